@@ -26,8 +26,8 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     made.only().to = peer_.at("cpu:0");
     made.only().lost_time.has_report = true;
     m_ = &list_.add(std::move(made));
-    collector_.emplace(handover_, list_, targets_, book_, static_cast<RunningMigration&>(*this),
-                       *m_);
+    scope_.emplace(MigrationScope{handover_, list_, *m_, *this});
+    collector_.emplace(*scope_, targets_, book_);
   }
   ~LostTimeCollectorTest() override {
     tasks_.stop();
@@ -64,6 +64,7 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
   TargetClient targets_{tasks_};
   PredictionBook book_{dir_.path() / "predictions.json", "gpu-a"};
   Migration* m_ = nullptr;  // of the list
+  std::optional<MigrationScope> scope_;
   std::optional<LostTimeCollector> collector_;
 
  private:

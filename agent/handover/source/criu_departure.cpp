@@ -43,12 +43,11 @@ void emit_gpu_state_held(const HandoverContext& context, const Instance* source,
 
 }  // namespace
 
-CriuDeparture::CriuDeparture(const HandoverContext& context, MigrationList& list,
-                             RunningMigration& run, Migration& m, Transfer& transfer)
-    : context_(context), list_(list), run_(run), m_(m), transfer_(transfer) {}
+CriuDeparture::CriuDeparture(const MigrationScope& scope, Transfer& transfer)
+    : scope_(scope), m_(scope.migration), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
-  const auto& source = context_.jobs.at(transfer_.instance);
+  const auto& source = scope_.context.jobs.at(transfer_.instance);
   const auto& standby = *transfer_.target.status;
   criu::ProcessDeparture::ImageEndpoint endpoint;
   endpoint.host = parse_destination(transfer_.to).host;
@@ -60,36 +59,38 @@ asio::awaitable<void> CriuDeparture::prepare() {
     throw Error(Code::refused, fmt::format("the agent of {} takes no process images", transfer_.to),
                 "run the same Cardswap release on both hosts");
   }
-  const auto& config = context_.config;
-  departure_ = std::make_unique<criu::ProcessDeparture>(context_.context, context_.criu.tool().path,
-                                                        config.job_dir(m_.spec.job),
-                                                        context_.criu.callbacks());
+  const auto& config = scope_.context.config;
+  departure_ = std::make_unique<criu::ProcessDeparture>(
+      scope_.context.context, scope_.context.criu.tool().path, config.job_dir(m_.spec.job),
+      scope_.context.criu.callbacks());
   const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
       std::move(endpoint), source.process, user,
       criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
   transfer_.keeper = departure_->keeper();
-  context_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
+  scope_.context.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
 }
 
 asio::awaitable<void> CriuDeparture::depart() {
   auto& departure = *departure_;
   const auto frozen = Clock::now();
   co_await enter_phase(CriuPhase::departing);
-  const auto* source = context_.jobs.by_instance(transfer_.instance);
+  const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
   const auto socket =
-      criu::handoff_socket(context_.config, m_.id, criu::HandoffPeer::keeper).string();
+      criu::handoff_socket(scope_.context.config, m_.id, criu::HandoffPeer::keeper).string();
   const auto keeper = static_cast<std::uint64_t>(transfer_.keeper.pid);
-  if (source == nullptr || !context_.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
+  if (source == nullptr ||
+      !scope_.context.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job));
   }
-  const auto until = std::min(run_.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
+  const auto until =
+      std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
   const auto root = source->process;
   const auto log = source->log_path;
   while (!transfer_.departed) {
-    run_.check(until);
-    co_await list_.changed().wait_until(until);
+    scope_.run.check(until);
+    co_await scope_.list.changed().wait_until(until);
   }
   auto& move = transfer_.process;
   move.freeze_ms = ms_since(transfer_.frozen_time.value_or(frozen));
@@ -99,7 +100,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   move.driver_suspend_ms = departure.driver_suspend_ms();
   move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
   move.image_bytes = departure.image_bytes();
-  run_.check(run_.deadline());
+  scope_.run.check(scope_.run.deadline());
   co_await enter_phase(CriuPhase::shipping);
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
@@ -108,7 +109,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   } catch (...) {
     failed = error_of(std::current_exception());
   }
-  run_.check(run_.deadline());  // what closed the connection, if it was this side
+  scope_.run.check(scope_.run.deadline());  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
   move.ship_ms = ms_since(ship_began);
   co_await enter_phase(CriuPhase::restoring);
@@ -117,16 +118,16 @@ asio::awaitable<void> CriuDeparture::depart() {
 asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
   const auto name = to_string(phase);
   transfer_.stats.phase = name;
-  add_sample(m_, transfer_, context_.jobs.by_instance(transfer_.instance));
-  list_.touch(m_);
+  add_sample(m_, transfer_, scope_.context.jobs.by_instance(transfer_.instance));
+  scope_.list.touch(m_);
   spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, name);
-  co_await run_.wait_at_failpoint(name);
+  co_await scope_.run.wait_at_failpoint(name);
 }
 
 RunningMigration::Deadline CriuDeparture::restored_until() const {
-  const auto* source = context_.jobs.by_instance(transfer_.instance);
-  if (source == nullptr) return run_.deadline();
-  return std::min(run_.deadline(), Clock::now() + time_to_read(*source, kRestoreMax));
+  const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
+  if (source == nullptr) return scope_.run.deadline();
+  return std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kRestoreMax));
 }
 
 void CriuDeparture::close() {
@@ -137,35 +138,37 @@ void CriuDeparture::continue_source(Instance& source) {
   if (transfer_.keeper.pid == 0 || transfer_.released || transfer_.continuing) return;
   transfer_.continuing = true;
   cardswap::continue_stopped(source.process);
-  run_.spawn("continue " + m_.spec.job, continue_stopped());
+  scope_.run.spawn("continue " + m_.spec.job, continue_stopped());
 }
 
 /// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> CriuDeparture::continue_stopped() {
-  const FlagScope continuing(transfer_.continuing, list_.changed());
+  const FlagScope continuing(transfer_.continuing, scope_.list.changed());
   std::string logged;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
-    const auto* source = context_.jobs.by_instance(transfer_.instance);
+    const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
     if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
-    if (const auto* next = list_.find_running(source->id); next != nullptr && next != &m_) break;
+    if (const auto* next = scope_.list.find_running(source->id); next != nullptr && next != &m_)
+      break;
     const auto root = source->process;
     if (!source->is_live()) {
-      context_.criu.callbacks().ended(root);
+      scope_.context.criu.callbacks().ended(root);
       break;
     }
     cardswap::continue_stopped(root);
     auto pause = kContinueEvery;
     if (!transfer_.gpus_are_back && !is_traced(root)) {
       try {
-        co_await context_.criu.probe();
-        if (const auto held = co_await context_.criu.callbacks().undo(root)) report_held(*held);
+        co_await scope_.context.criu.probe();
+        if (const auto held = co_await scope_.context.criu.callbacks().undo(root))
+          report_held(*held);
         transfer_.gpus_are_back = true;  // as far as this agent brings them
-        list_.changed().notify();
+        scope_.list.changed().notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
-        if (context_.tasks.is_stopping()) throw;
+        if (scope_.context.tasks.is_stopping()) throw;
         const auto error = error_of(std::current_exception());
         if (std::exchange(logged, error.failure()) != error.failure()) {
           spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
@@ -173,20 +176,20 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
         pause = kContinueAfterError;
       }
     }
-    co_await list_.changed().wait_until(Clock::now() + pause);
+    co_await scope_.list.changed().wait_until(Clock::now() + pause);
   }
 }
 
 /// Whoever reads that the move was given up is not to think that the job trains.
 void CriuDeparture::report_held(const Error& why) {
-  const auto* source = context_.jobs.by_instance(transfer_.instance);
-  emit_gpu_state_held(context_, source, why, m_.id);
+  const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
+  emit_gpu_state_held(scope_.context, source, why, m_.id);
   if (!m_.error) return;
   m_.error = Error(m_.error->code(), fmt::format("{}; then {}", m_.error->failure(), why.failure()),
                    why.hint());
-  list_.touch(m_);
+  scope_.list.touch(m_);
   if (handover::is_over(m_.state())) {
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+    scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
   }
 }
 
@@ -194,10 +197,10 @@ asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.keeper.pid != 0) co_await dismiss_keeper();
   if (!is_alive(transfer_.keeper)) {
-    criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
+    criu::remove_handoff_dir(scope_.context.config, m_.id, criu::HandoffPeer::keeper);
   }
   while (transfer_.continuing && !transfer_.gpus_are_back) {
-    co_await list_.changed().wait_until(Clock::now() + seconds(1));
+    co_await scope_.list.changed().wait_until(Clock::now() + seconds(1));
   }
 }
 
@@ -205,40 +208,40 @@ asio::awaitable<void> CriuDeparture::end() {
 asio::awaitable<void> CriuDeparture::dismiss_keeper() {
   const auto until = Clock::now() + kKeeperLeaves;
   while (is_alive(transfer_.keeper) && Clock::now() < until) {
-    const auto* source = context_.jobs.by_instance(transfer_.instance);
+    const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
     if (transfer_.released || source == nullptr || source->ended_at_ms != 0) {
       ::kill(transfer_.keeper.pid, SIGTERM);
-      criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
+      criu::remove_handoff_dir(scope_.context.config, m_.id, criu::HandoffPeer::keeper);
       co_return;
     }
-    co_await list_.changed().wait_until(Clock::now() + kContinueEvery);
+    co_await scope_.list.changed().wait_until(Clock::now() + kContinueEvery);
   }
 }
 
 void CriuDeparture::kill_source_process(const Instance& source) {
   kill_tree(source.process);  // its GPUs were let go before it was dumped
-  context_.criu.callbacks().ended(source.process);
+  scope_.context.criu.callbacks().ended(source.process);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
   if (is_alive(transfer_.keeper)) ::kill(transfer_.keeper.pid, SIGTERM);
-  criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
+  criu::remove_handoff_dir(scope_.context.config, m_.id, criu::HandoffPeer::keeper);
 }
 
 void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed& said) {
   if (transfer_.keeper.pid == 0 || handover::is_committed(m_.state())) return;
   transfer_.lost = fmt::format("migration {} was given up, and {}", m_.id, said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
-                                context_.config.host_name, transfer_.lost);
+                                scope_.context.config.host_name, transfer_.lost);
   spdlog::error("{}", text);
-  context_.events.emit({"job_lost", text, source.name(), source.device, m_.id});
-  run_.fail(Error(Code::source_lost, text, said.hint));
+  scope_.context.events.emit({"job_lost", text, source.name(), source.device, m_.id});
+  scope_.run.fail(Error(Code::source_lost, text, said.hint));
   if (m_.error) {
     m_.error =
         Error(m_.error->code(), fmt::format("{}; then {}", m_.error->failure(), text),
               "the job ended here: start it again, from its last checkpoint where it has one");
   }
-  list_.touch(m_);
+  scope_.list.touch(m_);
   if (handover::is_over(m_.state())) {
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+    scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
   }
   signal_group(source.process, SIGKILL);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);

@@ -4,9 +4,7 @@
 #include <memory>
 
 #include "agent/criu/process_departure.h"
-#include "agent/handover/base/handover_context.h"
-#include "agent/handover/source/migration_list.h"
-#include "agent/handover/source/running_migration.h"
+#include "agent/handover/source/migration_scope.h"
 
 namespace cardswap {
 
@@ -18,8 +16,7 @@ namespace cardswap {
 class CriuDeparture {
  public:
   /// All of them outlive it.
-  CriuDeparture(const HandoverContext& context, MigrationList& list, RunningMigration& run,
-                Migration& m, Transfer& transfer);
+  CriuDeparture(const MigrationScope& scope, Transfer& transfer);
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
@@ -54,9 +51,7 @@ class CriuDeparture {
   /// Tells that the job's CUDA state did not come back.
   void report_held(const Error& why);
 
-  const HandoverContext& context_;
-  MigrationList& list_;
-  RunningMigration& run_;
+  const MigrationScope& scope_;
   Migration& m_;
   Transfer& transfer_;
   std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on

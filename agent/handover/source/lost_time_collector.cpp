@@ -89,7 +89,7 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
       // and only once it does not the target asks what was decided.
       waits = answer.status->message.state == handover::TargetState::verified;
     } catch (...) {
-      if (context_.tasks.is_stopping()) throw;
+      if (tasks_.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       failure = error.failure();
       if (error.code() == Code::not_found) lost.end("the target's agent has forgotten the move");

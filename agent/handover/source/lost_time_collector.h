@@ -3,10 +3,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <string>
 
-#include "agent/handover/base/handover_context.h"
-#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/prediction_book.h"
-#include "agent/handover/source/running_migration.h"
 #include "agent/handover/source/target_client.h"
 
 namespace cardswap {
@@ -18,9 +16,13 @@ namespace cardswap {
 class LostTimeCollector {
  public:
   /// All of them outlive it.
-  LostTimeCollector(const HandoverContext& context, MigrationList& list, TargetClient& targets,
-                    PredictionBook& book, RunningMigration& run, Migration& m)
-      : context_(context), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
+  LostTimeCollector(const MigrationScope& scope, TargetClient& targets, PredictionBook& book)
+      : tasks_(scope.context.tasks),
+        list_(scope.list),
+        run_(scope.run),
+        m_(scope.migration),
+        targets_(targets),
+        book_(book) {}
 
   /// The source's runtime tells.
   void on_late_steps(const Instance& source, const channel::LateSteps& report);
@@ -35,12 +37,12 @@ class LostTimeCollector {
   /// Hears them of the process that came from `instance` here.
   asio::awaitable<void> collect_first_steps_of(std::string instance);
 
-  const HandoverContext& context_;
+  const TaskGroup& tasks_;
   MigrationList& list_;
-  TargetClient& targets_;
-  PredictionBook& book_;
   RunningMigration& run_;
   Migration& m_;
+  TargetClient& targets_;
+  PredictionBook& book_;
 };
 
 }  // namespace cardswap

@@ -30,30 +30,28 @@ constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent
 
 }  // namespace
 
-MigrationEnd::MigrationEnd(const HandoverContext& context, MigrationList& list,
-                           RunningMigration& run, Migration& m, Collaborators collaborators)
-    : context_(context),
-      list_(list),
-      run_(run),
-      m_(m),
-      executor_(collaborators.executor),
-      departures_(collaborators.departures),
-      collector_(collaborators.collector) {}
+MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
+                           std::list<CriuDeparture>& departures, LostTimeCollector& lost_time)
+    : scope_(scope),
+      m_(scope.migration),
+      executor_(executor),
+      departures_(departures),
+      lost_time_(lost_time) {}
 
 void MigrationEnd::resume() {
   for (auto& departure : departures_) {
-    auto* source = context_.jobs.by_instance(departure.transfer().instance);
+    auto* source = scope_.context.jobs.by_instance(departure.transfer().instance);
     if (source != nullptr) resume_departure(departure, *source);
   }
   if (m_.state() == State::completed && !m_.result) {  // the disk was full then
     m_.result = MigrationResult::ok;
     m_.ended_at_ms = unix_ms();
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+    scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
   }
   if (m_.has_pending_notice())
-    run_.spawn("tell the target of " + m_.id, notify_superseded_target());
-  if (m_.state() == State::completed && collector_.awaits_first_steps()) {
-    run_.spawn("hear of the first steps of " + m_.id, collector_.collect_first_steps());
+    scope_.run.spawn("tell the target of " + m_.id, notify_superseded_target());
+  if (m_.state() == State::completed && lost_time_.awaits_first_steps()) {
+    scope_.run.spawn("hear of the first steps of " + m_.id, lost_time_.collect_first_steps());
   }
   if (handover::is_over(m_.state())) return;
   spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
@@ -71,21 +69,21 @@ void MigrationEnd::resume() {
   executor_.apply(side, effects, [&](MigrationRecord& record) {
     if (!record.error) record.error = why;
   });
-  run_.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
-             settle(std::move(why)));
+  scope_.run.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
+                   settle(std::move(why)));
 }
 
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    context_.jobs.mark_moved(source, departure.transfer().to);
-    context_.tasks.spawn("see " + m_.spec.job + " off",
-                         context_.processes.end_moved(source.id, milliseconds(0)));
+    scope_.context.jobs.mark_moved(source, departure.transfer().to);
+    scope_.context.tasks.spawn("see " + m_.spec.job + " off",
+                               scope_.context.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
   if (handover::is_given_up(m_.state())) {  // perhaps taken back while the disk was full
-    context_.jobs.raise_epoch(source.job(), m_.own_epoch());
+    scope_.context.jobs.raise_epoch(source.job(), m_.own_epoch());
   }
   if (m_.state() == State::superseded) reapply_fence(source.job());
 }
@@ -108,7 +106,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       }
       break;
     } catch (...) {
-      if (context_.tasks.is_stopping()) throw;
+      if (scope_.context.tasks.is_stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
         spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
@@ -116,13 +114,13 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
     }
     co_await retry.wait();
   }
-  list_.forget_old();
-  list_.forget_old_timelines();
+  scope_.list.forget_old();
+  scope_.list.forget_old_timelines();
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.
 asio::awaitable<void> MigrationEnd::finish() {
-  co_await run_.wait_at_failpoint("committed");
+  co_await scope_.run.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : m_.transfers) {
     transfer.target.awaited = false;
@@ -131,7 +129,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   const auto is_granted = [](const Transfer& one) { return one.target.granted; };
   const auto speaks = [](const Transfer& one) { return !one.target.silent; };
   const auto is_heard = [this](const Transfer& one) {
-    return Clock::now() - one.target.last_contact_at < context_.config.peer_silence_max;
+    return Clock::now() - one.target.last_contact_at < scope_.context.config.peer_silence_max;
   };
   const auto goes_on = [this] {
     return handover::is_committed(m_.state()) && m_.state() != State::completed;
@@ -146,7 +144,7 @@ asio::awaitable<void> MigrationEnd::finish() {
       executor_.tick();
     }
     while (goes_on() && m_.calls() == calls) {
-      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
+      co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
     if (m_.are_all(speaks)) {
@@ -182,15 +180,15 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
   m_.result = MigrationResult::ok;
   m_.ended_at_ms = unix_ms();
-  run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
-  run_.spawn("hear of the first steps of " + m_.id, collector_.collect_first_steps());
-  list_.touch(m_);
+  scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
+  scope_.run.spawn("hear of the first steps of " + m_.id, lost_time_.collect_first_steps());
+  scope_.list.touch(m_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
                m_.spec.to, m_.migrated_at_step(), format_ms(m_.only().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
-    const auto* source = context_.jobs.by_instance(transfer.instance);
+    const auto* source = scope_.context.jobs.by_instance(transfer.instance);
     return source == nullptr || source->ended_at_ms != 0;
   };
   while (!m_.are_all(has_ended)) {
@@ -198,7 +196,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
       executor_.apply(Event::trainer_stays);
       co_return;
     }
-    co_await context_.jobs.changed().wait_until(grace);
+    co_await scope_.context.jobs.changed().wait_until(grace);
   }
 }
 
@@ -221,13 +219,13 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   while (goes_on()) {
     const auto calls = m_.calls();
     executor_.tick();
-    while (goes_on() && m_.calls() == calls) co_await list_.changed().wait_until(until);
+    while (goes_on() && m_.calls() == calls) co_await scope_.list.changed().wait_until(until);
     if (!goes_on()) break;
     co_await retry.wait();
   }
   for (auto& departure : departures_) co_await departure.end();
   m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
-    const auto* source = context_.jobs.by_instance(transfer.instance);
+    const auto* source = scope_.context.jobs.by_instance(transfer.instance);
     return source == nullptr || !is_alive(source->process);
   });
   const bool cancelled = m_.error->code() == Code::cancelled;
@@ -239,7 +237,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   m_.ended_at_ms = unix_ms();
   executor_.apply(Event::cleaned_up);
   if (m_.has_pending_notice())
-    run_.spawn("tell the target of " + m_.id, notify_superseded_target());
+    scope_.run.spawn("tell the target of " + m_.id, notify_superseded_target());
 }
 
 asio::awaitable<void> MigrationEnd::notify_superseded_target() {
@@ -248,7 +246,7 @@ asio::awaitable<void> MigrationEnd::notify_superseded_target() {
     const auto calls = m_.calls();
     executor_.tick();
     while (m_.has_pending_notice() && m_.calls() == calls) {
-      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
+      co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (m_.copy == TargetState::superseded || m_.copy == TargetState::nothing) {
       co_await pause_for(kTellQuietly);

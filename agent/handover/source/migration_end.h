@@ -6,7 +6,7 @@
 
 #include "agent/handover/source/criu_departure.h"
 #include "agent/handover/source/lost_time_collector.h"
-#include "agent/handover/source/running_migration.h"
+#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/source_executor.h"
 
 namespace cardswap {
@@ -19,13 +19,8 @@ namespace cardswap {
 class MigrationEnd {
  public:
   /// All of them outlive it.
-  struct Collaborators {
-    SourceExecutor& executor;
-    std::list<CriuDeparture>& departures;
-    LostTimeCollector& collector;
-  };
-  MigrationEnd(const HandoverContext& context, MigrationList& list, RunningMigration& run,
-               Migration& m, Collaborators collaborators);
+  MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
+               std::list<CriuDeparture>& departures, LostTimeCollector& lost_time);
 
   /// Goes on with what a former agent left: before the commit it is given up, after it finished.
   void resume();
@@ -41,13 +36,11 @@ class MigrationEnd {
   /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> notify_superseded_target();
 
-  const HandoverContext& context_;
-  MigrationList& list_;
-  RunningMigration& run_;
+  const MigrationScope& scope_;
   Migration& m_;
   SourceExecutor& executor_;
   std::list<CriuDeparture>& departures_;
-  LostTimeCollector& collector_;
+  LostTimeCollector& lost_time_;
 };
 
 }  // namespace cardswap

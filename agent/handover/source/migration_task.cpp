@@ -27,20 +27,19 @@ constexpr std::chrono::hours kLong{1};
 
 MigrationTask::MigrationTask(const HandoverContext& context, MigrationList& list,
                              TargetClient& targets, PredictionBook& book, Migration& m)
-    : context_(context),
-      list_(list),
-      book_(book),
+    : scope_{context, list, m, *this},
       m_(m),
+      book_(book),
       deadline_(Deadline::max() - kLong),
-      targets_(context, list, targets, *this, m),
-      executor_(context, list, m, targets_, departures_),
-      collector_(context, list, targets, book, *this, m),
-      end_(context, list, *this, m, {executor_, departures_, collector_}) {
-  for (auto& transfer : m.transfers) departures_.emplace_back(context, list, *this, m, transfer);
+      targets_(scope_, targets),
+      executor_(scope_, targets_, departures_),
+      lost_time_(scope_, targets, book),
+      end_(scope_, executor_, departures_, lost_time_) {
+  for (auto& transfer : m.transfers) departures_.emplace_back(scope_, transfer);
 }
 
 void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
-  context_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+  scope_.context.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
 }
 
 // ---- what is said of it
@@ -50,7 +49,7 @@ void MigrationTask::on_attached() {
 }
 
 void MigrationTask::on_message(Instance& source, const channel::Message& message) {
-  if (on_trainer_message(*this, m_, source, message, book_)) list_.touch(m_);
+  if (on_trainer_message(scope_, source, message, book_)) scope_.list.touch(m_);
 }
 
 void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed& said) {
@@ -63,7 +62,7 @@ void MigrationTask::fail(Error error) {
   if (handover::is_committed(m_.state()) || m_.failure) return;
   m_.failure = std::move(error);
   for (auto& departure : departures_) departure.close();
-  list_.touch(m_);
+  scope_.list.touch(m_);
 }
 
 void MigrationTask::resume() { end_.resume(); }
@@ -80,7 +79,7 @@ asio::awaitable<void> MigrationTask::run() {
     failed = error_of(std::current_exception());
   }
   // What an agent that stops breaks off is its successor's to take up: it was not given up.
-  if (!context_.tasks.is_stopping()) co_await end_.settle(std::move(failed));
+  if (!scope_.context.tasks.is_stopping()) co_await end_.settle(std::move(failed));
 }
 
 asio::awaitable<void> MigrationTask::sync_and_freeze() {
@@ -121,7 +120,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   // The target's agent must have heard the same from its side before anything is decided.
   for (auto& transfer : m_.transfers) transfer.target.awaited = true;
   executor_.apply(handover::Content{*m_.only().verified, *m_.only().frozen_at});
-  list_.changed().notify();
+  scope_.list.changed().notify();
   co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
   if (!handover::is_committed(m_.state())) {
     throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
@@ -154,7 +153,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
     const auto calls = m_.calls();
     executor_.tick();
     while (is_watched() && m_.calls() == calls) {
-      co_await list_.changed().wait_until(Clock::now() + kWatchEvery);
+      co_await scope_.list.changed().wait_until(Clock::now() + kWatchEvery);
     }
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
     if (is_awaited() && Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
@@ -162,7 +161,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
     }
     const auto next = asked_at + kWatchEvery;
     while (is_watched() && !is_awaited() && Clock::now() < next) {
-      co_await list_.changed().wait_until(next);
+      co_await scope_.list.changed().wait_until(next);
     }
   }
 }
@@ -176,13 +175,14 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (m_.hold_at != name) co_return;
   m_.held = true;
-  list_.touch(m_);
+  scope_.list.touch(m_);
   while (!m_.proceed) {
     if (m_.is_before_commit()) check(deadline_);
-    co_await list_.changed().wait_until(m_.is_before_commit() ? deadline_ : Clock::now() + kLong);
+    co_await scope_.list.changed().wait_until(m_.is_before_commit() ? deadline_
+                                                                    : Clock::now() + kLong);
   }
   m_.held = false;
-  list_.touch(m_);
+  scope_.list.touch(m_);
   targets_.send_kept_back();
 }
 
@@ -190,7 +190,7 @@ asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, D
   while (!condition()) {
     check(deadline_);
     if (Clock::now() >= until) co_return false;
-    co_await list_.changed().wait_until(std::min(until, deadline_));
+    co_await scope_.list.changed().wait_until(std::min(until, deadline_));
   }
   check(deadline_);
   co_return true;

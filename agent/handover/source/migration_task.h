@@ -10,7 +10,7 @@
 #include "agent/handover/source/criu_departure.h"
 #include "agent/handover/source/lost_time_collector.h"
 #include "agent/handover/source/migration_end.h"
-#include "agent/handover/source/running_migration.h"
+#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/source_executor.h"
 #include "agent/handover/source/target_links.h"
 
@@ -42,10 +42,10 @@ class MigrationTask final : public RunningMigration,
   void on_attached();
   void on_message(Instance& source, const channel::Message& message);
   void on_late_steps(const Instance& source, const channel::LateSteps& report) {
-    collector_.on_late_steps(source, report);
+    lost_time_.on_late_steps(source, report);
   }
   /// A process of it has ended, maybe long after it.
-  void on_exit(const Instance& source) { collector_.on_exit(source); }
+  void on_exit(const Instance& source) { lost_time_.on_exit(source); }
   /// The only good copy of the job's memory is gone with a move that was given up.
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
@@ -69,15 +69,14 @@ class MigrationTask final : public RunningMigration,
   /// Waits until `is` holds of each transfer.
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
-  const HandoverContext& context_;
-  MigrationList& list_;
-  PredictionBook& book_;
+  const MigrationScope scope_;
   Migration& m_;
+  PredictionBook& book_;
   Deadline deadline_;
   TargetLinks targets_;
   std::list<CriuDeparture> departures_;  // one a transfer
   SourceExecutor executor_;
-  LostTimeCollector collector_;
+  LostTimeCollector lost_time_;
   MigrationEnd end_;
 };
 

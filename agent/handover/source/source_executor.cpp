@@ -30,9 +30,13 @@ class Asker final : public handover::Peer {
 
 }  // namespace
 
-SourceExecutor::SourceExecutor(const HandoverContext& context, MigrationList& list, Migration& m,
-                               TargetLinks& targets, std::list<CriuDeparture>& departures)
-    : context_(context), list_(list), m_(m), targets_(targets), departures_(departures) {}
+SourceExecutor::SourceExecutor(const MigrationScope& scope, TargetLinks& targets,
+                               std::list<CriuDeparture>& departures)
+    : context_(scope.context),
+      list_(scope.list),
+      m_(scope.migration),
+      targets_(targets),
+      departures_(departures) {}
 
 void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects,
                            Beside beside) {

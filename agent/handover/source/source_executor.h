@@ -4,11 +4,10 @@
 #include <list>
 #include <optional>
 
-#include "agent/handover/base/handover_context.h"
 #include "agent/handover/protocol/driver.h"
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/source/criu_departure.h"
-#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/target_links.h"
 
 namespace cardswap {
@@ -22,8 +21,8 @@ namespace cardswap {
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
   /// All of them outlive it. `departures`: one a transfer.
-  SourceExecutor(const HandoverContext& context, MigrationList& list, Migration& m,
-                 TargetLinks& targets, std::list<CriuDeparture>& departures);
+  SourceExecutor(const MigrationScope& scope, TargetLinks& targets,
+                 std::list<CriuDeparture>& departures);
 
   using Beside = std::function<void(MigrationRecord&)>;
 

@@ -35,9 +35,8 @@ bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
 
 }  // namespace
 
-TargetLink::TargetLink(const HandoverContext& context, MigrationList& list, TargetClient& targets,
-                       RunningMigration& run, Migration& m, Transfer& transfer)
-    : context_(context), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
+TargetLink::TargetLink(const MigrationScope& scope, TargetClient& targets, Transfer& transfer)
+    : scope_(scope), m_(scope.migration), targets_(targets), transfer_(transfer) {}
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
@@ -48,7 +47,7 @@ void TargetLink::send(const Message& message) {
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  run_.spawn("tell the target of " + m_.id, call(message));
+  scope_.run.spawn("tell the target of " + m_.id, call(message));
 }
 
 void TargetLink::send_kept_back() {
@@ -65,7 +64,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   try {
     answer = co_await request(message);
   } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
+    if (scope_.context.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
@@ -85,12 +84,12 @@ asio::awaitable<void> TargetLink::call(Message message) {
     const auto error = error_of(std::current_exception());
     const auto failure = error.failure();
     if (m_.is_before_commit()) {
-      run_.fail(error);
+      scope_.run.fail(error);
     } else if (std::exchange(target.refused_by_the_disk, failure) != failure) {
       spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, error.what());
     }
   }
-  list_.changed().notify();
+  scope_.list.changed().notify();
 }
 
 asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
@@ -118,10 +117,10 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 
 /// What the place is for.
 asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
-  const auto& source = context_.jobs.at(transfer_.instance);
-  auto wanted = cardswap::wanted_reservation(m_, transfer_, source, context_.config);
+  const auto& source = scope_.context.jobs.at(transfer_.instance);
+  auto wanted = cardswap::wanted_reservation(m_, transfer_, source, scope_.context.config);
   if (m_.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(context_, source.id);
+    const auto examined = co_await examine_process(scope_.context, source.id);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
                   fmt::format("job {} cannot be moved by CRIU: {}", m_.spec.job,
@@ -137,7 +136,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
                            const TargetAnswer& answer, bool awaited) {
   auto& target = transfer_.target;
   if (asked.kind == Kind::reserve) {
-    if (failed) return run_.fail(*failed);
+    if (failed) return scope_.run.fail(*failed);
     target.accepted = true;
     target.last_contact_at = Clock::now();
     return;
@@ -172,10 +171,10 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
 /// What it cannot be before a commit gives the migration up.
 void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto agent = reservation().agent.text();
-  if (const auto wrong = not_before_a_commit(agent, status)) return run_.fail(*wrong);
+  if (const auto wrong = not_before_a_commit(agent, status)) return scope_.run.fail(*wrong);
   const auto state = status.message.state;
   if (m_.state() == State::preparing && state == TargetState::verified) {
-    return run_.fail(
+    return scope_.run.fail(
         Error(Code::protocol_mismatch,
               fmt::format("the agent at {} says that the standby is verified, and nothing was "
                           "sent to it",
@@ -190,22 +189,22 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
     move.verify_ms = status.verify_ms;
   }
   const auto before = m_.state();
-  run_.apply(status.message);
+  scope_.run.apply(status.message);
   if (m_.state() != before) transfer_.target.awaited = false;
 }
 
 /// A target whose agent does not answer is lost.
 void TargetLink::on_call_failed(const Error& failed, bool awaited) {
   const bool silent =
-      Clock::now() - transfer_.target.last_contact_at >= context_.config.peer_silence_max;
-  if (failed.code() == Code::protocol_mismatch) return run_.fail(failed);
+      Clock::now() - transfer_.target.last_contact_at >= scope_.context.config.peer_silence_max;
+  if (failed.code() == Code::protocol_mismatch) return scope_.run.fail(failed);
   if (silent || failed.code() == Code::unreachable || failed.code() == Code::not_found) {
-    return run_.fail(
+    return scope_.run.fail(
         Error(Code::target_lost,
               fmt::format("the agent of {} does not answer: {}", transfer_.to, failed.failure()),
               "the job goes on where it is; look at that agent and the network"));
   }
-  if (awaited) run_.fail(failed);
+  if (awaited) scope_.run.fail(failed);
 }
 
 void TargetLink::on_answer_after_the_commit(const Message& asked,
@@ -216,10 +215,10 @@ void TargetLink::on_answer_after_the_commit(const Message& asked,
     transfer_.clock_error_ms = status->clock_error_ms;
     (void)transfer_.lost_time.merge(status->first_steps);
   }
-  if (status) return run_.apply(status->message);
+  if (status) return scope_.run.apply(status->message);
   if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
     transfer_.target.last_contact_at = Clock::now();
-    run_.apply(Message{Kind::status, m_.epoch()});
+    scope_.run.apply(Message{Kind::status, m_.epoch()});
   }
 }
 
@@ -229,7 +228,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
   const auto& status = answer.status;
   const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
   if (asked.kind == Kind::drop && (refused || (m_.has_pending_notice() && !failed && !status))) {
-    run_.poll();
+    scope_.run.poll();
     if (refused) return;
   }
   const bool is_there = status && handover::is_granted(status->message.state);
@@ -258,10 +257,11 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 void TargetLink::on_copy(const Message& status) {
   const auto before = std::exchange(m_.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.has_pending_notice() && two && before != m_.copy) report_two_copies(m_, context_.events);
-  if (before != m_.copy) list_.touch(m_);
+  if (m_.has_pending_notice() && two && before != m_.copy)
+    report_two_copies(m_, scope_.context.events);
+  if (before != m_.copy) scope_.list.touch(m_);
   try {
-    run_.apply(status);
+    scope_.run.apply(status);
   } catch (const Error& disk) {
     spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
   }
@@ -272,10 +272,10 @@ void TargetLink::note_warning(std::string warning) {
   if (warning.empty()) return;
   transfer_.warning = bounded_warning(std::move(warning));
   spdlog::warn("job {} migration {}: {}", m_.spec.job, m_.id, transfer_.warning);
-  context_.events.emit({.kind = "standby_writes",
-                        .text = transfer_.warning,
-                        .job = m_.spec.job,
-                        .migration = m_.id});
+  scope_.context.events.emit({.kind = "standby_writes",
+                              .text = transfer_.warning,
+                              .job = m_.spec.job,
+                              .migration = m_.id});
 }
 
 void TargetLink::begin_sync(double handover_ms) {
@@ -288,16 +288,16 @@ void TargetLink::begin_sync(double handover_ms) {
   begin.token = standby.data.token;
   begin.data_key = standby.data.key;
   begin.spec = m_.spec;
-  begin.transports = context_.config.transports;
-  const auto* source = context_.jobs.by_instance(transfer_.instance);
+  begin.transports = scope_.context.config.transports;
+  const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
   if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }
   if (source != nullptr && source->init.pid != 0) {
-    begin.transports = criu::transports_of_restored(context_.config.transports, begin.host);
+    begin.transports = criu::transports_of_restored(scope_.context.config.transports, begin.host);
   }
-  if (source == nullptr || !context_.hub.send(*source, begin)) {
-    run_.fail(
+  if (source == nullptr || !scope_.context.hub.send(*source, begin)) {
+    scope_.run.fail(
         Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job)));
   }
 }

@@ -4,9 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/handover/base/handover_context.h"
-#include "agent/handover/source/migration_list.h"
-#include "agent/handover/source/running_migration.h"
+#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/target_client.h"
 
 namespace cardswap {
@@ -24,8 +22,7 @@ namespace cardswap {
 class TargetLink {
  public:
   /// All of them outlive it.
-  TargetLink(const HandoverContext& context, MigrationList& list, TargetClient& targets,
-             RunningMigration& run, Migration& m, Transfer& transfer);
+  TargetLink(const MigrationScope& scope, TargetClient& targets, Transfer& transfer);
 
   /// Returns at once. One of a kind is under way at a time: it stands for both. At a failpoint what
   /// decides is kept back.
@@ -53,11 +50,9 @@ class TargetLink {
     return reservation_ref(m_, transfer_);
   }
 
-  const HandoverContext& context_;
-  MigrationList& list_;
-  TargetClient& targets_;
-  RunningMigration& run_;
+  const MigrationScope& scope_;
   Migration& m_;
+  TargetClient& targets_;
   Transfer& transfer_;
 };
 

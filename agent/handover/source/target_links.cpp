@@ -16,10 +16,12 @@ constexpr int kRoundTripsMeasured = 3;
 
 }  // namespace
 
-TargetLinks::TargetLinks(const HandoverContext& context, MigrationList& list, TargetClient& targets,
-                         RunningMigration& run, Migration& m)
-    : context_(context), list_(list), run_(run), m_(m) {
-  for (auto& transfer : m.transfers) links_.emplace_back(context, list, targets, run, m, transfer);
+TargetLinks::TargetLinks(const MigrationScope& scope, TargetClient& targets)
+    : journal_(scope.context.journal),
+      changed_(scope.list.changed()),
+      run_(scope.run),
+      m_(scope.migration) {
+  for (auto& transfer : m_.transfers) links_.emplace_back(scope, targets, transfer);
 }
 
 void TargetLinks::send(const handover::Message& message) {
@@ -47,7 +49,7 @@ asio::awaitable<void> TargetLinks::measure_round_trips() {
     run_.poll();
     while (m_.calls() == calls) {
       run_.check(run_.deadline());
-      co_await list_.changed().wait_until(run_.deadline());
+      co_await changed_.wait_until(run_.deadline());
     }
     run_.check(run_.deadline());
   }
@@ -58,7 +60,7 @@ double TargetLinks::handover_ms() const {
   for (const auto& transfer : m_.transfers) {
     slowest_ms = std::max(slowest_ms, transfer.target.round_trip_ms);
   }
-  return kHandoverWrites * context_.journal.put_ms() + kHandoverAsks * slowest_ms;
+  return kHandoverWrites * journal_.put_ms() + kHandoverAsks * slowest_ms;
 }
 
 }  // namespace cardswap

@@ -14,8 +14,7 @@ namespace cardswap {
 class TargetLinks final : public handover::Peer {
  public:
   /// All of them outlive it.
-  TargetLinks(const HandoverContext& context, MigrationList& list, TargetClient& targets,
-              RunningMigration& run, Migration& m);
+  TargetLinks(const MigrationScope& scope, TargetClient& targets);
 
   void send(const handover::Message& message) override;
   /// Tells the trainers to begin, where no failpoint stands before it.
@@ -30,8 +29,8 @@ class TargetLinks final : public handover::Peer {
   [[nodiscard]] double handover_ms() const;
 
  private:
-  const HandoverContext& context_;
-  MigrationList& list_;
+  const Journal& journal_;  // how fast it writes
+  Signal& changed_;         // of the list
   RunningMigration& run_;
   Migration& m_;
   std::list<TargetLink> links_;

@@ -6,8 +6,9 @@
 
 namespace cardswap {
 
-bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
+bool on_trainer_message(const MigrationScope& scope, Instance& source,
                         const channel::Message& message, const PredictionBook& book) {
+  auto& m = scope.migration;
   auto* transfer = m.find(source.id);
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id; };
@@ -33,13 +34,13 @@ bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
     if (!mine(departed->migration)) return false;
     transfer->departed = *departed;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
-    if (mine(failed->migration)) run.fail(Error(failed->code, failed->failure, failed->hint));
+    if (mine(failed->migration)) scope.run.fail(Error(failed->code, failed->failure, failed->hint));
     return false;
   } else if (const auto* released = std::get_if<channel::Released>(&message)) {
     if (!mine(released->migration)) return false;
     transfer->released = true;
   } else if (std::holds_alternative<channel::Ended>(message)) {
-    run.fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
+    scope.run.fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
     return false;
   } else if (std::holds_alternative<channel::Stepped>(message)) {
     is_news = false;  // for the timeline only

@@ -25,20 +25,20 @@ constexpr std::uint64_t kVerifyRateMin = 200'000'000;  // bytes a second
 }  // namespace
 
 std::vector<std::string> CriuArrival::prepare() {
-  const auto& config = context_.config;
+  const auto& config = scope_.context.config;
   r_.image_token = random_hex(16);
   if (!r_.data_key.empty()) r_.image_key = random_hex(32);
   criu::ProcessArrival::Needs needs;
-  needs.criu = context_.criu.tool().path;
+  needs.criu = scope_.context.criu.tool().path;
   needs.host = r_.image_host;
   needs.token = r_.image_token;
   needs.key = r_.image_key;
   needs.job_dir = config.job_dir(r_.spec->name);
   needs.log = needs.job_dir / ("log-" + r_.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r_.source_gpus, context_.devices.at(r_.device).uuid);
-  needs.callbacks = context_.criu.callbacks();
-  auto arrival = std::make_unique<criu::ProcessArrival>(context_.context, std::move(needs));
+  needs.gpus = criu::pairs_of(r_.source_gpus, scope_.context.devices.at(r_.device).uuid);
+  needs.callbacks = scope_.context.criu.callbacks();
+  auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.context, std::move(needs));
   r_.image_port = arrival->port();
   criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
                          r_.spec->user.empty() ? config.job_user : r_.spec->user);
@@ -52,12 +52,12 @@ asio::awaitable<void> CriuArrival::arrive() {
   std::optional<Error> failed;
   std::function<void()> received = [this] {
     spdlog::info("migration {}: the process image is here", r_.migration);
-    list_.touch(r_);
+    scope_.list.touch(r_);
   };
   try {
     result = co_await arrival_->restored(std::move(received));
   } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
+    if (scope_.context.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   if (!failed) failed = take_over(*result);
@@ -66,29 +66,30 @@ asio::awaitable<void> CriuArrival::arrive() {
       co_await end_restored(result->tree.root, result->tree.init);
     }
     arrival_->close();
-    run_.fail(TargetEvent::standby_failed,
-              failed->within("restore the process on " + context_.config.host_name));
+    scope_.run.fail(TargetEvent::standby_failed,
+                    failed->within("restore the process on " + scope_.context.config.host_name));
     co_return;
   }
-  auto& standby = context_.jobs.at(r_.instance);
+  auto& standby = scope_.context.jobs.at(r_.instance);
   restored_at_ = Clock::now();
   r_.arrived = true;
   ++r_.version;
-  context_.hub.take(standby, result->socket.release());
+  scope_.context.hub.take(standby, result->socket.release());
   const auto socket =
-      criu::handoff_socket(context_.config, r_.migration, criu::HandoffPeer::holder);
-  context_.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
-                                              context_.config.runtime_socket().string(),
-                                              standby.token, standby.name(), *held_});
-  list_.changed().notify();
+      criu::handoff_socket(scope_.context.config, r_.migration, criu::HandoffPeer::holder);
+  scope_.context.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
+                                                    scope_.context.config.runtime_socket().string(),
+                                                    standby.token, standby.name(), *held_});
+  scope_.list.changed().notify();
   const auto most = kVerifyMax + std::chrono::seconds(r_.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
   if (r_.side.state() == TargetState::parked) {
-    run_.fail(TargetEvent::standby_failed,
-              Error(Code::timed_out,
-                    fmt::format("the restored process of job {} did not verify its memory within "
-                                "{} s",
-                                r_.job, most.count())));
+    scope_.run.fail(
+        TargetEvent::standby_failed,
+        Error(Code::timed_out,
+              fmt::format("the restored process of job {} did not verify its memory within "
+                          "{} s",
+                          r_.job, most.count())));
   }
 }
 
@@ -97,7 +98,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");
   }
-  auto* standby = context_.jobs.by_instance(r_.instance);
+  auto* standby = scope_.context.jobs.by_instance(r_.instance);
   const bool lives = standby != nullptr && standby->is_live();
   if (!lives || r_.side.state() == TargetState::failed) {
     return Error(Code::cancelled, "the reservation ended meanwhile");
@@ -107,10 +108,10 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   r_.driver_resume_ms = result.driver_resume_ms;
   holder_ = standby->process;
   try {
-    context_.processes.take_over(*standby, {.root = result.tree.root,
-                                            .init = result.tree.init,
-                                            .state_bytes = r_.state_bytes,
-                                            .relocatable_bytes = r_.relocatable_bytes});
+    scope_.context.processes.take_over(*standby, {.root = result.tree.root,
+                                                  .init = result.tree.init,
+                                                  .state_bytes = r_.state_bytes,
+                                                  .relocatable_bytes = r_.relocatable_bytes});
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }
@@ -141,7 +142,7 @@ void CriuArrival::grant() {
 
 void CriuArrival::end_standby() {
   if (holder_.pid != 0) signal_group(holder_, SIGKILL);
-  const auto* standby = context_.jobs.by_instance(r_.instance);
+  const auto* standby = scope_.context.jobs.by_instance(r_.instance);
   if (standby != nullptr && standby->is_live()) {
     if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
     signal_group(standby->process, SIGKILL);
@@ -151,16 +152,16 @@ void CriuArrival::end_standby() {
 
 void CriuArrival::end_copy(ProcessId root, ProcessId init) {
   if (std::exchange(ending_, true)) return;
-  run_.spawn("end the copy of " + r_.migration, end_restored(root, init));
+  scope_.run.spawn("end the copy of " + r_.migration, end_restored(root, init));
 }
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
-  const FlagScope ending(ending_, list_.changed());
-  co_await end_restored_tree(context_, r_.migration, root, init);
+  const FlagScope ending(ending_, scope_.list.changed());
+  co_await end_restored_tree(scope_.context, r_.migration, root, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {
-  while (ending_) co_await list_.changed().wait_until(Clock::now() + std::chrono::seconds(1));
+  while (ending_) co_await scope_.list.changed().wait_until(Clock::now() + std::chrono::seconds(1));
   if (!arrival_) co_return;
   const auto init = arrival_->init();
   if (init.pid != 0) (void)co_await wait_and_reap(init);

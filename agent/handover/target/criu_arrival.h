@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "agent/criu/process_arrival.h"
-#include "agent/handover/base/handover_context.h"
-#include "agent/handover/target/reservation_list.h"
-#include "agent/handover/target/running_reservation.h"
+#include "agent/handover/target/reservation_scope.h"
 
 namespace cardswap {
 
@@ -21,10 +19,8 @@ namespace cardswap {
 /// ReservationTask; one thread.
 class CriuArrival {
  public:
-  /// All of them outlive it.
-  CriuArrival(const HandoverContext& context, ReservationList& list, RunningReservation& run,
-              Reservation& r)
-      : context_(context), list_(list), run_(run), r_(r) {}
+  /// `scope` outlives it.
+  explicit CriuArrival(const ReservationScope& scope) : scope_(scope), r_(scope.reservation) {}
 
   /// Takes process images from here on; returns what runs in the place of the standby's program.
   /// Throws Error.
@@ -50,9 +46,7 @@ class CriuArrival {
   [[nodiscard]] std::optional<Error> take_over(const criu::ProcessArrival::Result& result);
   asio::awaitable<void> end_restored(ProcessId root, ProcessId init);
 
-  const HandoverContext& context_;
-  ReservationList& list_;
-  RunningReservation& run_;
+  const ReservationScope& scope_;
   Reservation& r_;
   std::unique_ptr<criu::ProcessArrival> arrival_;  // from prepare() on
   std::optional<Digest> held_;                     // what the holder verified

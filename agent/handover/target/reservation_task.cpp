@@ -25,17 +25,16 @@ constexpr milliseconds kLookAtSourceEvery{500};
 
 ReservationTask::ReservationTask(const HandoverContext& context, ReservationList& list,
                                  Reservation& r, milliseconds park_max)
-    : context_(context),
-      list_(list),
+    : scope_{context, list, r, *this},
       r_(r),
       park_max_(park_max),
-      source_(context, list, *this, r),
-      arrival_(context, list, *this, r),
-      executor_(context, list, r, source_, arrival_),
-      standby_(context, list, *this, r, arrival_) {}
+      source_(scope_),
+      arrival_(scope_),
+      executor_(scope_, source_, arrival_),
+      standby_(scope_, arrival_) {}
 
 void ReservationTask::spawn(std::string name, asio::awaitable<void> work) {
-  context_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+  scope_.context.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
 }
 
 void ReservationTask::fail(TargetEvent event, Error error) {
@@ -50,16 +49,16 @@ asio::awaitable<void> ReservationTask::start_standby() {
   std::vector<std::string> stand_in;
   if (r_.arrive == Arrival::criu) stand_in = arrival_.prepare();
   const bool arrives = !stand_in.empty();
-  const auto instance = context_.jobs
+  const auto instance = scope_.context.jobs
                             .add_standby(spec, {.migration = r_.migration,
                                                 .epoch = r_.side.record().epoch,
                                                 .device = r_.device,
                                                 .reserved_bytes = r_.state_bytes,
                                                 .came_from = r_.from})
                             .id;
-  list_.set_instance(r_, instance);
-  co_await context_.processes.start(instance, std::move(stand_in));
-  auto* standby = context_.jobs.by_instance(instance);
+  scope_.list.set_instance(r_, instance);
+  co_await scope_.context.processes.start(instance, std::move(stand_in));
+  auto* standby = scope_.context.jobs.by_instance(instance);
   if (standby == nullptr) co_return;               // its end was told
   if (r_.side.state() != TargetState::reserved) {  // the place was given up meanwhile
     signal_group(standby->process, SIGKILL);
@@ -67,7 +66,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
   }
   r_.last_contact_at = Clock::now();
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
-  context_.jobs.set_state(*standby, InstanceState::standby);
+  scope_.context.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
   spawn("watch the source of " + r_.migration, watch_source());
 }
@@ -84,7 +83,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
       fail(TargetEvent::standby_failed,
            Error(Code::timed_out,
                  fmt::format("the standby on {} did not park within {} s",
-                             context_.config.host_name, park_max_ / seconds(1)),
+                             scope_.context.config.host_name, park_max_ / seconds(1)),
                  "its log is on that host; does the program reach its first step there?"));
       continue;
     }
@@ -94,7 +93,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
            Error(Code::source_lost,
                  fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
     } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
-      if (context_.tasks.is_stopping()) throw;
+      if (scope_.context.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
         spdlog::error("migration {}: {}", r_.migration, error.what());
@@ -106,11 +105,11 @@ asio::awaitable<void> ReservationTask::watch_source() {
 void ReservationTask::resume() {
   fail(TargetEvent::restarted,
        Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-  auto* instance = context_.jobs.by_instance(r_.instance);
+  auto* instance = scope_.context.jobs.by_instance(r_.instance);
   const bool lives = instance != nullptr && instance->is_live();
   // Granted, and on a full disk its own record was not written after that.
   if (r_.is_granted() && lives && instance->job().standby) {
-    context_.processes.promote(instance->job(), r_.side.record().epoch);
+    scope_.context.processes.promote(instance->job(), r_.side.record().epoch);
   }
   notify_source();
   if (lives) return;  // its end will be told
@@ -137,7 +136,7 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   const bool gone = r_.side.state() == TargetState::stopping;
   if ((r_.is_granted() && !taken_back) || gone) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
-                                            r_.migration, context_.config.host_name));
+                                            r_.migration, scope_.context.config.host_name));
   }
   source_.note_contact();
   const Error why(Code::cancelled, taken_back ? "an operator gave the job back to the source"
@@ -147,7 +146,7 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   if (r_.side.state() != state) {
     spdlog::warn("migration {}: {}", r_.migration, r_.error.value_or(why).what());
   }
-  const auto* instance = context_.jobs.by_instance(r_.instance);
+  const auto* instance = scope_.context.jobs.by_instance(r_.instance);
   const bool ended = instance == nullptr || !instance->is_live();
   if (r_.side.state() == TargetState::superseded && ended) {
     fail(TargetEvent::standby_ended,
@@ -155,18 +154,18 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   }
   co_await arrival_.ended();
   if (r_.side.state() != TargetState::superseded) {
-    co_await context_.processes.stop(r_.instance, milliseconds(0));
+    co_await scope_.context.processes.stop(r_.instance, milliseconds(0));
   }
 }
 
 asio::awaitable<void> ReservationTask::cancel(std::string by) {
-  check_cancel(r_, context_.config.host_name);
+  check_cancel(r_, scope_.context.config.host_name);
   // No grant can have been given: the source's agent waits for the word that it is verified.
   fail(TargetEvent::drop,
        Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration,
-                                          context_.config.host_name)));
+                                          scope_.context.config.host_name)));
   co_await arrival_.ended();
-  co_await context_.processes.stop(r_.instance, milliseconds(0));
+  co_await scope_.context.processes.stop(r_.instance, milliseconds(0));
 }
 
 void ReservationTask::notify_source() {

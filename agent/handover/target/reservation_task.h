@@ -8,7 +8,7 @@
 
 #include "agent/handover/base/pin.h"
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/running_reservation.h"
+#include "agent/handover/target/reservation_scope.h"
 #include "agent/handover/target/source_link.h"
 #include "agent/handover/target/standby_events.h"
 #include "agent/handover/target/target_executor.h"
@@ -65,8 +65,7 @@ class ReservationTask final : public RunningReservation,
  private:
   asio::awaitable<void> watch_source();
 
-  const HandoverContext& context_;
-  ReservationList& list_;
+  const ReservationScope scope_;
   Reservation& r_;
   const std::chrono::milliseconds park_max_;
   std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();

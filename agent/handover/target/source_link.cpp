@@ -35,7 +35,7 @@ asio::awaitable<DecisionAnswer> SourceLink::ask() {
 
 void SourceLink::send(const Message&) {
   if (std::exchange(asks_, true)) return;
-  run_.spawn("ask the source of " + r_.migration, call());
+  scope_.run.spawn("ask the source of " + r_.migration, call());
 }
 
 asio::awaitable<void> SourceLink::call() {
@@ -45,7 +45,7 @@ asio::awaitable<void> SourceLink::call() {
   try {
     answer = co_await ask();
   } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
+    if (scope_.context.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   asks_ = false;
@@ -64,7 +64,7 @@ asio::awaitable<void> SourceLink::call() {
       spdlog::error("migration {}: {}", r_.migration, error.what());
     }
   }
-  list_.changed().notify();
+  scope_.list.changed().notify();
 }
 
 /// What is no decision of its migration decides nothing.
@@ -78,14 +78,16 @@ void SourceLink::on_call_failed(const Error& failed) {
       "holds its whole state here and waits",
       r_.migration, r_.from_api, r_.doubt, name);
   spdlog::warn("{}", text);
-  context_.events.emit({"in_doubt", text, name, {}, r_.migration});
+  scope_.context.events.emit({"in_doubt", text, name, {}, r_.migration});
 }
 
 void SourceLink::on_decision(const DecisionAnswer& answer) {
   note_contact();
   if (answer.message.decision == handover::Decision::pending) return;
-  if (answer.message.decision != handover::Decision::aborted) return run_.apply(answer.message);
-  run_.apply(answer.message, Error(Code::source_lost, "the source's agent gave the migration up"));
+  if (answer.message.decision != handover::Decision::aborted)
+    return scope_.run.apply(answer.message);
+  scope_.run.apply(answer.message,
+                   Error(Code::source_lost, "the source's agent gave the migration up"));
 }
 
 /// The job is here, by an operator's word at least; its source says what it has.
@@ -99,22 +101,23 @@ void SourceLink::on_copy(const DecisionAnswer& answer) {
     note_copy(answer.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
   }
   if (higher) {
-    run_.apply(Message{Message::Kind::drop, answer.own_epoch});
+    scope_.run.apply(Message{Message::Kind::drop, answer.own_epoch});
   } else if (!answer.stands) {
-    run_.apply(answer.message);
+    scope_.run.apply(answer.message);
   }
 }
 
 void SourceLink::note_copy(std::optional<LowerCopy> copy) {
   if (std::exchange(r_.copy, copy) == copy || !copy) return;
-  report_two_copies(r_, job_name("?"), 0, context_.events);
+  report_two_copies(r_, job_name("?"), 0, scope_.context.events);
 }
 
 asio::awaitable<void> SourceLink::notify() {
   Backoff retry(kTellFirst, kTellMax);
   while (!r_.side.tick().empty()) {
-    run_.tick();
-    while (asks_) co_await list_.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
+    scope_.run.tick();
+    while (asks_)
+      co_await scope_.list.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
     if (r_.copy == LowerCopy::frozen) {
       co_await pause_for(kTellAgain);
     } else {
@@ -129,7 +132,7 @@ void SourceLink::note_contact() {
 }
 
 std::string SourceLink::job_name(const std::string& unknown) const {
-  const auto* standby = context_.jobs.by_instance(r_.instance);
+  const auto* standby = scope_.context.jobs.by_instance(r_.instance);
   return standby != nullptr ? standby->name() : unknown;
 }
 

@@ -4,10 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "agent/handover/base/handover_context.h"
 #include "agent/handover/protocol/driver.h"
-#include "agent/handover/target/reservation_list.h"
-#include "agent/handover/target/running_reservation.h"
+#include "agent/handover/target/reservation_scope.h"
 #include "agent/handover/target/source_client.h"
 
 namespace cardswap {
@@ -18,10 +16,8 @@ namespace cardswap {
 /// takes. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
-  /// All of them outlive it.
-  SourceLink(const HandoverContext& context, ReservationList& list, RunningReservation& run,
-             Reservation& r)
-      : context_(context), list_(list), run_(run), r_(r) {}
+  /// `scope` outlives it.
+  explicit SourceLink(const ReservationScope& scope) : scope_(scope), r_(scope.reservation) {}
 
   /// Returns at once; one question under way stands for all. Each message of a target's own is the
   /// question what was decided: what it tells goes along.
@@ -41,9 +37,7 @@ class SourceLink final : public handover::Peer {
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 
-  const HandoverContext& context_;
-  ReservationList& list_;
-  RunningReservation& run_;
+  const ReservationScope& scope_;
   Reservation& r_;
   bool asks_ = false;
   std::string refused_by_the_disk_;  ///< what was heard; logged once

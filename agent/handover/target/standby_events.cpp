@@ -63,15 +63,15 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
     // By two clocks it may be less than nothing, which the source's agent would take for no answer.
     r_.downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
     r_.clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
-    run_.apply(TargetEvent::standby_resumed);
+    scope_.run.apply(TargetEvent::standby_resumed);
   } else if (const auto* steps = std::get_if<channel::FirstSteps>(&message)) {
     if (steps->migration == r_.migration) on_first_steps(steps->took_ms, steps->over);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
-    run_.apply(TargetEvent::standby_stepped);
+    scope_.run.apply(TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
     if (r_.is_granted() && ended->step >= r_.side.record().content.step) {
-      run_.apply(TargetEvent::standby_stepped);
+      scope_.run.apply(TargetEvent::standby_stepped);
     }
   }
 }
@@ -79,42 +79,43 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
 void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& parked) {
   const bool by_standby = r_.arrive == Arrival::standby;
   if (by_standby && !r_.framework.empty() && r_.framework != standby.framework) {
-    run_.fail(TargetEvent::standby_failed,
-              Error(Code::refused,
-                    fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
-                                r_.framework, context_.config.host_name, standby.framework),
-                    "the two compute other bits: install the same release on both hosts"));
+    scope_.run.fail(
+        TargetEvent::standby_failed,
+        Error(Code::refused,
+              fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
+                          r_.framework, scope_.context.config.host_name, standby.framework),
+              "the two compute other bits: install the same release on both hosts"));
     return;
   }
   r_.data_host = parked.host;
   r_.data_port = parked.port;
   if (is_own_network(standby.network)) r_.addresses = own_addresses();
   note_warning(standby);
-  run_.apply(TargetEvent::standby_parked);
+  scope_.run.apply(TargetEvent::standby_parked);
 }
 
 /// A standby runs its program's first lines while the job trains.
 void StandbyEvents::note_warning(const Instance& standby) {
-  auto warning = standby_warning(standby, r_.job, context_.config.host_name);
+  auto warning = standby_warning(standby, r_.job, scope_.context.config.host_name);
   if (warning.empty()) return;
   r_.warning = std::move(warning);
   spdlog::warn("migration {}: {}", r_.migration, r_.warning);
-  context_.events.emit({.kind = "standby_writes",
-                        .text = r_.warning,
-                        .job = r_.job,
-                        .device = standby.device,
-                        .migration = r_.migration});
+  scope_.context.events.emit({.kind = "standby_writes",
+                              .text = r_.warning,
+                              .job = r_.job,
+                              .device = standby.device,
+                              .migration = r_.migration});
 }
 
 void StandbyEvents::on_verified(const channel::Verified& verified) {
   arrival_.note_verified();
   try {
-    run_.apply(handover::Content{verified.root, verified.step});
+    scope_.run.apply(handover::Content{verified.root, verified.step});
   } catch (const Error& disk) {
     // The source is frozen and waits for this record: better it learns that there is none.
     if (r_.side.state() != TargetState::parked) throw;
-    run_.fail(TargetEvent::standby_failed,
-              disk.within("hold the state on " + context_.config.host_name));
+    scope_.run.fail(TargetEvent::standby_failed,
+                    disk.within("hold the state on " + scope_.context.config.host_name));
   }
 }
 
@@ -124,7 +125,7 @@ void StandbyEvents::on_failed(const channel::Failed& failed) {
                     failed.code == Code::cancelled;
   const bool holds = r_.side.state() == TargetState::verified && gone;
   if ((!r_.is_granted() && !holds) || failed.code == Code::digest_mismatch) {
-    run_.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
+    scope_.run.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
   }
 }
 
@@ -134,10 +135,10 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
   r_.first_steps = std::move(took_ms);
   for (auto& ms : r_.first_steps) ms = std::clamp(ms, 0.0, kMsMax);
   r_.first_steps_over = over;
-  list_.touch(r_);
+  scope_.list.touch(r_);
   if (!over) return;
   try {
-    list_.save(r_);
+    scope_.list.save(r_);
   } catch (const Error& disk) {  // it is told while this agent runs
     spdlog::warn("migration {}: {}", r_.migration, disk.what());
   }
@@ -146,14 +147,15 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
 void StandbyEvents::on_exit(const Instance& standby) {
   on_first_steps(r_.first_steps, true);
   const auto said = last_lines(standby.log_path);
-  run_.fail(TargetEvent::standby_ended,
-            Error(Code::target_lost,
-                  fmt::format("the standby of job {} on {} {}{}{}", standby.name(),
-                              context_.config.host_name, how_it_ended(standby),
-                              said.empty() ? "" : "; its last words: ", said),
-                  "the program must reach its first step there: check files, arguments and memory; "
-                  "`cardswap logs " +
-                      standby.name() + "` there shows its log"));
+  scope_.run.fail(
+      TargetEvent::standby_ended,
+      Error(Code::target_lost,
+            fmt::format("the standby of job {} on {} {}{}{}", standby.name(),
+                        scope_.context.config.host_name, how_it_ended(standby),
+                        said.empty() ? "" : "; its last words: ", said),
+            "the program must reach its first step there: check files, arguments and memory; "
+            "`cardswap logs " +
+                standby.name() + "` there shows its log"));
 }
 
 channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const Config& config) {

@@ -2,10 +2,8 @@
 
 #include <vector>
 
-#include "agent/handover/base/handover_context.h"
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/reservation_list.h"
-#include "agent/handover/target/running_reservation.h"
+#include "agent/handover/target/reservation_scope.h"
 
 namespace cardswap {
 
@@ -15,9 +13,8 @@ namespace cardswap {
 class StandbyEvents {
  public:
   /// All of them outlive it.
-  StandbyEvents(const HandoverContext& context, ReservationList& list, RunningReservation& run,
-                Reservation& r, CriuArrival& arrival)
-      : context_(context), list_(list), run_(run), r_(r), arrival_(arrival) {}
+  StandbyEvents(const ReservationScope& scope, CriuArrival& arrival)
+      : scope_(scope), r_(scope.reservation), arrival_(arrival) {}
 
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(const Instance& standby);
@@ -29,9 +26,7 @@ class StandbyEvents {
   void on_first_steps(std::vector<double> took_ms, bool over);
   void note_warning(const Instance& standby);
 
-  const HandoverContext& context_;
-  ReservationList& list_;
-  RunningReservation& run_;
+  const ReservationScope& scope_;
   Reservation& r_;
   CriuArrival& arrival_;
 };

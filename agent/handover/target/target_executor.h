@@ -4,11 +4,10 @@
 #include <optional>
 #include <utility>
 
-#include "agent/handover/base/handover_context.h"
 #include "agent/handover/protocol/driver.h"
 #include "agent/handover/protocol/target_side.h"
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/reservation_list.h"
+#include "agent/handover/target/reservation_scope.h"
 #include "agent/handover/target/source_link.h"
 
 namespace cardswap {
@@ -22,9 +21,12 @@ namespace cardswap {
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All of them outlive it.
-  TargetExecutor(const HandoverContext& context, ReservationList& list, Reservation& r,
-                 SourceLink& source, CriuArrival& arrival)
-      : context_(context), list_(list), r_(r), source_(source), arrival_(arrival) {}
+  TargetExecutor(const ReservationScope& scope, SourceLink& source, CriuArrival& arrival)
+      : context_(scope.context),
+        list_(scope.list),
+        r_(scope.reservation),
+        source_(source),
+        arrival_(arrival) {}
 
   using Beside = std::function<void(ReservationRecord&)>;
 
