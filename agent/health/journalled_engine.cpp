@@ -49,7 +49,6 @@ Ms JournalledEngine::now() const {
 }
 
 void JournalledEngine::report(Finding finding, const std::string& called) {
-  finding.at = now();
   if (called == kHost) {
     finding.device = kHost;
   } else if (auto device = device_called(engine_.devices(), called)) {
@@ -65,8 +64,7 @@ void JournalledEngine::report(Finding finding, const std::string& called) {
     }
     return;
   }
-  engine_.observe(finding);
-  due_.notify();
+  observe(std::move(finding));
 }
 
 void JournalledEngine::set_source(const std::string& source, const std::string& state) {
@@ -80,6 +78,49 @@ void JournalledEngine::set_source(const std::string& source, const std::string& 
 void JournalledEngine::emit_event(Event event) {
   event.at = now();
   engine_.emit_event(std::move(event));
+  due_.notify();
+}
+void JournalledEngine::observe(Finding finding) {
+  finding.at = now();
+  engine_.observe(finding);
+  due_.notify();
+}
+void JournalledEngine::move_ended(std::uint64_t incident, const std::string& job_uid, bool moved) {
+  engine_.move_ended(incident, job_uid, moved, now());
+  due_.notify();
+}
+void JournalledEngine::not_placed(const Move& move, const std::string& why) {
+  engine_.not_placed(move, why, now());
+  due_.notify();
+}
+void JournalledEngine::forget_move(const std::string& job_uid) {
+  engine_.forget_move(job_uid);
+  due_.notify();
+}
+void JournalledEngine::cordoned(std::uint64_t incident) {
+  engine_.cordoned(incident, now());
+  due_.notify();
+}
+void JournalledEngine::cordon_failed(std::uint64_t incident, const std::string& failure) {
+  engine_.cordon_failed(incident, failure, now());
+  due_.notify();
+}
+void JournalledEngine::clear(const std::string& device, const std::string& reason,
+                             const std::string& by) {
+  (void)engine_.clear(device, reason, now(), by);
+  due_.notify();
+}
+void JournalledEngine::close_breaker(const std::string& reason, const std::string& by) {
+  engine_.close_breaker(reason, now(), by);
+  due_.notify();
+}
+void JournalledEngine::use(Policy policy, std::vector<DeviceName> devices) {
+  engine_.use(std::move(policy), std::move(devices), now());
+  due_.notify();
+}
+void JournalledEngine::learn(const std::string& device, const std::string& uuid,
+                             const std::string& pci) {
+  engine_.learn(device, uuid, pci);
   due_.notify();
 }
 

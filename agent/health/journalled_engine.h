@@ -24,7 +24,6 @@ class JournalledEngine {
   JournalledEngine& operator=(const JournalledEngine&) = delete;
 
   [[nodiscard]] Ms now() const;
-  [[nodiscard]] DecisionEngine& engine() { return engine_; }
   [[nodiscard]] const DecisionEngine& engine() const { return engine_; }
   [[nodiscard]] EventLog& log() { return log_; }
   [[nodiscard]] const EventLog& log() const { return log_; }
@@ -35,8 +34,22 @@ class JournalledEngine {
   /// How a source is: "ok", or what is wrong. A change is an event.
   void set_source(const std::string& source, const std::string& state);
   [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
-  /// Adds an event of now, on disk with the next write.
+
+  // What changes the engine, as of now: each is what the DecisionEngine's is, notifies due(), and
+  // is on disk with the next write.
   void emit_event(Event event);
+  void observe(Finding finding);
+  void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved);
+  void not_placed(const Move& move, const std::string& why);
+  void forget_move(const std::string& job_uid);
+  void cordoned(std::uint64_t incident);
+  void cordon_failed(std::uint64_t incident, const std::string& failure);
+  void clear(const std::string& device, const std::string& reason, const std::string& by);
+  void close_breaker(const std::string& reason, const std::string& by);
+  void use(Policy policy, std::vector<DeviceName> devices);
+  void learn(const std::string& device, const std::string& uuid, const std::string& pci);
+  /// What is due; whoever asks does it, and so is not notified.
+  [[nodiscard]] Plan plan(const std::vector<HostJob>& jobs) { return engine_.plan(now(), jobs); }
 
   /// Writes new events and open faults. Throws Error{io}: the next call writes them again. The log
   /// has each event once, from the first call on.

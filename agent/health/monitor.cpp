@@ -94,7 +94,7 @@ void Monitor::read_policy_again() {
     }
     warn_of_strangers(config_, policy);
     const bool acts = policy.act;
-    journalled_.engine().use(std::move(policy), std::move(names), now());
+    journalled_.use(std::move(policy), std::move(names));
     journalled_.emit_event(
         {.kind = "policy",
          .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
@@ -107,7 +107,6 @@ void Monitor::read_policy_again() {
          .text = fmt::format("{}; the one that was read before still holds", error.what())});
   }
   journalled_.flush();
-  journalled_.due().notify();
 }
 
 void Monitor::note(const AgentEvent& event) {
@@ -126,16 +125,14 @@ void Monitor::clear(const std::string& device, const std::string& reason, const 
     throw Error(Code::not_found, fmt::format("there is no device '{}' here", excerpt(device)),
                 "`cardswap devices` lists them; `host` and `all` are known too");
   }
-  journalled_.engine().clear(device_called(engine().devices(), device).value_or(device),
-                             excerpt(reason), now(), excerpt(by));
+  journalled_.clear(device_called(engine().devices(), device).value_or(device), excerpt(reason),
+                    excerpt(by));
   journalled_.flush();
-  journalled_.due().notify();
 }
 
 void Monitor::close_breaker(const std::string& reason, const std::string& by) {
-  journalled_.engine().close_breaker(excerpt(reason), now(), excerpt(by));
+  journalled_.close_breaker(excerpt(reason), excerpt(by));
   journalled_.flush();
-  journalled_.due().notify();
 }
 
 // ---- what is done
@@ -174,17 +171,17 @@ void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   }
   for (const auto& [incident, failure] : failed) {
     if (failure.empty()) {
-      journalled_.engine().cordoned(incident, now());
+      journalled_.cordoned(incident);
     } else {
       spdlog::error("health: cordon {}", failure);
-      journalled_.engine().cordon_failed(incident, failure, now());
+      journalled_.cordon_failed(incident, failure);
     }
   }
 }
 
 asio::awaitable<void> Monitor::drive() {
   while (true) {
-    const auto plan = journalled_.engine().plan(now(), host_jobs());
+    const auto plan = journalled_.plan(host_jobs());
     close_all(plan.cordons);
     // Moves first: what is written about them can wait for the disk, they are journalled
     // themselves.

@@ -108,12 +108,11 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
     if (source != nullptr && source->job().uid() == job_uid) id = migration.id;
   }
   if (id.empty()) {
-    journalled_.engine().forget_move(job_uid);
+    journalled_.forget_move(job_uid);
   } else {
     const bool moved = co_await over(id);
-    journalled_.engine().move_ended(0, job_uid, moved, journalled_.now());
+    journalled_.move_ended(0, job_uid, moved);
   }
-  journalled_.due().notify();
 }
 
 asio::awaitable<bool> Mover::over(std::string migration) {
@@ -167,8 +166,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
       co_return;
     }
     if (choice.target.empty()) {
-      journalled_.engine().not_placed(move, choice.why_none, journalled_.now());
-      journalled_.due().notify();
+      journalled_.not_placed(move, choice.why_none);
       co_return;
     }
     moved = co_await migrate(move, std::move(choice.target));
@@ -180,8 +178,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   if (move.dry_run) co_return;
   if (moved) avoided_.forget(move.job_uid);
   counters_.moves_failed += moved ? 0 : 1;
-  journalled_.engine().move_ended(move.incident, move.job_uid, moved, journalled_.now());
-  journalled_.due().notify();
+  journalled_.move_ended(move.incident, move.job_uid, moved);
 }
 
 void Mover::forget_avoided() {
@@ -199,7 +196,7 @@ void Mover::release_orphaned_slots() {
   for (const auto& uid : journalled_.engine().guards().moving_jobs()) {
     if (followed_.contains(uid)) continue;
     spdlog::warn("health: nobody follows the move of {} any more: its place is free", uid);
-    journalled_.engine().forget_move(uid);
+    journalled_.forget_move(uid);
   }
 }
 

@@ -35,16 +35,15 @@ void NvmlDevices::know(int index, const std::string& uuid, const std::string& pc
   const auto name = fmt::format("cuda:{}", index);
   std::erase_if(watched_, [&](const auto& known) { return known.name == name; });
   watched_.push_back({name, uuid, pci});
-  auto& engine = journalled_.engine();
-  const auto& given = engine.policy().devices;
+  const auto& given = journalled_.engine().policy().devices;
   const auto told = std::ranges::find(given, name, &DeviceName::name);
   if (told == given.end()) {
-    engine.learn(name, uuid, pci);
+    journalled_.learn(name, uuid, pci);
     return;
   }
   // What the policy leaves out of a device that it names.
   if (told->pci.empty() && !pci.empty() && device_called({*told}, uuid)) {
-    engine.learn(name, told->uuid, pci);
+    journalled_.learn(name, told->uuid, pci);
   }
 }
 

@@ -54,14 +54,13 @@ std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken
   finding.device = target.device;
   finding.code = code_of(alert);
   finding.source = FaultSource::alert;
-  finding.at = journalled_.now();
   finding.firing = alert.firing;
   finding.lasting = true;
   finding.severity = alert.severity;
   finding.detail = alert.summary.empty() ? alert.name : alert.summary;
   finding.who = alert.fingerprint;
   finding.labels = alert.labels;
-  journalled_.engine().observe(finding);
+  journalled_.observe(std::move(finding));
   return {};
 }
 

@@ -33,7 +33,7 @@ class ReservationRecords : public ::testing::Test {
     run("CREATE TRIGGER full BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'no room'); END");
   }
   void empty_the_disk() { run("DROP TRIGGER full"); }
-  [[nodiscard]] Reservation& place() { return host_.places().at(kId); }
+  [[nodiscard]] const Reservation& place() { return host_.places().at(kId); }
   [[nodiscard]] boost::json::object on_disk() const {
     return host_.journal().all(Journal::Kind::reservation).at(0);
   }

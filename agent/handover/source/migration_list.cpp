@@ -56,7 +56,7 @@ void MigrationList::drop_from_indices(const Migration& m) {
   }
 }
 
-Migration& MigrationList::at(const std::string& id) {
+Migration& MigrationList::found(const std::string& id) const {
   if (const auto found = by_id_.find(id); found != by_id_.end()) return *found->second;
   throw Error(Code::not_found,
               fmt::format("there is no migration '{}' on {}", id, config_.host_name),
@@ -65,14 +65,25 @@ Migration& MigrationList::at(const std::string& id) {
 
 bool MigrationList::has(const std::string& id) const { return by_id_.contains(id); }
 
-std::vector<Migration*> MigrationList::all_of(const std::string& instance) const {
-  std::vector<Migration*> found;
+template <class M>
+std::vector<M*> MigrationList::those_of(const std::string& instance) const {
+  std::vector<M*> found;
   const auto [first, last] = by_instance_.equal_range(instance);
   for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);
   return found;
 }
+std::vector<Migration*> MigrationList::all_of(const std::string& instance) {
+  return those_of<Migration>(instance);
+}
+std::vector<const Migration*> MigrationList::all_of(const std::string& instance) const {
+  return those_of<const Migration>(instance);
+}
 
-Migration* MigrationList::find_running(const std::string& instance) const {
+Migration* MigrationList::find_running(const std::string& instance) {
+  const auto found = live_.find(instance);
+  return found == live_.end() ? nullptr : found->second;
+}
+const Migration* MigrationList::find_running(const std::string& instance) const {
   const auto found = live_.find(instance);
   return found == live_.end() ? nullptr : found->second;
 }

@@ -40,15 +40,18 @@ class MigrationList {
   Migration& add(Migration made);
 
   /// Throws Error{not_found}.
-  [[nodiscard]] Migration& at(const std::string& id);
+  [[nodiscard]] Migration& at(const std::string& id) { return found(id); }
+  [[nodiscard]] const Migration& at(const std::string& id) const { return found(id); }
   [[nodiscard]] bool has(const std::string& id) const;
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
   [[nodiscard]] std::list<Migration>& all() { return migrations_; }
   /// The migrations by which a process here, an instance, leaves or was to leave, in the order in
   /// which they were made.
-  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance) const;
+  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance);
+  [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const;
   /// The one that a process here, an instance, leaves by now; or null.
-  [[nodiscard]] Migration* find_running(const std::string& instance) const;
+  [[nodiscard]] Migration* find_running(const std::string& instance);
+  [[nodiscard]] const Migration* find_running(const std::string& instance) const;
   /// Whether `job`, which is no standby, stands for a migration whose record is not here any more:
   /// it was damaged, and is set aside. Whether the job is elsewhere is an operator's to find out.
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
@@ -72,6 +75,9 @@ class MigrationList {
 
  private:
   Migration& insert(Migration made);
+  [[nodiscard]] Migration& found(const std::string& id) const;
+  template <class M>
+  [[nodiscard]] std::vector<M*> those_of(const std::string& instance) const;
   void drop_from_indices(const Migration& m);
 
   const Config& config_;

@@ -67,7 +67,7 @@ void Migrations::bring_gpu_states_back() {
 
 // ---- requests
 
-Migration& Migrations::start(MigrationRequest wanted) {
+const Migration& Migrations::start(MigrationRequest wanted) {
   auto& source = intake_.movable(wanted.spec);
   list_.forget_old();
   auto made = intake_.make(std::move(wanted), source);
@@ -87,7 +87,7 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
 }
 
 void Migrations::cancel(const std::string& id) {
-  auto& m = at(id);
+  auto& m = list_.at(id);
   if (handover::is_committed(m.state())) {
     throw Error(
         Code::conflict,
@@ -106,18 +106,18 @@ void Migrations::cancel(const std::string& id) {
 }
 
 void Migrations::proceed(const std::string& id) {
-  at(id).proceed = true;
+  list_.at(id).proceed = true;
   changed().notify();
 }
 
 asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
-  Pin task(task_of(at(id)));
+  Pin task(task_of(list_.at(id)));
   co_await force_migration(std::move(task), std::move(order), context_, targets_);
 }
 
 DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,
                                     const Caller& caller) {
-  auto& m = at(id);
+  auto& m = list_.at(id);
   const auto to = parse_destination(m.spec.to).host;
   if (context_.config.tls.is_configured() && !caller.owner && !caller.is_for(to)) {
     spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
@@ -154,23 +154,23 @@ void Migrations::on_attach(Instance& source, const channel::Hello& hello) const 
 void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.
   if (hello.migration.empty() || source.job().standby || !has(hello.migration)) return;
-  auto& m = at(hello.migration);
+  auto& m = list_.at(hello.migration);
   if (m.find(source.id) != nullptr) task_of(m)->on_attached();
 }
 
 void Migrations::on_message(Instance& source, const channel::Message& message) {
   const auto* last = std::get_if<channel::Failed>(&message);
   if (last != nullptr && last->lost) {
-    if (has(last->migration)) task_of(at(last->migration))->mark_job_lost(source, *last);
+    if (has(last->migration)) task_of(list_.at(last->migration))->mark_job_lost(source, *last);
   } else if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
-    if (has(late->migration)) task_of(at(late->migration))->on_late_steps(source, *late);
-  } else if (auto* m = find_running(source)) {
+    if (has(late->migration)) task_of(list_.at(late->migration))->on_late_steps(source, *late);
+  } else if (auto* m = list_.find_running(source.id)) {
     task_of(*m)->on_message(source, message);
   }
 }
 
 void Migrations::on_detached(const Instance& source) {
-  auto* m = find_running(source);
+  auto* m = list_.find_running(source.id);
   if (m == nullptr) return;
   task_of(*m)->fail(Error(Code::source_lost,
                           fmt::format("the runtime of job {} closed its connection", source.name()),
@@ -183,7 +183,7 @@ void Migrations::on_exit(Instance& source) {
     if (!transfer->lost.empty()) explain_end(source, std::exchange(transfer->lost, {}));
     task_of(*m)->on_exit(source);
   }
-  auto* m = find_running(source);
+  auto* m = list_.find_running(source.id);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
     context_.jobs.mark_moved(source, m->find(source.id)->to);
@@ -192,7 +192,7 @@ void Migrations::on_exit(Instance& source) {
 }
 
 void Migrations::on_stop(const Instance& source) {
-  auto* m = find_running(source);
+  auto* m = list_.find_running(source.id);
   if (m == nullptr || (m->state() != State::freezing && m->state() != State::verifying)) return;
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} was stopped", source.name())));
 }

@@ -24,8 +24,9 @@ namespace cardswap {
 /// doubt and runtimes say goes to the one that it is about.
 ///
 /// Behind it, MigrationList keeps them, MigrationIntake takes in new ones, and a MigrationTask
-/// works on each, with TargetLinks to its target. Owned by the agent; one thread. A caller that
-/// waits looks its migration up again.
+/// works on each, with TargetLinks to its target. What it shows of them is to be read: what is to
+/// become of one is asked for here. Owned by the agent; one thread. A caller that waits looks its
+/// migration up again.
 class Migrations {
  public:
   /// `forgetting` is told of one that is over before it is forgotten.
@@ -39,7 +40,7 @@ class Migrations {
     return intake_.prepared(std::move(wanted));
   }
   /// Checks what can be checked at once, records it, and starts it. Throws Error.
-  Migration& start(MigrationRequest wanted);
+  const Migration& start(MigrationRequest wanted);
   /// Preflight and prediction only. What start() throws, it throws.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
   /// Throws Error{conflict} once committed.
@@ -49,16 +50,17 @@ class Migrations {
   /// The operator's word, once committed: force_migration().
   asio::awaitable<void> force(std::string id, OperatorDecision order);
 
-  [[nodiscard]] Migration& at(const std::string& id) { return list_.at(id); }
+  /// Throws Error{not_found}.
+  [[nodiscard]] const Migration& at(const std::string& id) const { return list_.at(id); }
   [[nodiscard]] bool has(const std::string& id) const { return list_.has(id); }
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
   /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
   /// last.
-  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance) const {
+  [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const {
     return list_.all_of(instance);
   }
   /// The one that `source` leaves by now, or null.
-  [[nodiscard]] Migration* find_running(const Instance& source) {
+  [[nodiscard]] const Migration* find_running(const Instance& source) const {
     return list_.find_running(source.id);
   }
   /// MigrationList::has_lost_the_record_of().

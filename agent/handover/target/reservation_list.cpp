@@ -61,7 +61,7 @@ bool ReservationList::has(const std::string& migration) const {
   return by_migration_.contains(migration);
 }
 
-Reservation& ReservationList::at(const std::string& migration) {
+Reservation& ReservationList::found(const std::string& migration) const {
   if (const auto found = by_migration_.find(migration); found != by_migration_.end()) {
     return *found->second;
   }
@@ -69,8 +69,8 @@ Reservation& ReservationList::at(const std::string& migration) {
               fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
 }
 
-Reservation& ReservationList::at(const std::string& migration, const Caller& caller) {
-  auto& r = at(migration);
+const Reservation& ReservationList::at(const std::string& migration, const Caller& caller) const {
+  const auto& r = at(migration);
   if (caller.owner || r.owner.empty() || r.owner == caller.name) return r;
   spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name, r.owner);
   throw Error(Code::not_found,

@@ -44,9 +44,12 @@ class ReservationList {
 
   [[nodiscard]] bool has(const std::string& migration) const;
   /// Throws Error{not_found}.
-  [[nodiscard]] Reservation& at(const std::string& migration);
+  [[nodiscard]] Reservation& at(const std::string& migration) { return found(migration); }
+  [[nodiscard]] const Reservation& at(const std::string& migration) const {
+    return found(migration);
+  }
   /// The reservation for its owner only: to everybody else's certificate there is no such thing.
-  [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller);
+  [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const;
   /// What brought `instance`; or null.
   [[nodiscard]] Reservation* find(const Instance& instance);
   [[nodiscard]] const Reservation* find(const Instance& instance) const;
@@ -63,6 +66,7 @@ class ReservationList {
   void forget_old();
 
  private:
+  [[nodiscard]] Reservation& found(const std::string& migration) const;
   void drop_from_indices(const Reservation& r);
 
   const Config& config_;

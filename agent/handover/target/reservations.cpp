@@ -160,27 +160,27 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
 }
 
 void Reservations::note_contact(const std::string& migration) {
-  task_of(at(migration))->source().note_contact();
+  task_of(list_.at(migration))->source().note_contact();
 }
 
 void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
                          std::uint64_t step) {
   note_contact(migration);
-  task_of(at(migration))->grant(epoch, content_from(root, step));
+  task_of(list_.at(migration))->grant(epoch, content_from(root, step));
 }
 
 asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
-  const Pin task(task_of(at(migration)));
+  const Pin task(task_of(list_.at(migration)));
   co_await task->drop(epoch);
 }
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
-  Pin task(task_of(at(migration)));
+  Pin task(task_of(list_.at(migration)));
   co_await force_reservation(std::move(task), std::move(order), context_);
 }
 
 asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {
-  const Pin task(task_of(at(migration)));
+  const Pin task(task_of(list_.at(migration)));
   co_await task->cancel(std::move(by));
 }
 

@@ -27,8 +27,9 @@ namespace cardswap {
 /// kernel say goes to the one that it is about.
 ///
 /// Behind it, ReservationList keeps them, ReservationCheck finds out whether there may be a new
-/// one, and a ReservationTask works on each, with a SourceLink to its source. Owned by the agent;
-/// one thread. A caller that waits looks its place up again.
+/// one, and a ReservationTask works on each, with a SourceLink to its source. What it shows of them
+/// is to be read: what is to become of one is asked for here. Owned by the agent; one thread. A
+/// caller that waits looks its place up again.
 class Reservations {
  public:
   /// A source gives up after two minutes.
@@ -58,9 +59,12 @@ class Reservations {
                                                ListenAddress address, HostInspection seen);
 
   [[nodiscard]] bool has(const std::string& migration) const { return list_.has(migration); }
-  [[nodiscard]] Reservation& at(const std::string& migration) { return list_.at(migration); }
+  /// Throws Error{not_found}.
+  [[nodiscard]] const Reservation& at(const std::string& migration) const {
+    return list_.at(migration);
+  }
   /// ReservationList::at(): for its owner only.
-  [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller) {
+  [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const {
     return list_.at(migration, caller);
   }
   [[nodiscard]] const std::list<Reservation>& all() const { return list_.all(); }
