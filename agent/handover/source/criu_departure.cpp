@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "agent/criu/handoff_dir.h"
-#include "agent/handover/base/flag_scope.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 #include "migrator/base/ms_since.h"
@@ -42,6 +41,21 @@ void emit_gpu_state_held(const HandoverContext& context, const Instance* source,
 }
 
 }  // namespace
+
+/// One try to have the process go on: it ends however that does, and another may follow.
+class CriuDeparture::ContinuationScope {
+ public:
+  explicit ContinuationScope(CriuDeparture& of) : of_(of) {}
+  ContinuationScope(const ContinuationScope&) = delete;
+  ContinuationScope& operator=(const ContinuationScope&) = delete;
+  ~ContinuationScope() {
+    if (!of_.has_gpus_back()) of_.continuation_.step(Continuation::none, of_.m_.id);
+    of_.scope_.list.changed().notify();
+  }
+
+ private:
+  CriuDeparture& of_;
+};
 
 CriuDeparture::CriuDeparture(const MigrationScope& scope, Transfer& transfer)
     : scope_(scope), m_(scope.migration), transfer_(transfer) {}
@@ -88,7 +102,7 @@ asio::awaitable<void> CriuDeparture::depart() {
       std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
   const auto root = source->process;
   const auto log = source->log_path;
-  while (!transfer_.departed) {
+  while (!has_reached(transfer_.on_source, CopyOnSource::departed)) {
     scope_.run.check(until);
     co_await scope_.list.changed().wait_until(until);
   }
@@ -135,9 +149,11 @@ void CriuDeparture::close() {
 }
 
 void CriuDeparture::continue_source(Instance& source) {
-  if (transfer_.keeper.pid == 0 || transfer_.released || transfer_.continuing) return;
-  transfer_.continuing = true;
+  const bool released = transfer_.on_source == CopyOnSource::released;
+  if (transfer_.keeper.pid == 0 || released || continuation_ == Continuation::under_way) return;
   cardswap::continue_stopped(source.process);
+  if (continuation_ == Continuation::gpus_back) return;
+  continuation_.step(Continuation::under_way, m_.id);
   scope_.run.spawn("continue " + m_.spec.job, continue_stopped());
 }
 
@@ -145,11 +161,12 @@ void CriuDeparture::continue_source(Instance& source) {
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> CriuDeparture::continue_stopped() {
-  const FlagScope continuing(transfer_.continuing, scope_.list.changed());
+  const ContinuationScope ends(*this);
   std::string logged;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
-    if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
+    if (source == nullptr || (transfer_.on_source == CopyOnSource::released && has_gpus_back()))
+      break;
     if (const auto* next = scope_.list.find_running(source->id); next != nullptr && next != &m_)
       break;
     const auto root = source->process;
@@ -159,12 +176,12 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
     }
     cardswap::continue_stopped(root);
     auto pause = kContinueEvery;
-    if (!transfer_.gpus_are_back && !is_traced(root)) {
+    if (!has_gpus_back() && !is_traced(root)) {
       try {
         co_await scope_.context.criu.probe();
         if (const auto held = co_await scope_.context.criu.callbacks().undo(root))
           report_held(*held);
-        transfer_.gpus_are_back = true;  // as far as this agent brings them
+        continuation_.step(Continuation::gpus_back, m_.id);
         scope_.list.changed().notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
@@ -199,7 +216,7 @@ asio::awaitable<void> CriuDeparture::end() {
   if (!is_alive(transfer_.keeper)) {
     criu::remove_handoff_dir(scope_.context.config, m_.id, criu::HandoffPeer::keeper);
   }
-  while (transfer_.continuing && !transfer_.gpus_are_back) {
+  while (continuation_ == Continuation::under_way) {
     co_await scope_.list.changed().wait_until(Clock::now() + seconds(1));
   }
 }
@@ -209,7 +226,8 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
   const auto until = Clock::now() + kKeeperLeaves;
   while (is_alive(transfer_.keeper) && Clock::now() < until) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
-    if (transfer_.released || source == nullptr || source->ended_at_ms != 0) {
+    if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
+        source->ended_at_ms != 0) {
       ::kill(transfer_.keeper.pid, SIGTERM);
       criu::remove_handoff_dir(scope_.context.config, m_.id, criu::HandoffPeer::keeper);
       co_return;

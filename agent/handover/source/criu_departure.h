@@ -44,9 +44,12 @@ class CriuDeparture {
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
  private:
+  class ContinuationScope;
+
   /// Notes what `verifying` consists of now; it can be held there like in a state.
   asio::awaitable<void> enter_phase(CriuPhase phase);
   asio::awaitable<void> continue_stopped();
+  [[nodiscard]] bool has_gpus_back() const { return continuation_ == Continuation::gpus_back; }
   asio::awaitable<void> dismiss_keeper();
   /// Tells that the job's CUDA state did not come back.
   void report_held(const Error& why);
@@ -54,6 +57,7 @@ class CriuDeparture {
   const MigrationScope& scope_;
   Migration& m_;
   Transfer& transfer_;
+  Stepwise<Continuation> continuation_;
   std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on
 };
 

@@ -123,11 +123,13 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await scope_.run.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : m_.transfers) {
-    transfer.target.awaited = false;
+    transfer.target.poll_mode.step(PollMode::state, m_.id);
     transfer.target.last_contact_at = Clock::now();
   }
-  const auto is_granted = [](const Transfer& one) { return one.target.granted; };
-  const auto speaks = [](const Transfer& one) { return !one.target.silent; };
+  const auto is_granted = [](const Transfer& one) {
+    return one.target.place == PlaceAtTarget::granted;
+  };
+  const auto speaks = [](const Transfer& one) { return one.target.line == TargetLine::answers; };
   const auto is_heard = [this](const Transfer& one) {
     return Clock::now() - one.target.last_contact_at < scope_.context.config.peer_silence_max;
   };
@@ -157,7 +159,7 @@ asio::awaitable<void> MigrationEnd::finish() {
     if (!m_.are_all(is_heard)) executor_.apply(Event::target_silent);
     if (!granted && m_.are_all(is_granted)) continue;
     if (m_.state() == State::in_doubt) {
-      for (auto& transfer : m_.transfers) transfer.target.granted = false;
+      for (auto& transfer : m_.transfers) transfer.target.doubt_grant(m_.id);
     }
     co_await retry.wait();
   }
@@ -212,7 +214,9 @@ asio::awaitable<void> MigrationEnd::abort(Error error) {
 asio::awaitable<void> MigrationEnd::clean_up() {
   Backoff retry(kRetryFirst, kRetryMax);
   const auto until = Clock::now() + kCleanUpMax;
-  const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
+  const auto is_dropped = [](const Transfer& one) {
+    return one.target.place == PlaceAtTarget::dropped;
+  };
   const auto goes_on = [&] {
     return Clock::now() < until && m_.state() == State::aborting && !m_.are_all(is_dropped);
   };

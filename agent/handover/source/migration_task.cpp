@@ -23,6 +23,11 @@ constexpr milliseconds kPollMin{50};  // between two questions of a poll
 constexpr int kQuickAnswersMax = 20;  // that each had news: there are fewer states
 constexpr std::chrono::hours kLong{1};
 
+template <CopyOnSource Copy>
+bool has(const Transfer& transfer) {
+  return has_reached(transfer.on_source, Copy);
+}
+
 }  // namespace
 
 MigrationTask::MigrationTask(const HandoverContext& context, MigrationList& list,
@@ -88,7 +93,8 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
   // Reserve before anything else is said to anybody.
   co_await enter(Event::started);
-  co_await wait_for_each([](const Transfer& one) { return one.target.accepted; });
+  co_await wait_for_each(
+      [](const Transfer& one) { return one.target.place == PlaceAtTarget::accepted; });
   co_await park();
   co_await wait_at_failpoint(to_string(m_.state()));
   for (const auto& transfer : m_.transfers) {
@@ -99,7 +105,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
   co_await targets_.measure_round_trips();
   co_await enter(Event::sync_began);
-  co_await wait_for_each([](const Transfer& one) { return one.converged; });
+  co_await wait_for_each(has<CopyOnSource::converged>);
   co_await enter(Event::downtime_fits);
   const bool by_criu = m_.spec.arrive == Arrival::criu;
   if (by_criu) {
@@ -107,9 +113,9 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
 
   co_await enter(Event::freeze_due);
-  co_await wait_for_each([](const Transfer& one) { return one.frozen_at.has_value(); });
+  co_await wait_for_each(has<CopyOnSource::frozen>);
   co_await enter(Event::trainer_frozen);
-  co_await wait_for_each([](const Transfer& one) { return one.verified.has_value(); });
+  co_await wait_for_each(has<CopyOnSource::verified>);
 
   if (by_criu) {
     for (auto& departure : departures_) {
@@ -118,7 +124,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
     }
   }
   // The target's agent must have heard the same from its side before anything is decided.
-  for (auto& transfer : m_.transfers) transfer.target.awaited = true;
+  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id);
   executor_.apply(handover::Content{*m_.only().verified, *m_.only().frozen_at});
   scope_.list.changed().notify();
   co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
@@ -132,7 +138,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
 asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
-  for (auto& transfer : m_.transfers) transfer.target.awaited = true;
+  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id);
   spawn("watch the target of " + m_.id, watch_targets());
   if (!co_await wait_for([this] { return m_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
@@ -146,7 +152,8 @@ asio::awaitable<void> MigrationTask::park() {
 asio::awaitable<void> MigrationTask::watch_targets() {
   const auto is_watched = [this] { return m_.is_before_commit() && !m_.failure; };
   const auto is_awaited = [this] {
-    return std::ranges::any_of(m_.transfers, [](const auto& one) { return one.target.awaited; });
+    return std::ranges::any_of(
+        m_.transfers, [](const auto& one) { return one.target.poll_mode == PollMode::news; });
   };
   for (int quick = 0; is_watched();) {
     const auto asked_at = Clock::now();

@@ -47,6 +47,7 @@ void TargetLink::send(const Message& message) {
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
+  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, m_.id);
   scope_.run.spawn("tell the target of " + m_.id, call(message));
 }
 
@@ -58,7 +59,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   const auto asked_at = Clock::now();
   auto& target = transfer_.target;
-  const bool awaited = target.awaited;
+  const PollMode mode = target.poll_mode;
   std::optional<Error> failed;
   TargetAnswer answer;
   try {
@@ -69,14 +70,13 @@ asio::awaitable<void> TargetLink::call(Message message) {
   }
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
-  target.silent = false;
-  if (!failed && message.kind == Kind::poll && !awaited) {
+  if (!failed && message.kind == Kind::poll && mode == PollMode::state) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;
     target.round_trip_ms = std::min(target.round_trip_ms, took.count());
     ++target.round_trips;
   }
   try {
-    on_answer(message, failed, answer, awaited);
+    on_answer(message, failed, answer, mode);
     target.refused_by_the_disk.clear();
   } catch (...) {
     // What is not on disk has not happened here: before the commit it is given up, after it the
@@ -108,7 +108,7 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
     default: break;
   }
   const bool committed = handover::is_committed(m_.state());
-  if (!transfer_.target.awaited && !committed) {
+  if (transfer_.target.poll_mode == PollMode::state && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
   co_return co_await targets_.news(reservation(), transfer_.target.version,
@@ -133,11 +133,12 @@ asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
 }
 
 void TargetLink::on_answer(const Message& asked, const std::optional<Error>& failed,
-                           const TargetAnswer& answer, bool awaited) {
+                           const TargetAnswer& answer, PollMode mode) {
   auto& target = transfer_.target;
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
-    target.accepted = true;
+    // Else it was given up meanwhile.
+    if (target.place == PlaceAtTarget::asked) target.place.step(PlaceAtTarget::accepted, m_.id);
     target.last_contact_at = Clock::now();
     return;
   }
@@ -150,17 +151,23 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (m_.is_before_commit()) {
     if (m_.failure) return;
     if (status) on_status_before_the_commit(*status);
-    if (failed) on_call_failed(*failed, awaited);
+    if (failed) on_call_failed(*failed, mode);
     return;
   }
-  // Refused is answered: its state says why.
-  if (asked.kind == Kind::grant) {
-    target.granted =
-        !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
-  }
   if (failed) target.failure = failed->failure();
-  target.silent = failed && asked.kind == Kind::poll && failed->code() != Code::not_found;
-  if (asked.kind == Kind::grant && !target.granted) target.silent = true;
+  // Refused is answered: its state says why.
+  const bool granted =
+      !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
+  if (asked.kind == Kind::grant && handover::is_committed(m_.state())) {
+    if (granted) {
+      target.place.step(PlaceAtTarget::granted, m_.id);
+    } else {
+      target.doubt_grant(m_.id);
+    }
+  }
+  const bool silent = (asked.kind == Kind::grant && !granted) ||
+                      (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
+  target.line.step(silent ? TargetLine::silent : TargetLine::answers, m_.id);
   if (handover::is_committed(m_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
@@ -190,11 +197,11 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   }
   const auto before = m_.state();
   scope_.run.apply(status.message);
-  if (m_.state() != before) transfer_.target.awaited = false;
+  if (m_.state() != before) transfer_.target.poll_mode.step(PollMode::state, m_.id);
 }
 
 /// A target whose agent does not answer is lost.
-void TargetLink::on_call_failed(const Error& failed, bool awaited) {
+void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
   const bool silent =
       Clock::now() - transfer_.target.last_contact_at >= scope_.context.config.peer_silence_max;
   if (failed.code() == Code::protocol_mismatch) return scope_.run.fail(failed);
@@ -204,7 +211,7 @@ void TargetLink::on_call_failed(const Error& failed, bool awaited) {
               fmt::format("the agent of {} does not answer: {}", transfer_.to, failed.failure()),
               "the job goes on where it is; look at that agent and the network"));
   }
-  if (awaited) scope_.run.fail(failed);
+  if (mode == PollMode::news) scope_.run.fail(failed);
 }
 
 void TargetLink::on_answer_after_the_commit(const Message& asked,
@@ -245,7 +252,9 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                           ? !failed || is(failed, {Code::unreachable, Code::unauthorized,
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
-    if (gone || is(failed, {Code::not_found})) transfer_.target.dropped = true;
+    if (gone || is(failed, {Code::not_found})) {
+      transfer_.target.place.step(PlaceAtTarget::dropped, m_.id);
+    }
     return;
   }
   if (status) on_copy(status->message);

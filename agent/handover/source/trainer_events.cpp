@@ -12,33 +12,38 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   auto* transfer = m.find(source.id);
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id; };
+  // What it cannot be by now is late, or of a runtime that is not well: nobody waits for it.
+  const auto reaches = [&](CopyOnSource next) {
+    const bool may = transfer->on_source.may(next);
+    if (may) transfer->on_source.step(next, m.id);
+    return may;
+  };
   bool is_news = true;
   if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
     if (!mine(progress->migration)) return false;
     transfer->stats = progress->stats;
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
-    if (!mine(converged->migration)) return false;
-    transfer->converged = true;
+    if (!mine(converged->migration) || !reaches(CopyOnSource::converged)) return false;
     transfer->predicted_downtime_ms = converged->expected_downtime_ms;
     book.predict(m, *transfer);
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return false;
+    note_frozen(source, true);  // also where an agent that was restarted heard nothing before
+    if (!reaches(CopyOnSource::frozen)) return false;
     transfer->frozen_at = frozen->step;
     transfer->frozen_time = std::chrono::steady_clock::now();
-    note_frozen(source, true);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    if (!mine(verified->migration)) return false;
+    if (!mine(verified->migration) || !reaches(CopyOnSource::verified)) return false;
     transfer->verified = verified->root;
     transfer->stats = verified->stats;
   } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
-    if (!mine(departed->migration)) return false;
+    if (!mine(departed->migration) || !reaches(CopyOnSource::departed)) return false;
     transfer->departed = *departed;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (mine(failed->migration)) scope.run.fail(Error(failed->code, failed->failure, failed->hint));
     return false;
   } else if (const auto* released = std::get_if<channel::Released>(&message)) {
-    if (!mine(released->migration)) return false;
-    transfer->released = true;
+    if (!mine(released->migration) || !reaches(CopyOnSource::released)) return false;
   } else if (std::holds_alternative<channel::Ended>(message)) {
     scope.run.fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
     return false;

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "agent/handover/base/peer_answers.h"
+#include "agent/handover/base/stepwise.h"
 #include "agent/handover/protocol/protocol.h"
 #include "agent/handover/source/transfer_record.h"
+#include "agent/handover/source/transfer_states.h"
 #include "migrator/core/digest.h"
 #include "migrator/wire/runtime_messages.h"
 
@@ -25,34 +28,35 @@ struct TargetContact {
   std::chrono::steady_clock::time_point last_contact_at = std::chrono::steady_clock::now();
   double round_trip_ms = 1e9;  ///< the shortest of those that were measured
   int round_trips = 0;
-  bool accepted = false;  ///< the reservation
-  bool granted = false;   ///< the grant was answered, be it by a refusal: its state says which
-  bool silent = false;    ///< the last call was not answered
-  std::string failure;    ///< of the last call that failed
-  bool dropped = false;   ///< nothing is there any more, or nobody who can be told
-  bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
-  std::string refused_by_the_disk;           ///< what was last_contact_at; logged once
+  Stepwise<PlaceAtTarget> place;
+  Stepwise<TargetLine> line;
+  Stepwise<PollMode> poll_mode;
+  std::string failure;                       ///< of the last call that failed
+  std::string refused_by_the_disk;           ///< what was heard; logged once
   std::vector<handover::Message> held_back;  ///< by a failpoint
+
+  /// Nobody knows that the target still has what it was granted. `whose` is for the log.
+  void doubt_grant(std::string_view whose) {
+    if (place == PlaceAtTarget::granted) place.step(PlaceAtTarget::accepted, whose);
+  }
 };
 
 /// One rank of a job on its way from a process here to one at the target: its record, and what one
-/// run of the agent has last_contact_at of its two ends and forgets when it ends. What is decided
+/// run of the agent hears of its two ends and forgets when it ends. What is decided
 /// is its migration's, for all ranks at once.
 struct Transfer : TransferRecord {
   Transfer() = default;
   /// The transfer as a former agent left it.
   explicit Transfer(TransferRecord record) : TransferRecord(std::move(record)) {}
 
-  bool converged = false;
+  Stepwise<CopyOnSource> on_source;
+  // What its runtime said when it got there.
   std::optional<std::uint64_t> frozen_at;  ///< the step
   std::optional<Digest> verified;          ///< by the source's engine: what both ends hold
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_time;
   TargetContact target;
   std::string lost;  ///< why the process here can go on no more; or empty
-  bool released = false;
-  bool continuing = false;     ///< its stopped processes are being let go on
-  bool gpus_are_back = false;  ///< and have their state in a driver again
 
   [[nodiscard]] const TransferRecord& record() const { return *this; }
   /// Takes what is on disk now.

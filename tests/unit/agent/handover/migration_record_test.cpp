@@ -114,9 +114,9 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
   Migration m;
   m.hold_at = "syncing";
   auto& first = m.only();
-  first.converged = true;
+  first.on_source.step(CopyOnSource::converged, "m-1");
   first.target.version = 7;
-  m.transfers.emplace_back().released = true;
+  m.transfers.emplace_back().on_source.step(CopyOnSource::released, "m-1");
 
   auto record = m.record();
   auto transfers = m.transfer_records();
@@ -138,9 +138,9 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
   EXPECT_EQ(m.find("i-1"), &first);
   EXPECT_EQ(m.find("i-2")->warning, "a log");
   EXPECT_EQ(m.hold_at, "syncing");
-  EXPECT_TRUE(first.converged);
+  EXPECT_EQ(first.on_source, CopyOnSource::converged);
   EXPECT_EQ(first.target.version, 7U);
-  EXPECT_TRUE(m.find("i-2")->released);
+  EXPECT_EQ(m.find("i-2")->on_source, CopyOnSource::released);
 }
 
 /// What users read of it is as it was when a migration had one process.

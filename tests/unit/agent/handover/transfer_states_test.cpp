@@ -1,0 +1,105 @@
+#include "agent/handover/source/transfer_states.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+#include <string>
+
+#include "agent/handover/source/transfer.h"
+#include "tests/support/needs.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::UnorderedElementsAre;
+
+/// With assertions only: other builds take any step.
+#if defined(NDEBUG)
+constexpr bool kHoldsSteps = false;
+#else
+constexpr bool kHoldsSteps = true;
+#endif
+
+/// "training > converged", of all that may follow each other.
+template <Named Enum>
+std::set<std::string> steps() {
+  std::set<std::string> all;
+  for (std::size_t from = 0; from < kCountOf<Enum>; ++from) {
+    for (std::size_t to = 0; to < kCountOf<Enum>; ++to) {
+      if (!may_follow(static_cast<Enum>(from), static_cast<Enum>(to))) continue;
+      all.insert(std::string(to_string(static_cast<Enum>(from))) + " > " +
+                 std::string(to_string(static_cast<Enum>(to))));
+    }
+  }
+  return all;
+}
+
+TEST(TransferStates, OfTheProcessHereGoOnOneByOneUntilItIsReleased) {
+  EXPECT_THAT(
+      steps<CopyOnSource>(),
+      UnorderedElementsAre("training > converged", "converged > frozen", "frozen > verified",
+                           "verified > departed", "training > released", "converged > released",
+                           "frozen > released", "verified > released", "departed > released"));
+}
+
+TEST(TransferStates, OfThePlaceThereEndWhenItWasDropped) {
+  EXPECT_THAT(steps<PlaceAtTarget>(),
+              UnorderedElementsAre("unasked > asked", "asked > accepted", "accepted > granted",
+                                   "granted > accepted", "unasked > granted", "unasked > dropped",
+                                   "asked > dropped", "accepted > dropped", "granted > dropped"));
+}
+
+TEST(TransferStates, OfAContinuationBeginAnewUntilTheDevicesAreBack) {
+  EXPECT_THAT(steps<Continuation>(), UnorderedElementsAre("none > under way", "under way > none",
+                                                          "under way > GPUs back"));
+}
+
+TEST(TransferStates, OfAReleasedProcessHaveReachedNothing) {
+  EXPECT_TRUE(has_reached(CopyOnSource::verified, CopyOnSource::frozen));
+  EXPECT_TRUE(has_reached(CopyOnSource::frozen, CopyOnSource::frozen));
+  EXPECT_FALSE(has_reached(CopyOnSource::converged, CopyOnSource::frozen));
+  EXPECT_FALSE(has_reached(CopyOnSource::released, CopyOnSource::frozen))
+      << "it trains: what it was frozen at is past";
+}
+
+TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
+  const Transfer transfer;
+  EXPECT_EQ(transfer.on_source, CopyOnSource::training);
+  EXPECT_EQ(transfer.target.place, PlaceAtTarget::unasked);
+  EXPECT_EQ(transfer.target.line, TargetLine::answers);
+  EXPECT_EQ(transfer.target.poll_mode, PollMode::state);
+}
+
+TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {
+  TargetContact target;
+  target.doubt_grant("m-1");
+  EXPECT_EQ(target.place, PlaceAtTarget::unasked);
+  target.place.step(PlaceAtTarget::granted, "m-1");
+  target.doubt_grant("m-1");
+  EXPECT_EQ(target.place, PlaceAtTarget::accepted);
+  target.place.step(PlaceAtTarget::granted, "m-1");
+  target.place.step(PlaceAtTarget::dropped, "m-1");
+  target.doubt_grant("m-1");
+  EXPECT_EQ(target.place, PlaceAtTarget::dropped);
+}
+
+TEST(TransferStates, MayBeToldTwice) {
+  Stepwise<CopyOnSource> copy;
+  copy.step(CopyOnSource::converged, "m-1");
+  EXPECT_TRUE(copy.may(CopyOnSource::converged));
+  copy.step(CopyOnSource::converged, "m-1");
+  EXPECT_EQ(copy, CopyOnSource::converged);
+  EXPECT_FALSE(copy.may(CopyOnSource::verified)) << "it does not stand yet";
+}
+
+TEST(TransferStatesDeathTest, EndAnAgentThatLeavesAStepOut) {
+  if (!kHoldsSteps) return test::skip_without("asserts", "the build has NDEBUG");
+  Stepwise<CopyOnSource> copy;
+  EXPECT_DEATH(copy.step(CopyOnSource::verified, "m-1"), "may_follow");
+  Stepwise<PlaceAtTarget> place;
+  place.step(PlaceAtTarget::dropped, "m-1");
+  EXPECT_DEATH(place.step(PlaceAtTarget::granted, "m-1"), "may_follow");
+}
+
+}  // namespace
+}  // namespace cardswap
