@@ -6,8 +6,6 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "agent/base/units.h"
-#include "agent/handover/base/retention.h"
 #include "agent/jobs/job.h"
 
 namespace cardswap {
@@ -18,12 +16,14 @@ constexpr std::chrono::milliseconds kWriteAgain{2000};
 
 }  // namespace
 
-MigrationList::MigrationList(asio::io_context& context, const Config& config, Journal& journal,
-                             Callbacks callbacks)
-    : config_(config), journal_(journal), callbacks_(std::move(callbacks)), changed_(context) {}
+std::vector<std::string> MigrationTraits::instances_of(const Migration& m) {
+  std::vector<std::string> all;
+  for (const auto& transfer : m.transfers) all.push_back(transfer.instance);
+  return all;
+}
 
 void MigrationList::load() {
-  journal_.each(Journal::Kind::migration, [this](const boost::json::object& record) {
+  load_each([this](const boost::json::object& record) {
     auto& m = insert(migration_from_journal(record));
     if (handover::is_over(m.state())) return;
     for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
@@ -37,46 +37,11 @@ Migration& MigrationList::add(Migration made) {
   return m;
 }
 
-Migration& MigrationList::insert(Migration made) {
-  auto& m = migrations_.emplace_back(std::move(made));
-  by_id_.emplace(m.id, &m);
-  for (const auto& transfer : m.transfers) by_instance_.emplace(transfer.instance, &m);
-  return m;
-}
-
-void MigrationList::drop_from_indices(const Migration& m) {
-  if (const auto found = by_id_.find(m.id); found != by_id_.end() && found->second == &m) {
-    by_id_.erase(found);
-  }
-  for (const auto& transfer : m.transfers) {
-    const auto [first, last] = by_instance_.equal_range(transfer.instance);
-    const auto its =
-        std::find_if(first, last, [&](const auto& entry) { return entry.second == &m; });
-    if (its != last) by_instance_.erase(its);
-  }
-}
-
 Migration& MigrationList::found(const std::string& id) const {
-  if (const auto found = by_id_.find(id); found != by_id_.end()) return *found->second;
+  if (auto* m = find_by_id(id)) return *m;
   throw Error(Code::not_found,
               fmt::format("there is no migration '{}' on {}", id, config_.host_name),
               "`cardswap status` lists them");
-}
-
-bool MigrationList::has(const std::string& id) const { return by_id_.contains(id); }
-
-template <class M>
-std::vector<M*> MigrationList::those_of(const std::string& instance) const {
-  std::vector<M*> found;
-  const auto [first, last] = by_instance_.equal_range(instance);
-  for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);
-  return found;
-}
-std::vector<Migration*> MigrationList::all_of(const std::string& instance) {
-  return those_of<Migration>(instance);
-}
-std::vector<const Migration*> MigrationList::all_of(const std::string& instance) const {
-  return those_of<const Migration>(instance);
 }
 
 Migration* MigrationList::find_running(const std::string& instance) {
@@ -100,7 +65,7 @@ void MigrationList::note_over(const Migration& m) {
 
 void MigrationList::save(const MigrationRecord& record,
                          const std::vector<TransferRecord>& transfers) {
-  journal_.put(Journal::Kind::migration, record.id, journal_record(record, transfers));
+  put(record.id, journal_record(record, transfers));
 }
 
 asio::awaitable<void> MigrationList::record_end(std::string id) {
@@ -118,38 +83,9 @@ asio::awaitable<void> MigrationList::record_end(std::string id) {
   }
 }
 
-void MigrationList::touch(Migration& m) {
-  ++m.version;
-  changed_.notify();
-}
-
-void MigrationList::forget_old() {
-  std::vector<std::int64_t> ended;
-  for (const auto& m : migrations_) {
-    const bool needed =
-        !handover::is_over(m.state()) || m.has_pending_notice() || callbacks_.is_pinned(m);
-    ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
-  }
-  std::size_t place = 0;
-  auto m = migrations_.begin();
-  for (const auto forgotten : to_forget(ended, unix_ms())) {
-    std::advance(m, forgotten - place);
-    try {
-      journal_.remove(Journal::Kind::migration, m->id);
-    } catch (const Error& disk) {
-      spdlog::warn("migration {} is not forgotten yet: {}", m->id, disk.what());
-      return;
-    }
-    callbacks_.forgetting(*m);
-    drop_from_indices(*m);
-    m = migrations_.erase(m);
-    place = forgotten + 1;
-  }
-}
-
 void MigrationList::forget_old_timelines() {
   std::size_t kept = 0;
-  for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
+  for (auto m = all().rbegin(); m != all().rend(); ++m) {
     const bool none =
         m->are_all([](const Transfer& transfer) { return transfer.timeline.empty(); });
     if (!handover::is_over(m->state()) || none || ++kept <= kTimelinesKept) continue;

@@ -20,7 +20,7 @@ Migrations::Migrations(const HandoverContext& context,
                        std::function<void(const Migration&)> forgetting)
     : context_(context),
       list_(context.context, context.config, context.journal,
-            {.is_pinned = [this](const Migration& m) { return is_pinned(m); },
+            {.is_in_use = [this](const Migration& m) { return is_pinned(m); },
              .forgetting =
                  [this, forgetting = std::move(forgetting)](const Migration& m) {
                    if (forgetting) forgetting(m);

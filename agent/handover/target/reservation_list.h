@@ -1,48 +1,57 @@
 #pragma once
 
-#include <functional>
-#include <list>
+#include <algorithm>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <vector>
 
 #include "agent/base/config.h"
-#include "agent/base/task_group.h"
+#include "agent/handover/base/record_list.h"
 #include "agent/handover/target/reservation.h"
-#include "agent/journal/journal.h"
 #include "agent/security/access.h"
 
 namespace cardswap {
 
-/// Keeps the places that this host holds, or held, for jobs on their way in, in memory and in the
-/// journal.
+/// What RecordList has to know of a reservation.
+struct ReservationTraits {
+  static constexpr auto kKind = Journal::Kind::reservation;
+  static constexpr std::string_view kName = "reservation";
+  static const std::string& id_of(const Reservation& r) { return r.migration; }
+  /// The standby, once there is one.
+  static std::vector<std::string> instances_of(const Reservation& r);
+  static bool is_needed(const Reservation& r) {
+    return !is_over(r.side.state()) || r.side.record().notice_pending;
+  }
+  /// One of a release that kept no times is as old as can be.
+  static std::int64_t ended_at_ms(const Reservation& r) {
+    return std::max<std::int64_t>(r.ended_at_ms, 1);
+  }
+  /// Who may ask for many that come to nothing.
+  static std::string_view maker_of(const Reservation& r) {
+    return r.side.state() == handover::TargetState::failed ? r.owner : std::string_view();
+  }
+};
+
+/// Keeps the places that this host holds, or held, for jobs on their way in (RecordList).
 ///
-/// Knows no peer and no standby. Those that are over are forgotten by count and age (retention.h),
-/// here and in the journal, but not while a task works on one, nor while the job that came by it
-/// lives here; until then an address stays what it is. A caller that waits and is no such task
-/// looks its one up again. Owned by Reservations; one thread. What the disk refuses is an
-/// Error{io}.
-class ReservationList {
+/// Knows no peer and no standby. One is in use while the job that came by it lives here, too. A
+/// caller that waits and is no task that works on one looks its one up again. Owned by
+/// Reservations; one thread. What the disk refuses is an Error{io}.
+class ReservationList : public RecordList<Reservation, ReservationTraits> {
  public:
-  /// What the list asks those around it, and tells them.
-  struct Callbacks {
-    /// Whether a task, or the job that came by it, uses it.
-    std::function<bool(const Reservation&)> is_in_use;
-    std::function<void(const Reservation&)>
-        forgetting;  ///< one that is over, before it is forgotten
-  };
   ReservationList(asio::io_context& context, const Config& config, Journal& journal,
-                  Callbacks callbacks);
+                  Callbacks callbacks)
+      : RecordList(context, journal, std::move(callbacks)), config_(config) {}
 
   /// Reads what a former agent left; once.
   void load();
   /// Adds a reservation in memory only: its first state is what is recorded first.
-  Reservation& add(Reservation made);
+  Reservation& add(Reservation made) { return insert(std::move(made)); }
   /// Forgets one of which nothing is on disk.
-  void remove(const Reservation& r);
+  void remove(const Reservation& r) { drop(r); }
   /// Notes which process is the standby of `r`: once, before its first record.
   void set_instance(Reservation& r, const std::string& instance);
 
-  [[nodiscard]] bool has(const std::string& migration) const;
   /// Throws Error{not_found}.
   [[nodiscard]] Reservation& at(const std::string& migration) { return found(migration); }
   [[nodiscard]] const Reservation& at(const std::string& migration) const {
@@ -51,32 +60,18 @@ class ReservationList {
   /// The reservation for its owner only: to everybody else's certificate there is no such thing.
   [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const;
   /// What brought `instance`; or null.
-  [[nodiscard]] Reservation* find(const Instance& instance);
-  [[nodiscard]] const Reservation* find(const Instance& instance) const;
-  [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
-  [[nodiscard]] std::list<Reservation>& all() { return reservations_; }
+  [[nodiscard]] Reservation* find(const Instance& instance) { return first_of(instance.id); }
+  [[nodiscard]] const Reservation* find(const Instance& instance) const {
+    return first_of(instance.id);
+  }
 
   /// Throws the disk's refusal.
-  void save(const ReservationRecord& r);
-  /// Something of it has changed: whoever waits for that looks again.
-  void touch(Reservation& r);
-  /// Notified of each change of any of them.
-  [[nodiscard]] Signal& changed() { return changed_; }
-
-  void forget_old();
+  void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 
  private:
   [[nodiscard]] Reservation& found(const std::string& migration) const;
-  void drop_from_indices(const Reservation& r);
 
   const Config& config_;
-  Journal& journal_;
-  Callbacks callbacks_;
-  Signal changed_;
-  std::list<Reservation> reservations_;  // addresses are stable until forgotten
-  // What is asked at each event and each look, of thousands: found, not searched for.
-  std::unordered_map<std::string, Reservation*> by_migration_;
-  std::unordered_map<std::string, Reservation*> by_instance_;
 };
 
 }  // namespace cardswap

@@ -33,7 +33,7 @@ class MigrationListTest : public ::testing::Test {
     return {context_,
             config_,
             journal_,
-            {.is_pinned = [this](const Migration& m) { return m.id == worked_on_; },
+            {.is_in_use = [this](const Migration& m) { return m.id == worked_on_; },
              .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};
   }
 
