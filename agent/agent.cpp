@@ -7,7 +7,6 @@
 #include <boost/json.hpp>
 
 #include "agent/base/replace_file.h"
-#include "agent/base/units.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_routes.h"
 #include "agent/fleet/metrics.h"
@@ -31,11 +30,11 @@ Agent::Agent(asio::io_context& context, Config config)
       tasks_(context),
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
-      jobs_(context, tasks_, config_, journal_, events_),
+      jobs_(tasks_, config_, journal_, events_),
       hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
-      health_(context, tasks_, config_, jobs_.table(), migrations_, health_callbacks()),
+      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
@@ -155,16 +154,6 @@ RuntimeHub::Callbacks Agent::runtime_callbacks() {
 void Agent::more_metrics(Exposition& out) const {
   health::write_metrics(out, health_);
   write_metrics(out, cordons_, config_);
-}
-
-health::Callbacks Agent::health_callbacks() {
-  health::Callbacks callbacks;
-  callbacks.cordon = [this](const std::string& device, const std::string& reason) {
-    // An operator's own reason stays.
-    if (!cordons_.find(device)) cordons_.set({device, reason, "health", unix_ms()});
-  };
-  callbacks.peers = [this] { return config_.peers; };
-  return callbacks;
 }
 
 }  // namespace cardswap

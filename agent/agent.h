@@ -43,7 +43,6 @@ class Agent {
  private:
   HandoverContext handover_context();
   RuntimeHub::Callbacks runtime_callbacks();
-  health::Callbacks health_callbacks();
   void more_metrics(Exposition& out) const;
   void log_recovery(const JobProcesses::Recovered& jobs);
   void write_agent_file() const;
@@ -57,10 +56,10 @@ class Agent {
   Cordons cordons_;
   Jobs jobs_;
   RuntimeHub hub_;
-  StateLists state_lists_{context_, jobs_.table(), hub_};
+  StateLists state_lists_{jobs_.table(), hub_};
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
-  HandoverGate handover_gate_{context_};
+  HandoverGate handover_gate_;
   FinishedMigrations forgotten_;  // of migrations_, which adds to it
   Migrations migrations_;
   Reservations reservations_;

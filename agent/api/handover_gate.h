@@ -13,8 +13,6 @@ namespace cardswap {
 /// until that is over, because the agent works for the job meanwhile. One thread.
 class HandoverGate {
  public:
-  explicit HandoverGate(asio::io_context& context) : over_(context) {}
-
   void note(const std::string& migration, bool stands_still) {
     if (stands_still) {
       since_.emplace(migration, Clock::now());

@@ -45,7 +45,7 @@ pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) :
 class RuntimeHub::Connection {
  public:
   Connection(asio::io_context& context, asio::local::stream_protocol::socket accepted)
-      : socket(std::move(accepted)), queued(context), patience(context) {}
+      : socket(std::move(accepted)), patience(context) {}
 
   asio::local::stream_protocol::socket socket;
   pid_t process = 0;  // at its other end; 0: the agent made the connection itself

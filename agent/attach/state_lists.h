@@ -14,8 +14,7 @@ namespace cardswap {
 /// What runtimes say that their jobs' state consists of, when somebody asks. One thread.
 class StateLists {
  public:
-  StateLists(asio::io_context& context, JobTable& jobs, RuntimeHub& hub)
-      : jobs_(jobs), hub_(hub), changed_(context) {}
+  StateLists(JobTable& jobs, RuntimeHub& hub) : jobs_(jobs), hub_(hub) {}
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_calls(Router& router, const std::string& host_name);

@@ -37,7 +37,7 @@ class BlockingCalls {
   asio::awaitable<Result> run(std::function<Result()> call, std::chrono::milliseconds limit) {
     std::packaged_task<Result()> task(std::move(call));
     auto result = task.get_future();
-    const auto made = std::make_shared<Call<Result>>(context_, std::move(task));
+    const auto made = std::make_shared<Call<Result>>(std::move(task));
     asio::post(pool_, [made, &context = context_] {
       auto mine = made->take();
       if (!mine.valid()) return;
@@ -74,8 +74,7 @@ class BlockingCalls {
   template <class Result>
   class Call {
    public:
-    Call(asio::io_context& context, std::packaged_task<Result()> task)
-        : changed(context), task_(std::move(task)) {}
+    explicit Call(std::packaged_task<Result()> task) : task_(std::move(task)) {}
     std::packaged_task<Result()> take() {
       const MutexLock lock(mutex_);
       return std::exchange(task_, {});

@@ -8,59 +8,18 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
-#include <set>
 #include <string>
 
+#include "agent/base/signal.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
 namespace asio = boost::asio;
-
-/// Wakes coroutines that wait for a change. One thread.
-class Signal {
- public:
-  explicit Signal(asio::io_context& context) : context_(context) {}
-  void notify() {
-    for (auto* timer : waiting_) timer->cancel();
-  }
-  /// Returns at the next notify() or at the deadline; throws when the coroutine is cancelled.
-  asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point deadline) {
-    asio::steady_timer timer(context_, deadline);
-    const Entered entered(waiting_, timer);
-    boost::system::error_code error;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) {
-      throw boost::system::system_error(asio::error::operation_aborted);
-    }
-  }
-
- private:
-  /// Keeps a waiter's timer among those that notify() ends.
-  class Entered {
-   public:
-    Entered(std::set<asio::steady_timer*>& all, asio::steady_timer& timer)
-        : all_(all), timer_(timer) {
-      all_.insert(&timer_);
-    }
-    ~Entered() { all_.erase(&timer_); }
-    Entered(const Entered&) = delete;
-    Entered& operator=(const Entered&) = delete;
-
-   private:
-    std::set<asio::steady_timer*>& all_;
-    asio::steady_timer& timer_;
-  };
-
-  asio::io_context& context_;
-  std::set<asio::steady_timer*> waiting_;  // each lives in its waiter's frame
-};
 
 /// Owns background work. Every coroutine of the agent runs in a group; the group is stopped (its
 /// tasks are cancelled and awaited) before the objects that the tasks use are destroyed. One

@@ -25,13 +25,9 @@ void log_event(const Event& event) {
 
 }  // namespace
 
-JournalledEngine::JournalledEngine(asio::io_context& context, const std::filesystem::path& file,
-                                   Policy policy, std::vector<DeviceName> devices)
-    : log_(file),
-      engine_(std::move(policy), std::move(devices)),
-      due_(context),
-      changed_(context),
-      started_ms_(unix_ms()) {
+JournalledEngine::JournalledEngine(const std::filesystem::path& file, Policy policy,
+                                   std::vector<DeviceName> devices)
+    : log_(file), engine_(std::move(policy), std::move(devices)), started_ms_(unix_ms()) {
   for (const auto& record : log_.incidents()) {
     try {
       engine_.restore(incident_from_journal(record));

@@ -18,7 +18,7 @@ namespace cardswap::health {
 class JournalledEngine {
  public:
   /// Takes up the open faults and the guards that a former agent left in `file`.
-  JournalledEngine(asio::io_context& context, const std::filesystem::path& file, Policy policy,
+  JournalledEngine(const std::filesystem::path& file, Policy policy,
                    std::vector<DeviceName> devices);
   JournalledEngine(const JournalledEngine&) = delete;
   JournalledEngine& operator=(const JournalledEngine&) = delete;

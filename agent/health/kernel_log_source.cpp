@@ -32,17 +32,17 @@ KernelReader reader_of(const Config& config) {
 
 }  // namespace
 
-KernelLogSource::KernelLogSource(asio::io_context& context, const Config& config,
-                                 JournalledEngine& journalled, HealthCounters& counters)
-    : context_(context),
-      config_(config),
-      journalled_(journalled),
-      counters_(counters),
-      reader_(reader_of(config)) {
-  journalled_.set_source("kernel_log", config.kernel_log.empty() ? "off" : "not read yet");
+KernelLogSource::KernelLogSource(const HealthScope& scope)
+    : io_(scope.context.io),
+      tasks_(scope.context.tasks),
+      config_(scope.context.config),
+      journalled_(scope.journalled),
+      counters_(scope.counters),
+      reader_(reader_of(config_)) {
+  journalled_.set_source("kernel_log", config_.kernel_log.empty() ? "off" : "not read yet");
 }
 
-void KernelLogSource::start(TaskGroup& tasks) {
+void KernelLogSource::start() {
   if (config_.kernel_log.empty()) return;
   LogCallbacks callbacks;
   callbacks.line = [this](std::string_view line, const KernelReader::Since& since) {
@@ -57,8 +57,8 @@ void KernelLogSource::start(TaskGroup& tasks) {
   };
   callbacks.lost = [this](std::string what) { lost(what); };
   const auto from = cursor_from(journalled_.log().cursor(config_.kernel_log.string()));
-  tasks.spawn("follow the kernel log",
-              follow_log(context_, config_.kernel_log, from, std::move(callbacks)));
+  tasks_.spawn("follow the kernel log",
+               follow_log(io_, config_.kernel_log, from, std::move(callbacks)));
 }
 
 void KernelLogSource::lost(const std::string& what) {

@@ -5,10 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/base/config.h"
-#include "agent/base/task_group.h"
-#include "agent/health/health_counters.h"
-#include "agent/health/journalled_engine.h"
+#include "agent/health/health_context.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/log_cursor.h"
 
@@ -18,13 +15,12 @@ namespace cardswap::health {
 /// driver's faults in it. One thread.
 class KernelLogSource {
  public:
-  KernelLogSource(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                  HealthCounters& counters);
+  explicit KernelLogSource(const HealthScope& scope);
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 
   /// Starts to follow the log; nothing where none is configured.
-  void start(TaskGroup& tasks);
+  void start();
   /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
   /// when everything that was reported is on disk.
   void save_cursor();
@@ -35,7 +31,8 @@ class KernelLogSource {
   void report(const DriverFault& fault);
   void lost(const std::string& what);
 
-  asio::io_context& context_;
+  asio::io_context& io_;
+  TaskGroup& tasks_;
   const Config& config_;
   JournalledEngine& journalled_;
   HealthCounters& counters_;

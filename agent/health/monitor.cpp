@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/base/printable.h"
+#include "agent/base/units.h"
 #include "agent/devices/device_facts.h"
 #include "agent/health/policy_yaml.h"
 
@@ -49,22 +50,16 @@ void warn_of_strangers(const Config& config, const Policy& policy) {
 
 }  // namespace
 
-Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-                 Migrations& migrations, Callbacks callbacks)
-    : tasks_(tasks),
-      config_(config),
-      jobs_(jobs),
-      migrations_(migrations),
-      cordon_(std::move(callbacks.cordon)),
-      journalled_(context, config.data_dir / "journal.db", policy_of(config),
-                  names_of(config, policy_of(config))),
-      nvml_(context, config, journalled_),
-      kernel_log_(context, config, journalled_, counters_),
-      probes_(context, tasks, journalled_),
-      webhooks_(context, config, journalled_, counters_),
-      mover_(context, tasks, config, jobs, migrations, std::move(callbacks.peers), journalled_,
-             counters_) {
-  warn_of_strangers(config, engine().policy());
+Monitor::Monitor(const HealthContext& context)
+    : context_(context),
+      journalled_(context.config.data_dir / "journal.db", policy_of(context.config),
+                  names_of(context.config, policy_of(context.config))),
+      nvml_(scope_),
+      kernel_log_(scope_),
+      probes_(scope_),
+      webhooks_(scope_),
+      mover_(scope_) {
+  warn_of_strangers(context.config, engine().policy());
 }
 
 void Monitor::start() {
@@ -72,18 +67,18 @@ void Monitor::start() {
                           .text = engine().policy().act
                                       ? "the monitor acts on what it finds"
                                       : "the monitor only says what it would do (mode: observe)"});
-  kernel_log_.start(tasks_);
-  nvml_.start(tasks_);
+  kernel_log_.start();
+  nvml_.start();
   mover_.resume();
   probes_.start();
-  tasks_.spawn("health", drive());
+  context_.tasks.spawn("health", drive());
 }
 
 void Monitor::read_policy_again() {
-  if (config_.health_policy.empty()) return;
+  if (context_.config.health_policy.empty()) return;
   try {
-    auto policy = policy_of(config_);
-    auto names = names_of(config_, policy);
+    auto policy = policy_of(context_.config);
+    auto names = names_of(context_.config, policy);
     for (auto& name : names) {
       const auto& given = policy.devices;
       const bool told = std::any_of(given.begin(), given.end(),
@@ -92,12 +87,12 @@ void Monitor::read_policy_again() {
         if (!told && known.name == name.name) name = known;  // what NVML told
       }
     }
-    warn_of_strangers(config_, policy);
+    warn_of_strangers(context_.config, policy);
     const bool acts = policy.act;
     journalled_.use(std::move(policy), std::move(names));
     journalled_.emit_event(
         {.kind = "policy",
-         .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
+         .text = fmt::format("{} was read again; mode: {}", context_.config.health_policy.string(),
                              acts ? "act" : "observe")});
     probes_.start();
   } catch (const Error& error) {
@@ -139,7 +134,7 @@ void Monitor::close_breaker(const std::string& reason, const std::string& by) {
 
 std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
-  for (const auto* instance : jobs_.instances()) {
+  for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
     if (!instance->is_live() || job.standby || job.superseded) continue;
     HostJob known{job.name(), job.uid(), instance->device, instance->process.pid, 0, {}};
@@ -149,7 +144,7 @@ std::vector<HostJob> Monitor::host_jobs() {
     } else if (instance->frozen) {
       known.why_not = "it is frozen";
     }
-    if (migrations_.find_running(*instance) != nullptr) {
+    if (context_.migrations.find_running(*instance) != nullptr) {
       known.why_not = "a migration of it runs already";
     }
     list.push_back(std::move(known));
@@ -157,13 +152,19 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
+/// An operator's own reason stays.
+void Monitor::set_cordon(const CordonOrder& order) {
+  auto& cordons = context_.cordons;
+  if (!cordons.find(order.device)) cordons.set({order.device, order.reason, "health", unix_ms()});
+}
+
 void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   std::map<std::uint64_t, std::string> failed;  // by incident; empty: all are closed
   for (const auto& cordon : cordons) {
-    if (cordon.dry_run || !cordon_) continue;
+    if (cordon.dry_run) continue;
     auto& failure = failed[cordon.incident];
     try {
-      cordon_(cordon.device, cordon.reason);
+      set_cordon(cordon);
     } catch (const std::exception&) {
       // Its jobs move all the same; the engine refuses it as a target itself.
       failure = fmt::format("{}: {}", cordon.device, error_of(std::current_exception()).what());

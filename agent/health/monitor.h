@@ -1,33 +1,19 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "agent/base/agent_event.h"
-#include "agent/base/config.h"
-#include "agent/base/task_group.h"
-#include "agent/handover/source/migrations.h"
-#include "agent/health/health_counters.h"
-#include "agent/health/journalled_engine.h"
+#include "agent/health/health_context.h"
 #include "agent/health/kernel_log_source.h"
 #include "agent/health/mover.h"
 #include "agent/health/nvml_devices.h"
 #include "agent/health/probes.h"
 #include "agent/health/source_coverage.h"
 #include "agent/health/webhooks.h"
-#include "agent/jobs/job_table.h"
 
 namespace cardswap::health {
-
-/// What the monitor asks of the agent around it.
-struct Callbacks {
-  /// Sets a cordon: nothing new is placed there. Throws Error if it did not reach the disk.
-  std::function<void(const std::string& device, const std::string& reason)> cordon;
-  /// Other agents, as HOST:PORT.
-  std::function<std::vector<std::string>()> peers;
-};
 
 /// Keeps jobs off sick devices. Sources report findings, the engine decides, and the monitor has
 /// that done or, in observe mode, logs what it would do. Every event is in the journal. One thread;
@@ -35,8 +21,7 @@ struct Callbacks {
 class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.
-  Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-          Migrations& migrations, Callbacks callbacks);
+  explicit Monitor(const HealthContext& context);
 
   void start();
   /// Reads the policy's file again. If it is wrong, logs that in an event and keeps the policy that
@@ -69,17 +54,15 @@ class Monitor {
 
  private:
   [[nodiscard]] SourceCoverage coverage() const;
+  void set_cordon(const CordonOrder& order);
   void close_all(const std::vector<CordonOrder>& cordons);
   asio::awaitable<void> drive();
   [[nodiscard]] std::vector<HostJob> host_jobs();
 
-  TaskGroup& tasks_;
-  const Config& config_;
-  JobTable& jobs_;
-  Migrations& migrations_;
-  std::function<void(const std::string& device, const std::string& reason)> cordon_;
+  const HealthContext context_;
   HealthCounters counters_;
   JournalledEngine journalled_;
+  const HealthScope scope_{context_, journalled_, counters_};
   NvmlDevices nvml_;
   KernelLogSource kernel_log_;
   Probes probes_;

@@ -89,7 +89,7 @@ json::object Monitor::status() const {
     }
     worst = std::max(worst, severity);
   }
-  if (const auto concern = concern_of(jobs_, migrations_); !concern.empty()) {
+  if (const auto concern = concern_of(context_.jobs, context_.migrations); !concern.empty()) {
     worst = std::max(worst, 1);
     if (summary.empty()) summary = concern;
   }
@@ -109,7 +109,7 @@ json::object Monitor::status() const {
   if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
   json::object sources;
   for (const auto& [name, state] : this->sources()) sources[name] = state;
-  return {{"host", config_.host_name},
+  return {{"host", context_.config.host_name},
           {"status", kWords.at(static_cast<std::size_t>(worst))},
           {"code", worst},
           {"summary", summary},

@@ -13,17 +13,13 @@
 
 namespace cardswap::health {
 
-Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-             Migrations& migrations, std::function<std::vector<std::string>()> peers,
-             JournalledEngine& journalled, HealthCounters& counters)
-    : context_(context),
-      tasks_(tasks),
-      config_(config),
-      jobs_(jobs),
-      migrations_(migrations),
-      peers_(std::move(peers)),
-      journalled_(journalled),
-      counters_(counters) {}
+Mover::Mover(const HealthScope& scope)
+    : tasks_(scope.context.tasks),
+      config_(scope.context.config),
+      jobs_(scope.context.jobs),
+      migrations_(scope.context.migrations),
+      journalled_(scope.journalled),
+      counters_(scope.counters) {}
 
 void Mover::start(const Move& move) {
   if (!move.dry_run) {
@@ -71,9 +67,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   }
   if (spares.empty()) {
     if (!move.leave_host) add(own);
-    if (peers_) {
-      for (const auto& peer : peers_()) add(agent_of(peer));
-    }
+    for (const auto& peer : config_.peers) add(agent_of(peer));
   }
   PlacementJob wanted;
   wanted.name = move.job;
@@ -82,7 +76,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.kind = move.device.substr(0, move.device.find(':'));
   if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->first().state_bytes;
   wanted.avoid = avoided_.of(move.job_uid);
-  auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
+  auto devices = co_await ask_peers(tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
     if (device.host == own && !journalled_.engine().incidents().is_usable(device.name))
       device.unhealthy = true;

@@ -1,17 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <set>
 #include <string>
-#include <vector>
 
-#include "agent/base/config.h"
-#include "agent/base/task_group.h"
-#include "agent/handover/source/migrations.h"
 #include "agent/health/avoided_targets.h"
-#include "agent/health/health_counters.h"
-#include "agent/health/journalled_engine.h"
-#include "agent/jobs/job_table.h"
+#include "agent/health/health_context.h"
 
 namespace cardswap::health {
 
@@ -19,10 +12,7 @@ namespace cardswap::health {
 /// the engine how it ended. Each move is a task. One thread.
 class Mover {
  public:
-  /// `peers`: other agents, as HOST:PORT; may be null.
-  Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-        Migrations& migrations, std::function<std::vector<std::string>()> peers,
-        JournalledEngine& journalled, HealthCounters& counters);
+  explicit Mover(const HealthScope& scope);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
 
@@ -63,12 +53,10 @@ class Mover {
   void emit_event(const Move& move, const std::string& kind, const std::string& text,
                   const std::string& migration = {});
 
-  asio::io_context& context_;
   TaskGroup& tasks_;
   const Config& config_;
   JobTable& jobs_;
   Migrations& migrations_;
-  std::function<std::vector<std::string>()> peers_;
   JournalledEngine& journalled_;
   HealthCounters& counters_;
   AvoidedTargets avoided_;

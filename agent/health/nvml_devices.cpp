@@ -8,13 +8,15 @@
 
 namespace cardswap::health {
 
-NvmlDevices::NvmlDevices(asio::io_context& context, const Config& config,
-                         JournalledEngine& journalled)
-    : context_(context), config_(config), journalled_(journalled) {
-  journalled_.set_source("nvml", config.nvml.empty() ? "off" : "not asked yet");
+NvmlDevices::NvmlDevices(const HealthScope& scope)
+    : io_(scope.context.io),
+      tasks_(scope.context.tasks),
+      config_(scope.context.config),
+      journalled_(scope.journalled) {
+  journalled_.set_source("nvml", config_.nvml.empty() ? "off" : "not asked yet");
 }
 
-void NvmlDevices::start(TaskGroup& tasks) {
+void NvmlDevices::start() {
   if (config_.nvml.empty()) return;
   NvmlCallbacks callbacks;
   callbacks.device = [this](int index, std::string uuid, std::string pci) {
@@ -28,7 +30,7 @@ void NvmlDevices::start(TaskGroup& tasks) {
     if (state != "ok") watched_.clear();
     journalled_.set_source("nvml", state);
   };
-  tasks.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(callbacks)));
+  tasks_.spawn("watch NVML", watch_nvml_process(io_, config_.nvml, std::move(callbacks)));
 }
 
 void NvmlDevices::know(int index, const std::string& uuid, const std::string& pci) {

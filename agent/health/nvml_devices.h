@@ -3,9 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/base/config.h"
-#include "agent/base/task_group.h"
-#include "agent/health/journalled_engine.h"
+#include "agent/health/health_context.h"
 
 namespace cardswap::health {
 
@@ -13,18 +11,19 @@ namespace cardswap::health {
 /// watched. One thread.
 class NvmlDevices {
  public:
-  NvmlDevices(asio::io_context& context, const Config& config, JournalledEngine& journalled);
+  explicit NvmlDevices(const HealthScope& scope);
   NvmlDevices(const NvmlDevices&) = delete;
   NvmlDevices& operator=(const NvmlDevices&) = delete;
 
   /// Starts to watch; nothing where no library is configured.
-  void start(TaskGroup& tasks);
+  void start();
   [[nodiscard]] const std::vector<DeviceName>& watched() const { return watched_; }
 
  private:
   void know(int index, const std::string& uuid, const std::string& pci);
 
-  asio::io_context& context_;
+  asio::io_context& io_;
+  TaskGroup& tasks_;
   const Config& config_;
   JournalledEngine& journalled_;
   std::vector<DeviceName> watched_;

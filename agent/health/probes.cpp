@@ -89,7 +89,7 @@ void Probes::start() {
 
 asio::awaitable<void> Probes::follow(Probe probe, unsigned generation) {
   while (true) {
-    const auto result = co_await run_probe(context_, probe);
+    const auto result = co_await run_probe(io_, probe);
     if (generation != generation_) co_return;  // another policy was read
     Finding finding;
     finding.source = FaultSource::probe;

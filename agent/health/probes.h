@@ -1,7 +1,6 @@
 #pragma once
 
-#include "agent/base/task_group.h"
-#include "agent/health/journalled_engine.h"
+#include "agent/health/health_context.h"
 
 namespace cardswap::health {
 
@@ -9,8 +8,8 @@ namespace cardswap::health {
 /// as a task of its own. One thread.
 class Probes {
  public:
-  Probes(asio::io_context& context, TaskGroup& tasks, JournalledEngine& journalled)
-      : context_(context), tasks_(tasks), journalled_(journalled) {}
+  explicit Probes(const HealthScope& scope)
+      : io_(scope.context.io), tasks_(scope.context.tasks), journalled_(scope.journalled) {}
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 
@@ -20,7 +19,7 @@ class Probes {
  private:
   asio::awaitable<void> follow(Probe probe, unsigned generation);
 
-  asio::io_context& context_;
+  asio::io_context& io_;
   TaskGroup& tasks_;
   JournalledEngine& journalled_;
   unsigned generation_ = 0;  ///< probes of a former policy see it and end

@@ -23,7 +23,6 @@ constexpr milliseconds kOthersMax{500};
 
 /// What the questions and who waits for them share: a question may outlive the one who asked.
 struct Answers {
-  explicit Answers(asio::io_context& context) : changed(context) {}
   Signal changed;
   std::size_t open = 0;
   std::vector<PlacementDevice> devices;
@@ -78,11 +77,10 @@ std::vector<PlacementDevice> devices_from(const json::value& answer, const std::
   return found;
 }
 
-asio::awaitable<std::vector<PlacementDevice>> ask_peers(asio::io_context& context, TaskGroup& tasks,
-                                                        std::vector<Peer> peers,
+asio::awaitable<std::vector<PlacementDevice>> ask_peers(TaskGroup& tasks, std::vector<Peer> peers,
                                                         std::vector<std::string> only) {
   // Shared by the questions and this frame: whichever ends last.
-  auto answers = std::make_shared<Answers>(context);
+  auto answers = std::make_shared<Answers>();
   for (const auto& peer : peers) {
     ++answers->open;
     tasks.spawn("ask " + peer.address, ask_one(answers, peer.address, only));

@@ -28,8 +28,7 @@ struct Peer {
 /// The devices of all peers that answer. Asks all peers at once, each for 1.5 s at most; after the
 /// first answer waits 0.5 s at most for the others.
 [[nodiscard]] asio::awaitable<std::vector<PlacementDevice>> ask_peers(
-    asio::io_context& context, TaskGroup& tasks, std::vector<Peer> peers,
-    std::vector<std::string> only);
+    TaskGroup& tasks, std::vector<Peer> peers, std::vector<std::string> only);
 
 /// "HOST:PORT" of "HOST[:PORT]/DEVICE" and of "HOST[:PORT]". Throws Error{bad_request}.
 [[nodiscard]] std::string agent_of(const std::string& destination);

@@ -34,9 +34,8 @@ class Webhooks::Turn {
   Webhooks& of_;
 };
 
-Webhooks::Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                   HealthCounters& counters)
-    : config_(config), journalled_(journalled), counters_(counters), turn_(context) {}
+Webhooks::Webhooks(const HealthScope& scope)
+    : config_(scope.context.config), journalled_(scope.journalled), counters_(scope.counters) {}
 
 std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);

@@ -3,11 +3,8 @@
 #include <boost/json/object.hpp>
 #include <string>
 
-#include "agent/base/config.h"
-#include "agent/base/task_group.h"
 #include "agent/health/alert.h"
-#include "agent/health/health_counters.h"
-#include "agent/health/journalled_engine.h"
+#include "agent/health/health_context.h"
 #include "agent/health/own_host.h"
 #include "migrator/base/error.h"
 
@@ -16,8 +13,7 @@ namespace cardswap::health {
 /// Alerts of Alertmanager and Grafana as a source. One thread.
 class Webhooks {
  public:
-  Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-           HealthCounters& counters);
+  explicit Webhooks(const HealthScope& scope);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 

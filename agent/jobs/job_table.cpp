@@ -12,8 +12,7 @@
 
 namespace cardswap {
 
-JobTable::JobTable(asio::io_context& context, const Config& config, Journal& journal)
-    : config_(config), journal_(journal), changed_(context) {}
+JobTable::JobTable(const Config& config, Journal& journal) : config_(config), journal_(journal) {}
 
 void JobTable::load() {
   journal_.each(Journal::Kind::job, [&](const auto& record) { jobs_.emplace_back(record); });

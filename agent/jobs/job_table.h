@@ -29,7 +29,7 @@ struct Arriving {
 class JobTable {
  public:
   /// All of them outlive it.
-  JobTable(asio::io_context& context, const Config& config, Journal& journal);
+  JobTable(const Config& config, Journal& journal);
 
   /// Adds the journal's jobs. Throws Error{io, corrupt}.
   void load();

@@ -12,10 +12,9 @@
 
 namespace cardswap {
 
-Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-           EventSink& events)
+Jobs::Jobs(TaskGroup& tasks, const Config& config, Journal& journal, EventSink& events)
     : config_(config),
-      table_(context, config, journal),
+      table_(config, journal),
       ends_(tasks, table_, events),
       processes_(tasks, config, table_, devices_, ends_) {}
 

@@ -19,8 +19,7 @@ namespace cardswap {
 /// needs only one of them takes that one. On the agent's loop.
 class Jobs {
  public:
-  Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-       EventSink& events);
+  Jobs(TaskGroup& tasks, const Config& config, Journal& journal, EventSink& events);
   Jobs(const Jobs&) = delete;  // its parts know each other by their addresses
   Jobs& operator=(const Jobs&) = delete;
 

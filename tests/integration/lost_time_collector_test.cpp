@@ -53,14 +53,14 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
   EventSink events_;
-  Jobs jobs_{context_, tasks_, config_, journal_, events_};
+  Jobs jobs_{tasks_, config_, journal_, events_};
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
-  HandoverGate gate_{context_};
+  HandoverGate gate_;
   HandoverContext handover_{
       context_,        tasks_, config_, journal_, jobs_.table(), jobs_.processes(),
       jobs_.devices(), hub_,   criu_,   gate_,    events_};
-  MigrationList list_{context_, config_, journal_, {}};
+  MigrationList list_{config_, journal_, {}};
   TargetClient targets_{tasks_};
   PredictionBook book_{dir_.path() / "predictions.json", "gpu-a"};
   Migration* m_ = nullptr;  // of the list

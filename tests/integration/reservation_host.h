@@ -120,10 +120,10 @@ class ReservationHost {
   Journal journal_;
   const std::chrono::milliseconds park_max_;
   EventSink events_;
-  Jobs jobs_{context_, tasks_, config_, journal_, events_};
+  Jobs jobs_{tasks_, config_, journal_, events_};
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
-  HandoverGate handover_gate_{context_};
+  HandoverGate handover_gate_;
   HandoverContext handover_{
       context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),
       jobs_.devices(), hub_,   criu_,   handover_gate_, events_};

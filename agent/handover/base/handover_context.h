@@ -15,7 +15,7 @@ namespace cardswap {
 
 /// The parts of the agent that both sides of a handover work with. They outlive both.
 struct HandoverContext {
-  asio::io_context& context;
+  asio::io_context& io;
   TaskGroup& tasks;
   const Config& config;
   Journal& journal;

@@ -52,8 +52,8 @@ class RecordList {
   void forget_old();
 
  protected:
-  RecordList(asio::io_context& context, Journal& journal, Callbacks callbacks)
-      : journal_(journal), callbacks_(std::move(callbacks)), changed_(context) {}
+  RecordList(Journal& journal, Callbacks callbacks)
+      : journal_(journal), callbacks_(std::move(callbacks)) {}
   ~RecordList() = default;
 
   /// Hands each record that a former agent left to `take`.

@@ -75,7 +75,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
   }
   const auto& config = scope_.context.config;
   departure_ = std::make_unique<criu::ProcessDeparture>(
-      scope_.context.context, scope_.context.criu.tool().path, config.job_dir(m_.spec.job),
+      scope_.context.io, scope_.context.criu.tool().path, config.job_dir(m_.spec.job),
       scope_.context.criu.callbacks());
   const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);

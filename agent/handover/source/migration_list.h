@@ -37,9 +37,8 @@ struct MigrationTraits {
 /// up again. Owned by Migrations; one thread. What the disk refuses is an Error{io}.
 class MigrationList : public RecordList<Migration, MigrationTraits> {
  public:
-  MigrationList(asio::io_context& context, const Config& config, Journal& journal,
-                Callbacks callbacks)
-      : RecordList(context, journal, std::move(callbacks)), config_(config) {}
+  MigrationList(const Config& config, Journal& journal, Callbacks callbacks)
+      : RecordList(journal, std::move(callbacks)), config_(config) {}
 
   /// Reads what a former agent left; once.
   void load();

@@ -19,7 +19,7 @@ using handover::State;
 Migrations::Migrations(const HandoverContext& context,
                        std::function<void(const Migration&)> forgetting)
     : context_(context),
-      list_(context.context, context.config, context.journal,
+      list_(context.config, context.journal,
             {.is_in_use = [this](const Migration& m) { return is_pinned(m); },
              .forgetting =
                  [this, forgetting = std::move(forgetting)](const Migration& m) {
@@ -28,7 +28,7 @@ Migrations::Migrations(const HandoverContext& context,
                  }}),
       targets_(context.tasks),
       book_(context.config.data_dir / "predictions.json", context.config.host_name),
-      intake_(context.context, context.config, context.jobs, list_, targets_) {}
+      intake_(context.io, context.config, context.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id];

@@ -38,7 +38,7 @@ std::vector<std::string> CriuArrival::prepare() {
   needs.status = needs.log.string() + ".exit";
   needs.gpus = criu::pairs_of(r_.source_gpus, scope_.context.devices.at(r_.device).uuid);
   needs.callbacks = scope_.context.criu.callbacks();
-  auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.context, std::move(needs));
+  auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.io, std::move(needs));
   r_.image_port = arrival->port();
   criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
                          r_.spec->user.empty() ? config.job_user : r_.spec->user);

@@ -39,9 +39,8 @@ struct ReservationTraits {
 /// Reservations; one thread. What the disk refuses is an Error{io}.
 class ReservationList : public RecordList<Reservation, ReservationTraits> {
  public:
-  ReservationList(asio::io_context& context, const Config& config, Journal& journal,
-                  Callbacks callbacks)
-      : RecordList(context, journal, std::move(callbacks)), config_(config) {}
+  ReservationList(const Config& config, Journal& journal, Callbacks callbacks)
+      : RecordList(journal, std::move(callbacks)), config_(config) {}
 
   /// Reads what a former agent left; once.
   void load();

@@ -48,7 +48,7 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
 Reservations::Reservations(const HandoverContext& context, const Cordons& cordons,
                            const Migrations& migrations, std::chrono::milliseconds park_max)
     : context_(context),
-      list_(context.context, context.config, context.journal,
+      list_(context.config, context.journal,
             {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
              .forgetting =
                  [this](const Reservation& r) {

@@ -71,7 +71,7 @@ class Hub : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{context_, config_, journal_};
+  JobTable jobs_{config_, journal_};
   std::vector<std::string> detached_;
   RuntimeHub hub_{
       context_, tasks_, jobs_, {.hello = {}, .message = {}, .detached = [this](Instance& gone) {

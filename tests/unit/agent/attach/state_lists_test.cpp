@@ -70,10 +70,10 @@ class AStateList : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{context_, config_, journal_};
+  JobTable jobs_{config_, journal_};
   RuntimeHub hub_{
       context_, tasks_, jobs_, {.hello = {}, .message = {}, .detached = [](const Instance&) {}}};
-  StateLists lists_{context_, jobs_, hub_};
+  StateLists lists_{jobs_, hub_};
   Router router_;
   Instance* job_ = nullptr;
   Descriptor runtime_;

@@ -21,7 +21,7 @@ class FlagScopeTest : public ::testing::Test {
   }
 
   asio::io_context context_;
-  Signal changed_{context_};
+  Signal changed_;
   TaskGroup tasks_{context_};
   bool flag_ = false;
   bool seen_ = false;

@@ -43,8 +43,8 @@ class MigrationIntakeTest : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{context_, config_, journal_};
-  MigrationList list_{context_, config_, journal_, {}};
+  JobTable jobs_{config_, journal_};
+  MigrationList list_{config_, journal_, {}};
   TargetClient targets_{tasks_};
   MigrationIntake intake_{context_, config_, jobs_, list_, targets_};
 };

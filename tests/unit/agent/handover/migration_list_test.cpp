@@ -30,8 +30,7 @@ class MigrationListTest : public ::testing::Test {
     return m;
   }
   MigrationList list() {
-    return {context_,
-            config_,
+    return {config_,
             journal_,
             {.is_in_use = [this](const Migration& m) { return m.id == worked_on_; },
              .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};

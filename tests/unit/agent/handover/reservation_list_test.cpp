@@ -39,7 +39,6 @@ class ReservationListTest : public ::testing::Test {
   std::string in_use_;
   std::vector<std::string> forgotten_;
   ReservationList list_{
-      context_,
       config_,
       journal_,
       {.is_in_use = [this](const Reservation& r) { return r.migration == in_use_; },

@@ -20,7 +20,7 @@ class JournalledEngineTest : public ::testing::Test {
   [[nodiscard]] JournalledEngine made() {
     Policy policy;
     policy.act = true;
-    return {context_, file_, std::move(policy), {{"cuda:0", "GPU-0", "0000:00:00"}}};
+    return {file_, std::move(policy), {{"cuda:0", "GPU-0", "0000:00:00"}}};
   }
   /// Whether `change` ends the wait of who decides; else that is as long as the test waits.
   bool wakes(JournalledEngine& engine, const std::function<void()>& change) {

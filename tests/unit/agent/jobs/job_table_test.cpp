@@ -36,7 +36,7 @@ class JobTableTest : public ::testing::Test {
   }
   /// The names that the journal has, as the next agent reads them.
   std::vector<std::string> on_disk() {
-    JobTable next(context_, config_, journal_);
+    JobTable next(config_, journal_);
     next.load();
     std::vector<std::string> names;
     for (const auto& job : next.all()) names.push_back(job.name());
@@ -45,7 +45,7 @@ class JobTableTest : public ::testing::Test {
 
   /// The record of the one job that the journal has.
   Job& only_on_disk() {
-    next_.emplace(context_, config_, journal_);
+    next_.emplace(config_, journal_);
     next_->load();
     EXPECT_EQ(next_->all().size(), 1U);
     return next_->all().front();
@@ -55,7 +55,7 @@ class JobTableTest : public ::testing::Test {
   asio::io_context context_;
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{context_, config_, journal_};
+  JobTable jobs_{config_, journal_};
   std::optional<JobTable> next_;
 };
 

@@ -34,13 +34,13 @@ class JobsTest : public ::testing::Test {
   Journal journal_{dir_.path() / "j.db"};
   EventSink events_;
   NobodysJobs ownership_;
-  Jobs jobs_{context_, tasks_, config_, journal_, events_};
+  Jobs jobs_{tasks_, config_, journal_, events_};
 };
 
 /// Method: somebody else holds the journal while a standby's process ends, and lets go of it.
 TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   {
-    JobTable former(context_, config_, journal_);
+    JobTable former(config_, journal_);
     former.save(former
                     .add_standby({.name = "gpt", .argv = {"/bin/true"}},
                                  {.migration = "m-1", .epoch = 2, .device = "cpu:0"})

@@ -225,7 +225,7 @@ TEST(Connections, AnAgentsLineIsDroppedLast) {
 
 TEST(HandoverGate, IsWaitedForToItsEndOrForSoLong) {
   asio::io_context context(1);
-  HandoverGate handover_gate(context);
+  HandoverGate handover_gate;
   bool waited = false;
   const auto wait = [&](std::chrono::milliseconds most) {
     waited = false;
