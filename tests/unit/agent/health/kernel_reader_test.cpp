@@ -219,5 +219,18 @@ TEST(KernelReader, IsNotFooledByLongOrBrokenLines) {
   }
 }
 
+/// A journal writes what is no UTF-8 as a list of bytes. What is no byte must not become one.
+TEST(KernelReader, ReadsAMessageOfBytesAndNoNumberThatIsNone) {
+  const auto line = [](int first) {
+    std::string bytes = std::to_string(first);
+    for (const char byte : kXid79.substr(1)) bytes += fmt::format(",{}", static_cast<int>(byte));
+    return R"({"about":"NVRM:","_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","MESSAGE":[)" + bytes +
+           "]}";
+  };
+  EXPECT_THAT(faults({line('N')}), ElementsAre("xid:79@0000:3b:00"));
+  EXPECT_THAT(faults({line('N' + 256)}), IsEmpty());
+  EXPECT_THAT(faults({line('N' - 256)}), IsEmpty());
+}
+
 }  // namespace
 }  // namespace cardswap::health
