@@ -3,6 +3,7 @@
 #   cardswap.pth    imports the package in an agent's jobs
 #   cardswap/       the package, and libcardswap_c.so
 #   cardswap/bin/   cardswapd, cardswap, and what the agent looks for beside itself
+#   cardswap/copyright/   of all of these, by Debian's packages
 #   cardswap/lib/   shared libraries of others; ucx/: what UCX loads by itself
 if(NOT CARDSWAP_AGENT)
   return()
@@ -27,5 +28,6 @@ list(TRANSFORM programs REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE file
 install(CODE "
 set(programs \"${files}\")
 set(library \"$<TARGET_FILE:cardswap_c>\")
+set(compiled_in \"${Boost_INCLUDE_DIRS}/boost/version.hpp;${OPENSSL_INCLUDE_DIR}/openssl/ssl.h;${CLI11_DIR}/CLI11Config.cmake\")
 set(strip \"${CMAKE_STRIP}\")" COMPONENT python EXCLUDE_FROM_ALL)
 install(SCRIPT cmake/bundle_libraries.cmake COMPONENT python EXCLUDE_FROM_ALL)

@@ -59,6 +59,22 @@ class Wheel(unittest.TestCase):
         self.assertEqual(alone, [])
         self.assertTrue(list(package.glob("lib/ucx/libuct_*.so.0")))
 
+    def test_whatever_comes_along_says_whose_it_is(self):
+        (package,) = FOLDER.glob("venv/lib/python*/site-packages/cardswap")
+        told = {path.name: path.read_text(errors="replace") for path in (package / "copyright").iterdir()}
+        for text in told.values():
+            self.assertIn("opyright", text)
+        # Debian's packages of libraries are called after the file, more or less.
+        plain = [re.sub(r"[^a-z]", "", name) for name in told]
+        other = {"libucp": "libucx", "libuct": "libucx", "libucs": "libucx", "libucm": "libucx", "libcrypto": "libssl",
+                 "libz": "zlib"}
+        for file in package.glob("lib/*.so*"):
+            stem = re.sub(r"[^a-z]", "", file.name.split(".so")[0])
+            stem = other.get(stem, stem)
+            self.assertTrue([name for name in plain if name.startswith(stem)], f"{file.name}: {sorted(told)}")
+        for name in ("libboost", "libssl", "libcli"):
+            self.assertTrue([one for one in told if one.startswith(name)], sorted(told))
+
     def test_a_job_without_an_agent_runs_as_without_the_package(self):
         said = run(BIN / "python", "-c", """
 import cardswap, importlib.util
