@@ -27,6 +27,9 @@
 #               (CARDSWAP_REHEARSAL="--parts found,cost --moves 20" for less)
 #   curve       downtime against size
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
+#   python      a Python trainer's steps against steps without the package, and while its state goes over; what a replay
+#               costs it; how fast its memory goes over, against a C++ program's (needs scripts/setup.sh --python;
+#               CARDSWAP_PYTHON="idle base" for less)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
 #               answers, an API under load, the crash matrix (needs root)
 #
@@ -48,7 +51,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | curve | criu | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | curve | criu | python | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -66,6 +69,7 @@ for group in "${groups[@]}"; do
     copy) targets+=(bench_base_copy) ;;
     idle) targets+=(bench_idle) ;;
     sync) targets+=(bench_sync gpt) ;;
+    python) targets+=(cardswap_c plain_memory cardswapd cardswap) ;;
     criu) targets+=(cardswapd cardswap plain_memory) ;;
     cost) targets+=(bench_cost gpt cardswapd cardswap) ;;
     rehearsal) targets+=(bench_rehearsal forgetful gpt cnn lstm lora tied experts plain_memory cardswapd cardswap) ;;
@@ -103,6 +107,8 @@ measure() {
     # shellcheck disable=SC2086
     rehearsal) "$programs/bench_rehearsal" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_REHEARSAL:-} ;;
     criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
+    # shellcheck disable=SC2086
+    python) "$CARDSWAP_SOURCE/scripts/bench_python.py" "$built" ${CARDSWAP_PYTHON:-} ;;
     operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
   esac

@@ -49,6 +49,8 @@ class Session:
         framework = f"torch {torch.__version__}" if torch is not None else "python"
         library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._open_handle)))
         atexit.register(self.close)
+        self._is_fork = False
+        os.register_at_fork(after_in_child=self._become_a_fork)
 
     def close(self) -> None:
         if self._open_handle and os.getpid() == self._pid:
@@ -206,7 +208,10 @@ class Session:
                 self._was_attentive = False
                 for optimizer in self._optimizers.values():
                     optimizer.forget_gradients()
-            result, waiting = self._lib.cardswap_boundary(self._handle), []
+            result, waiting = self._lib.cardswap_boundary(self._open_handle), []
+        if result == library.PROCEED and not waiting:
+            library.go_on_where_interrupted()
+            return
         if result == library.MOVED:
             self._leave()
         _finish(result, waiting)
@@ -228,8 +233,11 @@ class Session:
                 stream.flush()
         os._exit(0)
 
+    def _become_a_fork(self) -> None:
+        self._is_fork = True
+
     def _check_process(self) -> None:
-        if os.getpid() != self._pid:
+        if self._is_fork:
             raise CardswapError("a process that was forked from the trainer is not the job, and has no boundary: call "
                                 "cardswap in the process that trains, not in a DataLoader's worker", "conflict")
         if threading.get_ident() != self._thread:

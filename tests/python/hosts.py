@@ -25,11 +25,11 @@ PATIENCE = 120  # s: a standby imports torch, on a machine that may be busy
 OF_AGENTS = {"UCX_MEM_EVENTS": "n", "UCX_HANDLE_ERRORS": "none"}
 
 
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE
+def wait_until(condition, what, patience=PATIENCE):
+    end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"not within {PATIENCE} s: {what}")
+            raise AssertionError(f"not within {patience} s: {what}")
         time.sleep(0.05)
 
 
