@@ -124,7 +124,7 @@ class Moves(unittest.TestCase):
     """
 
     programs = pathlib.Path(os.environ.get("CARDSWAP_PROGRAMS", BUILD / "agent"))
-    python = CACHE / "python-torch-2.11.0/bin/python"
+    python = pathlib.Path(os.environ.get("CARDSWAP_TEST_PYTHON", CACHE / "python-torch-2.11.0/bin/python"))
     of_jobs = {"PYTHONPATH": f"{BUILD / 'python'}:{ROOT / 'python/examples'}", "PYTHONDONTWRITEBYTECODE": "1",
                "OMP_NUM_THREADS": "1"}
 
