@@ -14,7 +14,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -28,14 +27,6 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval{100};
 // Of a program that tracks another number of loose tensors after each step.
 constexpr std::uint64_t kMaxInterruptedAudits = 32;
-/// A freeze that costs hardly more than the best one to come is taken: predictions waver.
-constexpr double kAsGood = 1.03;
-/// Of the limit: a step may wait for the log at least so long, whatever a freeze takes besides.
-constexpr double kLeastWait = 0.25;
-/// Of a step, that a freeze must be able to save where it waits for a step more.
-constexpr double kWorthAStep = 0.05;
-/// Of --timeout, in which a freeze may wait.
-constexpr double kOfTimeout = 0.5;
 
 }  // namespace
 
@@ -59,7 +50,9 @@ bool ReplaySync::begin() {
   if (source_.program.begin_log(log_, window_) && now.shards && !now.shards->empty() &&
       units_.follow(now.layout, *now.shards, {})) {
     const auto limit = source_.options.spec.max_stall_ms;
-    holds_for_the_limit_ = course_of_replay(measured(), limit, copies()).holds;
+    holds_for_the_limit_ =
+        course_of_replay(measurements_of(facts()), limit, copies_of(source_.options.spec.strategy))
+            .holds;
     if (holds_for_the_limit_) log_->hold_each();
     return true;
   }
@@ -103,7 +96,7 @@ bool ReplaySync::sync() {
     }
     shipper_.set_early(base_.bytes_left() == 0 || log_->holds_each());
     ask_for_audit();
-    predict();
+    look_ahead();
     source_.reporter.report(false);
     if (source_.freeze.is_here() || send_next()) continue;
     if (log_->empty() && !log_->has_early())
@@ -255,7 +248,7 @@ void ReplaySync::ask_for_audit() {
   // waits for the link either way, and the freeze would wait for every entry. On a faster one the
   // log catches up by itself, and no step has to wait for it.
   if (shipper_.stats().log_lag_bytes > shipper_.gradients().most_bytes() && !log_->holds_each() &&
-      log_outlasts_a_step(measured())) {
+      log_outlasts_a_step(measurements_of(facts()))) {
     log_->hold_each();
   }
   if (audit_.request()) source_.reporter.enter("replay");
@@ -278,117 +271,52 @@ void ReplaySync::report_units() {
   source_.reporter.set_note(report_.text(units_.size()));
 }
 
-/// Asked for by name it is to end in a state that was audited; chosen, in the least lost time.
-Copies ReplaySync::copies() const {
-  const bool chosen = source_.options.spec.strategy == Strategy::automatic;
-  return chosen ? Copies::as_pays : Copies::whole;
+ReplayFacts ReplaySync::facts() const {
+  const auto& stats = shipper_.stats();
+  const auto log = log_->stats();
+  ReplayFacts facts;
+  facts.measured = source_.forecast.measurements(dirty_bytes_, stats.replay_ms);
+  facts.sizes = sizes_;
+  facts.bytes_to_copy = base_.bytes_left();
+  facts.is_audited = audit_.is_done();
+  facts.gradients = shipper_.gradients();
+  facts.worth = shipper_.worth();
+  facts.updates_sent = shipper_.sent();
+  facts.log_bytes = stats.log_bytes;
+  facts.early_bytes = stats.early_bytes;
+  facts.lag_bytes = stats.log_lag_bytes;
+  facts.holds_each = log_->holds_each();
+  facts.longest_wait_ms = log.longest_wait_ms;
+  facts.waited_ms = log.waited_ms + window_->waited_ms();
+  facts.program_step = source_.program.step();
+  facts.age_ms = ms_since(made_at_);
+  return facts;
 }
 
-Measurements ReplaySync::measured() const {
-  auto now = source_.forecast.measurements(0, shipper_.stats().replay_ms);
-  const auto seen = shipper_.gradients().usual_bytes();
-  const auto worth = [&](std::uint64_t gradients) {
-    return static_cast<std::uint64_t>(shipper_.worth() * static_cast<double>(gradients));
-  };
-  now.replayed_bytes = sizes_.replayed_bytes;
-  now.update_bytes = worth(seen != 0 ? seen : sizes_.update_bytes);
-  now.copied_bytes = sizes_.replayed_bytes - std::min(sizes_.replayed_bytes, base_.bytes_left());
-  now.logged_bytes = worth(shipper_.stats().log_bytes);
-  if (seen != 0 && shipper_.stats().early_bytes != 0) {
-    const auto rest = static_cast<double>(std::min(seen, shipper_.gradients().usual_rest_bytes()));
-    now.rest_share = rest / static_cast<double>(seen);
-  }
-  return now;
-}
-
-/// While the log goes within the steps, one more makes none late; and as long as each leaves less
-/// to its entry than the one before, the last one waits for less. `now`: a freeze could be.
-bool ReplaySync::is_worth_a_step(const Measurements& now) {
-  if (log_->holds_each() || log_outlasts_a_step(now)) return false;
-  const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
-  if (rest_ms < kWorthAStep * now.step_ms) return false;
-  const auto timeout_ms = source_.options.spec.timeout_ms;
-  const bool in_time = timeout_ms <= 0 ||
-                       ms_since(made_at_) + now.step_ms + source_.forecast.expected_downtime_ms() <
-                           kOfTimeout * timeout_ms;
-  return rest_.is_worth_a_step(source_.program.step()) && in_time;
-}
-
-/// A step that waits for the log waits for the freeze as well, if it is the last one.
 void ReplaySync::bound_waits() {
   const auto limit = source_.options.spec.max_stall_ms;
   if (limit <= 0) return;
-  const auto besides = expected_stands(source_.forecast.measurements(0)).first;
-  log_->set_wait_max(
-      std::chrono::duration<double, std::milli>(std::max(limit - besides, kLeastWait * limit)));
+  log_->set_wait_max(std::chrono::duration<double, std::milli>(
+      wait_max_ms(source_.forecast.measurements(0), limit)));
 }
 
-/// Once a whole step's gradients were seen, before any step has waited: how many there are at most
-/// was known, but experts that are chosen seldom have none in most steps.
-void ReplaySync::check_the_limit(const ReplayCourse& course) {
-  const auto& spec = source_.options.spec;
-  if (spec.max_stall_ms <= 0 || limit_is_kept_ || shipper_.sent() == 0) return;
-  if (first_step_ == 0) first_step_ = shipper_.gradients().latest_step();
-  if (shipper_.gradients().latest_step() == first_step_) return;
-  limit_is_kept_ = true;
-  if (course.stall_ms <= spec.max_stall_ms) return;
-  const auto why = fmt::format(
-      "replay would keep a step of the job for {:.0f} ms, {:.0f} ms are allowed: the gradients of "
-      "a step take {:.0f} ms on this link",
-      course.stall_ms, spec.max_stall_ms,
-      link_ms(measured(), static_cast<double>(measured().update_bytes)));
-  if (spec.strategy == Strategy::replay) {
-    source_.reporter.report(true);
-    throw Error(Code::not_converging, why,
-                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or let "
-                            "--strategy auto choose",
-                            1.3 * course.stall_ms));
-  }
-  source_.reporter.set_note("by rounds: " + why);
-  give_up();
-}
-
-void ReplaySync::predict() {
+void ReplaySync::look_ahead() {
+  using Advice = ReplayOutlook::Advice;
   bound_waits();
-  const auto lag = shipper_.stats().log_lag_bytes;  // without what goes ahead
-  const auto left = base_.bytes_left();
-  const auto now = measured();
-  // The last step's own entry has to go over before it, whatever the lag is now: the gradients of
-  // what was copied, without those that went ahead. Replaying it takes no longer than the same step
-  // here, at the same time.
-  const auto of_copied = [&](std::uint64_t gradients) {
-    const auto all = std::max<double>(1, static_cast<double>(now.replayed_bytes));
-    return static_cast<std::uint64_t>(static_cast<double>(gradients) *
-                                      static_cast<double>(now.copied_bytes) / all);
-  };
-  const auto to_go = static_cast<std::uint64_t>(
-      shipper_.worth() *
-      static_cast<double>(std::max(lag, shipper_.gradients().usual_rest_bytes())));
-  source_.forecast.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
-  const auto limit = source_.options.spec.max_stall_ms;
-  const auto freeze_ms = source_.forecast.expected_downtime_ms();
-  const auto stand_ms = source_.forecast.expected_stand_ms();
-  const bool fits = limit <= 0 || stand_ms <= limit;
-  const bool caught_up = lag <= shipper_.gradients().most_bytes();
-  const bool done = left == 0 && audit_.is_done() && caught_up;
-  const auto course = course_of_replay(now, limit, copies());
-  const auto was = log_->stats();
-  source_.forecast.expect_lateness(
-      std::max(was.longest_wait_ms, done ? stand_ms : course.stall_ms),
-      was.waited_ms + window_->waited_ms() + (done ? freeze_ms : course.lost_ms));
-  check_the_limit(course);
-  if (given_up_) return;
-  // Where the log goes within a step nothing is lost by copying all, and an audit costs nothing.
-  const bool may_be_early = copies() == Copies::as_pays && log_outlasts_a_step(now);
-  auto at_once = now;
-  at_once.dirty_bytes =
-      left + of_copied(static_cast<std::uint64_t>((log_->holds_each() ? now.rest_share : 1) *
-                                                  static_cast<double>(now.update_bytes)));
-  const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
-  if (left == 0)
-    rest_.note(shipper_.gradients().latest_step(), shipper_.gradients().usual_rest_bytes());
-  const bool now_or_never = done && !is_worth_a_step(now);
-  if (fits && (now_or_never || (may_be_early && pays))) source_.forecast.report_converged();
+  const auto outlook = outlook_of(facts(), source_.options.spec, looks_);
+  source_.forecast.expect_downtime(outlook.freeze_bytes);
+  source_.forecast.expect_lateness(outlook.stall_ms, outlook.lost_ms);
+  switch (outlook.advice) {
+    case Advice::go_on: return;
+    case Advice::offer_freeze: source_.forecast.report_converged(); return;
+    case Advice::go_by_rounds:
+      source_.reporter.set_note(outlook.why);
+      give_up();
+      return;
+    case Advice::refuse:
+      source_.reporter.report(true);
+      throw Error(Code::not_converging, outlook.why, outlook.hint);
+  }
 }
 
 }  // namespace cardswap

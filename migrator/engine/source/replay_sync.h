@@ -7,14 +7,13 @@
 
 #include "migrator/engine/source/audit.h"
 #include "migrator/engine/source/base_copy.h"
-#include "migrator/engine/source/falling_rest.h"
 #include "migrator/engine/source/log_shipper.h"
+#include "migrator/engine/source/replay_outlook.h"
 #include "migrator/engine/source/replay_report.h"
 #include "migrator/engine/source/replay_units.h"
 #include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/state_window.h"
 #include "migrator/engine/source/update_log.h"
-#include "migrator/plan/replay_course.h"
 
 namespace cardswap {
 
@@ -70,12 +69,10 @@ class ReplaySync {
   void ask_for_audit();
   void conclude_audit(const AuditOutcome& outcome);
   void report_units();
-  void predict();
-  [[nodiscard]] Copies copies() const;
-  [[nodiscard]] Measurements measured() const;
-  [[nodiscard]] bool is_worth_a_step(const Measurements& now);
+  [[nodiscard]] ReplayFacts facts() const;
   void bound_waits();
-  void check_the_limit(const ReplayCourse& course);
+  /// Tells what is to be expected, and does what outlook_of() advises.
+  void look_ahead();
   void give_up();
 
   SourceContext& source_;
@@ -87,13 +84,11 @@ class ReplaySync {
   Audit audit_;
   ReplayReport report_;
   ReplaySizes sizes_;
-  FallingRest rest_;
+  EarlierLooks looks_;
   const std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
   bool holds_for_the_limit_ = false;  // each step waits for its own entry, and for no more
   bool begun_ = false;                // what no update rewrites was sent
   bool given_up_ = false;
-  std::uint64_t first_step_ = 0;          // that the log has
-  bool limit_is_kept_ = false;            // as far as can be told
   std::uint64_t interrupted_audits_ = 0;  // in a row, by a layout with nothing new to replay
   std::uint64_t dirty_bytes_ = 0;         // bytes that differed at the latest audit
 };

@@ -1,0 +1,150 @@
+#include "migrator/engine/source/replay_outlook.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace cardswap {
+namespace {
+
+/// A freeze that costs hardly more than the best one to come is taken: predictions waver.
+constexpr double kAsGood = 1.03;
+/// Of the limit: a step may wait for the log at least so long, whatever a freeze takes besides.
+constexpr double kLeastWait = 0.25;
+/// Of a step, that a freeze must be able to save where it waits for a step more.
+constexpr double kWorthAStep = 0.05;
+/// Of --timeout, in which a freeze may wait.
+constexpr double kOfTimeout = 0.5;
+
+/// Of `gradients`, those of what was copied.
+std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
+  const auto all = std::max<double>(1, static_cast<double>(now.replayed_bytes));
+  return static_cast<std::uint64_t>(static_cast<double>(gradients) *
+                                    static_cast<double>(now.copied_bytes) / all);
+}
+
+/// The last step's own entry has to go over before it, whatever the lag is now: the gradients of
+/// what was copied, without those that went ahead.
+std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
+  const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
+  const auto to_go = static_cast<std::uint64_t>(facts.worth * static_cast<double>(entry));
+  return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
+}
+
+/// Replaying the last entry takes no longer than the same step here, at the same time.
+Stands stands_of(Measurements now, std::uint64_t freeze_bytes) {
+  now.dirty_bytes = freeze_bytes;
+  now.replay_ms = 0;
+  return expected_stands(now);
+}
+
+/// Whether a freeze right now costs no more than the course that loses least. Where the log goes
+/// within a step nothing is lost by copying all, and an audit costs nothing.
+bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse& course) {
+  if (!log_outlasts_a_step(now)) return false;
+  const double entry =
+      (facts.holds_each ? now.rest_share : 1) * static_cast<double>(now.update_bytes);
+  now.dirty_bytes = facts.bytes_to_copy + of_copied(now, static_cast<std::uint64_t>(entry));
+  return expected_stands(now).all() <= kAsGood * course.lost_ms;
+}
+
+/// While the log goes within the steps, one more makes none late; and as long as each leaves less
+/// to its entry than the one before, the last one waits for less. A freeze could be now, and would
+/// take `freeze_ms`.
+bool is_worth_a_step(const ReplayFacts& facts, const Measurements& now, double freeze_ms,
+                     double timeout_ms, FallingRest& rest) {
+  if (facts.holds_each || log_outlasts_a_step(now)) return false;
+  const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
+  if (rest_ms < kWorthAStep * now.step_ms) return false;
+  const bool in_time =
+      timeout_ms <= 0 || facts.age_ms + now.step_ms + freeze_ms < kOfTimeout * timeout_ms;
+  return rest.is_worth_a_step(facts.program_step) && in_time;
+}
+
+/// Whether this is the first look since a whole step's gradients were seen: how many there are at
+/// most was known, but experts that are chosen seldom have none in most steps.
+bool judges_the_limit(const ReplayFacts& facts, EarlierLooks& looks) {
+  if (looks.limit_was_judged || facts.updates_sent == 0) return false;
+  const auto latest = facts.gradients.latest_step();
+  if (looks.first_step == 0) looks.first_step = latest;
+  looks.limit_was_judged = latest != looks.first_step;
+  return looks.limit_was_judged;
+}
+
+/// Says what is to be done about a course that keeps a step for longer than is allowed.
+void turn_away(ReplayOutlook& outlook, const Measurements& now, double stall_ms,
+               const MigrationSpec& spec) {
+  outlook.why = fmt::format(
+      "replay would keep a step of the job for {:.0f} ms, {:.0f} ms are allowed: the gradients of "
+      "a step take {:.0f} ms on this link",
+      stall_ms, spec.max_stall_ms, link_ms(now, static_cast<double>(now.update_bytes)));
+  if (spec.strategy == Strategy::replay) {
+    outlook.advice = ReplayOutlook::Advice::refuse;
+    outlook.hint = fmt::format(
+        "allow more with --max-stall {:.0f}ms, raise --bandwidth, or let --strategy auto choose",
+        1.3 * stall_ms);
+  } else {
+    outlook.advice = ReplayOutlook::Advice::go_by_rounds;
+    outlook.why = "by rounds: " + outlook.why;
+  }
+}
+
+}  // namespace
+
+ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, EarlierLooks& looks) {
+  const auto limit = spec.max_stall_ms;
+  const auto now = measurements_of(facts);
+  const auto copies = copies_of(spec.strategy);
+  const auto course = course_of_replay(now, limit, copies);
+  ReplayOutlook outlook;
+  outlook.freeze_bytes = freeze_bytes_of(facts, now);
+  const auto freeze = stands_of(now, outlook.freeze_bytes);
+  const bool is_copied = facts.bytes_to_copy == 0;
+  const bool caught_up = facts.lag_bytes <= facts.gradients.most_bytes();
+  const bool is_complete = is_copied && facts.is_audited && caught_up;
+  outlook.stall_ms =
+      std::max(facts.longest_wait_ms, is_complete ? freeze.longest() : course.stall_ms);
+  outlook.lost_ms = facts.waited_ms + (is_complete ? freeze.all() : course.lost_ms);
+  if (limit > 0 && judges_the_limit(facts, looks) && course.stall_ms > limit) {
+    turn_away(outlook, now, course.stall_ms, spec);
+    return outlook;
+  }
+  if (is_copied) {
+    looks.rest.note(facts.gradients.latest_step(), facts.gradients.usual_rest_bytes());
+  }
+  // Asked whether the stand fits or not: the boundaries at which a freeze could be are counted.
+  const bool now_or_never =
+      is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, looks.rest);
+  const bool may_be_early = copies == Copies::as_pays && pays_at_once(facts, now, course);
+  const bool fits = limit <= 0 || freeze.longest() <= limit;
+  if (fits && (now_or_never || may_be_early)) outlook.advice = ReplayOutlook::Advice::offer_freeze;
+  return outlook;
+}
+
+Measurements measurements_of(const ReplayFacts& facts) {
+  const auto worth = [&](std::uint64_t gradients) {
+    return static_cast<std::uint64_t>(facts.worth * static_cast<double>(gradients));
+  };
+  const auto seen = facts.gradients.usual_bytes();
+  const auto replayed = facts.sizes.replayed_bytes;
+  auto now = facts.measured;
+  now.replayed_bytes = replayed;
+  now.update_bytes = worth(seen != 0 ? seen : facts.sizes.update_bytes);
+  now.copied_bytes = replayed - std::min(replayed, facts.bytes_to_copy);
+  now.logged_bytes = worth(facts.log_bytes);
+  if (seen != 0 && facts.early_bytes != 0) {
+    const auto rest = static_cast<double>(std::min(seen, facts.gradients.usual_rest_bytes()));
+    now.rest_share = rest / static_cast<double>(seen);
+  }
+  return now;
+}
+
+Copies copies_of(Strategy strategy) {
+  return strategy == Strategy::automatic ? Copies::as_pays : Copies::whole;
+}
+
+double wait_max_ms(const Measurements& measured, double max_stall_ms) {
+  return std::max(max_stall_ms - expected_stands(measured).first, kLeastWait * max_stall_ms);
+}
+
+}  // namespace cardswap
