@@ -19,7 +19,6 @@ class EventLog {
 
   /// The Journal must have opened the file before: it checks it.
   explicit EventLog(const std::filesystem::path& file, std::size_t rows_max = kRowsMax);
-  ~EventLog();
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
