@@ -26,7 +26,7 @@ class JournalledEngineOnASmallDisk : public ::testing::Test {
   void SetUp() override {
     if (const auto missing = SmallDisk::missing()) return skip_without("root", *missing);
     disk_ = std::make_unique<SmallDisk>(dir_.path() / "disk");
-    engine_ = std::make_unique<JournalledEngine>(context_, dir_.path() / "disk" / "j.db", Policy{},
+    engine_ = std::make_unique<JournalledEngine>(dir_.path() / "disk" / "j.db", Policy{},
                                                  std::vector<DeviceName>{{.name = "cpu:0"}});
   }
   [[nodiscard]] std::vector<std::string> kinds() const {
@@ -39,7 +39,6 @@ class JournalledEngineOnASmallDisk : public ::testing::Test {
 
   test::TempDir dir_;
   std::unique_ptr<SmallDisk> disk_;
-  asio::io_context context_;
   std::unique_ptr<JournalledEngine> engine_;
 };
 
