@@ -27,8 +27,8 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   const auto* m = migration_of(instance, migrations);
   const auto* r = reservations.find(instance);
   if (job.newer_epoch != 0) {
-    const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
-                       : r != nullptr                                  ? " at " + r->from
+    const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec().to
+                       : r != nullptr                                  ? " at " + r->record().from
                                                                        : std::string();
     return {EffectiveState::Kind::frozen,
             fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
@@ -37,7 +37,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   }
   if (m != nullptr && m->state() == State::in_doubt) {
     return {EffectiveState::Kind::in_doubt,
-            fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
+            fmt::format("may run on {} (migration {})", m->spec().to, m->id())};
   }
   if (migrations.has_lost_the_record_of(job)) {
     return {EffectiveState::Kind::in_doubt,
@@ -48,25 +48,27 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   if (instance.frozen && instance.state == InstanceState::running) {
     return {EffectiveState::Kind::frozen,
             m != nullptr && !handover::is_over(m->state())
-                ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
+                ? fmt::format("stands for migration {} to {}", m->id(), m->spec().to)
                 : std::string()};
   }
   if (m != nullptr && m->has_pending_notice()) return {{}, copy_note(*m)};
-  if (r != nullptr && r->in_doubt) {
-    return {{},
-            fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
-                        r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
+  if (r != nullptr && r->record().in_doubt) {
+    return {
+        {},
+        fmt::format("in doubt: {} does not tell what was decided{} (migration {})",
+                    r->record().from_api, r->doubt.empty() ? "" : ": " + r->doubt, r->migration())};
   }
-  if (r != nullptr && r->is_granted() && r->side.record().notice_pending) {
-    if (r->copy == LowerCopy::frozen) {
+  if (r != nullptr && r->is_granted() && r->has_pending_notice()) {
+    if (r->record().copy == LowerCopy::frozen) {
       return {{},
-              fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
-                          job.name())};
+              fmt::format("its copy at {} stands for good: `cardswap stop {}` there",
+                          r->record().from, job.name())};
     }
-    return {{},
-            fmt::format("{} of it {} at {} (migration {})",
-                        r->copy ? "TWO COPIES: a lower epoch" : "a copy",
-                        r->copy ? "runs" : "may still run", r->from, r->migration)};
+    return {
+        {},
+        fmt::format("{} of it {} at {} (migration {})",
+                    r->record().copy ? "TWO COPIES: a lower epoch" : "a copy",
+                    r->record().copy ? "runs" : "may still run", r->record().from, r->migration())};
   }
   return {};
 }
@@ -77,9 +79,9 @@ void check_stop(const Instance& instance, const Migrations& migrations,
   if (const auto* r = reservations.find(instance); r != nullptr && job.standby) {
     reservations.check_cancel(*r);
     throw Error(Code::conflict,
-                fmt::format("job {} is on its way here from {} (migration {})", job.name(), r->from,
-                            r->migration),
-                "`cardswap cancel " + r->migration + "` here or at its source gives it up");
+                fmt::format("job {} is on its way here from {} (migration {})", job.name(),
+                            r->record().from, r->migration()),
+                "`cardswap cancel " + r->migration() + "` here or at its source gives it up");
   }
   if (instance.is_live() && migrations.has_lost_the_record_of(job)) {
     throw Error(Code::conflict,
@@ -98,9 +100,9 @@ void check_stop(const Instance& instance, const Migrations& migrations,
       Code::conflict,
       fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
                   "copy",
-                  job.name(), m->id, to_string(m->state())),
+                  job.name(), m->id(), to_string(m->state())),
       m->state() == State::in_doubt
-          ? what_to_do_in_doubt(m->id, m->spec.to) + "; `cardswap stop --force` ends it unasked"
+          ? what_to_do_in_doubt(m->id(), m->spec().to) + "; `cardswap stop --force` ends it unasked"
           : "it ends by itself when the target has made a step; `cardswap stop --force` "
             "ends it now");
 }
@@ -131,12 +133,12 @@ std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
   }
   for (const auto& m : migrations.all()) {
     if (m.state() == State::in_doubt) {
-      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
-                         m.spec.to, m.id);
+      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec().job,
+                         m.spec().to, m.id());
     }
     if (m.has_pending_notice()) {
       if (auto note = copy_note(m); !note.empty())
-        return fmt::format("job {}: {}", m.spec.job, note);
+        return fmt::format("job {}: {}", m.spec().job, note);
     }
   }
   return {};

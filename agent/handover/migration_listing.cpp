@@ -20,12 +20,12 @@ struct Item {
   const Reservation* reservation = nullptr;
 
   [[nodiscard]] const std::string& id() const {
-    return migration != nullptr ? migration->id : reservation->migration;
+    return migration != nullptr ? migration->id() : reservation->migration();
   }
 };
 
 bool has_ended(const Reservation& r) {
-  const auto state = r.side.state();
+  const auto state = r.state();
   return state == TargetState::completed || state == TargetState::failed;
 }
 
@@ -39,18 +39,19 @@ json::object list_migrations(const std::list<Migration>& migrations,
   std::vector<Item> ended;
   std::set<std::string_view> outgoing;
   for (auto m = migrations.rbegin(); m != migrations.rend(); ++m) {
-    if (listing.incoming) outgoing.insert(m->id);
+    if (listing.incoming) outgoing.insert(m->id());
     const bool over = handover::is_over(m->state());
     if (over && listing.running) continue;
-    const auto at = m->ended_at_ms != 0 ? m->ended_at_ms : m->started_at_ms;
+    const auto at =
+        m->record().ended_at_ms != 0 ? m->record().ended_at_ms : m->record().started_at_ms;
     (over && !m->has_pending_notice() ? ended : live).push_back({at, &*m, nullptr});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
-    if (outgoing.contains(r->migration)) continue;  // between two devices of this host
+    if (outgoing.contains(r->migration())) continue;  // between two devices of this host
     const bool over = has_ended(*r);
     if (over && listing.running) continue;
-    (over && !r->side.record().notice_pending ? ended : live)
-        .push_back({r->ended_at_ms, nullptr, &*r});
+    (over && !r->has_pending_notice() ? ended : live)
+        .push_back({r->record().ended_at_ms, nullptr, &*r});
   }
   std::ranges::stable_sort(ended, std::greater(), &Item::ended_at_ms);
 

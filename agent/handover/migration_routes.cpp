@@ -31,7 +31,7 @@ asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
 }
 
 json::object reservation_json(const CallParts& parts, const Reservation& r) {
-  return incoming_json(r, parts.jobs.by_instance(r.instance), parts.config);
+  return incoming_json(r, parts.jobs.by_instance(r.instance()), parts.config);
 }
 
 asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
@@ -58,7 +58,7 @@ asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
   const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-  while (migrations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+  while (migrations.at(id).record().version <= after && std::chrono::steady_clock::now() < until) {
     co_await migrations.changed().wait_until(until);
   }
   co_return ApiAnswer{200, to_json(migrations.at(id))};
@@ -97,7 +97,7 @@ asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   OperatorDecision order{*side, request.caller.name, request.flag_or("overrule", false)};
   if (is_target(parts, id)) {
     co_await parts.reservations.force(id, std::move(order));
-    co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
+    co_return ApiAnswer{200, to_json(parts.reservations.at(id).record())};
   }
   co_await parts.migrations.force(id, std::move(order));
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};

@@ -52,7 +52,8 @@ asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
   const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-  while (reservations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+  while (reservations.at(id).record().version <= after &&
+         std::chrono::steady_clock::now() < until) {
     co_await reservations.changed().wait_until(until);
   }
   co_return ApiAnswer{200, to_source_json(reservations.at(id))};

@@ -98,8 +98,8 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state())) continue;
-    const auto* source = jobs_.by_instance(migration.only().instance);
-    if (source != nullptr && source->job().uid() == job_uid) id = migration.id;
+    const auto* source = jobs_.by_instance(migration.only().instance());
+    if (source != nullptr && source->job().uid() == job_uid) id = migration.id();
   }
   if (id.empty()) {
     journalled_.forget_move(job_uid);
@@ -124,12 +124,12 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   wanted.spec.job = move.job;
   wanted.spec.to = target;
   if (move.deadline) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
-  const auto id = migrations_.start(std::move(wanted)).id;
+  const auto id = migrations_.start(std::move(wanted)).id();
   emit_event(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
-    const auto& transfer = ended.only();
+    const auto& transfer = ended.only().record();
     const auto lost = summary_of(transfer.lost_time, transfer.downtime_ms);
     emit_event(move, "moved",
                fmt::format("to {}{}, stopped for {}", target,
@@ -137,7 +137,8 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
                            format_ms(transfer.downtime_ms)),
                id);
   } else {
-    emit_event(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
+    const auto& error = ended.record().error;
+    emit_event(move, "move_failed", error ? error->failure() : "it was given up", id);
     avoided_.add(move.job_uid, move.incident, target);
   }
   co_return moved;

@@ -24,8 +24,8 @@ std::vector<std::string> outcomes_of_migrations() {
 }  // namespace
 
 std::string strategy_of(const Migration& m) {
-  const auto& chosen = m.only().stats.strategy;
-  return chosen.empty() ? std::string(to_string(m.spec.strategy)) : chosen;
+  const auto& chosen = m.only().record().stats.strategy;
+  return chosen.empty() ? std::string(to_string(m.spec().strategy)) : chosen;
 }
 
 FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {
@@ -45,31 +45,32 @@ FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
 
 void FinishedMigrations::add(const Migration& m) {
   for (const auto& transfer : m.transfers) {
-    transferred += static_cast<double>(transfer.stats.transferred);
+    transferred += static_cast<double>(transfer.record().stats.transferred);
   }
-  if (!handover::is_over(m.state()) || !m.result) return;
+  if (!handover::is_over(m.state()) || !m.record().result) return;
   const auto strategy = strategy_of(m);
-  const std::string outcome(to_string(*m.result));
+  const std::string outcome(to_string(*m.record().result));
   ++outcomes[{outcome, strategy}];
-  if (m.error) ++errors[std::string(to_string(m.error->code()))];
+  if (m.record().error) ++errors[std::string(to_string(m.record().error->code()))];
   auto& of_strategy = times[strategy];
   const auto& transfer = m.only();
   // Once nothing more is added: a histogram takes nothing back.
-  const auto late = summary_of(transfer.lost_time, transfer.downtime_ms);
-  if (late && transfer.lost_time.over) {
+  const auto late = summary_of(transfer.record().lost_time, transfer.record().downtime_ms);
+  if (late && transfer.record().lost_time.over) {
     const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
       by_outcome.try_emplace(outcome, kLostSeconds).first->second.observe(ms / 1000);
     };
     observe(of_strategy.stall, late->stall_ms);
     observe(of_strategy.lost, late->lost_ms);
   }
-  if (m.result != MigrationResult::ok) return;
-  of_strategy.downtime.observe(transfer.downtime_ms / 1000);
-  of_strategy.total.observe(static_cast<double>(m.ended_at_ms - m.started_at_ms) / 1000);
+  if (m.record().result != MigrationResult::ok) return;
+  of_strategy.downtime.observe(transfer.record().downtime_ms / 1000);
+  of_strategy.total.observe(static_cast<double>(m.record().ended_at_ms - m.record().started_at_ms) /
+                            1000);
   // What was predicted counts the trainer's wait before its last step too.
-  const auto measured = transfer.downtime_ms + transfer.stats.hold_ms;
-  if (transfer.predicted_downtime_ms > 0 && measured > 0) {
-    predicted.observe(transfer.predicted_downtime_ms / measured);
+  const auto measured = transfer.record().downtime_ms + transfer.record().stats.hold_ms;
+  if (transfer.record().predicted_downtime_ms > 0 && measured > 0) {
+    predicted.observe(transfer.record().predicted_downtime_ms / measured);
   }
 }
 

@@ -151,36 +151,37 @@ void running_migrations(Exposition& out, const MetricSources& from) {
   const auto doubts = std::ranges::count(running, State::in_doubt, &Migration::state);
   out.sample(static_cast<double>(doubts), {{"role", "source"}});
   out.sample(
-      static_cast<double>(std::ranges::count_if(from.reservations.all(), &Reservation::in_doubt)),
+      static_cast<double>(std::ranges::count_if(
+          from.reservations.all(), [](const Reservation& r) { return r.record().in_doubt; })),
       {{"role", "target"}});
   out.family("cardswap_migration_info", Type::gauge,
              "The state and phase of a running migration; always 1.");
   for (const auto* m : running) {
-    out.sample(1, {{"job", m->spec.job},
+    out.sample(1, {{"job", m->spec().job},
                    {"strategy", strategy_of(*m)},
                    {"state", std::string(to_string(m->state()))},
-                   {"phase", m->only().stats.phase}});
+                   {"phase", m->only().record().stats.phase}});
   }
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);
-    for (const auto* m : running) out.sample(value(*m), {{"job", m->spec.job}});
+    for (const auto* m : running) out.sample(value(*m), {{"job", m->spec().job}});
   };
   each("cardswap_migration_transferred_bytes", "State sent so far, repeats included.",
-       [](const Migration& m) { return count(m.only().stats.transferred); });
+       [](const Migration& m) { return count(m.only().record().stats.transferred); });
   each("cardswap_migration_remaining_bytes", "State of this round that is still to send.",
-       [](const Migration& m) { return count(m.only().stats.remaining); });
+       [](const Migration& m) { return count(m.only().record().stats.remaining); });
   each("cardswap_migration_state_bytes", "Tracked state of the job under way.",
-       [](const Migration& m) { return count(m.only().stats.total); });
+       [](const Migration& m) { return count(m.only().record().stats.total); });
   each("cardswap_migration_rate_bytes_per_second", "Rate on the link.",
-       [](const Migration& m) { return count(m.only().stats.rate); });
+       [](const Migration& m) { return count(m.only().record().stats.rate); });
   each("cardswap_migration_dirty_rate_bytes_per_second", "Rate at which training changes state.",
-       [](const Migration& m) { return count(m.only().stats.dirty_rate); });
+       [](const Migration& m) { return count(m.only().record().stats.dirty_rate); });
   each("cardswap_migration_log_lag_bytes", "Gradients that the target has not replayed yet.",
-       [](const Migration& m) { return count(m.only().stats.log_lag_bytes); });
+       [](const Migration& m) { return count(m.only().record().stats.log_lag_bytes); });
   each("cardswap_migration_expected_downtime_seconds", "Downtime if the job froze now.",
-       [](const Migration& m) { return seconds(m.only().stats.expected_downtime_ms); });
+       [](const Migration& m) { return seconds(m.only().record().stats.expected_downtime_ms); });
   each("cardswap_migration_throttle_ratio", "Share of its time that the trainer is kept waiting.",
-       [](const Migration& m) { return m.only().stats.throttle_pct / 100.0; });
+       [](const Migration& m) { return m.only().record().stats.throttle_pct / 100.0; });
 }
 
 void arriving_jobs(Exposition& out, const MetricSources& from) {
@@ -189,7 +190,7 @@ void arriving_jobs(Exposition& out, const MetricSources& from) {
     by_state[state] = 0;
   }
   for (const auto& r : from.reservations.all()) {
-    const auto name = std::string(to_string(r.side.state()));
+    const auto name = std::string(to_string(r.state()));
     if (const auto at = by_state.find(name); at != by_state.end()) ++at->second;
   }
   out.family("cardswap_reservations", Type::gauge, "Places held for jobs on their way in.");

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/faults/two_host_scenario.h"
-#include "tests/support/refused_job_records.h"
+#include "tests/support/refused_records.h"
 
 namespace cardswap::test {
 namespace {
@@ -18,7 +18,7 @@ TEST(RefusedRecord, DoesNotKeepTheWordThatItsJobMovedFromASource) {
   TwoHostScenario scenario({});
   auto& a = *scenario.a;
   ASSERT_NO_FATAL_FAILURE(scenario.start_job(false));
-  const RefusedJobRecords refused(a.dir() / "journal.db");
+  const RefusedRecords refused(a.dir() / "journal.db", "job");
   const auto id = text(a.ask({"migrate", "job", "--to", scenario.b->at("cpu:0"), "--max-downtime",
                               "none", "--detach"}),
                        "id");

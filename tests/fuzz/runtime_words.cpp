@@ -2,7 +2,10 @@
 /// reads them back.
 
 #include <boost/json.hpp>
+#include <cstdint>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "agent/handover/source/migration.h"
 #include "agent/jobs/job.h"
@@ -55,10 +58,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   job.spec.name = "gpt";
   job.spec.argv = {"train"};
   auto& instance = job.instances.emplace_back(job);
-  Migration m;
+  MigrationRecord m;
   m.id = "m-1";
   m.spec.to = "gpu-b/cpu:0";
-  auto& transfer = m.only();
+  TransferRecord transfer;
+  std::uint64_t frozen_at = 0;
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     instance.framework = hello->framework;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
@@ -74,19 +78,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     transfer.predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
-    transfer.frozen_at = frozen->step;
+    frozen_at = frozen->step;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     m.error = Error(failed->code, failed->failure, failed->hint);
-    transfer.lost = instance.exit_text = failed->failure;
+    instance.exit_text = failed->failure;
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     transfer.downtime_ms = resumed->downtime_ms;
     transfer.clock_error_ms = resumed->clock_error_ms;
   } else {
     return 0;
   }
-  transfer.timeline.add(sample_of(transfer.stats));
+  auto sample = sample_of(transfer.stats);
+  sample.step = frozen_at;
+  transfer.timeline.add(std::move(sample));
   expect_readable(to_journal(job), [](const auto& record) { return Job(record).is_live(); });
-  expect_readable(journal_record(m),
+  expect_readable(journal_record(m, std::vector{transfer}),
                   [](const auto& record) { return migration_from_journal(record); });
   return 0;
 }

@@ -22,23 +22,24 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t kDay = 86'400'000;
 
-Migration ended_migration(const std::string& id, std::int64_t at) {
-  Migration m;
+boost::json::object ended_migration(const std::string& id, std::int64_t at) {
+  MigrationRecord m;
   m.id = id;
   m.spec.job = "job";
-  m.only().instance = "of-" + id;
-  m.only().from = "gpu-a/cpu:0";
   m.spec.to = "127.0.0.1:1/cpu:0";
   m.side = handover::SourceSide({handover::State::aborted, 2, 1});
   m.result = MigrationResult::failed;
   m.error = Error(Code::target_lost, "it is long ago");
   m.started_at_ms = at - 1000;
   m.ended_at_ms = at;
-  return m;
+  std::vector<TransferRecord> transfers(1);
+  transfers[0].instance = "of-" + id;
+  transfers[0].from = "gpu-a/cpu:0";
+  return journal_record(m, transfers);
 }
 
-Reservation ended_reservation(const std::string& id, std::int64_t at) {
-  Reservation r;
+ReservationRecord ended_reservation(const std::string& id, std::int64_t at) {
+  ReservationRecord r;
   r.migration = id;
   r.side = handover::TargetSide({handover::TargetState::failed, 2, {}});
   r.ended_at_ms = at;
@@ -60,7 +61,7 @@ TEST(Forgetting, TakesWhatEndedLongAgoFromMemoryAndFromTheDisk) {
     Journal journal(a.dir() / "journal.db");
     for (const auto& m :
          {ended_migration("m-old", now - 40 * kDay), ended_migration("m-new", now - kDay)}) {
-      journal.put(Journal::Kind::migration, m.id, journal_record(m));
+      journal.put(Journal::Kind::migration, text(m, "id"), m);
     }
     for (const auto& r :
          {ended_reservation("m-old", now - 40 * kDay), ended_reservation("m-new", now - kDay)}) {

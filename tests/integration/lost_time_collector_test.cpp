@@ -19,13 +19,14 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
  protected:
   LostTimeCollectorTest() {
     config_.data_dir = dir_.path();
-    Migration made;
-    made.id = "m-1";
-    made.side = handover::SourceSide({handover::State::completed, 2, 1});
-    made.only().instance = "i-1";
-    made.only().to = peer_.at("cpu:0");
-    made.only().lost_time.has_report = true;
-    m_ = &list_.add(std::move(made));
+    MigrationRecord record;
+    record.id = "m-1";
+    record.side = handover::SourceSide({handover::State::completed, 2, 1});
+    TransferRecord transfer;
+    transfer.instance = "i-1";
+    transfer.to = peer_.at("cpu:0");
+    transfer.lost_time.has_report = true;
+    m_ = &list_.add(Migration(std::move(record), {std::move(transfer)}));
     scope_.emplace(MigrationScope{handover_, list_, *m_, *this});
     collector_.emplace(*scope_, targets_, book_);
   }
@@ -44,7 +45,7 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     context_.restart();
     context_.run_for(time);
   }
-  [[nodiscard]] const LostTime& lost() const { return m_->only().lost_time; }
+  [[nodiscard]] const LostTime& lost() const { return m_->only().record().lost_time; }
 
   const TempDir dir_;
   ScriptedPeer peer_{[](const ScriptedPeer::Asked&) { return ScriptedPeer::Answer{"{}"}; }};

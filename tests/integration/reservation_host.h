@@ -68,7 +68,7 @@ class ReservationHost {
   /// A standby that holds a whole state, from a source that is silent.
   void hold(const std::string& id, const std::string& source) {
     ASSERT_NO_FATAL_FAILURE(reserve(id, source));
-    auto* standby = jobs_.table().by_instance(reservations_.at(id).instance);
+    auto* standby = jobs_.table().by_instance(reservations_.at(id).instance());
     ASSERT_NE(standby, nullptr);
     reservations_.on_message(*standby, channel::Parked{"127.0.0.1", 9, 1});
     channel::Verified verified;
@@ -76,7 +76,7 @@ class ReservationHost {
     verified.step = 7;
     verified.root.bytes[0] = 1;
     reservations_.on_message(*standby, verified);
-    ASSERT_EQ(reservations_.at(id).side.state(), handover::TargetState::verified);
+    ASSERT_EQ(reservations_.at(id).state(), handover::TargetState::verified);
   }
   /// The sources of all have been silent for long.
   void run_for(std::chrono::milliseconds time) {
@@ -90,7 +90,7 @@ class ReservationHost {
   }
   /// The source asks on and on.
   void run_with_a_source_for(std::chrono::milliseconds time) {
-    for (const auto& r : reservations_.all()) reservations_.note_contact(r.migration);
+    for (const auto& r : reservations_.all()) reservations_.note_contact(r.migration());
     context_.restart();
     context_.run_for(time);
   }
@@ -106,7 +106,7 @@ class ReservationHost {
   [[nodiscard]] const Journal& journal() const { return journal_; }
   [[nodiscard]] std::size_t in_state(handover::TargetState state) const {
     std::size_t count = 0;
-    for (const auto& r : reservations_.all()) count += r.side.state() == state ? 1 : 0;
+    for (const auto& r : reservations_.all()) count += r.state() == state ? 1 : 0;
     return count;
   }
   [[nodiscard]] std::uint64_t reserved_bytes() const {

@@ -38,9 +38,9 @@ class ReservationRecords : public ::testing::Test {
     return host_.journal().all(Journal::Kind::reservation).at(0);
   }
   void grant() {
-    const auto& content = place().side.record().content;
+    const auto& content = place().record().side.record().content;
     host_.places().grant(kId, 2, to_string(content.root), content.step);
-    ASSERT_EQ(place().side.state(), TargetState::granted);
+    ASSERT_EQ(place().state(), TargetState::granted);
   }
 
   const TempDir dir_;
@@ -51,12 +51,12 @@ TEST_F(ReservationRecords, HaveNoReasonForAnEndThatTheDiskRefused) {
   ASSERT_NO_FATAL_FAILURE(grant());
   fill_the_disk();
   EXPECT_THROW(host_.await(host_.places().drop(kId, 103)), Error);
-  EXPECT_EQ(place().side.state(), TargetState::granted);
-  EXPECT_FALSE(place().error) << place().error->what() << ", and it goes on";
+  EXPECT_EQ(place().state(), TargetState::granted);
+  EXPECT_FALSE(place().record().error) << place().record().error->what() << ", and it goes on";
   empty_the_disk();
   host_.await(host_.places().drop(kId, 103));
-  EXPECT_EQ(place().side.state(), TargetState::superseded);
-  EXPECT_THAT(place().error.value().failure(), HasSubstr("gave the job back"));
+  EXPECT_EQ(place().state(), TargetState::superseded);
+  EXPECT_THAT(place().record().error.value().failure(), HasSubstr("gave the job back"));
   EXPECT_EQ(text_at(on_disk(), "state"), "superseded");
   EXPECT_TRUE(on_disk().at("error").is_object());
 }
@@ -64,21 +64,21 @@ TEST_F(ReservationRecords, HaveNoReasonForAnEndThatTheDiskRefused) {
 TEST_F(ReservationRecords, HaveNoReasonForAnEndThatIsNone) {
   ASSERT_NO_FATAL_FAILURE(grant());
   host_.await(host_.places().drop(kId, 103));
-  const auto first = place().error.value().failure();
+  const auto first = place().record().error.value().failure();
   host_.await(host_.places().drop(kId, 104));  // it stands for good by now
-  EXPECT_EQ(place().error.value().failure(), first);
+  EXPECT_EQ(place().record().error.value().failure(), first);
 }
 
 TEST_F(ReservationRecords, AreNotForcedByAWordThatTheDiskRefused) {
   fill_the_disk();
   const OperatorDecision order{.to = MigrationSide::target, .by = "test"};
   EXPECT_THROW(host_.await(host_.places().force(kId, order)), Error);
-  EXPECT_EQ(place().side.state(), TargetState::verified);
-  EXPECT_FALSE(place().forced);
+  EXPECT_EQ(place().state(), TargetState::verified);
+  EXPECT_FALSE(place().record().forced);
   empty_the_disk();
   host_.await(host_.places().force(kId, order));
-  EXPECT_EQ(place().side.state(), TargetState::granted);
-  EXPECT_EQ(place().forced, MigrationSide::target);
+  EXPECT_EQ(place().state(), TargetState::granted);
+  EXPECT_EQ(place().record().forced, MigrationSide::target);
   EXPECT_EQ(text_at(on_disk(), "forced"), "target");
 }
 

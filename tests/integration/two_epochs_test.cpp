@@ -14,7 +14,7 @@
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
-#include "tests/support/refused_job_records.h"
+#include "tests/support/refused_records.h"
 
 namespace cardswap::test {
 namespace {
@@ -225,7 +225,7 @@ TEST_F(TwoEpochs, ACopyThatMustStandIsToldOfAtOnceAndRecordedAsSoonAsItCanBe) {
   start_job();
   lose_a_target_that_steps();
   EXPECT_EQ(resolve(*a_, "source"), 0);
-  auto refused = std::make_unique<RefusedJobRecords>(b_->dir() / "journal.db");
+  auto refused = std::make_unique<RefusedRecords>(b_->dir() / "journal.db", "job");
   net_->heal();
   ASSERT_TRUE(stands_for_good(*b_)) << logs();
   EXPECT_TRUE(within(5s, [&] { return !events_of(*b_, "two_epochs").empty(); })) << logs();

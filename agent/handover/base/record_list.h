@@ -43,7 +43,7 @@ class RecordList {
   [[nodiscard]] std::list<Item>& all() { return items_; }
   /// Something of it has changed: whoever waits for that looks again.
   void touch(Item& item) {
-    ++item.version;
+    ++item.record_.version;
     changed_.notify();
   }
   /// Notified of each change of any of them.

@@ -25,7 +25,7 @@ constexpr double kPatienceSteps = 50;
 
 /// For how long a target is asked for its first steps.
 Clock::duration patience(const Transfer& transfer) {
-  const auto step_ms = std::clamp(transfer.lost_time.lateness.pace().step_ms, 0.0, 1e6);
+  const auto step_ms = std::clamp(transfer.record().lost_time.lateness.pace().step_ms, 0.0, 1e6);
   return std::clamp<Clock::duration>(
       milliseconds(static_cast<std::int64_t>(kPatienceSteps * step_ms)), kHearLeast, kHearMost);
 }
@@ -34,42 +34,46 @@ Clock::duration patience(const Transfer& transfer) {
 
 void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& report) {
   auto* transfer = m_.find(source.id);
-  if (transfer == nullptr || !transfer->lost_time.merge(report)) return;
+  if (transfer == nullptr || !merge(*transfer, report)) return;
   // What is not over yet has its next record.
-  if (report.over && m_.result) {
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  if (report.over && m_.record().result) {
+    run_.spawn("record the end of " + m_.id(), list_.record_end(m_.id()));
   }
   list_.touch(m_);
 }
 
 void LostTimeCollector::on_exit(const Instance& source) {
   auto* transfer = m_.find(source.id);
-  if (transfer == nullptr || transfer->lost_time.over || handover::is_committed(m_.state())) return;
-  transfer->lost_time.end("the job ended first");
-  if (m_.result) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  if (transfer == nullptr || transfer->record().lost_time.over ||
+      handover::is_committed(m_.state()))
+    return;
+  end(*transfer, "the job ended first");
+  if (m_.record().result) run_.spawn("record the end of " + m_.id(), list_.record_end(m_.id()));
   list_.touch(m_);
 }
 
 bool LostTimeCollector::awaits_first_steps() const {
   return std::ranges::any_of(m_.transfers, [](const Transfer& transfer) {
-    return transfer.lost_time.has_report && !transfer.lost_time.over;
+    return transfer.record().lost_time.has_report && !transfer.record().lost_time.over;
   });
 }
 
 asio::awaitable<void> LostTimeCollector::collect_first_steps() {
   for (auto& transfer : m_.transfers) {
-    auto& lost = transfer.lost_time;
-    if (!lost.has_report && !lost.over) lost.end("the job's runtime told nothing of its steps");
-    co_await collect_first_steps_of(transfer.instance);
-    book_.learn(m_, transfer);
+    const auto& lost = transfer.record().lost_time;
+    if (!lost.has_report && !lost.over) {
+      end(transfer, "the job's runtime told nothing of its steps");
+    }
+    co_await collect_first_steps_of(transfer.instance());
+    book_.learn(m_.record(), transfer.record());
   }
   list_.touch(m_);
-  co_await list_.record_end(m_.id);
+  co_await list_.record_end(m_.id());
 }
 
 asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string instance) {
   auto& transfer = *m_.find(instance);  // none is ever replaced, and this task keeps the migration
-  auto& lost = transfer.lost_time;
+  const auto& lost = transfer.record().lost_time;
   const auto until = Clock::now() + patience(transfer);
   for (std::uint64_t version = 0; !lost.over;) {
     std::string failure;
@@ -81,8 +85,9 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
                                                  kFirstStepsAnswerMax);
       version = answer.status->version;
       if (!answer.status->first_steps.known) {
-        lost.end(fmt::format("the agent of {} does not tell of the steps there", transfer.to));
-      } else if (lost.merge(answer.status->first_steps)) {
+        end(transfer,
+            fmt::format("the agent of {} does not tell of the steps there", transfer.record().to));
+      } else if (merge(transfer, answer.status->first_steps)) {
         list_.touch(m_);
       }
       // Taken by force, before the grant got there: to be asked is to hear that this agent lives,
@@ -92,10 +97,11 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
       if (tasks_.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       failure = error.failure();
-      if (error.code() == Code::not_found) lost.end("the target's agent has forgotten the move");
+      if (error.code() == Code::not_found)
+        end(transfer, "the target's agent has forgotten the move");
     }
     if (!lost.over && Clock::now() >= until) {
-      lost.end(fmt::format("no more was heard of the steps at {}", transfer.to));
+      end(transfer, fmt::format("no more was heard of the steps at {}", transfer.record().to));
     }
     if (waits && !lost.over) co_await pause_for(kAskUngranted);
     if (!failure.empty() && !lost.over) co_await pause_for(kAskAgain);

@@ -34,6 +34,15 @@ class LostTimeCollector {
   asio::awaitable<void> collect_first_steps();
 
  private:
+  /// Returns whether the transfer's lost time has changed.
+  template <class Report>
+  bool merge(Transfer& transfer, const Report& report) {
+    return list_.note(transfer,
+                      [&](TransferRecord& record) { return record.lost_time.merge(report); });
+  }
+  void end(Transfer& transfer, const std::string& why) {
+    list_.note(transfer, [&](TransferRecord& record) { record.lost_time.end(why); });
+  }
   /// Hears them of the process that came from `instance` here.
   asio::awaitable<void> collect_first_steps_of(std::string instance);
 

@@ -12,8 +12,7 @@ namespace cardswap {
 namespace json = boost::json;
 
 Migration::Migration(MigrationRecord record, std::vector<TransferRecord> records)
-    : MigrationRecord(std::move(record)) {
-  transfers.clear();
+    : record_(std::move(record)) {
   for (auto& one : records) transfers.emplace_back(std::move(one));
 }
 
@@ -24,13 +23,13 @@ std::vector<TransferRecord> Migration::transfer_records() const {
 }
 
 void Migration::adopt(MigrationRecord record, std::vector<TransferRecord> records) {
-  MigrationRecord::operator=(std::move(record));
+  record_ = std::move(record);
   auto one = records.begin();
-  for (auto& transfer : transfers) transfer.adopt(std::move(*one++));
+  for (auto& transfer : transfers) transfer.record_ = std::move(*one++);
 }
 
 bool Migration::has_passed_rehearsal() const {
-  return spec.rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
+  return spec().rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 
 bool Migration::is_at_failpoint() const { return !proceed && hold_at == to_string(state()); }
@@ -52,7 +51,7 @@ std::uint64_t Migration::calls() const {
 
 TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
                           const Instance* source) {
-  auto now = sample_of(transfer.stats);
+  auto now = sample_of(transfer.record().stats);
   now.at_ms = unix_ms() - m.started_at_ms;
   now.state = m.state();
   now.step = transfer.frozen_at  ? *transfer.frozen_at
@@ -61,25 +60,23 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
   return now;
 }
 
-void add_sample(const Migration& m, Transfer& transfer, const Instance* source) {
-  transfer.timeline.add(sample_now(m, transfer, source));
-}
-
 json::object to_json(const Migration& m) {
-  auto all = record_json(m);
+  const auto& record = m.record();
+  auto all = record_json(record);
   all["held"] = m.held;
-  for (auto& [key, value] : to_json(m.only())) {
+  for (auto& [key, value] : to_json(m.only().record())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);
   }
-  const auto end = m.ended_at_ms == 0 ? unix_ms() : m.ended_at_ms;
-  all["progress"].as_object()["total_time_ms"] = static_cast<double>(end - m.started_at_ms);
+  const auto end = record.ended_at_ms == 0 ? unix_ms() : record.ended_at_ms;
+  all["progress"].as_object()["total_time_ms"] = static_cast<double>(end - record.started_at_ms);
   // Of a job whose program starts anew there is nothing to say.
-  if (m.spec.arrive != Arrival::criu) all["process"] = nullptr;
+  if (record.spec.arrive != Arrival::criu) all["process"] = nullptr;
   return all;
 }
 
-json::object timeline_json(const Migration& m) {
+json::object timeline_json(const Migration& migration) {
+  const auto& m = migration.record();
   const auto known = [](bool is, json::value value) {
     return is ? std::move(value) : json::value(nullptr);
   };
@@ -89,7 +86,7 @@ json::object timeline_json(const Migration& m) {
     return found == m.history.end() ? json::value(nullptr)
                                     : json::value(found->second - m.started_at_ms);
   };
-  const auto& transfer = m.only();
+  const auto& transfer = migration.only().record();
   const bool moved = transfer.downtime_ms > 0;
   const auto& s = transfer.stats;
   return {
@@ -113,7 +110,9 @@ json::object timeline_json(const Migration& m) {
         {"step", known(moved, m.migrated_at_step())}}}};
 }
 
-json::object journal_record(const Migration& m) { return journal_record(m, m.transfer_records()); }
+json::object journal_record(const Migration& m) {
+  return journal_record(m.record(), m.transfer_records());
+}
 
 Migration migration_from_journal(const json::object& record) {
   std::vector<TransferRecord> transfers;

@@ -20,11 +20,13 @@ struct Instance;
 /// A migration as the source's agent runs it: its record, a Transfer for each rank of the job that
 /// moves, and what one run of the agent knows of it and forgets when it ends.
 ///
-/// What is on disk changes as a whole: SourceExecutor writes a copy of record() and
-/// transfer_records(), and has it kept when the disk has taken it.
-struct Migration : MigrationRecord {
-  Migration() = default;
-  /// The migration as a former agent left it.
+/// Everybody reads the record, and two write it. What decides changes as a whole: SourceExecutor
+/// writes a copy of record() and transfer_records(), and has it kept when the disk has taken it.
+/// What only tells how it goes is changed by MigrationList::note(), and is on disk with the next
+/// record.
+class Migration {
+ public:
+  /// The migration as it is asked for, or as a former agent left it.
   Migration(MigrationRecord record, std::vector<TransferRecord> transfers);
   Migration(Migration&&) = default;
   /// Forbidden: tasks hold on to its transfers, and none is ever replaced.
@@ -34,16 +36,23 @@ struct Migration : MigrationRecord {
   ~Migration() = default;
 
   /// The transfers, by rank. A job of one rank, which all that move have, has one.
-  std::list<Transfer> transfers = std::list<Transfer>(1);
+  std::list<Transfer> transfers;
   std::string hold_at;
   bool held = false;
   bool proceed = false;
   std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
 
-  [[nodiscard]] const MigrationRecord& record() const { return *this; }
+  [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
-  /// Takes what is on disk now. Its transfers stay where they are.
-  void adopt(MigrationRecord record, std::vector<TransferRecord> transfers);
+
+  // What is asked of its record everywhere
+  [[nodiscard]] const std::string& id() const { return record_.id; }
+  [[nodiscard]] const MigrationSpec& spec() const { return record_.spec; }
+  [[nodiscard]] handover::State state() const { return record_.state(); }
+  [[nodiscard]] handover::Epoch epoch() const { return record_.epoch(); }
+  [[nodiscard]] handover::Epoch own_epoch() const { return record_.own_epoch(); }
+  [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
+  [[nodiscard]] bool is_before_commit() const { return record_.is_before_commit(); }
 
   /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
@@ -70,6 +79,17 @@ struct Migration : MigrationRecord {
   [[nodiscard]] bool has_passed_rehearsal() const;
   /// Answers of the targets' agents so far, whatever came of them.
   [[nodiscard]] std::uint64_t calls() const;
+
+ private:
+  friend class MigrationList;
+  friend class SourceExecutor;
+  template <class Item, class Traits>
+  friend class RecordList;
+
+  /// Takes what is on disk now. Its transfers stay where they are.
+  void adopt(MigrationRecord record, std::vector<TransferRecord> transfers);
+
+  MigrationRecord record_;
 };
 
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
@@ -82,8 +102,6 @@ struct Migration : MigrationRecord {
 /// is gone.
 [[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
                                         const Instance* source);
-/// Adds sample_now() to the timeline of `transfer`.
-void add_sample(const Migration& migration, Transfer& transfer, const Instance* source);
 /// What to do where its target has no room or no such device.
 [[nodiscard]] std::string another_device(const Migration& migration);
 

@@ -40,36 +40,36 @@ MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor
 
 void MigrationEnd::resume() {
   for (auto& departure : departures_) {
-    auto* source = scope_.context.jobs.by_instance(departure.transfer().instance);
+    auto* source = scope_.context.jobs.by_instance(departure.transfer().instance());
     if (source != nullptr) resume_departure(departure, *source);
   }
-  if (m_.state() == State::completed && !m_.result) {  // the disk was full then
-    m_.result = MigrationResult::ok;
-    m_.ended_at_ms = unix_ms();
-    scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
+  if (m_.state() == State::completed && !m_.record().result) {  // the disk was full then
+    note_success();
+    scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
   }
   if (m_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + m_.id, notify_superseded_target());
+    scope_.run.spawn("tell the target of " + m_.id(), notify_superseded_target());
   if (m_.state() == State::completed && lost_time_.awaits_first_steps()) {
-    scope_.run.spawn("hear of the first steps of " + m_.id, lost_time_.collect_first_steps());
+    scope_.run.spawn("hear of the first steps of " + m_.id(), lost_time_.collect_first_steps());
   }
   if (handover::is_over(m_.state())) return;
-  spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
+  spdlog::info("migration {} of job {} was {} when the agent ended", m_.id(), m_.spec().job,
                to_string(m_.state()));
   const bool committed = handover::is_committed(m_.state());
   std::optional<Error> why;
   if (!committed) {
     why = Error(Code::source_lost,
-                m_.root().empty() ? "the source's agent was restarted before the commit"
-                                  : "the job was taken back when the source's agent restarted",
+                m_.record().root().empty()
+                    ? "the source's agent was restarted before the commit"
+                    : "the job was taken back when the source's agent restarted",
                 "the job goes on where it is: start the migration again");
   }
-  auto side = m_.side;
+  auto side = m_.record().side;
   const auto effects = side.recover();
   executor_.apply(side, effects, [&](MigrationRecord& record) {
     if (!record.error) record.error = why;
   });
-  scope_.run.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
+  scope_.run.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id(),
                    settle(std::move(why)));
 }
 
@@ -77,8 +77,8 @@ void MigrationEnd::resume() {
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    scope_.context.jobs.mark_moved(source, departure.transfer().to);
-    scope_.context.tasks.spawn("see " + m_.spec.job + " off",
+    scope_.context.jobs.mark_moved(source, departure.transfer().record().to);
+    scope_.context.tasks.spawn("see " + m_.spec().job + " off",
                                scope_.context.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
@@ -86,6 +86,20 @@ void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) 
     scope_.context.jobs.raise_epoch(source.job(), m_.own_epoch());
   }
   if (m_.state() == State::superseded) reapply_fence(source.job());
+}
+
+void MigrationEnd::note_success() {
+  scope_.list.note(m_, [](MigrationNotes& notes) {
+    notes.result = MigrationResult::ok;
+    notes.ended_at_ms = unix_ms();
+  });
+}
+
+/// Where nothing was wrong before.
+void MigrationEnd::note_failure(const std::optional<Error>& failed) {
+  scope_.list.note(m_, [&](MigrationNotes& notes) {
+    if (!notes.error) notes.error = failed.value_or(Error(Code::internal, "its walk ended early"));
+  });
 }
 
 /// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
@@ -98,7 +112,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       if (handover::is_committed(m_.state())) {
         co_await finish();
       } else if (m_.state() == State::aborting) {
-        if (!m_.error) m_.error = failed.value_or(Error(Code::internal, "its walk ended early"));
+        note_failure(failed);
         co_await clean_up();
       } else if (m_.state() != State::aborted) {
         auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
@@ -109,7 +123,8 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       if (scope_.context.tasks.is_stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
-        spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
+        spdlog::error("job {} migration {}: {}; trying again", m_.spec().job, m_.id(),
+                      error.what());
       }
     }
     co_await retry.wait();
@@ -123,7 +138,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await scope_.run.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : m_.transfers) {
-    transfer.target.poll_mode.step(PollMode::state, m_.id);
+    transfer.target.poll_mode.step(PollMode::state, m_.id());
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {
@@ -153,13 +168,13 @@ asio::awaitable<void> MigrationEnd::finish() {
       retry.reset();
     } else if (retry.is_reset() && !granted) {
       const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
-      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec.job, m_.id,
+      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec().job, m_.id(),
                    silent.target.failure);
     }
     if (!m_.are_all(is_heard)) executor_.apply(Event::target_silent);
     if (!granted && m_.are_all(is_granted)) continue;
     if (m_.state() == State::in_doubt) {
-      for (auto& transfer : m_.transfers) transfer.target.doubt_grant(m_.id);
+      for (auto& transfer : m_.transfers) transfer.target.doubt_grant(m_.id());
     }
     co_await retry.wait();
   }
@@ -167,30 +182,33 @@ asio::awaitable<void> MigrationEnd::finish() {
     co_await await_source_exit();
     co_return;
   }
-  m_.error =
-      Error(Code::target_lost,
-            m_.forced ? fmt::format("an operator took the job back from {}", m_.spec.to)
-                      : fmt::format("the target {} lost the job before its first step", m_.spec.to),
-            "the job goes on where it was; look at the target's agent before trying again");
-  spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec.job, m_.id,
-                m_.error->failure());
+  scope_.list.note(m_, [this](MigrationNotes& notes) {
+    const auto& to = m_.spec().to;
+    notes.error = Error(
+        Code::target_lost,
+        m_.record().forced ? fmt::format("an operator took the job back from {}", to)
+                           : fmt::format("the target {} lost the job before its first step", to),
+        "the job goes on where it was; look at the target's agent before trying again");
+  });
+  spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec().job, m_.id(),
+                m_.record().error->failure());
   co_await clean_up();
 }
 
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
-  m_.result = MigrationResult::ok;
-  m_.ended_at_ms = unix_ms();
-  scope_.run.spawn("record the end of " + m_.id, scope_.list.record_end(m_.id));
-  scope_.run.spawn("hear of the first steps of " + m_.id, lost_time_.collect_first_steps());
+  note_success();
+  scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
+  scope_.run.spawn("hear of the first steps of " + m_.id(), lost_time_.collect_first_steps());
   scope_.list.touch(m_);
-  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
-               m_.spec.to, m_.migrated_at_step(), format_ms(m_.only().downtime_ms));
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec().job, m_.id(),
+               m_.spec().to, m_.record().migrated_at_step(),
+               format_ms(m_.only().record().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
-    const auto* source = scope_.context.jobs.by_instance(transfer.instance);
+    const auto* source = scope_.context.jobs.by_instance(transfer.instance());
     return source == nullptr || source->ended_at_ms != 0;
   };
   while (!m_.are_all(has_ended)) {
@@ -205,7 +223,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
   const auto level = m_.has_passed_rehearsal() ? spdlog::level::info : spdlog::level::warn;
-  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, error.what());
+  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec().job, m_.id(), error.what());
   co_await clean_up();
 }
 
@@ -228,20 +246,27 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     co_await retry.wait();
   }
   for (auto& departure : departures_) co_await departure.end();
-  m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
-    const auto* source = scope_.context.jobs.by_instance(transfer.instance);
+  const bool job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
+    const auto* source = scope_.context.jobs.by_instance(transfer.instance());
     return source == nullptr || !is_alive(source->process);
   });
-  const bool cancelled = m_.error->code() == Code::cancelled;
-  m_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-  if (m_.has_passed_rehearsal()) {
-    m_.result = MigrationResult::checked;
-    m_.error.reset();
+  const auto conclude = [&](MigrationNotes& notes) {
+    notes.job_ended = job_ended;
+    const bool cancelled = notes.error->code() == Code::cancelled;
+    notes.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
+    if (m_.has_passed_rehearsal()) {
+      notes.result = MigrationResult::checked;
+      notes.error.reset();
+    }
+    notes.ended_at_ms = unix_ms();
+  };
+  if (m_.state() == State::aborting) {
+    executor_.apply(Event::cleaned_up, conclude);
+  } else {  // the target's copy has outranked this one meanwhile
+    scope_.list.note(m_, conclude);
   }
-  m_.ended_at_ms = unix_ms();
-  executor_.apply(Event::cleaned_up);
   if (m_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + m_.id, notify_superseded_target());
+    scope_.run.spawn("tell the target of " + m_.id(), notify_superseded_target());
 }
 
 asio::awaitable<void> MigrationEnd::notify_superseded_target() {
@@ -252,7 +277,7 @@ asio::awaitable<void> MigrationEnd::notify_superseded_target() {
     while (m_.has_pending_notice() && m_.calls() == calls) {
       co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
     }
-    if (m_.copy == TargetState::superseded || m_.copy == TargetState::nothing) {
+    if (m_.record().copy == TargetState::superseded || m_.record().copy == TargetState::nothing) {
       co_await pause_for(kTellQuietly);
     } else {
       co_await retry.wait();

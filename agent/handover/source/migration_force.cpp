@@ -16,10 +16,10 @@ constexpr std::chrono::seconds kAskMax{3};
 
 Error nothing_to_force(const Migration& m, MigrationSide to) {
   return {Code::conflict,
-          fmt::format("migration {} is {}: it cannot be forced to the {}", m.id,
+          fmt::format("migration {} is {}: it cannot be forced to the {}", m.id(),
                       to_string(m.state()), to_string(to)),
-          handover::is_over(m.state()) ? "it is over: `cardswap status " + m.id + "`"
-                                       : "`cardswap cancel " + m.id + "` gives it up"};
+          handover::is_over(m.state()) ? "it is over: `cardswap status " + m.id() + "`"
+                                       : "`cardswap cancel " + m.id() + "` gives it up"};
 }
 
 /// Why the word is not taken, where the target answers and says otherwise, or cannot say.
@@ -30,7 +30,7 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
         Code::conflict,
         fmt::format("the agent of {} answers, and knows nothing of migration {}: its records may "
                     "be gone, and job {} may step there all the same",
-                    m.spec.to, m.id, m.spec.job),
+                    m.spec().to, m.id(), m.spec().job),
         "look for its processes on that host, which is what is left to be asked; --overrule has "
         "your word count: `--force target` where one steps, `--force source` where none does");
   }
@@ -38,7 +38,7 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
     return Error(
         Code::conflict,
         fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
-                    m.spec.job, m.spec.to, to_string(target_state), m.id),
+                    m.spec().job, m.spec().to, to_string(target_state), m.id()),
         "the migration ends by itself; --overrule takes the job back all the same, and "
         "makes the copy there stand for good");
   }
@@ -47,10 +47,10 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
                              "the process that stands here may be its only good copy",
-                             m.spec.job, m.spec.to, to_string(target_state), m.id),
+                             m.spec().job, m.spec().to, to_string(target_state), m.id()),
                  fmt::format("`cardswap resolve {} --force source` lets it go on here; --overrule "
                              "gives it up all the same",
-                             m.id));
+                             m.id()));
   }
   return std::nullopt;
 }
@@ -62,17 +62,17 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = task->migration();
-  if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, order.to);
+  if (handover::SourceSide(m.record().side).on(event).empty()) throw nothing_to_force(m, order.to);
   const auto check_process = [&] {
     const bool all_live = m.are_all([&](const Transfer& transfer) {
-      const auto* source = context.jobs.by_instance(transfer.instance);
+      const auto* source = context.jobs.by_instance(transfer.instance());
       return source != nullptr && is_alive(source->process);
     });
     if (to_target || all_live) return;
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
-                            m.spec.job, context.config.host_name, m.id),
+                            m.spec().job, context.config.host_name, m.id()),
                 "`--force target` where it runs there; else start it again from a checkpoint");
   };
   check_process();
@@ -84,7 +84,7 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   } catch (const Error& error) {
     if (error.code() == Code::not_found) target_state = TargetState::nothing;
   }
-  auto side = m.side;  // its state may have changed meanwhile
+  auto side = m.record().side;  // its state may have changed meanwhile
   const auto effects = side.on(event);
   if (effects.empty()) throw nothing_to_force(m, order.to);
   check_process();  // which may have ended meanwhile
@@ -92,13 +92,13 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   if (against && !order.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
-                  m.spec.job, m.id, to_string(order.to), order.by,
+                  m.spec().job, m.id(), to_string(order.to), order.by,
                   target_state ? "says " + std::string(to_string(*target_state))
                                : std::string("does not answer"));
   spdlog::warn("{}", text);
   // A word that the disk does not take was not said.
   task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
-  context.events.emit({"forced", text, m.spec.job, m.only().device(), m.id});
+  context.events.emit({"forced", text, m.spec().job, m.only().record().device(), m.id()});
 }
 
 }  // namespace cardswap

@@ -28,7 +28,7 @@ bool is_ip(const std::string& host) {
 }
 
 /// Without TLS between the agents the key itself is sent in the clear.
-void warn_of_plain_key(const Migration& m) {
+void warn_of_plain_key(const MigrationRecord& m) {
   const auto to = parse_destination(m.spec.to).host;
   if (!is_loopback(to)) {
     throw Error(Code::refused,
@@ -78,21 +78,25 @@ MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config
 
 Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source) const {
   const auto& job = source.job();
-  Migration m;
-  m.id = "m-" + random_hex(4);
-  m.spec = std::move(wanted.spec);
-  (void)parse_destination(m.spec.to);
-  choose_arrival(m.spec, job);
-  choose_rehearsal(m.spec, job.uid());
-  m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
-  if (m.spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(m);
-  m.job_uid = job.uid();
-  auto& transfer = m.only();
+  MigrationRecord record;
+  record.id = "m-" + random_hex(4);
+  auto& spec = record.spec;
+  spec = std::move(wanted.spec);
+  (void)parse_destination(spec.to);
+  choose_arrival(spec, job);
+  choose_rehearsal(spec, job.uid());
+  spec.encrypt = spec.encrypt || config_.encrypt_always;
+  if (spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(record);
+  record.job_uid = job.uid();
+  record.side = handover::SourceSide({handover::State::planned, job.epoch + 1, job.epoch});
+  record.started_at_ms = unix_ms();
+  record.history.emplace_back("planned", record.started_at_ms);
+  TransferRecord transfer;
   transfer.rank = source.rank;
   transfer.instance = source.id;
   transfer.from = config_.host_name + "/" + source.device;
-  transfer.to = m.spec.to;
-  m.side = handover::SourceSide({handover::State::planned, job.epoch + 1, job.epoch});
+  transfer.to = spec.to;
+  Migration m(std::move(record), {std::move(transfer)});
   m.hold_at = std::move(wanted.hold_at);
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
@@ -101,8 +105,6 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
       !named<CriuPhase>(m.hold_at)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no state", m.hold_at));
   }
-  m.started_at_ms = unix_ms();
-  m.history.emplace_back("planned", m.started_at_ms);
   return m;
 }
 
@@ -132,8 +134,8 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
   }
   refuse_what_stands(*job, list_);
   if (const auto* other = list_.find_running(source.id)) {
-    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
-                "wait for it, or `cardswap cancel " + other->id + "`");
+    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
+                "wait for it, or `cardswap cancel " + other->id() + "`");
   }
   if (!source.attached && source.state_bytes > 0) {
     throw Error(Code::conflict,
@@ -198,7 +200,7 @@ bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instan
     return false;
   }
   return asked.dry_run || std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id == asked.migration && m.find(leaving.id) != nullptr &&
+           return m.id() == asked.migration && m.find(leaving.id) != nullptr &&
                   m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
                   !handover::is_committed(m.state());
          });
@@ -263,7 +265,7 @@ void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& j
   }
   if (asked != Rehearsal::automatic) return;
   const bool is_known = std::ranges::any_of(list_.all(), [&](const Migration& earlier) {
-    return earlier.job_uid == job_uid && earlier.are_all(&Transfer::has_passed_rehearsal);
+    return earlier.record().job_uid == job_uid && earlier.are_all(&Transfer::has_passed_rehearsal);
   });
   asked = is_known ? Rehearsal::off : Rehearsal::on;
 }
@@ -280,7 +282,7 @@ bool MigrationIntake::rehearses_within(const ReservationRequest& asked, const In
                                        const Caller& caller) const {
   return !asked.dry_run && moves_within(asked, leaving, caller) &&
          std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id == asked.migration && m.spec.rehearse == Rehearsal::only;
+           return m.id() == asked.migration && m.spec().rehearse == Rehearsal::only;
          });
 }
 

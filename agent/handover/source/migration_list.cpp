@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kWriteAgain{2000};
 
 std::vector<std::string> MigrationTraits::instances_of(const Migration& m) {
   std::vector<std::string> all;
-  for (const auto& transfer : m.transfers) all.push_back(transfer.instance);
+  for (const auto& transfer : m.transfers) all.push_back(transfer.instance());
   return all;
 }
 
@@ -26,14 +26,14 @@ void MigrationList::load() {
   load_each([this](const boost::json::object& record) {
     auto& m = insert(migration_from_journal(record));
     if (handover::is_over(m.state())) return;
-    for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
+    for (const auto& transfer : m.transfers) live_[transfer.instance()] = &m;
   });
 }
 
 Migration& MigrationList::add(Migration made) {
   save(made);
   auto& m = insert(std::move(made));
-  for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
+  for (const auto& transfer : m.transfers) live_[transfer.instance()] = &m;
   return m;
 }
 
@@ -59,7 +59,7 @@ bool MigrationList::has_lost_the_record_of(const Job& job) const {
 
 void MigrationList::note_over(const Migration& m) {
   for (const auto& transfer : m.transfers) {
-    if (find_running(transfer.instance) == &m) live_.erase(transfer.instance);
+    if (find_running(transfer.instance()) == &m) live_.erase(transfer.instance());
   }
 }
 
@@ -76,7 +76,7 @@ asio::awaitable<void> MigrationList::record_end(std::string id) {
       co_return;
     } catch (const Error& disk) {
       if (!std::exchange(logged, true)) {
-        spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
+        spdlog::error("job {} migration {}: {}", m.spec().job, m.id(), disk.what());
       }
     }
     co_await pause_for(kWriteAgain);
@@ -87,13 +87,13 @@ void MigrationList::forget_old_timelines() {
   std::size_t kept = 0;
   for (auto m = all().rbegin(); m != all().rend(); ++m) {
     const bool none =
-        m->are_all([](const Transfer& transfer) { return transfer.timeline.empty(); });
+        m->are_all([](const Transfer& transfer) { return transfer.record().timeline.empty(); });
     if (!handover::is_over(m->state()) || none || ++kept <= kTimelinesKept) continue;
-    for (auto& transfer : m->transfers) transfer.timeline = {};
+    for (auto& transfer : m->transfers) transfer.record_.timeline = {};
     try {
       save(*m);
     } catch (const Error& disk) {  // the next agent forgets it again
-      spdlog::warn("migration {}: {}", m->id, disk.what());
+      spdlog::warn("migration {}: {}", m->id(), disk.what());
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <concepts>
 #include <map>
 #include <string>
 #include <string_view>
@@ -18,14 +19,15 @@ struct Job;
 struct MigrationTraits {
   static constexpr auto kKind = Journal::Kind::migration;
   static constexpr std::string_view kName = "migration";
-  static const std::string& id_of(const Migration& m) { return m.id; }
+  static const std::string& id_of(const Migration& m) { return m.id(); }
   /// The processes that leave by it.
   static std::vector<std::string> instances_of(const Migration& m);
   static bool is_needed(const Migration& m) {
     return !handover::is_over(m.state()) || m.has_pending_notice();
   }
   static std::int64_t ended_at_ms(const Migration& m) {
-    return m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms;
+    const auto& record = m.record();
+    return record.ended_at_ms != 0 ? record.ended_at_ms : record.started_at_ms;
   }
   /// All are this host's own.
   static std::string_view maker_of(const Migration&) { return {}; }
@@ -65,6 +67,20 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
   /// Notes that it is over: its processes may leave by another one from here on.
   void note_over(const Migration& m);
+
+  /// Changes what only tells how it goes: in memory now, on disk with the next record.
+  template <std::invocable<MigrationNotes&> Change>
+  auto note(Migration& m, Change change) {
+    return change(static_cast<MigrationNotes&>(m.record_));
+  }
+  template <std::invocable<TransferRecord&> Change>
+  auto note(Transfer& transfer, Change change) {
+    return change(transfer.record_);
+  }
+  /// Adds where `transfer`, of `m`, stands now to its timeline.
+  void add_sample(const Migration& m, Transfer& transfer, const Instance* source) {
+    transfer.record_.timeline.add(sample_now(m.record(), transfer, source));
+  }
 
   // Each throws the disk's refusal.
   void save(const Migration& m) { save(m.record(), m.transfer_records()); }

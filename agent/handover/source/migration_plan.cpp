@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 std::string another_device(const Migration& m) {
   return fmt::format("--to another device; `cardswap devices {}` lists them",
-                     parse_destination(m.spec.to).agent().text());
+                     parse_destination(m.spec().to).agent().text());
 }
 
 namespace {
@@ -52,23 +52,25 @@ json::object line_of(const Prediction& p, const CorrectedPrediction& late,
 
 /// What earlier migrations measured: the link to that host, this job's replay. Says where from.
 std::string recall(const MigrationList& list, const Migration& planned, Measurements& measured) {
-  const auto host = parse_destination(planned.spec.to).host;
+  const auto host = parse_destination(planned.spec().to).host;
   std::string from = "assumed";
   for (const auto& earlier : list.all()) {
     for (const auto& transfer : earlier.transfers) {
-      if (transfer.stats.rate == 0) continue;
+      if (transfer.record().stats.rate == 0) continue;
       // Under a cap it was the cap that was measured.
-      if (earlier.spec.bandwidth == 0 && is_same_host(parse_destination(transfer.to).host, host)) {
-        measured.link_rate = static_cast<double>(transfer.stats.rate);
-        from = "measured by " + earlier.id;
+      if (earlier.spec().bandwidth == 0 &&
+          is_same_host(parse_destination(transfer.record().to).host, host)) {
+        measured.link_rate = static_cast<double>(transfer.record().stats.rate);
+        from = "measured by " + earlier.id();
       }
       // One that went by rounds measured no replay.
-      if (earlier.job_uid == planned.job_uid && transfer.stats.replay_ms > 0) {
-        measured.replay_ms = transfer.stats.replay_ms;
+      if (earlier.record().job_uid == planned.record().job_uid &&
+          transfer.record().stats.replay_ms > 0) {
+        measured.replay_ms = transfer.record().stats.replay_ms;
       }
     }
   }
-  const auto cap = static_cast<double>(planned.spec.bandwidth);
+  const auto cap = static_cast<double>(planned.spec().bandwidth);
   if (cap > 0 && (measured.link_rate == 0 || cap < measured.link_rate)) {
     measured.link_rate = cap;
     from = "the cap";
@@ -91,16 +93,16 @@ asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, s
   Blocked blocked;
   auto wanted = wanted_reservation(m, m.only(), source, context.agent.config);
   wanted.dry_run = true;
-  for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive)) {
+  for (const auto& reason : reasons_of(source.obstacles, m.spec().arrive)) {
     blocked.reasons.emplace_back(reason);
   }
-  if (m.spec.arrive == Arrival::criu) {
+  if (m.spec().arrive == Arrival::criu) {
     const auto examined = co_await examine_process(context.agent, instance);
     for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
     wanted.process = criu::to_json(examined.needs);
   }
   try {
-    auto agent = http::Endpoint::tcp(parse_destination(m.only().to).agent());
+    auto agent = http::Endpoint::tcp(parse_destination(m.only().record().to).agent());
     const auto offer = co_await context.targets.reserve(std::move(agent), std::move(wanted));
     for (const auto& reason : offer.blocked_reasons) blocked.reasons.emplace_back(reason);
     if (!offer.accepted) {
@@ -128,10 +130,10 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
   measured.update_bytes = source.update_bytes;
   measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(context.list, m, measured);
-  const bool by_criu = m.spec.arrive == Arrival::criu;
-  const auto copies = m.spec.strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
-  const auto predicted = predict(measured, m.spec.max_stall_ms, copies);
-  auto chosen = m.spec.strategy;
+  const bool by_criu = m.spec().arrive == Arrival::criu;
+  const auto copies = m.spec().strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
+  const auto predicted = predict(measured, m.spec().max_stall_ms, copies);
+  auto chosen = m.spec().strategy;
   if (chosen == Strategy::automatic) {
     chosen = by_criu ? Strategy::rounds : choose(predicted);
   }
@@ -139,31 +141,32 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
   json::array predictions;
   for (const auto& p : predicted) {
     if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
-    const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
+    const bool asked_for =
+        m.spec().strategy == Strategy::automatic || m.spec().strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
-    const auto late =
-        context.book.corrected(m, m.only(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
-    predictions.push_back(line_of(p, late, measured, m.spec.max_stall_ms));
+    const auto late = context.book.corrected(m.record(), m.only().record(), to_string(p.strategy),
+                                             {p.stall_ms, p.lost_ms});
+    predictions.push_back(line_of(p, late, measured, m.spec().max_stall_ms));
   }
   const auto blocked = co_await find_blocks(planned, source.id, context);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{
-      {"job", m.spec.job},
-      {"to", m.spec.to},
+      {"job", m.spec().job},
+      {"to", m.spec().to},
       {"allowed", allowed},
       {"fits", fits},
       {"code", allowed ? json::value(nullptr) : json::value(to_string(blocked.code))},
       {"hint", blocked.hint},
       {"blocked_reasons", blocked.reasons},
-      {"max_stall_ms", m.spec.max_stall_ms},
-      {"max_downtime_ms", m.spec.max_stall_ms},
+      {"max_stall_ms", m.spec().max_stall_ms},
+      {"max_downtime_ms", m.spec().max_stall_ms},
       {"state_bytes", measured.state_bytes},
       {"step_ms", measured.step_ms},
       {"update_bytes", measured.update_bytes},
       {"link_rate", measured.link_rate},
       {"link_rate_from", rate_from},
       {"strategy", to_string(chosen)},
-      {"arrive", to_string(m.spec.arrive)},
+      {"arrive", to_string(m.spec().arrive)},
       {"predictions", predictions}};
 }
 

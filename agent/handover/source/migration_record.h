@@ -17,23 +17,27 @@
 
 namespace cardswap {
 
+/// What of a migration's record tells how it goes, and decides nothing of it.
+struct MigrationNotes {
+  std::optional<MigrationResult> result;  ///< none while it runs
+  std::optional<Error> error;
+  bool job_ended = false;  ///< a process of it was gone when the migration was given up
+  std::int64_t ended_at_ms = 0;
+  /// The target's state as it said last, while a notice is pending. A restarted agent asks anew.
+  std::optional<handover::TargetState> copy;
+};
+
 /// What the journal holds of a migration as a whole; beside it a TransferRecord for each rank that
 /// moves.
-struct MigrationRecord {
+struct MigrationRecord : MigrationNotes {
   std::string id;
   std::uint64_t version = 1;
   MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
   std::string job_uid;
   handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
-  std::optional<MigrationResult> result;                ///< none while it runs
-  std::optional<Error> error;
-  bool job_ended = false;  ///< a process of it was gone when the migration was given up
   std::vector<std::pair<std::string, std::int64_t>> history;
   std::int64_t started_at_ms = 0;
-  std::int64_t ended_at_ms = 0;
   std::optional<MigrationSide> forced;  ///< by an operator
-  /// The target's state as it said last, while a notice is pending. A restarted agent asks anew.
-  std::optional<handover::TargetState> copy;
 
   [[nodiscard]] handover::State state() const { return side.state(); }
   /// The epoch that the target is granted under.

@@ -50,7 +50,7 @@ void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
 // ---- what is said of it
 
 void MigrationTask::on_attached() {
-  executor_.apply(handover::SourceSide(m_.side), m_.side.attached());
+  executor_.apply(handover::SourceSide(m_.record().side), m_.record().side.attached());
 }
 
 void MigrationTask::on_message(Instance& source, const channel::Message& message) {
@@ -59,7 +59,7 @@ void MigrationTask::on_message(Instance& source, const channel::Message& message
 
 void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed& said) {
   for (auto& departure : departures_) {
-    if (departure.transfer().instance == source.id) departure.mark_job_lost(source, said);
+    if (departure.transfer().instance() == source.id) departure.mark_job_lost(source, said);
   }
 }
 
@@ -74,7 +74,7 @@ void MigrationTask::resume() { end_.resume(); }
 
 // ---- the walk
 
-void MigrationTask::start() { spawn("migrate " + m_.spec.job, run()); }
+void MigrationTask::start() { spawn("migrate " + m_.spec().job, run()); }
 
 asio::awaitable<void> MigrationTask::run() {
   std::optional<Error> failed;
@@ -88,8 +88,8 @@ asio::awaitable<void> MigrationTask::run() {
 }
 
 asio::awaitable<void> MigrationTask::sync_and_freeze() {
-  if (m_.spec.timeout_ms > 0) {
-    deadline_ = Clock::now() + milliseconds(static_cast<std::int64_t>(m_.spec.timeout_ms));
+  if (m_.spec().timeout_ms > 0) {
+    deadline_ = Clock::now() + milliseconds(static_cast<std::int64_t>(m_.spec().timeout_ms));
   }
   // Reserve before anything else is said to anybody.
   co_await enter(Event::started);
@@ -98,16 +98,16 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   co_await park();
   co_await wait_at_failpoint(to_string(m_.state()));
   for (const auto& transfer : m_.transfers) {
-    if (!m_.spec.encrypt || !transfer.target.status->data.key.empty()) continue;
+    if (!m_.spec().encrypt || !transfer.target.status->data.key.empty()) continue;
     throw Error(Code::refused,
-                fmt::format("the agent of {} gave no key to encrypt with", transfer.to),
+                fmt::format("the agent of {} gave no key to encrypt with", transfer.record().to),
                 "run the same Cardswap release on both hosts");
   }
   co_await targets_.measure_round_trips();
   co_await enter(Event::sync_began);
   co_await wait_for_each(has<CopyOnSource::converged>);
   co_await enter(Event::downtime_fits);
-  const bool by_criu = m_.spec.arrive == Arrival::criu;
+  const bool by_criu = m_.spec().arrive == Arrival::criu;
   if (by_criu) {
     for (auto& departure : departures_) co_await departure.prepare();
   }
@@ -124,7 +124,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
     }
   }
   // The target's agent must have heard the same from its side before anything is decided.
-  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id);
+  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id());
   executor_.apply(handover::Content{*m_.only().verified, *m_.only().frozen_at});
   scope_.list.changed().notify();
   co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
@@ -138,12 +138,12 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
 asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
-  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id);
-  spawn("watch the target of " + m_.id, watch_targets());
+  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id());
+  spawn("watch the target of " + m_.id(), watch_targets());
   if (!co_await wait_for([this] { return m_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
-                fmt::format("the standby of job {} at {} did not park within {} s", m_.spec.job,
-                            m_.spec.to, kStandbyStartMax.count()),
+                fmt::format("the standby of job {} at {} did not park within {} s", m_.spec().job,
+                            m_.spec().to, kStandbyStartMax.count()),
                 "its log is on that host; does the program reach its first step there?");
   }
 }
@@ -211,26 +211,30 @@ void MigrationTask::check(Deadline until) const {
   if (m_.failure) throw Error(*m_.failure);
   if (Clock::now() < until) return;
   // The slowest of them is what all wait for.
-  const auto& stats = std::ranges::max_element(m_.transfers, {}, [](const Transfer& transfer) {
-                        return transfer.stats.expected_downtime_ms;
-                      })->stats;
+  const auto& stats =
+      std::ranges::max_element(
+          m_.transfers, {},
+          [](const Transfer& transfer) { return transfer.record().stats.expected_downtime_ms; })
+          ->record()
+          .stats;
   const bool too_long =
-      m_.spec.max_stall_ms > 0 && stats.expected_downtime_ms > m_.spec.max_stall_ms;
+      m_.spec().max_stall_ms > 0 && stats.expected_downtime_ms > m_.spec().max_stall_ms;
   // A freeze that is put off over and over is none.
   const bool syncs =
       m_.state() == State::syncing || (m_.state() == State::freezing && stats.freezes_put_off > 0);
   if (syncs && too_long) {
-    throw Error(Code::not_converging,
-                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
-                            m_.spec.job, format_ms(m_.spec.timeout_ms),
-                            format_ms(stats.expected_downtime_ms), format_ms(m_.spec.max_stall_ms)),
-                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
-                            "--strategy stop-copy --max-stall none",
-                            stats.expected_downtime_ms * 1.3));
+    throw Error(
+        Code::not_converging,
+        fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                    m_.spec().job, format_ms(m_.spec().timeout_ms),
+                    format_ms(stats.expected_downtime_ms), format_ms(m_.spec().max_stall_ms)),
+        fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
+                    "--strategy stop-copy --max-stall none",
+                    stats.expected_downtime_ms * 1.3));
   }
   throw Error(Code::timed_out,
-              fmt::format("migration {} was still {} after {}", m_.id, to_string(m_.state()),
-                          format_ms(m_.spec.timeout_ms)),
+              fmt::format("migration {} was still {} after {}", m_.id(), to_string(m_.state()),
+                          format_ms(m_.spec().timeout_ms)),
               "allow more with --timeout");
 }
 

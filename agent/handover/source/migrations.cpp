@@ -24,20 +24,20 @@ Migrations::Migrations(const HandoverContext& context,
              .forgetting =
                  [this, forgetting = std::move(forgetting)](const Migration& m) {
                    if (forgetting) forgetting(m);
-                   tasks_.erase(m.id);
+                   tasks_.erase(m.id());
                  }}),
       targets_(context.tasks),
       book_(context.config.data_dir / "predictions.json", context.config.host_name),
       intake_(context.io, context.config, context.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
-  auto& task = tasks_[m.id];
+  auto& task = tasks_[m.id()];
   if (!task) task = std::make_shared<MigrationTask>(context_, list_, targets_, book_, m);
   return task;
 }
 
 bool Migrations::is_pinned(const Migration& m) const {
-  const auto found = tasks_.find(m.id);
+  const auto found = tasks_.find(m.id());
   return found != tasks_.end() && found->second->is_pinned();
 }
 
@@ -55,7 +55,7 @@ void Migrations::bring_gpu_states_back() {
     const auto is_its = [&](const Migration& m) {
       return !handover::is_over(m.state()) &&
              std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
-               const auto* source = context_.jobs.by_instance(transfer.instance);
+               const auto* source = context_.jobs.by_instance(transfer.instance());
                return source != nullptr && source->process == root;
              });
     };
@@ -71,13 +71,14 @@ const Migration& Migrations::start(MigrationRequest wanted) {
   auto& source = intake_.movable(wanted.spec);
   list_.forget_old();
   auto made = intake_.make(std::move(wanted), source);
-  if (const auto refusal = refusal_by(source.obstacles, made.spec.arrive, source.name())) {
+  if (const auto refusal = refusal_by(source.obstacles, made.spec().arrive, source.name())) {
     throw Error(*refusal);
   }
   auto& m = list_.add(std::move(made));
-  context_.jobs.begin_migration(source.job(), m.id);  // should the migration's record be lost
-  context_.hub.send(source, channel::TimeSteps{m.id});
-  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.only().from, m.spec.to);
+  context_.jobs.begin_migration(source.job(), m.id());  // should the migration's record be lost
+  context_.hub.send(source, channel::TimeSteps{m.id()});
+  spdlog::info("job {} migration {} planned: {} to {}", m.spec().job, m.id(),
+               m.only().record().from, m.spec().to);
   task_of(m)->start();
   return m;
 }
@@ -94,7 +95,7 @@ void Migrations::cancel(const std::string& id) {
         m.state() == State::completed
             ? fmt::format("migration {} is over: there is nothing to cancel", id)
             : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state())),
-        "the job goes on at " + m.spec.to);
+        "the job goes on at " + m.spec().to);
   }
   if (m.state() == State::aborted || m.state() == State::aborting) {
     throw Error(Code::conflict,
@@ -118,10 +119,10 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) 
 DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,
                                     const Caller& caller) {
   auto& m = list_.at(id);
-  const auto to = parse_destination(m.spec.to).host;
+  const auto to = parse_destination(m.spec().to).host;
   if (context_.config.tls.is_configured() && !caller.owner && !caller.is_for(to)) {
     spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
-                 m.spec.to);
+                 m.spec().to);
     throw Error(Code::not_found,
                 fmt::format("there is no migration '{}' on {}", id, context_.config.host_name),
                 "only the agent to which it goes may ask: its certificate must be for that host");
@@ -134,7 +135,7 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
   answer.message = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
   answer.is_superseded = m.state() == State::superseded;
   answer.own_epoch = m.own_epoch();
-  const auto* source = context_.jobs.by_instance(m.only().instance);
+  const auto* source = context_.jobs.by_instance(m.only().instance());
   answer.stands = answer.is_superseded && source != nullptr && source->is_live();
   return answer;
 }
@@ -186,7 +187,7 @@ void Migrations::on_exit(Instance& source) {
   auto* m = list_.find_running(source.id);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
-    context_.jobs.mark_moved(source, m->find(source.id)->to);
+    context_.jobs.mark_moved(source, m->find(source.id)->record().to);
   }
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }

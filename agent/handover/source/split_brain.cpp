@@ -14,11 +14,11 @@ std::string host_of(const std::string& to) { return parse_destination(to).host; 
 std::string how_it_is(const Migration& m) {
   if (m.state() == State::superseded) {
     return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good",
-                       m.epoch(), m.spec.to, m.own_epoch());
+                       m.epoch(), m.spec().to, m.own_epoch());
   }
-  const bool stands = m.copy == TargetState::superseded;
+  const bool stands = m.record().copy == TargetState::superseded;
   return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch(),
-                     m.spec.to, m.epoch(),
+                     m.spec().to, m.epoch(),
                      stands ? "stands for good" : "steps and is told to stand");
 }
 
@@ -33,28 +33,28 @@ std::string what_to_do_without_the_record(const Job& job) {
 }
 
 std::string copy_note(const Migration& m) {
-  if (!m.has_pending_notice() || m.copy == TargetState::nothing) return {};
-  if (!m.copy) {
-    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec.to,
-                       m.id);
+  if (!m.has_pending_notice() || m.record().copy == TargetState::nothing) return {};
+  if (!m.record().copy) {
+    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec().to,
+                       m.id());
   }
-  if (*m.copy == TargetState::superseded) {
-    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec.to,
-                       m.spec.job);
+  if (*m.record().copy == TargetState::superseded) {
+    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec().to,
+                       m.spec().job);
   }
-  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch(), m.spec.to,
-                     m.id);
+  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch(), m.spec().to,
+                     m.id());
 }
 
 void report_two_copies(const Migration& m, EventSink& events) {
   const auto hint =
       m.state() == State::superseded
-          ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
-          : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.spec.to), m.spec.job);
-  const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
-                                how_it_is(m), hint);
+          ? fmt::format("`cardswap stop {}` here ends it", m.spec().job)
+          : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.spec().to), m.spec().job);
+  const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec().job,
+                                m.id(), how_it_is(m), hint);
   spdlog::error("{}", text);
-  events.emit({"two_epochs", text, m.spec.job, m.only().device(), m.id});
+  events.emit({"two_epochs", text, m.spec().job, m.only().record().device(), m.id()});
 }
 
 }  // namespace cardswap

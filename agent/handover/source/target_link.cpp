@@ -47,8 +47,8 @@ void TargetLink::send(const Message& message) {
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, m_.id);
-  scope_.run.spawn("tell the target of " + m_.id, call(message));
+  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, m_.id());
+  scope_.run.spawn("tell the target of " + m_.id(), call(message));
 }
 
 void TargetLink::send_kept_back() {
@@ -86,7 +86,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
     if (m_.is_before_commit()) {
       scope_.run.fail(error);
     } else if (std::exchange(target.refused_by_the_disk, failure) != failure) {
-      spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, error.what());
+      spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(), error.what());
     }
   }
   scope_.list.changed().notify();
@@ -98,10 +98,10 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
       auto wanted = co_await wanted_reservation();
       const auto offer = co_await targets_.reserve(reservation().agent, std::move(wanted));
       if (offer.accepted) co_return TargetAnswer{};
-      throw Error(
-          offer.code,
-          fmt::format("refused by {}: {}", transfer_.to, fmt::join(offer.blocked_reasons, "; ")),
-          offer.hint.empty() ? another_device(m_) : offer.hint);
+      throw Error(offer.code,
+                  fmt::format("refused by {}: {}", transfer_.record().to,
+                              fmt::join(offer.blocked_reasons, "; ")),
+                  offer.hint.empty() ? another_device(m_) : offer.hint);
     }
     case Kind::grant: co_return co_await targets_.grant(reservation(), message.content);
     case Kind::drop: co_return co_await targets_.drop(reservation(), message.epoch);
@@ -117,13 +117,13 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 
 /// What the place is for.
 asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
-  const auto& source = scope_.context.jobs.at(transfer_.instance);
+  const auto& source = scope_.context.jobs.at(transfer_.instance());
   auto wanted = cardswap::wanted_reservation(m_, transfer_, source, scope_.context.config);
-  if (m_.spec.arrive == Arrival::criu) {
+  if (m_.spec().arrive == Arrival::criu) {
     const auto examined = co_await examine_process(scope_.context, source.id);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
-                  fmt::format("job {} cannot be moved by CRIU: {}", m_.spec.job,
+                  fmt::format("job {} cannot be moved by CRIU: {}", m_.spec().job,
                               fmt::join(examined.reasons, "; ")),
                   "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
     }
@@ -138,7 +138,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
     // Else it was given up meanwhile.
-    if (target.place == PlaceAtTarget::asked) target.place.step(PlaceAtTarget::accepted, m_.id);
+    if (target.place == PlaceAtTarget::asked) target.place.step(PlaceAtTarget::accepted, m_.id());
     target.last_contact_at = Clock::now();
     return;
   }
@@ -160,14 +160,14 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
       !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
   if (asked.kind == Kind::grant && handover::is_committed(m_.state())) {
     if (granted) {
-      target.place.step(PlaceAtTarget::granted, m_.id);
+      target.place.step(PlaceAtTarget::granted, m_.id());
     } else {
-      target.doubt_grant(m_.id);
+      target.doubt_grant(m_.id());
     }
   }
   const bool silent = (asked.kind == Kind::grant && !granted) ||
                       (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
-  target.line.step(silent ? TargetLine::silent : TargetLine::answers, m_.id);
+  target.line.step(silent ? TargetLine::silent : TargetLine::answers, m_.id());
   if (handover::is_committed(m_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
@@ -189,15 +189,16 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
               "is it a cardswapd of this release that listens there?"));
   }
   if (m_.state() == State::preparing && state == TargetState::parked) note_warning(status.warning);
-  if (m_.spec.arrive == Arrival::criu && state == TargetState::verified) {
-    auto& move = transfer_.process;
-    move.restore_ms = status.restore_ms;
-    move.driver_resume_ms = status.driver_resume_ms;
-    move.verify_ms = status.verify_ms;
+  if (m_.spec().arrive == Arrival::criu && state == TargetState::verified) {
+    scope_.list.note(transfer_, [&](TransferRecord& record) {
+      record.process.restore_ms = status.restore_ms;
+      record.process.driver_resume_ms = status.driver_resume_ms;
+      record.process.verify_ms = status.verify_ms;
+    });
   }
   const auto before = m_.state();
   scope_.run.apply(status.message);
-  if (m_.state() != before) transfer_.target.poll_mode.step(PollMode::state, m_.id);
+  if (m_.state() != before) transfer_.target.poll_mode.step(PollMode::state, m_.id());
 }
 
 /// A target whose agent does not answer is lost.
@@ -206,10 +207,10 @@ void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
       Clock::now() - transfer_.target.last_contact_at >= scope_.context.config.peer_silence_max;
   if (failed.code() == Code::protocol_mismatch) return scope_.run.fail(failed);
   if (silent || failed.code() == Code::unreachable || failed.code() == Code::not_found) {
-    return scope_.run.fail(
-        Error(Code::target_lost,
-              fmt::format("the agent of {} does not answer: {}", transfer_.to, failed.failure()),
-              "the job goes on where it is; look at that agent and the network"));
+    return scope_.run.fail(Error(
+        Code::target_lost,
+        fmt::format("the agent of {} does not answer: {}", transfer_.record().to, failed.failure()),
+        "the job goes on where it is; look at that agent and the network"));
   }
   if (mode == PollMode::news) scope_.run.fail(failed);
 }
@@ -218,9 +219,11 @@ void TargetLink::on_answer_after_the_commit(const Message& asked,
                                             const std::optional<Error>& failed,
                                             const std::optional<TargetStatus>& status) {
   if (status && handover::is_granted(status->message.state)) {
-    transfer_.downtime_ms = status->downtime_ms;
-    transfer_.clock_error_ms = status->clock_error_ms;
-    (void)transfer_.lost_time.merge(status->first_steps);
+    scope_.list.note(transfer_, [&](TransferRecord& record) {
+      record.downtime_ms = status->downtime_ms;
+      record.clock_error_ms = status->clock_error_ms;
+      (void)record.lost_time.merge(status->first_steps);
+    });
   }
   if (status) return scope_.run.apply(status->message);
   if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
@@ -242,7 +245,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
   if (is_there && m_.own_epoch() < m_.epoch() && !answer.forced_to_target) {
     // What was not granted here may step there by an operator's word alone.
     spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
-                  m_.spec.job, m_.id, transfer_.to);
+                  m_.spec().job, m_.id(), transfer_.record().to);
     return;
   }
   if (m_.state() == State::aborting && !is_there) {
@@ -253,7 +256,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
     if (gone || is(failed, {Code::not_found})) {
-      transfer_.target.place.step(PlaceAtTarget::dropped, m_.id);
+      transfer_.target.place.step(PlaceAtTarget::dropped, m_.id());
     }
     return;
   }
@@ -264,41 +267,44 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 /// Of a job that was taken back. On disk before it counts; a disk that refuses is tried again with
 /// what is heard next.
 void TargetLink::on_copy(const Message& status) {
-  const auto before = std::exchange(m_.copy, status.state);
+  const auto before = scope_.list.note(
+      m_, [&](MigrationNotes& notes) { return std::exchange(notes.copy, status.state); });
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.has_pending_notice() && two && before != m_.copy)
+  if (m_.has_pending_notice() && two && before != m_.record().copy)
     report_two_copies(m_, scope_.context.events);
-  if (before != m_.copy) scope_.list.touch(m_);
+  if (before != m_.record().copy) scope_.list.touch(m_);
   try {
     scope_.run.apply(status);
   } catch (const Error& disk) {
-    spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
+    spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(), disk.what());
   }
 }
 
 /// The target's agent has told its own operators; these are the job's.
 void TargetLink::note_warning(std::string warning) {
   if (warning.empty()) return;
-  transfer_.warning = bounded_warning(std::move(warning));
-  spdlog::warn("job {} migration {}: {}", m_.spec.job, m_.id, transfer_.warning);
+  scope_.list.note(transfer_, [&](TransferRecord& record) {
+    record.warning = bounded_warning(std::move(warning));
+  });
+  spdlog::warn("job {} migration {}: {}", m_.spec().job, m_.id(), transfer_.record().warning);
   scope_.context.events.emit({.kind = "standby_writes",
-                              .text = transfer_.warning,
-                              .job = m_.spec.job,
-                              .migration = m_.id});
+                              .text = transfer_.record().warning,
+                              .job = m_.spec().job,
+                              .migration = m_.id()});
 }
 
 void TargetLink::begin_sync(double handover_ms) {
   const auto& standby = *transfer_.target.status;
   channel::BeginSync begin;
   begin.handover_ms = handover_ms;
-  begin.migration = m_.id;
+  begin.migration = m_.id();
   begin.host = standby.data.host;
   begin.port = standby.data.port;
   begin.token = standby.data.token;
   begin.data_key = standby.data.key;
-  begin.spec = m_.spec;
+  begin.spec = m_.spec();
   begin.transports = scope_.context.config.transports;
-  const auto* source = scope_.context.jobs.by_instance(transfer_.instance);
+  const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }
@@ -307,12 +313,12 @@ void TargetLink::begin_sync(double handover_ms) {
   }
   if (source == nullptr || !scope_.context.hub.send(*source, begin)) {
     scope_.run.fail(
-        Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job)));
+        Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec().job)));
   }
 }
 
 TargetClient::ReservationRef reservation_ref(const Migration& m, const Transfer& transfer) {
-  return {http::Endpoint::tcp(parse_destination(transfer.to).agent()), m.id, m.epoch()};
+  return {http::Endpoint::tcp(parse_destination(transfer.record().to).agent()), m.id(), m.epoch()};
 }
 
 }  // namespace cardswap

@@ -11,21 +11,24 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   auto& m = scope.migration;
   auto* transfer = m.find(source.id);
   if (transfer == nullptr) return false;
-  const auto mine = [&](const std::string& id) { return id == m.id; };
+  const auto mine = [&](const std::string& id) { return id == m.id(); };
   // What it cannot be by now is late, or of a runtime that is not well: nobody waits for it.
   const auto reaches = [&](CopyOnSource next) {
     const bool may = transfer->on_source.may(next);
-    if (may) transfer->on_source.step(next, m.id);
+    if (may) transfer->on_source.step(next, m.id());
     return may;
   };
+  const auto note = [&](auto change) { scope.list.note(*transfer, change); };
   bool is_news = true;
   if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
     if (!mine(progress->migration)) return false;
-    transfer->stats = progress->stats;
+    note([&](TransferRecord& record) { record.stats = progress->stats; });
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     if (!mine(converged->migration) || !reaches(CopyOnSource::converged)) return false;
-    transfer->predicted_downtime_ms = converged->expected_downtime_ms;
-    book.predict(m, *transfer);
+    note([&](TransferRecord& record) {
+      record.predicted_downtime_ms = converged->expected_downtime_ms;
+      book.predict(m.record(), record);
+    });
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return false;
     note_frozen(source, true);  // also where an agent that was restarted heard nothing before
@@ -35,7 +38,7 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration) || !reaches(CopyOnSource::verified)) return false;
     transfer->verified = verified->root;
-    transfer->stats = verified->stats;
+    note([&](TransferRecord& record) { record.stats = verified->stats; });
   } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
     if (!mine(departed->migration) || !reaches(CopyOnSource::departed)) return false;
     transfer->departed = *departed;
@@ -52,7 +55,7 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   } else {
     return false;
   }
-  add_sample(m, *transfer, &source);
+  scope.list.add_sample(m, *transfer, &source);
   return is_news;
 }
 

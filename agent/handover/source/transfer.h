@@ -44,10 +44,14 @@ struct TargetContact {
 /// One rank of a job on its way from a process here to one at the target: its record, and what one
 /// run of the agent hears of its two ends and forgets when it ends. What is decided
 /// is its migration's, for all ranks at once.
-struct Transfer : TransferRecord {
-  Transfer() = default;
-  /// The transfer as a former agent left it.
-  explicit Transfer(TransferRecord record) : TransferRecord(std::move(record)) {}
+///
+/// Everybody reads the record. MigrationList::note() changes it, and with its migration's state
+/// SourceExecutor does.
+class Transfer {
+ public:
+  explicit Transfer(TransferRecord record) : record_(std::move(record)) {}
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
 
   Stepwise<CopyOnSource> on_source;
   // What its runtime said when it got there.
@@ -58,9 +62,15 @@ struct Transfer : TransferRecord {
   TargetContact target;
   std::string lost;  ///< why the process here can go on no more; or empty
 
-  [[nodiscard]] const TransferRecord& record() const { return *this; }
-  /// Takes what is on disk now.
-  void adopt(TransferRecord record) { TransferRecord::operator=(std::move(record)); }
+  [[nodiscard]] const TransferRecord& record() const { return record_; }
+  [[nodiscard]] const std::string& instance() const { return record_.instance; }
+  [[nodiscard]] bool has_passed_rehearsal() const { return record_.has_passed_rehearsal(); }
+
+ private:
+  friend class Migration;
+  friend class MigrationList;
+
+  TransferRecord record_;
 };
 
 }  // namespace cardswap

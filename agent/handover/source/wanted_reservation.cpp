@@ -7,18 +7,18 @@ namespace cardswap {
 ReservationRequest wanted_reservation(const Migration& m, const Transfer& transfer,
                                       const Instance& source, const Config& config) {
   ReservationRequest wanted;
-  wanted.migration = m.id;
+  wanted.migration = m.id();
   wanted.spec = source.job().spec;
-  wanted.device = parse_destination(transfer.to).device;
+  wanted.device = parse_destination(transfer.record().to).device;
   wanted.state_bytes = source.state_bytes;
   wanted.relocatable_bytes = source.relocatable_bytes;
   wanted.epoch = m.epoch();
-  wanted.from = transfer.from;
+  wanted.from = transfer.record().from;
   wanted.from_api = config.listen_address().text();
   if (is_own_network(source.network)) wanted.addresses = own_addresses();
   wanted.framework = source.framework;
-  wanted.arrive = m.spec.arrive;
-  wanted.encrypt = m.spec.encrypt;
+  wanted.arrive = m.spec().arrive;
+  wanted.encrypt = m.spec().encrypt;
   return wanted;
 }
 

@@ -30,28 +30,28 @@ std::vector<std::string> CriuArrival::prepare() {
   if (!r_.data_key.empty()) r_.image_key = random_hex(32);
   criu::ProcessArrival::Needs needs;
   needs.criu = scope_.context.criu.tool().path;
-  needs.host = r_.image_host;
+  needs.host = r_.record().image_host;
   needs.token = r_.image_token;
   needs.key = r_.image_key;
   needs.job_dir = config.job_dir(r_.spec->name);
-  needs.log = needs.job_dir / ("log-" + r_.migration);
+  needs.log = needs.job_dir / ("log-" + r_.migration());
   needs.status = needs.log.string() + ".exit";
   needs.gpus = criu::pairs_of(r_.source_gpus, scope_.context.devices.at(r_.device).uuid);
   needs.callbacks = scope_.context.criu.callbacks();
   auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.io, std::move(needs));
-  r_.image_port = arrival->port();
-  criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
+  scope_.list.note(r_, [&](ReservationNotes& notes) { notes.image_port = arrival->port(); });
+  criu::make_handoff_dir(config, r_.migration(), criu::HandoffPeer::holder,
                          r_.spec->user.empty() ? config.job_user : r_.spec->user);
   arrival_ = std::move(arrival);
   return {program_beside("cardswap-holder").string(), "--hand-over",
-          criu::handoff_socket(config, r_.migration, criu::HandoffPeer::holder).string()};
+          criu::handoff_socket(config, r_.migration(), criu::HandoffPeer::holder).string()};
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
   std::optional<criu::ProcessArrival::Result> result;
   std::optional<Error> failed;
   std::function<void()> received = [this] {
-    spdlog::info("migration {}: the process image is here", r_.migration);
+    spdlog::info("migration {}: the process image is here", r_.migration());
     scope_.list.touch(r_);
   };
   try {
@@ -70,26 +70,25 @@ asio::awaitable<void> CriuArrival::arrive() {
                     failed->within("restore the process on " + scope_.context.config.host_name));
     co_return;
   }
-  auto& standby = scope_.context.jobs.at(r_.instance);
+  auto& standby = scope_.context.jobs.at(r_.instance());
   restored_at_ = Clock::now();
   r_.arrived = true;
-  ++r_.version;
   scope_.context.hub.take(standby, result->socket.release());
   const auto socket =
-      criu::handoff_socket(scope_.context.config, r_.migration, criu::HandoffPeer::holder);
-  scope_.context.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
+      criu::handoff_socket(scope_.context.config, r_.migration(), criu::HandoffPeer::holder);
+  scope_.context.hub.send(standby, channel::Arrived{r_.migration(), 0, socket.string(),
                                                     scope_.context.config.runtime_socket().string(),
                                                     standby.token, standby.name(), *held_});
-  scope_.list.changed().notify();
+  scope_.list.touch(r_);
   const auto most = kVerifyMax + std::chrono::seconds(r_.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
-  if (r_.side.state() == TargetState::parked) {
+  if (r_.state() == TargetState::parked) {
     scope_.run.fail(
         TargetEvent::standby_failed,
         Error(Code::timed_out,
               fmt::format("the restored process of job {} did not verify its memory within "
                           "{} s",
-                          r_.job, most.count())));
+                          r_.record().job, most.count())));
   }
 }
 
@@ -98,14 +97,16 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");
   }
-  auto* standby = scope_.context.jobs.by_instance(r_.instance);
+  auto* standby = scope_.context.jobs.by_instance(r_.instance());
   const bool lives = standby != nullptr && standby->is_live();
-  if (!lives || r_.side.state() == TargetState::failed) {
+  if (!lives || r_.state() == TargetState::failed) {
     return Error(Code::cancelled, "the reservation ended meanwhile");
   }
   r_.image_bytes = result.image_bytes;
-  r_.restore_ms = result.restore_ms;
-  r_.driver_resume_ms = result.driver_resume_ms;
+  scope_.list.note(r_, [&](ReservationNotes& notes) {
+    notes.restore_ms = result.restore_ms;
+    notes.driver_resume_ms = result.driver_resume_ms;
+  });
   holder_ = standby->process;
   try {
     scope_.context.processes.take_over(*standby, {.root = result.tree.root,
@@ -119,7 +120,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
 }
 
 bool CriuArrival::take(const channel::Message& message) {
-  if (r_.arrive != Arrival::criu || r_.arrived) return false;
+  if (r_.record().arrive != Arrival::criu || r_.arrived) return false;
   if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     held_ = verified->root;
     return true;
@@ -133,7 +134,9 @@ bool CriuArrival::take(const channel::Message& message) {
 }
 
 void CriuArrival::note_verified() {
-  if (r_.arrived && restored_at_ != Clock::time_point{}) r_.verify_ms = ms_since(restored_at_);
+  if (!r_.arrived || restored_at_ == Clock::time_point{}) return;
+  scope_.list.note(r_,
+                   [this](ReservationNotes& notes) { notes.verify_ms = ms_since(restored_at_); });
 }
 
 void CriuArrival::grant() {
@@ -142,7 +145,7 @@ void CriuArrival::grant() {
 
 void CriuArrival::end_standby() {
   if (holder_.pid != 0) signal_group(holder_, SIGKILL);
-  const auto* standby = scope_.context.jobs.by_instance(r_.instance);
+  const auto* standby = scope_.context.jobs.by_instance(r_.instance());
   if (standby != nullptr && standby->is_live()) {
     if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
     signal_group(standby->process, SIGKILL);
@@ -152,12 +155,12 @@ void CriuArrival::end_standby() {
 
 void CriuArrival::end_copy(ProcessId root, ProcessId init) {
   if (std::exchange(ending_, true)) return;
-  scope_.run.spawn("end the copy of " + r_.migration, end_restored(root, init));
+  scope_.run.spawn("end the copy of " + r_.migration(), end_restored(root, init));
 }
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
   const FlagScope ending(ending_, scope_.list.changed());
-  co_await end_restored_tree(scope_.context, r_.migration, root, init);
+  co_await end_restored_tree(scope_.context, r_.migration(), root, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {

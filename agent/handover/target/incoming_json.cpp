@@ -10,7 +10,9 @@ namespace cardswap {
 namespace json = boost::json;
 using handover::TargetState;
 
-json::object incoming_json(const Reservation& r, const Instance* standby, const Config& config) {
+json::object incoming_json(const Reservation& reservation, const Instance* standby,
+                           const Config& config) {
+  const auto& r = reservation.record();
   const auto& record = r.side.record();
   const bool arrived = record.state == TargetState::completed;
   const bool over =

@@ -14,11 +14,11 @@ Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations
     if (!job.standby) known = std::max(known, job.epoch);
     for (const auto& instance : job.instances) {
       const auto* r = reservations.find(instance);
-      if (r != nullptr && r->is_granted()) known = std::max(known, r->side.record().epoch);
+      if (r != nullptr && r->is_granted()) known = std::max(known, r->epoch());
     }
   }
   for (const auto& m : migrations.all()) {
-    if (m.job_uid != uid || uid.empty()) continue;
+    if (m.record().job_uid != uid || uid.empty()) continue;
     if (is_committed(m.state()) || m.state() == State::superseded)
       known = std::max(known, m.epoch());
     if (is_given_up(m.state())) known = std::max(known, m.own_epoch());

@@ -7,10 +7,10 @@ namespace cardswap {
 namespace json = boost::json;
 
 Reservation::Reservation(ReservationRecord record)
-    : ReservationRecord(std::move(record)),
-      // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
-      arrived(arrive == Arrival::criu),
-      last_contact_at(std::chrono::steady_clock::now()) {}
+    // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
+    : arrived(record.arrive == Arrival::criu),
+      last_contact_at(std::chrono::steady_clock::now()),
+      record_(std::move(record)) {}
 
 void Reservation::forget_its_start() {
   spec.reset();
@@ -20,8 +20,8 @@ void Reservation::forget_its_start() {
 }
 
 json::object to_source_json(const Reservation& r) {
-  auto all = to_json(r);
-  all["data_token"] = r.data_token;
+  auto all = to_json(r.record());
+  all["data_token"] = r.record().data_token;
   all["data_key"] = r.data_key;
   all["image_token"] = r.image_token;
   all["image_key"] = r.image_key;

@@ -17,12 +17,18 @@ namespace cardswap {
 /// A place that this host holds for a job on its way in: its record, and what one run of the agent
 /// knows of it and forgets when it ends.
 ///
-/// What is on disk changes as a whole: TargetExecutor writes a copy of record(), and has it kept
-/// when the disk has taken it.
-struct Reservation : ReservationRecord {
-  Reservation() = default;
-  /// The place as a former agent left it.
+/// Everybody reads the record, and two write it. What decides changes as a whole: TargetExecutor
+/// writes a copy of record(), and has it kept when the disk has taken it. What only tells how it
+/// goes is changed by ReservationList::note(), and is on disk with the next record.
+class Reservation {
+ public:
+  /// The place as a former agent left it: what came by CRIU has arrived.
   explicit Reservation(ReservationRecord record);
+  Reservation(Reservation&&) = default;
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  Reservation& operator=(Reservation&&) = delete;
+  ~Reservation() = default;
 
   std::string data_key;  ///< what the data is sealed with; empty: nothing is
   std::string image_token;
@@ -40,11 +46,25 @@ struct Reservation : ReservationRecord {
   bool arrived = false;                      ///< arrive criu: the process was restored here
   std::chrono::steady_clock::time_point last_contact_at;  ///< of the source's agent
 
-  [[nodiscard]] const ReservationRecord& record() const { return *this; }
-  /// Takes what is on disk now.
-  void adopt(ReservationRecord record) { ReservationRecord::operator=(std::move(record)); }
+  [[nodiscard]] const ReservationRecord& record() const { return record_; }
+
+  // What is asked of its record everywhere
+  [[nodiscard]] const std::string& migration() const { return record_.migration; }
+  [[nodiscard]] const std::string& instance() const { return record_.instance; }
+  [[nodiscard]] handover::TargetState state() const { return record_.state(); }
+  [[nodiscard]] handover::Epoch epoch() const { return record_.epoch(); }
+  [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
+  [[nodiscard]] bool is_granted() const { return record_.is_granted(); }
   /// Forgets what only the standby's start needed: many that ended are kept.
   void forget_its_start();
+
+ private:
+  friend class ReservationList;
+  friend class TargetExecutor;
+  template <class Item, class Traits>
+  friend class RecordList;
+
+  ReservationRecord record_;
 };
 
 /// to_json() for the source's agent alone: with the secrets of the ways that data takes.

@@ -112,12 +112,12 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
   }
   const auto owner = caller.owner ? std::string() : caller.name;
   for (const auto& r : list_.all()) {
-    const auto* standby = context_.jobs.by_instance(r.instance);
-    if (standby == nullptr || !is_open(r.side.state())) continue;
-    if (r.owner == owner && !owner.empty()) ++asked.open_reservations;
+    const auto* standby = context_.jobs.by_instance(r.instance());
+    if (standby == nullptr || !is_open(r.state())) continue;
+    if (r.record().owner == owner && !owner.empty()) ++asked.open_reservations;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
     // Its own earlier one may still be on its way out.
-    if (r.owner == owner && same_uid) continue;
+    if (r.record().owner == owner && same_uid) continue;
     if (standby->name() == spec.name || same_uid) asked.is_on_its_way = true;
   }
 }

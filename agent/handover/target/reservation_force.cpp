@@ -13,15 +13,14 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
   auto& r = task->reservation();
-  const auto& migration = r.migration;
+  const auto& migration = r.migration();
   const auto refuse = [&] {
-    return Error(
-        Code::conflict,
-        fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                    to_string(r.side.state()), context.config.host_name, to_string(order.to)),
-        "`cardswap status` on both hosts shows where the job is");
+    return Error(Code::conflict,
+                 fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
+                             to_string(r.state()), context.config.host_name, to_string(order.to)),
+                 "`cardswap status` on both hosts shows where the job is");
   };
-  if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
+  if (handover::TargetSide(r.record().side).on(event).empty()) throw refuse();
   std::string says;
   bool knows_nothing = false;
   if (to_target) {
@@ -37,7 +36,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   if (!says.empty() && !order.overrule) {
     throw Error(Code::conflict,
                 fmt::format("the job of migration {} is at {}: its agent answers, and says {}",
-                            migration, r.from, says),
+                            migration, r.record().from, says),
                 "it goes on there; --overrule takes it here all the same, and makes the copy there "
                 "stand for good");
   }
@@ -45,14 +44,14 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
     throw Error(Code::conflict,
                 fmt::format("the agent of {} answers, and knows nothing of migration {}: its "
                             "records may be gone, and the job may step there all the same",
-                            r.from, migration),
+                            r.record().from, migration),
                 "look for its processes on that host; where none steps, --overrule takes the job "
                 "here");
   }
-  auto next = r.side;
+  auto next = r.record().side;
   const auto effects = next.on(event);
   if (effects.empty()) throw refuse();
-  const auto* standby = context.jobs.by_instance(r.instance);
+  const auto* standby = context.jobs.by_instance(r.instance());
   const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
                                 migration, to_string(order.to), order.by);

@@ -7,8 +7,8 @@
 namespace cardswap {
 
 std::vector<std::string> ReservationTraits::instances_of(const Reservation& r) {
-  if (r.instance.empty()) return {};
-  return {r.instance};
+  if (r.instance().empty()) return {};
+  return {r.instance()};
 }
 
 void ReservationList::load() {
@@ -18,7 +18,7 @@ void ReservationList::load() {
 }
 
 void ReservationList::set_instance(Reservation& r, const std::string& instance) {
-  reindex(r, [&] { r.instance = instance; });
+  reindex(r, [&] { r.record_.instance = instance; });
 }
 
 Reservation& ReservationList::found(const std::string& migration) const {
@@ -29,8 +29,9 @@ Reservation& ReservationList::found(const std::string& migration) const {
 
 const Reservation& ReservationList::at(const std::string& migration, const Caller& caller) const {
   const auto& r = at(migration);
-  if (caller.owner || r.owner.empty() || r.owner == caller.name) return r;
-  spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name, r.owner);
+  if (caller.owner || r.record().owner.empty() || r.record().owner == caller.name) return r;
+  spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name,
+               r.record().owner);
   throw Error(Code::not_found,
               fmt::format("{} holds nothing for migration {}", config_.host_name, migration),
               "only the agent that reserved a place, by its certificate's name, may ask about it");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,19 +17,19 @@ namespace cardswap {
 struct ReservationTraits {
   static constexpr auto kKind = Journal::Kind::reservation;
   static constexpr std::string_view kName = "reservation";
-  static const std::string& id_of(const Reservation& r) { return r.migration; }
+  static const std::string& id_of(const Reservation& r) { return r.migration(); }
   /// The standby, once there is one.
   static std::vector<std::string> instances_of(const Reservation& r);
   static bool is_needed(const Reservation& r) {
-    return !is_over(r.side.state()) || r.side.record().notice_pending;
+    return !is_over(r.state()) || r.has_pending_notice();
   }
   /// One of a release that kept no times is as old as can be.
   static std::int64_t ended_at_ms(const Reservation& r) {
-    return std::max<std::int64_t>(r.ended_at_ms, 1);
+    return std::max<std::int64_t>(r.record().ended_at_ms, 1);
   }
   /// Who may ask for many that come to nothing.
   static std::string_view maker_of(const Reservation& r) {
-    return r.side.state() == handover::TargetState::failed ? r.owner : std::string_view();
+    return r.state() == handover::TargetState::failed ? r.record().owner : std::string_view();
   }
 };
 
@@ -64,6 +65,11 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
     return first_of(instance.id);
   }
 
+  /// Changes what only tells how it goes: in memory now, on disk with the next record.
+  template <std::invocable<ReservationNotes&> Change>
+  auto note(Reservation& r, Change change) {
+    return change(static_cast<ReservationNotes&>(r.record_));
+  }
   /// Throws the disk's refusal.
   void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 

@@ -22,10 +22,29 @@ constexpr LowerCopy last_of(LowerCopy) { return LowerCopy::frozen; }
   return copy == LowerCopy::steps ? "steps" : "frozen";
 }
 
-/// What the journal holds of a place for a job on its way in.
-struct ReservationRecord {
-  std::string migration;
+/// What of a place's record tells how it goes, and decides nothing of it.
+struct ReservationNotes {
   std::string job;  ///< its name; empty in records of old releases
+  double restore_ms = 0;
+  double driver_resume_ms = 0;  ///< CUDA state put back; 0: the process has none
+  double verify_ms = 0;
+  double downtime_ms = 0;
+  double clock_error_ms = 0;
+  std::vector<double> first_steps;  ///< what its first own ones took; kStepsAfter at most
+  bool first_steps_over = false;    ///< no other is told
+  std::string warning;              ///< what the standby does that may harm the job; or empty
+  // on disk for people, and not taken back by a restarted agent:
+  std::string data_host;  ///< where the source connects to: the standby's own word once it listens
+  std::uint16_t data_port = 0;
+  std::uint16_t image_port = 0;        ///< arrive criu: where the process image is taken
+  std::vector<std::string> addresses;  ///< of this host, once the standby parked; none: not known
+  bool in_doubt = false;               ///< verified, and the source's agent does not answer
+  std::optional<LowerCopy> copy;
+};
+
+/// What the journal holds of a place for a job on its way in.
+struct ReservationRecord : ReservationNotes {
+  std::string migration;
   std::uint64_t version = 1;
   handover::TargetSide side{{}};  ///< its state, epoch and content
   std::string instance;           ///< of the standby
@@ -36,26 +55,17 @@ struct ReservationRecord {
   std::string from_api;    ///< host:port of the source's agent, for a target in doubt
   std::string data_token;  ///< its program has it, and outlives this agent
   Arrival arrive = Arrival::standby;
-  double restore_ms = 0;
-  double driver_resume_ms = 0;  ///< CUDA state put back; 0: the process has none
-  double verify_ms = 0;
-  double downtime_ms = 0;
-  double clock_error_ms = 0;
-  std::vector<double> first_steps;      ///< what its first own ones took; kStepsAfter at most
-  bool first_steps_over = false;        ///< no other is told
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
-  std::string warning;           ///< what the standby does that may harm the job; or empty
-  // on disk for people, and not taken back by a restarted agent:
-  std::string data_host;  ///< where the source connects to: the standby's own word once it listens
-  std::uint16_t data_port = 0;
-  std::string image_host;              ///< the address of this host that the source can reach
-  std::uint16_t image_port = 0;        ///< arrive criu: where the process image is taken
-  std::vector<std::string> addresses;  ///< of this host, once the standby parked; none: not known
-  bool in_doubt = false;               ///< verified, and the source's agent does not answer
-  std::optional<LowerCopy> copy;
+  /// The address of this host that the source can reach. On disk for people, as above.
+  std::string image_host;
 
+  [[nodiscard]] handover::TargetState state() const { return side.state(); }
+  /// The epoch that it is, or is to be, granted under.
+  [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
+  /// Whether it was forced here, and its source must still say that nothing steps there.
+  [[nodiscard]] bool has_pending_notice() const { return side.record().notice_pending; }
   [[nodiscard]] bool is_granted() const { return handover::is_granted(side.state()); }
 };
 

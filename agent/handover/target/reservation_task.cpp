@@ -43,24 +43,25 @@ void ReservationTask::fail(TargetEvent event, Error error) {
 
 asio::awaitable<void> ReservationTask::start_standby() {
   const auto& spec = *r_.spec;
-  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r_.migration,
-               format_size(r_.state_bytes), r_.device, r_.from.empty() ? "somebody" : r_.from,
-               r_.owner.empty() ? "" : ", by " + r_.owner);
+  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r_.migration(),
+               format_size(r_.state_bytes), r_.device,
+               r_.record().from.empty() ? "somebody" : r_.record().from,
+               r_.record().owner.empty() ? "" : ", by " + r_.record().owner);
   std::vector<std::string> stand_in;
-  if (r_.arrive == Arrival::criu) stand_in = arrival_.prepare();
+  if (r_.record().arrive == Arrival::criu) stand_in = arrival_.prepare();
   const bool arrives = !stand_in.empty();
   const auto instance = scope_.context.jobs
-                            .add_standby(spec, {.migration = r_.migration,
-                                                .epoch = r_.side.record().epoch,
+                            .add_standby(spec, {.migration = r_.migration(),
+                                                .epoch = r_.epoch(),
                                                 .device = r_.device,
                                                 .reserved_bytes = r_.state_bytes,
-                                                .came_from = r_.from})
+                                                .came_from = r_.record().from})
                             .id;
   scope_.list.set_instance(r_, instance);
   co_await scope_.context.processes.start(instance, std::move(stand_in));
   auto* standby = scope_.context.jobs.by_instance(instance);
-  if (standby == nullptr) co_return;               // its end was told
-  if (r_.side.state() != TargetState::reserved) {  // the place was given up meanwhile
+  if (standby == nullptr) co_return;          // its end was told
+  if (r_.state() != TargetState::reserved) {  // the place was given up meanwhile
     signal_group(standby->process, SIGKILL);
     co_return;
   }
@@ -68,17 +69,16 @@ asio::awaitable<void> ReservationTask::start_standby() {
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
   scope_.context.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
-  spawn("watch the source of " + r_.migration, watch_source());
+  spawn("watch the source of " + r_.migration(), watch_source());
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
 /// decision for as long as it takes.
 asio::awaitable<void> ReservationTask::watch_source() {
   std::string logged;
-  while (!r_.is_granted() && r_.side.state() != TargetState::failed) {
+  while (!r_.is_granted() && r_.state() != TargetState::failed) {
     co_await pause_for(kLookAtSourceEvery);
-    const bool starts =
-        r_.side.state() == TargetState::reserved || r_.side.state() == TargetState::starting;
+    const bool starts = r_.state() == TargetState::reserved || r_.state() == TargetState::starting;
     if (starts && Clock::now() - made_at_ > park_max_) {
       fail(TargetEvent::standby_failed,
            Error(Code::timed_out,
@@ -96,7 +96,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
       if (scope_.context.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
-        spdlog::error("migration {}: {}", r_.migration, error.what());
+        spdlog::error("migration {}: {}", r_.migration(), error.what());
       }
     }
   }
@@ -105,11 +105,11 @@ asio::awaitable<void> ReservationTask::watch_source() {
 void ReservationTask::resume() {
   fail(TargetEvent::restarted,
        Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-  auto* instance = scope_.context.jobs.by_instance(r_.instance);
+  auto* instance = scope_.context.jobs.by_instance(r_.instance());
   const bool lives = instance != nullptr && instance->is_live();
   // Granted, and on a full disk its own record was not written after that.
   if (r_.is_granted() && lives && instance->job().standby) {
-    scope_.context.processes.promote(instance->job(), r_.side.record().epoch);
+    scope_.context.processes.promote(instance->job(), r_.epoch());
   }
   notify_source();
   if (lives) return;  // its end will be told
@@ -118,43 +118,43 @@ void ReservationTask::resume() {
 }
 
 void ReservationTask::grant(handover::Epoch epoch, const handover::Content& content) {
-  const auto before = r_.side.state();
+  const auto before = r_.state();
   executor_.apply(Message{Message::Kind::grant, epoch, content});
   if (r_.is_granted()) return;
-  if (r_.side.state() != before) {
+  if (r_.state() != before) {
     throw Error(Code::digest_mismatch,
-                fmt::format("the grant of migration {} is for another state", r_.migration));
+                fmt::format("the grant of migration {} is for another state", r_.migration()));
   }
   throw Error(before == TargetState::failed ? Code::not_found : Code::conflict,
-              fmt::format("migration {} is {} here and cannot be granted", r_.migration,
+              fmt::format("migration {} is {} here and cannot be granted", r_.migration(),
                           to_string(before)));
 }
 
 asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
-  const auto own = r_.side.record().epoch;
+  const auto own = r_.epoch();
   const bool taken_back = epoch > own;
-  const bool gone = r_.side.state() == TargetState::stopping;
+  const bool gone = r_.state() == TargetState::stopping;
   if ((r_.is_granted() && !taken_back) || gone) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
-                                            r_.migration, scope_.context.config.host_name));
+                                            r_.migration(), scope_.context.config.host_name));
   }
   source_.note_contact();
   const Error why(Code::cancelled, taken_back ? "an operator gave the job back to the source"
                                               : "the source's agent gave the migration up");
-  const auto state = r_.side.state();
+  const auto state = r_.state();
   executor_.apply(Message{Message::Kind::drop, taken_back ? epoch : own}, why);
-  if (r_.side.state() != state) {
-    spdlog::warn("migration {}: {}", r_.migration, r_.error.value_or(why).what());
+  if (r_.state() != state) {
+    spdlog::warn("migration {}: {}", r_.migration(), r_.record().error.value_or(why).what());
   }
-  const auto* instance = scope_.context.jobs.by_instance(r_.instance);
+  const auto* instance = scope_.context.jobs.by_instance(r_.instance());
   const bool ended = instance == nullptr || !instance->is_live();
-  if (r_.side.state() == TargetState::superseded && ended) {
+  if (r_.state() == TargetState::superseded && ended) {
     fail(TargetEvent::standby_ended,
          Error(Code::target_lost, "it had ended before the job was taken back"));
   }
   co_await arrival_.ended();
-  if (r_.side.state() != TargetState::superseded) {
-    co_await scope_.context.processes.stop(r_.instance, milliseconds(0));
+  if (r_.state() != TargetState::superseded) {
+    co_await scope_.context.processes.stop(r_.instance(), milliseconds(0));
   }
 }
 
@@ -162,15 +162,14 @@ asio::awaitable<void> ReservationTask::cancel(std::string by) {
   check_cancel(r_, scope_.context.config.host_name);
   // No grant can have been given: the source's agent waits for the word that it is verified.
   fail(TargetEvent::drop,
-       Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration,
+       Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration(),
                                           scope_.context.config.host_name)));
   co_await arrival_.ended();
-  co_await scope_.context.processes.stop(r_.instance, milliseconds(0));
+  co_await scope_.context.processes.stop(r_.instance(), milliseconds(0));
 }
 
 void ReservationTask::notify_source() {
-  if (r_.side.record().notice_pending)
-    spawn("tell the source of " + r_.migration, source_.notify());
+  if (r_.has_pending_notice()) spawn("tell the source of " + r_.migration(), source_.notify());
 }
 
 }  // namespace cardswap

@@ -15,29 +15,29 @@ namespace {
 using handover::Message;
 using handover::TargetEvent;
 using handover::TargetState;
-using Clock = std::chrono::steady_clock;
 
 /// The record of the place that is given.
 Reservation reservation_for(const ReservationRequest& wanted, const Caller& caller,
                             const ListenAddress& address,
                             std::vector<criu::NeededGpu> source_gpus) {
   const auto requester = requester_of(caller, wanted.from, wanted.from_api);
-  Reservation made;
-  made.migration = wanted.migration;
-  made.from = requester.from;
-  made.from_api = requester.from_api;
-  made.data_host = made.image_host = address.host;
-  if (!caller.owner) made.owner = caller.name;
+  ReservationRecord record;
+  record.migration = wanted.migration;
+  record.job = wanted.spec.name;
+  record.from = requester.from;
+  record.from_api = requester.from_api;
+  record.data_host = record.image_host = address.host;
+  if (!caller.owner) record.owner = caller.name;
+  record.data_token = random_hex(16);
+  record.arrive = wanted.arrive;
+  Reservation made(std::move(record));
+  made.arrived = false;
   made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
-  made.data_token = random_hex(16);
   if (wanted.encrypt) made.data_key = random_hex(32);
-  made.last_contact_at = Clock::now();
-  made.job = wanted.spec.name;
   made.spec = wanted.spec;
   made.device = wanted.device;
   made.state_bytes = wanted.state_bytes;
   made.framework = wanted.framework;
-  made.arrive = wanted.arrive;
   made.source_gpus = std::move(source_gpus);
   made.relocatable_bytes = wanted.relocatable_bytes;
   return made;
@@ -52,22 +52,22 @@ Reservations::Reservations(const HandoverContext& context, const Cordons& cordon
             {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
              .forgetting =
                  [this](const Reservation& r) {
-                   tasks_.erase(r.migration);
-                   if (!r.job.empty())
-                     (void)context_.jobs.standby_logs().forget(r.job, r.migration);
+                   tasks_.erase(r.migration());
+                   if (!r.record().job.empty())
+                     (void)context_.jobs.standby_logs().forget(r.record().job, r.migration());
                  }}),
       check_(context_, cordons, migrations, list_),
       park_max_(park_max) {}
 
 std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
-  auto& task = tasks_[r.migration];
+  auto& task = tasks_[r.migration()];
   if (!task) task = std::make_shared<ReservationTask>(context_, list_, r, park_max_);
   return task;
 }
 
 bool Reservations::is_in_use(const Reservation& r) const {
-  const auto found = tasks_.find(r.migration);
-  const auto* instance = context_.jobs.by_instance(r.instance);
+  const auto found = tasks_.find(r.migration());
+  const auto* instance = context_.jobs.by_instance(r.instance());
   return (found != tasks_.end() && found->second->is_pinned()) ||
          (instance != nullptr && instance->is_live());
 }
@@ -76,9 +76,9 @@ void Reservations::resume_after_restart() {
   for (auto& r : list_.all()) task_of(r)->resume();
   end_copies();
   std::erase_if(tasks_, [](const auto& one) {
-    return !one.second->is_pinned() && is_over(one.second->reservation().side.state());
+    return !one.second->is_pinned() && is_over(one.second->reservation().state());
   });
-  resume_logs(list_.all(), context_.jobs, context_.config);
+  resume_logs(list_, context_.jobs, context_.config);
   forget_old();
 }
 
@@ -139,7 +139,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
     co_await task->start_standby();
   } catch (...) {
     if (context_.tasks.is_stopping()) throw;
-    if (r.side.state() == TargetState::nothing) {  // nothing is on disk
+    if (r.state() == TargetState::nothing) {  // nothing is on disk
       tasks_.erase(wanted.migration);
       list_.remove(r);
       throw;
@@ -150,11 +150,11 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
                    .within(fmt::format("start the standby of {} on {}", wanted.spec.name,
                                        context_.config.host_name)));
   }
-  if (r.side.state() == TargetState::failed && r.error) {
+  if (r.state() == TargetState::failed && r.record().error) {
     co_return Offer{.accepted = false,
                     .code = Code::refused,
-                    .blocked_reasons = {r.error->failure()},
-                    .hint = r.error->hint()};
+                    .blocked_reasons = {r.record().error->failure()},
+                    .hint = r.record().error->hint()};
   }
   co_return Offer{.accepted = true};
 }
@@ -189,7 +189,7 @@ asio::awaitable<void> Reservations::cancel(std::string migration, std::string by
 bool may_restart(const Instance& instance, const Reservation* brought_by) {
   if (instance.job().newer_epoch != 0) return false;
   if (brought_by == nullptr) return instance.came_from.empty();
-  return brought_by->side.state() == TargetState::completed;
+  return brought_by->state() == TargetState::completed;
 }
 
 bool Reservations::may_restart(const Instance& instance) const {

@@ -12,13 +12,13 @@ void report_two_copies(const Reservation& r, const std::string& job, std::uint64
       stands ? fmt::format(
                    "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
                    "here, of epoch {}, stands for good; `cardswap stop {}` here ends it",
-                   job, r.migration, newer_epoch, r.from, r.side.record().epoch, job)
+                   job, r.migration(), newer_epoch, r.record().from, r.epoch(), job)
              : fmt::format(
                    "job {} is there twice (migration {}): epoch {} steps here; the copy at "
                    "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
-                   job, r.migration, r.side.record().epoch, r.from, job);
+                   job, r.migration(), r.epoch(), r.record().from, job);
   spdlog::error("{}", text);
-  events.emit({"two_epochs", text, job, {}, r.migration});
+  events.emit({"two_epochs", text, job, {}, r.migration()});
 }
 
 }  // namespace cardswap

@@ -34,6 +34,8 @@ class SourceLink final : public handover::Peer {
   void on_call_failed(const Error& failed);
   void on_decision(const DecisionAnswer& answer);
   void on_copy(const DecisionAnswer& answer);
+  /// Returns what was noted before.
+  bool note_doubt(bool in_doubt);
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 

@@ -28,15 +28,15 @@ std::string migration_of(const fs::path& file) {
 void prune_logs(std::list<Reservation>& reservations, JobTable& jobs) {
   std::map<std::string_view, std::size_t> of_maker;
   for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
-    if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
-    if (++of_maker[r->owner] <= kLogsOfMaker) continue;
-    r->log_gone = jobs.standby_logs().forget(r->job, r->migration);
+    if (r->state() != TargetState::failed || r->log_gone || r->record().job.empty()) continue;
+    if (++of_maker[r->record().owner] <= kLogsOfMaker) continue;
+    r->log_gone = jobs.standby_logs().forget(r->record().job, r->migration());
   }
 }
 
-void resume_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config) {
+void resume_logs(ReservationList& reservations, JobTable& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
-  for (auto& r : reservations) known.emplace(r.migration, &r);
+  for (auto& r : reservations.all()) known.emplace(r.migration(), &r);
   std::error_code gone;
   for (const auto& folder : fs::directory_iterator(config.job_dir("x").parent_path(), gone)) {
     if (folder.is_symlink(gone) || !folder.is_directory(gone)) continue;
@@ -48,7 +48,7 @@ void resume_logs(std::list<Reservation>& reservations, JobTable& jobs, const Con
     ids.erase(std::string());
     for (const auto& id : ids) {
       if (const auto found = known.find(id); found != known.end()) {
-        found->second->job = name;
+        reservations.note(*found->second, [&](ReservationNotes& notes) { notes.job = name; });
       } else {
         (void)jobs.standby_logs().forget(name, id);
       }

@@ -181,19 +181,20 @@ TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
 
 /// A histogram takes nothing back.
 TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
-  Migration m;
-  m.side = handover::SourceSide({handover::State::aborted, 2, 1});
-  m.result = MigrationResult::failed;
-  m.only().stats.strategy = "replay";
-  m.only().lost_time = stands();
+  MigrationRecord record;
+  record.side = handover::SourceSide({handover::State::aborted, 2, 1});
+  record.result = MigrationResult::failed;
+  TransferRecord transfer;
+  transfer.stats.strategy = "replay";
+  transfer.lost_time = stands();
   const auto counted = [&] {
     FinishedMigrations finished;
-    finished.add(m);
+    finished.add(Migration(record, {transfer}));
     const auto& lost = finished.times.at("replay").lost.at("failed");
     return lost.sum();
   };
   EXPECT_EQ(counted(), 0);
-  m.only().lost_time.end("");
+  transfer.lost_time.end("");
   EXPECT_DOUBLE_EQ(counted(), 0.1);
 }
 

@@ -21,19 +21,21 @@ class MigrationListTest : public ::testing::Test {
   MigrationListTest() { config_.host_name = "gpu-a"; }
 
   static Migration made(const std::string& id, State state, const std::string& instance,
-                        std::int64_t ended_at_ms = 0) {
-    Migration m;
-    m.id = id;
-    m.side = handover::SourceSide({state, 2, 1});
-    m.only().instance = instance;
-    m.ended_at_ms = ended_at_ms;
-    return m;
+                        std::int64_t ended_at_ms = 0, Timeline samples = {}) {
+    MigrationRecord record;
+    record.id = id;
+    record.side = handover::SourceSide({state, 2, 1});
+    record.ended_at_ms = ended_at_ms;
+    TransferRecord transfer;
+    transfer.instance = instance;
+    transfer.timeline = std::move(samples);
+    return {std::move(record), {std::move(transfer)}};
   }
   MigrationList list() {
     return {config_,
             journal_,
-            {.is_in_use = [this](const Migration& m) { return m.id == worked_on_; },
-             .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};
+            {.is_in_use = [this](const Migration& m) { return m.id() == worked_on_; },
+             .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id()); }}};
   }
 
   const test::TempDir dir_;
@@ -129,18 +131,37 @@ TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
 TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {
   auto all = list();
   const auto add = [&](int number) -> Migration& {
-    auto one = made("m-" + std::to_string(number), State::aborted, "i-1", 5);
-    one.only().timeline.add({.at_ms = 1, .phase = {}});
-    return all.add(std::move(one));
+    Timeline samples;
+    samples.add({.at_ms = 1, .phase = {}});
+    return all.add(
+        made("m-" + std::to_string(number), State::aborted, "i-1", 5, std::move(samples)));
   };
   auto& first = add(0);
   for (int i = 1; i < 200; ++i) add(i);
   all.forget_old_timelines();
-  EXPECT_FALSE(first.only().timeline.empty()) << "the 200th";
+  EXPECT_FALSE(first.only().record().timeline.empty()) << "the 200th";
   add(200);
   all.forget_old_timelines();
-  EXPECT_TRUE(first.only().timeline.empty());
-  EXPECT_FALSE(all.at("m-1").only().timeline.empty());
+  EXPECT_TRUE(first.only().record().timeline.empty());
+  EXPECT_FALSE(all.at("m-1").only().record().timeline.empty());
+}
+
+TEST_F(MigrationListTest, HasWhatIsNotedInMemoryAndOnTheDiskWithTheNextRecord) {
+  auto all = list();
+  auto& m = all.add(made("m-1", State::syncing, "i-1"));
+  all.note(m, [](MigrationNotes& notes) { notes.error = Error(Code::timed_out, "it took long"); });
+  all.note(m.only(), [](TransferRecord& record) { record.warning = "a log"; });
+  EXPECT_EQ(m.record().error->failure(), "it took long");
+  EXPECT_EQ(m.only().record().warning, "a log");
+  const auto on_disk = [this] {
+    auto next = list();
+    next.load();
+    const auto& read = next.at("m-1");
+    return std::pair(read.record().error.has_value(), read.only().record().warning);
+  };
+  EXPECT_EQ(on_disk(), std::pair(false, std::string()));
+  all.save(m);
+  EXPECT_EQ(on_disk(), std::pair(true, std::string("a log")));
 }
 
 TEST_F(MigrationListTest, SaysWhichHostHasNoSuchMigration) {

@@ -19,20 +19,25 @@ struct Lists {
   std::list<Reservation> incoming;
 
   void out(const std::string& id, State state, std::int64_t ended_at_ms) {
-    auto& m = outgoing.emplace_back();
-    m.id = id;
-    m.side = handover::SourceSide({state, 2, 1});
-    m.started_at_ms = 1;
-    m.ended_at_ms = ended_at_ms;
+    out(id, handover::SourceSide({state, 2, 1}), ended_at_ms);
+  }
+  void out(const std::string& id, handover::SourceSide side, std::int64_t ended_at_ms) {
+    MigrationRecord record;
+    record.id = id;
+    record.side = std::move(side);
+    record.started_at_ms = 1;
+    record.ended_at_ms = ended_at_ms;
+    outgoing.emplace_back(std::move(record), std::vector<TransferRecord>(1));
   }
   void in(const std::string& id, TargetState state, std::int64_t ended_at_ms) {
-    auto& r = incoming.emplace_back();
-    r.migration = id;
-    r.side = handover::TargetSide({state, 2, {}});
-    r.ended_at_ms = ended_at_ms;
+    ReservationRecord record;
+    record.migration = id;
+    record.side = handover::TargetSide({state, 2, {}});
+    record.ended_at_ms = ended_at_ms;
+    incoming.emplace_back(std::move(record));
   }
   [[nodiscard]] json::object listed(const Listing& listing) const {
-    const auto shown = [](const Reservation& r) { return json::object{{"id", r.migration}}; };
+    const auto shown = [](const Reservation& r) { return json::object{{"id", r.migration()}}; };
     return list_migrations(outgoing, incoming, shown, listing);
   }
 };
@@ -48,9 +53,9 @@ std::int64_t left_out(const json::object& answer) {
   return answer.at("left_out").to_number<std::int64_t>();
 }
 
-Lists some() {
+Lists some(const handover::SourceSide& old = handover::SourceSide({State::completed, 2, 1})) {
   Lists lists;
-  lists.out("old", State::completed, 10);
+  lists.out("old", old, 10);
   lists.in("old-in", TargetState::failed, 15);
   lists.out("newer", State::aborted, 20);
   lists.in("stands", TargetState::superseded, 0);
@@ -101,8 +106,7 @@ TEST(Listing, IsNoLongerThanAClientReads) {
 }
 
 TEST(Listing, KeepsInSightWhatSomebodyMustStillBeToldOf) {
-  auto lists = some();
-  lists.outgoing.front().side = handover::SourceSide({State::completed, 2, 102, {}, true});
+  const auto lists = some(handover::SourceSide({State::completed, 2, 102, {}, true}));
   const auto answer = lists.listed({.incoming = true, .limit = 1});
   EXPECT_THAT(ids(answer), ElementsAre("runs", "old", "stands", "newest-in"));
   EXPECT_THAT(ids(lists.listed({.running = true, .incoming = true})),

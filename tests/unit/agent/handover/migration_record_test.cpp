@@ -14,11 +14,13 @@ using handover::State;
 
 handover::Content some_content() { return {Digest{{7}}, 41}; }
 
-SourceRecord read_back(const SourceRecord& record) {
-  Migration m;
-  m.id = "m-1";
-  m.side = handover::SourceSide(record);
-  return migration_from_journal(journal_record(m)).side.record();
+std::vector<TransferRecord> one_transfer() { return std::vector<TransferRecord>(1); }
+
+SourceRecord read_back(const SourceRecord& source) {
+  MigrationRecord record;
+  record.id = "m-1";
+  record.side = handover::SourceSide(source);
+  return migration_from_journal(journal_record(record, one_transfer())).record().side.record();
 }
 
 TEST(MigrationRecord, IsItsSidesAfterTheJournal) {
@@ -38,7 +40,7 @@ SourceRecord of_an_old_release(const char* state, bool committed) {
     record["root"] = to_string(some_content().root);
     record["migrated_at_step"] = some_content().step;
   }
-  return migration_from_journal(from_version_2("migration", record)).side.record();
+  return migration_from_journal(from_version_2("migration", record)).record().side.record();
 }
 
 TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
@@ -61,10 +63,11 @@ TEST(MigrationRecord, WhoseStateCannotBeReadIsNeitherGivenUpNorAnythingElse) {
 }
 
 TEST(MigrationRecord, KeepsEachOfItsTransfers) {
-  Migration m;
-  m.id = "m-1";
-  m.spec.arrive = Arrival::criu;
-  auto& first = m.only();
+  MigrationRecord record;
+  record.id = "m-1";
+  record.spec.arrive = Arrival::criu;
+  std::vector<TransferRecord> transfers(2);
+  auto& first = transfers[0];
   first.instance = "i-1";
   first.from = "gpu-a/cuda:0";
   first.to = "gpu-b:7070/cuda:1";
@@ -81,13 +84,13 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   first.keeper = {11, 12};
   first.lost_time.has_report = true;
   first.lost_time.first_steps = {21, 22};
-  auto& second = m.transfers.emplace_back();
+  auto& second = transfers[1];
   second.rank = 1;
   second.instance = "i-2";
 
-  const auto again = migration_from_journal(journal_record(m));
+  const auto again = migration_from_journal(journal_record(record, transfers));
   ASSERT_EQ(again.transfers.size(), 2U);
-  const auto& one = again.transfers.front();
+  const auto& one = again.transfers.front().record();
   EXPECT_EQ(one.instance, "i-1");
   EXPECT_EQ(one.from, "gpu-a/cuda:0");
   EXPECT_EQ(one.device(), "cuda:0");
@@ -105,52 +108,19 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
   EXPECT_TRUE(one.lost_time.has_report);
   EXPECT_EQ(one.lost_time.first_steps, (std::vector<double>{21, 22}));
-  EXPECT_EQ(again.find("i-2")->rank, 1U);
+  EXPECT_EQ(again.find("i-2")->record().rank, 1U);
   EXPECT_EQ(again.find("i-3"), nullptr);
-}
-
-/// Tasks hold on to a migration's transfers, and to what this run has heard of them.
-TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
-  Migration m;
-  m.hold_at = "syncing";
-  auto& first = m.only();
-  first.on_source.step(CopyOnSource::converged, "m-1");
-  first.target.version = 7;
-  m.transfers.emplace_back().on_source.step(CopyOnSource::released, "m-1");
-
-  auto record = m.record();
-  auto transfers = m.transfer_records();
-  ASSERT_EQ(transfers.size(), 2U);
-  record.id = "m-1";
-  record.forced = MigrationSide::source;
-  record.result = MigrationResult::cancelled;
-  record.history.emplace_back("aborting", 5);
-  record.copy = handover::TargetState::granted;
-  transfers[0].instance = "i-1";
-  transfers[1].instance = "i-2";
-  transfers[1].warning = "a log";
-  EXPECT_EQ(m.id, "") << "nothing of it has happened yet";
-  m.adopt(record, transfers);
-
-  EXPECT_EQ(journal_record(m), journal_record(record, transfers));
-  EXPECT_EQ(m.copy, handover::TargetState::granted);
-  EXPECT_EQ(&m.transfers.front(), &first);
-  EXPECT_EQ(m.find("i-1"), &first);
-  EXPECT_EQ(m.find("i-2")->warning, "a log");
-  EXPECT_EQ(m.hold_at, "syncing");
-  EXPECT_EQ(first.on_source, CopyOnSource::converged);
-  EXPECT_EQ(first.target.version, 7U);
-  EXPECT_EQ(m.find("i-2")->on_source, CopyOnSource::released);
 }
 
 /// What users read of it is as it was when a migration had one process.
 TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
-  Migration m;
-  m.spec.to = "gpu-b:7070/cpu:0";
-  m.only().to = "10.0.0.2:7070/cpu:0";
-  m.only().instance = "i-1";
-  m.only().stats.transferred = 99;
-  const auto shown = to_json(m);
+  MigrationRecord record;
+  record.spec.to = "gpu-b:7070/cpu:0";
+  TransferRecord transfer;
+  transfer.to = "10.0.0.2:7070/cpu:0";
+  transfer.instance = "i-1";
+  transfer.stats.transferred = 99;
+  const auto shown = to_json(Migration(record, {transfer}));
   EXPECT_EQ(shown.at("to"), "gpu-b:7070/cpu:0");
   EXPECT_EQ(shown.at("instance"), "i-1");
   EXPECT_EQ(shown.at("progress").at("transferred"), 99);
@@ -173,27 +143,29 @@ TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
                                    {"downtime_ms", 61.5},
                                    {"progress", {{"transferred", 5000}, {"rounds", 2}}},
                                    {"keeper", {{"pid", 11}, {"start_time", 12}}}}));
-  EXPECT_EQ(m.spec.to, "gpu-b:7070/cpu:0");
-  EXPECT_EQ(m.only().to, "gpu-b:7070/cpu:0");
-  EXPECT_EQ(m.only().from, "gpu-a/cpu:0");
-  EXPECT_EQ(m.only().instance, "i-1");
-  EXPECT_EQ(m.only().downtime_ms, 61.5);
-  EXPECT_EQ(m.only().stats.transferred, 5000U);
-  EXPECT_EQ(m.only().keeper, (ProcessId{11, 12}));
+  EXPECT_EQ(m.spec().to, "gpu-b:7070/cpu:0");
+  EXPECT_EQ(m.only().record().to, "gpu-b:7070/cpu:0");
+  EXPECT_EQ(m.only().record().from, "gpu-a/cpu:0");
+  EXPECT_EQ(m.only().instance(), "i-1");
+  EXPECT_EQ(m.only().record().downtime_ms, 61.5);
+  EXPECT_EQ(m.only().record().stats.transferred, 5000U);
+  EXPECT_EQ(m.only().record().keeper, (ProcessId{11, 12}));
 }
 
 TEST(MigrationRecord, NamesItsResultAndTheSideThatItWasForcedTo) {
-  Migration m;
-  EXPECT_TRUE(journal_record(m).at("result").is_null());
-  EXPECT_TRUE(journal_record(m).at("forced").is_null());
-  EXPECT_EQ(migration_from_journal(journal_record(m)).result, std::nullopt);
-  EXPECT_EQ(migration_from_journal(journal_record(m)).forced, std::nullopt);
-  m.result = MigrationResult::checked;
-  m.forced = MigrationSide::target;
-  EXPECT_EQ(journal_record(m).at("result"), "checked");
-  EXPECT_EQ(journal_record(m).at("forced"), "target");
-  EXPECT_EQ(migration_from_journal(journal_record(m)).result, MigrationResult::checked);
-  EXPECT_EQ(migration_from_journal(journal_record(m)).forced, MigrationSide::target);
+  MigrationRecord record;
+  const auto written = [&] { return journal_record(record, one_transfer()); };
+  const auto read = [&] { return migration_from_journal(written()).record(); };
+  EXPECT_TRUE(written().at("result").is_null());
+  EXPECT_TRUE(written().at("forced").is_null());
+  EXPECT_EQ(read().result, std::nullopt);
+  EXPECT_EQ(read().forced, std::nullopt);
+  record.result = MigrationResult::checked;
+  record.forced = MigrationSide::target;
+  EXPECT_EQ(written().at("result"), "checked");
+  EXPECT_EQ(written().at("forced"), "target");
+  EXPECT_EQ(read().result, MigrationResult::checked);
+  EXPECT_EQ(read().forced, MigrationSide::target);
 }
 
 TEST(MigrationRecord, ThatMovesNothingIsNone) {

@@ -16,8 +16,9 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Reservation place(const std::string& migration, TargetState state, const std::string& owner = {}) {
-  Reservation r;
+ReservationRecord record_of(const std::string& migration, TargetState state,
+                            const std::string& owner = {}) {
+  ReservationRecord r;
   r.migration = migration;
   r.instance = "i-" + migration;
   r.job = "gpt";
@@ -26,6 +27,10 @@ Reservation place(const std::string& migration, TargetState state, const std::st
   r.side = handover::TargetSide({state, 2, {}});
   r.ended_at_ms = 5;
   return r;
+}
+
+Reservation place(const std::string& migration, TargetState state, const std::string& owner = {}) {
+  return Reservation(record_of(migration, state, owner));
 }
 
 class ReservationListTest : public ::testing::Test {
@@ -41,8 +46,8 @@ class ReservationListTest : public ::testing::Test {
   ReservationList list_{
       config_,
       journal_,
-      {.is_in_use = [this](const Reservation& r) { return r.migration == in_use_; },
-       .forgetting = [this](const Reservation& r) { forgotten_.push_back(r.migration); }}};
+      {.is_in_use = [this](const Reservation& r) { return r.migration() == in_use_; },
+       .forgetting = [this](const Reservation& r) { forgotten_.push_back(r.migration()); }}};
 };
 
 TEST_F(ReservationListTest, HasNothingForTheCertificateOfAnotherThanItsOwner) {
@@ -80,9 +85,9 @@ TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
   Job job;
   auto& instance = job.instances.emplace_back(job);
   instance.id = "i-new";
-  auto made = place("m-1", TargetState::failed);
-  made.instance.clear();
-  auto& r = list_.add(std::move(made));
+  auto record = record_of("m-1", TargetState::failed);
+  record.instance.clear();
+  auto& r = list_.add(Reservation(std::move(record)));
   EXPECT_EQ(list_.find(instance), nullptr) << "its standby is to be made";
   list_.set_instance(r, "i-new");
   EXPECT_EQ(list_.find(instance), &r);
@@ -100,10 +105,11 @@ TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
 }
 
 TEST_F(ReservationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
-  auto spoilt = to_journal(place("m-1", TargetState::granted));
+  auto spoilt = to_journal(record_of("m-1", TargetState::granted));
   spoilt["state"] = "grantd";
   journal_.put(Journal::Kind::reservation, "m-1", spoilt);
-  journal_.put(Journal::Kind::reservation, "m-2", to_journal(place("m-2", TargetState::granted)));
+  journal_.put(Journal::Kind::reservation, "m-2",
+               to_journal(record_of("m-2", TargetState::granted)));
   list_.load();
   EXPECT_THROW((void)list_.at("m-1"), Error) << "its source hears that nothing is known";
   EXPECT_TRUE(list_.at("m-2").is_granted());
@@ -127,9 +133,9 @@ TEST(MayRestart, IsSaidOfWhatBelongsHereForSure) {
 
 TEST_F(ReservationListTest, SaysAnewThatSomethingHasChanged) {
   auto& r = list_.add(place("m-1", TargetState::parked));
-  const auto before = r.version;
+  const auto before = r.record().version;
   list_.touch(r);
-  EXPECT_GT(r.version, before);
+  EXPECT_GT(r.record().version, before);
 }
 
 /// What `cancel` of a place says where it is too late, and nothing where it is not.

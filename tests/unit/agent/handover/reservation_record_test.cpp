@@ -65,16 +65,6 @@ TEST(ReservationRecord, WhoseStateCannotBeReadIsNoProof) {
   EXPECT_TRUE(refused());
 }
 
-TEST(ReservationRecord, IsKeptAsAWholeBesideWhatThisRunKnows) {
-  Reservation r;
-  r.data_key = "sealed";
-  r.arrived = true;
-  r.adopt(some_record());
-  EXPECT_EQ(to_journal(r), to_journal(some_record()));
-  EXPECT_EQ(r.data_key, "sealed");
-  EXPECT_TRUE(r.arrived);
-}
-
 TEST(Reservation, OfAFormerAgentHasItsProcessWhereCriuHadRestoredIt) {
   EXPECT_TRUE(Reservation(some_record()).arrived);
   auto started_anew = some_record();
@@ -87,8 +77,8 @@ TEST(Reservation, HasItsKeysNowhereButInWhatItsSourceIsTold) {
   r.data_key = "key-1";
   r.image_token = "key-2";
   r.image_key = "key-3";
-  EXPECT_THAT(boost::json::serialize(to_journal(r)), Not(HasSubstr("key-")));
-  EXPECT_THAT(boost::json::serialize(to_json(r)), Not(HasSubstr("key-")));
+  EXPECT_THAT(boost::json::serialize(to_journal(r.record())), Not(HasSubstr("key-")));
+  EXPECT_THAT(boost::json::serialize(to_json(r.record())), Not(HasSubstr("key-")));
   const auto told = to_source_json(r);
   for (const auto* secret : {"data_key", "image_token", "image_key"}) {
     EXPECT_THAT(std::string(told.at(secret).as_string()), HasSubstr("key-")) << secret;
@@ -96,13 +86,14 @@ TEST(Reservation, HasItsKeysNowhereButInWhatItsSourceIsTold) {
 }
 
 TEST(Reservation, KeepsItsJobsNameWhenItHasEnded) {
-  Reservation r;
-  r.migration = "m-1";
-  r.job = "gpt";
+  ReservationRecord record;
+  record.migration = "m-1";
+  record.job = "gpt";
+  Reservation r(std::move(record));
   r.spec = JobSpec{.name = "gpt"};
   r.forget_its_start();
   EXPECT_FALSE(r.spec);
-  EXPECT_EQ(reservation_from_journal(to_journal(r)).job, "gpt");
+  EXPECT_EQ(reservation_from_journal(to_journal(r.record())).job, "gpt");
 }
 
 }  // namespace

@@ -94,18 +94,20 @@ TEST(Timeline, LeavesOutWhatIsNoSample) {
 }
 
 TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
-  Migration m;
-  m.id = "m-1";
-  m.only().timeline.add(at(1));
-  EXPECT_FALSE(to_json(m).contains("timeline"));
-  const auto is_on_disk = [&m] {
-    return journal_record(m).at("transfers").at(0).as_object().contains("timeline");
+  MigrationRecord record;
+  record.id = "m-1";
+  std::vector<TransferRecord> transfers(1);
+  transfers[0].timeline.add(at(1));
+  EXPECT_FALSE(to_json(Migration(record, transfers)).contains("timeline"));
+  const auto is_on_disk = [&] {
+    return journal_record(record, transfers).at("transfers").at(0).as_object().contains("timeline");
   };
   EXPECT_FALSE(is_on_disk());
-  m.side = handover::SourceSide({State::aborted, 2, 1});
-  m.ended_at_ms = 10;
+  record.side = handover::SourceSide({State::aborted, 2, 1});
+  record.ended_at_ms = 10;
   EXPECT_TRUE(is_on_disk());
-  EXPECT_EQ(migration_from_journal(journal_record(m)).only().timeline, m.only().timeline);
+  const auto m = migration_from_journal(journal_record(record, transfers));
+  EXPECT_EQ(m.only().record().timeline, transfers[0].timeline);
   const auto served = timeline_json(m);
   EXPECT_THAT(served.at("samples").as_array(), SizeIs(1));
   EXPECT_TRUE(served.at("downtime").at("measured_ms").is_null());

@@ -63,7 +63,7 @@ TEST(TransferStates, OfAReleasedProcessHaveReachedNothing) {
 }
 
 TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
-  const Transfer transfer;
+  const Transfer transfer{TransferRecord()};
   EXPECT_EQ(transfer.on_source, CopyOnSource::training);
   EXPECT_EQ(transfer.target.place, PlaceAtTarget::unasked);
   EXPECT_EQ(transfer.target.line, TargetLine::answers);

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <optional>
 
-#include "tests/support/refused_job_records.h"
+#include "tests/support/refused_records.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
@@ -88,7 +88,7 @@ TEST_F(JobTableTest, MakesAJobThatIsKnownByNameAndTokenAndIsOnDiskOnceItIsSaved)
 
 TEST_F(JobTableTest, ChangesAStateThatTheDiskRefuses) {
   auto& instance = add("gpt", InstanceState::starting);
-  const test::RefusedJobRecords refused(dir_.path() / "j.db");
+  const test::RefusedRecords refused(dir_.path() / "j.db", "job");
   EXPECT_THROW(jobs_.save(instance.job()), Error);
   EXPECT_NO_THROW(jobs_.set_state(instance, InstanceState::running));
   EXPECT_EQ(instance.state, InstanceState::running);

@@ -28,13 +28,18 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
+/// What the journal holds of one that moves one process.
+struct Recorded : MigrationRecord {
+  TransferRecord transfer;
+};
+
 /// A migration as the agent has it, `scale` times as long as one second.
-Migration migration(double scale = 1) {
+Recorded migration(double scale = 1) {
   const auto ms = [&](double at) { return static_cast<std::int64_t>(at * scale); };
-  Migration m;
+  Recorded m;
   m.id = "m-1";
   m.spec.job = "gpt";
-  m.only().from = "a/cpu:0";
+  m.transfer.from = "a/cpu:0";
   m.spec.to = "b:7070/cpu:0";
   m.side = handover::SourceSide({State::completed, 2, 1, {Digest{{1}}, 17}});
   m.started_at_ms = 1'700'000'000'000;
@@ -50,20 +55,20 @@ Migration migration(double scale = 1) {
                {"completed", m.started_at_ms + ms(990)}};
   m.ended_at_ms = m.started_at_ms + ms(1000);
   m.result = MigrationResult::ok;
-  m.only().predicted_downtime_ms = 60;
-  m.only().downtime_ms = 40;
-  m.only().clock_error_ms = 0.1;
-  m.only().stats.phase = "verify";
-  m.only().stats.strategy = "replay";
-  m.only().stats.total = 8U << 20;
-  m.only().stats.transferred = 10U << 20;
-  m.only().stats.bytes_in_downtime = 1U << 20;
-  m.only().stats.freeze_scan_ms = 5;
-  m.only().stats.freeze_send_ms = 10;
-  m.only().stats.freeze_verify_ms = 5;
-  m.only().stats.hold_ms = 12;
-  m.only().stats.median_step_ms = 20;
-  m.only().stats.rounds = 2;
+  m.transfer.predicted_downtime_ms = 60;
+  m.transfer.downtime_ms = 40;
+  m.transfer.clock_error_ms = 0.1;
+  m.transfer.stats.phase = "verify";
+  m.transfer.stats.strategy = "replay";
+  m.transfer.stats.total = 8U << 20;
+  m.transfer.stats.transferred = 10U << 20;
+  m.transfer.stats.bytes_in_downtime = 1U << 20;
+  m.transfer.stats.freeze_scan_ms = 5;
+  m.transfer.stats.freeze_send_ms = 10;
+  m.transfer.stats.freeze_verify_ms = 5;
+  m.transfer.stats.hold_ms = 12;
+  m.transfer.stats.median_step_ms = 20;
+  m.transfer.stats.rounds = 2;
   TimelineSample sample;
   for (int i = 0; i <= 10; ++i) {
     sample.at_ms = ms(i * 90);
@@ -72,20 +77,23 @@ Migration migration(double scale = 1) {
     sample.step = static_cast<std::uint64_t>(7 + i);
     sample.transferred = i < 3 ? 0 : static_cast<std::uint64_t>(i - 2) << 20;
     sample.log_lag_bytes = i < 6 ? 0 : 4096;
-    m.only().timeline.add(sample);
+    m.transfer.timeline.add(sample);
   }
   return m;
 }
 
-Report report_of(const Migration& m) { return make_report(to_json(m), timeline_json(m)); }
+Report report_of(const Recorded& recorded) {
+  const Migration m(recorded, {recorded.transfer});
+  return make_report(to_json(m), timeline_json(m));
+}
 
 /// One that was given up while it synced.
-Migration given_up() {
+Recorded given_up() {
   auto m = migration();
   m.side = handover::SourceSide({State::aborted, 2, 1});
   m.result = MigrationResult::failed;
-  m.only().downtime_ms = 0;
-  m.only().predicted_downtime_ms = 0;
+  m.transfer.downtime_ms = 0;
+  m.transfer.predicted_downtime_ms = 0;
   m.history.resize(4);
   m.history.emplace_back("aborting", m.started_at_ms + 500);
   m.history.emplace_back("aborted", m.started_at_ms + 990);
@@ -113,7 +121,7 @@ TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
 /// Each of many steps waited, and none of that is downtime.
 TEST(Report, TellsFirstWhatTheJobLost) {
   auto m = migration();
-  auto& lost = m.only().lost_time;
+  auto& lost = m.transfer.lost_time;
   Lateness lateness({.step_ms = 20, .spread_ms = 1, .steps = 64});
   for (int i = 0; i < 30; ++i) lateness.add(50);
   (void)lost.merge(channel::LateSteps{"m-1", lateness, 20, 0, false});
@@ -141,15 +149,15 @@ TEST(Report, TellsFirstWhatTheJobLost) {
 TEST(Report, AccountsForWhatMovingTheProcessTook) {
   auto m = migration();
   m.spec.arrive = Arrival::criu;
-  m.only().downtime_ms = 400;
-  m.only().process = {};
-  m.only().process.freeze_ms = 25;
-  m.only().process.driver_suspend_ms = 40;
-  m.only().process.dump_ms = 100;
-  m.only().process.ship_ms = 50;
-  m.only().process.restore_ms = 120;
-  m.only().process.driver_resume_ms = 30;
-  m.only().process.verify_ms = 10;
+  m.transfer.downtime_ms = 400;
+  m.transfer.process = {};
+  m.transfer.process.freeze_ms = 25;
+  m.transfer.process.driver_suspend_ms = 40;
+  m.transfer.process.dump_ms = 100;
+  m.transfer.process.ship_ms = 50;
+  m.transfer.process.restore_ms = 120;
+  m.transfer.process.driver_resume_ms = 30;
+  m.transfer.process.verify_ms = 10;
   const auto r = report_of(m);
   std::vector<std::string> names;
   double sum = 0;
@@ -170,9 +178,9 @@ TEST(Report, AccountsForWhatMovingTheProcessTook) {
 TEST(Report, TellsOfAStagedGpu) {
   auto m = migration();
   const auto says = HasSubstr("passed through this host's");
-  m.only().stats.gpu_path = "staged";
+  m.transfer.stats.gpu_path = "staged";
   EXPECT_THAT(to_text(report_of(m)), says);
-  m.only().stats.gpu_path = "direct";
+  m.transfer.stats.gpu_path = "direct";
   EXPECT_THAT(to_text(report_of(m)), Not(says));
 }
 
@@ -199,8 +207,8 @@ TEST(Report, OfAFailureSaysWhyAndThatTheJobGoesOn) {
 
 TEST(Report, TellsWhatAnAuditFound) {
   auto m = migration();
-  m.only().stats.regions_not_replayed = 2;
-  m.only().stats.not_replayed = "model.a, model.b";
+  m.transfer.stats.regions_not_replayed = 2;
+  m.transfer.stats.not_replayed = "model.a, model.b";
   EXPECT_THAT(to_text(report_of(m)),
               HasSubstr("2 regions different after replay (model.a, model.b)"));
 }
@@ -208,7 +216,7 @@ TEST(Report, TellsWhatAnAuditFound) {
 TEST(Report, TellsOfAPredictionThatWasWrong) {
   auto m = migration();
   EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("the prediction was")));
-  m.only().downtime_ms = 400;
+  m.transfer.downtime_ms = 400;
   EXPECT_THAT(to_text(report_of(m)),
               AllOf(HasSubstr("the prediction was 60 ms, 412 ms was measured"),
                     HasSubstr("above the limit of 300 ms")));
@@ -232,12 +240,12 @@ TEST(Report, IsOfTheSameShapeWhetherItTookHalfASecondOrTwoHours) {
 TEST(Page, EscapesWhatStrangersNamed) {
   const std::string evil = "</title></style><script>alert('\"&\x01\xff')</script>";
   auto m = given_up();
-  m.id = m.spec.job = m.only().from = m.spec.to = m.only().stats.strategy =
-      m.only().stats.not_replayed = evil;
-  m.only().stats.regions_not_replayed = 1;
+  m.id = m.spec.job = m.transfer.from = m.spec.to = m.transfer.stats.strategy =
+      m.transfer.stats.not_replayed = evil;
+  m.transfer.stats.regions_not_replayed = 1;
   m.error = Error(Code::link_lost, evil, evil);
   m.history.emplace_back(evil, m.started_at_ms + 995);
-  m.only().timeline.add({.at_ms = 1000, .state = State::syncing, .phase = "<script>x</script>"});
+  m.transfer.timeline.add({.at_ms = 1000, .state = State::syncing, .phase = "<script>x</script>"});
   const auto page = to_html(report_of(m));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
   EXPECT_THAT(page, Not(HasSubstr("\x01")));

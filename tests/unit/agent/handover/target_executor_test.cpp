@@ -1,0 +1,122 @@
+#include "agent/handover/target/target_executor.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/handover_parts.h"
+#include "tests/support/refused_records.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetEvent;
+using handover::TargetState;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class TargetExecutorTest : public ::testing::Test, private RunningReservation {
+ protected:
+  TargetExecutorTest() {
+    r_.device = "cpu:0";
+    r_.spec.emplace().name = "gpt";
+    r_.state_bytes = 4096;
+    r_.data_key = "a key";
+    list_.note(r_, [](ReservationNotes& notes) { notes.warning = "a log"; });
+  }
+  static Reservation made() {
+    ReservationRecord record;
+    record.migration = "m-1";
+    record.instance = "i-1";
+    record.job = "gpt";
+    record.side = handover::TargetSide({TargetState::parked, 2, {}});
+    return Reservation(std::move(record));
+  }
+  static handover::Content held() { return {Digest{{7}}, 41}; }
+  /// The standby holds the whole state; `from` changes beside that.
+  void verify() {
+    auto next = r_.record().side;
+    const auto effects = next.verified(held());
+    executor_.apply(next, effects,
+                    [](ReservationRecord& record) { record.from = "changed beside it"; });
+  }
+  [[nodiscard]] std::vector<boost::json::object> on_disk() const {
+    return parts_.journal.all(Journal::Kind::reservation);
+  }
+
+  test::HandoverParts parts_;
+  ReservationList list_{parts_.config, parts_.journal, {}};
+  Reservation& r_ = list_.add(made());
+  const ReservationScope scope_{parts_.context, list_, r_, *this};
+  SourceLink source_{scope_};
+  CriuArrival arrival_{scope_};
+  TargetExecutor executor_{scope_, source_, arrival_};
+
+ private:
+  // RunningReservation, of which the executor and what it has in hand here ask nothing
+  void apply(TargetEvent) override {}
+  void apply(const handover::Message&) override {}
+  void apply(const handover::Message&, Error) override {}
+  void apply(const handover::Content&) override {}
+  void fail(TargetEvent, Error) override {}
+  void tick() override {}
+  void spawn(std::string name, asio::awaitable<void>) override { ADD_FAILURE() << name; }
+};
+
+TEST_F(TargetExecutorTest, KeepsARecordAsAWholeAndWhatThisRunKnowsOfIt) {
+  verify();
+  EXPECT_EQ(r_.state(), TargetState::verified);
+  EXPECT_EQ(r_.record().side.record().content, held());
+  EXPECT_EQ(r_.record().version, 2U);
+  EXPECT_EQ(r_.record().from, "changed beside it");
+  EXPECT_EQ(r_.record().warning, "a log");
+  ASSERT_THAT(on_disk(), SizeIs(1));
+  const auto kept = reservation_from_journal(on_disk().front());
+  EXPECT_EQ(kept.side.record().content, held());
+  EXPECT_EQ(kept.state(), TargetState::verified);
+  EXPECT_EQ(kept.from, "changed beside it");
+  EXPECT_EQ(kept.warning, "a log");
+
+  EXPECT_EQ(&list_.at("m-1"), &r_);
+  EXPECT_EQ(r_.device, "cpu:0");
+  ASSERT_TRUE(r_.spec);
+  EXPECT_EQ(r_.spec->name, "gpt");
+  EXPECT_EQ(r_.state_bytes, 4096U);
+  EXPECT_EQ(r_.data_key, "a key");
+}
+
+/// Method: the journal refuses the record of a verified place, and takes the next one.
+TEST_F(TargetExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
+  const auto before = to_journal(r_.record());
+  {
+    const test::RefusedRecords refused(parts_.dir.path() / "j.db", "reservation");
+    EXPECT_THROW(verify(), Error);
+  }
+  EXPECT_EQ(r_.state(), TargetState::parked);
+  EXPECT_EQ(r_.record().side.record().content, handover::Content{});
+  EXPECT_EQ(r_.record().version, 1U);
+  EXPECT_EQ(to_journal(r_.record()), before);
+  EXPECT_THAT(on_disk(), IsEmpty());
+
+  executor_.apply(held());
+  EXPECT_EQ(r_.state(), TargetState::verified);
+  EXPECT_EQ(r_.record().from, "") << "it went with the refused record";
+}
+
+/// That nothing steps here is known again after a restart: it needs no disk.
+TEST_F(TargetExecutorTest, FailsAPlaceAlthoughTheDiskRefusesThat) {
+  const test::RefusedRecords refused(parts_.dir.path() / "j.db", "reservation");
+  executor_.fail(TargetEvent::standby_failed, Error(Code::io, "the standby's disk is full"));
+  EXPECT_EQ(r_.state(), TargetState::failed);
+  ASSERT_TRUE(r_.record().error);
+  EXPECT_EQ(r_.record().error->failure(), "the standby's disk is full");
+  EXPECT_GT(r_.record().ended_at_ms, 0);
+  EXPECT_FALSE(r_.spec) << "what only its start needed";
+  EXPECT_THAT(on_disk(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace cardswap
