@@ -44,7 +44,7 @@ void MigrationOptions::add_to(CLI::App& command) {
       [](auto& spec, const auto& text) { spec.strategy = value_of<Strategy>("--strategy", text); });
   option(command, "--arrive", "auto",
          "standby (the program is started there), criu (its process moves whole), or auto: as the "
-         "job was started with",
+         "job was started with, and criu where no standby can take its program over",
          [](auto& spec, const auto& text) { spec.arrive = value_of<Arrival>("--arrive", text); })
       ->check(CLI::IsMember({"auto", "standby", "criu"}));
   option(command, "--max-stall,--max-downtime", "300ms",

@@ -291,6 +291,7 @@ std::string plan_text(const json::object& plan) {
   }
   if (text(plan, "arrive") == "criu") {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";
+    if (const auto why = text(plan, "arrive_why", ""); !why.empty()) result += why + "\n";
   }
   for (const auto& reason : array_at(plan, "blocked_reasons")) {
     result += fmt::format("blocked: {}\n", printable(reason.as_string()));

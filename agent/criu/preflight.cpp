@@ -37,6 +37,10 @@ constexpr std::string_view kSecret = "secret memory (memfd_secret), which nobody
 constexpr std::string_view kAsyncIo =
     "asynchronous I/O of the kernel (io_setup), whose requests would be lost";
 
+constexpr std::string_view kWithoutThem =
+    "start the job with `cardswap run --arrive criu`, where workers of DataLoaders do without, or "
+    "give those num_workers=0";
+
 bool is_one_of(const auto& list, const auto& thing) {
   return std::ranges::find(list, thing) != list.end();
 }
@@ -52,6 +56,17 @@ bool is_terminal(std::string_view path) {
 /// Shared memory without a name, which the kernel shows as a deleted file.
 bool is_unnamed_memory(std::string_view path) {
   return path == "/dev/zero" || path.starts_with("/memfd:");
+}
+/// What processes of Python's multiprocessing share, LibTorch's tensors included; empty: it is none
+/// of that.
+std::string_view of_multiprocessing(std::string_view deleted) {
+  if (deleted.starts_with("/dev/shm/sem.")) return "semaphores";
+  if (deleted.starts_with("/dev/shm/torch_")) return "tensors";
+  return {};
+}
+bool is_of_multiprocessing(std::string_view socket) {
+  return socket.find("/pymp-") != std::string_view::npos &&
+         socket.find("/listener-") != std::string_view::npos;
 }
 bool is_network(std::string_view protocol) {
   return protocol == "TCP" || protocol == "TCPv6" || protocol == "UDP" || protocol == "UDPv6";
@@ -188,11 +203,19 @@ class Preflight {
       return;
     } else if (!path.starts_with('/')) {
       say("has {} mapped, which CRIU does not move", path);
+    } else if (mapping.deleted && !of_multiprocessing(path).empty()) {
+      say_of_multiprocessing(path);
     } else if (mapping.deleted) {
       say("has {} mapped, which was deleted or replaced", path);
     } else if (path.starts_with("/dev/") && !is_shared_memory_file(path)) {
       say("has the device {} mapped", path);
     }
+  }
+
+  void say_of_multiprocessing(std::string_view path) {
+    say("shares {} with other processes by deleted files of /dev/shm, as Python's multiprocessing "
+        "does: {}",
+        of_multiprocessing(path), kWithoutThem);
   }
 
   void examine(const OpenDescriptor& thing) {
@@ -211,6 +234,7 @@ class Preflight {
       say("has {} open ({}, fd {}), which CRIU does not move", special, path, thing.fd);
     } else if (thing.deleted) {
       if (path == kSecretMemory) return say("has {}", kSecret);
+      if (!of_multiprocessing(path).empty()) return say_of_multiprocessing(path);
       if (!is_unnamed_memory(path)) say("has {} open (fd {}), which was deleted", path, thing.fd);
     } else if (thing.kind == Kind::character) {
       const bool moves = thing.major == kMemoryMajor && is_one_of(kMovingMemoryMinors, thing.minor);
@@ -295,7 +319,13 @@ class Preflight {
     } else if (is_unix(thing.protocol)) {
       const auto name = tree_.unix_names.find(inode);
       if (name == tree_.unix_names.end() || is_drivers(name->second)) return;
-      say("has a unix socket that others may call ({}, fd {})", name->second, thing.fd);
+      if (is_of_multiprocessing(name->second)) {
+        say("hands tensors over by a unix socket that others may call ({}), as Python's "
+            "multiprocessing does: {}",
+            name->second, kWithoutThem);
+      } else {
+        say("has a unix socket that others may call ({}, fd {})", name->second, thing.fd);
+      }
     } else if (thing.protocol == "NETLINK") {
       if (!tree_.netlink_bound.contains(inode)) return;
       say("talks to the kernel over a netlink socket (fd {}), whose address its copy cannot have",

@@ -30,6 +30,7 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
   spec.env[environment::kJob] = job.name();
   spec.env[environment::kToken] = instance.token;
   spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
+  spec.env[environment::kArrive] = to_string(job.spec.arrive);
   spec.env[environment::kDevice] = instance.device;
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);

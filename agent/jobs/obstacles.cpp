@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "migrator/base/utf8.h"
+#include "migrator/wire/moves_whole.h"
 
 namespace cardswap {
 namespace {
@@ -40,6 +41,13 @@ std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles,
   if (reasons.empty()) return std::nullopt;
   return Error(Code::refused,
                fmt::format("job {} cannot be moved: {}", job, fmt::join(reasons, "; ")), hint);
+}
+
+std::string why_it_moves_whole(const std::vector<channel::Obstacle>& obstacles) {
+  for (const auto& obstacle : obstacles) {
+    if (obstacle.what.ends_with(channel::kMovesWhole)) return as_utf8(obstacle.what);
+  }
+  return {};
 }
 
 boost::json::array obstacles_json(const std::vector<channel::Obstacle>& obstacles) {

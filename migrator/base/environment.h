@@ -11,6 +11,7 @@ inline constexpr const char* kSocket = "CARDSWAP_SOCKET";  ///< where the agent 
 inline constexpr const char* kJob = "CARDSWAP_JOB";        ///< its job's name
 inline constexpr const char* kToken = "CARDSWAP_TOKEN";    ///< proves whose process it is
 inline constexpr const char* kRole = "CARDSWAP_ROLE";      ///< kPrimary or kStandby
+inline constexpr const char* kArrive = "CARDSWAP_ARRIVE";  ///< how it moves by itself: "criu"
 inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< "cpu:0", "cuda:1": for the program
 
 inline constexpr const char* kPrimary = "primary";

@@ -16,7 +16,7 @@ from typing import Any
 
 ABI = 1
 PROCEED, MOVED = 0, 1
-LOADS_LAST = 1
+LOADS_LAST, MOVES_WHOLE = 1, 2
 
 
 class CardswapError(RuntimeError):
@@ -51,6 +51,7 @@ _ADOPT = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_char_p), c_size_t)
 _LOAD = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_uint64)
 _RELEASE = ctypes.CFUNCTYPE(None, c_void_p, c_uint64)
 _FORGET = ctypes.CFUNCTYPE(None, c_void_p)
+_RELOCATE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_uint64, c_void_p)
 _REPLAY = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_uint64, POINTER(Gradient), c_size_t)
 
 
@@ -59,6 +60,7 @@ class Callbacks(Structure):
         ("size", c_size_t), ("flags", c_uint64), ("regions", _TO_OUT), ("adopt", _ADOPT), ("save", _TO_OUT),
         ("load", _LOAD), ("look", _TO_OUT), ("release", _RELEASE), ("forget", _FORGET), ("parameters", _TO_OUT),
         ("rewritten", _TO_OUT), ("capture", _TO_OUT), ("replay", _REPLAY),
+        ("relocate", _RELOCATE),
     ]
 
 
@@ -107,6 +109,9 @@ def _declare(lib: ctypes.CDLL) -> None:
         ("before_step", c_int, [session, c_void_p]), ("boundary", c_int, [session]),
         ("is_standby", c_int, [session]), ("steps", c_uint64, [session]),
         ("digest", c_int, [session, c_char_p]), ("do_not_rehearse", c_int, [session, c_char_p]),
+        ("allocate", c_int, [session, c_char_p, c_uint64, POINTER(c_void_p)]),
+        ("let_go", None, [c_void_p]),
+        ("put_movable_regions", None, [c_void_p, POINTER(Region), c_size_t, c_uint64]),
         ("fail", None, [c_char_p]), ("put_regions", None, [c_void_p, POINTER(Region), c_size_t, c_uint64]),
         ("put_bytes", None, [c_void_p, c_char_p, c_uint64]), ("put_obstacle", None, [c_void_p, c_char_p, c_char_p]),
         ("put_parameters", None, [c_void_p, POINTER(Parameter), c_size_t]),
@@ -232,6 +237,17 @@ def _replay(thing, data, size, gradients, count):
     thing.replay(ctypes.string_at(data, size) if size else b"", [gradients[i] for i in range(count)])
 
 
+@_RELOCATE
+def _relocate(key, storage, home, size, keep):
+    """What does not want to, stays where it is."""
+    try:
+        return 0 if _things[key].relocate(storage, home, size, keep) else 1
+    except BaseException as error:
+        _interrupted(error)
+        log_failure(_things.get(key), "relocate", error)
+        return 1
+
+
 _regions, _save, _look = _to_out("put_regions"), _to_out("put_values"), _to_out("put_obstacles")
 _parameters, _rewritten, _capture = _to_out("put_parameters"), _to_out("put_rewritten"), _to_out("put_update")
 
@@ -241,8 +257,10 @@ class Thing:
 
     kind = "value"
     loads_last = False
+    moves_whole = False  # it is a program that says nothing of its state
     steps = False  # it is an optimizer
     replays = False  # and its steps can be done again
+    relocates = False  # its regions can live elsewhere
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -262,6 +280,10 @@ class Thing:
     def regions(self) -> tuple[list[Region], object]:
         """Its tensors, and what keeps their memory."""
         return [], None
+
+    def relocate(self, storage: int, home: int, size: int, keep: int) -> bool:
+        """Has a region live at `home`, for as long as `keep` is not let go. False: it stays."""
+        return False
 
     def adopt(self, names: list[str]) -> None:
         pass
@@ -296,12 +318,14 @@ class Thing:
 
 def track(session: c_void_p, thing: Thing) -> None:
     """Raises CardswapError for a name that is taken, or that has a '/'."""
-    calls = Callbacks(ctypes.sizeof(Callbacks), LOADS_LAST if thing.loads_last else 0, _regions, _adopt, _save, _load,
+    calls = Callbacks(ctypes.sizeof(Callbacks), thing.loads_last * LOADS_LAST + thing.moves_whole * MOVES_WHOLE, _regions, _adopt, _save, _load,
                       _look, _release, _forget)
     if thing.steps:
         calls.parameters = _parameters
     if thing.replays:
         calls.rewritten, calls.capture, calls.replay = _rewritten, _capture, _replay
+    if thing.relocates:
+        calls.relocate = _relocate
     key = id(thing)
     _things[key] = thing
     check(load().cardswap_track(session, thing.name.encode(), thing.kind.encode(), thing.type_name().encode(),

@@ -61,6 +61,14 @@ def _watch(torch: Any) -> None:
     if scaler is not None:
         _note_each(scaler, "scaler")
     register_optimizer_step_pre_hook(_on_step)
+    _watch_those_that_do_not_ask(torch)
+
+
+def _watch_those_that_do_not_ask(torch: Any) -> None:
+    from . import _automatic, _workers
+
+    _automatic.watch(torch)
+    _workers.watch(torch)
 
 
 def _watch_hugging_face(module: Any) -> None:

@@ -21,7 +21,7 @@ from ._module import ModuleThing
 from ._optimizer import OptimizerThing
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """To the job's log."""
     print(f"cardswap: {text}", file=sys.stderr, flush=True)
 
@@ -85,7 +85,7 @@ class Session:
             raise CardswapError(f"'{thing.name}' is tracked after the first boundary: a standby has only what was "
                                 "tracked before it; track everything before the loop", "conflict")
         if self._is_complete and self.has_agent:
-            _say(f"cannot move: {thing.kind} '{thing.name}' is new after the first boundary; begin with it before, or, "
+            say(f"cannot move: {thing.kind} '{thing.name}' is new after the first boundary; begin with it before, or, "
                  "if it is a new loader for the same place, name the place: cardswap.batches(loader, name='train')")
         library.track(handle, thing)
         self._names.add(thing.name)
@@ -119,6 +119,18 @@ class Session:
         if self.has_agent:
             self._tell_what_is_tracked()
 
+    def take_whole(self, program: library.Thing) -> None:
+        """Tracks `program` and nothing else: the rest goes with the process."""
+        self.add(program)
+        page = ctypes.c_void_p()  # so that there is something to send ahead, whatever the program has
+        library.check(self._lib.cardswap_allocate(self._handle, b"process", 1, ctypes.byref(page)))
+        self._is_complete = True
+        say("this program calls nothing of Cardswap: it moves as a whole process, with --arrive criu")
+
+    def is_ours(self) -> bool:
+        """Whether boundary() may be called here."""
+        return bool(self._open_handle) and os.getpid() == self._pid and threading.get_ident() == self._thread
+
     def _is_wrapper(self, optimizer: Any) -> bool:
         """Such as Accelerate's, which has the state of the one in it."""
         return any(thing.thing.state is optimizer.state for thing in self._optimizers.values())
@@ -129,16 +141,16 @@ class Session:
             for thing in self._things)
 
     def _tell_what_is_tracked(self) -> None:
-        _say("tracked: " + ", ".join(f"'{thing.name}' ({thing.kind})" for thing in self._things))
+        say("tracked: " + ", ".join(f"'{thing.name}' ({thing.kind})" for thing in self._things))
         for thing in self._things:
             for what, hint in thing.obstacles():
-                _say(f"cannot move: {thing.kind} '{thing.name}': {what}; {hint}")
+                say(f"cannot move: {thing.kind} '{thing.name}': {what}; {hint}")
         for loader in recorder.alive("loader") if not self.carries_loaders else ():
             if not any(_reads_for(thing, loader) for thing in self._things):
-                _say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
+                say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
                      "over cardswap.batches(loader)")
         for generator in self._untracked_generators():
-            _say(f"a {type(generator).__module__}.{type(generator).__qualname__} was made and is not tracked: where the "
+            say(f"a {type(generator).__module__}.{type(generator).__qualname__} was made and is not tracked: where the "
                  "training draws from it, cardswap.track('noise', generator) before the first boundary")
 
     def _untracked_generators(self) -> list[Any]:
@@ -218,7 +230,7 @@ class Session:
 
     def _leave(self) -> None:
         """The job goes on elsewhere: nothing of this program may run any more, no second "model saved" either."""
-        _say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
+        say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
         for hook in self.moved_hooks:
             try:
                 hook()
@@ -358,3 +370,13 @@ def current() -> Session | None:
             _session = Session()
             recorder.before_each_step(_session.before_step)
     return _session
+
+
+def begin_whole(program: library.Thing) -> Session:
+    """The session of a program that did not ask for one. Raises CardswapError."""
+    global _session
+    with _lock:
+        session = Session()
+        session.take_whole(program)
+        _session = session
+    return session

@@ -121,6 +121,12 @@ int cardswap_track(cardswap_session* session, const char* name, const char* kind
   });
 }
 
+int cardswap_allocate(cardswap_session* session, const char* name, uint64_t bytes, void** memory) {
+  return tried([&] {
+    *memory = opened(session).session.allocate(cardswap::required(name, "a name"), bytes).data();
+  });
+}
+
 int cardswap_before_step(cardswap_session* session, cardswap_thing* optimizer) {
   return tried([&] {
     auto& at = opened(session);

@@ -1,11 +1,14 @@
 #include "runtime/c_api/c_thing.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/wire/moves_whole.h"
 
 /// What a callback answers with.
 struct cardswap_out {
@@ -28,6 +31,13 @@ struct cardswap_out {
       no_memory = true;
     }
   }
+};
+
+/// What a program holds memory of Cardswap's by.
+struct cardswap_home {
+  explicit cardswap_home(std::shared_ptr<void> held) : keep(std::move(held)) {}
+  std::shared_ptr<void> keep;
+  const pid_t process = ::getpid();
 };
 
 namespace cardswap::c_api {
@@ -140,6 +150,9 @@ void Thing::look(std::vector<TrackedObstacle>& obstacles) {
   cardswap_out out;
   call(callbacks_.look, out);
   std::ranges::move(out.obstacles, std::back_inserter(obstacles));
+  if ((callbacks_.flags & CARDSWAP_MOVES_WHOLE) != 0) {
+    obstacles.push_back({std::string(channel::kMovesWhole), std::string(channel::kMovesWholeHint)});
+  }
 }
 
 std::vector<std::vector<const void*>> Thing::rewritten() {
@@ -177,7 +190,54 @@ void Thing::release(std::uint64_t token) const {
   if (callbacks_.release != nullptr) callbacks_.release(self_, token);
 }
 
+void Thing::relocate(const void* storage, std::span<std::byte> home,
+                     std::shared_ptr<void> keep) const {
+  if (callbacks_.relocate == nullptr) return;
+  auto* held = hold(std::move(keep));
+  // The program gives it back where it takes it.
+  if (callbacks_.relocate(self_, storage, home.data(), home.size(), held) != 0) let_go(held);
+}
+
+cardswap_home* hold(std::shared_ptr<void> keep) {
+  return std::make_unique<cardswap_home>(std::move(keep)).release();
+}
+
+void let_go(cardswap_home* keep) {
+  const std::unique_ptr<cardswap_home> held(keep);
+  // The memory is its parent's too, which goes on using it.
+  if (held && held->process != ::getpid()) {
+    (void)new std::shared_ptr<void>(std::move(held->keep));  // NOLINT: never given back
+  }
+}
+
 }  // namespace cardswap::c_api
+
+namespace {
+
+void put_regions(cardswap_out& out, std::span<const cardswap_region> regions, std::uint64_t token,
+                 bool movable) {
+  std::shared_ptr<const void> keep;
+  if (token != 0) keep = std::make_shared<cardswap::c_api::Kept>(out.releases, *out.thing, token);
+  for (const auto& one : regions) {
+    cardswap::TrackedRegion region;
+    region.name = cardswap::c_api::text(one.name);
+    region.dtype = cardswap::c_api::text(one.dtype);
+    region.shape = cardswap::c_api::text(one.shape);
+    region.memory = {static_cast<std::byte*>(one.memory), one.bytes};
+    region.storage = one.storage;
+    region.version = one.version;
+    region.keep_alive = keep;
+    if (movable) {
+      region.relocate = [thing = out.thing, storage = one.storage, bytes = one.bytes](
+                            std::byte* home, std::shared_ptr<void> held) {
+        thing->relocate(storage, {home, bytes}, std::move(held));
+      };
+    }
+    out.regions.push_back(std::move(region));
+  }
+}
+
+}  // namespace
 
 // ---- what callbacks put
 
@@ -185,21 +245,12 @@ using cardswap::c_api::Kept;
 
 void cardswap_put_regions(cardswap_out* out, const cardswap_region* regions, size_t count,
                           uint64_t token) {
-  out->fill([&] {
-    std::shared_ptr<const void> keep;
-    if (token != 0) keep = std::make_shared<Kept>(out->releases, *out->thing, token);
-    for (const auto& one : std::span(regions, count)) {
-      cardswap::TrackedRegion region;
-      region.name = cardswap::c_api::text(one.name);
-      region.dtype = cardswap::c_api::text(one.dtype);
-      region.shape = cardswap::c_api::text(one.shape);
-      region.memory = {static_cast<std::byte*>(one.memory), one.bytes};
-      region.storage = one.storage;
-      region.version = one.version;
-      region.keep_alive = keep;
-      out->regions.push_back(std::move(region));
-    }
-  });
+  out->fill([&] { put_regions(*out, std::span(regions, count), token, false); });
+}
+
+void cardswap_put_movable_regions(cardswap_out* out, const cardswap_region* regions, size_t count,
+                                  uint64_t token) {
+  out->fill([&] { put_regions(*out, std::span(regions, count), token, true); });
 }
 
 void cardswap_put_bytes(cardswap_out* out, const void* bytes, uint64_t size) {
@@ -246,5 +297,7 @@ void cardswap_put_gradients(cardswap_out* out, const cardswap_gradient* gradient
     }
   });
 }
+
+void cardswap_let_go(cardswap_home* keep) { cardswap::c_api::let_go(keep); }
 
 void cardswap_fail(const char* why) { cardswap::c_api::say_why(why); }

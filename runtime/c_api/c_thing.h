@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
   /// What it steps.
   [[nodiscard]] SteppedOptimizer stepped() const;
   void release(std::uint64_t token) const;
+  /// Has a region's storage live at `home`, if the program wants that.
+  void relocate(const void* storage, std::span<std::byte> home, std::shared_ptr<void> keep) const;
 
  private:
   void call(int (*callback)(void*, cardswap_out*), cardswap_out& out) const;
@@ -64,6 +67,10 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
   const std::string type_;
   const std::shared_ptr<Releases> releases_;
 };
+
+/// A hold for the program, and its end.
+[[nodiscard]] cardswap_home* hold(std::shared_ptr<void> keep);
+void let_go(cardswap_home* keep);
 
 /// Leaves the running callback's word for the call that made it.
 void say_why(const char* why);

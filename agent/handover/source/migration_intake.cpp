@@ -8,6 +8,7 @@
 
 #include "agent/base/units.h"
 #include "agent/handover/source/split_brain.h"
+#include "agent/jobs/obstacles.h"
 #include "agent/security/identity.h"
 #include "migrator/base/named.h"
 
@@ -40,9 +41,10 @@ void warn_of_plain_key(const MigrationRecord& m) {
 }
 
 /// `spec` as it was asked for, "auto" included.
-void choose_arrival(MigrationSpec& spec, const Job& job) {
+void choose_arrival(MigrationSpec& spec, const Instance& source) {
   if (spec.arrive == Arrival::automatic) {
-    const bool by_criu = job.spec.arrive == Arrival::criu;
+    const bool by_criu =
+        source.job().spec.arrive == Arrival::criu || !why_it_moves_whole(source.obstacles).empty();
     // What a job's program has forgotten is asked of a standby, however else it moves.
     spec.arrive = by_criu && spec.rehearse != Rehearsal::only ? Arrival::criu : Arrival::standby;
   }
@@ -83,7 +85,7 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   auto& spec = record.spec;
   spec = std::move(wanted.spec);
   (void)parse_destination(spec.to);
-  choose_arrival(spec, job);
+  choose_arrival(spec, source);
   choose_rehearsal(spec, job.uid());
   spec.encrypt = spec.encrypt || config_.encrypt_always;
   if (spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(record);
@@ -150,7 +152,9 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                                 : fmt::format("job {} has no Cardswap runtime attached", name),
                 source.attached
                     ? "try again after its first step"
-                    : "its program must open a cardswap::Session; docs/trainer-guide.md");
+                    : "its program must open a cardswap::Session (docs/trainer-guide.md), or be a "
+                      "PyTorch program whose Python has the cardswap package and that has taken a "
+                      "step (docs/python.md)");
   }
   const auto to = parse_destination(spec.to);
   if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device) {

@@ -148,6 +148,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
                                              {p.stall_ms, p.lost_ms});
     predictions.push_back(line_of(p, late, measured, m.spec().max_stall_ms));
   }
+  const auto whole = why_it_moves_whole(source.obstacles);
   const auto blocked = co_await find_blocks(planned, source.id, context);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{
@@ -167,6 +168,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
       {"link_rate_from", rate_from},
       {"strategy", to_string(chosen)},
       {"arrive", to_string(m.spec().arrive)},
+      {"arrive_why", by_criu ? whole : std::string()},
       {"predictions", predictions}};
 }
 

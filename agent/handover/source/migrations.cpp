@@ -79,6 +79,10 @@ const Migration& Migrations::start(MigrationRequest wanted) {
   context_.hub.send(source, channel::TimeSteps{m.id()});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec().job, m.id(),
                m.only().record().from, m.spec().to);
+  const auto whole = why_it_moves_whole(source.obstacles);
+  if (m.spec().arrive == Arrival::criu && !whole.empty()) {
+    spdlog::info("job {} migration {}: the process itself moves: {}", m.spec().job, m.id(), whole);
+  }
   task_of(m)->start();
   return m;
 }

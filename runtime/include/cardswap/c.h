@@ -48,6 +48,9 @@ struct cardswap_region {
   uint64_t version;     ///< grows with each change; 0: nobody counts
 };
 
+/// A hold on memory that Cardswap gave: cardswap_callbacks::relocate.
+typedef struct cardswap_home cardswap_home;
+
 /// A parameter that an optimizer steps.
 struct cardswap_parameter {
   uint32_t group;
@@ -100,10 +103,17 @@ struct cardswap_callbacks {
   /// Null: steps are not replayed, and the state goes by rounds.
   int (*replay)(void* self, const void* bytes, uint64_t size,
                 const struct cardswap_gradient* gradients, size_t count);
+  /// Copies the bytes of a region of cardswap_put_movable_regions() to `home`, and has the program
+  /// use that from now on: 0, and cardswap_let_go(keep) once it does so no more. Anything else:
+  /// the region stays where it is, which is no failure.
+  int (*relocate)(void* self, const void* storage, void* home, uint64_t bytes, cardswap_home* keep);
 };
 
 /// cardswap_callbacks::flags: loading other things may disturb this one, as with a generator.
 #define CARDSWAP_LOADS_LAST 1U
+/// cardswap_callbacks::flags: the thing is a program that says nothing of its state, so that no
+/// standby can take it over: its process moves whole or not at all.
+#define CARDSWAP_MOVES_WHOLE 2U
 
 /// CARDSWAP_ABI of the library, and the version of Cardswap: "0.1.0".
 CARDSWAP_EXPORT uint32_t cardswap_abi(void);
@@ -128,6 +138,10 @@ CARDSWAP_EXPORT void cardswap_close(cardswap_session* session);
 CARDSWAP_EXPORT int cardswap_track(cardswap_session* session, const char* name, const char* kind,
                                    const char* type, const struct cardswap_callbacks* callbacks,
                                    void* self, cardswap_thing** thing);
+/// Gives zeroed memory that is tracked under a name of its own and lives as long as the process: it
+/// can be sent ahead of a process that moves whole.
+CARDSWAP_EXPORT int cardswap_allocate(cardswap_session* session, const char* name, uint64_t bytes,
+                                      void** memory);
 /// Says that an optimizer is about to step; its gradients are there.
 CARDSWAP_EXPORT int cardswap_before_step(cardswap_session* session, cardswap_thing* optimizer);
 
@@ -147,11 +161,18 @@ CARDSWAP_EXPORT int cardswap_digest(cardswap_session* session, char text[33]);
 /// Says why no other process can take a step of this program; before the first boundary.
 CARDSWAP_EXPORT int cardswap_do_not_rehearse(cardswap_session* session, const char* why);
 
+/// What relocate() was given is not used any more. Any thread; a fork's copy is left alone.
+CARDSWAP_EXPORT void cardswap_let_go(cardswap_home* keep);
+
 // In callbacks alone. What is given is copied, but for the memory that is named.
 CARDSWAP_EXPORT void cardswap_fail(const char* why);
 /// `token`, if it is not 0, is released when none of this memory is used any more.
 CARDSWAP_EXPORT void cardswap_put_regions(cardswap_out* out, const struct cardswap_region* regions,
                                           size_t count, uint64_t token);
+/// Puts regions that relocate() can move, each with a storage.
+CARDSWAP_EXPORT void cardswap_put_movable_regions(cardswap_out* out,
+                                                  const struct cardswap_region* regions,
+                                                  size_t count, uint64_t token);
 CARDSWAP_EXPORT void cardswap_put_bytes(cardswap_out* out, const void* bytes, uint64_t size);
 CARDSWAP_EXPORT void cardswap_put_obstacle(cardswap_out* out, const char* what, const char* hint);
 CARDSWAP_EXPORT void cardswap_put_parameters(cardswap_out* out,

@@ -14,6 +14,7 @@
 namespace cardswap::criu {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -302,6 +303,17 @@ TEST(Preflight, NamesWhatIsNoFileThoughItLooksLikeOne) {
   auto secret = file_at("/secretmem");
   secret.deleted = true;
   EXPECT_THAT(reasons_to_stay(with(secret), {}), ElementsAre(HasSubstr("secret memory")));
+}
+
+TEST(Preflight, SaysOfPythonsWorkersWhatToDo) {
+  auto tree = with(file_at("/dev/shm/torch_740_3"));
+  tree.processes[0].open[0].deleted = true;
+  tree.processes[0].open.push_back(socket_of("UNIX-STREAM"));
+  tree.unix_names[31] = "/tmp/pymp-wogh8mlf/listener-3zm_pckp";
+  tree.processes[0].mappings = {{"/dev/shm/sem.rP3D", true, false, true, "1-2"}};
+  EXPECT_THAT(reasons_to_stay(tree, {}),
+              ElementsAre(HasSubstr("shares semaphores"), HasSubstr("shares tensors"),
+                          AllOf(HasSubstr("by a unix socket"), HasSubstr("num_workers=0"))));
 }
 
 TEST(Preflight, KeepsProcessesThatLiveElsewhere) {

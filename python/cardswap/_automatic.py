@@ -1,0 +1,194 @@
+"""Programs that call nothing of Cardswap: their processes move whole, with CRIU.
+
+A boundary is where an optimizer's gradients are cleared after its step, or where it steps again: any place of the main
+thread will do for a process that goes as it is, and there it holds least. What was recorded as it was made, models and
+optimizers, has its tensors sent ahead while the program trains.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from typing import Any, Iterator
+
+from . import _library as library
+from . import _recorder as recorder
+from . import _session as sessions
+from ._tensors import region_of, torch
+
+_LEAST = 4096  # bytes of a tensor: below it is not worth a way of its own
+
+
+class Program(library.Thing):
+    """Tensors of everything that was recorded: those that nothing shares can live in memory of Cardswap's."""
+
+    kind = "program"
+    moves_whole = relocates = True
+
+    def __init__(self) -> None:
+        super().__init__(os.path.basename(sys.argv[0]) or "python")
+        self._by_storage: dict[int, weakref.ref] = {}  # those that were told last
+
+    def put_regions(self, out: Any) -> None:
+        regions, owners = [], []
+        self._by_storage = {}
+        for name, tensor in _tensors():
+            try:
+                region, storage = region_of(name, tensor)
+            except Exception:  # on a GPU, not dense, of a type of its own: it goes with the process
+                continue
+            if region.bytes < _LEAST or region.storage in self._by_storage or not _is_alone(tensor, storage):
+                continue
+            region.name += b" at %x" % region.memory
+            self._by_storage[region.storage] = weakref.ref(tensor)
+            regions.append(region)
+            owners.append(storage)
+        if regions:
+            array = (library.Region * len(regions))(*regions)
+            library.load().cardswap_put_movable_regions(out, array, len(regions), self.keep(owners))
+
+    def relocate(self, storage: int, home: int, size: int, keep: int) -> bool:
+        tensor = self._by_storage.get(storage, lambda: None)()
+        if tensor is None:
+            return False
+        was = tensor.untyped_storage()
+        if was._cdata != storage or was.nbytes() != size or not _is_alone(tensor, was):
+            return False
+        memory = (ctypes.c_char * size).from_address(home)
+        ctypes.memmove(home, was.data_ptr(), size)
+        there = torch().frombuffer(memory, dtype=torch().uint8).untyped_storage()
+        moved = torch().empty(0, dtype=tensor.dtype)
+        moved.set_(there, tensor.storage_offset(), tensor.size(), tensor.stride())
+        tensor.data = moved
+        weakref.finalize(memory, library.load().cardswap_let_go, keep).atexit = False
+        return True
+
+
+def _tensors() -> Iterator[tuple[str, Any]]:
+    """Parameters, buffers and optimizer state of everything that was recorded; some of it twice."""
+    for module in recorder.alive("module"):
+        for table in ("_parameters", "_buffers"):
+            for name, tensor in (vars(module).get(table) or {}).items():
+                if tensor is not None:
+                    yield f"{type(module).__name__}.{name}", tensor
+    for optimizer in recorder.alive("optimizer"):
+        states = vars(optimizer).get("state")
+        for state in list(states.values()) if isinstance(states, dict) else ():
+            for name, value in state.items() if isinstance(state, dict) else ():
+                if torch().is_tensor(value):
+                    yield f"{type(optimizer).__name__}.{name}", value
+
+
+def _is_alone(tensor: Any, storage: Any) -> bool:
+    """Whether the tensor alone has its storage, so that it can be given another one: no view, no graph, no alias."""
+    t = torch()
+    count = getattr(t._C, "_storage_Use_Count", None)
+    return (count is not None and type(tensor) in (t.Tensor, t.nn.Parameter) and tensor.layout == t.strided
+            and not tensor.is_inference() and not storage.is_shared()
+            and count(storage._cdata) == 2)  # the tensor's, and that of `storage`
+
+
+# ---- whether a program is one of these
+
+_is_asked: bool | None = None  # whether the program itself has to do with Cardswap; none: it was not looked at
+
+
+def is_asked() -> bool:
+    """Whether the program imports the package by itself, or a framework's loop has begun a session. Decided once, when
+    it first matters: at an optimizer's first step, or as a loader's workers start."""
+    global _is_asked
+    if _is_asked is None:
+        _is_asked = sessions._session is not None or _is_imported()
+    return _is_asked
+
+
+def _is_imported() -> bool:
+    """Whether any module of others has the package, or a function of it, under some name."""
+    package = sys.modules["cardswap"]
+    ours = {id(package), *(id(getattr(package, name)) for name in package.__all__)}
+    return any(id(value) in ours for name, module in list(sys.modules.items())
+               if name.partition(".")[0] != "cardswap" and module is not None
+               for value in list(getattr(module, "__dict__", {}).values()))
+
+
+def moves_whole() -> bool:
+    """Whether a move of this program may be one of its processes as they are."""
+    return bool(os.environ.get("CARDSWAP_SOCKET")) and (os.environ.get("CARDSWAP_ARRIVE") == "criu" or not is_asked())
+
+
+# ---- its boundaries
+
+_stepped: set[int] = set()  # optimizers that stepped since the latest boundary
+_session: sessions.Session | None = None
+_is_over = False  # there are no boundaries of this kind, or no more of them
+
+
+def before_step(optimizer: Any, args: tuple, kwargs: dict) -> None:
+    """Called before each step of each optimizer."""
+    if _is_over or _session is None and not _begin():
+        return
+    if id(optimizer) in _stepped:
+        _boundary()
+    _stepped.add(id(optimizer))
+
+
+def after_clearing() -> None:
+    """Called when gradients were cleared."""
+    if _stepped:
+        _boundary()
+
+
+def _begin() -> bool:
+    global _session, _is_over
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None or is_asked():
+        _is_over = True
+        return False
+    if threading.current_thread() is not threading.main_thread():
+        return _give_up("its optimizer steps in another thread than the main one")
+    try:
+        _session = sessions.begin_whole(Program())
+    except Exception as error:
+        return _give_up(str(error))
+    return True
+
+
+def _give_up(why: str) -> bool:
+    """The program trains on, as one that has nothing to do with this."""
+    global _is_over
+    _is_over = True
+    sessions.say(f"this process cannot be moved: {why}")
+    return False
+
+
+def _boundary() -> None:
+    assert _session is not None
+    _stepped.clear()
+    if _session.is_ours():
+        try:
+            _session.boundary()
+        except library.CardswapError as error:
+            _give_up(str(error))
+
+
+def watch(torch_: Any) -> None:
+    """Begins, where an agent started the program."""
+    if not os.environ.get("CARDSWAP_SOCKET"):
+        return
+    recorder.before_each_step(before_step)
+    for cls in (torch_.optim.Optimizer, torch_.nn.Module):
+        _call_after_clearing(cls)
+
+
+def _call_after_clearing(cls: Any) -> None:
+    clear = cls.zero_grad
+
+    def zero_grad(self, *args, **kwargs):
+        clear(self, *args, **kwargs)
+        after_clearing()
+
+    zero_grad.__doc__, zero_grad.__wrapped__ = clear.__doc__, clear
+    cls.zero_grad = zero_grad

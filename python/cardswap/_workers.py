@@ -1,0 +1,147 @@
+"""Workers of DataLoaders that move with their program, where that moves whole.
+
+A loader's processes share semaphores and batches through files that they delete at once, and hand these over through
+sockets with names: no process that has such a thing can be moved. So here a semaphore lies in memory that the processes
+have in common, and so do large tensors of a batch; what is small goes through the pipe that they have anyway.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from typing import Any
+
+from . import _automatic as automatic
+from ._shelf import Shelf, shelf_of
+from ._tensors import torch
+
+_LARGE = 1 << 16  # bytes: what is smaller goes through the pipe
+_shelf: Shelf | None = None  # of the workers that were started last; none: they send in torch's way
+
+
+def watch(torch_: Any) -> None:
+    """Begins, where an agent started the program."""
+    import multiprocessing.reduction
+    import multiprocessing.synchronize
+    from torch.utils.data import dataloader
+
+    multiprocessing.synchronize._multiprocessing = _Semaphores()
+    _start_plainly(dataloader._MultiProcessingDataLoaderIter)
+    _make_storages_plainly(torch_.UntypedStorage)
+    usual = multiprocessing.reduction.ForkingPickler._extra_reducers[torch_.Tensor]
+    multiprocessing.reduction.ForkingPickler.register(
+        torch_.Tensor, lambda tensor: _plain(tensor) if _goes_plainly(tensor) else usual(tensor))
+
+
+# ---- semaphores
+
+class _Semaphores:
+    """In place of the module that `multiprocessing` makes its semaphores with."""
+
+    def __init__(self) -> None:
+        import _multiprocessing
+        self._inner = _multiprocessing
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+        class Shared(_multiprocessing.SemLock):
+            """One without a file; `memory` is where it lies."""
+
+        self._shared = Shared
+        outer = self
+
+        class SemLock(_multiprocessing.SemLock):
+            def __new__(cls, kind, value, maxvalue, name, unlink):
+                if unlink and automatic.moves_whole():  # a name that is deleted at once: for forks alone
+                    return outer._in_memory(kind, value, maxvalue)
+                return _multiprocessing.SemLock(kind, value, maxvalue, name, unlink)
+
+        self.SemLock = SemLock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def _in_memory(self, kind: int, value: int, maxvalue: int) -> Any:
+        memory = mmap.mmap(-1, mmap.PAGESIZE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        if self._libc.sem_init(ctypes.c_void_p(address), 1, ctypes.c_uint(value)) != 0:
+            raise OSError(ctypes.get_errno(), "sem_init")
+        lock = self._shared._rebuild(address, kind, maxvalue, None)
+        lock.memory = memory
+        return lock
+
+
+# ---- batches
+
+def _start_plainly(cls: Any) -> None:
+    start = cls.__init__
+
+    def begin(self, loader):
+        global _shelf
+        _shelf = self._cardswap_shelf = Shelf(loader.num_workers) if automatic.moves_whole() else None
+        start(self, loader)
+
+    cls.__init__ = begin
+
+
+def _worker() -> int | None:
+    """Which worker of such a loader this process is, if it is one."""
+    about = torch().utils.data.get_worker_info() if _shelf is not None else None
+    return about.id if about is not None else None
+
+
+def _make_storages_plainly(cls: Any) -> None:
+    shared = cls._new_shared.__func__
+
+    def make(cls_, size, *, device="cpu"):
+        worker = _worker()
+        if worker is None or torch().device(device).type != "cpu":
+            return shared(cls_, size, device=device)
+        memory = _shelf.take(worker, size) if size >= _LARGE else None
+        return cls_(size) if memory is None else _over(memory).untyped_storage()
+
+    cls._new_shared = classmethod(make)
+
+
+def _over(memory: Any) -> Any:
+    return torch().frombuffer(memory, dtype=torch().uint8)
+
+
+def _goes_plainly(tensor: Any) -> bool:
+    return (_worker() is not None and tensor.device.type == "cpu" and tensor.layout == torch().strided
+            and not tensor.requires_grad and not tensor.is_shared() and not tensor.is_quantized)
+
+
+def _plain(tensor: Any) -> tuple:
+    """What a tensor of the same strides is made of: what torch's own way keeps, and no more."""
+    sides, strides = tuple(tensor.size()), tuple(tensor.stride())
+    span = 1 + sum((side - 1) * stride for side, stride in zip(sides, strides)) if tensor.numel() else 0
+    size = span * tensor.element_size()
+    sent = _put_on_shelf(tensor.data_ptr(), size)
+    data = ctypes.string_at(tensor.data_ptr(), size) if size and sent is None else b""
+    return _made_of, (data, sent, size, tensor.dtype, sides, strides)
+
+
+def _put_on_shelf(address: int, size: int) -> tuple | None:
+    """Where the program finds it; None: it is small, or there is no room."""
+    worker = _worker()
+    if size < _LARGE:
+        return None
+    found = _shelf.send(worker, address)
+    if found is None:
+        memory = _shelf.take(worker, size)
+        if memory is None:
+            return None
+        ctypes.memmove(memory, address, size)
+        found = _shelf.send(worker, ctypes.addressof(memory))
+    return _shelf.number, worker, *found
+
+
+def _made_of(data: bytes, sent: tuple | None, size: int, dtype: Any, sides: tuple, strides: tuple) -> Any:
+    if sent is not None:
+        number, worker, slot, at = sent
+        whole = torch().frombuffer(shelf_of(number).received(worker, slot, at, size), dtype=dtype)
+    else:
+        whole = torch().empty(size // dtype.itemsize, dtype=dtype)  # aligned as any tensor, unlike `data`
+        if data:
+            ctypes.memmove(whole.data_ptr(), data, size)
+    return whole.as_strided(sides, strides)
