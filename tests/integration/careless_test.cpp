@@ -203,7 +203,7 @@ TEST_F(CarelessTrainer, IsRefusedForItsFrameworksNameByADryRunToo) {
     if (dry) arguments.emplace_back("--dry-run");
     const auto refused = a_.command(arguments);
     EXPECT_NE(refused.exit_code, 0);
-    EXPECT_THAT(refused.out + refused.err, HasSubstr("'framework' must be a line"));
+    EXPECT_THAT(refused.out + refused.err, HasSubstr("'framework' is no line"));
   }
   finish(a_);
   EXPECT_EQ(updates(), each_once());
