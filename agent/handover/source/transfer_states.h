@@ -98,13 +98,14 @@ inline constexpr std::array kContinuationSteps = [] {
 }();
 
 constexpr bool may_follow(CopyOnSource from, CopyOnSource to) {
-  return std::ranges::find(kCopySteps, StateStep{from, to}) != kCopySteps.end();
+  return std::ranges::find(kCopySteps, StateStep<CopyOnSource>{from, to}) != kCopySteps.end();
 }
 constexpr bool may_follow(PlaceAtTarget from, PlaceAtTarget to) {
-  return std::ranges::find(kPlaceSteps, StateStep{from, to}) != kPlaceSteps.end();
+  return std::ranges::find(kPlaceSteps, StateStep<PlaceAtTarget>{from, to}) != kPlaceSteps.end();
 }
 constexpr bool may_follow(Continuation from, Continuation to) {
-  return std::ranges::find(kContinuationSteps, StateStep{from, to}) != kContinuationSteps.end();
+  return std::ranges::find(kContinuationSteps, StateStep<Continuation>{from, to}) !=
+         kContinuationSteps.end();
 }
 // An agent may answer or not at any time, and be asked for either.
 constexpr bool may_follow(TargetLine, TargetLine) { return true; }
