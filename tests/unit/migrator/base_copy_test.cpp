@@ -28,7 +28,7 @@ TEST_F(BaseCopyTest, SendsAShardAsItWasWhenItWasCopied) {
   int between = 0;
   copy_.send_staged([&] { ++between; });
   const auto& sent = source_.target->payloads;
-  ASSERT_THAT(sent, SizeIs(2)) << "chunks of four floats";
+  ASSERT_THAT(sent, SizeIs(2)) << "a chunk and a half";
   for (std::size_t i = 0; i < sent.size(); ++i) {
     const auto& header = std::get<data::ChunkHeader>(sent[i].what);
     EXPECT_EQ(header.chunk, static_cast<ChunkId>(i));

@@ -74,14 +74,15 @@ class ScriptedTarget final : public NoLink {
   std::deque<data::Message> to_say_;
 };
 
-/// A program of two parameters of six floats each, which update nothing else.
+/// A program of two parameters of a chunk and a half each, which update nothing else.
 class TwoShards final : public SourceProgram {
  public:
-  static constexpr std::size_t kBytes = 6 * sizeof(float);
+  static constexpr std::size_t kFloats = 1536;
+  static constexpr std::size_t kBytes = kFloats * sizeof(float);
 
   StateView state_view() override {
     StateView view;
-    view.layout = Layout({{"a", "Float", "[6]", kBytes}, {"b", "Float", "[6]", kBytes}});
+    view.layout = Layout({{"a", "Float", "[1536]", kBytes}, {"b", "Float", "[1536]", kBytes}});
     view.memory = {a, b};
     view.devices = {shared_cpu_device(), shared_cpu_device()};
     view.step = steps;
@@ -97,10 +98,10 @@ class TwoShards final : public SourceProgram {
   std::uint64_t steps = 1;
 };
 
-/// A source of that program, connected to that target, with chunks of four floats.
+/// A source of that program, connected to that target, with the smallest chunks.
 class ReplayingSource {
  public:
-  static constexpr std::size_t kChunkBytes = 4 * sizeof(float);
+  static constexpr std::size_t kChunkBytes = 4096;
 
   explicit ReplayingSource(bool multiplies = false)
       : context(
@@ -116,9 +117,9 @@ class ReplayingSource {
     const auto view = program.state_view();
     (void)units.follow(view.layout, *view.shards, {});
   }
-  /// A gradient of six floats that are all `value`.
+  /// A gradient of floats that are all `value`.
   static CapturedGradient gradient(std::uint32_t parameter, float value) {
-    const auto floats = std::make_shared<std::vector<float>>(6, value);
+    const auto floats = std::make_shared<std::vector<float>>(TwoShards::kFloats, value);
     return {ParameterId{parameter}, std::as_bytes(std::span(*floats)), floats};
   }
   static UpdateEntry entry(std::uint64_t step, std::vector<CapturedGradient> gradients) {
