@@ -61,6 +61,7 @@ void JournalledEngine::report(Finding finding, const std::string& called) {
     return;
   }
   observe(std::move(finding));
+  due_.notify();
 }
 
 void JournalledEngine::set_source(const std::string& source, const std::string& state) {
@@ -79,7 +80,6 @@ void JournalledEngine::emit_event(Event event) {
 void JournalledEngine::observe(Finding finding) {
   finding.at = now();
   engine_.observe(finding);
-  due_.notify();
 }
 void JournalledEngine::move_ended(std::uint64_t incident, const std::string& job_uid, bool moved) {
   engine_.move_ended(incident, job_uid, moved, now());

@@ -38,6 +38,8 @@ class JournalledEngine {
   // What changes the engine, as of now: each is what the DecisionEngine's is, notifies due(), and
   // is on disk with the next write.
   void emit_event(Event event);
+  /// Notifies nobody: a webhook has thousands, and each would be written by itself. Whoever has
+  /// observed the last of them emits an event, or reports.
   void observe(Finding finding);
   void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved);
   void not_placed(const Move& move, const std::string& why);
