@@ -101,7 +101,7 @@ class NoLine(Moves):
             lacks("criu", "root alone can dump processes")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-no-line-"))
         self.addCleanup(subprocess.run, ["rm", "-rf", self.folder])
-        self.log, self.hurry, self.ends = (self.folder / name for name in ("losses", "hurry", "ends"))
+        self.log, self.until, self.ends = (self.folder / name for name in ("losses", "until", "ends"))
         self.python = environment_with_the_package(self.folder / "venv")
         self.network = Network()
         self.addCleanup(self.network.close)
@@ -117,6 +117,7 @@ class NoLine(Moves):
         """Moves it once its log says `after`; gives what the second move told."""
         self.start(PROGRAMS + program, *arguments)
         if after:
+            self.allow(30)
             wait_until(lambda: after in self.log.read_text(), after)
         for source, target in ((self.a, self.b), (self.b, self.a)):
             done = self.move(source, target, "--arrive", arrive, "-o", "json")

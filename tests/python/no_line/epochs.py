@@ -27,5 +27,5 @@ for epoch in range(max(args.steps // len(loader), 1)):
     model.eval()
     with torch.no_grad():
         best = max(best, int((model(features).argmax(1) == features[:, :4].argmax(1)).sum()))
-    log.write(f"after epoch {epoch}: {best} right at best", scheduler.get_last_lr()[0])
+    log.note(f"after epoch {epoch}: {best} right at best", scheduler.get_last_lr()[0])
 log.end(model, optimizer, scheduler)

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import os
 import random
 import time
 
@@ -14,8 +13,7 @@ def options(**more):
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--loss-log", default="/dev/stdout")
-    parser.add_argument("--step-ms", type=float, default=0, help="how long to wait at each step")
-    parser.add_argument("--hurry", default="", help="a file: once it is there, no step waits")
+    parser.add_argument("--until", default="", help="a file with a number: of steps that may be taken by now")
     for name, default in more.items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)
     for seed in (torch.manual_seed, random.seed, numpy.random.seed):
@@ -28,12 +26,22 @@ class Log:
     def __init__(self, args):
         self._args = args
         self._file = open(args.loss_log, "a")
+        self._steps = 0
 
     def write(self, step, loss):
-        self._file.write(f"step {step} loss {float(loss).hex()}\n")
+        self.note(f"step {step}", loss)
+        self._steps += 1
+        # One more than that: some clear their gradients, where a step is over, before the next one alone.
+        while self._args.until and self._steps > self._may_take():
+            time.sleep(0.005)
+
+    def _may_take(self):
+        with open(self._args.until) as file:
+            return int(file.read())
+
+    def note(self, what, value):
+        self._file.write(f"{what} loss {float(value).hex()}\n")
         self._file.flush()
-        if self._args.step_ms > 0 and not os.path.exists(self._args.hurry):
-            time.sleep(self._args.step_ms / 1000)
 
     def end(self, *things):
         """With a digest of all the tensors that the things' state_dict() have, and of the generators."""
