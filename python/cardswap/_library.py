@@ -318,8 +318,8 @@ class Thing:
 
 def track(session: c_void_p, thing: Thing) -> None:
     """Raises CardswapError for a name that is taken, or that has a '/'."""
-    calls = Callbacks(ctypes.sizeof(Callbacks), thing.loads_last * LOADS_LAST + thing.moves_whole * MOVES_WHOLE, _regions, _adopt, _save, _load,
-                      _look, _release, _forget)
+    flags = thing.loads_last * LOADS_LAST | thing.moves_whole * MOVES_WHOLE
+    calls = Callbacks(ctypes.sizeof(Callbacks), flags, _regions, _adopt, _save, _load, _look, _release, _forget)
     if thing.steps:
         calls.parameters = _parameters
     if thing.replays:

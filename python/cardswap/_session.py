@@ -86,7 +86,7 @@ class Session:
                                 "tracked before it; track everything before the loop", "conflict")
         if self._is_complete and self.has_agent:
             say(f"cannot move: {thing.kind} '{thing.name}' is new after the first boundary; begin with it before, or, "
-                 "if it is a new loader for the same place, name the place: cardswap.batches(loader, name='train')")
+                "if it is a new loader for the same place, name the place: cardswap.batches(loader, name='train')")
         library.track(handle, thing)
         self._names.add(thing.name)
         self._things.append(thing)
@@ -148,10 +148,10 @@ class Session:
         for loader in recorder.alive("loader") if not self.carries_loaders else ():
             if not any(_reads_for(thing, loader) for thing in self._things):
                 say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
-                     "over cardswap.batches(loader)")
+                    "over cardswap.batches(loader)")
         for generator in self._untracked_generators():
             say(f"a {type(generator).__module__}.{type(generator).__qualname__} was made and is not tracked: where the "
-                 "training draws from it, cardswap.track('noise', generator) before the first boundary")
+                "training draws from it, cardswap.track('noise', generator) before the first boundary")
 
     def _untracked_generators(self) -> list[Any]:
         numpy = sys.modules.get("numpy")

@@ -5,10 +5,9 @@
 
 #include <gmock/gmock.h>
 
-#include "agent/jobs/jobs.h"
+#include "tests/support/handover_parts.h"
 #include "tests/support/process.h"
 #include "tests/support/scripted_peer.h"
-#include "tests/support/temp_dir.h"
 
 namespace cardswap::test {
 namespace {
@@ -18,7 +17,6 @@ using namespace std::chrono_literals;
 class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
  protected:
   LostTimeCollectorTest() {
-    config_.data_dir = dir_.path();
     MigrationRecord record;
     record.id = "m-1";
     record.side = handover::SourceSide({handover::State::completed, 2, 1});
@@ -27,13 +25,13 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     transfer.to = peer_.at("cpu:0");
     transfer.lost_time.has_report = true;
     m_ = &list_.add(Migration(std::move(record), {std::move(transfer)}));
-    scope_.emplace(MigrationScope{handover_, list_, *m_, *this});
+    scope_.emplace(MigrationScope{parts_.context, list_, *m_, *this});
     collector_.emplace(*scope_, targets_, book_);
   }
   ~LostTimeCollectorTest() override {
-    tasks_.stop();
-    context_.restart();
-    context_.run_for(10s);
+    parts_.tasks.stop();
+    parts_.io.restart();
+    parts_.io.run_for(10s);
   }
   void tells(const std::string& first_steps, bool over) {
     peer_.follow([=](const ScriptedPeer::Asked&) -> ScriptedPeer::Answer {
@@ -42,28 +40,16 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     });
   }
   void run_for(std::chrono::milliseconds time) {
-    context_.restart();
-    context_.run_for(time);
+    parts_.io.restart();
+    parts_.io.run_for(time);
   }
   [[nodiscard]] const LostTime& lost() const { return m_->only().record().lost_time; }
 
-  const TempDir dir_;
+  HandoverParts parts_;
   ScriptedPeer peer_{[](const ScriptedPeer::Asked&) { return ScriptedPeer::Answer{"{}"}; }};
-  asio::io_context context_;
-  TaskGroup tasks_{context_};
-  Config config_;
-  Journal journal_{dir_.path() / "j.db"};
-  EventSink events_;
-  Jobs jobs_{tasks_, config_, journal_, events_};
-  RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
-  criu::Host criu_{context_, config_, journal_};
-  HandoverGate gate_;
-  HandoverContext handover_{
-      context_,        tasks_, config_, journal_, jobs_.table(), jobs_.processes(),
-      jobs_.devices(), hub_,   criu_,   gate_,    events_};
-  MigrationList list_{config_, journal_, {}};
-  TargetClient targets_{tasks_};
-  PredictionBook book_{dir_.path() / "predictions.json", "gpu-a"};
+  MigrationList list_{parts_.config, parts_.journal, {}};
+  TargetClient targets_{parts_.tasks};
+  PredictionBook book_{parts_.dir.path() / "predictions.json", "gpu-a"};
   Migration* m_ = nullptr;  // of the list
   std::optional<MigrationScope> scope_;
   std::optional<LostTimeCollector> collector_;
@@ -77,13 +63,13 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
   [[nodiscard]] Deadline deadline() const override { return Deadline::max(); }
   asio::awaitable<void> wait_at_failpoint(std::string_view) override { co_return; }
   void spawn(std::string name, asio::awaitable<void> work) override {
-    tasks_.spawn(std::move(name), std::move(work));
+    parts_.tasks.spawn(std::move(name), std::move(work));
   }
 };
 
 TEST_F(LostTimeCollectorTest, KeepsItsOwnPaceWithATargetThatAnswersAtOnceAndNeverEnds) {
   tells("[1.0]", false);
-  tasks_.spawn("hear", collector_->collect_first_steps());
+  parts_.tasks.spawn("hear", collector_->collect_first_steps());
   run_for(2s);
   EXPECT_GE(peer_.exchanges(), 2U);
   EXPECT_LE(peer_.exchanges(), 30U) << "it sets the pace of this agent's questions";
