@@ -20,7 +20,7 @@ constexpr double kScanBeside = 0.7;
 class Walk {
  public:
   Walk(const Measurements& measured, bool holds)
-      : m_(measured),
+      : measured_(measured),
         step_(std::max(measured.step_ms, 1.0)),
         gradients_(link_ms(measured, static_cast<double>(measured.update_bytes))),
         base_(link_ms(measured, static_cast<double>(measured.replayed_bytes))),
@@ -60,8 +60,8 @@ class Walk {
 
   /// The base copy is complete: until an audit has told what it found.
   void audit() {
-    const bool slow = log_outlasts_a_step(m_);
-    const double each = slow ? gradients_ * m_.rest_share : 0;
+    const bool slow = log_outlasts_a_step(measured_);
+    const double each = slow ? gradients_ * measured_.rest_share : 0;
     at_.sync_ms += kStepsToAudit * (step_ + each);
     log_sent_ += kStepsToAudit * gradients_;
     if (slow) {
@@ -70,24 +70,26 @@ class Walk {
       late(kStepsToAudit * each + before, each + before);
     }
     lagging_ = false;
-    const double scan = digest_ms(m_, static_cast<double>(m_.state_bytes)) - kScanBeside * step_;
+    const double scan =
+        digest_ms(measured_, static_cast<double>(measured_.state_bytes)) - kScanBeside * step_;
     if (scan > 0) late(scan, scan);
   }
 
   /// With the freeze that would be now.
   [[nodiscard]] ReplayCourse frozen() const {
     auto course = at_;
-    auto then = m_;
-    const auto left = static_cast<double>(m_.replayed_bytes) * (1 - at_.copied);
-    const auto entry = static_cast<double>(m_.update_bytes) * at_.copied;
-    const double rest = at_.holds || is_whole() ? m_.rest_share : 1;  // others have gone ahead
+    auto then = measured_;
+    const auto left = static_cast<double>(measured_.replayed_bytes) * (1 - at_.copied);
+    const auto entry = static_cast<double>(measured_.update_bytes) * at_.copied;
+    const double rest =
+        at_.holds || is_whole() ? measured_.rest_share : 1;  // others have gone ahead
     then.dirty_bytes = static_cast<std::uint64_t>(left + entry * ((lagging_ ? 1 : 0) + rest));
     const auto stands = expected_stands(then);
     course.freeze_ms = stands.all();
     course.stall_ms = std::max(course.stall_ms, stands.longest());
     course.lost_ms += course.freeze_ms;
     const double logged_ms = log_sent_ - logged_before_;
-    const double bytes_a_ms = base_ > 0 ? static_cast<double>(m_.replayed_bytes) / base_ : 0;
+    const double bytes_a_ms = base_ > 0 ? static_cast<double>(measured_.replayed_bytes) / base_ : 0;
     course.logged = static_cast<std::uint64_t>(logged_ms * bytes_a_ms);
     return course;
   }
@@ -98,7 +100,7 @@ class Walk {
     at_.stall_ms = std::max(at_.stall_ms, each);
   }
 
-  const Measurements& m_;
+  const Measurements& measured_;
   const double step_;
   const double gradients_;  // on the link, of one step
   const double base_;       // on the link

@@ -24,8 +24,8 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     transfer.instance = "i-1";
     transfer.to = peer_.at("cpu:0");
     transfer.lost_time.has_report = true;
-    m_ = &list_.add(Migration(std::move(record), {std::move(transfer)}));
-    scope_.emplace(MigrationScope{parts_.context, list_, *m_, *this});
+    migration_ = &list_.add(Migration(std::move(record), {std::move(transfer)}));
+    scope_.emplace(MigrationScope{parts_.context, list_, *migration_, *this});
     collector_.emplace(*scope_, targets_, book_);
   }
   ~LostTimeCollectorTest() override {
@@ -43,14 +43,14 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     parts_.io.restart();
     parts_.io.run_for(time);
   }
-  [[nodiscard]] const LostTime& lost() const { return m_->only().record().lost_time; }
+  [[nodiscard]] const LostTime& lost() const { return migration_->only().record().lost_time; }
 
   HandoverParts parts_;
   ScriptedPeer peer_{[](const ScriptedPeer::Asked&) { return ScriptedPeer::Answer{"{}"}; }};
   MigrationList list_{parts_.config, parts_.journal, {}};
   TargetClient targets_{parts_.tasks};
   PredictionBook book_{parts_.dir.path() / "predictions.json", "gpu-a"};
-  Migration* m_ = nullptr;  // of the list
+  Migration* migration_ = nullptr;  // of the list
   std::optional<MigrationScope> scope_;
   std::optional<LostTimeCollector> collector_;
 

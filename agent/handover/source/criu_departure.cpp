@@ -49,7 +49,7 @@ class CriuDeparture::ContinuationScope {
   ContinuationScope(const ContinuationScope&) = delete;
   ContinuationScope& operator=(const ContinuationScope&) = delete;
   ~ContinuationScope() {
-    if (!of_.has_gpus_back()) of_.continuation_.step(Continuation::none, of_.m_.id());
+    if (!of_.has_gpus_back()) of_.continuation_.step(Continuation::none, of_.migration_.id());
     of_.scope_.list.changed().notify();
   }
 
@@ -58,7 +58,7 @@ class CriuDeparture::ContinuationScope {
 };
 
 CriuDeparture::CriuDeparture(const MigrationScope& scope, Transfer& transfer)
-    : scope_(scope), m_(scope.migration), transfer_(transfer) {}
+    : scope_(scope), migration_(scope.migration), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
   const auto& source = scope_.context.jobs.at(transfer_.instance());
@@ -69,23 +69,24 @@ asio::awaitable<void> CriuDeparture::prepare() {
   endpoint.port = standby.image.port;
   endpoint.token = standby.image.token;
   endpoint.key = standby.image.key;
-  if (endpoint.port == 0 || (m_.spec().encrypt && endpoint.key.empty())) {
+  if (endpoint.port == 0 || (migration_.spec().encrypt && endpoint.key.empty())) {
     throw Error(Code::refused,
                 fmt::format("the agent of {} takes no process images", transfer_.record().to),
                 "run the same Cardswap release on both hosts");
   }
   const auto& config = scope_.context.config;
   departure_ = std::make_unique<criu::ProcessDeparture>(
-      scope_.context.io, scope_.context.criu.tool().path, config.job_dir(m_.spec().job),
+      scope_.context.io, scope_.context.criu.tool().path, config.job_dir(migration_.spec().job),
       scope_.context.criu.callbacks());
   const auto user = source.job().spec.user;
-  criu::make_handoff_dir(config, m_.id(), criu::HandoffPeer::keeper, user);
+  criu::make_handoff_dir(config, migration_.id(), criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
       std::move(endpoint), source.process, user,
-      criu::handoff_socket(config, m_.id(), criu::HandoffPeer::keeper).string());
+      criu::handoff_socket(config, migration_.id(), criu::HandoffPeer::keeper).string());
   scope_.list.note(transfer_,
                    [this](TransferRecord& record) { record.keeper = departure_->keeper(); });
-  scope_.context.tasks.spawn("reap the keeper of " + m_.id(), reap(transfer_.record().keeper));
+  scope_.context.tasks.spawn("reap the keeper of " + migration_.id(),
+                             reap(transfer_.record().keeper));
 }
 
 asio::awaitable<void> CriuDeparture::depart() {
@@ -94,11 +95,13 @@ asio::awaitable<void> CriuDeparture::depart() {
   co_await enter_phase(CriuPhase::departing);
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   const auto socket =
-      criu::handoff_socket(scope_.context.config, m_.id(), criu::HandoffPeer::keeper).string();
+      criu::handoff_socket(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper)
+          .string();
   const auto keeper = static_cast<std::uint64_t>(transfer_.record().keeper.pid);
   if (source == nullptr ||
-      !scope_.context.hub.send(*source, channel::Depart{m_.id(), socket, keeper})) {
-    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec().job));
+      !scope_.context.hub.send(*source, channel::Depart{migration_.id(), socket, keeper})) {
+    throw Error(Code::source_lost,
+                fmt::format("job {} is not attached any more", migration_.spec().job));
   }
   const auto until =
       std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
@@ -127,7 +130,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
   try {
-    co_await departure.ship(m_.spec().bandwidth);
+    co_await departure.ship(migration_.spec().bandwidth);
   } catch (...) {
     failed = error_of(std::current_exception());
   }
@@ -140,9 +143,10 @@ asio::awaitable<void> CriuDeparture::depart() {
 asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
   const auto name = to_string(phase);
   scope_.list.note(transfer_, [&](TransferRecord& record) { record.stats.phase = name; });
-  scope_.list.add_sample(m_, transfer_, scope_.context.jobs.by_instance(transfer_.instance()));
-  scope_.list.touch(m_);
-  spdlog::info("job {} migration {}: {}", m_.spec().job, m_.id(), name);
+  scope_.list.add_sample(migration_, transfer_,
+                         scope_.context.jobs.by_instance(transfer_.instance()));
+  scope_.list.touch(migration_);
+  spdlog::info("job {} migration {}: {}", migration_.spec().job, migration_.id(), name);
   co_await scope_.run.wait_at_failpoint(name);
 }
 
@@ -162,8 +166,8 @@ void CriuDeparture::continue_source(Instance& source) {
     return;
   cardswap::continue_stopped(source.process);
   if (continuation_ == Continuation::gpus_back) return;
-  continuation_.step(Continuation::under_way, m_.id());
-  scope_.run.spawn("continue " + m_.spec().job, continue_stopped());
+  continuation_.step(Continuation::under_way, migration_.id());
+  scope_.run.spawn("continue " + migration_.spec().job, continue_stopped());
 }
 
 /// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
@@ -176,7 +180,8 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
     if (source == nullptr || (transfer_.on_source == CopyOnSource::released && has_gpus_back()))
       break;
-    if (const auto* next = scope_.list.find_running(source->id); next != nullptr && next != &m_)
+    if (const auto* next = scope_.list.find_running(source->id);
+        next != nullptr && next != &migration_)
       break;
     const auto root = source->process;
     if (!source->is_live()) {
@@ -190,15 +195,15 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
         co_await scope_.context.criu.probe();
         if (const auto held = co_await scope_.context.criu.callbacks().undo(root))
           report_held(*held);
-        continuation_.step(Continuation::gpus_back, m_.id());
+        continuation_.step(Continuation::gpus_back, migration_.id());
         scope_.list.changed().notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
         if (scope_.context.tasks.is_stopping()) throw;
         const auto error = error_of(std::current_exception());
         if (std::exchange(logged, error.failure()) != error.failure()) {
-          spdlog::error("job {} migration {}: {}; trying again", m_.spec().job, m_.id(),
-                        error.what());
+          spdlog::error("job {} migration {}: {}; trying again", migration_.spec().job,
+                        migration_.id(), error.what());
         }
         pause = kContinueAfterError;
       }
@@ -210,16 +215,17 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
 /// Whoever reads that the move was given up is not to think that the job trains.
 void CriuDeparture::report_held(const Error& why) {
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
-  emit_gpu_state_held(scope_.context, source, why, m_.id());
-  if (!m_.record().error) return;
-  scope_.list.note(m_, [&](MigrationNotes& notes) {
+  emit_gpu_state_held(scope_.context, source, why, migration_.id());
+  if (!migration_.record().error) return;
+  scope_.list.note(migration_, [&](MigrationNotes& notes) {
     notes.error =
         Error(notes.error->code(),
               fmt::format("{}; then {}", notes.error->failure(), why.failure()), why.hint());
   });
-  scope_.list.touch(m_);
-  if (handover::is_over(m_.state())) {
-    scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
+  scope_.list.touch(migration_);
+  if (handover::is_over(migration_.state())) {
+    scope_.run.spawn("record the end of " + migration_.id(),
+                     scope_.list.record_end(migration_.id()));
   }
 }
 
@@ -227,7 +233,7 @@ asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.record().keeper.pid != 0) co_await dismiss_keeper();
   if (!is_alive(transfer_.record().keeper)) {
-    criu::remove_handoff_dir(scope_.context.config, m_.id(), criu::HandoffPeer::keeper);
+    criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
   }
   while (continuation_ == Continuation::under_way) {
     co_await scope_.list.changed().wait_until(Clock::now() + seconds(1));
@@ -242,7 +248,7 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
     if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
         source->ended_at_ms != 0) {
       ::kill(transfer_.record().keeper.pid, SIGTERM);
-      criu::remove_handoff_dir(scope_.context.config, m_.id(), criu::HandoffPeer::keeper);
+      criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
       co_return;
     }
     co_await scope_.list.changed().wait_until(Clock::now() + kContinueEvery);
@@ -254,27 +260,28 @@ void CriuDeparture::kill_source_process(const Instance& source) {
   scope_.context.criu.callbacks().ended(source.process);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
   if (is_alive(transfer_.record().keeper)) ::kill(transfer_.record().keeper.pid, SIGTERM);
-  criu::remove_handoff_dir(scope_.context.config, m_.id(), criu::HandoffPeer::keeper);
+  criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
 }
 
 void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed& said) {
-  if (transfer_.record().keeper.pid == 0 || handover::is_committed(m_.state())) return;
-  transfer_.lost = fmt::format("migration {} was given up, and {}", m_.id(), said.failure);
+  if (transfer_.record().keeper.pid == 0 || handover::is_committed(migration_.state())) return;
+  transfer_.lost = fmt::format("migration {} was given up, and {}", migration_.id(), said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
                                 scope_.context.config.host_name, transfer_.lost);
   spdlog::error("{}", text);
-  scope_.context.events.emit({"job_lost", text, source.name(), source.device, m_.id()});
+  scope_.context.events.emit({"job_lost", text, source.name(), source.device, migration_.id()});
   scope_.run.fail(Error(Code::source_lost, text, said.hint));
-  if (m_.record().error) {
-    scope_.list.note(m_, [&](MigrationNotes& notes) {
+  if (migration_.record().error) {
+    scope_.list.note(migration_, [&](MigrationNotes& notes) {
       notes.error =
           Error(notes.error->code(), fmt::format("{}; then {}", notes.error->failure(), text),
                 "the job ended here: start it again, from its last checkpoint where it has one");
     });
   }
-  scope_.list.touch(m_);
-  if (handover::is_over(m_.state())) {
-    scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
+  scope_.list.touch(migration_);
+  if (handover::is_over(migration_.state())) {
+    scope_.run.spawn("record the end of " + migration_.id(),
+                     scope_.list.record_end(migration_.id()));
   }
   signal_group(source.process, SIGKILL);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);

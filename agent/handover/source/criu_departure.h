@@ -55,7 +55,7 @@ class CriuDeparture {
   void report_held(const Error& why);
 
   const MigrationScope& scope_;
-  Migration& m_;
+  Migration& migration_;
   Transfer& transfer_;
   Stepwise<Continuation> continuation_;
   std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on

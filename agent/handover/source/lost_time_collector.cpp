@@ -33,46 +33,48 @@ Clock::duration patience(const Transfer& transfer) {
 }  // namespace
 
 void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& report) {
-  auto* transfer = m_.find(source.id);
+  auto* transfer = migration_.find(source.id);
   if (transfer == nullptr || !merge(*transfer, report)) return;
   // What is not over yet has its next record.
-  if (report.over && m_.record().result) {
-    run_.spawn("record the end of " + m_.id(), list_.record_end(m_.id()));
+  if (report.over && migration_.record().result) {
+    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
   }
-  list_.touch(m_);
+  list_.touch(migration_);
 }
 
 void LostTimeCollector::on_exit(const Instance& source) {
-  auto* transfer = m_.find(source.id);
+  auto* transfer = migration_.find(source.id);
   if (transfer == nullptr || transfer->record().lost_time.over ||
-      handover::is_committed(m_.state()))
+      handover::is_committed(migration_.state()))
     return;
   end(*transfer, "the job ended first");
-  if (m_.record().result) run_.spawn("record the end of " + m_.id(), list_.record_end(m_.id()));
-  list_.touch(m_);
+  if (migration_.record().result)
+    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+  list_.touch(migration_);
 }
 
 bool LostTimeCollector::awaits_first_steps() const {
-  return std::ranges::any_of(m_.transfers, [](const Transfer& transfer) {
+  return std::ranges::any_of(migration_.transfers, [](const Transfer& transfer) {
     return transfer.record().lost_time.has_report && !transfer.record().lost_time.over;
   });
 }
 
 asio::awaitable<void> LostTimeCollector::collect_first_steps() {
-  for (auto& transfer : m_.transfers) {
+  for (auto& transfer : migration_.transfers) {
     const auto& lost = transfer.record().lost_time;
     if (!lost.has_report && !lost.over) {
       end(transfer, "the job's runtime told nothing of its steps");
     }
     co_await collect_first_steps_of(transfer.instance());
-    book_.learn(m_.record(), transfer.record());
+    book_.learn(migration_.record(), transfer.record());
   }
-  list_.touch(m_);
-  co_await list_.record_end(m_.id());
+  list_.touch(migration_);
+  co_await list_.record_end(migration_.id());
 }
 
 asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string instance) {
-  auto& transfer = *m_.find(instance);  // none is ever replaced, and this task keeps the migration
+  auto& transfer =
+      *migration_.find(instance);  // none is ever replaced, and this task keeps the migration
   const auto& lost = transfer.record().lost_time;
   const auto until = Clock::now() + patience(transfer);
   for (std::uint64_t version = 0; !lost.over;) {
@@ -80,7 +82,7 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
     bool waits = false;
     const auto next = Clock::now() + kAskPace;
     try {
-      auto reservation = reservation_ref(m_, transfer);
+      auto reservation = reservation_ref(migration_, transfer);
       const auto answer = co_await targets_.news(std::move(reservation), version, kFirstStepsWait,
                                                  kFirstStepsAnswerMax);
       version = answer.status->version;
@@ -88,7 +90,7 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
         end(transfer,
             fmt::format("the agent of {} does not tell of the steps there", transfer.record().to));
       } else if (merge(transfer, answer.status->first_steps)) {
-        list_.touch(m_);
+        list_.touch(migration_);
       }
       // Taken by force, before the grant got there: to be asked is to hear that this agent lives,
       // and only once it does not the target asks what was decided.

@@ -20,7 +20,7 @@ class LostTimeCollector {
       : tasks_(scope.context.tasks),
         list_(scope.list),
         run_(scope.run),
-        m_(scope.migration),
+        migration_(scope.migration),
         targets_(targets),
         book_(book) {}
 
@@ -49,7 +49,7 @@ class LostTimeCollector {
   const TaskGroup& tasks_;
   MigrationList& list_;
   RunningMigration& run_;
-  Migration& m_;
+  Migration& migration_;
   TargetClient& targets_;
   PredictionBook& book_;
 };

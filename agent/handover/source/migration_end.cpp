@@ -33,7 +33,7 @@ constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent
 MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
                            std::list<CriuDeparture>& departures, LostTimeCollector& lost_time)
     : scope_(scope),
-      m_(scope.migration),
+      migration_(scope.migration),
       executor_(executor),
       departures_(departures),
       lost_time_(lost_time) {}
@@ -43,53 +43,57 @@ void MigrationEnd::resume() {
     auto* source = scope_.context.jobs.by_instance(departure.transfer().instance());
     if (source != nullptr) resume_departure(departure, *source);
   }
-  if (m_.state() == State::completed && !m_.record().result) {  // the disk was full then
+  if (migration_.state() == State::completed &&
+      !migration_.record().result) {  // the disk was full then
     note_success();
-    scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
+    scope_.run.spawn("record the end of " + migration_.id(),
+                     scope_.list.record_end(migration_.id()));
   }
-  if (m_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + m_.id(), notify_superseded_target());
-  if (m_.state() == State::completed && lost_time_.awaits_first_steps()) {
-    scope_.run.spawn("hear of the first steps of " + m_.id(), lost_time_.collect_first_steps());
+  if (migration_.has_pending_notice())
+    scope_.run.spawn("tell the target of " + migration_.id(), notify_superseded_target());
+  if (migration_.state() == State::completed && lost_time_.awaits_first_steps()) {
+    scope_.run.spawn("hear of the first steps of " + migration_.id(),
+                     lost_time_.collect_first_steps());
   }
-  if (handover::is_over(m_.state())) return;
-  spdlog::info("migration {} of job {} was {} when the agent ended", m_.id(), m_.spec().job,
-               to_string(m_.state()));
-  const bool committed = handover::is_committed(m_.state());
+  if (handover::is_over(migration_.state())) return;
+  spdlog::info("migration {} of job {} was {} when the agent ended", migration_.id(),
+               migration_.spec().job, to_string(migration_.state()));
+  const bool committed = handover::is_committed(migration_.state());
   std::optional<Error> why;
   if (!committed) {
     why = Error(Code::source_lost,
-                m_.record().root().empty()
+                migration_.record().root().empty()
                     ? "the source's agent was restarted before the commit"
                     : "the job was taken back when the source's agent restarted",
                 "the job goes on where it is: start the migration again");
   }
-  auto side = m_.record().side;
+  auto side = migration_.record().side;
   const auto effects = side.recover();
   executor_.apply(side, effects, [&](MigrationRecord& record) {
     if (!record.error) record.error = why;
   });
-  scope_.run.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id(),
-                   settle(std::move(why)));
+  scope_.run.spawn(
+      (committed ? "finish migration " : "clean up after migration ") + migration_.id(),
+      settle(std::move(why)));
 }
 
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
-  if (m_.state() == State::completed && source.ended_at_ms == 0) {
+  if (migration_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
     scope_.context.jobs.mark_moved(source, departure.transfer().record().to);
-    scope_.context.tasks.spawn("see " + m_.spec().job + " off",
+    scope_.context.tasks.spawn("see " + migration_.spec().job + " off",
                                scope_.context.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
-  if (handover::is_given_up(m_.state())) {  // perhaps taken back while the disk was full
-    scope_.context.jobs.raise_epoch(source.job(), m_.own_epoch());
+  if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
+    scope_.context.jobs.raise_epoch(source.job(), migration_.own_epoch());
   }
-  if (m_.state() == State::superseded) reapply_fence(source.job());
+  if (migration_.state() == State::superseded) reapply_fence(source.job());
 }
 
 void MigrationEnd::note_success() {
-  scope_.list.note(m_, [](MigrationNotes& notes) {
+  scope_.list.note(migration_, [](MigrationNotes& notes) {
     notes.result = MigrationResult::ok;
     notes.ended_at_ms = unix_ms();
   });
@@ -97,7 +101,7 @@ void MigrationEnd::note_success() {
 
 /// Where nothing was wrong before.
 void MigrationEnd::note_failure(const std::optional<Error>& failed) {
-  scope_.list.note(m_, [&](MigrationNotes& notes) {
+  scope_.list.note(migration_, [&](MigrationNotes& notes) {
     if (!notes.error) notes.error = failed.value_or(Error(Code::internal, "its walk ended early"));
   });
 }
@@ -109,12 +113,12 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
   std::string logged;
   while (true) {
     try {
-      if (handover::is_committed(m_.state())) {
+      if (handover::is_committed(migration_.state())) {
         co_await finish();
-      } else if (m_.state() == State::aborting) {
+      } else if (migration_.state() == State::aborting) {
         note_failure(failed);
         co_await clean_up();
-      } else if (m_.state() != State::aborted) {
+      } else if (migration_.state() != State::aborted) {
         auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
         co_await abort(std::move(why));
       }
@@ -123,8 +127,8 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       if (scope_.context.tasks.is_stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
-        spdlog::error("job {} migration {}: {}; trying again", m_.spec().job, m_.id(),
-                      error.what());
+        spdlog::error("job {} migration {}: {}; trying again", migration_.spec().job,
+                      migration_.id(), error.what());
       }
     }
     co_await retry.wait();
@@ -137,8 +141,8 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
 asio::awaitable<void> MigrationEnd::finish() {
   co_await scope_.run.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
-  for (auto& transfer : m_.transfers) {
-    transfer.target.poll_mode.step(PollMode::state, m_.id());
+  for (auto& transfer : migration_.transfers) {
+    transfer.target.poll_mode.step(PollMode::state, migration_.id());
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {
@@ -149,69 +153,76 @@ asio::awaitable<void> MigrationEnd::finish() {
     return Clock::now() - one.target.last_contact_at < scope_.context.config.peer_silence_max;
   };
   const auto goes_on = [this] {
-    return handover::is_committed(m_.state()) && m_.state() != State::completed;
+    return handover::is_committed(migration_.state()) && migration_.state() != State::completed;
   };
   while (goes_on()) {
-    const auto calls = m_.calls();
-    const bool granted = m_.are_all(is_granted);
+    const auto calls = migration_.calls();
+    const bool granted = migration_.are_all(is_granted);
     // The grant until it is answered; then what became of it.
     if (granted) {
       executor_.poll();
     } else {
       executor_.tick();
     }
-    while (goes_on() && m_.calls() == calls) {
+    while (goes_on() && migration_.calls() == calls) {
       co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
-    if (m_.are_all(speaks)) {
+    if (migration_.are_all(speaks)) {
       retry.reset();
     } else if (retry.is_reset() && !granted) {
-      const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
-      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec().job, m_.id(),
-                   silent.target.failure);
+      const auto& silent = *std::ranges::find_if_not(migration_.transfers, speaks);
+      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", migration_.spec().job,
+                   migration_.id(), silent.target.failure);
     }
-    if (!m_.are_all(is_heard)) executor_.apply(Event::target_silent);
-    if (!granted && m_.are_all(is_granted)) continue;
-    if (m_.state() == State::in_doubt) {
-      for (auto& transfer : m_.transfers) transfer.target.doubt_grant(m_.id());
+    if (!migration_.are_all(is_heard)) executor_.apply(Event::target_silent);
+    if (!granted && migration_.are_all(is_granted)) continue;
+    if (migration_.state() == State::in_doubt) {
+      for (auto& transfer : migration_.transfers) transfer.target.doubt_grant(migration_.id());
     }
     co_await retry.wait();
   }
-  if (m_.state() == State::completed) {
+  if (migration_.state() == State::completed) {
     co_await await_source_exit();
     co_return;
   }
-  scope_.list.note(m_, [this](MigrationNotes& notes) {
-    const auto& to = m_.spec().to;
-    notes.error = Error(
-        Code::target_lost,
-        m_.record().forced ? fmt::format("an operator took the job back from {}", to)
-                           : fmt::format("the target {} lost the job before its first step", to),
-        "the job goes on where it was; look at the target's agent before trying again");
-  });
-  spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec().job, m_.id(),
-                m_.record().error->failure());
+  note_taken_back();
   co_await clean_up();
+}
+
+/// The target lost the job, or an operator took it back, before its first step.
+void MigrationEnd::note_taken_back() {
+  scope_.list.note(migration_, [this](MigrationNotes& notes) {
+    const auto& to = migration_.spec().to;
+    notes.error =
+        Error(Code::target_lost,
+              migration_.record().forced
+                  ? fmt::format("an operator took the job back from {}", to)
+                  : fmt::format("the target {} lost the job before its first step", to),
+              "the job goes on where it was; look at the target's agent before trying again");
+  });
+  spdlog::error("job {} migration {}: {}; the source takes the job back", migration_.spec().job,
+                migration_.id(), migration_.record().error->failure());
 }
 
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
   note_success();
-  scope_.run.spawn("record the end of " + m_.id(), scope_.list.record_end(m_.id()));
-  scope_.run.spawn("hear of the first steps of " + m_.id(), lost_time_.collect_first_steps());
-  scope_.list.touch(m_);
-  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec().job, m_.id(),
-               m_.spec().to, m_.record().migrated_at_step(),
-               format_ms(m_.only().record().downtime_ms));
+  scope_.run.spawn("record the end of " + migration_.id(), scope_.list.record_end(migration_.id()));
+  scope_.run.spawn("hear of the first steps of " + migration_.id(),
+                   lost_time_.collect_first_steps());
+  scope_.list.touch(migration_);
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", migration_.spec().job,
+               migration_.id(), migration_.spec().to, migration_.record().migrated_at_step(),
+               format_ms(migration_.only().record().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
     const auto* source = scope_.context.jobs.by_instance(transfer.instance());
     return source == nullptr || source->ended_at_ms != 0;
   };
-  while (!m_.are_all(has_ended)) {
+  while (!migration_.are_all(has_ended)) {
     if (Clock::now() >= grace) {
       executor_.apply(Event::trainer_stays);
       co_return;
@@ -222,8 +233,9 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
-  const auto level = m_.has_passed_rehearsal() ? spdlog::level::info : spdlog::level::warn;
-  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec().job, m_.id(), error.what());
+  const auto level = migration_.has_passed_rehearsal() ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "job {} migration {} is given up: {}", migration_.spec().job, migration_.id(),
+              error.what());
   co_await clean_up();
 }
 
@@ -236,48 +248,52 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     return one.target.place == PlaceAtTarget::dropped;
   };
   const auto goes_on = [&] {
-    return Clock::now() < until && m_.state() == State::aborting && !m_.are_all(is_dropped);
+    return Clock::now() < until && migration_.state() == State::aborting &&
+           !migration_.are_all(is_dropped);
   };
   while (goes_on()) {
-    const auto calls = m_.calls();
+    const auto calls = migration_.calls();
     executor_.tick();
-    while (goes_on() && m_.calls() == calls) co_await scope_.list.changed().wait_until(until);
+    while (goes_on() && migration_.calls() == calls)
+      co_await scope_.list.changed().wait_until(until);
     if (!goes_on()) break;
     co_await retry.wait();
   }
   for (auto& departure : departures_) co_await departure.end();
-  const bool job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
-    const auto* source = scope_.context.jobs.by_instance(transfer.instance());
-    return source == nullptr || !is_alive(source->process);
-  });
+  const bool job_ended =
+      std::ranges::any_of(migration_.transfers, [this](const Transfer& transfer) {
+        const auto* source = scope_.context.jobs.by_instance(transfer.instance());
+        return source == nullptr || !is_alive(source->process);
+      });
   const auto conclude = [&](MigrationNotes& notes) {
     notes.job_ended = job_ended;
     const bool cancelled = notes.error->code() == Code::cancelled;
     notes.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (m_.has_passed_rehearsal()) {
+    if (migration_.has_passed_rehearsal()) {
       notes.result = MigrationResult::checked;
       notes.error.reset();
     }
     notes.ended_at_ms = unix_ms();
   };
-  if (m_.state() == State::aborting) {
+  if (migration_.state() == State::aborting) {
     executor_.apply(Event::cleaned_up, conclude);
   } else {  // the target's copy has outranked this one meanwhile
-    scope_.list.note(m_, conclude);
+    scope_.list.note(migration_, conclude);
   }
-  if (m_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + m_.id(), notify_superseded_target());
+  if (migration_.has_pending_notice())
+    scope_.run.spawn("tell the target of " + migration_.id(), notify_superseded_target());
 }
 
 asio::awaitable<void> MigrationEnd::notify_superseded_target() {
   Backoff retry(kRetryFirst, kRetryMax);
-  while (m_.has_pending_notice()) {
-    const auto calls = m_.calls();
+  while (migration_.has_pending_notice()) {
+    const auto calls = migration_.calls();
     executor_.tick();
-    while (m_.has_pending_notice() && m_.calls() == calls) {
+    while (migration_.has_pending_notice() && migration_.calls() == calls) {
       co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
     }
-    if (m_.record().copy == TargetState::superseded || m_.record().copy == TargetState::nothing) {
+    if (migration_.record().copy == TargetState::superseded ||
+        migration_.record().copy == TargetState::nothing) {
       co_await pause_for(kTellQuietly);
     } else {
       co_await retry.wait();

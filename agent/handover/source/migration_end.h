@@ -33,13 +33,14 @@ class MigrationEnd {
   asio::awaitable<void> await_source_exit();
   asio::awaitable<void> abort(Error error);
   asio::awaitable<void> clean_up();
+  void note_taken_back();
   void note_success();
   void note_failure(const std::optional<Error>& failed);
   /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> notify_superseded_target();
 
   const MigrationScope& scope_;
-  Migration& m_;
+  Migration& migration_;
   SourceExecutor& executor_;
   std::list<CriuDeparture>& departures_;
   LostTimeCollector& lost_time_;

@@ -33,7 +33,7 @@ bool has(const Transfer& transfer) {
 MigrationTask::MigrationTask(const HandoverContext& context, MigrationList& list,
                              TargetClient& targets, PredictionBook& book, Migration& m)
     : scope_{context, list, m, *this},
-      m_(m),
+      migration_(m),
       book_(book),
       deadline_(Deadline::max() - kLong),
       targets_(scope_, targets),
@@ -50,11 +50,12 @@ void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
 // ---- what is said of it
 
 void MigrationTask::on_attached() {
-  executor_.apply(handover::SourceSide(m_.record().side), m_.record().side.attached());
+  executor_.apply(handover::SourceSide(migration_.record().side),
+                  migration_.record().side.attached());
 }
 
 void MigrationTask::on_message(Instance& source, const channel::Message& message) {
-  if (on_trainer_message(scope_, source, message, book_)) scope_.list.touch(m_);
+  if (on_trainer_message(scope_, source, message, book_)) scope_.list.touch(migration_);
 }
 
 void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed& said) {
@@ -64,17 +65,17 @@ void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed&
 }
 
 void MigrationTask::fail(Error error) {
-  if (handover::is_committed(m_.state()) || m_.failure) return;
-  m_.failure = std::move(error);
+  if (handover::is_committed(migration_.state()) || migration_.failure) return;
+  migration_.failure = std::move(error);
   for (auto& departure : departures_) departure.close();
-  scope_.list.touch(m_);
+  scope_.list.touch(migration_);
 }
 
 void MigrationTask::resume() { end_.resume(); }
 
 // ---- the walk
 
-void MigrationTask::start() { spawn("migrate " + m_.spec().job, run()); }
+void MigrationTask::start() { spawn("migrate " + migration_.spec().job, run()); }
 
 asio::awaitable<void> MigrationTask::run() {
   std::optional<Error> failed;
@@ -88,17 +89,18 @@ asio::awaitable<void> MigrationTask::run() {
 }
 
 asio::awaitable<void> MigrationTask::sync_and_freeze() {
-  if (m_.spec().timeout_ms > 0) {
-    deadline_ = Clock::now() + milliseconds(static_cast<std::int64_t>(m_.spec().timeout_ms));
+  if (migration_.spec().timeout_ms > 0) {
+    deadline_ =
+        Clock::now() + milliseconds(static_cast<std::int64_t>(migration_.spec().timeout_ms));
   }
   // Reserve before anything else is said to anybody.
   co_await enter(Event::started);
   co_await wait_for_each(
       [](const Transfer& one) { return one.target.place == PlaceAtTarget::accepted; });
   co_await park();
-  co_await wait_at_failpoint(to_string(m_.state()));
-  for (const auto& transfer : m_.transfers) {
-    if (!m_.spec().encrypt || !transfer.target.status->data.key.empty()) continue;
+  co_await wait_at_failpoint(to_string(migration_.state()));
+  for (const auto& transfer : migration_.transfers) {
+    if (!migration_.spec().encrypt || !transfer.target.status->data.key.empty()) continue;
     throw Error(Code::refused,
                 fmt::format("the agent of {} gave no key to encrypt with", transfer.record().to),
                 "run the same Cardswap release on both hosts");
@@ -107,7 +109,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   co_await enter(Event::sync_began);
   co_await wait_for_each(has<CopyOnSource::converged>);
   co_await enter(Event::downtime_fits);
-  const bool by_criu = m_.spec().arrive == Arrival::criu;
+  const bool by_criu = migration_.spec().arrive == Arrival::criu;
   if (by_criu) {
     for (auto& departure : departures_) co_await departure.prepare();
   }
@@ -124,11 +126,12 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
     }
   }
   // The target's agent must have heard the same from its side before anything is decided.
-  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id());
-  executor_.apply(handover::Content{*m_.only().verified, *m_.only().frozen_at});
+  for (auto& transfer : migration_.transfers)
+    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+  executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_at});
   scope_.list.changed().notify();
-  co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
-  if (!handover::is_committed(m_.state())) {
+  co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
+  if (!handover::is_committed(migration_.state())) {
     throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
   }
 }
@@ -138,28 +141,30 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
 asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
-  for (auto& transfer : m_.transfers) transfer.target.poll_mode.step(PollMode::news, m_.id());
-  spawn("watch the target of " + m_.id(), watch_targets());
-  if (!co_await wait_for([this] { return m_.state() == State::standby_ready; }, until)) {
+  for (auto& transfer : migration_.transfers)
+    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+  spawn("watch the target of " + migration_.id(), watch_targets());
+  if (!co_await wait_for([this] { return migration_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
-                fmt::format("the standby of job {} at {} did not park within {} s", m_.spec().job,
-                            m_.spec().to, kStandbyStartMax.count()),
+                fmt::format("the standby of job {} at {} did not park within {} s",
+                            migration_.spec().job, migration_.spec().to, kStandbyStartMax.count()),
                 "its log is on that host; does the program reach its first step there?");
   }
 }
 
 /// The heartbeat, and the question for news where somebody waits for them.
 asio::awaitable<void> MigrationTask::watch_targets() {
-  const auto is_watched = [this] { return m_.is_before_commit() && !m_.failure; };
+  const auto is_watched = [this] { return migration_.is_before_commit() && !migration_.failure; };
   const auto is_awaited = [this] {
-    return std::ranges::any_of(
-        m_.transfers, [](const auto& one) { return one.target.poll_mode == PollMode::news; });
+    return std::ranges::any_of(migration_.transfers, [](const auto& one) {
+      return one.target.poll_mode == PollMode::news;
+    });
   };
   for (int quick = 0; is_watched();) {
     const auto asked_at = Clock::now();
-    const auto calls = m_.calls();
+    const auto calls = migration_.calls();
     executor_.tick();
-    while (is_watched() && m_.calls() == calls) {
+    while (is_watched() && migration_.calls() == calls) {
       co_await scope_.list.changed().wait_until(Clock::now() + kWatchEvery);
     }
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
@@ -175,21 +180,21 @@ asio::awaitable<void> MigrationTask::watch_targets() {
 
 asio::awaitable<void> MigrationTask::enter(Event event) {
   executor_.apply(event);
-  co_await wait_at_failpoint(to_string(m_.state()));
+  co_await wait_at_failpoint(to_string(migration_.state()));
 }
 
 /// `place` is between what is on disk and what it stands for. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
-  if (m_.hold_at != name) co_return;
-  m_.held = true;
-  scope_.list.touch(m_);
-  while (!m_.proceed) {
-    if (m_.is_before_commit()) check(deadline_);
-    co_await scope_.list.changed().wait_until(m_.is_before_commit() ? deadline_
-                                                                    : Clock::now() + kLong);
+  if (migration_.hold_at != name) co_return;
+  migration_.held = true;
+  scope_.list.touch(migration_);
+  while (!migration_.proceed) {
+    if (migration_.is_before_commit()) check(deadline_);
+    co_await scope_.list.changed().wait_until(migration_.is_before_commit() ? deadline_
+                                                                            : Clock::now() + kLong);
   }
-  m_.held = false;
-  scope_.list.touch(m_);
+  migration_.held = false;
+  scope_.list.touch(migration_);
   targets_.send_kept_back();
 }
 
@@ -204,37 +209,37 @@ asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, D
 }
 
 asio::awaitable<void> MigrationTask::wait_for_each(bool (*is)(const Transfer&)) {
-  co_await wait_for([this, is] { return m_.are_all(is); }, deadline_);
+  co_await wait_for([this, is] { return migration_.are_all(is); }, deadline_);
 }
 
 void MigrationTask::check(Deadline until) const {
-  if (m_.failure) throw Error(*m_.failure);
+  if (migration_.failure) throw Error(*migration_.failure);
   if (Clock::now() < until) return;
   // The slowest of them is what all wait for.
   const auto& stats =
       std::ranges::max_element(
-          m_.transfers, {},
+          migration_.transfers, {},
           [](const Transfer& transfer) { return transfer.record().stats.expected_downtime_ms; })
           ->record()
           .stats;
-  const bool too_long =
-      m_.spec().max_stall_ms > 0 && stats.expected_downtime_ms > m_.spec().max_stall_ms;
+  const bool too_long = migration_.spec().max_stall_ms > 0 &&
+                        stats.expected_downtime_ms > migration_.spec().max_stall_ms;
   // A freeze that is put off over and over is none.
-  const bool syncs =
-      m_.state() == State::syncing || (m_.state() == State::freezing && stats.freezes_put_off > 0);
+  const bool syncs = migration_.state() == State::syncing ||
+                     (migration_.state() == State::freezing && stats.freezes_put_off > 0);
   if (syncs && too_long) {
-    throw Error(
-        Code::not_converging,
-        fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
-                    m_.spec().job, format_ms(m_.spec().timeout_ms),
-                    format_ms(stats.expected_downtime_ms), format_ms(m_.spec().max_stall_ms)),
-        fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
-                    "--strategy stop-copy --max-stall none",
-                    stats.expected_downtime_ms * 1.3));
+    throw Error(Code::not_converging,
+                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                            migration_.spec().job, format_ms(migration_.spec().timeout_ms),
+                            format_ms(stats.expected_downtime_ms),
+                            format_ms(migration_.spec().max_stall_ms)),
+                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
+                            "--strategy stop-copy --max-stall none",
+                            stats.expected_downtime_ms * 1.3));
   }
   throw Error(Code::timed_out,
-              fmt::format("migration {} was still {} after {}", m_.id(), to_string(m_.state()),
-                          format_ms(m_.spec().timeout_ms)),
+              fmt::format("migration {} was still {} after {}", migration_.id(),
+                          to_string(migration_.state()), format_ms(migration_.spec().timeout_ms)),
               "allow more with --timeout");
 }
 

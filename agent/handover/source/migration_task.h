@@ -31,7 +31,7 @@ class MigrationTask final : public RunningMigration,
   MigrationTask(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                 PredictionBook& book, Migration& m);
 
-  [[nodiscard]] Migration& migration() { return m_; }
+  [[nodiscard]] Migration& migration() { return migration_; }
   [[nodiscard]] SourceExecutor& executor() { return executor_; }
 
   /// Begins the walk.
@@ -70,7 +70,7 @@ class MigrationTask final : public RunningMigration,
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
   const MigrationScope scope_;
-  Migration& m_;
+  Migration& migration_;
   PredictionBook& book_;
   Deadline deadline_;
   TargetLinks targets_;

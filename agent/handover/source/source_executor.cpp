@@ -34,48 +34,52 @@ SourceExecutor::SourceExecutor(const MigrationScope& scope, TargetLinks& targets
                                std::list<CriuDeparture>& departures)
     : context_(scope.context),
       list_(scope.list),
-      m_(scope.migration),
+      migration_(scope.migration),
       targets_(targets),
       departures_(departures) {}
 
 void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects,
                            Beside beside) {
   beside_ = std::move(beside);
-  handover::Driver<SourceSide> driver(m_.record_.side, *this, targets_);
+  handover::Driver<SourceSide> driver(migration_.record_.side, *this, targets_);
   auto refused = driver.apply(next, effects);
   beside_ = {};
   if (refused) throw Error(*refused);
 }
 void SourceExecutor::apply(handover::Event event, Beside beside) {
-  auto next = m_.record().side;
+  auto next = migration_.record().side;
   const auto effects = next.on(event);
   apply(next, effects, std::move(beside));
 }
 void SourceExecutor::apply(const Message& status) {
-  auto next = m_.record().side;
+  auto next = migration_.record().side;
   const auto effects = next.on(status);
   apply(next, effects);
 }
 void SourceExecutor::apply(const handover::Content& verified) {
-  auto next = m_.record().side;
+  auto next = migration_.record().side;
   const auto effects = next.verified(verified);
   apply(next, effects);
 }
-void SourceExecutor::tick() { apply(SourceSide(m_.record().side), m_.record().side.tick()); }
-void SourceExecutor::poll() { apply(SourceSide(m_.record().side), m_.record().side.poll()); }
+void SourceExecutor::tick() {
+  apply(SourceSide(migration_.record().side), migration_.record().side.tick());
+}
+void SourceExecutor::poll() {
+  apply(SourceSide(migration_.record().side), migration_.record().side.poll());
+}
 
 Message SourceExecutor::answer(const Message& asked) {
   Asker asker;
-  auto next = m_.record().side;
+  auto next = migration_.record().side;
   const auto effects = next.on(asked);
-  handover::Driver<SourceSide> driver(m_.record_.side, *this, asker);
+  handover::Driver<SourceSide> driver(migration_.record_.side, *this, asker);
   if (auto refused = driver.apply(next, effects)) throw Error(*refused);
   return asker.said;
 }
 
 std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool required) {
-  auto record = m_.record();
-  auto transfers = m_.transfer_records();
+  auto record = migration_.record();
+  auto transfers = migration_.transfer_records();
   record.side = next;
   ++record.version;
   if (const auto beside = std::exchange(beside_, {})) beside(record);
@@ -84,7 +88,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
     record.history.emplace_back(name, unix_ms());
   }
   auto one = transfers.begin();
-  for (const auto& transfer : m_.transfers) {
+  for (const auto& transfer : migration_.transfers) {
     const auto* source = context_.jobs.by_instance(transfer.instance());
     (one++)->timeline.add(sample_now(record, transfer, source));
   }
@@ -94,14 +98,14 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   } catch (const Error& disk) {
     if (required) return disk;
     refused = disk;
-    spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(), disk.what());
+    spdlog::error("job {} migration {}: {}", migration_.spec().job, migration_.id(), disk.what());
   }
-  m_.adopt(std::move(record), std::move(transfers));
-  if (handover::is_over(m_.state())) list_.note_over(m_);
-  context_.handover_gate.note(m_.id(), m_.state() == State::freezing ||
-                                           m_.state() == State::verifying ||
-                                           m_.state() == State::committed);
-  spdlog::info("job {} migration {} {}", m_.spec().job, m_.id(), name);
+  migration_.adopt(std::move(record), std::move(transfers));
+  if (handover::is_over(migration_.state())) list_.note_over(migration_);
+  context_.handover_gate.note(migration_.id(), migration_.state() == State::freezing ||
+                                                   migration_.state() == State::verifying ||
+                                                   migration_.state() == State::committed);
+  spdlog::info("job {} migration {} {}", migration_.spec().job, migration_.id(), name);
   list_.changed().notify();
   return refused;
 }
@@ -110,7 +114,7 @@ void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) 
   try {
     act(effect);
   } catch (...) {
-    spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(),
+    spdlog::error("job {} migration {}: {}", migration_.spec().job, migration_.id(),
                   error_of(std::current_exception()).what());
   }
 }
@@ -120,25 +124,25 @@ void SourceExecutor::act(const handover::Effect& effect) {
     case Type::begin_sync: targets_.begin_sync(); break;
     case Type::alert_operator: alert(); break;
     default:
-      for (const auto& transfer : m_.transfers) {
+      for (const auto& transfer : migration_.transfers) {
         auto* source = context_.jobs.by_instance(transfer.instance());
         if (source != nullptr) act(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::fence) report_two_copies(m_, context_.events);
+  if (effect.type == Type::fence) report_two_copies(migration_, context_.events);
 }
 
 void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfer,
                          Instance& source) {
   switch (effect.type) {
-    case Type::freeze: context_.hub.send(source, channel::Freeze{m_.id()}); break;
+    case Type::freeze: context_.hub.send(source, channel::Freeze{migration_.id()}); break;
     case Type::release: release(transfer, source, effect.epoch); break;
     case Type::retire: retire(transfer, source); break;
     case Type::fence: context_.processes.fence(source.job(), effect.epoch); break;
     case Type::end_trainer:
-      spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec().job,
-                   m_.id());
-      context_.tasks.spawn("see " + m_.spec().job + " off",
+      spdlog::warn("job {} migration {}: its process does not leave, and is ended",
+                   migration_.spec().job, migration_.id());
+      context_.tasks.spawn("see " + migration_.spec().job + " off",
                            context_.processes.end_moved(transfer.instance(), kTermGrace));
       break;
     default: break;  // a target's
@@ -150,17 +154,17 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
   // the job its epoch.
   context_.jobs.raise_epoch(source.job(), epoch);
   departure_of(transfer).continue_source(source);
-  context_.hub.send(source, channel::Release{m_.id()});
+  context_.hub.send(source, channel::Release{migration_.id()});
   note_frozen(source, false);
   context_.jobs.end_migration(source.job());  // behind the word: the trainer waits for no disk
 }
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
   context_.jobs.mark_moved(source, transfer.record().to);
-  if (m_.spec().arrive == Arrival::criu) {
+  if (migration_.spec().arrive == Arrival::criu) {
     departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
   } else {
-    context_.hub.send(source, channel::Retire{m_.id()});
+    context_.hub.send(source, channel::Retire{migration_.id()});
   }
 }
 
@@ -168,12 +172,13 @@ void SourceExecutor::alert() {
   spdlog::error(
       "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
       "source stays frozen",
-      m_.spec().job, m_.id(), m_.spec().to);
+      migration_.spec().job, migration_.id(), migration_.spec().to);
   context_.events.emit(
       {"in_doubt",
-       fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m_.spec().to,
-                   m_.spec().job, what_to_do_in_doubt(m_.id(), m_.spec().to)),
-       m_.spec().job, m_.only().record().device(), m_.id()});
+       fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                   migration_.spec().to, migration_.spec().job,
+                   what_to_do_in_doubt(migration_.id(), migration_.spec().to)),
+       migration_.spec().job, migration_.only().record().device(), migration_.id()});
 }
 
 CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {

@@ -53,7 +53,7 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
 
   const HandoverContext& context_;
   MigrationList& list_;
-  Migration& m_;
+  Migration& migration_;
   TargetLinks& targets_;
   std::list<CriuDeparture>& departures_;
   Beside beside_;  // for the next record, while its state is applied

@@ -36,19 +36,19 @@ bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
 }  // namespace
 
 TargetLink::TargetLink(const MigrationScope& scope, TargetClient& targets, Transfer& transfer)
-    : scope_(scope), m_(scope.migration), targets_(targets), transfer_(transfer) {}
+    : scope_(scope), migration_(scope.migration), targets_(targets), transfer_(transfer) {}
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
   // A failpoint stands between what is on disk and what it stands for.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
-  if (decides && m_.is_at_failpoint()) {
+  if (decides && migration_.is_at_failpoint()) {
     target.held_back.push_back(message);
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, m_.id());
-  scope_.run.spawn("tell the target of " + m_.id(), call(message));
+  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, migration_.id());
+  scope_.run.spawn("tell the target of " + migration_.id(), call(message));
 }
 
 void TargetLink::send_kept_back() {
@@ -83,10 +83,11 @@ asio::awaitable<void> TargetLink::call(Message message) {
     // target is asked again.
     const auto error = error_of(std::current_exception());
     const auto failure = error.failure();
-    if (m_.is_before_commit()) {
+    if (migration_.is_before_commit()) {
       scope_.run.fail(error);
     } else if (std::exchange(target.refused_by_the_disk, failure) != failure) {
-      spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(), error.what());
+      spdlog::error("job {} migration {}: {}", migration_.spec().job, migration_.id(),
+                    error.what());
     }
   }
   scope_.list.changed().notify();
@@ -101,13 +102,13 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
       throw Error(offer.code,
                   fmt::format("refused by {}: {}", transfer_.record().to,
                               fmt::join(offer.blocked_reasons, "; ")),
-                  offer.hint.empty() ? another_device(m_) : offer.hint);
+                  offer.hint.empty() ? another_device(migration_) : offer.hint);
     }
     case Kind::grant: co_return co_await targets_.grant(reservation(), message.content);
     case Kind::drop: co_return co_await targets_.drop(reservation(), message.epoch);
     default: break;
   }
-  const bool committed = handover::is_committed(m_.state());
+  const bool committed = handover::is_committed(migration_.state());
   if (transfer_.target.poll_mode == PollMode::state && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
@@ -118,12 +119,12 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 /// What the place is for.
 asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
   const auto& source = scope_.context.jobs.at(transfer_.instance());
-  auto wanted = cardswap::wanted_reservation(m_, transfer_, source, scope_.context.config);
-  if (m_.spec().arrive == Arrival::criu) {
+  auto wanted = cardswap::wanted_reservation(migration_, transfer_, source, scope_.context.config);
+  if (migration_.spec().arrive == Arrival::criu) {
     const auto examined = co_await examine_process(scope_.context, source.id);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
-                  fmt::format("job {} cannot be moved by CRIU: {}", m_.spec().job,
+                  fmt::format("job {} cannot be moved by CRIU: {}", migration_.spec().job,
                               fmt::join(examined.reasons, "; ")),
                   "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
     }
@@ -138,7 +139,8 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
     // Else it was given up meanwhile.
-    if (target.place == PlaceAtTarget::asked) target.place.step(PlaceAtTarget::accepted, m_.id());
+    if (target.place == PlaceAtTarget::asked)
+      target.place.step(PlaceAtTarget::accepted, migration_.id());
     target.last_contact_at = Clock::now();
     return;
   }
@@ -146,10 +148,10 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (status) {
     target.last_contact_at = Clock::now();
     target.version = status->version;
-    if (m_.state() == State::preparing) target.status = *status;
+    if (migration_.state() == State::preparing) target.status = *status;
   }
-  if (m_.is_before_commit()) {
-    if (m_.failure) return;
+  if (migration_.is_before_commit()) {
+    if (migration_.failure) return;
     if (status) on_status_before_the_commit(*status);
     if (failed) on_call_failed(*failed, mode);
     return;
@@ -158,17 +160,17 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   // Refused is answered: its state says why.
   const bool granted =
       !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
-  if (asked.kind == Kind::grant && handover::is_committed(m_.state())) {
+  if (asked.kind == Kind::grant && handover::is_committed(migration_.state())) {
     if (granted) {
-      target.place.step(PlaceAtTarget::granted, m_.id());
+      target.place.step(PlaceAtTarget::granted, migration_.id());
     } else {
-      target.doubt_grant(m_.id());
+      target.doubt_grant(migration_.id());
     }
   }
   const bool silent = (asked.kind == Kind::grant && !granted) ||
                       (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
-  target.line.step(silent ? TargetLine::silent : TargetLine::answers, m_.id());
-  if (handover::is_committed(m_.state())) {
+  target.line.step(silent ? TargetLine::silent : TargetLine::answers, migration_.id());
+  if (handover::is_committed(migration_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
     on_answer_after_the_end(asked, failed, answer);
@@ -180,7 +182,7 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto agent = reservation().agent.text();
   if (const auto wrong = not_before_a_commit(agent, status)) return scope_.run.fail(*wrong);
   const auto state = status.message.state;
-  if (m_.state() == State::preparing && state == TargetState::verified) {
+  if (migration_.state() == State::preparing && state == TargetState::verified) {
     return scope_.run.fail(
         Error(Code::protocol_mismatch,
               fmt::format("the agent at {} says that the standby is verified, and nothing was "
@@ -188,17 +190,19 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
                           agent),
               "is it a cardswapd of this release that listens there?"));
   }
-  if (m_.state() == State::preparing && state == TargetState::parked) note_warning(status.warning);
-  if (m_.spec().arrive == Arrival::criu && state == TargetState::verified) {
+  if (migration_.state() == State::preparing && state == TargetState::parked)
+    note_warning(status.warning);
+  if (migration_.spec().arrive == Arrival::criu && state == TargetState::verified) {
     scope_.list.note(transfer_, [&](TransferRecord& record) {
       record.process.restore_ms = status.restore_ms;
       record.process.driver_resume_ms = status.driver_resume_ms;
       record.process.verify_ms = status.verify_ms;
     });
   }
-  const auto before = m_.state();
+  const auto before = migration_.state();
   scope_.run.apply(status.message);
-  if (m_.state() != before) transfer_.target.poll_mode.step(PollMode::state, m_.id());
+  if (migration_.state() != before)
+    transfer_.target.poll_mode.step(PollMode::state, migration_.id());
 }
 
 /// A target whose agent does not answer is lost.
@@ -228,7 +232,7 @@ void TargetLink::on_answer_after_the_commit(const Message& asked,
   if (status) return scope_.run.apply(status->message);
   if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
     transfer_.target.last_contact_at = Clock::now();
-    scope_.run.apply(Message{Kind::status, m_.epoch()});
+    scope_.run.apply(Message{Kind::status, migration_.epoch()});
   }
 }
 
@@ -237,18 +241,19 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                          const TargetAnswer& answer) {
   const auto& status = answer.status;
   const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
-  if (asked.kind == Kind::drop && (refused || (m_.has_pending_notice() && !failed && !status))) {
+  if (asked.kind == Kind::drop &&
+      (refused || (migration_.has_pending_notice() && !failed && !status))) {
     scope_.run.poll();
     if (refused) return;
   }
   const bool is_there = status && handover::is_granted(status->message.state);
-  if (is_there && m_.own_epoch() < m_.epoch() && !answer.forced_to_target) {
+  if (is_there && migration_.own_epoch() < migration_.epoch() && !answer.forced_to_target) {
     // What was not granted here may step there by an operator's word alone.
     spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
-                  m_.spec().job, m_.id(), transfer_.record().to);
+                  migration_.spec().job, migration_.id(), transfer_.record().to);
     return;
   }
-  if (m_.state() == State::aborting && !is_there) {
+  if (migration_.state() == State::aborting && !is_there) {
     // Unauthorized: not even the reservation got there, or it ends by this agent's silence. So it
     // does at an agent that answers what is no answer.
     const bool gone = asked.kind == Kind::drop
@@ -256,27 +261,27 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
     if (gone || is(failed, {Code::not_found})) {
-      transfer_.target.place.step(PlaceAtTarget::dropped, m_.id());
+      transfer_.target.place.step(PlaceAtTarget::dropped, migration_.id());
     }
     return;
   }
   if (status) on_copy(status->message);
-  if (is(failed, {Code::not_found})) on_copy(Message{Kind::status, m_.epoch()});
+  if (is(failed, {Code::not_found})) on_copy(Message{Kind::status, migration_.epoch()});
 }
 
 /// Of a job that was taken back. On disk before it counts; a disk that refuses is tried again with
 /// what is heard next.
 void TargetLink::on_copy(const Message& status) {
   const auto before = scope_.list.note(
-      m_, [&](MigrationNotes& notes) { return std::exchange(notes.copy, status.state); });
+      migration_, [&](MigrationNotes& notes) { return std::exchange(notes.copy, status.state); });
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.has_pending_notice() && two && before != m_.record().copy)
-    report_two_copies(m_, scope_.context.events);
-  if (before != m_.record().copy) scope_.list.touch(m_);
+  if (migration_.has_pending_notice() && two && before != migration_.record().copy)
+    report_two_copies(migration_, scope_.context.events);
+  if (before != migration_.record().copy) scope_.list.touch(migration_);
   try {
     scope_.run.apply(status);
   } catch (const Error& disk) {
-    spdlog::error("job {} migration {}: {}", m_.spec().job, m_.id(), disk.what());
+    spdlog::error("job {} migration {}: {}", migration_.spec().job, migration_.id(), disk.what());
   }
 }
 
@@ -286,23 +291,24 @@ void TargetLink::note_warning(std::string warning) {
   scope_.list.note(transfer_, [&](TransferRecord& record) {
     record.warning = bounded_warning(std::move(warning));
   });
-  spdlog::warn("job {} migration {}: {}", m_.spec().job, m_.id(), transfer_.record().warning);
+  spdlog::warn("job {} migration {}: {}", migration_.spec().job, migration_.id(),
+               transfer_.record().warning);
   scope_.context.events.emit({.kind = "standby_writes",
                               .text = transfer_.record().warning,
-                              .job = m_.spec().job,
-                              .migration = m_.id()});
+                              .job = migration_.spec().job,
+                              .migration = migration_.id()});
 }
 
 void TargetLink::begin_sync(double handover_ms) {
   const auto& standby = *transfer_.target.status;
   channel::BeginSync begin;
   begin.handover_ms = handover_ms;
-  begin.migration = m_.id();
+  begin.migration = migration_.id();
   begin.host = standby.data.host;
   begin.port = standby.data.port;
   begin.token = standby.data.token;
   begin.data_key = standby.data.key;
-  begin.spec = m_.spec();
+  begin.spec = migration_.spec();
   begin.transports = scope_.context.config.transports;
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   if (source != nullptr && is_own_network(source->network)) {
@@ -312,8 +318,8 @@ void TargetLink::begin_sync(double handover_ms) {
     begin.transports = criu::transports_of_restored(scope_.context.config.transports, begin.host);
   }
   if (source == nullptr || !scope_.context.hub.send(*source, begin)) {
-    scope_.run.fail(
-        Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec().job)));
+    scope_.run.fail(Error(Code::source_lost,
+                          fmt::format("job {} is not attached any more", migration_.spec().job)));
   }
 }
 

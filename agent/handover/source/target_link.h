@@ -47,11 +47,11 @@ class TargetLink {
   void on_copy(const handover::Message& status);
   void note_warning(std::string warning);
   [[nodiscard]] TargetClient::ReservationRef reservation() const {
-    return reservation_ref(m_, transfer_);
+    return reservation_ref(migration_, transfer_);
   }
 
   const MigrationScope& scope_;
-  Migration& m_;
+  Migration& migration_;
   TargetClient& targets_;
   Transfer& transfer_;
 };

@@ -20,8 +20,8 @@ TargetLinks::TargetLinks(const MigrationScope& scope, TargetClient& targets)
     : journal_(scope.context.journal),
       changed_(scope.list.changed()),
       run_(scope.run),
-      m_(scope.migration) {
-  for (auto& transfer : m_.transfers) links_.emplace_back(scope, targets, transfer);
+      migration_(scope.migration) {
+  for (auto& transfer : migration_.transfers) links_.emplace_back(scope, targets, transfer);
 }
 
 void TargetLinks::send(const handover::Message& message) {
@@ -29,7 +29,7 @@ void TargetLinks::send(const handover::Message& message) {
 }
 
 void TargetLinks::begin_sync() {
-  begin_sync_is_due_ = m_.is_at_failpoint();
+  begin_sync_is_due_ = migration_.is_at_failpoint();
   if (begin_sync_is_due_) return;
   const auto takes_ms = handover_ms();
   for (auto& link : links_) link.begin_sync(takes_ms);
@@ -44,10 +44,10 @@ asio::awaitable<void> TargetLinks::measure_round_trips() {
   const auto measured = [](const Transfer& one) {
     return one.target.round_trips >= kRoundTripsMeasured;
   };
-  while (!m_.are_all(measured)) {
-    const auto calls = m_.calls();
+  while (!migration_.are_all(measured)) {
+    const auto calls = migration_.calls();
     run_.poll();
-    while (m_.calls() == calls) {
+    while (migration_.calls() == calls) {
       run_.check(run_.deadline());
       co_await changed_.wait_until(run_.deadline());
     }
@@ -57,7 +57,7 @@ asio::awaitable<void> TargetLinks::measure_round_trips() {
 
 double TargetLinks::handover_ms() const {
   double slowest_ms = 0;
-  for (const auto& transfer : m_.transfers) {
+  for (const auto& transfer : migration_.transfers) {
     slowest_ms = std::max(slowest_ms, transfer.target.round_trip_ms);
   }
   return kHandoverWrites * journal_.put_ms() + kHandoverAsks * slowest_ms;

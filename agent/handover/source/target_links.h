@@ -32,7 +32,7 @@ class TargetLinks final : public handover::Peer {
   const Journal& journal_;  // how fast it writes
   Signal& changed_;         // of the list
   RunningMigration& run_;
-  Migration& m_;
+  Migration& migration_;
   std::list<TargetLink> links_;
   bool begin_sync_is_due_ = false;  ///< held back by a failpoint
 };

@@ -26,33 +26,37 @@ constexpr std::uint64_t kVerifyRateMin = 200'000'000;  // bytes a second
 
 std::vector<std::string> CriuArrival::prepare() {
   const auto& config = scope_.context.config;
-  r_.image_token = random_hex(16);
-  if (!r_.data_key.empty()) r_.image_key = random_hex(32);
+  reservation_.image_token = random_hex(16);
+  if (!reservation_.data_key.empty()) reservation_.image_key = random_hex(32);
   criu::ProcessArrival::Needs needs;
   needs.criu = scope_.context.criu.tool().path;
-  needs.host = r_.record().image_host;
-  needs.token = r_.image_token;
-  needs.key = r_.image_key;
-  needs.job_dir = config.job_dir(r_.spec->name);
-  needs.log = needs.job_dir / ("log-" + r_.migration());
+  needs.host = reservation_.record().image_host;
+  needs.token = reservation_.image_token;
+  needs.key = reservation_.image_key;
+  needs.job_dir = config.job_dir(reservation_.spec->name);
+  needs.log = needs.job_dir / ("log-" + reservation_.migration());
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r_.source_gpus, scope_.context.devices.at(r_.device).uuid);
+  needs.gpus =
+      criu::pairs_of(reservation_.source_gpus, scope_.context.devices.at(reservation_.device).uuid);
   needs.callbacks = scope_.context.criu.callbacks();
   auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.io, std::move(needs));
-  scope_.list.note(r_, [&](ReservationNotes& notes) { notes.image_port = arrival->port(); });
-  criu::make_handoff_dir(config, r_.migration(), criu::HandoffPeer::holder,
-                         r_.spec->user.empty() ? config.job_user : r_.spec->user);
+  scope_.list.note(reservation_,
+                   [&](ReservationNotes& notes) { notes.image_port = arrival->port(); });
+  criu::make_handoff_dir(
+      config, reservation_.migration(), criu::HandoffPeer::holder,
+      reservation_.spec->user.empty() ? config.job_user : reservation_.spec->user);
   arrival_ = std::move(arrival);
-  return {program_beside("cardswap-holder").string(), "--hand-over",
-          criu::handoff_socket(config, r_.migration(), criu::HandoffPeer::holder).string()};
+  return {
+      program_beside("cardswap-holder").string(), "--hand-over",
+      criu::handoff_socket(config, reservation_.migration(), criu::HandoffPeer::holder).string()};
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
   std::optional<criu::ProcessArrival::Result> result;
   std::optional<Error> failed;
   std::function<void()> received = [this] {
-    spdlog::info("migration {}: the process image is here", r_.migration());
-    scope_.list.touch(r_);
+    spdlog::info("migration {}: the process image is here", reservation_.migration());
+    scope_.list.touch(reservation_);
   };
   try {
     result = co_await arrival_->restored(std::move(received));
@@ -70,25 +74,25 @@ asio::awaitable<void> CriuArrival::arrive() {
                     failed->within("restore the process on " + scope_.context.config.host_name));
     co_return;
   }
-  auto& standby = scope_.context.jobs.at(r_.instance());
+  auto& standby = scope_.context.jobs.at(reservation_.instance());
   restored_at_ = Clock::now();
-  r_.arrived = true;
+  reservation_.arrived = true;
   scope_.context.hub.take(standby, result->socket.release());
-  const auto socket =
-      criu::handoff_socket(scope_.context.config, r_.migration(), criu::HandoffPeer::holder);
-  scope_.context.hub.send(standby, channel::Arrived{r_.migration(), 0, socket.string(),
+  const auto socket = criu::handoff_socket(scope_.context.config, reservation_.migration(),
+                                           criu::HandoffPeer::holder);
+  scope_.context.hub.send(standby, channel::Arrived{reservation_.migration(), 0, socket.string(),
                                                     scope_.context.config.runtime_socket().string(),
                                                     standby.token, standby.name(), *held_});
-  scope_.list.touch(r_);
-  const auto most = kVerifyMax + std::chrono::seconds(r_.state_bytes / kVerifyRateMin);
+  scope_.list.touch(reservation_);
+  const auto most = kVerifyMax + std::chrono::seconds(reservation_.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
-  if (r_.state() == TargetState::parked) {
+  if (reservation_.state() == TargetState::parked) {
     scope_.run.fail(
         TargetEvent::standby_failed,
         Error(Code::timed_out,
               fmt::format("the restored process of job {} did not verify its memory within "
                           "{} s",
-                          r_.record().job, most.count())));
+                          reservation_.record().job, most.count())));
   }
 }
 
@@ -97,22 +101,23 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");
   }
-  auto* standby = scope_.context.jobs.by_instance(r_.instance());
+  auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
   const bool lives = standby != nullptr && standby->is_live();
-  if (!lives || r_.state() == TargetState::failed) {
+  if (!lives || reservation_.state() == TargetState::failed) {
     return Error(Code::cancelled, "the reservation ended meanwhile");
   }
-  r_.image_bytes = result.image_bytes;
-  scope_.list.note(r_, [&](ReservationNotes& notes) {
+  reservation_.image_bytes = result.image_bytes;
+  scope_.list.note(reservation_, [&](ReservationNotes& notes) {
     notes.restore_ms = result.restore_ms;
     notes.driver_resume_ms = result.driver_resume_ms;
   });
   holder_ = standby->process;
   try {
-    scope_.context.processes.take_over(*standby, {.root = result.tree.root,
-                                                  .init = result.tree.init,
-                                                  .state_bytes = r_.state_bytes,
-                                                  .relocatable_bytes = r_.relocatable_bytes});
+    scope_.context.processes.take_over(*standby,
+                                       {.root = result.tree.root,
+                                        .init = result.tree.init,
+                                        .state_bytes = reservation_.state_bytes,
+                                        .relocatable_bytes = reservation_.relocatable_bytes});
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }
@@ -120,7 +125,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
 }
 
 bool CriuArrival::take(const channel::Message& message) {
-  if (r_.record().arrive != Arrival::criu || r_.arrived) return false;
+  if (reservation_.record().arrive != Arrival::criu || reservation_.arrived) return false;
   if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     held_ = verified->root;
     return true;
@@ -134,8 +139,8 @@ bool CriuArrival::take(const channel::Message& message) {
 }
 
 void CriuArrival::note_verified() {
-  if (!r_.arrived || restored_at_ == Clock::time_point{}) return;
-  scope_.list.note(r_,
+  if (!reservation_.arrived || restored_at_ == Clock::time_point{}) return;
+  scope_.list.note(reservation_,
                    [this](ReservationNotes& notes) { notes.verify_ms = ms_since(restored_at_); });
 }
 
@@ -145,7 +150,7 @@ void CriuArrival::grant() {
 
 void CriuArrival::end_standby() {
   if (holder_.pid != 0) signal_group(holder_, SIGKILL);
-  const auto* standby = scope_.context.jobs.by_instance(r_.instance());
+  const auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
   if (standby != nullptr && standby->is_live()) {
     if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
     signal_group(standby->process, SIGKILL);
@@ -155,12 +160,12 @@ void CriuArrival::end_standby() {
 
 void CriuArrival::end_copy(ProcessId root, ProcessId init) {
   if (std::exchange(ending_, true)) return;
-  scope_.run.spawn("end the copy of " + r_.migration(), end_restored(root, init));
+  scope_.run.spawn("end the copy of " + reservation_.migration(), end_restored(root, init));
 }
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
   const FlagScope ending(ending_, scope_.list.changed());
-  co_await end_restored_tree(scope_.context, r_.migration(), root, init);
+  co_await end_restored_tree(scope_.context, reservation_.migration(), root, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {

@@ -20,7 +20,8 @@ namespace cardswap {
 class CriuArrival {
  public:
   /// `scope` outlives it.
-  explicit CriuArrival(const ReservationScope& scope) : scope_(scope), r_(scope.reservation) {}
+  explicit CriuArrival(const ReservationScope& scope)
+      : scope_(scope), reservation_(scope.reservation) {}
 
   /// Takes process images from here on; returns what runs in the place of the standby's program.
   /// Throws Error.
@@ -47,7 +48,7 @@ class CriuArrival {
   asio::awaitable<void> end_restored(ProcessId root, ProcessId init);
 
   const ReservationScope& scope_;
-  Reservation& r_;
+  Reservation& reservation_;
   std::unique_ptr<criu::ProcessArrival> arrival_;  // from prepare() on
   std::optional<Digest> held_;                     // what the holder verified
   ProcessId holder_;                               // once the process has taken its place; or none

@@ -26,7 +26,7 @@ constexpr milliseconds kLookAtSourceEvery{500};
 ReservationTask::ReservationTask(const HandoverContext& context, ReservationList& list,
                                  Reservation& r, milliseconds park_max)
     : scope_{context, list, r, *this},
-      r_(r),
+      reservation_(r),
       park_max_(park_max),
       source_(scope_),
       arrival_(scope_),
@@ -42,43 +42,44 @@ void ReservationTask::fail(TargetEvent event, Error error) {
 }
 
 asio::awaitable<void> ReservationTask::start_standby() {
-  const auto& spec = *r_.spec;
-  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r_.migration(),
-               format_size(r_.state_bytes), r_.device,
-               r_.record().from.empty() ? "somebody" : r_.record().from,
-               r_.record().owner.empty() ? "" : ", by " + r_.record().owner);
+  const auto& spec = *reservation_.spec;
+  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name,
+               reservation_.migration(), format_size(reservation_.state_bytes), reservation_.device,
+               reservation_.record().from.empty() ? "somebody" : reservation_.record().from,
+               reservation_.record().owner.empty() ? "" : ", by " + reservation_.record().owner);
   std::vector<std::string> stand_in;
-  if (r_.record().arrive == Arrival::criu) stand_in = arrival_.prepare();
+  if (reservation_.record().arrive == Arrival::criu) stand_in = arrival_.prepare();
   const bool arrives = !stand_in.empty();
   const auto instance = scope_.context.jobs
-                            .add_standby(spec, {.migration = r_.migration(),
-                                                .epoch = r_.epoch(),
-                                                .device = r_.device,
-                                                .reserved_bytes = r_.state_bytes,
-                                                .came_from = r_.record().from})
+                            .add_standby(spec, {.migration = reservation_.migration(),
+                                                .epoch = reservation_.epoch(),
+                                                .device = reservation_.device,
+                                                .reserved_bytes = reservation_.state_bytes,
+                                                .came_from = reservation_.record().from})
                             .id;
-  scope_.list.set_instance(r_, instance);
+  scope_.list.set_instance(reservation_, instance);
   co_await scope_.context.processes.start(instance, std::move(stand_in));
   auto* standby = scope_.context.jobs.by_instance(instance);
-  if (standby == nullptr) co_return;          // its end was told
-  if (r_.state() != TargetState::reserved) {  // the place was given up meanwhile
+  if (standby == nullptr) co_return;                    // its end was told
+  if (reservation_.state() != TargetState::reserved) {  // the place was given up meanwhile
     signal_group(standby->process, SIGKILL);
     co_return;
   }
-  r_.last_contact_at = Clock::now();
+  reservation_.last_contact_at = Clock::now();
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
   scope_.context.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
-  spawn("watch the source of " + r_.migration(), watch_source());
+  spawn("watch the source of " + reservation_.migration(), watch_source());
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
 /// decision for as long as it takes.
 asio::awaitable<void> ReservationTask::watch_source() {
   std::string logged;
-  while (!r_.is_granted() && r_.state() != TargetState::failed) {
+  while (!reservation_.is_granted() && reservation_.state() != TargetState::failed) {
     co_await pause_for(kLookAtSourceEvery);
-    const bool starts = r_.state() == TargetState::reserved || r_.state() == TargetState::starting;
+    const bool starts = reservation_.state() == TargetState::reserved ||
+                        reservation_.state() == TargetState::starting;
     if (starts && Clock::now() - made_at_ > park_max_) {
       fail(TargetEvent::standby_failed,
            Error(Code::timed_out,
@@ -87,7 +88,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
                  "its log is on that host; does the program reach its first step there?"));
       continue;
     }
-    if (Clock::now() - r_.last_contact_at < kSourceSilenceMax) continue;
+    if (Clock::now() - reservation_.last_contact_at < kSourceSilenceMax) continue;
     try {
       fail(TargetEvent::source_silent,
            Error(Code::source_lost,
@@ -96,7 +97,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
       if (scope_.context.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
-        spdlog::error("migration {}: {}", r_.migration(), error.what());
+        spdlog::error("migration {}: {}", reservation_.migration(), error.what());
       }
     }
   }
@@ -105,11 +106,11 @@ asio::awaitable<void> ReservationTask::watch_source() {
 void ReservationTask::resume() {
   fail(TargetEvent::restarted,
        Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-  auto* instance = scope_.context.jobs.by_instance(r_.instance());
+  auto* instance = scope_.context.jobs.by_instance(reservation_.instance());
   const bool lives = instance != nullptr && instance->is_live();
   // Granted, and on a full disk its own record was not written after that.
-  if (r_.is_granted() && lives && instance->job().standby) {
-    scope_.context.processes.promote(instance->job(), r_.epoch());
+  if (reservation_.is_granted() && lives && instance->job().standby) {
+    scope_.context.processes.promote(instance->job(), reservation_.epoch());
   }
   notify_source();
   if (lives) return;  // its end will be told
@@ -118,58 +119,61 @@ void ReservationTask::resume() {
 }
 
 void ReservationTask::grant(handover::Epoch epoch, const handover::Content& content) {
-  const auto before = r_.state();
+  const auto before = reservation_.state();
   executor_.apply(Message{Message::Kind::grant, epoch, content});
-  if (r_.is_granted()) return;
-  if (r_.state() != before) {
-    throw Error(Code::digest_mismatch,
-                fmt::format("the grant of migration {} is for another state", r_.migration()));
+  if (reservation_.is_granted()) return;
+  if (reservation_.state() != before) {
+    throw Error(Code::digest_mismatch, fmt::format("the grant of migration {} is for another state",
+                                                   reservation_.migration()));
   }
   throw Error(before == TargetState::failed ? Code::not_found : Code::conflict,
-              fmt::format("migration {} is {} here and cannot be granted", r_.migration(),
+              fmt::format("migration {} is {} here and cannot be granted", reservation_.migration(),
                           to_string(before)));
 }
 
 asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
-  const auto own = r_.epoch();
+  const auto own = reservation_.epoch();
   const bool taken_back = epoch > own;
-  const bool gone = r_.state() == TargetState::stopping;
-  if ((r_.is_granted() && !taken_back) || gone) {
-    throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
-                                            r_.migration(), scope_.context.config.host_name));
+  const bool gone = reservation_.state() == TargetState::stopping;
+  if ((reservation_.is_granted() && !taken_back) || gone) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} was granted to {}: the job is here",
+                            reservation_.migration(), scope_.context.config.host_name));
   }
   source_.note_contact();
   const Error why(Code::cancelled, taken_back ? "an operator gave the job back to the source"
                                               : "the source's agent gave the migration up");
-  const auto state = r_.state();
+  const auto state = reservation_.state();
   executor_.apply(Message{Message::Kind::drop, taken_back ? epoch : own}, why);
-  if (r_.state() != state) {
-    spdlog::warn("migration {}: {}", r_.migration(), r_.record().error.value_or(why).what());
+  if (reservation_.state() != state) {
+    spdlog::warn("migration {}: {}", reservation_.migration(),
+                 reservation_.record().error.value_or(why).what());
   }
-  const auto* instance = scope_.context.jobs.by_instance(r_.instance());
+  const auto* instance = scope_.context.jobs.by_instance(reservation_.instance());
   const bool ended = instance == nullptr || !instance->is_live();
-  if (r_.state() == TargetState::superseded && ended) {
+  if (reservation_.state() == TargetState::superseded && ended) {
     fail(TargetEvent::standby_ended,
          Error(Code::target_lost, "it had ended before the job was taken back"));
   }
   co_await arrival_.ended();
-  if (r_.state() != TargetState::superseded) {
-    co_await scope_.context.processes.stop(r_.instance(), milliseconds(0));
+  if (reservation_.state() != TargetState::superseded) {
+    co_await scope_.context.processes.stop(reservation_.instance(), milliseconds(0));
   }
 }
 
 asio::awaitable<void> ReservationTask::cancel(std::string by) {
-  check_cancel(r_, scope_.context.config.host_name);
+  check_cancel(reservation_, scope_.context.config.host_name);
   // No grant can have been given: the source's agent waits for the word that it is verified.
-  fail(TargetEvent::drop,
-       Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration(),
-                                          scope_.context.config.host_name)));
+  fail(TargetEvent::drop, Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by,
+                                                             reservation_.migration(),
+                                                             scope_.context.config.host_name)));
   co_await arrival_.ended();
-  co_await scope_.context.processes.stop(r_.instance(), milliseconds(0));
+  co_await scope_.context.processes.stop(reservation_.instance(), milliseconds(0));
 }
 
 void ReservationTask::notify_source() {
-  if (r_.has_pending_notice()) spawn("tell the source of " + r_.migration(), source_.notify());
+  if (reservation_.has_pending_notice())
+    spawn("tell the source of " + reservation_.migration(), source_.notify());
 }
 
 }  // namespace cardswap

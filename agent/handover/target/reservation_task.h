@@ -29,7 +29,7 @@ class ReservationTask final : public RunningReservation,
   ReservationTask(const HandoverContext& context, ReservationList& list, Reservation& r,
                   std::chrono::milliseconds park_max);
 
-  [[nodiscard]] Reservation& reservation() { return r_; }
+  [[nodiscard]] Reservation& reservation() { return reservation_; }
   [[nodiscard]] TargetExecutor& executor() { return executor_; }
   [[nodiscard]] SourceLink& source() { return source_; }
   [[nodiscard]] StandbyEvents& standby() { return standby_; }
@@ -66,7 +66,7 @@ class ReservationTask final : public RunningReservation,
   asio::awaitable<void> watch_source();
 
   const ReservationScope scope_;
-  Reservation& r_;
+  Reservation& reservation_;
   const std::chrono::milliseconds park_max_;
   std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
   SourceLink source_;

@@ -25,17 +25,18 @@ constexpr seconds kTellAgain{5};  // to one that stands
 
 asio::awaitable<DecisionAnswer> SourceLink::ask() {
   DecisionQuestion asked;
-  asked.agent = r_.record().from_api;
-  asked.only_of = r_.record().owner;  // whoever reserved the place decides, and nobody else
-  asked.migration = r_.migration();
-  asked.epoch = r_.epoch();
-  asked.state = r_.state();
+  asked.agent = reservation_.record().from_api;
+  asked.only_of =
+      reservation_.record().owner;  // whoever reserved the place decides, and nobody else
+  asked.migration = reservation_.migration();
+  asked.epoch = reservation_.epoch();
+  asked.state = reservation_.state();
   co_return co_await ask_decision(std::move(asked));
 }
 
 void SourceLink::send(const Message&) {
   if (std::exchange(asks_, true)) return;
-  scope_.run.spawn("ask the source of " + r_.migration(), call());
+  scope_.run.spawn("ask the source of " + reservation_.migration(), call());
 }
 
 asio::awaitable<void> SourceLink::call() {
@@ -52,7 +53,7 @@ asio::awaitable<void> SourceLink::call() {
   try {
     if (!answer) {
       on_call_failed(*failed);
-    } else if (r_.is_granted()) {
+    } else if (reservation_.is_granted()) {
       on_copy(*answer);
     } else {
       on_decision(*answer);
@@ -61,7 +62,7 @@ asio::awaitable<void> SourceLink::call() {
   } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
     const auto error = error_of(std::current_exception());
     if (std::exchange(refused_by_the_disk_, error.failure()) != error.failure()) {
-      spdlog::error("migration {}: {}", r_.migration(), error.what());
+      spdlog::error("migration {}: {}", reservation_.migration(), error.what());
     }
   }
   scope_.list.changed().notify();
@@ -69,16 +70,16 @@ asio::awaitable<void> SourceLink::call() {
 
 /// What is no decision of its migration decides nothing.
 void SourceLink::on_call_failed(const Error& failed) {
-  if (r_.state() != TargetState::verified) return;
-  r_.doubt = failed.failure();
+  if (reservation_.state() != TargetState::verified) return;
+  reservation_.doubt = failed.failure();
   if (note_doubt(true)) return;
   const auto name = job_name("");
   const auto text = fmt::format(
       "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job {} "
       "holds its whole state here and waits",
-      r_.migration(), r_.record().from_api, r_.doubt, name);
+      reservation_.migration(), reservation_.record().from_api, reservation_.doubt, name);
   spdlog::warn("{}", text);
-  scope_.context.events.emit({"in_doubt", text, name, {}, r_.migration()});
+  scope_.context.events.emit({"in_doubt", text, name, {}, reservation_.migration()});
 }
 
 void SourceLink::on_decision(const DecisionAnswer& answer) {
@@ -92,8 +93,8 @@ void SourceLink::on_decision(const DecisionAnswer& answer) {
 
 /// The job is here, by an operator's word at least; its source says what it has.
 void SourceLink::on_copy(const DecisionAnswer& answer) {
-  if (!r_.has_pending_notice()) return;
-  const bool higher = answer.own_epoch > r_.epoch();
+  if (!reservation_.has_pending_notice()) return;
+  const bool higher = answer.own_epoch > reservation_.epoch();
   const bool lower = answer.message.decision == handover::Decision::aborted && !higher;
   if (lower) {
     note_copy(LowerCopy::steps);
@@ -109,18 +110,18 @@ void SourceLink::on_copy(const DecisionAnswer& answer) {
 
 void SourceLink::note_copy(std::optional<LowerCopy> copy) {
   const auto before = scope_.list.note(
-      r_, [&](ReservationNotes& notes) { return std::exchange(notes.copy, copy); });
+      reservation_, [&](ReservationNotes& notes) { return std::exchange(notes.copy, copy); });
   if (before == copy || !copy) return;
-  report_two_copies(r_, job_name("?"), 0, scope_.context.events);
+  report_two_copies(reservation_, job_name("?"), 0, scope_.context.events);
 }
 
 asio::awaitable<void> SourceLink::notify() {
   Backoff retry(kTellFirst, kTellMax);
-  while (!r_.record().side.tick().empty()) {
+  while (!reservation_.record().side.tick().empty()) {
     scope_.run.tick();
     while (asks_)
       co_await scope_.list.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
-    if (r_.record().copy == LowerCopy::frozen) {
+    if (reservation_.record().copy == LowerCopy::frozen) {
       co_await pause_for(kTellAgain);
     } else {
       co_await retry.wait();
@@ -129,17 +130,18 @@ asio::awaitable<void> SourceLink::notify() {
 }
 
 void SourceLink::note_contact() {
-  r_.last_contact_at = std::chrono::steady_clock::now();
+  reservation_.last_contact_at = std::chrono::steady_clock::now();
   note_doubt(false);
 }
 
 bool SourceLink::note_doubt(bool in_doubt) {
-  return scope_.list.note(
-      r_, [&](ReservationNotes& notes) { return std::exchange(notes.in_doubt, in_doubt); });
+  return scope_.list.note(reservation_, [&](ReservationNotes& notes) {
+    return std::exchange(notes.in_doubt, in_doubt);
+  });
 }
 
 std::string SourceLink::job_name(const std::string& unknown) const {
-  const auto* standby = scope_.context.jobs.by_instance(r_.instance());
+  const auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
   return standby != nullptr ? standby->name() : unknown;
 }
 

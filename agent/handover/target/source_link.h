@@ -17,7 +17,8 @@ namespace cardswap {
 class SourceLink final : public handover::Peer {
  public:
   /// `scope` outlives it.
-  explicit SourceLink(const ReservationScope& scope) : scope_(scope), r_(scope.reservation) {}
+  explicit SourceLink(const ReservationScope& scope)
+      : scope_(scope), reservation_(scope.reservation) {}
 
   /// Returns at once; one question under way stands for all. Each message of a target's own is the
   /// question what was decided: what it tells goes along.
@@ -40,7 +41,7 @@ class SourceLink final : public handover::Peer {
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 
   const ReservationScope& scope_;
-  Reservation& r_;
+  Reservation& reservation_;
   bool asks_ = false;
   std::string refused_by_the_disk_;  ///< what was heard; logged once
 };

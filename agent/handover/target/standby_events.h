@@ -14,7 +14,7 @@ class StandbyEvents {
  public:
   /// All of them outlive it.
   StandbyEvents(const ReservationScope& scope, CriuArrival& arrival)
-      : scope_(scope), r_(scope.reservation), arrival_(arrival) {}
+      : scope_(scope), reservation_(scope.reservation), arrival_(arrival) {}
 
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(const Instance& standby);
@@ -27,7 +27,7 @@ class StandbyEvents {
   void note_warning(const Instance& standby);
 
   const ReservationScope& scope_;
-  Reservation& r_;
+  Reservation& reservation_;
   CriuArrival& arrival_;
 };
 

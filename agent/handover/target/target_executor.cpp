@@ -33,7 +33,7 @@ class Answered final : public handover::Peer {
 }  // namespace
 
 std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool required) {
-  auto record = r_.record();
+  auto record = reservation_.record();
   record.side = next;
   ++record.version;
   if (const auto beside = std::exchange(beside_, {})) beside(record);
@@ -44,18 +44,18 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   try {
     list_.save(record);
   } catch (const Error& error) {
-    spdlog::error("migration {}: {}", r_.migration(), error.what());
+    spdlog::error("migration {}: {}", reservation_.migration(), error.what());
     if (required) return error;
     refused = error;
   }
-  r_.record_ = std::move(record);
+  reservation_.record_ = std::move(record);
   if (over) {
-    r_.forget_its_start();
-    criu::remove_handoff_dir(context_.config, r_.migration(), criu::HandoffPeer::holder);
+    reservation_.forget_its_start();
+    criu::remove_handoff_dir(context_.config, reservation_.migration(), criu::HandoffPeer::holder);
   }
-  context_.handover_gate.note(r_.migration(), next.state() == TargetState::verified ||
-                                                  next.state() == TargetState::granted);
-  spdlog::info("migration {} here: {}", r_.migration(), to_string(next.state()));
+  context_.handover_gate.note(reservation_.migration(), next.state() == TargetState::verified ||
+                                                            next.state() == TargetState::granted);
+  spdlog::info("migration {} here: {}", reservation_.migration(), to_string(next.state()));
   list_.changed().notify();
   return refused;
 }
@@ -64,12 +64,13 @@ void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& n
   try {
     act(effect, next);
   } catch (...) {
-    spdlog::error("migration {}: {}", r_.migration(), error_of(std::current_exception()).what());
+    spdlog::error("migration {}: {}", reservation_.migration(),
+                  error_of(std::current_exception()).what());
   }
 }
 
 void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next) {
-  auto* standby = context_.jobs.by_instance(r_.instance());
+  auto* standby = context_.jobs.by_instance(reservation_.instance());
   switch (effect.type) {
     case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while
     case Type::kill_standby: arrival_.end_standby(); break;
@@ -80,11 +81,12 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
       if (job != nullptr) context_.processes.fence(*job, newer);
-      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, context_.events);
+      report_two_copies(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }
     case Type::resume:
-      if (standby != nullptr) context_.hub.send(*standby, channel::Release{r_.migration()});
+      if (standby != nullptr)
+        context_.hub.send(*standby, channel::Release{reservation_.migration()});
       break;
     default: break;  // a source's
   }
@@ -93,14 +95,15 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
 void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
   context_.processes.promote(standby.job(), epoch);
   arrival_.grant();
-  context_.hub.send(standby, channel::Grant{r_.migration(), epoch, next.record().content.root});
+  context_.hub.send(standby,
+                    channel::Grant{reservation_.migration(), epoch, next.record().content.root});
   spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);
 }
 
 void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects,
                            handover::Peer& peer, Beside beside) {
   beside_ = std::move(beside);
-  handover::Driver<TargetSide> driver(r_.record_.side, *this, peer);
+  handover::Driver<TargetSide> driver(reservation_.record_.side, *this, peer);
   auto refused = driver.apply(next, effects);
   beside_ = {};
   if (refused) throw Error(*refused);
@@ -110,29 +113,31 @@ void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effe
   apply(next, effects, source_, std::move(beside));
 }
 void TargetExecutor::apply(handover::TargetEvent event) {
-  auto next = r_.record().side;
+  auto next = reservation_.record().side;
   const auto effects = next.on(event);
   apply(next, effects);
 }
 void TargetExecutor::apply(const Message& said, std::optional<Error> why) {
-  auto next = r_.record().side;
+  auto next = reservation_.record().side;
   const auto effects = next.on(said);
   Answered answered;
-  const bool leads = next.state() != r_.state();
+  const bool leads = next.state() != reservation_.state();
   apply(next, effects, answered, leads ? because(std::move(why)) : Beside());
 }
 void TargetExecutor::apply(const handover::Content& verified) {
-  auto next = r_.record().side;
+  auto next = reservation_.record().side;
   const auto effects = next.verified(verified);
   apply(next, effects);
 }
-void TargetExecutor::tick() { apply(TargetSide(r_.record().side), r_.record().side.tick()); }
+void TargetExecutor::tick() {
+  apply(TargetSide(reservation_.record().side), reservation_.record().side.tick());
+}
 
 void TargetExecutor::fail(handover::TargetEvent event, Error error) {
-  auto next = r_.record().side;
+  auto next = reservation_.record().side;
   const auto effects = next.on(event);
-  const bool leads = next.state() != r_.state();
-  if (leads) spdlog::warn("migration {}: {}", r_.migration(), error.what());
+  const bool leads = next.state() != reservation_.state();
+  if (leads) spdlog::warn("migration {}: {}", reservation_.migration(), error.what());
   apply(next, effects, leads ? because(std::move(error)) : Beside());
 }
 

@@ -24,7 +24,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   TargetExecutor(const ReservationScope& scope, SourceLink& source, CriuArrival& arrival)
       : context_(scope.context),
         list_(scope.list),
-        r_(scope.reservation),
+        reservation_(scope.reservation),
         source_(source),
         arrival_(arrival) {}
 
@@ -53,7 +53,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
 
   const HandoverContext& context_;
   ReservationList& list_;
-  Reservation& r_;
+  Reservation& reservation_;
   SourceLink& source_;
   CriuArrival& arrival_;
   Beside beside_;  // for the next record, while its state is applied

@@ -21,9 +21,10 @@ using ::testing::SizeIs;
 class SourceExecutorTest : public ::testing::Test, private RunningMigration {
  protected:
   SourceExecutorTest() {
-    departures_.emplace_back(scope_, m_.only());
-    m_.hold_at = "committed";  // what is granted is kept back: nobody is there who could hear it
-    auto& transfer = m_.only();
+    departures_.emplace_back(scope_, migration_.only());
+    migration_.hold_at =
+        "committed";  // what is granted is kept back: nobody is there who could hear it
+    auto& transfer = migration_.only();
     transfer.frozen_at = 41;
     transfer.target.round_trips = 3;
     list_.note(transfer, [](TransferRecord& record) { record.warning = "a log"; });
@@ -44,8 +45,8 @@ class SourceExecutorTest : public ::testing::Test, private RunningMigration {
 
   test::HandoverParts parts_;
   MigrationList list_{parts_.config, parts_.journal, {}};
-  Migration& m_ = list_.add(made());
-  const MigrationScope scope_{parts_.context, list_, m_, *this};
+  Migration& migration_ = list_.add(made());
+  const MigrationScope scope_{parts_.context, list_, migration_, *this};
   TargetClient client_{parts_.tasks};
   TargetLinks targets_{scope_, client_};
   std::list<CriuDeparture> departures_;
@@ -63,21 +64,21 @@ class SourceExecutorTest : public ::testing::Test, private RunningMigration {
 };
 
 TEST_F(SourceExecutorTest, KeepsARecordAsAWholeWhileTransfersStayWhereTheyAre) {
-  const Transfer* const transfer = &m_.only();
+  const Transfer* const transfer = &migration_.only();
   executor_.apply(handover::Event::digests_equal, name_job);
 
-  EXPECT_EQ(m_.state(), State::committed);
-  EXPECT_EQ(m_.record().version, 2U);
-  EXPECT_EQ(m_.record().job_uid, "changed beside it");
-  ASSERT_THAT(m_.record().history, SizeIs(1));
-  EXPECT_EQ(m_.record().history.front().first, "committed");
+  EXPECT_EQ(migration_.state(), State::committed);
+  EXPECT_EQ(migration_.record().version, 2U);
+  EXPECT_EQ(migration_.record().job_uid, "changed beside it");
+  ASSERT_THAT(migration_.record().history, SizeIs(1));
+  EXPECT_EQ(migration_.record().history.front().first, "committed");
   const auto kept = migration_from_journal(on_disk());
   EXPECT_EQ(kept.state(), State::committed);
   EXPECT_EQ(kept.record().job_uid, "changed beside it");
-  EXPECT_EQ(kept.record().history, m_.record().history);
+  EXPECT_EQ(kept.record().history, migration_.record().history);
   EXPECT_EQ(kept.only().record().warning, "a log");
 
-  EXPECT_EQ(&m_.only(), transfer);
+  EXPECT_EQ(&migration_.only(), transfer);
   ASSERT_THAT(transfer->record().timeline.samples(), SizeIs(1));
   EXPECT_EQ(transfer->record().timeline.samples().front().state, State::committed);
   EXPECT_EQ(transfer->record().warning, "a log");
@@ -88,30 +89,30 @@ TEST_F(SourceExecutorTest, KeepsARecordAsAWholeWhileTransfersStayWhereTheyAre) {
 
 /// Method: the journal refuses the record of a commit, and takes the next one.
 TEST_F(SourceExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
-  const auto before = journal_record(m_);
+  const auto before = journal_record(migration_);
   const auto before_on_disk = on_disk();
   {
     const test::RefusedRecords refused(parts_.dir.path() / "j.db", "migration");
     EXPECT_THROW(executor_.apply(handover::Event::digests_equal, name_job), Error);
   }
-  EXPECT_EQ(m_.state(), State::verifying);
-  EXPECT_EQ(m_.record().version, 1U);
-  EXPECT_EQ(journal_record(m_), before);
+  EXPECT_EQ(migration_.state(), State::verifying);
+  EXPECT_EQ(migration_.record().version, 1U);
+  EXPECT_EQ(journal_record(migration_), before);
   EXPECT_EQ(on_disk(), before_on_disk);
-  EXPECT_TRUE(m_.only().record().timeline.empty());
-  EXPECT_THAT(m_.only().target.held_back, IsEmpty()) << "nothing is granted";
+  EXPECT_TRUE(migration_.only().record().timeline.empty());
+  EXPECT_THAT(migration_.only().target.held_back, IsEmpty()) << "nothing is granted";
 
   executor_.apply(handover::Event::digests_equal);
-  EXPECT_EQ(m_.state(), State::committed);
-  EXPECT_EQ(m_.record().job_uid, "") << "it went with the refused record";
+  EXPECT_EQ(migration_.state(), State::committed);
+  EXPECT_EQ(migration_.record().job_uid, "") << "it went with the refused record";
 }
 
 TEST_F(SourceExecutorTest, ChangesNothingBesideAStateThatStays) {
-  const auto before = journal_record(m_);
+  const auto before = journal_record(migration_);
   executor_.apply(handover::Event::freeze_due, name_job);
-  EXPECT_EQ(journal_record(m_), before);
+  EXPECT_EQ(journal_record(migration_), before);
   executor_.apply(handover::Event::digests_equal);
-  EXPECT_EQ(m_.record().job_uid, "") << "it is of no later change either";
+  EXPECT_EQ(migration_.record().job_uid, "") << "it is of no later change either";
 }
 
 }  // namespace

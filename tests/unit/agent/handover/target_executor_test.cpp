@@ -21,11 +21,11 @@ using ::testing::SizeIs;
 class TargetExecutorTest : public ::testing::Test, private RunningReservation {
  protected:
   TargetExecutorTest() {
-    r_.device = "cpu:0";
-    r_.spec.emplace().name = "gpt";
-    r_.state_bytes = 4096;
-    r_.data_key = "a key";
-    list_.note(r_, [](ReservationNotes& notes) { notes.warning = "a log"; });
+    reservation_.device = "cpu:0";
+    reservation_.spec.emplace().name = "gpt";
+    reservation_.state_bytes = 4096;
+    reservation_.data_key = "a key";
+    list_.note(reservation_, [](ReservationNotes& notes) { notes.warning = "a log"; });
   }
   static Reservation made() {
     ReservationRecord record;
@@ -38,7 +38,7 @@ class TargetExecutorTest : public ::testing::Test, private RunningReservation {
   static handover::Content held() { return {Digest{{7}}, 41}; }
   /// The standby holds the whole state; `from` changes beside that.
   void verify() {
-    auto next = r_.record().side;
+    auto next = reservation_.record().side;
     const auto effects = next.verified(held());
     executor_.apply(next, effects,
                     [](ReservationRecord& record) { record.from = "changed beside it"; });
@@ -49,8 +49,8 @@ class TargetExecutorTest : public ::testing::Test, private RunningReservation {
 
   test::HandoverParts parts_;
   ReservationList list_{parts_.config, parts_.journal, {}};
-  Reservation& r_ = list_.add(made());
-  const ReservationScope scope_{parts_.context, list_, r_, *this};
+  Reservation& reservation_ = list_.add(made());
+  const ReservationScope scope_{parts_.context, list_, reservation_, *this};
   SourceLink source_{scope_};
   CriuArrival arrival_{scope_};
   TargetExecutor executor_{scope_, source_, arrival_};
@@ -68,11 +68,11 @@ class TargetExecutorTest : public ::testing::Test, private RunningReservation {
 
 TEST_F(TargetExecutorTest, KeepsARecordAsAWholeAndWhatThisRunKnowsOfIt) {
   verify();
-  EXPECT_EQ(r_.state(), TargetState::verified);
-  EXPECT_EQ(r_.record().side.record().content, held());
-  EXPECT_EQ(r_.record().version, 2U);
-  EXPECT_EQ(r_.record().from, "changed beside it");
-  EXPECT_EQ(r_.record().warning, "a log");
+  EXPECT_EQ(reservation_.state(), TargetState::verified);
+  EXPECT_EQ(reservation_.record().side.record().content, held());
+  EXPECT_EQ(reservation_.record().version, 2U);
+  EXPECT_EQ(reservation_.record().from, "changed beside it");
+  EXPECT_EQ(reservation_.record().warning, "a log");
   ASSERT_THAT(on_disk(), SizeIs(1));
   const auto kept = reservation_from_journal(on_disk().front());
   EXPECT_EQ(kept.side.record().content, held());
@@ -80,41 +80,41 @@ TEST_F(TargetExecutorTest, KeepsARecordAsAWholeAndWhatThisRunKnowsOfIt) {
   EXPECT_EQ(kept.from, "changed beside it");
   EXPECT_EQ(kept.warning, "a log");
 
-  EXPECT_EQ(&list_.at("m-1"), &r_);
-  EXPECT_EQ(r_.device, "cpu:0");
-  ASSERT_TRUE(r_.spec);
-  EXPECT_EQ(r_.spec->name, "gpt");
-  EXPECT_EQ(r_.state_bytes, 4096U);
-  EXPECT_EQ(r_.data_key, "a key");
+  EXPECT_EQ(&list_.at("m-1"), &reservation_);
+  EXPECT_EQ(reservation_.device, "cpu:0");
+  ASSERT_TRUE(reservation_.spec);
+  EXPECT_EQ(reservation_.spec->name, "gpt");
+  EXPECT_EQ(reservation_.state_bytes, 4096U);
+  EXPECT_EQ(reservation_.data_key, "a key");
 }
 
 /// Method: the journal refuses the record of a verified place, and takes the next one.
 TEST_F(TargetExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
-  const auto before = to_journal(r_.record());
+  const auto before = to_journal(reservation_.record());
   {
     const test::RefusedRecords refused(parts_.dir.path() / "j.db", "reservation");
     EXPECT_THROW(verify(), Error);
   }
-  EXPECT_EQ(r_.state(), TargetState::parked);
-  EXPECT_EQ(r_.record().side.record().content, handover::Content{});
-  EXPECT_EQ(r_.record().version, 1U);
-  EXPECT_EQ(to_journal(r_.record()), before);
+  EXPECT_EQ(reservation_.state(), TargetState::parked);
+  EXPECT_EQ(reservation_.record().side.record().content, handover::Content{});
+  EXPECT_EQ(reservation_.record().version, 1U);
+  EXPECT_EQ(to_journal(reservation_.record()), before);
   EXPECT_THAT(on_disk(), IsEmpty());
 
   executor_.apply(held());
-  EXPECT_EQ(r_.state(), TargetState::verified);
-  EXPECT_EQ(r_.record().from, "") << "it went with the refused record";
+  EXPECT_EQ(reservation_.state(), TargetState::verified);
+  EXPECT_EQ(reservation_.record().from, "") << "it went with the refused record";
 }
 
 /// That nothing steps here is known again after a restart: it needs no disk.
 TEST_F(TargetExecutorTest, FailsAPlaceAlthoughTheDiskRefusesThat) {
   const test::RefusedRecords refused(parts_.dir.path() / "j.db", "reservation");
   executor_.fail(TargetEvent::standby_failed, Error(Code::io, "the standby's disk is full"));
-  EXPECT_EQ(r_.state(), TargetState::failed);
-  ASSERT_TRUE(r_.record().error);
-  EXPECT_EQ(r_.record().error->failure(), "the standby's disk is full");
-  EXPECT_GT(r_.record().ended_at_ms, 0);
-  EXPECT_FALSE(r_.spec) << "what only its start needed";
+  EXPECT_EQ(reservation_.state(), TargetState::failed);
+  ASSERT_TRUE(reservation_.record().error);
+  EXPECT_EQ(reservation_.record().error->failure(), "the standby's disk is full");
+  EXPECT_GT(reservation_.record().ended_at_ms, 0);
+  EXPECT_FALSE(reservation_.spec) << "what only its start needed";
   EXPECT_THAT(on_disk(), IsEmpty());
 }
 
