@@ -37,7 +37,7 @@ class StagingRing {
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
-  /// The slot whose memory begins at `place`.
+  /// The slot whose memory begins at `destination`.
   [[nodiscard]] std::optional<std::size_t> find(const std::byte* destination) const;
 
  private:

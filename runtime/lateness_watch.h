@@ -39,8 +39,8 @@ class LatenessWatch {
   [[nodiscard]] std::optional<channel::Message> final_report();
 
   // ---- the training thread
-  /// Notes that the job stands for `migration` at the boundary that ended its step. What is to be
-  /// said of it.
+  /// Notes that the job stands at the boundary that ended its step. Returns what is to be said of
+  /// that.
   [[nodiscard]] std::optional<channel::Message> on_parked();
   /// The job is this process' own, and its first step is about to begin.
   void arrives(const std::string& migration);

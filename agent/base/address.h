@@ -59,7 +59,7 @@ struct Destination {
 /// `host` without an IPv6 zone ("%eth0"): the zone means nothing to another host.
 [[nodiscard]] std::string without_zone(std::string_view host);
 
-/// Whether `a` and `b` name the same host: IP addresses by value ("::ffff:10.0.0.1" equals
+/// Whether `one` and `other` name the same host: IP addresses by value ("::ffff:10.0.0.1" equals
 /// "10.0.0.1"), names without regard to case.
 [[nodiscard]] bool is_same_host(std::string_view one, std::string_view other);
 

@@ -19,7 +19,7 @@ enum class FileHere : char {
   link = 'l',
 };
 
-/// Whether this process's user may open what `place`, an O_PATH descriptor, stands for: R_OK, W_OK
+/// Whether this process's user may open what `fd`, an O_PATH descriptor, stands for: R_OK, W_OK
 /// and X_OK as of access(2). It is not opened, because that may wait or act.
 [[nodiscard]] bool may_open(int fd, int access);
 

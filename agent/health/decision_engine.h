@@ -104,8 +104,7 @@ class DecisionEngine {
   void cordon(Incident& incident, Plan& plan, Ms now);
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
-  [[nodiscard]] std::string forbids(const Incident& incident, const HostJob& job,
-                                    const std::vector<HostJob>& jobs) const;
+  [[nodiscard]] std::string forbids(const HostJob& job, const std::vector<HostJob>& jobs) const;
   [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
   void once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
             Ms now);

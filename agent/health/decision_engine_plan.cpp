@@ -127,8 +127,7 @@ bool DecisionEngine::concerns(const Incident& incident, const HostJob& job) cons
   return wants_drain(incident) || job.device == incident.device;
 }
 
-std::string DecisionEngine::forbids(const Incident& incident, const HostJob& job,
-                                    const std::vector<HostJob>& jobs) const {
+std::string DecisionEngine::forbids(const HostJob& job, const std::vector<HostJob>& jobs) const {
   if (policy_.must_stay(job.name)) return "the policy says that it stays";
   for (const auto& other : incidents_) {
     if (other.device != job.device || other.verdict.may_copy ||
@@ -144,7 +143,6 @@ std::string DecisionEngine::forbids(const Incident& incident, const HostJob& job
         other.code, other.device,
         other.verdict.action_class == Class::node ? "cannot be read" : "must not be copied");
   }
-  (void)incident;
   return {};
 }
 
@@ -168,7 +166,7 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
                                Ms now) {
   for (const auto& job : jobs) {
     if (!concerns(incident, job) || guards_.is_moving(job.uid)) continue;
-    if (auto why = forbids(incident, job, jobs); !why.empty()) {
+    if (auto why = forbids(job, jobs); !why.empty()) {
       once(incident, "not_moved", job, std::move(why), now);
       continue;
     }

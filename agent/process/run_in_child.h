@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// Returns or throws (as Error) what `look` does, called in a child process that ends after it:
-/// whatever it waits for keeps nobody else waiting. `look` changes the child alone, a user that it
+/// Returns or throws (as Error) what `work` does, called in a child process that ends after it:
+/// whatever it waits for keeps nobody else waiting. `work` changes the child alone, a user that it
 /// becomes and a folder that it goes to, and must neither log nor use the agent's sockets, disk or
 /// other threads: none of them are there. Throws Error{timed_out} when it has not returned within
 /// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.

@@ -4,8 +4,8 @@
 #include <optional>
 
 /// What a state machine that is written as a table has, whatever its states are: `Rules` is an
-/// array or a span of rules, and a rule says what an event (`on`) in a state (`from`) leads to
-/// (`to`), and what is done (`then`). All of it can be asked by the compiler.
+/// array or a span of rules, and a rule says what an event (`on`) in a state (`from`) leads to,
+/// and what is done about it. All of it can be asked by the compiler.
 namespace cardswap {
 
 /// The rule for an event in a state. None: the event means nothing there.

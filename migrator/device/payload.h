@@ -16,8 +16,8 @@ struct Payload {
   std::uint8_t element_size = 1;  ///< of the tensor's elements, in bytes
 };
 
-/// Bytes on their way from a device to a link: `bytes` may be sent once Staging::ready() says so,
-/// and `owner` is to be held until they were sent.
+/// Bytes on their way from a device to a link: `bytes` may be sent once Staging::is_ready() says
+/// so, and `owner` is to be held until they were sent.
 struct StagedPayload {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;

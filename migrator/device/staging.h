@@ -40,8 +40,8 @@ class Staging {
   /// What on_received() takes elements of so many bytes as: byte-shuffled, or as they are in
   /// memory.
   [[nodiscard]] virtual ByteShuffle shuffle_for(std::uint8_t element_bytes) const = 0;
-  /// Begins to bring a payload, which is in `place`, into `range`, where it is not shuffled; an
-  /// empty range only gives the place back.
+  /// Begins to bring a payload, which is in `destination`, into `range`, where it is not shuffled;
+  /// an empty range only gives the destination back.
   virtual void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                            ByteShuffle shuffle) = 0;
   /// Waits until everything that was received is in its range.

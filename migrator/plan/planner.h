@@ -24,8 +24,8 @@ struct FreezeRule {
 /// be.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
-/// What a strategy would cost the job. `stall` and `lost` are of the job's steps, whatever made
-/// them late; `downtime` is the freeze alone.
+/// What a strategy would cost the job. `stall_ms` and `lost_ms` are of the job's steps, whatever
+/// made them late; `downtime_ms` is the freeze alone.
 struct Prediction {
   Strategy strategy = Strategy::stop_copy;
   double total_time_ms = 0;

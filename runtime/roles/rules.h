@@ -129,31 +129,31 @@ struct IgnoredEvent {
 
 inline constexpr auto kIgnoredEvents = [] {
   using enum TrainerState;
-  using W = TrainerEvent;
+  using E = TrainerEvent;
   return std::to_array<IgnoredEvent>({
-      IgnoredEvent(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen,
+      IgnoredEvent(E::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen,
                    verified, depart_failed, departing, departed, lost, standby, standby_rehearsing,
                    standby_verified, granting, granted, first_step, first_step_done, retired),
-      IgnoredEvent(W::freeze, training, preparing, rehearsing, frozen, verified, start_failed,
+      IgnoredEvent(E::freeze, training, preparing, rehearsing, frozen, verified, start_failed,
                    depart_failed, departing, departed, lost, standby, standby_rehearsing,
                    standby_verified, granting, granted, first_step, first_step_done, retired),
-      IgnoredEvent(W::release, departing, granting, granted, retired),
-      IgnoredEvent(W::retire, training, departing, standby, standby_rehearsing, standby_verified,
+      IgnoredEvent(E::release, departing, granting, granted, retired),
+      IgnoredEvent(E::retire, training, departing, standby, standby_rehearsing, standby_verified,
                    granting),
-      IgnoredEvent(W::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
+      IgnoredEvent(E::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
                    frozen, verified, start_failed, depart_failed, departing, departed, lost,
                    standby, standby_rehearsing, granting, granted, first_step, first_step_done,
                    retired),
-      IgnoredEvent(W::grant_of_another_state, training, preparing, syncing, freezing, put_off,
+      IgnoredEvent(E::grant_of_another_state, training, preparing, syncing, freezing, put_off,
                    rehearsing, frozen, verified, start_failed, depart_failed, departing, departed,
                    lost, granting, granted, first_step, first_step_done, retired),
-      IgnoredEvent(W::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+      IgnoredEvent(E::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
                    start_failed, depart_failed, departing, departed, lost, standby,
                    standby_rehearsing, standby_verified, granting, granted, first_step,
                    first_step_done, retired),
-      IgnoredEvent(W::depart_refused, training, departing, departed, lost, standby,
+      IgnoredEvent(E::depart_refused, training, departing, departed, lost, standby,
                    standby_rehearsing, standby_verified, granting, retired),
-      IgnoredEvent(W::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+      IgnoredEvent(E::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
                    verified, start_failed, depart_failed, departing, standby, standby_rehearsing,
                    standby_verified, granting, granted, first_step, first_step_done, retired),
   });

@@ -54,7 +54,7 @@ class StandbyRole final : private TargetProgram {
 
   RoleContext& context_;
   channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);
-  VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from `holding` on
+  VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from `verified` on
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::unique_ptr<Target> engine_ CARDSWAP_GUARDED_BY(context_.mutex);
 };

@@ -46,7 +46,7 @@ enum class TrainerEvent : std::uint8_t {
   grant_fits,
   grant_of_another_state,  ///< than it holds
   depart,
-  depart_refused,  ///< or of a migration to a standby
+  depart_refused,  ///< a word to depart that came too early, or in a migration to a standby
   arrived,
   // its engine's
   freeze_offered,
@@ -73,7 +73,7 @@ enum class TrainerEvent : std::uint8_t {
 };
 constexpr TrainerEvent last_of(TrainerEvent) { return TrainerEvent::grant_not_taken; }
 inline constexpr std::size_t kTrainerEvents = kCountOf<TrainerEvent>;
-/// How many words are an agent's: they are the first ones.
+/// How many events are an agent's words: the first ones are.
 inline constexpr std::size_t kAgentEvents = static_cast<std::size_t>(TrainerEvent::arrived) + 1;
 
 /// What a trainer does about it.
@@ -106,6 +106,6 @@ struct TrainerRule {
 };
 
 [[nodiscard]] std::string_view to_string(TrainerState state);
-[[nodiscard]] std::string_view to_string(TrainerEvent word);
+[[nodiscard]] std::string_view to_string(TrainerEvent event);
 
 }  // namespace cardswap

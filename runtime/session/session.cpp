@@ -318,7 +318,7 @@ class Session::Impl {
 
 void Session::Close::operator()(Impl* impl) const noexcept {
   // A fork's copy is left as it is: its threads are its parent's, and so is what it would say.
-  if (!impl->is_in_a_fork()) delete impl;  // NOLINT(cppcoreguidelines-owning-memory)
+  if (!impl->is_in_a_fork()) delete impl;
 }
 
 Session::Session(std::unique_ptr<Impl, Close> impl) : impl_(std::move(impl)) {}

@@ -29,11 +29,9 @@ void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> ke
 /// Memory at `home` that a storage holds by `keep`.
 [[nodiscard]] inline c10::DataPtr at_home(std::byte* home, std::shared_ptr<void> keep,
                                           c10::Device device) {
-  const auto end_migration = [](void* held) {
-    delete static_cast<std::shared_ptr<void>*>(held);  // NOLINT(cppcoreguidelines-owning-memory)
-  };
-  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): DataPtr owns it, end_migration deletes it
-  return {home, new std::shared_ptr<void>(std::move(keep)), end_migration, device};
+  const auto release_keep = [](void* held) { delete static_cast<std::shared_ptr<void>*>(held); };
+  // DataPtr owns it, release_keep deletes it.
+  return {home, new std::shared_ptr<void>(std::move(keep)), release_keep, device};
 }
 
 /// The generator of the current GPU; none in a program that uses no GPU.

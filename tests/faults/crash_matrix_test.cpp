@@ -96,7 +96,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   }
 
   /// What kept the state keeps it no more.
-  void end_migration() const {
+  void let_it_go_on() const {
     if (is_at(State::preparing)) {
       scenario_->open_standby_gate();
     } else if (is_at(State::resumed)) {
@@ -157,7 +157,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     const bool is_hidden = damage_ == Damage::fill_source_disk ||
                            damage_ == Damage::fill_target_disk ||
                            damage_ == Damage::cut_and_heal_link;
-    if (is_hidden) end_migration();
+    if (is_hidden) let_it_go_on();
     if (GetParam().owner() == Owner::either) {
       wait_for_either_end();
       if (state_of(a(), id_) == "completed") return;
@@ -209,30 +209,30 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     switch (damage_) {
       case Damage::kill_source_agent:
         a().start_agent();
-        if (is_at(State::resumed)) end_migration();  // else it begins anew without the failpoint
+        if (is_at(State::resumed)) let_it_go_on();  // else it begins anew without the failpoint
         break;
       case Damage::kill_target_agent:
-        end_migration();
+        let_it_go_on();
         EXPECT_TRUE(comes_to("in_doubt")) << logs();
         b().start_agent();
         break;
       case Damage::kill_both_agents:
-        if (is_at(State::resumed)) end_migration();
+        if (is_at(State::resumed)) let_it_go_on();
         a().start_agent();
         b().start_agent();
         break;
       case Damage::restart_both_agents:
-        if (is_at(State::resumed)) end_migration();  // else it begins anew without the failpoint
+        if (is_at(State::resumed)) let_it_go_on();  // else it begins anew without the failpoint
         break;
       case Damage::cut_link: end_by_the_operators_word(); break;
       case Damage::cut_and_heal_link:
-        end_migration();
+        let_it_go_on();
         EXPECT_TRUE(comes_to("in_doubt")) << logs();
         scenario_->net->heal();
         break;
       case Damage::fill_source_disk: expect_target_to_train_while_the_source_cannot_write(); break;
       case Damage::fill_target_disk: expect_target_to_wait_for_its_disk(); break;
-      default: end_migration();
+      default: let_it_go_on();
     }
     const bool source = GetParam().owner() == Owner::source;
     EXPECT_TRUE(comes_to(source ? "aborted" : "completed")) << logs();
@@ -241,7 +241,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
 
   void end_by_the_operators_word() {
     const auto trained = scenario_->steps();
-    end_migration();
+    let_it_go_on();
     EXPECT_TRUE(comes_to("in_doubt")) << logs();
     if (GetParam().owner() == Owner::target) {
       EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
@@ -256,7 +256,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   void expect_target_to_train_while_the_source_cannot_write() {
     // Enough of them for the source to hear of it more than once.
     const auto wanted = scenario_->steps() + 300;
-    end_migration();
+    let_it_go_on();
     EXPECT_TRUE(within(15s, [&] { return scenario_->steps() >= wanted; })) << logs();
     EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
     scenario_->a_disk->empty();
@@ -264,7 +264,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
 
   void expect_target_to_wait_for_its_disk() {
     const auto trained = scenario_->steps();
-    end_migration();
+    let_it_go_on();
     // Not the grant, nor the first step, is on that disk: no step may follow.
     if (is_at(State::committed)) {
       EXPECT_TRUE(comes_to("in_doubt")) << logs();

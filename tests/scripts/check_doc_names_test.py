@@ -4,7 +4,7 @@ import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
 sys.dont_write_bytecode = True
-from check_doc_names import complaints  # noqa: E402
+from check_doc_names import complaints, strange_words  # noqa: E402
 
 SOURCES = {"agent/a.h": "// Knock, gone_name\nstruct ReadChunk {\n  int free_bytes;\n};\nvoid force_move();\n"
                         "constexpr int kMax = 1;\nconst char* at = \"memory_used CARDSWAP_JOB Held\";\n",
@@ -51,6 +51,28 @@ class TestNames(unittest.TestCase):
         self.assertEqual(said(drawing), [])
         self.assertEqual(said(drawing, "docs/wire.md"), ["docs/wire.md:2: nothing is called Accept",
                                                          "docs/wire.md:2: nothing is called Gone"])
+
+
+class Contracts(unittest.TestCase):
+    def found(self, contract, code="void f(int wanted);", **others):
+        sources = {"agent/a.h": f'#include "agent/b.h"\n{contract}\n{code}\n', "agent/b.h": "struct B {\n  int beside;\n};\n"}
+        return strange_words(sources | others)
+
+    def test_name_parameters_that_are_there(self):
+        self.assertEqual(self.found("/// Takes `wanted`, `beside` of B, `--wanted`."), [])
+        self.assertEqual(self.found("/// Takes `wished`."), ["agent/a.h:2: neither this header nor the program has a wished"])
+        self.assertEqual(self.found("/// It\n/// takes `wished`.", "void f(int other);  ///< not `wished`"),
+                         ["agent/a.h:3: neither this header nor the program has a wished",
+                          "agent/a.h:4: neither this header nor the program has a wished"])
+        self.assertEqual(self.found("/// Takes `wished`.", "void f(int /*wished*/);"), [])
+
+    def test_may_name_states_and_texts_of_the_program(self):
+        rest = {"agent/c.cpp": 'enum class State { frozen };\nconst auto* option = "--drop";  // "wished"\n'}
+        self.assertEqual(self.found("/// When `frozen`, or by `drop`.", **rest), [])
+        self.assertEqual(len(self.found("/// `wished`", **rest)), 1)
+
+    def test_of_tests_are_left_alone(self):
+        self.assertEqual(strange_words({"tests/a.h": "/// `gone`\nint a;\n"}), [])
 
 
 if __name__ == "__main__":

@@ -78,5 +78,22 @@ class Questions(unittest.TestCase):
         self.assertLessEqual(len(check_names.NO_QUESTIONS), 23, "let it ask, or begin with a verb that the check knows")
 
 
+class Words(unittest.TestCase):
+    def found(self, *cases, path="agent/a/one.cpp"):
+        lines = "".join(f'    case {name}: return "{word}";\n' for name, word in cases)
+        return check_names.other_words({path: "std::string_view to_string(State state) {\n  switch (state) {\n" + lines +
+                                        "  }\n  return {};\n}\n"})
+
+    def test_an_enumerator_is_called_by_its_name(self):
+        self.assertEqual(self.found(("State::frozen", "frozen"), ("in_doubt", "in doubt"), ("bool_", "bool"),
+                                    ("automatic", "auto")), [])
+        found = self.found(("frozen", "frozen"), ("depart_refused", "depart_too_early"))
+        self.assertEqual(found, ['agent/a/one.cpp: to_string() calls depart_refused "depart_too_early"'])
+        self.assertEqual(self.found(("one", "other"), path="tests/support/one.cpp"), [])
+
+    def test_cases_elsewhere_are_none(self):
+        self.assertEqual(check_names.other_words({"agent/a/one.cpp": 'int f(State state) {\n  case one: return "other";\n}\n'}), [])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -21,9 +21,9 @@ struct ListenAddress {
 /// be reached from there.
 [[nodiscard]] ListenAddress data_address(const std::string& configured, const std::string& came_to,
                                          const std::string& host_name);
-/// The address at which the source's agent is called back: `told`, unless that means nothing to
-/// another host (a wildcard, or a loopback address told from afar); then the one that its call came
-/// from.
+/// The address at which the source's agent is called back: `announced`, unless that means nothing
+/// to another host (a wildcard, or a loopback address told from afar); then the one that its call
+/// came from.
 [[nodiscard]] std::string callback_address(const std::string& announced,
                                            const std::string& came_from);
 
@@ -33,9 +33,9 @@ struct ListenAddress {
 /// Whether `network`, a namespace's inode, is the one that this agent is in: what it tells of
 /// addresses is true of no other one.
 [[nodiscard]] bool is_own_network(std::uint64_t network);
-/// The addresses from which the other side's data may come, a blank between: `told` are its host's
-/// addresses, `seen` is one that it was met at. Nothing, which is anywhere, where nothing was told.
-/// Pure.
+/// The addresses from which the other side's data may come, a blank between: `announced` are its
+/// host's addresses, `seen` is one that it was met at. Nothing, which is anywhere, where nothing
+/// was told. Pure.
 [[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
                                      const std::string& seen, const std::vector<std::string>& own);
 

@@ -14,8 +14,8 @@ enum class Attach : std::uint8_t {
   refused,  ///< a copy of its job has a higher epoch: it stands for good
 };
 
-/// Decides on a Hello. `own` is the epoch of the process, as its agent has it on disk. `told` is
-/// its runtime's: 0 before any grant, and below `own` for one that was taken back, which is not
+/// Decides on a Hello. `own` is the epoch of the process, as its agent has it on disk. `reported`
+/// is its runtime's: 0 before any grant, and below `own` for one that was taken back, which is not
 /// told its new epoch. `known` is the highest of the job here. `decided`: a migration of this very
 /// process has granted its job away.
 constexpr Attach attach(Epoch own, Epoch reported, Epoch known, bool decided) {

@@ -1,17 +1,27 @@
 #include "agent/handover/protocol/source_rules.h"
 
 namespace cardswap::handover {
-namespace {
 
-constexpr std::array<std::string_view, kStates> kNames{
-    "planned",   "preparing", "standby_ready", "syncing",  "converged", "freezing", "verifying",
-    "committed", "resumed",   "completed",     "aborting", "aborted",   "in_doubt", "superseded"};
-
-static_assert(!kNames.back().empty(), "each has a name");
-
-}  // namespace
-
-std::string_view to_string(State state) { return kNames.at(static_cast<std::size_t>(state)); }
+std::string_view to_string(State state) {
+  using enum State;
+  switch (state) {
+    case planned: return "planned";
+    case preparing: return "preparing";
+    case standby_ready: return "standby_ready";
+    case syncing: return "syncing";
+    case converged: return "converged";
+    case freezing: return "freezing";
+    case verifying: return "verifying";
+    case committed: return "committed";
+    case resumed: return "resumed";
+    case completed: return "completed";
+    case aborting: return "aborting";
+    case aborted: return "aborted";
+    case in_doubt: return "in_doubt";
+    case superseded: return "superseded";
+  }
+  return {};
+}
 
 std::optional<State> state_from_string(std::string_view text) { return named<State>(text); }
 

@@ -1,18 +1,23 @@
 #include "agent/handover/protocol/target_rules.h"
 
 namespace cardswap::handover {
-namespace {
-
-constexpr std::array<std::string_view, kTargetStates> kTargetNames{
-    "nothing", "reserved",  "starting", "parked", "verified",  "granted",
-    "resumed", "completed", "stopping", "failed", "superseded"};
-
-static_assert(!kTargetNames.back().empty(), "each has a name");
-
-}  // namespace
 
 std::string_view to_string(TargetState state) {
-  return kTargetNames.at(static_cast<std::size_t>(state));
+  using enum TargetState;
+  switch (state) {
+    case nothing: return "nothing";
+    case reserved: return "reserved";
+    case starting: return "starting";
+    case parked: return "parked";
+    case verified: return "verified";
+    case granted: return "granted";
+    case resumed: return "resumed";
+    case completed: return "completed";
+    case stopping: return "stopping";
+    case failed: return "failed";
+    case superseded: return "superseded";
+  }
+  return {};
 }
 
 std::optional<TargetState> target_state_from_string(std::string_view text) {

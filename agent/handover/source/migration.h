@@ -76,7 +76,7 @@ class Migration {
     return std::ranges::all_of(transfers, is);
   }
   /// Whether nothing was to be moved, and both sides' steps left the same bytes.
-  [[nodiscard]] bool has_passed_rehearsal() const;
+  [[nodiscard]] bool is_passed_check() const;
   /// Answers of the targets' agents so far, whatever came of them.
   [[nodiscard]] std::uint64_t calls() const;
 

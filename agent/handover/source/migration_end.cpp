@@ -233,7 +233,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
-  const auto level = migration_.has_passed_rehearsal() ? spdlog::level::info : spdlog::level::warn;
+  const auto level = migration_.is_passed_check() ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "job {} migration {} is given up: {}", migration_.spec().job, migration_.id(),
               error.what());
   co_await clean_up();
@@ -269,7 +269,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     notes.job_ended = job_ended;
     const bool cancelled = notes.error->code() == Code::cancelled;
     notes.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (migration_.has_passed_rehearsal()) {
+    if (migration_.is_passed_check()) {
       notes.result = MigrationResult::checked;
       notes.error.reset();
     }

@@ -9,7 +9,7 @@
 namespace cardswap {
 
 /// Says why a job's process, by its instance, has to stay where it is, and what it needs where CRIU
-/// brings it. Takes some seconds at most, while the job runs on; `parts` outlive that. Throws
+/// brings it. Takes some seconds at most, while the job runs on; `context` outlives that. Throws
 /// Error{source_lost} when it is gone meanwhile.
 [[nodiscard]] boost::asio::awaitable<criu::TreeReport> examine_process(
     const HandoverContext& context, std::string instance);

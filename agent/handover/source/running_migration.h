@@ -30,8 +30,8 @@ class RunningMigration {
   virtual void check(Deadline until) const = 0;
   [[nodiscard]] virtual Deadline deadline() const = 0;
 
-  /// Stands still where `place`, between what is on disk and what it stands for, is a failpoint.
-  /// Names of places are literals.
+  /// Stands still where `name`, between what is on disk and what it stands for, is a failpoint.
+  /// Names are literals.
   virtual boost::asio::awaitable<void> wait_at_failpoint(std::string_view name) = 0;
   /// Runs `work`, and stays in memory, with all of its parts, until that has ended.
   virtual void spawn(std::string name, boost::asio::awaitable<void> work) = 0;

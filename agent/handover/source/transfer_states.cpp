@@ -1,27 +1,58 @@
 #include "agent/handover/source/transfer_states.h"
 
 namespace cardswap {
-namespace {
 
-constexpr std::array<std::string_view, kCountOf<CopyOnSource>> kCopies{
-    "training", "converged", "frozen", "verified", "departed", "released"};
-constexpr std::array<std::string_view, kCountOf<PlaceAtTarget>> kPlaces{
-    "unasked", "asked", "accepted", "granted", "dropped"};
-constexpr std::array<std::string_view, kCountOf<TargetLine>> kLines{"answers", "silent"};
-constexpr std::array<std::string_view, kCountOf<PollMode>> kPollModes{"state", "news"};
-constexpr std::array<std::string_view, kCountOf<Continuation>> kContinuations{"none", "under way",
-                                                                              "GPUs back"};
-
-}  // namespace
-
-std::string_view to_string(CopyOnSource copy) { return kCopies.at(static_cast<std::size_t>(copy)); }
-std::string_view to_string(PlaceAtTarget place) {
-  return kPlaces.at(static_cast<std::size_t>(place));
+std::string_view to_string(CopyOnSource copy) {
+  using enum CopyOnSource;
+  switch (copy) {
+    case training: return "training";
+    case converged: return "converged";
+    case frozen: return "frozen";
+    case verified: return "verified";
+    case departed: return "departed";
+    case released: return "released";
+  }
+  return {};
 }
-std::string_view to_string(TargetLine line) { return kLines.at(static_cast<std::size_t>(line)); }
-std::string_view to_string(PollMode mode) { return kPollModes.at(static_cast<std::size_t>(mode)); }
+
+std::string_view to_string(PlaceAtTarget place) {
+  using enum PlaceAtTarget;
+  switch (place) {
+    case unasked: return "unasked";
+    case asked: return "asked";
+    case accepted: return "accepted";
+    case granted: return "granted";
+    case dropped: return "dropped";
+  }
+  return {};
+}
+
+std::string_view to_string(TargetLine line) {
+  using enum TargetLine;
+  switch (line) {
+    case answers: return "answers";
+    case silent: return "silent";
+  }
+  return {};
+}
+
+std::string_view to_string(PollMode mode) {
+  using enum PollMode;
+  switch (mode) {
+    case state: return "state";
+    case news: return "news";
+  }
+  return {};
+}
+
 std::string_view to_string(Continuation continuation) {
-  return kContinuations.at(static_cast<std::size_t>(continuation));
+  using enum Continuation;
+  switch (continuation) {
+    case none: return "none";
+    case under_way: return "under way";
+    case gpus_back: return "GPUs back";
+  }
+  return {};
 }
 
 }  // namespace cardswap

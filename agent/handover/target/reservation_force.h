@@ -10,7 +10,7 @@ namespace cardswap {
 
 /// Takes an operator's word about a job on its way in: logged, journalled and told. The source is
 /// asked once more before the job is taken here. Throws Error{conflict} where it is too late, and,
-/// unless overruled, where the source says otherwise. `parts` outlive it.
+/// unless overruled, where the source says otherwise. `context` outlives it.
 [[nodiscard]] asio::awaitable<void> force_reservation(Pin<ReservationTask> task,
                                                       OperatorDecision order,
                                                       const HandoverContext& context);

@@ -14,7 +14,7 @@ namespace cardswap {
 class DowntimeForecast {
  public:
   /// All outlive this. `link` and `digest_rate`, bytes a second, are asked at each prediction;
-  /// `figures` is told of each.
+  /// `reporter` is told of each.
   DowntimeForecast(const SourceOptions& options, SourceProgram& program,
                    const SourceCallbacks& callbacks, StatsReporter& reporter,
                    std::function<LinkStats()> link, std::function<double()> digest_rate);

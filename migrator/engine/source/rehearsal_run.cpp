@@ -22,7 +22,7 @@ constexpr double kRehearsalWaitSteps = 3;
 
 }  // namespace
 
-bool rehearses(SourceContext& source) {
+bool decide_on_rehearsal(SourceContext& source) {
   const auto asked = source.options.spec.rehearse;
   if (asked == Rehearsal::off || !source.callbacks.rehearse) return false;
   const auto why = source.program.cannot_rehearse();

@@ -9,7 +9,7 @@ namespace cardswap {
 /// Whether a step of this migration is rehearsed, as far as it was asked for and the program can.
 /// Notes why none is where it was asked for; throws Error{refused} where nothing else was. The
 /// engine's thread, before the context connects.
-[[nodiscard]] bool rehearses(SourceContext& source);
+[[nodiscard]] bool decide_on_rehearsal(SourceContext& source);
 
 /// The rehearsal of one step: both sides hold the state of one step, and nobody may commit it; they
 /// take the next one, and what that left is compared. The job's agent has not been told that it is

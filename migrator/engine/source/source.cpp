@@ -64,7 +64,7 @@ class Source::Impl {
   void run() {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
-      const bool rehearsed = rehearses(context_);
+      const bool rehearsed = decide_on_rehearsal(context_);
       if (rehearsed) context_.forecast.expect_rehearsal();
       context_.connect();
       do {

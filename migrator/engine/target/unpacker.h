@@ -14,8 +14,8 @@ namespace cardswap {
 /// The places at the target where packed payloads land before they are unpacked. One thread.
 class Unpacker {
  public:
-  /// A buffer for the `bytes` of the payload with `header`, which belongs in `place`. Throws
-  /// Error{bad_request} for one that is larger than its place, or under way already.
+  /// A buffer for the `bytes` of the payload with `header`, which belongs in `destination`. Throws
+  /// Error{bad_request} for one that is larger than that, or under way already.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
                                              std::span<std::byte> destination);
   /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.

@@ -17,6 +17,8 @@ namespace {
 /// Before 1.14, UCX's TCP passed over ::1 when it looked for an interface's address, and its
 /// settings had other names.
 constexpr unsigned kMinorOfBetterV6 = 14;
+/// From 1.16 on UCX passes over bridges, of which one may have the host's address.
+constexpr unsigned kMinorOfBridges = 16;
 
 bool older_than_1(unsigned wanted) {
   unsigned major = 0;
@@ -69,14 +71,8 @@ Context make_context(const Networks& networks) {
   } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
     set("NET_DEVICES", devices_to(networks.peers, interfaces(), rdma_ports()));
   }
-  // From 1.16 on UCX passes over bridges, of which one may have the host's address. Releases before
-  // it do not know the setting, and warn of it where the program prints.
-  unsigned major = 0;
-  unsigned minor = 0;
-  unsigned release = 0;
-  ucp_get_version(&major, &minor, &release);
-  const bool passes_over_bridges = major > 1 || minor >= 16;
-  if (passes_over_bridges && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
+  // Releases that do not know the setting warn of it where the program prints.
+  if (!older_than_1(kMinorOfBridges) && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
     (void)ucp_config_modify(config.get(), "TCP_BRIDGE_ENABLE", "y");
   }
   const auto v6 = v6_of(networks.host);

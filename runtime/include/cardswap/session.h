@@ -54,9 +54,18 @@ class Session {
   void track(std::string_view name, T& thing) {
     track_thing(name, Trackable<T>::make(thing), std::addressof(thing), typeid(thing).name());
   }
+  /// Tracks what `save` returns, such as a cursor, and `load` takes back. Both are called on the
+  /// thread that calls boundaries, while it stands at one: in a standby `save` follows `load`, and
+  /// has to return what was loaded. What either throws is the migration's failure. Names and errors
+  /// as above.
   void track(std::string_view name, std::function<std::vector<std::byte>()> save,
              std::function<void(std::span<const std::byte>)> load);
+  /// Tracks memory of this host, which must stay where it is until the session ends. It is read
+  /// while the program writes to it; what it holds at a boundary is what a standby has, which
+  /// tracks as many bytes under that name. Names and errors as above.
   void track_memory(std::string_view name, std::span<std::byte> memory);
+  /// Tracks what an adapter describes (cardswap/tracking.h); the session owns it from now on. Names
+  /// and errors as above.
   void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
   /// Says that what `thing` keeps, an optimizer that step() steps, is tracked under these names, in
   /// parts. Throws Error for a name that is not tracked.

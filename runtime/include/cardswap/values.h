@@ -167,8 +167,8 @@ struct Value<std::array<T, Size>> {
   }
 };
 
-template <class Sequence>
 /// A sequence: how many items, then each of them.
+template <class Sequence>
 struct SequenceValue {
   using Item = typename Sequence::value_type;
   static void put(std::vector<std::byte>& out, const Sequence& values) {

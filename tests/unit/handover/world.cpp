@@ -355,10 +355,10 @@ const char* broken_invariant(const World& w) {
   if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }
-  const bool end_migration =
+  const bool source_is_gone =
       source == Life::left ||
       (source == Life::alive && trainer(w.source.trainer) == TrainerState::retired);
-  if (end_migration && w.forced == 0 && w.done <= w.source.step) {
+  if (source_is_gone && w.forced == 0 && w.done <= w.source.step) {
     return "6: the source's process was let go before the target's first step";
   }
   return nullptr;

@@ -67,25 +67,25 @@ TEST_F(SourceRole, DoesNotStandForAFreezeThatWasReleasedWithinTheStep) {
 TEST_F(SourceRole, IsLetGoOfWhileItsProgramIsBeingLookedAt) {
   open_primary(256 * kKiB, true);
   listen();
-  std::string end_migration;
+  std::string released;
   const auto let_go_in_the_next_look = [&](const std::string& migration) {
-    growing_->looked_at_ = [this, &end_migration, migration] {
+    growing_->looked_at_ = [this, &released, migration] {
       job_->line.say(channel::Release{migration});
-      const auto released = job_->line.hear<channel::Released>().migration;
-      note([&] { end_migration = released; });
+      const auto answer = job_->line.hear<channel::Released>().migration;
+      note([&] { released = answer; });
     };
   };
   job_->line.say(begin());
   (void)job_->line.hear<channel::Converged>();
   in_a_step([&] { let_go_in_the_next_look(kMigration); });
-  ASSERT_TRUE(within(30s, [&] { return end_migration == kMigration; })) << "it waited for the look";
+  ASSERT_TRUE(within(30s, [&] { return released == kMigration; })) << "it waited for the look";
 
   // The look that an engine would begin with: it does not begin any more.
   in_a_step([&] {
     let_go_in_the_next_look("m-2");
     job_->line.say(begin("m-2"));
   });
-  ASSERT_TRUE(within(30s, [&] { return end_migration == "m-2"; })) << "it waited for the look";
+  ASSERT_TRUE(within(30s, [&] { return released == "m-2"; })) << "it waited for the look";
   EXPECT_TRUE(trains());
 
   listen("m-3");
