@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
   -h|--help)
     cat <<'HELP'
-usage: scripts/check.sh [--fix]   format, includes, banned words, locks, coroutines, lengths, names, docs, hosts
+usage: scripts/check.sh [--fix]   format, includes, banned words, locks, coroutines, lengths, names, docs, hosts, Python
 The rules that need a build's options are tests (ctest -R '^Rules[.]'); scripts/tidy.sh [BASE] looks further.
 HELP
     exit 0 ;;
@@ -27,4 +27,12 @@ python3 scripts/check_doc_names.py || bad=1
 python3 scripts/check_code.py || bad=1
 python3 scripts/check_hosts.py || bad=1
 python3 scripts/check_names.py || bad=1
+if command -v mypy >/dev/null && command -v pyflakes3 >/dev/null; then
+  git ls-files -co --exclude-standard '*.py' '*.pyi' | while read -r file; do
+    if [ -e "$file" ]; then echo "$file"; fi
+  done | xargs pyflakes3 || bad=1
+  mypy --no-error-summary || bad=1
+else
+  echo "mypy and pyflakes3 are not here (scripts/setup.sh): Python is not checked"
+fi
 exit $bad

@@ -221,7 +221,7 @@ def man_page(page: str, version: str) -> str:
         if block.kind == "title":
             title = TITLE.fullmatch(block.text)
             name, section = title["name"], title["section"]
-            made += [rf'.\" Made by scripts/man_pages.py: change docs/ instead.',
+            made += [r'.\" Made by scripts/man_pages.py: change docs/ instead.',
                      f'.TH {name.upper()} {section} "" "Cardswap {version}" "{WHOSE[section]}"', ".nh", ".ad l",
                      ".SH NAME", rf"{name} \- {escaped(title['what'])}"]
         elif block.kind in ("section", "part"):

@@ -178,7 +178,7 @@ see_to_wheel_tools() {
 
 packages=(g++ cmake ninja-build ccache pkg-config git iproute2 procps passwd util-linux curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
-  libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang clang-format dpkg-dev)
+  libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang clang-format dpkg-dev mypy pyflakes3)
 if [ "$prometheus" = yes ]; then packages+=(prometheus prometheus-alertmanager); fi
 missing=()
 for package in "${packages[@]}"; do

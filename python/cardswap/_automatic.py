@@ -8,6 +8,7 @@ optimizers, has its tensors sent ahead while the program trains.
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 import threading
@@ -30,7 +31,7 @@ class Program(library.Thing):
 
     def __init__(self) -> None:
         super().__init__(os.path.basename(sys.argv[0]) or "python")
-        self._by_storage: dict[int, weakref.ref] = {}  # those that were told last
+        self._by_storage: dict[int, weakref.ref[Any]] = {}  # those that were told last
 
     def put_regions(self, out: Any) -> None:
         regions, owners = [], []
@@ -126,7 +127,7 @@ _session: sessions.Session | None = None
 _is_over = False  # there are no boundaries of this kind, or no more of them
 
 
-def before_step(optimizer: Any, args: tuple, kwargs: dict) -> None:
+def before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Called before each step of each optimizer."""
     if _is_over or _session is None and not _begin():
         return
@@ -190,5 +191,4 @@ def _call_after_clearing(cls: Any) -> None:
         clear(self, *args, **kwargs)
         after_clearing()
 
-    zero_grad.__doc__, zero_grad.__wrapped__ = clear.__doc__, clear
-    cls.zero_grad = zero_grad
+    cls.zero_grad = functools.wraps(clear)(zero_grad)

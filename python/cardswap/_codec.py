@@ -118,8 +118,8 @@ def _put(out: bytearray, value: Any, place: str, depth: int) -> None:
         raise NotAValue(f"{place or 'it'} is a {kind.__module__}.{kind.__qualname__}, which is not known to be a value")
 
 
-_SEQUENCES = {list: b"[", tuple: b"(", collections.deque: b"q"}
-_TABLES = {dict: b"d", collections.OrderedDict: b"o", collections.Counter: b"C"}
+_SEQUENCES: dict[Any, bytes] = {list: b"[", tuple: b"(", collections.deque: b"q"}
+_TABLES: dict[Any, bytes] = {dict: b"d", collections.OrderedDict: b"o", collections.Counter: b"C"}
 _OF_SEQUENCE = {code: kind for kind, code in _SEQUENCES.items()}
 _OF_TABLE = {code: kind for kind, code in _TABLES.items()}
 
@@ -170,7 +170,7 @@ def bytes_of_tensor(torch: Any, tensor: Any) -> bytes:
     return ctypes.string_at(plain.data_ptr(), plain.numel() * plain.element_size())
 
 
-def tensor_of_bytes(torch: Any, data: bytes, dtype: Any, shape: tuple) -> Any:
+def tensor_of_bytes(torch: Any, data: bytes, dtype: Any, shape: tuple[int, ...]) -> Any:
     """A tensor of the CPU with these elements. Raises ValueError for another number of bytes."""
     empty = torch.empty(shape, dtype=dtype)
     if empty.numel() * empty.element_size() != len(data):

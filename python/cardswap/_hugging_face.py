@@ -88,7 +88,7 @@ class Loop(library.Thing):
             self._generators = values.random_generators()
             raise _Arrived
 
-    def run(self, inner: Any, args: tuple, kwargs: dict) -> Any:
+    def run(self, inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the Trainer's loop, and again where the job arrives in it."""
         self._calls += 1
         while True:

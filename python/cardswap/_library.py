@@ -66,7 +66,7 @@ class Callbacks(Structure):
 
 _lib: ctypes.CDLL | None = None
 _quick: ctypes.PyDLL | None = None  # the same, for calls that return at once: the lock is kept
-_things: dict[int, object] = {}  # what the library calls back, by the key that it knows it by
+_things: dict[int, Any] = {}  # what the library calls back, by the key that it knows it by
 
 
 def _candidates() -> list[str]:

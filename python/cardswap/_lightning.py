@@ -323,6 +323,9 @@ def watch(module: Any) -> None:
     """`module` is lightning.pytorch.loops.fit_loop, or pytorch_lightning's."""
     if not os.environ.get("CARDSWAP_SOCKET"):
         return
+    fit: Any
+    epoch: Any
+    fetcher: Any
     fit, epoch, fetcher = (getattr(module, name, None) for name in ("_FitLoop", "_TrainingEpochLoop", "_DataFetcher"))
     if not (hasattr(fit, "run") and hasattr(epoch, "advance") and hasattr(fetcher, "combined_loader")):
         print("cardswap: this release of Lightning has another loop than is known here: jobs of its Trainer cannot move "

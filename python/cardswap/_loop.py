@@ -63,8 +63,8 @@ def _add_operators() -> None:
                 lambda self, other, f=getattr(operator, name): f(self.value, _plain(other)))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Epoch, f"__{name}__", lambda self, f=getattr(operator, name): f(self.value))
-    Epoch.__divmod__ = lambda self, other: divmod(self.value, _plain(other))  # type: ignore[attr-defined]
-    Epoch.__hash__ = lambda self: hash(self.value)  # type: ignore[method-assign]
+    setattr(Epoch, "__divmod__", lambda self, other: divmod(self.value, _plain(other)))
+    setattr(Epoch, "__hash__", lambda self: hash(self.value))
 
 
 _add_operators()

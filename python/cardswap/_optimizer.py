@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-import sys
 from typing import Any, Callable
 
 from . import _codec as codec
@@ -191,7 +190,7 @@ class OptimizerThing(library.Thing):
         for name, value in attributes:
             setattr(self.thing, name, value)
 
-    def _take(self, into: dict, items: list, device: Any, keep: tuple = ()) -> None:
+    def _take(self, into: dict[str, Any], items: list[tuple[str, Any]], device: Any, keep: tuple[str, ...] = ()) -> None:
         names = {name for name, _ in items}
         for name in [name for name in into if name not in names and name not in keep]:
             del into[name]

@@ -12,7 +12,7 @@ import sys
 import weakref
 from typing import Any
 
-_made: dict[str, list[weakref.ref]] = {"module": [], "optimizer": [], "scheduler": [], "scaler": [], "loader": []}
+_made: dict[str, list[weakref.ref[Any]]] = {"module": [], "optimizer": [], "scheduler": [], "scaler": [], "loader": []}
 _step_hooks: list[Any] = []  # called with (optimizer, args, kwargs) before each step of each optimizer
 
 
@@ -26,7 +26,7 @@ def before_each_step(hook: Any) -> None:
     _step_hooks.append(hook)
 
 
-def _note_each(cls: type, kind: str) -> None:
+def _note_each(cls: Any, kind: str) -> None:
     notes = _made[kind]
 
     def make(cls_, *args, **kwargs):
@@ -37,7 +37,7 @@ def _note_each(cls: type, kind: str) -> None:
             notes[:] = [note for note in notes if note() is not None]
         return thing
 
-    cls.__new__ = staticmethod(make)  # type: ignore[method-assign, assignment]
+    cls.__new__ = staticmethod(make)
 
 
 def _on_step(optimizer, args, kwargs):
@@ -49,14 +49,14 @@ def _on_step(optimizer, args, kwargs):
 
 
 def _watch(torch: Any) -> None:
-    import torch.optim.lr_scheduler
-    import torch.utils.data
+    from torch.optim import lr_scheduler
     from torch.optim.optimizer import register_optimizer_step_pre_hook
+    from torch.utils import data
 
     _note_each(torch.nn.Module, "module")
     _note_each(torch.optim.Optimizer, "optimizer")
-    _note_each(torch.optim.lr_scheduler.LRScheduler, "scheduler")
-    _note_each(torch.utils.data.DataLoader, "loader")
+    _note_each(lr_scheduler.LRScheduler, "scheduler")
+    _note_each(data.DataLoader, "loader")
     scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
     if scaler is not None:
         _note_each(scaler, "scaler")
@@ -103,13 +103,14 @@ class _WaitForImports(importlib.abc.MetaPathFinder):
         if spec is None or spec.loader is None:
             self._names.add(name)
             return spec
-        run = spec.loader.exec_module
+        loader: Any = spec.loader
+        run = loader.exec_module
 
         def run_and_watch(module):
             run(module)
             _WATCHED[name](module)
 
-        spec.loader.exec_module = run_and_watch  # type: ignore[method-assign]
+        loader.exec_module = run_and_watch
         return spec
 
 

@@ -162,7 +162,8 @@ class Session:
 
     # ---- steps
 
-    def before_step(self, optimizer: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+    def before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
+                    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """Called before each optimizer's step. Gradients of a step with a closure are there when it has been called."""
         thing = self._optimizers.get(id(optimizer))
         if thing is not None and thing.is_replaying:
@@ -170,14 +171,16 @@ class Session:
         self._has_stepped = True
         if thing is None:
             return None
-        closure = kwargs.get("closure") if "closure" in kwargs else args[1] if len(args) > 1 else None
+        closure: Any = kwargs.get("closure") if "closure" in kwargs else args[1] if len(args) > 1 else None
         if closure is None:
             self._capture(thing)
             return None
 
-        def closure_then_capture():
+        stepped: OptimizerThing = thing
+
+        def closure_then_capture() -> Any:
             result = closure()
-            self._capture(thing)
+            self._capture(stepped)
             return result
 
         if "closure" in kwargs:
@@ -297,7 +300,7 @@ def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
     """Over a call that calls back: gives the program's handlers of the signals that came, to be run after it. What one
     raises on the way into a callback, before that can catch anything, would be lost."""
     waiting: list[tuple[Any, int]] = []
-    handlers = {}
+    handlers: dict[int, Any] = {}
     if threading.get_ident() == threading.main_thread().ident:
         handlers = {number: handler for number in _HANDLED if callable(handler := signal.getsignal(number))}
     try:
@@ -331,7 +334,7 @@ def _call(function: Any, *arguments: Any) -> None:
 
 def _reads_for(thing: library.Thing, loader: Any) -> bool:
     """Whether the thing is the loader's place, or that of one which was made of it, as by Accelerate's prepare()."""
-    of = getattr(thing, "loader", None)
+    of: Any = getattr(thing, "loader", None)
     return of is loader or hasattr(of, "base_dataloader") and of.dataset is loader.dataset
 
 

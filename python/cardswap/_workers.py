@@ -25,12 +25,13 @@ def watch(torch_: Any) -> None:
     import multiprocessing.synchronize
     from torch.utils.data import dataloader
 
-    multiprocessing.synchronize._multiprocessing = _Semaphores()
+    synchronize: Any = multiprocessing.synchronize  # its parts without a name
+    pickler: Any = multiprocessing.reduction.ForkingPickler
+    synchronize._multiprocessing = _Semaphores()
     _start_plainly(dataloader._MultiProcessingDataLoaderIter)
     _make_storages_plainly(torch_.UntypedStorage)
-    usual = multiprocessing.reduction.ForkingPickler._extra_reducers[torch_.Tensor]
-    multiprocessing.reduction.ForkingPickler.register(
-        torch_.Tensor, lambda tensor: _plain(tensor) if _goes_plainly(tensor) else usual(tensor))
+    usual = pickler._extra_reducers[torch_.Tensor]
+    pickler.register(torch_.Tensor, lambda tensor: _plain(tensor) if _goes_plainly(tensor) else usual(tensor))
 
 
 # ---- semaphores
@@ -83,10 +84,10 @@ def _start_plainly(cls: Any) -> None:
     cls.__init__ = begin
 
 
-def _worker() -> int | None:
-    """Which worker of such a loader this process is, if it is one."""
+def _worker() -> tuple[Shelf, int] | None:
+    """Which worker of such a loader this process is, if it is one, and its loader's shelf."""
     about = torch().utils.data.get_worker_info() if _shelf is not None else None
-    return about.id if about is not None else None
+    return (_shelf, about.id) if _shelf is not None and about is not None else None
 
 
 def _make_storages_plainly(cls: Any) -> None:
@@ -96,7 +97,8 @@ def _make_storages_plainly(cls: Any) -> None:
         worker = _worker()
         if worker is None or torch().device(device).type != "cpu":
             return shared(cls_, size, device=device)
-        memory = _shelf.take(worker, size) if size >= _LARGE else None
+        shelf, number = worker
+        memory = shelf.take(number, size) if size >= _LARGE else None
         return cls_(size) if memory is None else _over(memory).untyped_storage()
 
     cls._new_shared = classmethod(make)
@@ -111,7 +113,7 @@ def _goes_plainly(tensor: Any) -> bool:
             and not tensor.requires_grad and not tensor.is_shared() and not tensor.is_quantized)
 
 
-def _plain(tensor: Any) -> tuple:
+def _plain(tensor: Any) -> tuple[Any, tuple[Any, ...]]:
     """What a tensor of the same strides is made of: what torch's own way keeps, and no more."""
     sides, strides = tuple(tensor.size()), tuple(tensor.stride())
     span = 1 + sum((side - 1) * stride for side, stride in zip(sides, strides)) if tensor.numel() else 0
@@ -121,22 +123,24 @@ def _plain(tensor: Any) -> tuple:
     return _made_of, (data, sent, size, tensor.dtype, sides, strides)
 
 
-def _put_on_shelf(address: int, size: int) -> tuple | None:
+def _put_on_shelf(address: int, size: int) -> tuple[int, ...] | None:
     """Where the program finds it; None: it is small, or there is no room."""
     worker = _worker()
-    if size < _LARGE:
+    if worker is None or size < _LARGE:
         return None
-    found = _shelf.send(worker, address)
+    shelf, number = worker
+    found = shelf.send(number, address)
     if found is None:
-        memory = _shelf.take(worker, size)
+        memory = shelf.take(number, size)
         if memory is None:
             return None
         ctypes.memmove(memory, address, size)
-        found = _shelf.send(worker, ctypes.addressof(memory))
-    return _shelf.number, worker, *found
+        found = shelf.send(number, ctypes.addressof(memory))
+    return (shelf.number, number, *found) if found is not None else None
 
 
-def _made_of(data: bytes, sent: tuple | None, size: int, dtype: Any, sides: tuple, strides: tuple) -> Any:
+def _made_of(data: bytes, sent: tuple[int, ...] | None, size: int, dtype: Any, sides: tuple[int, ...],
+             strides: tuple[int, ...]) -> Any:
     if sent is not None:
         number, worker, slot, at = sent
         whole = torch().frombuffer(shelf_of(number).received(worker, slot, at, size), dtype=dtype)

@@ -7,7 +7,6 @@ import in each of its processes.
 usage: moves_test.py BUILD [unittest's arguments]   run by any Python; scripts/setup.sh --python makes the jobs' own
 """
 
-import json
 import os
 import signal
 import subprocess
