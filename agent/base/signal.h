@@ -23,6 +23,7 @@ class Signal {
   void notify() {
     for (auto* timer : waiting_) timer->cancel();
   }
+  [[nodiscard]] bool has_waiters() const { return !waiting_.empty(); }
   /// Returns at the next notify() or at the deadline; throws when the coroutine is cancelled.
   asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point deadline) {
     asio::steady_timer timer(co_await asio::this_coro::executor, deadline);

@@ -59,7 +59,7 @@ asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
   while (migrations.at(id).record().version <= after && std::chrono::steady_clock::now() < until) {
-    co_await migrations.changed().wait_until(until);
+    co_await migrations.changed(migrations.at(id)).wait_until(until);
   }
   co_return ApiAnswer{200, to_json(migrations.at(id))};
 }

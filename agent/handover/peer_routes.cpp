@@ -54,7 +54,7 @@ asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
   while (reservations.at(id).record().version <= after &&
          std::chrono::steady_clock::now() < until) {
-    co_await reservations.changed().wait_until(until);
+    co_await reservations.changed(reservations.at(id)).wait_until(until);
   }
   co_return ApiAnswer{200, to_source_json(reservations.at(id))};
 }

@@ -111,8 +111,8 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
 
 asio::awaitable<bool> Mover::over(std::string migration) {
   while (!handover::is_over(migrations_.at(migration).state())) {
-    co_await migrations_.changed().wait_until(std::chrono::steady_clock::now() +
-                                              std::chrono::seconds(1));
+    co_await migrations_.changed(migrations_.at(migration))
+        .wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(1));
   }
   co_return migrations_.at(migration).state() == handover::State::completed;
 }

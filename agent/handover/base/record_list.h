@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/base/task_group.h"
+#include "agent/base/signal.h"
 #include "agent/base/units.h"
 #include "agent/handover/base/retention.h"
 #include "agent/journal/journal.h"
@@ -24,7 +24,8 @@ namespace cardswap {
 /// for a while what is over.
 ///
 /// What is over is forgotten by count and age (retention.h), here and in the journal, but not while
-/// it is needed or in use; until then an address stays what it is. `Traits` says of an item what
+/// it is needed or in use, or somebody waits for its next change; until then an address stays what
+/// it is. `Traits` says of an item what
 /// the list must know: kKind, kName, id_of(), instances_of(), is_needed(), ended_at_ms() and
 /// maker_of(). One thread.
 template <class Item, class Traits>
@@ -44,10 +45,10 @@ class RecordList {
   /// Something of it has changed: whoever waits for that looks again.
   void touch(Item& item) {
     ++item.record_.version;
-    changed_.notify();
+    changed(item).notify();
   }
-  /// Notified of each change of any of them.
-  [[nodiscard]] Signal& changed() { return changed_; }
+  /// Notified of each change of `item`, which is of the list.
+  [[nodiscard]] Signal& changed(const Item& item) { return changed_.at(&item); }
 
   void forget_old();
 
@@ -70,6 +71,7 @@ class RecordList {
   /// Forgets one of which nothing is on disk.
   void drop(const Item& item) {
     drop_from_indices(item);
+    changed_.erase(&item);
     items_.remove_if([&](const Item& one) { return &one == &item; });
   }
   /// Changes what instances_of() says of it.
@@ -104,8 +106,8 @@ class RecordList {
 
   Journal& journal_;
   Callbacks callbacks_;
-  Signal changed_;
   std::list<Item> items_;  // addresses are stable until forgotten
+  std::unordered_map<const Item*, Signal> changed_;
   // What is asked at each event and each look, of thousands: found, not searched for.
   std::unordered_map<std::string, Item*> by_id_;
   std::multimap<std::string, Item*> by_instance_;
@@ -115,6 +117,7 @@ template <class Item, class Traits>
 Item& RecordList<Item, Traits>::insert(Item made) {
   auto& item = items_.emplace_back(std::move(made));
   add_to_indices(item);
+  changed_.try_emplace(&item);
   return item;
 }
 
@@ -141,7 +144,8 @@ void RecordList<Item, Traits>::forget_old() {
   std::vector<std::int64_t> ended;
   std::vector<std::string_view> makers;
   for (const auto& item : items_) {
-    const bool stays = Traits::is_needed(item) || callbacks_.is_in_use(item);
+    const bool stays =
+        Traits::is_needed(item) || callbacks_.is_in_use(item) || changed_.at(&item).has_waiters();
     ended.push_back(stays ? 0 : Traits::ended_at_ms(item));
     makers.push_back(Traits::maker_of(item));
   }
@@ -158,6 +162,7 @@ void RecordList<Item, Traits>::forget_old() {
     }
     callbacks_.forgetting(*item);
     drop_from_indices(*item);
+    changed_.erase(&*item);
     item = items_.erase(item);
     place = forgotten + 1;
   }

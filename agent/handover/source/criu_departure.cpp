@@ -50,7 +50,7 @@ class CriuDeparture::ContinuationScope {
   ContinuationScope& operator=(const ContinuationScope&) = delete;
   ~ContinuationScope() {
     if (!of_.has_gpus_back()) of_.continuation_.step(Continuation::none, of_.migration_.id());
-    of_.scope_.list.changed().notify();
+    of_.scope_.list.changed(of_.migration_).notify();
   }
 
  private:
@@ -109,7 +109,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   const auto log = source->log_path;
   while (!has_reached(transfer_.on_source, CopyOnSource::departed)) {
     scope_.run.check(until);
-    co_await scope_.list.changed().wait_until(until);
+    co_await scope_.list.changed(migration_).wait_until(until);
   }
   const auto note = [this](auto change) {
     scope_.list.note(transfer_, [&](TransferRecord& record) { change(record.process); });
@@ -196,7 +196,7 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
         if (const auto held = co_await scope_.context.criu.callbacks().undo(root))
           report_held(*held);
         continuation_.step(Continuation::gpus_back, migration_.id());
-        scope_.list.changed().notify();
+        scope_.list.changed(migration_).notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
         if (scope_.context.tasks.is_stopping()) throw;
@@ -208,7 +208,7 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
         pause = kContinueAfterError;
       }
     }
-    co_await scope_.list.changed().wait_until(Clock::now() + pause);
+    co_await scope_.list.changed(migration_).wait_until(Clock::now() + pause);
   }
 }
 
@@ -236,7 +236,7 @@ asio::awaitable<void> CriuDeparture::end() {
     criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
   }
   while (continuation_ == Continuation::under_way) {
-    co_await scope_.list.changed().wait_until(Clock::now() + seconds(1));
+    co_await scope_.list.changed(migration_).wait_until(Clock::now() + seconds(1));
   }
 }
 
@@ -251,7 +251,7 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
       criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
       co_return;
     }
-    co_await scope_.list.changed().wait_until(Clock::now() + kContinueEvery);
+    co_await scope_.list.changed(migration_).wait_until(Clock::now() + kContinueEvery);
   }
 }
 

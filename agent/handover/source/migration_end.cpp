@@ -165,7 +165,7 @@ asio::awaitable<void> MigrationEnd::finish() {
       executor_.tick();
     }
     while (goes_on() && migration_.calls() == calls) {
-      co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
+      co_await scope_.list.changed(migration_).wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
     if (migration_.are_all(speaks)) {
@@ -255,7 +255,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     const auto calls = migration_.calls();
     executor_.tick();
     while (goes_on() && migration_.calls() == calls)
-      co_await scope_.list.changed().wait_until(until);
+      co_await scope_.list.changed(migration_).wait_until(until);
     if (!goes_on()) break;
     co_await retry.wait();
   }
@@ -290,7 +290,7 @@ asio::awaitable<void> MigrationEnd::notify_superseded_target() {
     const auto calls = migration_.calls();
     executor_.tick();
     while (migration_.has_pending_notice() && migration_.calls() == calls) {
-      co_await scope_.list.changed().wait_until(Clock::now() + kRetryMax);
+      co_await scope_.list.changed(migration_).wait_until(Clock::now() + kRetryMax);
     }
     if (migration_.record().copy == TargetState::superseded ||
         migration_.record().copy == TargetState::nothing) {

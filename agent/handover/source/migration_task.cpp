@@ -129,7 +129,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   for (auto& transfer : migration_.transfers)
     transfer.target.poll_mode.step(PollMode::news, migration_.id());
   executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_at});
-  scope_.list.changed().notify();
+  scope_.list.changed(migration_).notify();
   co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
   if (!handover::is_committed(migration_.state())) {
     throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
@@ -165,7 +165,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
     const auto calls = migration_.calls();
     executor_.tick();
     while (is_watched() && migration_.calls() == calls) {
-      co_await scope_.list.changed().wait_until(Clock::now() + kWatchEvery);
+      co_await scope_.list.changed(migration_).wait_until(Clock::now() + kWatchEvery);
     }
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
     if (is_awaited() && Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
@@ -173,7 +173,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
     }
     const auto next = asked_at + kWatchEvery;
     while (is_watched() && !is_awaited() && Clock::now() < next) {
-      co_await scope_.list.changed().wait_until(next);
+      co_await scope_.list.changed(migration_).wait_until(next);
     }
   }
 }
@@ -190,8 +190,8 @@ asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
-    co_await scope_.list.changed().wait_until(migration_.is_before_commit() ? deadline_
-                                                                            : Clock::now() + kLong);
+    co_await scope_.list.changed(migration_)
+        .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
   migration_.held = false;
   scope_.list.touch(migration_);
@@ -202,7 +202,7 @@ asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, D
   while (!condition()) {
     check(deadline_);
     if (Clock::now() >= until) co_return false;
-    co_await scope_.list.changed().wait_until(std::min(until, deadline_));
+    co_await scope_.list.changed(migration_).wait_until(std::min(until, deadline_));
   }
   check(deadline_);
   co_return true;

@@ -111,8 +111,9 @@ void Migrations::cancel(const std::string& id) {
 }
 
 void Migrations::proceed(const std::string& id) {
-  list_.at(id).proceed = true;
-  changed().notify();
+  auto& m = list_.at(id);
+  m.proceed = true;
+  changed(m).notify();
 }
 
 asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {

@@ -67,8 +67,8 @@ class Migrations {
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const {
     return list_.has_lost_the_record_of(job);
   }
-  /// Notified of each change of any of them.
-  [[nodiscard]] Signal& changed() { return list_.changed(); }
+  /// Notified of each change of `m`, which is one of them, and not forgotten while somebody waits.
+  [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
   /// MigrationIntake::moves_within().
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const {

@@ -106,7 +106,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
                                                    migration_.state() == State::verifying ||
                                                    migration_.state() == State::committed);
   spdlog::info("job {} migration {} {}", migration_.spec().job, migration_.id(), name);
-  list_.changed().notify();
+  list_.changed(migration_).notify();
   return refused;
 }
 

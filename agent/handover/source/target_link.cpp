@@ -90,7 +90,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
                     error.what());
     }
   }
-  scope_.list.changed().notify();
+  scope_.list.changed(migration_).notify();
 }
 
 asio::awaitable<TargetAnswer> TargetLink::request(Message message) {

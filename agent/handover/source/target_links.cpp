@@ -18,7 +18,7 @@ constexpr int kRoundTripsMeasured = 3;
 
 TargetLinks::TargetLinks(const MigrationScope& scope, TargetClient& targets)
     : journal_(scope.context.journal),
-      changed_(scope.list.changed()),
+      changed_(scope.list.changed(scope.migration)),
       run_(scope.run),
       migration_(scope.migration) {
   for (auto& transfer : migration_.transfers) links_.emplace_back(scope, targets, transfer);

@@ -30,7 +30,7 @@ class TargetLinks final : public handover::Peer {
 
  private:
   const Journal& journal_;  // how fast it writes
-  Signal& changed_;         // of the list
+  Signal& changed_;         // of the migration
   RunningMigration& run_;
   Migration& migration_;
   std::list<TargetLink> links_;

@@ -164,12 +164,13 @@ void CriuArrival::end_copy(ProcessId root, ProcessId init) {
 }
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
-  const FlagScope ending(ending_, scope_.list.changed());
+  const FlagScope ending(ending_, scope_.list.changed(reservation_));
   co_await end_restored_tree(scope_.context, reservation_.migration(), root, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {
-  while (ending_) co_await scope_.list.changed().wait_until(Clock::now() + std::chrono::seconds(1));
+  while (ending_)
+    co_await scope_.list.changed(reservation_).wait_until(Clock::now() + std::chrono::seconds(1));
   if (!arrival_) co_return;
   const auto init = arrival_->init();
   if (init.pid != 0) (void)co_await wait_and_reap(init);

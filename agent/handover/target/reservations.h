@@ -73,8 +73,8 @@ class Reservations {
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
     return list_.find(instance);
   }
-  /// Notified of each change of any of them.
-  [[nodiscard]] Signal& changed() { return list_.changed(); }
+  /// Notified of each change of `r`, which is one of them, and not forgotten while somebody waits.
+  [[nodiscard]] Signal& changed(const Reservation& r) { return list_.changed(r); }
 
   /// Notes that the source's agent lives.
   void note_contact(const std::string& migration);

@@ -65,7 +65,7 @@ asio::awaitable<void> SourceLink::call() {
       spdlog::error("migration {}: {}", reservation_.migration(), error.what());
     }
   }
-  scope_.list.changed().notify();
+  scope_.list.changed(reservation_).notify();
 }
 
 /// What is no decision of its migration decides nothing.
@@ -120,7 +120,8 @@ asio::awaitable<void> SourceLink::notify() {
   while (!reservation_.record().side.tick().empty()) {
     scope_.run.tick();
     while (asks_)
-      co_await scope_.list.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
+      co_await scope_.list.changed(reservation_)
+          .wait_until(std::chrono::steady_clock::now() + kTellMax);
     if (reservation_.record().copy == LowerCopy::frozen) {
       co_await pause_for(kTellAgain);
     } else {

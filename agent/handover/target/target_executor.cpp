@@ -56,7 +56,7 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   context_.handover_gate.note(reservation_.migration(), next.state() == TargetState::verified ||
                                                             next.state() == TargetState::granted);
   spdlog::info("migration {} here: {}", reservation_.migration(), to_string(next.state()));
-  list_.changed().notify();
+  list_.changed(reservation_).notify();
   return refused;
 }
 

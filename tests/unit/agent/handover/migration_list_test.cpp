@@ -193,5 +193,33 @@ TEST_F(MigrationListTest, ForgetsNoneThatRunsOrThatATaskWorksOn) {
   EXPECT_TRUE(next.has("m-2"));
 }
 
+asio::awaitable<void> count_changes(Signal& changed, int& count) {
+  for (;; ++count) co_await changed.wait_until(std::chrono::steady_clock::time_point::max());
+}
+
+TEST_F(MigrationListTest, WakesWhoWaitsForTheOneThatChangedAndForgetsNoneThatIsWaitedFor) {
+  auto all = list();
+  auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
+  auto& other = all.add(made("m-2", State::aborted, "i-2", 5));
+  int changes = 0;
+  int others = 0;
+  TaskGroup tasks(context_);
+  tasks.spawn("first", count_changes(all.changed(first), changes));
+  tasks.spawn("other", count_changes(all.changed(other), others));
+  context_.poll();
+  all.touch(first);
+  context_.poll();
+  EXPECT_EQ(changes, 1);
+  EXPECT_EQ(others, 0);
+  all.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre());
+
+  tasks.stop();
+  context_.restart();
+  context_.run();
+  all.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre("m-1", "m-2"));
+}
+
 }  // namespace
 }  // namespace cardswap
