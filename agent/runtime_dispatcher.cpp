@@ -38,7 +38,7 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
     note_tracked(instance, *tracked);
   } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
-    state_lists_.take(instance.id, *page);
+    state_lists_.take(instance.id(), *page);
     return;
   } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
     note_step(instance, stepped->step, stepped->median_step_ms);
@@ -53,13 +53,13 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
 
 void RuntimeDispatcher::note_tracked(Instance& instance, const channel::Tracked& tracked) {
   const auto& job = instance.job();
-  const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
+  const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device()));
   if (!warning.empty()) {
     spdlog::warn("{}", warning);
-    events_.emit({"job_size", warning, job.name(), instance.device});
+    events_.emit({"job_size", warning, job.name(), instance.device()});
   }
   try {
-    if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.table().save(job);
+    if (sizes_.are_due(instance.id(), std::chrono::steady_clock::now())) jobs_.table().save(job);
   } catch (const Error& disk) {
     // Sizes, which no decision rests on: no reason to lose what the runtime says next.
     spdlog::warn("job {}: {}", job.name(), disk.what());

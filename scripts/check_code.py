@@ -9,16 +9,18 @@ from pathlib import Path
 TESTS = ("tests/unit/", "tests/integration/", "tests/support/", "tests/faults/", "tests/security/", "tests/journeys/")
 PRODUCT = ("agent/", "cuda/", "migrator/", "runtime/")
 
-# What a job's record and its instances' have.
-RECORD = (r"(state|device|token|process|parent|init|moved_to|came_from|state_bytes|replayed_bytes|update_bytes|relocatable_bytes"
-          r"|reserved_bytes|exit_\w+|started_at_ms|ended_at_ms|log_path|step|attached|frozen|median_step_ms|framework|network"
-          r"|remains|saved_step|reported|obstacles|spec|epoch|newer_epoch|standby|superseded|migration|restarts|stop_asked)")
+# What a job has, and what one run of the agent knows of an instance; the instance's record is private.
+RECORD = (r"(attached|frozen|median_step_ms|framework|network|remains|saved_step|reported|obstacles|spec|epoch|newer_epoch"
+          r"|standby|superseded|migration|restarts|stop_asked)")
 
 # (pattern in a line, why it is refused, where; empty: everywhere, where not)
 BANNED = (
     (r"(\b(job|source|instance|standby|trainer)|job\(\))(\.|->)(job\(\)\.)?" + RECORD + r"( = |\.(clear|push_back|emplace_back)\()",
      "a job's record is changed by JobTable, JobProcesses or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/", "agent/cli/")),
+    (r"\bJobTable::note\(|\b(jobs|table)_?(\(\))?\.note\(",
+     "an instance's record is changed by JobTable's verbs or runtime_report.h, which say whether it is on disk",
+     ("agent/",), ("agent/jobs/",)),
     (r"asio::detached|thread.*\.detach\(\)", "background work has an owner: TaskGroup or jthread", (), ()),
     (r"context_?\.stop\(\)", "tasks are cancelled and awaited, not cut off", (), ()),
     (r"\b(src|dst)\b([^.]|$)", "the pair is source and target", (), ()),

@@ -138,7 +138,7 @@ asio::awaitable<void> RuntimeHub::accept() {
 bool RuntimeHub::has_job_of(uid_t user) const {
   return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
     struct stat process {};
-    const auto path = fmt::format("/proc/{}", instance->process.pid);
+    const auto path = fmt::format("/proc/{}", instance->process().pid);
     return instance->is_live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
   });
 }
@@ -151,7 +151,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   const auto session = session_of(peer);
   const auto all = jobs_.instances();
   const auto leader = std::ranges::find_if(all, [&](const Instance* instance) {
-    return instance->is_live() && instance->process.pid == session;
+    return instance->is_live() && instance->process().pid == session;
   });
   const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
   if (!is_known && !has_job_of(peer.uid) &&
@@ -160,7 +160,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     return nullptr;
   }
   auto connection = std::make_shared<Connection>(context_, std::move(socket));
-  if (leader != all.end()) connection->of = (*leader)->id;
+  if (leader != all.end()) connection->of = (*leader)->id();
   const auto alike = [&](const std::shared_ptr<Connection>& other) {
     return other->of == connection->of;
   };
@@ -210,13 +210,13 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
                 "start the program with `cardswap run`");
   }
   const auto peer = peer_of(connection.socket.native_handle());
-  if (session_of(peer) != instance->process.pid) {
+  if (session_of(peer) != instance->process().pid) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
   }
   connection.process = peer.pid;
   // Two processes that step one job are one too many, whichever came first.
-  if (const auto other = attached_.find(instance->id);
+  if (const auto other = attached_.find(instance->id());
       other != attached_.end() && other->second->process != 0 &&
       other->second->process != peer.pid && other->second->is_held()) {
     throw Error(Code::conflict,
@@ -235,9 +235,9 @@ void RuntimeHub::take(Instance& instance, int socket) {
   asio::local::stream_protocol::socket owned(context_);
   owned.assign(asio::local::stream_protocol(), socket);
   auto connection = std::make_shared<Connection>(context_, std::move(owned));
-  attached_[instance.id] = connection;
+  attached_[instance.id()] = connection;
   note_attached(instance);
-  tasks_.spawn("a runtime's connection", serve(connection, instance.id));
+  tasks_.spawn("a runtime's connection", serve(connection, instance.id()));
   tasks_.spawn("a runtime's writer", write(connection));
 }
 
@@ -268,7 +268,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           if (connection->closed) break;
           auto& instance = admit(*hello, *connection);
           const auto welcome = callbacks_.hello(instance, *hello);
-          id = instance.id;
+          id = instance.id();
           connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
           newcomers_.remove(connection);
           if (const auto old = attached_.find(id); old != attached_.end()) {
@@ -341,7 +341,7 @@ asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) 
 }
 
 std::uint64_t RuntimeHub::socket_inode(const Instance& instance) const {
-  const auto found = attached_.find(instance.id);
+  const auto found = attached_.find(instance.id());
   struct stat about {};
   if (found == attached_.end()) return 0;
   if (::fstat(found->second->socket.native_handle(), &about) != 0) return 0;
@@ -349,7 +349,7 @@ std::uint64_t RuntimeHub::socket_inode(const Instance& instance) const {
 }
 
 bool RuntimeHub::send(const Instance& instance, const channel::Message& message) {
-  const auto found = attached_.find(instance.id);
+  const auto found = attached_.find(instance.id());
   if (found == attached_.end()) return false;
   found->second->send(message);
   return true;

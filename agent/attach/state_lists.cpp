@@ -47,7 +47,7 @@ void StateLists::add_calls(Router& router, const std::string& host_name) {
                             fmt::format("there is no job '{}' on {}", name, host_name),
                             "`cardswap jobs` lists the jobs of this host");
               }
-              auto state = co_await ask(job->first().id);
+              auto state = co_await ask(job->first().id());
               co_return ApiAnswer{200, std::move(state)};
             });
 }

@@ -15,7 +15,7 @@ bool check_attach(Instance& primary, Epoch reported, Jobs& jobs, const Migration
   auto& job = primary.job();
   const auto known = known_epoch(job.uid(), jobs.table(), migrations, reservations.list());
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
-    return m.find(primary.id) != nullptr && is_committed(m.state());
+    return m.find(primary.id()) != nullptr && is_committed(m.state());
   });
   const auto may = attach(job.epoch, reported, known, decided);
   if (may != Attach::refused) return may == Attach::granted;
@@ -25,7 +25,7 @@ bool check_attach(Instance& primary, Epoch reported, Jobs& jobs, const Migration
       "for good; `cardswap stop {}` ends it",
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
-  events.emit({"two_epochs", text, job.name(), primary.device, {}});
+  events.emit({"two_epochs", text, job.name(), primary.device(), {}});
   jobs.processes().fence(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));

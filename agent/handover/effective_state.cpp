@@ -14,7 +14,7 @@ using handover::State;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
-  const auto all = migrations.all_of(instance.id);
+  const auto all = migrations.all_of(instance.id());
   return all.empty() ? nullptr : all.back();
 }
 
@@ -45,7 +45,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
                         "aside",
                         job.migration)};
   }
-  if (instance.frozen && instance.state == InstanceState::running) {
+  if (instance.frozen && instance.state() == InstanceState::running) {
     return {EffectiveState::Kind::frozen,
             m != nullptr && !handover::is_over(m->state())
                 ? fmt::format("stands for migration {} to {}", m->id(), m->spec().to)

@@ -137,9 +137,9 @@ std::vector<HostJob> Monitor::host_jobs() {
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
     if (!instance->is_live() || job.standby || job.superseded) continue;
-    HostJob known{job.name(), job.uid(), instance->device, instance->process.pid, 0, {}};
-    if (!instance->came_from.empty()) known.arrived = instance->started_at_ms;
-    if (!instance->attached || instance->state_bytes == 0) {
+    HostJob known{job.name(), job.uid(), instance->device(), instance->process().pid, 0, {}};
+    if (!instance->record().came_from.empty()) known.arrived = instance->record().started_at_ms;
+    if (!instance->attached || instance->record().state_bytes == 0) {
       known.why_not = "it has not passed a step boundary under Cardswap's runtime";
     } else if (instance->frozen) {
       known.why_not = "it is frozen";

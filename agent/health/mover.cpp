@@ -74,7 +74,8 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.host = own;
   wanted.device = move.device;
   wanted.kind = move.device.substr(0, move.device.find(':'));
-  if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->first().state_bytes;
+  if (const auto* job = jobs_.find(move.job))
+    wanted.state_bytes = job->first().record().state_bytes;
   wanted.avoid = avoided_.of(move.job_uid);
   auto devices = co_await ask_peers(tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {

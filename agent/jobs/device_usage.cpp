@@ -40,7 +40,7 @@ std::vector<DeviceUsage> DeviceUsageTable::all() const {
     device.uuid = configured.uuid;
     device.total_bytes = bytes(configured.name);
     for (const auto* instance : instances) {
-      if (!instance->is_live() || instance->device != device.name) continue;
+      if (!instance->is_live() || instance->device() != device.name) continue;
       const auto share = share_of(*instance, device.total_bytes);
       device.reserved_bytes += std::min(share, UINT64_MAX - device.reserved_bytes);
       device.jobs.push_back(instance->name());

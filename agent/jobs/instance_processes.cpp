@@ -15,44 +15,50 @@
 namespace cardswap {
 
 ProcessFamily family_of(const Instance& instance) {
-  return {instance.process, instance.parent, instance.init, instance.token,
-          instance.job().spec.user};
+  return {instance.process(), instance.record().parent, instance.record().init,
+          instance.record().token, instance.job().spec.user};
 }
 
 ProcessId watched_of(const Instance& instance) {
-  if (instance.init.pid != 0) return instance.init;
-  return instance.parent.pid != 0 ? instance.parent : instance.process;
+  if (instance.record().init.pid != 0) return instance.record().init;
+  return instance.record().parent.pid != 0 ? instance.record().parent : instance.process();
 }
 
-std::filesystem::path status_file(const Instance& instance) { return instance.log_path + ".exit"; }
+std::filesystem::path status_file(const Instance& instance) {
+  return instance.record().log_path + ".exit";
+}
 
 bool take_exit_status(Instance& instance) {
-  instance.exit_code.reset();
-  instance.exit_signal.reset();
-  instance.exit_text.clear();
-  const bool same_boot = instance.boot_id.empty() || instance.boot_id == boot_id();
-  if (const auto status = read_exit_status(status_file(instance))) {
-    instance.exit_code = status->code;
-    instance.exit_signal = status->signal;
-    return true;
-  }
-  if (instance.init.pid != 0 && same_boot) {
-    instance.exit_signal = SIGKILL;
-    instance.exit_text = "it was killed together with its PID namespace";
-    return true;
-  }
-  int status = 0;
-  const auto pid = instance.process.pid;
-  if (instance.parent.pid == 0 && pid > 0 && ::waitpid(pid, &status, WNOHANG) == pid) {
-    if (WIFEXITED(status)) instance.exit_code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) instance.exit_signal = WTERMSIG(status);
-    return true;
-  }
-  instance.exit_text = why_lost({!same_boot, booted_at_ms(), unix_ms(), instance.step});
-  return false;
+  return JobTable::note(instance, [&](InstanceRecord& record) {
+    record.exit_code.reset();
+    record.exit_signal.reset();
+    record.exit_text.clear();
+    const bool same_boot = record.boot_id.empty() || record.boot_id == boot_id();
+    if (const auto status = read_exit_status(status_file(instance))) {
+      record.exit_code = status->code;
+      record.exit_signal = status->signal;
+      return true;
+    }
+    if (record.init.pid != 0 && same_boot) {
+      record.exit_signal = SIGKILL;
+      record.exit_text = "it was killed together with its PID namespace";
+      return true;
+    }
+    int status = 0;
+    const auto pid = record.process.pid;
+    if (record.parent.pid == 0 && pid > 0 && ::waitpid(pid, &status, WNOHANG) == pid) {
+      if (WIFEXITED(status)) record.exit_code = WEXITSTATUS(status);
+      if (WIFSIGNALED(status)) record.exit_signal = WTERMSIG(status);
+      return true;
+    }
+    record.exit_text = why_lost({!same_boot, booted_at_ms(), unix_ms(), record.step});
+    return false;
+  });
 }
 
-void explain_end(Instance& instance, std::string why) { instance.exit_text = std::move(why); }
+void explain_end(Instance& instance, std::string why) {
+  JobTable::note(instance, [&](InstanceRecord& record) { record.exit_text = std::move(why); });
+}
 
 std::vector<pid_t> left_of(const JobTable& table, const std::string& name) {
   std::vector<pid_t> found;
@@ -72,7 +78,7 @@ boost::asio::awaitable<void> end_processes(JobTable& table, std::string id,
     std::vector<std::string> numbers;
     for (const auto pid : met) numbers.push_back(std::to_string(pid));
     spdlog::info("job {} is {}: processes {} of it were ended here", record->name(),
-                 to_string(record->state), first_of(numbers));
+                 to_string(record->state()), first_of(numbers));
     table.changed().notify();
   }
 }

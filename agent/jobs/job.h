@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/jobs/instance_state.h"
@@ -32,18 +33,8 @@ struct JobSpec {
   Arrival arrive = Arrival::standby;  ///< its default way to move; one of the two that there are
 };
 
-/// One process of a job on this host: the one that has, or on its way here will have, its rank.
-struct Instance {
-  explicit Instance(Job& job) : job_(&job) {}
-
-  /// The job that it is a part of, which owns it.
-  [[nodiscard]] Job& job() { return *job_; }
-  [[nodiscard]] const Job& job() const { return *job_; }
-  [[nodiscard]] const std::string& name() const;  ///< of its job
-  [[nodiscard]] bool is_live() const { return is_live_state(state); }
-  /// Whether its program does not run yet: it has no process that is known.
-  [[nodiscard]] bool is_being_started() const { return is_live() && process.pid == 0; }
-
+/// What the journal keeps of an Instance, within its job's record.
+struct InstanceRecord {
   std::string id;          ///< of this process here; random
   std::uint32_t rank = 0;  ///< among the job's processes, on all hosts
   InstanceState state = InstanceState::starting;
@@ -67,7 +58,35 @@ struct Instance {
   std::int64_t ended_at_ms = 0;
   std::string log_path;
   std::uint64_t step = 0;  ///< in the journal it is `saved_step`
-  // not journalled:
+};
+
+/// One process of a job on this host: the one that has, or on its way here will have, its rank. Its
+/// record, and what one run of the agent knows of it and forgets when it ends.
+///
+/// Everybody reads the record; JobTable::note() changes it. The runtime's reports go through the
+/// functions of runtime_report.h.
+class Instance {
+ public:
+  explicit Instance(Job& job, InstanceRecord record = {})
+      : saved_step(record.step), job_(&job), record_(std::move(record)) {}
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  /// The job that it is a part of, which owns it.
+  [[nodiscard]] Job& job() { return *job_; }
+  [[nodiscard]] const Job& job() const { return *job_; }
+  [[nodiscard]] const std::string& name() const;  ///< of its job
+  [[nodiscard]] const InstanceRecord& record() const { return record_; }
+
+  // What is asked of its record everywhere
+  [[nodiscard]] const std::string& id() const { return record_.id; }
+  [[nodiscard]] InstanceState state() const { return record_.state; }
+  [[nodiscard]] const std::string& device() const { return record_.device; }
+  [[nodiscard]] const ProcessId& process() const { return record_.process; }
+  [[nodiscard]] bool is_live() const { return is_live_state(state()); }
+  /// Whether its program does not run yet: it has no process that is known.
+  [[nodiscard]] bool is_being_started() const { return is_live() && process().pid == 0; }
+
   bool attached = false;
   bool frozen = false;
   double median_step_ms = 0;
@@ -80,7 +99,10 @@ struct Instance {
   std::vector<channel::Obstacle> obstacles;  ///< to moving it, as its runtime reports them
 
  private:
+  friend class JobTable;
+
   Job* job_;
+  InstanceRecord record_;
 };
 
 /// A job as this host has it under one epoch, with those of its ranks that are here. A host may

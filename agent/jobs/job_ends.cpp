@@ -54,20 +54,22 @@ JobOwnership& JobEnds::ownership() const {
 std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
   auto& job = instance.job();
   instance.attached = false;
-  instance.ended_at_ms = unix_ms();
+  JobTable::note(instance, [](InstanceRecord& record) { record.ended_at_ms = unix_ms(); });
   instance.remains = members_of(family_of(instance));
   const bool known = take_exit_status(instance);  // before a parent that remains tells of this end
   for (const auto& process : instance.remains) signal_process(process, SIGKILL);
-  instance.parent = instance.init = {};
-  instance.reserved_bytes = 0;
-  const bool failed = instance.exit_signal || instance.exit_code.value_or(0) != 0;
-  instance.state = state_after(instance.state, {known, failed}, job.stop_asked);
+  JobTable::note(instance, [&](InstanceRecord& record) {
+    record.parent = record.init = {};
+    record.reserved_bytes = 0;
+    const bool failed = record.exit_signal || record.exit_code.value_or(0) != 0;
+    record.state = state_after(record.state, {known, failed}, job.stop_asked);
+  });
   ownership().on_exit(instance);
   // Asked only where it decides: what must not be started again is told in the log.
   const bool wants_restart =
-      (instance.state == InstanceState::failed || instance.state == InstanceState::lost) &&
+      (instance.state() == InstanceState::failed || instance.state() == InstanceState::lost) &&
       job.spec.restart == RestartRule::on_failure && !job.standby;
-  const auto next = after_end({.state = instance.state,
+  const auto next = after_end({.state = instance.state(),
                                .standby = job.standby,
                                .restart = job.spec.restart,
                                .restarts = job.restarts,
@@ -77,10 +79,10 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
     drop_standby(instance);
     return std::nullopt;
   }
-  if (instance.state == InstanceState::lost) report_lost(instance);
+  if (instance.state() == InstanceState::lost) report_lost(instance);
   if (!instance.remains.empty()) {
     tasks_.spawn("end the rest of " + job.name(),
-                 end_processes(table_, instance.id, milliseconds(0)));
+                 end_processes(table_, instance.id(), milliseconds(0)));
   }
   std::optional<BeforeRestart> before;
   if (next == AfterEnd::starts_again) before.emplace(begin_restart(instance));
@@ -89,17 +91,17 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
     std::error_code absent;
     if (!instance.is_live()) std::filesystem::remove(status_file(instance), absent);
   } catch (const Error& disk) {  // and its status is kept
-    spdlog::error("job {} is {}: {}", job.name(), to_string(instance.state), disk.what());
+    spdlog::error("job {} is {}: {}", job.name(), to_string(instance.state()), disk.what());
   }
   table_.changed().notify();
   return before;
 }
 
 void JobEnds::report_lost(const Instance& instance) {
-  const auto text = fmt::format("job {} is lost: {}", instance.name(), instance.exit_text);
+  const auto text = fmt::format("job {} is lost: {}", instance.name(), instance.record().exit_text);
   spdlog::error("{}", text);
   events_.emit(
-      {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device});
+      {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device()});
 }
 
 /// It was never granted: what there is to say of it is in its migration's error and in its log.
@@ -112,7 +114,7 @@ void JobEnds::drop_standby(Instance& instance) {
   }
   std::error_code absent;
   std::filesystem::remove(status_file(instance), absent);
-  const std::filesystem::path log = instance.log_path;
+  const std::filesystem::path log = instance.record().log_path;
   const bool is_last = table_.remove(instance);
   try {
     (void)shorten_log(log, kStandbyLogMax);

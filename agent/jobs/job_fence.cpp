@@ -8,9 +8,9 @@ namespace cardswap {
 
 void reapply_fence(const Job& job) {
   for (const auto& instance : job.instances) {
-    signal_group(instance.process, SIGSTOP);
-    if (!is_alive(instance.process)) continue;
-    for (const auto pid : tree_of(instance.process)) ::kill(pid, SIGSTOP);
+    signal_group(instance.process(), SIGSTOP);
+    if (!is_alive(instance.process())) continue;
+    for (const auto pid : tree_of(instance.process())) ::kill(pid, SIGSTOP);
   }
 }
 

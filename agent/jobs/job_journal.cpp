@@ -30,7 +30,7 @@ void fields(Archive& a, Job& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, Instance& m) {
+void fields(Archive& a, InstanceRecord& m) {
   a("instance", m.id);
   a("rank", m.rank);
   a("state", m.state);
@@ -64,7 +64,7 @@ std::optional<int> number_or_none(const json::object& from, std::string_view key
   return read_recorded(from, key, number) ? std::optional(number) : std::nullopt;
 }
 
-json::object record_of(const Instance& instance) {
+json::object record_of(const InstanceRecord& instance) {
   json::object record;
   put_fields(record, instance);
   record["exit_code"] = value_or_null(instance.exit_code);
@@ -80,7 +80,7 @@ json::object to_journal(const Job& job) {
   record["argv"] = json_of(job.spec.argv);
   record["env"] = json_of(job.spec.env);
   json::array instances;
-  for (const auto& instance : job.instances) instances.push_back(record_of(instance));
+  for (const auto& instance : job.instances) instances.push_back(record_of(instance.record()));
   record["instances"] = std::move(instances);
   return record;
 }
@@ -93,12 +93,12 @@ Job::Job(const json::object& record) {
   for (const auto& item : array_at(record, "instances")) {
     if (!item.is_object()) continue;
     const auto& one = item.get_object();
-    auto& instance = instances.emplace_back(*this);
+    InstanceRecord instance;
     instance.state = InstanceState::lost;  // of one that does not say
     read_fields(one, instance);
-    instance.saved_step = instance.step;
     instance.exit_code = number_or_none(one, "exit_code");
     instance.exit_signal = number_or_none(one, "exit_signal");
+    instances.emplace_back(*this, std::move(instance));
   }
   if (instances.empty()) throw Error(Code::corrupt, "the record of a job has no process");
 }

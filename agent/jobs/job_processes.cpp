@@ -66,28 +66,31 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
   const auto all = table_.instances();
   for (auto* instance : all) {
     // Another boot gives the same numbers to others, at the same times too.
-    if (instance->boot_id.empty() || instance->boot_id == here) continue;
-    instance->process = instance->parent = instance->init = {};
+    if (instance->record().boot_id.empty() || instance->record().boot_id == here) continue;
+    JobTable::note(*instance, [](InstanceRecord& record) {
+      record.process = record.parent = record.init = {};
+    });
   }
   for (auto* one : all) {
     auto& instance = *one;
     const auto& job = instance.job();
-    const bool lives_on = marked.contains(instance.token) || is_alive(instance.process);
+    const bool lives_on = marked.contains(instance.record().token) || is_alive(instance.process());
     const bool left_over = job.standby && instance.is_live() && !keep(instance);
     if (left_over) {
       for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
-      tasks_.spawn("watch " + job.name(), watch(instance.id));
+      tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else if (instance.is_live()) {
       if (job.newer_epoch != 0) reapply_fence(job);
-      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
+      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process());
       const bool told = read_exit_status(status_file(instance)).has_value();
       ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
-      tasks_.spawn("watch " + job.name(), watch(instance.id));
+      tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else {
-      if (instance.ended_at_ms == 0) tasks_.spawn("watch " + job.name(), watch(instance.id));
+      if (instance.record().ended_at_ms == 0)
+        tasks_.spawn("watch " + job.name(), watch(instance.id()));
       if (!lives_on) continue;
       instance.remains = members_of(family_of(instance));
-      tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
+      tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id(), milliseconds(0)));
     }
   }
   tasks_.spawn("keep the steps of jobs", save_steps(table_, ends_));
@@ -114,11 +117,14 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
   const bool kept = stand_in.empty();
   auto spec = program_of(*instance, config_, std::move(stand_in));
   const auto status = status_file(*instance);
-  instance->state = InstanceState::starting;
-  instance->started_at_ms = unix_ms();
-  instance->step = instance->saved_step = 0;
-  instance->boot_id = boot_id();
-  instance->process = instance->parent = {};
+  instance->saved_step = 0;
+  JobTable::note(*instance, [](InstanceRecord& record) {
+    record.state = InstanceState::starting;
+    record.started_at_ms = unix_ms();
+    record.step = 0;
+    record.boot_id = boot_id();
+    record.process = record.parent = {};
+  });
   make_job_folder(config_.job_dir(instance->name()));
   std::error_code absent;
   std::filesystem::remove(status, absent);  // of an earlier one
@@ -132,15 +138,17 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
   instance = table_.by_instance(id);
   try {
     if (instance == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
-    instance->process = started.program;
-    instance->parent = started.parent;
+    JobTable::note(*instance, [&](InstanceRecord& record) {
+      record.process = started.program;
+      record.parent = started.parent;
+    });
     table_.save(instance->job());
   } catch (...) {
     signal_group(started.program, SIGKILL);  // its parent ends with its lifeline
     tasks_.spawn("reap", reap_later(child));
     throw;
   }
-  if (instance->job().stop_asked) signal_group(instance->process, SIGKILL);
+  if (instance->job().stop_asked) signal_group(instance->process(), SIGKILL);
   if (kept && instance->job().standby) {
     supervised_[id] = std::move(started);
   } else if (kept) {
@@ -151,26 +159,28 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
 }
 
 void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored) {
-  const auto before = instance;
-  instance.process = restored.root;
-  instance.init = restored.init;
-  instance.parent = {};
-  instance.state_bytes = restored.state_bytes;
-  instance.relocatable_bytes = restored.relocatable_bytes;
+  const auto before = instance.record();
+  JobTable::note(instance, [&](InstanceRecord& record) {
+    record.process = restored.root;
+    record.init = restored.init;
+    record.parent = {};
+    record.state_bytes = restored.state_bytes;
+    record.relocatable_bytes = restored.relocatable_bytes;
+  });
   try {
     table_.save(instance.job());
   } catch (...) {  // on a full disk it stays what it was
-    instance = before;
+    JobTable::note(instance, [&](InstanceRecord& record) { record = before; });
     throw;
   }
-  tasks_.spawn("watch " + instance.name(), watch(instance.id));
+  tasks_.spawn("watch " + instance.name(), watch(instance.id()));
   table_.changed().notify();
 }
 
 void JobProcesses::promote(Job& job, std::uint64_t epoch) {
   table_.promote(job, epoch);
   for (const auto& instance : job.instances) {
-    if (const auto standby = supervised_.find(instance.id); standby != supervised_.end()) {
+    if (const auto standby = supervised_.find(instance.id()); standby != supervised_.end()) {
       standby->second.let_live();
       supervised_.erase(standby);
     }
@@ -183,7 +193,7 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return;
   const auto watched = watched_of(*instance);
-  const auto program = instance->process;
+  const auto program = instance->process();
   // A stand-in's status is taken by take_exit_status(), which this must not do before.
   const bool is_stand_in = watched == program;
   if (is_stand_in) {
@@ -196,7 +206,8 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
     return instance != nullptr && watched_of(*instance) == watched;
   };
   // Somebody killed the parent: nobody will tell how the program ends, but it runs.
-  if (is_its() && watched == instance->parent && !read_exit_status(status_file(*instance))) {
+  if (is_its() && watched == instance->record().parent &&
+      !read_exit_status(status_file(*instance))) {
     co_await wait_for_exit(program);
   }
   if (is_its()) {
@@ -207,7 +218,7 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
 }
 
 void JobProcesses::ended(Instance& instance) {
-  const auto id = instance.id;
+  const auto id = instance.id();
   const auto task = "start " + instance.name() + " again";
   supervised_.erase(id);
   if (auto before = ends_.settle(instance)) tasks_.spawn(task, run_again(id, std::move(*before)));
@@ -215,11 +226,11 @@ void JobProcesses::ended(Instance& instance) {
 
 asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart before) {
   try {
-    (void)devices_.at(before.instance.device);
+    (void)devices_.at(before.record.device);
     co_await start_process_of(id, {});
     if (const auto* instance = table_.by_instance(id)) {
       spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
-                   instance->name(), to_string(before.instance.state), instance->process.pid,
+                   instance->name(), to_string(before.record.state), instance->process().pid,
                    instance->job().restarts, kRestartsMax);
     }
   } catch (...) {
@@ -228,8 +239,8 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
     auto* instance = table_.by_instance(id);
     if (instance == nullptr) co_return;
     undo_restart(*instance, std::move(before), error.failure());
-    spdlog::error("job {} is {}: {}", instance->name(), to_string(instance->state),
-                  instance->exit_text);
+    spdlog::error("job {} is {}: {}", instance->name(), to_string(instance->state()),
+                  instance->record().exit_text);
     table_.save_when_possible(instance->job());
     table_.changed().notify();
   }
@@ -248,7 +259,7 @@ asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseco
     ends_.ownership().on_stop(*instance);
   }
   auto met = co_await end_members(family_of(*instance), grace);
-  while ((instance = table_.by_instance(id)) != nullptr && instance->ended_at_ms == 0) {
+  while ((instance = table_.by_instance(id)) != nullptr && instance->record().ended_at_ms == 0) {
     co_await table_.changed().wait_until(Clock::now() + milliseconds(100));
   }
   co_return met;

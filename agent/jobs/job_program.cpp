@@ -15,7 +15,7 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
   spec.argv = stand_in.empty() ? job.spec.argv : std::move(stand_in);
   spec.env = job.spec.env;
   spec.cwd = job.spec.cwd.empty() ? std::string("/") : job.spec.cwd;
-  spec.log = instance.log_path;
+  spec.log = instance.record().log_path;
   spec.dies_with_agent = job.standby;
   spec.no_new_privs = config.no_new_privs;
   // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
@@ -28,10 +28,10 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
   }
   spec.env[environment::kSocket] = config.runtime_socket().string();
   spec.env[environment::kJob] = job.name();
-  spec.env[environment::kToken] = instance.token;
+  spec.env[environment::kToken] = instance.record().token;
   spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
   spec.env[environment::kArrive] = to_string(job.spec.arrive);
-  spec.env[environment::kDevice] = instance.device;
+  spec.env[environment::kDevice] = instance.device();
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
   return spec;

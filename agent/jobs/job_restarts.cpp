@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/jobs/job_table.h"
 
 namespace cardswap {
 
@@ -25,27 +26,32 @@ AfterEnd after_end(const EndedInstance& ended) {
 
 BeforeRestart begin_restart(Instance& instance) {
   auto& job = instance.job();
-  BeforeRestart before{instance, job.epoch, job.restarts};
+  BeforeRestart before{instance.record(), instance.remains, job.epoch, job.restarts};
   ++job.restarts;
   ++job.epoch;
-  instance.exit_code.reset();
-  instance.exit_signal.reset();
-  instance.exit_text.clear();
-  instance.ended_at_ms = 0;
-  instance.token = random_hex(16);  // who carries the old one is not of it any more
   instance.remains.clear();
-  instance.state = InstanceState::starting;
-  instance.process = {};
+  JobTable::note(instance, [](InstanceRecord& record) {
+    record.exit_code.reset();
+    record.exit_signal.reset();
+    record.exit_text.clear();
+    record.ended_at_ms = 0;
+    record.token = random_hex(16);  // who carries the old one is not of it any more
+    record.state = InstanceState::starting;
+    record.process = {};
+  });
   return before;
 }
 
 void undo_restart(Instance& instance, BeforeRestart before, const std::string& why) {
   auto& job = instance.job();
-  instance = std::move(before.instance);
+  instance.remains = std::move(before.remains);
   job.epoch = before.epoch;
   job.restarts = before.restarts;
-  instance.exit_text += fmt::format("{}it could not be started again: {}",
-                                    instance.exit_text.empty() ? "" : "; ", why);
+  JobTable::note(instance, [&](InstanceRecord& record) {
+    record = std::move(before.record);
+    record.exit_text += fmt::format("{}it could not be started again: {}",
+                                    record.exit_text.empty() ? "" : "; ", why);
+  });
 }
 
 }  // namespace cardswap

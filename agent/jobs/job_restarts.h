@@ -42,7 +42,8 @@ enum class AfterEnd : std::uint8_t {
 
 /// What an instance and its job were before they were to start again.
 struct BeforeRestart {
-  Instance instance;
+  InstanceRecord record;
+  std::vector<ProcessId> remains;
   std::uint64_t epoch = 0;
   std::uint32_t restarts = 0;
 };

@@ -38,9 +38,9 @@ struct Log {
 /// The job's; where there is none of that name, that of a standby: one on its way in, else the last
 /// one that came to nothing.
 Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
-  if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->is_live()};
+  if (const auto* job = jobs.find(name)) return {job->first().record().log_path, !job->is_live()};
   for (const auto& job : jobs.all()) {
-    if (job.name() == name && job.standby) return {job.first().log_path, false};
+    if (job.name() == name && job.standby) return {job.first().record().log_path, false};
   }
   if (is_job_name(name)) {
     if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
@@ -102,7 +102,8 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
   const auto* started = parts.jobs.table().by_instance(id);
   if (started == nullptr) throw Error(Code::not_found, "the job is gone");
-  spdlog::info("job {} started as process {} on {}", started->name(), started->process.pid, device);
+  spdlog::info("job {} started as process {} on {}", started->name(), started->process().pid,
+               device);
   co_return ApiAnswer{201, to_json(*started)};
 }
 
@@ -118,15 +119,16 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   }
   const auto& job = job_at(parts, request);
   const auto& shown = job.first();
-  if (shown.state == InstanceState::moved && left_of(parts.jobs.table(), job.name()).empty()) {
+  if (shown.state() == InstanceState::moved && left_of(parts.jobs.table(), job.name()).empty()) {
     throw Error(Code::conflict,
-                fmt::format("job {} moved to {}: ask there", job.name(), shown.moved_to),
+                fmt::format("job {} moved to {}: ask there", job.name(), shown.record().moved_to),
                 fmt::format("cardswap --agent {} stop {}",
-                            shown.moved_to.substr(0, shown.moved_to.rfind('/')), job.name()));
+                            shown.record().moved_to.substr(0, shown.record().moved_to.rfind('/')),
+                            job.name()));
   }
   if (!request.flag_or("force", false)) parts.jobs.check_stop(job);
   std::vector<std::string> instances;
-  for (const auto& instance : job.instances) instances.push_back(instance.id);
+  for (const auto& instance : job.instances) instances.push_back(instance.id());
   json::array processes;
   for (const auto& instance : instances) {
     const auto met = co_await parts.jobs.processes().stop(instance, grace_of(request));
@@ -142,7 +144,7 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
 asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
   const auto& job = job_at(parts, request);
   const auto name = job.name();
-  const auto state = to_string(job.first().state);
+  const auto state = to_string(job.first().state());
   if (job.is_live()) {
     throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }

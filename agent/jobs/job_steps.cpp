@@ -29,17 +29,18 @@ asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends) {
     // The one after the last, so that each has its turn.
     const auto changed = [](const Instance* instance) {
       return instance->is_live() && !instance->job().standby &&
-             instance->step != instance->saved_step;
+             instance->record().step != instance->saved_step;
     };
-    auto next = std::ranges::find(all, last, [](const Instance* instance) { return instance->id; });
+    auto next =
+        std::ranges::find(all, last, [](const Instance* instance) { return instance->id(); });
     if (next != all.end()) next = std::find_if(std::next(next), all.end(), changed);
     if (next == all.end()) next = std::ranges::find_if(all, changed);
     if (next == all.end()) continue;
-    last = (*next)->id;
+    last = (*next)->id();
     auto& job = (*next)->job();
     try {
       table.save(job);
-      for (auto& instance : job.instances) instance.saved_step = instance.step;
+      for (auto& instance : job.instances) instance.saved_step = instance.record().step;
     } catch (const Error&) {
       // A full disk is told by those who need it.
     }

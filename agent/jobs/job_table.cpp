@@ -24,12 +24,12 @@ Instance& JobTable::add(const JobSpec& spec, const std::string& device) {
   job.spec = spec;
   if (spec.uid.empty()) job.spec.uid = random_hex(16);
   if (spec.user.empty()) job.spec.user = config_.job_user;
-  auto& instance = job.instances.emplace_back(job);
+  InstanceRecord instance;
   instance.id = random_hex(8);
   instance.device = device;
   instance.token = random_hex(16);
   instance.log_path = (config_.job_dir(spec.name) / "log").string();
-  return instance;
+  return job.instances.emplace_back(job, std::move(instance));
 }
 
 Instance& JobTable::add_standby(const JobSpec& spec, const Arriving& arriving) {
@@ -42,9 +42,9 @@ Instance& JobTable::add_standby(const JobSpec& spec, const Arriving& arriving) {
   job.standby = true;
   job.migration = arriving.migration;
   job.epoch = arriving.epoch;
-  instance.reserved_bytes = arriving.reserved_bytes;
-  instance.came_from = arriving.came_from;
-  instance.log_path = (config_.job_dir(spec.name) / file).string();
+  instance.record_.reserved_bytes = arriving.reserved_bytes;
+  instance.record_.came_from = arriving.came_from;
+  instance.record_.log_path = (config_.job_dir(spec.name) / file).string();
   return instance;
 }
 
@@ -78,7 +78,7 @@ void JobTable::promote(Job& job, std::uint64_t epoch) {
   job.standby = job.superseded = false;
   job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
-  for (auto& instance : job.instances) instance.state = InstanceState::running;
+  for (auto& instance : job.instances) instance.record_.state = InstanceState::running;
   save_when_possible(job);
   changed_.notify();
 }
@@ -88,7 +88,7 @@ void JobTable::forget(const std::string& name) {
   for (auto job = jobs_.begin(); job != jobs_.end();) {
     if (job->name() == name && !job->is_live()) {
       journal_.remove(Journal::Kind::job, job->id);
-      for (const auto& instance : job->instances) logs.emplace_back(instance.log_path);
+      for (const auto& instance : job->instances) logs.emplace_back(instance.record().log_path);
       job = jobs_.erase(job);
     } else {
       ++job;
@@ -126,7 +126,7 @@ std::vector<const Instance*> JobTable::instances() const {
 Instance* JobTable::by_instance(const std::string& id) {
   for (auto& job : jobs_) {
     for (auto& instance : job.instances) {
-      if (instance.id == id) return &instance;
+      if (instance.id() == id) return &instance;
     }
   }
   return nullptr;
@@ -140,7 +140,7 @@ Instance& JobTable::at(const std::string& id) {
 
 Instance* JobTable::by_token(const std::string& name, const std::string& token) {
   for (auto* instance : instances()) {
-    const bool is_it = instance->name() == name && is_same_token(instance->token, token);
+    const bool is_it = instance->name() == name && is_same_token(instance->record().token, token);
     if (is_it && instance->is_live()) return instance;
   }
   return nullptr;
@@ -157,8 +157,8 @@ void JobTable::save_when_possible(const Job& job) {
 void JobTable::save(const Job& job) { journal_.put(Journal::Kind::job, job.id, to_journal(job)); }
 
 void JobTable::set_state(Instance& instance, InstanceState state) {
-  if (instance.state == state) return;
-  instance.state = state;
+  if (instance.state() == state) return;
+  instance.record_.state = state;
   save_when_possible(instance.job());
   changed_.notify();
 }
@@ -178,9 +178,10 @@ void JobTable::raise_epoch(Job& job, std::uint64_t epoch) {
 }
 
 void JobTable::mark_moved(Instance& instance, const std::string& to) {
-  if (instance.state == InstanceState::moved && instance.moved_to == to) return;
-  instance.state = InstanceState::moved;
-  instance.moved_to = to;
+  auto& record = instance.record_;
+  if (record.state == InstanceState::moved && record.moved_to == to) return;
+  record.state = InstanceState::moved;
+  record.moved_to = to;
   save_when_possible(instance.job());
   changed_.notify();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <concepts>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -61,6 +62,11 @@ class JobTable {
   [[nodiscard]] std::vector<Instance*> instances();
   [[nodiscard]] std::vector<const Instance*> instances() const;
 
+  /// Changes what the journal has of an instance: in memory now, on disk at the job's next save.
+  template <std::invocable<InstanceRecord&> Change>
+  static auto note(Instance& instance, Change change) {
+    return change(instance.record_);
+  }
   void save(const Job& job);
   /// Saves facts that another record has too. If the disk refuses, logs that; the job's next change
   /// writes them.

@@ -23,13 +23,13 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
   if (auto* old = table_.find(spec.name)) {
     if (old->is_live()) {
       throw Error(Code::conflict,
-                  fmt::format("job {} runs already on {}", spec.name, old->first().device),
+                  fmt::format("job {} runs already on {}", spec.name, old->first().device()),
                   "choose another --name, or `cardswap stop " + spec.name + "` first");
     }
     if (const auto left = left_of(table_, spec.name); !left.empty()) {
       throw Error(Code::conflict,
                   fmt::format("job {} is {}, but processes of it live on: {}", spec.name,
-                              to_string(old->first().state), fmt::join(left, ", ")),
+                              to_string(old->first().state()), fmt::join(left, ", ")),
                   "`cardswap stop " + spec.name + "` ends them");
     }
     table_.forget(spec.name);
@@ -43,7 +43,7 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
   make_job_folder(config_.job_dir(spec.name));
   std::error_code gone;
   std::filesystem::remove(config_.job_dir(spec.name) / "log", gone);
-  auto instance = table_.add(spec, on).id;
+  auto instance = table_.add(spec, on).id();
   co_await processes_.start(instance);
   co_return instance;
 }
@@ -55,7 +55,7 @@ void Jobs::check_stop(const Job& job) const {
 boost::json::object Jobs::shown(const Instance& instance) const {
   auto result = to_json(instance);
   const auto now = effective_state_of(instance);
-  result["state"] = state_word(instance.state, now.kind);
+  result["state"] = state_word(instance.state(), now.kind);
   if (!now.note.empty()) result["note"] = now.note;
   return result;
 }

@@ -96,27 +96,28 @@ asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_
   asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto tell = [&](const Instance& of, std::string kind, const std::string& text) {
     spdlog::warn("{}", text);
-    events.emit({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
+    events.emit({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device()});
   };
   while (true) {
     timer.expires_after(kLookEvery);
     co_await timer.async_wait(asio::use_awaitable);
     std::erase_if(told, [&](const auto& one) {
       return std::ranges::none_of(jobs.instances(), [&](const Instance* instance) {
-        return instance->log_path == one.first;
+        return instance->record().log_path == one.first;
       });
     });
     for (const auto* instance : jobs.instances()) {
       try {
-        if (const auto hidden = let_hidden_go(instance->log_path, max_bytes); hidden != 0) {
+        if (const auto hidden = let_hidden_go(instance->record().log_path, max_bytes);
+            hidden != 0) {
           tell(*instance, "job_log_shortened",
                fmt::format("job {}: its log had {} of the disk that nothing was written to: they "
                            "are let go (--job-log-max)",
                            instance->name(), format_size(hidden)));
         }
-        if (shorten_log(instance->log_path, max_bytes) == 0) continue;
-        const auto gone = static_cast<std::uint64_t>(first_byte_of(instance->log_path));
-        const auto [before, first] = told.try_emplace(instance->log_path, 0);
+        if (shorten_log(instance->record().log_path, max_bytes) == 0) continue;
+        const auto gone = static_cast<std::uint64_t>(first_byte_of(instance->record().log_path));
+        const auto [before, first] = told.try_emplace(instance->record().log_path, 0);
         // 0: a file system that makes holes and does not find them.
         if (!first && (gone == 0 || gone < 2 * before->second)) continue;
         before->second = gone;
@@ -125,7 +126,7 @@ asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_
                          "(--job-log-max)",
                          instance->name(), format_size(max_bytes), format_size(gone)));
       } catch (const Error& error) {
-        if (!told.emplace(instance->log_path, 0).second) continue;
+        if (!told.emplace(instance->record().log_path, 0).second) continue;
         tell(*instance, "job_log_unbounded",
              fmt::format("job {}: its log is over {} and grows on: {}", instance->name(),
                          format_size(max_bytes), error.failure()));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/jobs/job_table.h"
 #include "migrator/base/utf8.h"
 
 namespace cardswap {
@@ -19,10 +20,12 @@ constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take with
 
 std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                        std::uint64_t device_bytes) {
-  instance.state_bytes = std::min(reported.state_bytes, kBytesMax);
-  instance.replayed_bytes = std::min(reported.replayed_bytes, instance.state_bytes);
-  instance.update_bytes = std::min(reported.update_bytes, kBytesMax);
-  instance.relocatable_bytes = std::min(reported.relocatable_bytes, instance.state_bytes);
+  JobTable::note(instance, [&](InstanceRecord& record) {
+    record.state_bytes = std::min(reported.state_bytes, kBytesMax);
+    record.replayed_bytes = std::min(reported.replayed_bytes, record.state_bytes);
+    record.update_bytes = std::min(reported.update_bytes, kBytesMax);
+    record.relocatable_bytes = std::min(reported.relocatable_bytes, record.state_bytes);
+  });
   instance.reported = true;
   instance.obstacles = reported.obstacles;
   if (reported.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
@@ -30,17 +33,19 @@ std::string note_sizes(Instance& instance, const channel::Tracked& reported,
   return fmt::format(
       "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "
       "nothing else is let in there until it ends",
-      instance.name(), format_size(instance.state_bytes), instance.device,
+      instance.name(), format_size(instance.record().state_bytes), instance.device(),
       format_size(device_bytes));
 }
 
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
-  instance.step = std::min(step, kStepMax);
+  JobTable::note(instance, [&](InstanceRecord& record) { record.step = std::min(step, kStepMax); });
   instance.median_step_ms = std::max(median_step_ms, 0.0);
 }
 
 void note_parked(Instance& instance, const channel::Parked& parked) {
-  instance.state_bytes = std::min(parked.state_bytes, kBytesMax);
+  JobTable::note(instance, [&](InstanceRecord& record) {
+    record.state_bytes = std::min(parked.state_bytes, kBytesMax);
+  });
 }
 
 void note_network(Instance& instance, std::uint64_t network) { instance.network = network; }
@@ -63,7 +68,8 @@ bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
 }
 
 std::uint64_t share_of(const Instance& instance, std::uint64_t device_bytes) {
-  return std::min(std::max(instance.reserved_bytes, instance.state_bytes), device_bytes);
+  return std::min(std::max(instance.record().reserved_bytes, instance.record().state_bytes),
+                  device_bytes);
 }
 
 }  // namespace cardswap

@@ -21,8 +21,9 @@ void StandbyLogs::keep_few(const std::string& name) const {
 
 bool StandbyLogs::is_in_use(const std::filesystem::path& log) const {
   return std::ranges::any_of(jobs_, [&](const Job& job) {
-    return std::ranges::any_of(
-        job.instances, [&](const Instance& instance) { return instance.log_path == log.string(); });
+    return std::ranges::any_of(job.instances, [&](const Instance& instance) {
+      return instance.record().log_path == log.string();
+    });
   });
 }
 

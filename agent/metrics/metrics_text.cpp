@@ -48,7 +48,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
   for (const auto* instance : from.jobs.table().instances()) {
     const auto& job = instance->job();
     if (job.superseded) continue;
-    ++by_state[state_word(instance->state, from.jobs.effective_state_of(*instance).kind)];
+    ++by_state[state_word(instance->state(), from.jobs.effective_state_of(*instance).kind)];
     if (instance->is_live() && job.newer_epoch != 0) ++superseded;
     // A standby may stand beside the job that it replaces, under the same name.
     if (instance->is_live() && !job.standby && names.insert(job.name()).second) {
@@ -68,15 +68,15 @@ void job_metrics(Exposition& out, const MetricSources& from) {
   const auto each = [&](std::string_view name, Type type, std::string_view help, auto value) {
     out.family(name, type, help);
     for (const auto* instance : live) {
-      out.sample(value(*instance), {{"job", instance->name()}, {"device", instance->device}});
+      out.sample(value(*instance), {{"job", instance->name()}, {"device", instance->device()}});
     }
   };
   each("cardswap_job_step", Type::gauge, "Optimizer step that a live job has finished.",
-       [](const Instance& instance) { return count(instance.step); });
+       [](const Instance& instance) { return count(instance.record().step); });
   each("cardswap_job_step_duration_seconds", Type::gauge, "Median time of a live job's step.",
        [](const Instance& instance) { return seconds(instance.median_step_ms); });
   each("cardswap_job_state_bytes", Type::gauge, "Tracked state of a live job.",
-       [](const Instance& instance) { return count(instance.state_bytes); });
+       [](const Instance& instance) { return count(instance.record().state_bytes); });
   each("cardswap_job_restarts_total", Type::counter, "Times that a live job was started again.",
        [](const Instance& instance) { return count(instance.job().restarts); });
 }

@@ -15,7 +15,7 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   job.spec.name = "gpt";
   job.spec.argv = {"python", "train.py"};
   job.spec.env = {{"A", "b"}};
-  job.instances.emplace_back(job).state = InstanceState::running;
+  job.instances.emplace_back(job, InstanceRecord{.state = InstanceState::running});
   MigrationRecord migration;
   migration.id = "m-1";
   migration.spec.to = "gpu-b/cpu:0";

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/handover/source/migration.h"
+#include "agent/jobs/instance_processes.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/runtime_report.h"
 #include "migrator/wire/runtime_messages.h"
@@ -81,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     frozen_at = frozen->step;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     m.error = Error(failed->code, failed->failure, failed->hint);
-    instance.exit_text = failed->failure;
+    explain_end(instance, failed->failure);
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     transfer.downtime_ms = resumed->downtime_ms;
     transfer.clock_error_ms = resumed->clock_error_ms;

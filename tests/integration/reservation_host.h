@@ -31,7 +31,7 @@ class ReservationHost {
   ~ReservationHost() {
     for (const auto* one :
          jobs_.table().instances()) {  // what was granted does not end with its agent
-      if (one->process.pid > 0) signal_group(one->process, SIGKILL);
+      if (one->process().pid > 0) signal_group(one->process(), SIGKILL);
     }
     tasks_.stop();
     context_.restart();

@@ -36,11 +36,12 @@ class Check(unittest.TestCase):
         self.assertEqual(self.complaints("migrator/base/mutex.h", "std::mutex mutex_;"), [])
 
     def test_a_jobs_record_is_changed_by_name_outside_of_its_folder(self):
-        for text in ("source.moved_to = to;", "job.migration.clear();", "standby->state_bytes = 1;",
-                     "source.job().epoch = 2;", "instance.job().migration = id;"):
+        for text in ("source.frozen = true;", "job.migration.clear();", "standby->attached = false;",
+                     "source.job().epoch = 2;", "instance.job().migration = id;",
+                     "JobTable::note(source, change);", "scope_.context.jobs.note(*source, change);"):
             self.refused("agent/handover/source/a.cpp", text, "say whether it is on disk")
             self.assertEqual(self.complaints("agent/jobs/job_table.cpp", text), [])
-        for text in ("if (source.state == InstanceState::moved) {", "made.device = wanted.device;", "job.migration.empty();"):
+        for text in ("if (source.frozen == wanted) {", "made.device = wanted.device;", "job.migration.empty();"):
             self.assertEqual(self.complaints("agent/handover/source/a.cpp", text), [])
 
     def test_sleeps_are_refused_wherever_tests_are(self):

@@ -28,7 +28,7 @@ constexpr seconds kKeeperLeaves{30};
 
 /// How long what has to read all of a job's state may take, `at_least` included.
 seconds time_to_read(const Instance& source, seconds at_least) {
-  return at_least + seconds(source.state_bytes / kReadRateMin);
+  return at_least + seconds(source.record().state_bytes / kReadRateMin);
 }
 
 void emit_gpu_state_held(const HandoverContext& context, const Instance* source, const Error& why,
@@ -36,7 +36,7 @@ void emit_gpu_state_held(const HandoverContext& context, const Instance* source,
   context.events.emit({.kind = "gpu_state_held",
                        .text = fmt::format("{}; {}", why.failure(), why.hint()),
                        .job = source == nullptr ? std::string() : source->name(),
-                       .device = source == nullptr ? std::string() : source->device,
+                       .device = source == nullptr ? std::string() : source->device(),
                        .migration = migration});
 }
 
@@ -81,7 +81,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
   const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, migration_.id(), criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
-      std::move(endpoint), source.process, user,
+      std::move(endpoint), source.process(), user,
       criu::handoff_socket(config, migration_.id(), criu::HandoffPeer::keeper).string());
   scope_.list.note(transfer_,
                    [this](TransferRecord& record) { record.keeper = departure_->keeper(); });
@@ -105,8 +105,8 @@ asio::awaitable<void> CriuDeparture::depart() {
   }
   const auto until =
       std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
-  const auto root = source->process;
-  const auto log = source->log_path;
+  const auto root = source->process();
+  const auto log = source->record().log_path;
   while (!has_reached(transfer_.on_source, CopyOnSource::departed)) {
     scope_.run.check(until);
     co_await scope_.list.changed(migration_).wait_until(until);
@@ -164,7 +164,7 @@ void CriuDeparture::continue_source(Instance& source) {
   const bool released = transfer_.on_source == CopyOnSource::released;
   if (transfer_.record().keeper.pid == 0 || released || continuation_ == Continuation::under_way)
     return;
-  cardswap::continue_stopped(source.process);
+  cardswap::continue_stopped(source.process());
   if (continuation_ == Continuation::gpus_back) return;
   continuation_.step(Continuation::under_way, migration_.id());
   scope_.run.spawn("continue " + migration_.spec().job, continue_stopped());
@@ -180,10 +180,10 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
     if (source == nullptr || (transfer_.on_source == CopyOnSource::released && has_gpus_back()))
       break;
-    if (const auto* next = scope_.list.find_running(source->id);
+    if (const auto* next = scope_.list.find_running(source->id());
         next != nullptr && next != &migration_)
       break;
-    const auto root = source->process;
+    const auto root = source->process();
     if (!source->is_live()) {
       scope_.context.criu.callbacks().ended(root);
       break;
@@ -246,7 +246,7 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
   while (is_alive(transfer_.record().keeper) && Clock::now() < until) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
     if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
-        source->ended_at_ms != 0) {
+        source->record().ended_at_ms != 0) {
       ::kill(transfer_.record().keeper.pid, SIGTERM);
       criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
       co_return;
@@ -256,9 +256,10 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
 }
 
 void CriuDeparture::kill_source_process(const Instance& source) {
-  kill_tree(source.process);  // its GPUs were let go before it was dumped
-  scope_.context.criu.callbacks().ended(source.process);
-  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
+  kill_tree(source.process());  // its GPUs were let go before it was dumped
+  scope_.context.criu.callbacks().ended(source.process());
+  if (source.record().init.pid != 0 && is_alive(source.record().init))
+    ::kill(source.record().init.pid, SIGKILL);
   if (is_alive(transfer_.record().keeper)) ::kill(transfer_.record().keeper.pid, SIGTERM);
   criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
 }
@@ -269,7 +270,7 @@ void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed&
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
                                 scope_.context.config.host_name, transfer_.lost);
   spdlog::error("{}", text);
-  scope_.context.events.emit({"job_lost", text, source.name(), source.device, migration_.id()});
+  scope_.context.events.emit({"job_lost", text, source.name(), source.device(), migration_.id()});
   scope_.run.fail(Error(Code::source_lost, text, said.hint));
   if (migration_.record().error) {
     scope_.list.note(migration_, [&](MigrationNotes& notes) {
@@ -283,8 +284,9 @@ void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed&
     scope_.run.spawn("record the end of " + migration_.id(),
                      scope_.list.record_end(migration_.id()));
   }
-  signal_group(source.process, SIGKILL);
-  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
+  signal_group(source.process(), SIGKILL);
+  if (source.record().init.pid != 0 && is_alive(source.record().init))
+    ::kill(source.record().init.pid, SIGKILL);
 }
 
 asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root) {
@@ -293,7 +295,7 @@ asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessI
   const auto held = co_await context.criu.callbacks().undo(root);
   if (!held) co_return;
   const auto all = context.jobs.instances();
-  const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process; });
+  const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process(); });
   emit_gpu_state_held(context, source == all.end() ? nullptr : *source, *held, {});
 }
 

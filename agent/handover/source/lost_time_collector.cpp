@@ -33,7 +33,7 @@ Clock::duration patience(const Transfer& transfer) {
 }  // namespace
 
 void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& report) {
-  auto* transfer = migration_.find(source.id);
+  auto* transfer = migration_.find(source.id());
   if (transfer == nullptr || !merge(*transfer, report)) return;
   // What is not over yet has its next record.
   if (report.over && migration_.record().result) {
@@ -43,7 +43,7 @@ void LostTimeCollector::on_late_steps(const Instance& source, const channel::Lat
 }
 
 void LostTimeCollector::on_exit(const Instance& source) {
-  auto* transfer = migration_.find(source.id);
+  auto* transfer = migration_.find(source.id());
   if (transfer == nullptr || transfer->record().lost_time.over ||
       handover::is_committed(migration_.state()))
     return;

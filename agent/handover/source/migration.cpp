@@ -55,7 +55,7 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
   now.at_ms = unix_ms() - m.started_at_ms;
   now.state = m.state();
   now.step = transfer.frozen_at  ? *transfer.frozen_at
-             : source != nullptr ? source->step
+             : source != nullptr ? source->record().step
                                  : m.migrated_at_step();
   return now;
 }

@@ -15,7 +15,7 @@
 
 namespace cardswap {
 
-struct Instance;
+class Instance;
 
 /// A migration as the source's agent runs it: its record, a Transfer for each rank of the job that
 /// moves, and what one run of the agent knows of it and forgets when it ends.

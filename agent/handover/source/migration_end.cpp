@@ -79,11 +79,11 @@ void MigrationEnd::resume() {
 
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
-  if (migration_.state() == State::completed && source.ended_at_ms == 0) {
+  if (migration_.state() == State::completed && source.record().ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
     scope_.context.jobs.mark_moved(source, departure.transfer().record().to);
     scope_.context.tasks.spawn("see " + migration_.spec().job + " off",
-                               scope_.context.processes.end_moved(source.id, milliseconds(0)));
+                               scope_.context.processes.end_moved(source.id(), milliseconds(0)));
     departure.kill_source_process(source);
   }
   if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
@@ -220,7 +220,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
     const auto* source = scope_.context.jobs.by_instance(transfer.instance());
-    return source == nullptr || source->ended_at_ms != 0;
+    return source == nullptr || source->record().ended_at_ms != 0;
   };
   while (!migration_.are_all(has_ended)) {
     if (Clock::now() >= grace) {
@@ -263,7 +263,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   const bool job_ended =
       std::ranges::any_of(migration_.transfers, [this](const Transfer& transfer) {
         const auto* source = scope_.context.jobs.by_instance(transfer.instance());
-        return source == nullptr || !is_alive(source->process);
+        return source == nullptr || !is_alive(source->process());
       });
   const auto conclude = [&](MigrationNotes& notes) {
     notes.job_ended = job_ended;

@@ -66,7 +66,7 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   const auto check_process = [&] {
     const bool all_live = m.are_all([&](const Transfer& transfer) {
       const auto* source = context.jobs.by_instance(transfer.instance());
-      return source != nullptr && is_alive(source->process);
+      return source != nullptr && is_alive(source->process());
     });
     if (to_target || all_live) return;
     throw Error(Code::conflict,

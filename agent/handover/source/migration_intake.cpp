@@ -96,9 +96,9 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   record.started_at_ms = unix_ms();
   record.history.emplace_back("planned", record.started_at_ms);
   TransferRecord transfer;
-  transfer.rank = source.rank;
-  transfer.instance = source.id;
-  transfer.from = config_.host_name + "/" + source.device;
+  transfer.rank = source.record().rank;
+  transfer.instance = source.id();
+  transfer.from = config_.host_name + "/" + source.device();
   transfer.to = spec.to;
   Migration m(std::move(record), {std::move(transfer)});
   m.hold_at = std::move(wanted.hold_at);
@@ -123,10 +123,10 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
   }
   auto& source = job->first();
   if (!source.is_live()) {
-    const bool moved = source.state == InstanceState::moved;
+    const bool moved = source.state() == InstanceState::moved;
     throw Error(Code::conflict,
-                moved ? fmt::format("job {} moved to {}", name, source.moved_to)
-                      : fmt::format("job {} is {}", name, to_string(source.state)),
+                moved ? fmt::format("job {} moved to {}", name, source.record().moved_to)
+                      : fmt::format("job {} is {}", name, to_string(source.state())),
                 moved ? "ask the agent there" : "only a running job can move");
   }
   if (job->world_size != 1 || job->instances.size() != 1) {
@@ -137,18 +137,18 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
         "stop it at a checkpoint, and start it where it is to run");
   }
   refuse_what_stands(*job, list_);
-  if (const auto* other = list_.find_running(source.id)) {
+  if (const auto* other = list_.find_running(source.id())) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
                 "wait for it, or `cardswap cancel " + other->id() + "`");
   }
-  if (!source.attached && source.state_bytes > 0) {
+  if (!source.attached && source.record().state_bytes > 0) {
     throw Error(Code::conflict,
                 fmt::format("the runtime of job {} is not attached again yet", name),
                 "it comes back by itself within seconds of an agent's restart: try again; if it "
                 "does not, `cardswap logs " +
                     name + "` may say why");
   }
-  if (!source.attached || !(source.reported || source.state_bytes != 0)) {
+  if (!source.attached || !(source.reported || source.record().state_bytes != 0)) {
     throw Error(Code::conflict,
                 source.attached ? fmt::format("job {} has not passed a step boundary yet", name)
                                 : fmt::format("job {} has no Cardswap runtime attached", name),
@@ -159,10 +159,10 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                       "step (docs/python.md)");
   }
   const auto to = parse_destination(spec.to);
-  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device) {
+  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device()) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
-                            source.device),
+                            source.device()),
                 "--to another device; `cardswap devices` lists those of this host");
   }
   return source;
@@ -206,7 +206,7 @@ bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instan
     return false;
   }
   return asked.dry_run || std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id() == asked.migration && m.find(leaving.id) != nullptr &&
+           return m.id() == asked.migration && m.find(leaving.id()) != nullptr &&
                   m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
                   !handover::is_committed(m.state());
          });
@@ -247,7 +247,7 @@ asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wan
     const auto* job = jobs_.find(wanted.spec.job);
     if (job == nullptr || !job->is_live()) break;
     const auto& source = job->first();
-    if (source.attached || source.state_bytes == 0) break;
+    if (source.attached || source.record().state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
   if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = rehearsal_target(wanted.spec);
@@ -281,7 +281,7 @@ std::string MigrationIntake::rehearsal_target(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
   if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
-  return own_address().text() + "/" + (spec.to.empty() ? job->first().device : spec.to);
+  return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
 bool MigrationIntake::rehearses_within(const ReservationRequest& asked, const Instance& leaving,

@@ -125,9 +125,9 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
       std::make_shared<const Migration>(context.intake.make(std::move(wanted), source));
   const auto& m = *planned;
   Measurements measured;
-  measured.state_bytes = source.state_bytes;
-  measured.replayed_bytes = source.replayed_bytes;
-  measured.update_bytes = source.update_bytes;
+  measured.state_bytes = source.record().state_bytes;
+  measured.replayed_bytes = source.record().replayed_bytes;
+  measured.update_bytes = source.record().update_bytes;
   measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(context.list, m, measured);
   const bool by_criu = m.spec().arrive == Arrival::criu;
@@ -149,7 +149,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
     predictions.push_back(line_of(p, late, measured, m.spec().max_stall_ms));
   }
   const auto whole = why_it_moves_whole(source.obstacles);
-  const auto blocked = co_await find_blocks(planned, source.id, context);
+  const auto blocked = co_await find_blocks(planned, source.id(), context);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{
       {"job", m.spec().job},

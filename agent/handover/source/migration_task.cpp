@@ -60,7 +60,7 @@ void MigrationTask::on_message(Instance& source, const channel::Message& message
 
 void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed& said) {
   for (auto& departure : departures_) {
-    if (departure.transfer().instance() == source.id) departure.mark_job_lost(source, said);
+    if (departure.transfer().instance() == source.id()) departure.mark_job_lost(source, said);
   }
 }
 

@@ -56,7 +56,7 @@ void Migrations::bring_gpu_states_back() {
       return !handover::is_over(m.state()) &&
              std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
                const auto* source = context_.jobs.by_instance(transfer.instance());
-               return source != nullptr && source->process == root;
+               return source != nullptr && source->process() == root;
              });
     };
     if (std::ranges::any_of(list_.all(), is_its)) continue;
@@ -151,7 +151,7 @@ void Migrations::on_attach(Instance& source, const channel::Hello& hello) const 
   auto& job = source.job();
   if (hello.frozen && job.migration.empty() && !has(hello.migration)) {
     context_.jobs.begin_migration(job, hello.migration);
-  } else if (!hello.frozen && list_.find_running(source.id) == nullptr) {
+  } else if (!hello.frozen && list_.find_running(source.id()) == nullptr) {
     // It steps: nothing was committed, nor will be by who knows of nothing.
     context_.jobs.end_migration(job);
   }
@@ -161,7 +161,7 @@ void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.
   if (hello.migration.empty() || source.job().standby || !has(hello.migration)) return;
   auto& m = list_.at(hello.migration);
-  if (m.find(source.id) != nullptr) task_of(m)->on_attached();
+  if (m.find(source.id()) != nullptr) task_of(m)->on_attached();
 }
 
 void Migrations::on_message(Instance& source, const channel::Message& message) {
@@ -170,13 +170,13 @@ void Migrations::on_message(Instance& source, const channel::Message& message) {
     if (has(last->migration)) task_of(list_.at(last->migration))->mark_job_lost(source, *last);
   } else if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
     if (has(late->migration)) task_of(list_.at(late->migration))->on_late_steps(source, *late);
-  } else if (auto* m = list_.find_running(source.id)) {
+  } else if (auto* m = list_.find_running(source.id())) {
     task_of(*m)->on_message(source, message);
   }
 }
 
 void Migrations::on_detached(const Instance& source) {
-  auto* m = list_.find_running(source.id);
+  auto* m = list_.find_running(source.id());
   if (m == nullptr) return;
   task_of(*m)->fail(Error(Code::source_lost,
                           fmt::format("the runtime of job {} closed its connection", source.name()),
@@ -184,21 +184,21 @@ void Migrations::on_detached(const Instance& source) {
 }
 
 void Migrations::on_exit(Instance& source) {
-  for (auto* m : list_.all_of(source.id)) {  // it may be over by now
-    auto* transfer = m->find(source.id);
+  for (auto* m : list_.all_of(source.id())) {  // it may be over by now
+    auto* transfer = m->find(source.id());
     if (!transfer->lost.empty()) explain_end(source, std::exchange(transfer->lost, {}));
     task_of(*m)->on_exit(source);
   }
-  auto* m = list_.find_running(source.id);
+  auto* m = list_.find_running(source.id());
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
-    context_.jobs.mark_moved(source, m->find(source.id)->record().to);
+    context_.jobs.mark_moved(source, m->find(source.id())->record().to);
   }
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }
 
 void Migrations::on_stop(const Instance& source) {
-  auto* m = list_.find_running(source.id);
+  auto* m = list_.find_running(source.id());
   if (m == nullptr || (m->state() != State::freezing && m->state() != State::verifying)) return;
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} was stopped", source.name())));
 }

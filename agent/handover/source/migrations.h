@@ -61,7 +61,7 @@ class Migrations {
   }
   /// The one that `source` leaves by now, or null.
   [[nodiscard]] const Migration* find_running(const Instance& source) const {
-    return list_.find_running(source.id);
+    return list_.find_running(source.id());
   }
   /// MigrationList::has_lost_the_record_of().
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const {

@@ -11,18 +11,19 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context
                                                   std::string instance) {
   // Looked up after each wait, in which it may end.
   const auto now = [&context, &instance]() -> const Instance& { return context.jobs.at(instance); };
-  const auto root = now().process;
+  const auto root = now().process();
   co_await context.criu.probe();
   const auto gpus = co_await context.criu.cuda().examine(root);
-  auto examined = co_await criu::examine(
-      now().process, now().log_path, context.hub.socket_inode(now()), context.criu.tool(), gpus);
+  auto examined =
+      co_await criu::examine(now().process(), now().record().log_path,
+                             context.hub.socket_inode(now()), context.criu.tool(), gpus);
   const auto& source = now();
   const auto members = members_of(family_of(source));
-  for (auto& reason : left_behind(members, source.process)) {
+  for (auto& reason : left_behind(members, source.process())) {
     examined.reasons.push_back(std::move(reason));
   }
   if (!gpus.saved.empty()) {
-    const auto device = context.devices.at(source.device);
+    const auto device = context.devices.at(source.device());
     if (device.kind == "cuda" && !device.uuid.empty()) {
       examined.needs.gpus.push_back({device.uuid, device.model});
     } else {
@@ -31,7 +32,7 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context
           source.name(), device.name));
     }
   }
-  if (source.relocatable_bytes == 0) {
+  if (source.record().relocatable_bytes == 0) {
     examined.reasons.push_back(fmt::format(
         "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
         "memory that Cardswap allocated",

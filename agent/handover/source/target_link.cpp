@@ -121,7 +121,7 @@ asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
   const auto& source = scope_.context.jobs.at(transfer_.instance());
   auto wanted = cardswap::wanted_reservation(migration_, transfer_, source, scope_.context.config);
   if (migration_.spec().arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(scope_.context, source.id);
+    const auto examined = co_await examine_process(scope_.context, source.id());
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
                   fmt::format("job {} cannot be moved by CRIU: {}", migration_.spec().job,
@@ -314,7 +314,7 @@ void TargetLink::begin_sync(double handover_ms) {
   if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }
-  if (source != nullptr && source->init.pid != 0) {
+  if (source != nullptr && source->record().init.pid != 0) {
     begin.transports = criu::transports_of_restored(scope_.context.config.transports, begin.host);
   }
   if (source == nullptr || !scope_.context.hub.send(*source, begin)) {

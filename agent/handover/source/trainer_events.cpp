@@ -9,7 +9,7 @@ namespace cardswap {
 bool on_trainer_message(const MigrationScope& scope, Instance& source,
                         const channel::Message& message, const PredictionBook& book) {
   auto& m = scope.migration;
-  auto* transfer = m.find(source.id);
+  auto* transfer = m.find(source.id());
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id(); };
   // What it cannot be by now is late, or of a runtime that is not well: nobody waits for it.

@@ -10,8 +10,8 @@ ReservationRequest wanted_reservation(const Migration& m, const Transfer& transf
   wanted.migration = m.id();
   wanted.spec = source.job().spec;
   wanted.device = parse_destination(transfer.record().to).device;
-  wanted.state_bytes = source.state_bytes;
-  wanted.relocatable_bytes = source.relocatable_bytes;
+  wanted.state_bytes = source.record().state_bytes;
+  wanted.relocatable_bytes = source.record().relocatable_bytes;
   wanted.epoch = m.epoch();
   wanted.from = transfer.record().from;
   wanted.from_api = config.listen_address().text();

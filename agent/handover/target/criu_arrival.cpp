@@ -80,9 +80,10 @@ asio::awaitable<void> CriuArrival::arrive() {
   scope_.context.hub.take(standby, result->socket.release());
   const auto socket = criu::handoff_socket(scope_.context.config, reservation_.migration(),
                                            criu::HandoffPeer::holder);
-  scope_.context.hub.send(standby, channel::Arrived{reservation_.migration(), 0, socket.string(),
-                                                    scope_.context.config.runtime_socket().string(),
-                                                    standby.token, standby.name(), *held_});
+  scope_.context.hub.send(standby,
+                          channel::Arrived{reservation_.migration(), 0, socket.string(),
+                                           scope_.context.config.runtime_socket().string(),
+                                           standby.record().token, standby.name(), *held_});
   scope_.list.touch(reservation_);
   const auto most = kVerifyMax + std::chrono::seconds(reservation_.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
@@ -111,7 +112,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
     notes.restore_ms = result.restore_ms;
     notes.driver_resume_ms = result.driver_resume_ms;
   });
-  holder_ = standby->process;
+  holder_ = standby->process();
   try {
     scope_.context.processes.take_over(*standby,
                                        {.root = result.tree.root,
@@ -152,8 +153,9 @@ void CriuArrival::end_standby() {
   if (holder_.pid != 0) signal_group(holder_, SIGKILL);
   const auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
   if (standby != nullptr && standby->is_live()) {
-    if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
-    signal_group(standby->process, SIGKILL);
+    if (standby->record().init.pid != 0)
+      return end_copy(standby->process(), standby->record().init);
+    signal_group(standby->process(), SIGKILL);
   }
   if (!ending_ && arrival_) arrival_->close();
 }

@@ -26,7 +26,7 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
       {"instance", r.instance},
       {"from", r.from},
       {"maker", text_or_null(r.owner)},
-      {"to", config.host_name + (standby != nullptr ? "/" + standby->device : "")},
+      {"to", config.host_name + (standby != nullptr ? "/" + standby->device() : "")},
       {"role", "target"},
       {"state", to_string(record.state)},
       {"in_doubt", r.in_doubt},

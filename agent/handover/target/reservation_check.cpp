@@ -104,7 +104,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     const bool same_name = job.name() == spec.name;
     if (!instance->is_live() || job.standby || job.superseded || (!same_name && !same_uid))
       continue;
-    if (same_name && same_uid && instance->device == wanted.device) {
+    if (same_name && same_uid && instance->device() == wanted.device) {
       asked.is_there = !migrations_.rehearses_within(wanted, *instance, caller);
     } else if (!migrations_.moves_within(wanted, *instance, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;

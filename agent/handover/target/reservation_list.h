@@ -60,9 +60,9 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   /// The reservation for its owner only: to everybody else's certificate there is no such thing.
   [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const;
   /// What brought `instance`; or null.
-  [[nodiscard]] Reservation* find(const Instance& instance) { return first_of(instance.id); }
+  [[nodiscard]] Reservation* find(const Instance& instance) { return first_of(instance.id()); }
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
-    return first_of(instance.id);
+    return first_of(instance.id());
   }
 
   /// Changes what only tells how it goes: in memory now, on disk with the next record.

@@ -56,13 +56,13 @@ asio::awaitable<void> ReservationTask::start_standby() {
                                                 .device = reservation_.device,
                                                 .reserved_bytes = reservation_.state_bytes,
                                                 .came_from = reservation_.record().from})
-                            .id;
+                            .id();
   scope_.list.set_instance(reservation_, instance);
   co_await scope_.context.processes.start(instance, std::move(stand_in));
   auto* standby = scope_.context.jobs.by_instance(instance);
   if (standby == nullptr) co_return;                    // its end was told
   if (reservation_.state() != TargetState::reserved) {  // the place was given up meanwhile
-    signal_group(standby->process, SIGKILL);
+    signal_group(standby->process(), SIGKILL);
     co_return;
   }
   reservation_.last_contact_at = Clock::now();

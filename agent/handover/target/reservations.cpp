@@ -95,7 +95,7 @@ bool Reservations::is_granted(const Instance& standby) const {
 bool Reservations::survives_restart(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
   // resume_after_restart().
-  return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
+  return is_granted(standby) || (standby.record().init.pid != 0 && is_alive(standby.process()));
 }
 
 /// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as
@@ -108,13 +108,13 @@ void Reservations::end_copies() {
   auto unknown = context_.criu.cuda().trees(criu::CudaIntent::Side::target);
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
-    std::erase(unknown, instance->process);
-    if (!job.standby || !instance->is_live() || instance->init.pid == 0) continue;
+    std::erase(unknown, instance->process());
+    if (!job.standby || !instance->is_live() || instance->record().init.pid == 0) continue;
     if (is_granted(*instance)) continue;
     if (list_.has(job.migration)) {
-      task_of(list_.at(job.migration))->end_copy(instance->process, instance->init);
+      task_of(list_.at(job.migration))->end_copy(instance->process(), instance->record().init);
     } else {
-      end(job.migration, instance->process, instance->init);
+      end(job.migration, instance->process(), instance->record().init);
     }
   }
   for (const auto& root : unknown) end(fmt::format("process {}", root.pid), root, {});
@@ -188,7 +188,7 @@ asio::awaitable<void> Reservations::cancel(std::string migration, std::string by
 /// came by a place whose record was damaged may be of either.
 bool may_restart(const Instance& instance, const Reservation* brought_by) {
   if (instance.job().newer_epoch != 0) return false;
-  if (brought_by == nullptr) return instance.came_from.empty();
+  if (brought_by == nullptr) return instance.record().came_from.empty();
   return brought_by->state() == TargetState::completed;
 }
 

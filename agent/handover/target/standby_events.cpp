@@ -42,10 +42,11 @@ std::string last_lines(const std::string& path) {
 }
 
 std::string how_it_ended(const Instance& standby) {
-  if (standby.exit_signal) {
-    return fmt::format("was ended by signal {}", *standby.exit_signal);
+  if (standby.record().exit_signal) {
+    return fmt::format("was ended by signal {}", *standby.record().exit_signal);
   }
-  if (standby.exit_code) return fmt::format("ended with exit {}", *standby.exit_code);
+  if (standby.record().exit_code)
+    return fmt::format("ended with exit {}", *standby.record().exit_code);
   return "ended";
 }
 
@@ -110,7 +111,7 @@ void StandbyEvents::note_warning(const Instance& standby) {
   scope_.context.events.emit({.kind = "standby_writes",
                               .text = warning,
                               .job = reservation_.record().job,
-                              .device = standby.device,
+                              .device = standby.device(),
                               .migration = reservation_.migration()});
 }
 
@@ -155,7 +156,7 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
 
 void StandbyEvents::on_exit(const Instance& standby) {
   on_first_steps(reservation_.record().first_steps, true);
-  const auto said = last_lines(standby.log_path);
+  const auto said = last_lines(standby.record().log_path);
   scope_.run.fail(
       TargetEvent::standby_ended,
       Error(Code::target_lost,

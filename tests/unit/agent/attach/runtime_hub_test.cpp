@@ -75,7 +75,7 @@ class Hub : public ::testing::Test {
   std::vector<std::string> detached_;
   RuntimeHub hub_{
       context_, tasks_, jobs_, {.hello = {}, .message = {}, .detached = [this](Instance& gone) {
-                                  detached_.push_back(gone.id);
+                                  detached_.push_back(gone.id());
                                 }}};
 };
 
@@ -94,7 +94,7 @@ TEST_F(Hub, ClosesToARuntimeThatReadsNothingOnceAndSaysSoOnce) {
   }
   EXPECT_GE(taken, kOwedMax) << "one that is slow is given time";
   EXPECT_FALSE(deaf->attached);
-  EXPECT_THAT(detached_, ::testing::ElementsAre(deaf->id));
+  EXPECT_THAT(detached_, ::testing::ElementsAre(deaf->id()));
   EXPECT_EQ(warnings(), 1U);
   EXPECT_FALSE(hub_.send(*deaf, word));
   turn();

@@ -83,8 +83,7 @@ TEST_F(ReservationListTest, ForgetsNoneThatIsNotOverOrInUse) {
 
 TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
   Job job;
-  auto& instance = job.instances.emplace_back(job);
-  instance.id = "i-new";
+  auto& instance = job.instances.emplace_back(job, InstanceRecord{.id = "i-new"});
   auto record = record_of("m-1", TargetState::failed);
   record.instance.clear();
   auto& r = list_.add(Reservation(std::move(record)));
@@ -121,7 +120,7 @@ TEST(MayRestart, IsSaidOfWhatBelongsHereForSure) {
   Job job;
   auto& instance = job.instances.emplace_back(job);
   EXPECT_TRUE(may_restart(instance, nullptr)) << "it began here";
-  instance.came_from = "gpu-a/cuda:0";
+  JobTable::note(instance, [](InstanceRecord& record) { record.came_from = "gpu-a/cuda:0"; });
   EXPECT_FALSE(may_restart(instance, nullptr)) << "what it came by cannot be read";
   const auto granted = place("m-1", TargetState::granted);
   EXPECT_FALSE(may_restart(instance, &granted)) << "its source may take it back";

@@ -39,7 +39,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   job.standby = job.superseded = true;
   job.migration = "m-1";
   job.restarts = 3;
-  auto& first = job.instances.emplace_back(job);
+  InstanceRecord first;
   first.id = "i-1";
   first.state = InstanceState::running;
   first.device = "cuda:1";
@@ -52,9 +52,11 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   first.exit_signal = 9;
   first.moved_to = "gpu-b/cuda:0";
   first.relocatable_bytes = 2048;
-  auto& second = job.instances.emplace_back(job);
+  job.instances.emplace_back(job, std::move(first));
+  InstanceRecord second;
   second.id = "i-2";
   second.rank = 1;
+  job.instances.emplace_back(job, std::move(second));
 
   const Job again(to_journal(job));
   EXPECT_EQ(again.id, "j-1");
@@ -73,20 +75,20 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   ASSERT_THAT(again.instances, SizeIs(2));
   const auto& one = again.first();
   EXPECT_EQ(&one.job(), &again);
-  EXPECT_EQ(one.id, "i-1");
-  EXPECT_EQ(one.state, InstanceState::running);
-  EXPECT_EQ(one.device, "cuda:1");
-  EXPECT_EQ(one.token, "t-1");
-  EXPECT_EQ(one.process, (ProcessId{11, 12}));
-  EXPECT_EQ(one.parent, (ProcessId{13, 14}));
-  EXPECT_EQ(one.init, (ProcessId{15, 16}));
+  EXPECT_EQ(one.id(), "i-1");
+  EXPECT_EQ(one.state(), InstanceState::running);
+  EXPECT_EQ(one.device(), "cuda:1");
+  EXPECT_EQ(one.record().token, "t-1");
+  EXPECT_EQ(one.process(), (ProcessId{11, 12}));
+  EXPECT_EQ(one.record().parent, (ProcessId{13, 14}));
+  EXPECT_EQ(one.record().init, (ProcessId{15, 16}));
   EXPECT_EQ(one.saved_step, 120U);
-  EXPECT_FALSE(one.exit_code);
-  EXPECT_EQ(one.exit_signal, 9);
-  EXPECT_EQ(one.moved_to, "gpu-b/cuda:0");
-  EXPECT_EQ(one.relocatable_bytes, 2048U);
-  EXPECT_EQ(again.instances.back().rank, 1U);
-  EXPECT_EQ(again.instances.back().id, "i-2");
+  EXPECT_FALSE(one.record().exit_code);
+  EXPECT_EQ(one.record().exit_signal, 9);
+  EXPECT_EQ(one.record().moved_to, "gpu-b/cuda:0");
+  EXPECT_EQ(one.record().relocatable_bytes, 2048U);
+  EXPECT_EQ(again.instances.back().record().rank, 1U);
+  EXPECT_EQ(again.instances.back().id(), "i-2");
   EXPECT_TRUE(again.is_live());
 }
 
@@ -94,20 +96,20 @@ TEST(JobRecord, HasStatesByNamesThatReadBack) {
   for (std::size_t i = 0; i < kCountOf<InstanceState>; ++i) {
     Job job;
     const auto state = static_cast<InstanceState>(i);
-    job.instances.emplace_back(job).state = state;
+    job.instances.emplace_back(job, InstanceRecord{.state = state});
     const auto record = to_journal(job);
     EXPECT_EQ(std::string(record.at("instances").at(0).at("state").as_string()), to_string(state));
-    EXPECT_EQ(Job(record).first().state, state) << to_string(state);
+    EXPECT_EQ(Job(record).first().state(), state) << to_string(state);
   }
 }
 
 TEST(JobRecord, OfAProcessWhoseStateNobodyKnowsIsOfNoneThatLives) {
   Job job;
-  job.instances.emplace_back(job).state = InstanceState::running;
+  job.instances.emplace_back(job, InstanceRecord{.state = InstanceState::running});
   auto record = to_journal(job);
   auto& process = record["instances"].as_array().at(0).as_object();
   process["state"] = "dreams";
-  EXPECT_EQ(Job(record).first().state, InstanceState::lost);
+  EXPECT_EQ(Job(record).first().state(), InstanceState::lost);
   process.erase("state");
   EXPECT_FALSE(Job(record).is_live());
 }
@@ -137,10 +139,10 @@ TEST(JobRecord, OfVersion2HasWhatIsOfTheProcessApart) {
   EXPECT_EQ(read.world_size, 1U);
   EXPECT_EQ(read.epoch, 4U);
   EXPECT_EQ(read.migration, "m-2");
-  EXPECT_EQ(read.first().id, "i-1");
-  EXPECT_EQ(read.first().rank, 0U);
-  EXPECT_EQ(read.first().process, (ProcessId{11, 12}));
-  EXPECT_EQ(read.first().relocatable_bytes, 2048U);
+  EXPECT_EQ(read.first().id(), "i-1");
+  EXPECT_EQ(read.first().record().rank, 0U);
+  EXPECT_EQ(read.first().process(), (ProcessId{11, 12}));
+  EXPECT_EQ(read.first().record().relocatable_bytes, 2048U);
   const json::object cordon{{"device", "cpu:0"}};
   EXPECT_EQ(from_version_2("cordon", cordon), cordon);
 }

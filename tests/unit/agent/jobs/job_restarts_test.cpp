@@ -71,42 +71,46 @@ class RestartTest : public ::testing::Test {
   RestartTest() {
     job_.epoch = 3;
     job_.restarts = 1;
-    instance_.state = failed;
-    instance_.token = "0123";
-    instance_.process = {11, 12};
     instance_.remains = {{13, 14}};
-    instance_.exit_code = 7;
-    instance_.exit_text = "a word";
-    instance_.ended_at_ms = 99;
+  }
+  static InstanceRecord ended() {
+    InstanceRecord record;
+    record.state = failed;
+    record.token = "0123";
+    record.process = {11, 12};
+    record.exit_code = 7;
+    record.exit_text = "a word";
+    record.ended_at_ms = 99;
+    return record;
   }
 
   Job job_;
-  Instance& instance_ = job_.instances.emplace_back(job_);
+  Instance& instance_ = job_.instances.emplace_back(job_, ended());
 };
 
 TEST_F(RestartTest, IsUnderTheNextEpochAndKnowsNothingOfTheEndedProcess) {
   const auto before = begin_restart(instance_);
   EXPECT_EQ(job_.epoch, 4U);
   EXPECT_EQ(job_.restarts, 2U);
-  EXPECT_EQ(instance_.state, starting);
-  EXPECT_NE(instance_.token, before.instance.token) << "what is left of it has that one";
-  EXPECT_EQ(instance_.process, ProcessId());
+  EXPECT_EQ(instance_.state(), starting);
+  EXPECT_NE(instance_.record().token, before.record.token) << "what is left of it has that one";
+  EXPECT_EQ(instance_.process(), ProcessId());
   EXPECT_TRUE(instance_.remains.empty());
-  EXPECT_FALSE(instance_.exit_code);
-  EXPECT_EQ(instance_.exit_text, "");
-  EXPECT_EQ(instance_.ended_at_ms, 0);
+  EXPECT_FALSE(instance_.record().exit_code);
+  EXPECT_EQ(instance_.record().exit_text, "");
+  EXPECT_EQ(instance_.record().ended_at_ms, 0);
 }
 
 TEST_F(RestartTest, ThatCameToNothingLeavesTheEndAsItWasAndSaysWhy) {
   undo_restart(instance_, begin_restart(instance_), "there is no device 'cpu:1'");
   EXPECT_EQ(job_.epoch, 3U);
   EXPECT_EQ(job_.restarts, 1U);
-  EXPECT_EQ(instance_.state, failed);
-  EXPECT_EQ(instance_.token, "0123");
-  EXPECT_EQ(instance_.process, (ProcessId{11, 12}));
-  EXPECT_EQ(instance_.exit_code, 7);
-  EXPECT_EQ(instance_.ended_at_ms, 99);
-  EXPECT_EQ(instance_.exit_text,
+  EXPECT_EQ(instance_.state(), failed);
+  EXPECT_EQ(instance_.record().token, "0123");
+  EXPECT_EQ(instance_.process(), (ProcessId{11, 12}));
+  EXPECT_EQ(instance_.record().exit_code, 7);
+  EXPECT_EQ(instance_.record().ended_at_ms, 99);
+  EXPECT_EQ(instance_.record().exit_text,
             "a word; it could not be started again: there is no device 'cpu:1'");
 }
 

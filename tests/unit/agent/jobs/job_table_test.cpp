@@ -26,7 +26,7 @@ class JobTableTest : public ::testing::Test {
 
   Instance& add(const std::string& name, InstanceState state) {
     auto& instance = jobs_.add({.name = name, .argv = {"/bin/true"}}, "cpu:0");
-    instance.state = state;
+    jobs_.set_state(instance, state);
     jobs_.save(instance.job());
     return instance;
   }
@@ -61,7 +61,7 @@ class JobTableTest : public ::testing::Test {
 
 TEST_F(JobTableTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfterwards) {
   auto& standby = add_standby("gpt", "");
-  EXPECT_EQ(&jobs_.at(standby.id), &standby);
+  EXPECT_EQ(&jobs_.at(standby.id()), &standby);
   try {
     (void)jobs_.at("another");
     FAIL();
@@ -78,12 +78,13 @@ TEST_F(JobTableTest, MakesAJobThatIsKnownByNameAndTokenAndIsOnDiskOnceItIsSaved)
   EXPECT_THAT(on_disk(), ElementsAre("gpt"));
   EXPECT_EQ(instance.job().spec.user, "trainer");
   EXPECT_EQ(jobs_.find("gpt"), &instance.job());
-  EXPECT_EQ(jobs_.by_instance(instance.id), &instance);
-  EXPECT_EQ(jobs_.by_token("gpt", instance.token), &instance);
-  EXPECT_EQ(jobs_.by_token("another", instance.token), nullptr);
+  EXPECT_EQ(jobs_.by_instance(instance.id()), &instance);
+  EXPECT_EQ(jobs_.by_token("gpt", instance.record().token), &instance);
+  EXPECT_EQ(jobs_.by_token("another", instance.record().token), nullptr);
   EXPECT_EQ(jobs_.by_token("gpt", ""), nullptr);
   jobs_.set_state(instance, InstanceState::ended);
-  EXPECT_EQ(jobs_.by_token("gpt", instance.token), nullptr) << "what is over has no runtime";
+  EXPECT_EQ(jobs_.by_token("gpt", instance.record().token), nullptr)
+      << "what is over has no runtime";
 }
 
 TEST_F(JobTableTest, ChangesAStateThatTheDiskRefuses) {
@@ -91,7 +92,7 @@ TEST_F(JobTableTest, ChangesAStateThatTheDiskRefuses) {
   const test::RefusedRecords refused(dir_.path() / "j.db", "job");
   EXPECT_THROW(jobs_.save(instance.job()), Error);
   EXPECT_NO_THROW(jobs_.set_state(instance, InstanceState::running));
-  EXPECT_EQ(instance.state, InstanceState::running);
+  EXPECT_EQ(instance.state(), InstanceState::running);
 }
 
 TEST_F(JobTableTest, NeverFindsAStandbyByTheNameOfItsJob) {
@@ -110,7 +111,7 @@ TEST_F(JobTableTest, PutsAGrantedStandbyInThePlaceOfItsSource) {
   EXPECT_FALSE(standby.standby);
   EXPECT_EQ(standby.migration, "") << "that one is at its source";
   EXPECT_EQ(standby.epoch, 2U);
-  EXPECT_EQ(standby.first().state, InstanceState::running);
+  EXPECT_EQ(standby.first().state(), InstanceState::running);
   EXPECT_THAT(on_disk(), ElementsAre("gpt", "gpt"));
 }
 
@@ -136,8 +137,8 @@ TEST_F(JobTableTest, HasOnDiskWhereAJobHasMoved) {
   auto& instance = add("gpt", InstanceState::running);
   jobs_.mark_moved(instance, "gpu-b/cuda:0");
   const auto& left = only_on_disk().first();
-  EXPECT_EQ(left.state, InstanceState::moved);
-  EXPECT_EQ(left.moved_to, "gpu-b/cuda:0");
+  EXPECT_EQ(left.state(), InstanceState::moved);
+  EXPECT_EQ(left.record().moved_to, "gpu-b/cuda:0");
 }
 
 TEST_F(JobTableTest, KeepsAnotherJobOfThatNameThatLives) {
@@ -149,7 +150,7 @@ TEST_F(JobTableTest, KeepsAnotherJobOfThatNameThatLives) {
 TEST_F(JobTableTest, ForgetsWhatIsOverOfANameWithItsLogAndNothingElse) {
   auto& over = add("gpt", InstanceState::failed);
   add("cnn", InstanceState::failed);
-  const std::filesystem::path log = over.log_path;
+  const std::filesystem::path log = over.record().log_path;
   std::filesystem::create_directories(log.parent_path());
   std::ofstream(log) << "its last words";
   auto& live = add("gpt", InstanceState::running);

@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "agent/jobs/job_table.h"
+
 namespace cardswap {
 namespace {
 
@@ -31,7 +33,7 @@ TEST_F(WhatAJobSays, OfItsSizeCountsForItsDeviceAndNoMore) {
   EXPECT_EQ(share_of(of_size(3 * kGiB), 8 * kGiB), 3 * kGiB);
   EXPECT_EQ(share_of(of_size(9 * kGiB), 8 * kGiB), 8 * kGiB);
   EXPECT_EQ(share_of(of_size(kMost), 8 * kGiB), 8 * kGiB);
-  of_size(0).reserved_bytes = kMost;
+  JobTable::note(of_size(0), [](InstanceRecord& record) { record.reserved_bytes = kMost; });
   EXPECT_EQ(share_of(instance, 8 * kGiB), 8 * kGiB);
 }
 
@@ -39,21 +41,21 @@ TEST_F(WhatAJobSays, OfItsSizeIsOfAScaleThatTimesCanBeMadeOf) {
   channel::Tracked told;
   told.state_bytes = told.relocatable_bytes = told.replayed_bytes = told.update_bytes = kMost;
   (void)note_sizes(instance, told, 8 * kGiB);
-  for (const auto bytes : {instance.state_bytes, instance.relocatable_bytes,
-                           instance.replayed_bytes, instance.update_bytes}) {
+  for (const auto bytes : {instance.record().state_bytes, instance.record().relocatable_bytes,
+                           instance.record().replayed_bytes, instance.record().update_bytes}) {
     EXPECT_EQ(bytes, 1ULL << 50);
   }
-  instance.state_bytes = 0;
+  (void)note_sizes(instance, {}, 8 * kGiB);
   note_parked(instance, {.state_bytes = kMost});
-  EXPECT_EQ(instance.state_bytes, 1ULL << 50);
+  EXPECT_EQ(instance.record().state_bytes, 1ULL << 50);
   told.state_bytes = kGiB;
   (void)note_sizes(instance, told, 8 * kGiB);
-  EXPECT_EQ(instance.relocatable_bytes, kGiB) << "a part of the state";
-  EXPECT_EQ(instance.replayed_bytes, kGiB);
+  EXPECT_EQ(instance.record().relocatable_bytes, kGiB) << "a part of the state";
+  EXPECT_EQ(instance.record().replayed_bytes, kGiB);
 }
 
 TEST_F(WhatAJobSays, IsToldOnceWithItsNameWhereItIsMoreThanTheDeviceHas) {
-  instance.device = "cuda:1";
+  JobTable::note(instance, [](InstanceRecord& record) { record.device = "cuda:1"; });
   channel::Tracked told;
   told.state_bytes = 8 * kGiB;
   EXPECT_EQ(note_sizes(instance, told, 8 * kGiB), "");
@@ -76,7 +78,7 @@ TEST_F(WhatAJobSays, OfItsSizeIsWrittenOnceASecondHoweverOftenItIsSaid) {
 
 TEST_F(WhatAJobSays, OfItsStepsIsNoNegativeTimeAndNoStepThatJsonCannotCarry) {
   note_step(instance, kMost, -5);
-  EXPECT_EQ(instance.step, 1ULL << 53);
+  EXPECT_EQ(instance.record().step, 1ULL << 53);
   EXPECT_EQ(instance.median_step_ms, 0);
 }
 
