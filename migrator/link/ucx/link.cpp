@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "migrator/device/device.h"
+#include "migrator/link/ucx/endpoints.h"
 #include "migrator/link/ucx/start.h"
 
 namespace cardswap::ucx {
@@ -25,8 +26,6 @@ namespace {
 
 constexpr unsigned kControlId = 1;
 constexpr unsigned kBulkId = 2;
-constexpr std::size_t kControlBytesMax = 64U << 20;
-constexpr std::size_t kControlBytesBeforeAdmission = 64U << 10;
 constexpr std::size_t kHeaderBytesMax = 64;
 /// Below this an eager message costs less than a rendezvous' round trip.
 constexpr std::size_t kRendezvousBytesMin = 16U << 10;
@@ -49,7 +48,7 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host,
 }
 
 UcxLink::~UcxLink() {
-  while (!peers_.empty()) drop(peers_.begin()->first);
+  while (!peers_.is_empty()) drop(peers_.first());
   for (const auto& incoming : incoming_) {
     if (incoming.announced != nullptr) ucp_am_data_release(worker_.get(), incoming.announced);
   }
@@ -62,6 +61,74 @@ UcxLink::~UcxLink() {
     ucp_worker_progress(worker_.get());
   }
   listener_.reset();
+}
+
+void UcxLink::connect(const std::string& host, std::uint16_t port) {
+  auto* const endpoint =
+      connect_endpoint(worker_.get(), host, port, &UcxLink::on_endpoint_error, this);
+  peers_.add(endpoint, true, Clock::now());  // the first: kServer
+  peer_filter_.attach();
+}
+
+void UcxLink::listen(const std::string& host) {
+  listener_ = listen_on(worker_.get(), host, &UcxLink::on_connection, this);
+  peer_filter_.attach();
+  port_ = port_of(listener_.get());
+}
+
+void UcxLink::on_connection(ucp_conn_request_h request, void* self) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  link.waiting_.push_back(request);
+  ++link.happened_;
+}
+
+void UcxLink::accept_waiting() {
+  while (!waiting_.empty()) {
+    const auto request = waiting_.front();
+    waiting_.pop_front();
+    if (peers_.is_full()) {
+      if (const auto other = peers_.longest_not_admitted()) {
+        turn_away(*other, "another one came");
+      } else {
+        ucp_listener_reject(listener_.get(), request);
+        continue;
+      }
+    }
+    auto* const endpoint =
+        accept_endpoint(worker_.get(), request, &UcxLink::on_endpoint_error, this);
+    if (endpoint != nullptr) peers_.add(endpoint, !link_listener_.admits(), Clock::now());
+  }
+}
+
+void UcxLink::turn_away(PeerId peer, std::string_view why) {
+  drop(peer);
+  link_listener_.on_lost(peer, why);
+}
+
+void UcxLink::turn_late_away() {
+  while (const auto late = peers_.overdue(Clock::now())) {
+    turn_away(*late, "it has shown no token");
+  }
+}
+
+void UcxLink::admit(PeerId peer) { peers_.admit(peer); }
+
+void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  if (const auto peer = link.peers_.find(endpoint)) link.fail_peer(*peer, reason_of(status));
+}
+
+void UcxLink::fail_peer(PeerId peer, std::string why) noexcept {
+  peers_.note_loss(peer, std::move(why));
+  ++happened_;
+}
+
+void UcxLink::deliver_losses() {
+  while (const auto loss = peers_.take_loss()) turn_away(loss->peer, loss->why);
+}
+
+void UcxLink::drop(PeerId peer) {
+  if (auto* const endpoint = peers_.remove(peer)) close_endpoint(worker_.get(), endpoint);
 }
 
 void UcxLink::set_handler(unsigned id, ucp_am_recv_callback_t callback) {
@@ -87,8 +154,8 @@ void UcxLink::send_bulk(PeerId to, std::vector<std::byte> header,
 }
 
 void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned id) {
-  const auto peer = peers_.find(prepared.peer);
-  if (peer == peers_.end()) return;  // its loss was or will be reported
+  auto* const endpoint = peers_.endpoint_of(prepared.peer);
+  if (endpoint == nullptr) return;  // its loss was or will be reported
   const auto send = sends_.insert(sends_.end(), std::move(prepared));
   send->self = send;
   if (send->bulk) {
@@ -103,8 +170,8 @@ void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned
   param.user_data = &*send;
   param.flags = UCP_AM_SEND_FLAG_REPLY;
   if (payload.size() >= kRendezvousBytesMin) param.flags |= UCP_AM_SEND_FLAG_RNDV;
-  const auto status = ucp_am_send_nbx(peer->second.endpoint, id, send->header.data(),
-                                      send->header.size(), payload.data(), payload.size(), &param);
+  const auto status = ucp_am_send_nbx(endpoint, id, send->header.data(), send->header.size(),
+                                      payload.data(), payload.size(), &param);
   if (UCS_PTR_IS_PTR(status)) return;
   finish_send(send, UCS_PTR_STATUS(status));
 }
@@ -137,10 +204,7 @@ std::optional<std::size_t> UcxLink::direct_bytes_min(MemoryKind kind) const {
 
 std::optional<PeerId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return std::nullopt;
-  for (const auto& [id, peer] : peers_) {
-    if (peer.endpoint == param->reply_ep) return id;
-  }
-  return std::nullopt;
+  return peers_.find(param->reply_ep);
 }
 
 ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* data,
@@ -164,24 +228,14 @@ ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, 
     incoming_.push_back({Incoming::Kind::announced_control, peer, {}, bytes, {}, data});
     return UCS_INPROGRESS;
   }
-  check_control(peer, bytes);
+  peers_.check_control(peer, bytes);
   const auto* first = static_cast<const std::byte*>(data);
   incoming_.push_back({Incoming::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
   return UCS_OK;
 }
 
-void UcxLink::check_control(PeerId from, std::size_t bytes) {
-  auto& peer = peers_.at(from);
-  if (!peer.admitted) peer.control_bytes += std::min(bytes, kControlBytesMax);
-  if (bytes > kControlBytesMax || peer.control_bytes > kControlBytesBeforeAdmission) {
-    throw Error(Code::bad_request,
-                fmt::format("a control message of {} bytes{}", bytes,
-                            peer.admitted ? "" : " of somebody who has shown no token"));
-  }
-}
-
 void UcxLink::receive_control(Incoming& incoming) {
-  check_control(incoming.peer, incoming.bytes);
+  peers_.check_control(incoming.peer, incoming.bytes);
   const auto bytes = incoming.bytes;
   const auto receive =
       receives_.insert(receives_.end(), Receive{this, {}, incoming.peer, {}, 0, {}});
@@ -276,7 +330,7 @@ void UcxLink::deliver_arrivals() {
   while (!incoming_.empty()) {
     auto incoming = std::move(incoming_.front());
     incoming_.pop_front();
-    if (peers_.contains(incoming.peer)) {
+    if (peers_.has(incoming.peer)) {
       try {
         deliver(incoming);
       } catch (const std::exception& error) {
@@ -342,23 +396,3 @@ void UcxLink::wait(Clock::time_point deadline) {
 }
 
 }  // namespace cardswap::ucx
-
-namespace cardswap {
-
-std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
-                                        const LinkOptions& options, LinkListener& link_listener) {
-  auto link =
-      std::make_unique<ucx::UcxLink>(options.transports, host, link_listener, options.peers);
-  link->connect(host, port);
-  return link;
-}
-
-std::unique_ptr<Link> listen_bare_link(const std::string& host, const LinkOptions& options,
-                                       LinkListener& link_listener) {
-  auto link =
-      std::make_unique<ucx::UcxLink>(options.transports, host, link_listener, options.peers);
-  link->listen(host);
-  return link;
-}
-
-}  // namespace cardswap

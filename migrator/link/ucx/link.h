@@ -3,7 +3,6 @@
 #include <chrono>
 #include <deque>
 #include <list>
-#include <map>
 #include <optional>
 
 #include "migrator/base/error.h"
@@ -11,6 +10,7 @@
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/handles.h"
 #include "migrator/link/ucx/peer_filter.h"
+#include "migrator/link/ucx/peer_table.h"
 
 namespace cardswap::ucx {
 
@@ -74,13 +74,6 @@ class UcxLink final : public Link {
     std::vector<std::byte> content;  // a control message, or an eager payload
     void* announced = nullptr;       // UCX's, of what comes by rendezvous
   };
-  /// One connection.
-  struct Peer {
-    ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
-    bool admitted = true;
-    std::size_t control_bytes = 0;  // bytes that it sent before it was admitted
-    std::chrono::steady_clock::time_point came;
-  };
 
   // UCX calls these from C: they note what came, and wait() delivers it. Where there is no memory
   // to note it in, the process ends: a message that is lost would be one that was never sent.
@@ -102,7 +95,6 @@ class UcxLink final : public Link {
   [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
   ucs_status_t queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
   void receive_control(Incoming& incoming);
-  void check_control(PeerId peer, std::size_t bytes);
   ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
                           std::size_t bytes, bool rendezvous);
   void receive_bulk(Incoming& incoming, std::span<std::byte> destination);
@@ -111,22 +103,18 @@ class UcxLink final : public Link {
   void accept_waiting();
   void turn_away(PeerId peer, std::string_view why);
   void turn_late_away();
-  [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
   void fail_peer(PeerId peer, std::string why) noexcept;
   void deliver_losses();
-  void close_endpoint(ucp_ep_h endpoint) noexcept;
 
   LinkListener& link_listener_;
   EventFd wake_;
   std::uint16_t port_ = 0;
   std::size_t bulk_in_flight_ = 0;
   std::uint64_t happened_ = 0;
-  std::uint32_t next_peer_ = 0;
   std::list<Send> sends_;
   std::list<Receive> receives_;
-  std::map<PeerId, Peer> peers_;
+  PeerTable peers_;  // drop() or the destructor closes their endpoints
   std::deque<Incoming> incoming_;
-  std::deque<std::pair<PeerId, std::string>> losses_;
   std::deque<ucp_conn_request_h> waiting_;
   PeerFilter peer_filter_;
   Context context_;
