@@ -15,8 +15,8 @@
 #include "agent/daemon_config.h"
 #include "agent/daemon_options.h"
 #include "agent/devices/gpu_inventory.h"
-#include "agent/health/nvml_watch.h"
-#include "agent/health/policy_yaml.h"
+#include "agent/health/decisions/policy_yaml.h"
+#include "agent/health/sources/nvml_watch.h"
 #include "agent/process/service_notifier.h"
 
 namespace cardswap {

@@ -13,7 +13,7 @@ FOLDERS = (
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu", "agent/attach", "agent/handover/protocol", "agent/handover/base",
-    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
+    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")
@@ -35,7 +35,7 @@ ONLY_IN = {
     r"(ucp|ucs|uct)/": ("migrator/link/ucx/",),
     r"boost/": ("agent/", "tests/"),
     r"sqlite3\.h": ("agent/journal/", "tests/"),
-    r"yaml-cpp/": ("agent/health/policy_yaml.cpp",),
+    r"yaml-cpp/": ("agent/health/decisions/policy_yaml.cpp",),
     r"(cuda(\.h|_|std)|cub/|nvml\.h)": ("cuda/",),
 }
 RANK = {folder: rank for rank, folder in enumerate(FOLDERS)}

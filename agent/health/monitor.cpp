@@ -7,7 +7,7 @@
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
 #include "agent/devices/device_facts.h"
-#include "agent/health/policy_yaml.h"
+#include "agent/health/decisions/policy_yaml.h"
 
 namespace cardswap::health {
 namespace {

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "agent/base/agent_event.h"
-#include "agent/health/health_context.h"
-#include "agent/health/kernel_log_source.h"
 #include "agent/health/mover.h"
-#include "agent/health/nvml_devices.h"
-#include "agent/health/probes.h"
-#include "agent/health/source_coverage.h"
-#include "agent/health/webhooks.h"
+#include "agent/health/sources/health_context.h"
+#include "agent/health/sources/kernel_log_source.h"
+#include "agent/health/sources/nvml_devices.h"
+#include "agent/health/sources/probes.h"
+#include "agent/health/sources/source_coverage.h"
+#include "agent/health/sources/webhooks.h"
 
 namespace cardswap::health {
 

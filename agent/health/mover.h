@@ -4,7 +4,7 @@
 #include <string>
 
 #include "agent/health/avoided_targets.h"
-#include "agent/health/health_context.h"
+#include "agent/health/sources/health_context.h"
 
 namespace cardswap::health {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/base/task_group.h"
-#include "agent/health/decision_engine.h"
+#include "agent/health/decisions/decision_engine.h"
 #include "agent/placement/placement.h"
 
 namespace cardswap::health {

@@ -3,9 +3,9 @@
 #include <boost/json.hpp>
 
 #include "agent/handover/source/migration.h"
-#include "agent/health/alert.h"
-#include "agent/health/guards.h"
-#include "agent/health/incident.h"
+#include "agent/health/decisions/guards.h"
+#include "agent/health/decisions/incident.h"
+#include "agent/health/sources/alert.h"
 #include "agent/jobs/job.h"
 #include "agent/journal/versions.h"
 #include "tests/fuzz/seeds.h"

@@ -3,8 +3,8 @@
 
 #include "agent/base/units.h"
 #include "agent/handover/source/migration.h"
-#include "agent/health/kernel_reader.h"
-#include "agent/health/policy_yaml.h"
+#include "agent/health/decisions/policy_yaml.h"
+#include "agent/health/sources/kernel_reader.h"
 #include "agent/security/tokens.h"
 #include "migrator/base/utf8.h"
 #include "tests/fuzz/seeds.h"

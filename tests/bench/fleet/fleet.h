@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/health/decision_engine.h"
+#include "agent/health/decisions/decision_engine.h"
 #include "agent/placement/placement.h"
 
 /// A fleet as the simulation knows it: what is really on each device, whatever anybody believes.

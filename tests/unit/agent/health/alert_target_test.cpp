@@ -1,4 +1,4 @@
-#include "agent/health/alert_target.h"
+#include "agent/health/sources/alert_target.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

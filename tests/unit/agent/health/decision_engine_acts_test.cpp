@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/health/decision_engine.h"
+#include "agent/health/decisions/decision_engine.h"
 
 namespace cardswap::health {
 namespace {

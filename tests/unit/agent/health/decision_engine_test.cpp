@@ -1,4 +1,4 @@
-#include "agent/health/decision_engine.h"
+#include "agent/health/decisions/decision_engine.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -7,8 +7,8 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "agent/health/kernel_log.h"
-#include "agent/health/nvml_source.h"
+#include "agent/health/sources/kernel_log.h"
+#include "agent/health/sources/nvml_source.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {

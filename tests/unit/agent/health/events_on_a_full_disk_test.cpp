@@ -1,7 +1,7 @@
 /// Method: the engine's file is on a disk of its own, which the test fills to the last byte and
 /// empties again.
 
-#include "agent/health/journalled_engine.h"
+#include "agent/health/decisions/journalled_engine.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "agent/health/guards.h"
+#include "agent/health/decisions/guards.h"
 
 #include <gmock/gmock.h>
 

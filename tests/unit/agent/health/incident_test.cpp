@@ -1,4 +1,4 @@
-#include "agent/health/incident.h"
+#include "agent/health/decisions/incident.h"
 
 #include <gmock/gmock.h>
 

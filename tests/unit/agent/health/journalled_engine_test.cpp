@@ -1,5 +1,5 @@
 // What changes the engine wakes who decides, and is on disk with the next write.
-#include "agent/health/journalled_engine.h"
+#include "agent/health/decisions/journalled_engine.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // How far a kernel log was read, over restarts of its reader: real files, rotated as log daemons
 // do.
-#include "agent/health/kernel_log.h"
+#include "agent/health/sources/kernel_log.h"
 
 #include <gmock/gmock.h>
 #include <stdlib.h>

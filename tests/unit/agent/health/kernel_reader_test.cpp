@@ -1,4 +1,4 @@
-#include "agent/health/kernel_reader.h"
+#include "agent/health/sources/kernel_reader.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -1,10 +1,10 @@
-#include "agent/health/policy_yaml.h"
+#include "agent/health/decisions/policy_yaml.h"
 
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
 
-#include "agent/health/alert.h"
+#include "agent/health/sources/alert.h"
 #include "migrator/base/error.h"
 #include "migrator/base/utf8.h"
 

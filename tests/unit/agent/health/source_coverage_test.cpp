@@ -1,4 +1,4 @@
-#include "agent/health/source_coverage.h"
+#include "agent/health/sources/source_coverage.h"
 
 #include <gmock/gmock.h>
 

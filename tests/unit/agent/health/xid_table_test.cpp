@@ -1,10 +1,10 @@
-#include "agent/health/xid_table.h"
+#include "agent/health/decisions/xid_table.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "agent/health/driver_message.h"
-#include "agent/health/policy.h"
+#include "agent/health/decisions/policy.h"
+#include "agent/health/sources/driver_message.h"
 
 namespace cardswap::health {
 namespace {

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/health/decisions/finding.h"
+
+/// What the driver's XIDs and NVML's other signals mean for the jobs on a device, as data.
+namespace cardswap::health {
+
+/// The highest XID: no driver has a higher number.
+inline constexpr unsigned kXidMax = 9999;
+
+/// The class of a fault, by what is to be done about it: docs/health.md, "Action classes".
+enum class Class : std::uint8_t {
+  ignore,         ///< counted and logged
+  report,         ///< its meaning for jobs is not known: reported to people, nothing moves
+  live_low,       ///< the device still works; move live when there is room, quarantine it
+  live,           ///< move live now, quarantine the device
+  live_deadline,  ///< try live with a short limit; the driver or a link is suspect
+  restart_same,   ///< the context is dead, the device is fine: restart the job, there too
+  contained,      ///< the victim's context is dead; other jobs on the device can move live
+  restart_other,  ///< context dead or memory not trusted: never copy, restart elsewhere
+  node,           ///< the device is gone and the host must be rebooted: the healthy rest moves live
+};
+[[nodiscard]] const char* to_string(Class action_class);
+/// Whether the device's memory may be copied to another device.
+[[nodiscard]] bool may_copy(Class action_class);
+/// How urgent a class is: a higher one is handled first.
+[[nodiscard]] int urgency(Class action_class);
+
+/// "The n-th within `window` is of another class."
+struct Escalation {
+  unsigned count = 0;  ///< 0: never
+  Ms window = 0;
+  Class becomes = Class::ignore;
+};
+
+/// What a code means for the jobs on its device.
+struct Meaning {
+  std::string_view code;
+  std::string_view text;
+  Class action_class = Class::report;
+  Escalation more = {};
+  Ms hold = 0;  ///< wait this long for a finding that supersedes it, then act
+  /// Whether the device stays broken until it was reset and an operator (or the source) says so;
+  /// else it is an event on a healthy device, which ends by itself.
+  bool stays = false;
+};
+
+/// Changes with every change of the table; `cardswap health -o json` shows it.
+inline constexpr std::string_view kTableVersion = "2026-11-28";
+
+/// The meaning of `code` ("xid:79", "recovery:gpu_reset", ...). `detail` decides for XIDs that have
+/// several severities (144-150). An unknown code is Class::report.
+[[nodiscard]] Meaning meaning_of(std::string_view code, std::string_view detail = {});
+
+/// Every row, an XID range as its first and last code: for documentation and tests.
+struct XidRow {
+  unsigned first;
+  unsigned last;
+  Meaning meaning;
+};
+[[nodiscard]] const std::vector<XidRow>& xid_rows();
+[[nodiscard]] const std::vector<Meaning>& signal_rows();
+
+/// Whether `better`, on the same device, replaces `code`: XID 48 is followed by 94, 95 or 154,
+/// which say more.
+[[nodiscard]] bool supersedes(std::string_view better, std::string_view code);
+
+/// "recovery:drain_and_reset" from NVML's field 230 or XID 154's text; empty for none.
+[[nodiscard]] std::string recovery_code(unsigned action);
+
+}  // namespace cardswap::health

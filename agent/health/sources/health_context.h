@@ -1,0 +1,30 @@
+#pragma once
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/health/decisions/journalled_engine.h"
+#include "agent/health/sources/health_counters.h"
+#include "agent/jobs/cordon.h"
+#include "agent/jobs/job_table.h"
+
+namespace cardswap::health {
+
+/// The parts of the agent that its monitor works with. They outlive it.
+struct HealthContext {
+  asio::io_context& io;
+  TaskGroup& tasks;
+  const Config& config;
+  JobTable& jobs;
+  Migrations& migrations;
+  Cordons& cordons;
+};
+
+/// What the monitor's own parts work with. The monitor has it; they live as long.
+struct HealthScope {
+  const HealthContext& context;
+  JournalledEngine& journalled;
+  HealthCounters& counters;
+};
+
+}  // namespace cardswap::health

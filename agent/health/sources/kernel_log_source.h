@@ -1,0 +1,48 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/health/sources/health_context.h"
+#include "agent/health/sources/kernel_reader.h"
+#include "agent/health/sources/log_cursor.h"
+
+namespace cardswap::health {
+
+/// The kernel log as a source: follows it from where a former agent stopped, and reports the
+/// driver's faults in it. One thread.
+class KernelLogSource {
+ public:
+  explicit KernelLogSource(const HealthScope& scope);
+  KernelLogSource(const KernelLogSource&) = delete;
+  KernelLogSource& operator=(const KernelLogSource&) = delete;
+
+  /// Starts to follow the log; nothing where none is configured.
+  void start();
+  /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
+  /// when everything that was reported is on disk.
+  void save_cursor();
+
+ private:
+  void take(std::string_view line, const KernelReader::Since& since);
+  void take_faults(const KernelNews& news, const KernelReader::Since& since);
+  void report(const DriverFault& fault);
+  void lost(const std::string& what);
+
+  asio::io_context& io_;
+  TaskGroup& tasks_;
+  const Config& config_;
+  JournalledEngine& journalled_;
+  HealthCounters& counters_;
+  KernelReader reader_;
+  std::set<std::string> logged_kinds_;  ///< kinds of unknown lines, told of once each
+  std::vector<DriverFault> held_;       ///< from lines that may belong to a former boot
+  LogCursor cursor_;                    ///< everything before it is processed
+  LogCursor saved_cursor_;
+  Ms cursor_saved_at_ = 0;
+  bool saw_fault_ = false;  ///< the log had a fault whose place is not on disk yet
+};
+
+}  // namespace cardswap::health
