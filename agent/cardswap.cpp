@@ -7,7 +7,7 @@
 
 #include "agent/base/default_paths.h"
 #include "agent/base/printable.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/completion.h"
 #include "agent/cli/verb_suggestions.h"
 

@@ -7,7 +7,7 @@
 #include "cuda/host_device.h"
 
 /// Many pieces of memory moved by one launch, as they are or through the byte shuffle of
-/// migrator/core/shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and
+/// migrator/core/byte_shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and
 /// compared there with that shuffle.
 ///
 /// Eight elements are taken at a time, as `width` words of 64 bits in which rows and columns of

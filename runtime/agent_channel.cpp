@@ -18,7 +18,7 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/os_error.h"
 #include "migrator/base/unix_address.h"
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 
 namespace cardswap {
 namespace {

@@ -13,7 +13,7 @@
 #include "agent/base/printable.h"
 #include "agent/jobs/runtime_report.h"
 #include "migrator/base/error.h"
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 
 namespace cardswap {
 namespace {

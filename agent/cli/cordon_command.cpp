@@ -10,7 +10,7 @@
 
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/http/agent_address.h"
 
 namespace cardswap::cli {

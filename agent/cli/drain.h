@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/drain_item.h"
 #include "agent/cli/drain_targets.h"
 #include "agent/cli/drain_view.h"

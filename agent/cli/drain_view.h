@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/drain_item.h"
 
 namespace cardswap::cli {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "agent/base/units.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/text.h"
 

@@ -9,7 +9,7 @@
 
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/log_tail.h"
 #include "agent/cli/text.h"
 #include "migrator/base/utf8.h"

@@ -12,7 +12,7 @@
 #include "agent/base/migration_body.h"
 #include "agent/base/printable.h"
 #include "agent/base/validate.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/lost_time_text.h"
 #include "agent/cli/migration_options.h"

@@ -3,7 +3,7 @@
 #include <iostream>
 #include <memory>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/security/pki.h"
 
 namespace cardswap::cli {

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <memory>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/report/html.h"
 #include "agent/report/output.h"
 #include "agent/report/summary.h"

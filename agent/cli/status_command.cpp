@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "agent/base/printable.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "agent/base/units.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/command_context.h"
 #include "agent/cli/screen.h"
 #include "agent/cli/top_view.h"
 

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "agent/base/units.h"
-#include "agent/health/targets.h"
+#include "agent/health/peer_devices.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::health {

@@ -14,7 +14,7 @@
 #include "agent/jobs/job_ends.h"
 #include "agent/jobs/job_table.h"
 #include "agent/process/process.h"
-#include "agent/process/supervisor.h"
+#include "agent/process/supervised_process.h"
 
 namespace cardswap {
 

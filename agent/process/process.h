@@ -44,7 +44,7 @@ struct ProcessId {
 /// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
 /// with the reason when the program cannot be started. For programs that nobody but root and this
 /// user can hold up; for what others own, or what becomes another user, who may stop it, there are
-/// start_child() and start_supervised() (agent/process/supervisor.h).
+/// start_child() and start_supervised() (agent/process/supervised_process.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
 /// A child that has not said yet whether its program runs: `report` tells errno, or nothing but its
 /// end.

@@ -7,7 +7,7 @@
 
 #include "agent/process/process.h"
 
-/// What an agent (agent/process/supervisor.h) and `cardswap-init supervise`
+/// What an agent (agent/process/supervised_process.h) and `cardswap-init supervise`
 /// (agent/process/supervisor_main.h) say to each other.
 namespace cardswap {
 

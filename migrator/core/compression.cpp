@@ -10,7 +10,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/base/racy_read.h"
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 
 namespace cardswap {
 namespace {

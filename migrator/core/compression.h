@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 
 namespace cardswap {
 
@@ -26,8 +26,8 @@ constexpr Compression last_of(Compression) { return Compression::zstd; }
 /// Bytes of one element of a tensor by its dtype's name ("Float", "BFloat16"); 1 if unknown.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);
 
-/// Lossless packing of tensors: the byte shuffle (shuffle.h), then LZ4 or zstd's fastest level.
-/// Keeps its buffers and contexts; one thread.
+/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd's fastest
+/// level. Keeps its buffers and contexts; one thread.
 class Packer {
  public:
   Packer();

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 #include "migrator/device/memory_range.h"
 
 namespace cardswap {

@@ -18,8 +18,9 @@ struct StagingOptions {
 
 /// What fetch() may do with payloads on their way.
 struct FetchOptions {
-  bool direct = false;    ///< the memory itself may be given
-  bool shuffled = false;  ///< a payload that is copied may be byte-shuffled on its way (shuffle.h)
+  bool direct = false;  ///< the memory itself may be given
+  bool shuffled =
+      false;  ///< a payload that is copied may be byte-shuffled on its way (byte_shuffle.h)
 };
 
 /// The way of one engine's payloads between a device's memory and a link, in both directions:

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "migrator/base/mutex.h"
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::bench {

@@ -1,6 +1,6 @@
 /// The runtime's socket: frames cut out of a stream, in pieces, and the messages in them.
 
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 #include "migrator/wire/runtime_messages.h"
 #include "tests/fuzz/seeds.h"
 

@@ -15,7 +15,7 @@
 
 #include "migrator/base/descriptor.h"
 #include "migrator/core/wire_writer.h"
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 #include "migrator/wire/runtime_messages.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"

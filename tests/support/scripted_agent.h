@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::test {

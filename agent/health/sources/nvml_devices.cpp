@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/health/sources/nvml_source.h"
+#include "agent/health/sources/nvml_process.h"
 
 namespace cardswap::health {
 

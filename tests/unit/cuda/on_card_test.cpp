@@ -9,7 +9,7 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/base/error.h"
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/staging.h"
 #include "tests/support/needs.h"

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 
 namespace cardswap {
 namespace {

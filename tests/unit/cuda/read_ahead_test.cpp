@@ -5,7 +5,7 @@
 #include "cuda/cuda_device.h"
 #include "cuda/staging_ring.h"
 #include "migrator/base/error.h"
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 #include "migrator/engine/source/read_ahead.h"
 #include "migrator/engine/target/receive_buffers.h"
 #include "tests/stand_ins/cudart/runtime.h"

@@ -6,7 +6,7 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/base/error.h"
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {

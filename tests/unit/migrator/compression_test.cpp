@@ -6,7 +6,7 @@
 #include <random>
 
 #include "migrator/base/error.h"
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 #include "migrator/engine/source/compressor.h"
 #include "migrator/engine/target/unpacker.h"
 

@@ -11,7 +11,7 @@
 
 #include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "agent/health/sources/kernel_log.h"
-#include "agent/health/sources/nvml_source.h"
+#include "agent/health/sources/nvml_process.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {

@@ -1,4 +1,4 @@
-#include "agent/process/supervisor.h"
+#include "agent/process/supervised_process.h"
 
 #include <fcntl.h>
 #include <poll.h>

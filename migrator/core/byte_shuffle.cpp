@@ -1,6 +1,6 @@
 // Compiled with full optimisation: vectorised, these loops run at three times the speed.
 
-#include "migrator/core/shuffle.h"
+#include "migrator/core/byte_shuffle.h"
 
 #include <algorithm>
 

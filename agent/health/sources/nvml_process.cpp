@@ -1,4 +1,4 @@
-#include "agent/health/sources/nvml_source.h"
+#include "agent/health/sources/nvml_process.h"
 
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>

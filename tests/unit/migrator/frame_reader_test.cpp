@@ -1,4 +1,4 @@
-#include "migrator/wire/framing.h"
+#include "migrator/wire/frame_reader.h"
 
 #include <gmock/gmock.h>
 

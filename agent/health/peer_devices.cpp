@@ -1,4 +1,4 @@
-#include "agent/health/targets.h"
+#include "agent/health/peer_devices.h"
 
 #include <fmt/format.h>
 
