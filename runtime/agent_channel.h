@@ -16,12 +16,12 @@ namespace cardswap {
 
 /// The trainer's line to its agent: a unix socket and one thread.
 ///
-/// The constructor says Hello and waits for the answer; afterwards the thread delivers what the
-/// agent says and sends what was queued. When the agent goes away it keeps trying to come back,
-/// with a new Hello from `hello`, for as long as this object lives. Where an agent
-/// refuses it standard error has why, once; one that does not know it is asked every 10 s.
-/// What a handler throws is written there too, and ends the connection: half of what the agent said
-/// may be done, and the next Hello says what holds.
+/// The constructor says Hello and waits for the answer. Then the thread delivers the agent's
+/// messages and sends queued ones. If the agent goes away, the channel keeps trying to come back,
+/// with a new Hello from `hello`, for as long as this object lives. If an agent refuses it, it
+/// writes the reason to standard error, once; it asks an agent that does not know it every 10 s. An
+/// exception of a handler is written there too, and ends the connection: half of the agent's
+/// message may have been carried out, and the next Hello says what holds.
 class AgentChannel {
  public:
   /// What the channel calls.

@@ -16,7 +16,7 @@
 namespace cardswap {
 
 /// Brings tracked storages into arenas, one a device, so that their bytes can be sent ahead of the
-/// process. What cannot be brought there stays with the process. Training thread only.
+/// process. A storage that cannot be brought there stays with the process. Training thread only.
 class ArenaRelocator {
  public:
   explicit ArenaRelocator(Tracker& tracker) : tracker_(tracker) {}

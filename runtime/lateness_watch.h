@@ -16,9 +16,9 @@ namespace cardswap {
 /// it is gone or has taken kStepsAfter steps since its release; a target is timed for its first
 /// kStepsAfter steps.
 ///
-/// A step lasts from its beginning to the beginning of the next one. What a step waits for at its
-/// boundary is a part of it, as it is to whoever watches the training. While a job is in no
-/// migration, nothing is timed and nobody comes here.
+/// A step lasts from its beginning to the beginning of the next one. A wait at the boundary is a
+/// part of the step, as people who watch the training see it. While a job is in no migration,
+/// nothing is timed and nobody comes here.
 class LatenessWatch {
  public:
   explicit LatenessWatch(StepGate& gate) : gate_(gate) {}

@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Takes what parts of the agent have for `cardswap events`, whichever of them is built first: it
-/// keeps events until whoever writes them down is there. The agent's thread.
+/// Takes events for `cardswap events` from all parts of the agent. It is built before all of them,
+/// and keeps events until the health log is there to write them down. The agent's thread.
 class EventSink {
  public:
   EventSink() = default;

@@ -7,8 +7,9 @@
 
 namespace cardswap {
 
-/// What a message is about. The agent's messages begin with it: "job NAME migration ID ...", either
-/// alone or neither; views into the message, empty where it names none.
+/// The job and the migration that a message is about. The agent's messages begin with them: "job
+/// NAME migration ID ...", or with one of the two, or with neither. Both are views into the
+/// message; a name that it does not have is empty.
 struct LogSubject {
   std::string_view job;
   std::string_view migration;

@@ -11,8 +11,8 @@
 
 namespace cardswap {
 
-/// Which migrations a list shows. What has not ended, and what somebody must still be told of, is
-/// always in it.
+/// The migrations that a list shows. It always has those that have not ended, and those that
+/// somebody must still be told of.
 struct Listing {
   static constexpr std::size_t kLimit = 500;
   static constexpr std::size_t kLimitMax = 5000;

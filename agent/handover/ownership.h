@@ -6,7 +6,8 @@
 
 namespace cardswap::handover {
 
-/// Answers for the jobs of a host from what moves from it and to it. Both outlive it.
+/// Answers for the jobs of a host, from the migrations that leave it and the reservations that
+/// arrive. Both outlive it.
 class Ownership final : public JobOwnership {
  public:
   Ownership(Migrations& migrations, Reservations& reservations)

@@ -15,9 +15,9 @@
 
 namespace cardswap::health {
 
-/// Keeps jobs off sick devices. Sources report findings, the engine decides, and the monitor has
-/// that done or, in observe mode, logs what it would do. Every event is in the journal. One thread;
-/// sources and moves are tasks of its context's group.
+/// Keeps jobs off sick devices. Sources report findings, the engine decides, and the monitor
+/// carries the decision out; in observe mode it only logs it. Every event is in the journal. One
+/// thread; sources and moves are tasks of its context's group.
 class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.

@@ -60,8 +60,8 @@ struct InstanceRecord {
   std::uint64_t step = 0;  ///< in the journal it is `saved_step`
 };
 
-/// One process of a job on this host: the one that has, or on its way here will have, its rank. Its
-/// record, and what one run of the agent knows of it and forgets when it ends.
+/// One process of a job on this host: it has one of the job's ranks, or will have it once it has
+/// arrived. It consists of a record, and of what one run of the agent knows and forgets at its end.
 ///
 /// Everybody reads the record; JobTable::note() changes it. The runtime's reports go through the
 /// functions of runtime_report.h.
@@ -105,9 +105,9 @@ class Instance {
   InstanceRecord record_;
 };
 
-/// A job as this host has it under one epoch, with those of its ranks that are here. A host may
-/// have several jobs of one uid: one that steps, a standby that arrives under the next epoch, and
-/// those that were replaced. So far each job has one rank, and so one instance.
+/// A job as this host has it under one epoch, with its ranks that are here. A host may have several
+/// jobs of one uid: one that steps, a standby that arrives under the next epoch, and replaced ones.
+/// So far each job has one rank, and so one instance.
 struct Job {
   Job() = default;
   /// The job as to_journal() wrote it. Throws Error{bad_request, corrupt}.

@@ -10,8 +10,8 @@
 
 namespace cardswap {
 
-/// Settles the record of a process that has ended: how it ended, who is told, and what becomes of
-/// it by the rule of job_restarts.h. On the agent's loop.
+/// Settles the record of a process that has ended: it finds out how the process ended, tells those
+/// who need to know, and applies the rule of job_restarts.h. On the agent's loop.
 class JobEnds {
  public:
   /// All of them outlive it.

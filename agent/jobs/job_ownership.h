@@ -5,8 +5,9 @@
 
 namespace cardswap {
 
-/// Answers whose a process of a job is, as what moves jobs knows it. The jobs ask: they know
-/// nothing of moves. On the agent's loop.
+/// Answers for a job's process what only moves know: whether it may be stopped or started again,
+/// and whether its state is in doubt. Jobs ask it, because they know nothing of moves; the
+/// handovers answer. On the agent's loop.
 class JobOwnership {
  public:
   /// What the process's record does not say of its state.

@@ -24,9 +24,9 @@ struct Arriving {
   std::string came_from;
 };
 
-/// Keeps the records of the jobs of this host, in memory and in the journal. It knows no process:
-/// whoever starts or ends one changes the record here. The address of a Job and of an Instance is
-/// stable until it is forgotten. On the agent's loop.
+/// Keeps the records of the jobs of this host, in memory and in the journal. It knows no process;
+/// code that starts or ends a process changes the record here. The address of a Job and of an
+/// Instance is stable until it is forgotten. On the agent's loop.
 class JobTable {
  public:
   /// All of them outlive it.

@@ -7,7 +7,7 @@
 
 namespace cardswap {
 
-/// What is known of a job whose end nobody saw.
+/// The last that is known of a job that ended unseen.
 struct LastSeen {
   bool host_restarted = false;
   std::int64_t booted_at_ms = 0;  ///< the host's last boot

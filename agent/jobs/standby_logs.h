@@ -10,9 +10,9 @@
 
 namespace cardswap {
 
-/// Keeps the latest logs of standbys that came to nothing, in their jobs' folders, for whoever asks
-/// why. It removes no log of a job that is known, and nothing in a folder that is not a job's.
-/// `jobs` and the configuration outlive it. On the agent's loop.
+/// Keeps the latest logs of failed standbys in their jobs' folders, so that people can find out why
+/// they failed. It removes no log of a known job, and nothing outside of jobs' folders. `jobs` and
+/// the configuration outlive it. On the agent's loop.
 class StandbyLogs {
  public:
   StandbyLogs(const Config& config, const std::list<Job>& jobs) : config_(config), jobs_(jobs) {}

@@ -42,10 +42,10 @@ class Statement {
   const std::unique_ptr<sqlite3_stmt, Finalize> raw_;
 };
 
-/// A connection to the journal's file: SQLite, in WAL and with synchronous=FULL, so that what was
-/// written is on disk when a call returns. Whatever fails is told apart from the end of what there
-/// is: each call throws Error{corrupt} where the file is damaged, and Error{io} where the disk is
-/// full or cannot be read, or somebody holds the file: that passes, and leaves it whole. One
+/// A connection to the journal's file: SQLite, in WAL mode and with synchronous=FULL, so that a
+/// write is on disk when its call returns. Errors are never taken for the end of the rows: each
+/// call throws Error{corrupt} if the file is damaged. It throws Error{io} if the disk is full or
+/// cannot be read, or if somebody else holds the file; that passes, and leaves the file whole. One
 /// thread.
 class Database {
  public:

@@ -10,9 +10,9 @@
 
 namespace cardswap {
 
-/// What the agent did by itself and why, in the journal's file: a bounded list of events, and the
-/// faults that are open now. Its file is a Database, and every call throws as that does. A row
-/// whose text is damaged is passed over, and costs no other. One thread.
+/// A bounded list of what the agent did by itself and why, and the faults that are open now, in the
+/// journal's file. The file is a Database, and every call throws as that does. A row with damaged
+/// text is skipped, and costs no other row. One thread.
 class EventLog {
  public:
   static constexpr std::size_t kRowsMax = 20'000;

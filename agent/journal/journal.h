@@ -15,13 +15,14 @@
 
 namespace cardswap {
 
-/// What the agent must not forget, on disk before it is acted on: SQLite, WAL, synchronous=FULL.
+/// Keeps the records that the agent must not forget. A record is on disk before the agent acts on
+/// it: SQLite, WAL, synchronous=FULL.
 ///
 /// A record is one JSON document under a kind and an id; a later put() replaces it. Every write
-/// throws Error{io} when it did not reach the disk, Error{corrupt} when the file is damaged, and
-/// Error{internal} when it is nothing that could be read again; then nothing has changed. A record
-/// that is damaged costs that record alone: it is set aside in the table `damaged`, and
-/// `warnings()` says so. One thread, one process.
+/// throws Error{io} if it did not reach the disk, Error{corrupt} if the file is damaged, and
+/// Error{internal} if the document could not be read again; then nothing has changed. A damaged
+/// record costs that record alone: it is set aside in the table `damaged`, and `warnings()` says
+/// so. One thread, one process.
 class Journal {
  public:
   /// What a record is of.

@@ -7,7 +7,7 @@
 
 namespace cardswap::tls {
 
-/// Gives the HTTP calls of an io_context what they prove themselves with. It is a service of that
+/// Gives the HTTP calls of an io_context their certificates and tokens. It is a service of that
 /// context, so the caller need not know of it. Without it, or without a TLS context in it, calls
 /// over TCP are plain.
 class Identity final : public boost::asio::execution_context::service {

@@ -29,8 +29,8 @@ struct DeviceInfo {
   std::uint64_t total_bytes = 0;  ///< 0: not known
 };
 
-/// What holds tensors: a cpu's memory or a GPU's. Any thread, unless a call says otherwise. Work on
-/// a device never waits for what the program gives it afterwards, and never holds it up.
+/// A CPU's memory or a GPU's, which holds tensors. Any thread, unless a call says otherwise. Work
+/// on a device never waits for work that the program submits later, and never delays it.
 ///
 /// Failures are Error{no_memory} or Error{internal} and name the call, the device and the size.
 class Device {

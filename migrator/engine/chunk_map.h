@@ -11,11 +11,12 @@
 
 namespace cardswap {
 
-/// What the target holds of each chunk: nothing that is known, or bytes with a known digest.
+/// What the target holds of each chunk: nothing known, or bytes with a known digest.
 ///
-/// Both ends keep one. The source's decides what a round sends; nothing else calls a chunk clean. A
-/// chunk is clean when the digest of the bytes *as they landed* equals the digest of the bytes now,
-/// so one that a training step tore while it was read is sent again. Pure; one thread.
+/// Both ends keep one. The source's map decides what a round sends; nothing else calls a chunk
+/// clean. A chunk is clean when the digest of the bytes *as they landed* equals the digest of the
+/// bytes now. So a chunk that a training step tore while it was read is sent again. Pure; one
+/// thread.
 class ChunkMap {
  public:
   ChunkMap() = default;

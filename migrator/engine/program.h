@@ -106,10 +106,10 @@ struct TargetOptions {
   std::vector<std::shared_ptr<Device>> devices = {};  ///< on which the program's memory is
 };
 
-/// What the parked standby is to the target engine, while the training thread is parked; must
-/// outlive the Target. Calls come one at a time. adopt() and replay() run on threads that the
-/// engine starts for them, while it serves its link and may call device_of(); the rest is called on
-/// the engine's thread.
+/// The parked standby, as the target engine sees it while the training thread is parked; it
+/// outlives the Target. Calls come one at a time. adopt() and replay() run on threads that the
+/// engine starts for them, while it serves its link and may call device_of(); all other calls come
+/// on the engine's thread.
 class TargetProgram {
  public:
   virtual ~TargetProgram() = default;

@@ -13,8 +13,8 @@
 
 namespace cardswap {
 
-/// What goes in the clear over a sealed link, and nothing else does: that something did not open.
-/// It is a message of the engines', of which the link knows no more than this.
+/// The one message that goes in the clear over a sealed link: it says that something did not open.
+/// It is a message of the engines; the link knows no more of it.
 struct ClearRefusal {
   std::vector<std::byte> message;  ///< the one that this side sends
   /// Whether a message is such a refusal. Throws Error{bad_request} for what is no message.

@@ -29,9 +29,9 @@ enum class Rehearsal : std::uint8_t { off, automatic, on, only };
 [[nodiscard]] std::string_view to_string(Rehearsal rehearsal);
 constexpr Rehearsal last_of(Rehearsal) { return Rehearsal::only; }
 
-/// What is asked of one migration: the same value in the request, in the journal, in what the
-/// source's runtime is told and in its engine. An option is a member here with its line in
-/// fields(), a flag of the command (agent/cli/migration_options.cpp), and the code that acts on it.
+/// The options of one migration: the same value in the request, in the journal, in the order to the
+/// source's runtime and in its engine. An option is a member here with its line in fields(), a flag
+/// of the command (agent/cli/migration_options.cpp), and the code that acts on it.
 struct MigrationSpec {
   std::string job;
   std::string to;  ///< HOST[:PORT]/DEVICE

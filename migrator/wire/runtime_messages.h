@@ -64,8 +64,8 @@ struct Hello {
   std::uint64_t network = 0;  ///< inode of its network namespace; 0: not known
   bool operator==(const Hello&) const = default;
 };
-/// What keeps a job from being moved: what it steps or keeps and does not track, a value that
-/// cannot be saved.
+/// Something that keeps a job from being moved: an optimizer or a state that is not tracked, or a
+/// value that cannot be saved.
 struct Obstacle {
   std::string what;     ///< "optimizer of type torch::optim::AdamW is stepped but not tracked"
   std::string hint;     ///< what the program's author can do

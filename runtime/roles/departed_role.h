@@ -8,10 +8,10 @@
 
 namespace cardswap {
 
-/// This process as one that CRIU dumps: its memory is with a keeper until it is taken back here, or
+/// This process as one that CRIU dumps. Its memory is with a keeper, until it is taken back here or
 /// found again where the process was restored.
 ///
-/// On the channel's thread; what touches the memory it does on the training thread, which stands.
+/// On the channel's thread, except that it touches the memory on the training thread, which stands.
 /// The table says which of this is done.
 class DepartedRole {
  public:

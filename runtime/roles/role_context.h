@@ -18,19 +18,20 @@
 
 namespace cardswap {
 
-/// What the roles of one trainer share, and the one place in which its TrainerSide changes.
+/// The parts that the roles of one trainer share, and the one place in which its TrainerSide
+/// changes.
 ///
-/// Three threads come here: the channel's with its agent's words, the training thread with the
-/// gate's hooks, and an engine's with its events. `mutex` is held around each change of the side
-/// and of what a role keeps for the new state, so that nobody sees one without the other. The
-/// gate's calls and the line's send may be made with it held: they take no lock that waits for this
-/// one. An engine is never destroyed with it held: its thread may be waiting for it.
+/// Three threads come here: the channel's with its agent's messages, the training thread with the
+/// gate's hooks, and an engine's with its events. Hold `mutex` around each change of the side,
+/// together with the role's own change for the new state, so that nobody sees one without the
+/// other. The gate's calls and the channel's send may be made with it held: they take no lock that
+/// waits for this one. Never destroy an engine with it held: the engine's thread may be waiting for
+/// it.
 ///
-/// Nothing of the program is called with it held, nor is anything copied, so that an agent's word
-/// waits for neither: whoever looks at the program notes with the mutex what for, looks without it,
-/// and with the mutex again publishes what was seen, unless the migration is over by then.
-/// tracker() and relocator() are the ways to the program; clang refuses them where the mutex is
-/// held.
+/// Never call or copy anything of the program with it held, so that an agent's message waits for
+/// neither. Code that looks at the program takes the mutex to note its reason, looks without the
+/// mutex, and takes it again to publish the result, unless the migration is over by then. tracker()
+/// and relocator() are the ways to the program; clang refuses them where the mutex is held.
 class RoleContext {
  public:
   /// The line to the agent, on the channel's thread but for `send`, which any thread calls.

@@ -13,8 +13,8 @@
 
 namespace cardswap {
 
-/// This process as the source of a migration: when its engine begins, what that sees at each
-/// boundary, how the trainer comes to stand for it, and how it is let go.
+/// This process as the source of a migration. It starts the engine, shows it the state at each
+/// boundary, brings the trainer to a stand for it, and lets the trainer go.
 ///
 /// The table says which of this is done; nothing here looks at the state to decide it. The engine's
 /// thread calls the SourceProgram and its events.

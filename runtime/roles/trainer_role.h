@@ -15,10 +15,10 @@ namespace cardswap {
 
 /// This process's part in migrations: the source of one at a time, or what its first one came to.
 ///
-/// Tells each word to the side and lets a role do what that asks for. Called by the channel's
-/// thread (agent messages), by the training thread (the gate's hooks) and, through the roles, by an
-/// engine's thread. Takes the mutex for what a role does with it held, and asserts that for clang,
-/// which does not see that the role's context is the one here.
+/// It tells each message to the side, and lets a role carry out the answer. The channel's thread
+/// calls it (agent messages), the training thread (the gate's hooks) and, through the roles, an
+/// engine's thread. It takes the mutex for the calls to a role that need it, and asserts that for
+/// clang, which does not see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,

@@ -10,11 +10,11 @@
 
 namespace cardswap {
 
-/// A trainer in a handover: obeys its agent, and decides nothing.
+/// A trainer in a handover: it obeys its agent, and decides nothing.
 ///
-/// A value, like SourceSide and TargetSide: words in, what is to be done out, no I/O, no threads. A
-/// word that has no rule in a state (a late one, a second one, one of another migration) changes
-/// nothing and asks for nothing. Whoever does what it asks for tells it what became of that.
+/// A value, like SourceSide and TargetSide: words in, orders out, no I/O, no threads. A word that
+/// has no rule in a state (a late one, a second one, one of another migration) changes nothing and
+/// asks for nothing. The caller carries the orders out, and tells this side the result.
 class TrainerSide {
  public:
   explicit TrainerSide(std::span<const TrainerRule> rules = kTrainerRules) : rules_(rules) {}

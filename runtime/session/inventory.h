@@ -12,9 +12,9 @@
 
 namespace cardswap {
 
-/// What a job's state consists of, told to people, and what it lacks: an optimizer that is stepped
-/// and not tracked, a parameter that nobody tracks, a value that cannot be saved. A job with such
-/// an obstacle trains as ever and is not moved. Training thread only.
+/// The parts of a job's state, told to people, and the gaps in it: an optimizer that steps and is
+/// not tracked, an untracked parameter, a value that cannot be saved. A job with such an obstacle
+/// trains as ever and is not moved. Training thread only.
 class Inventory {
  public:
   using Describe = SteppedOptimizer (*)(const void* optimizer);

@@ -11,13 +11,13 @@
 
 namespace cardswap {
 
-/// Observes each gradient as soon as a backward pass has accumulated it, by a hook behind the node
-/// that does so. It gives the gradients that an optimizer's step will read next to a sink.
+/// Observes each gradient as soon as a backward pass has accumulated it, by a hook behind the
+/// accumulating node. It gives a sink the gradients that an optimizer's step will read next.
 ///
 /// Of several accumulations in a step only the last one is right, so a parameter's gradient is
-/// given after as many accumulations as the step before had. The sink finds what is wrong
-/// nevertheless or changed later. Only dense gradients in the host's memory are given. Hooks run on
-/// whatever threads compute gradients; everything else is called on the training thread.
+/// given after as many accumulations as the step before had. The sink finds a gradient that is
+/// wrong nevertheless or changes later. Only dense gradients in the host's memory are given. Hooks
+/// run on whatever threads compute gradients; everything else is called on the training thread.
 class GradientHooks {
  public:
   using Sink = ReplayableOptimizer::GradientSink;

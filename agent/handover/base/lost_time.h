@@ -19,9 +19,9 @@ struct FirstStepsReport {
   bool over = false;            ///< no other follows
 };
 
-/// What both runtimes told of the steps of a job that moves: the source's of those from the request
-/// on, the target's of its first ones, and between them the step that crosses from one to the
-/// other. A value of the source's agent.
+/// The steps of a job that moves, as both runtimes timed them. The source's runtime tells those
+/// from the request on, the target's tells its first ones; between them lies the step that crosses
+/// over. A value of the source's agent.
 struct LostTime {
   bool has_report = false;          ///< by the source's runtime
   Lateness lateness;                ///< of the steps there

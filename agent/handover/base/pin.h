@@ -20,8 +20,8 @@ class Pinnable {
   std::size_t workers_ = 0;
 };
 
-/// One coroutine's hold on the task that it works on, which is in memory and counts it until the
-/// hold is gone. It lives in the coroutine's frame. Owners of the task: whoever made it, and these.
+/// One coroutine's hold on its task: it keeps the task in memory and counts as one worker. It lives
+/// in the coroutine's frame. Owners of the task: its maker, and the pins.
 template <class Task>
 class Pin {
  public:

@@ -20,14 +20,13 @@
 
 namespace cardswap {
 
-/// Keeps what one side of a handover has records of, in memory and in the journal: what runs, and
-/// for a while what is over.
+/// Keeps the records of one side of a handover, in memory and in the journal: those of running
+/// handovers, and for a while those of ended ones.
 ///
-/// What is over is forgotten by count and age (retention.h), here and in the journal, but not while
-/// it is needed or in use, or somebody waits for its next change; until then an address stays what
-/// it is. `Traits` says of an item what
-/// the list must know: kKind, kName, id_of(), instances_of(), is_needed(), ended_at_ms() and
-/// maker_of(). One thread.
+/// Ended records are forgotten by count and age (retention.h), here and in the journal. A record
+/// stays while it is needed or in use, and while a coroutine waits for its next change; until then
+/// its address is stable. `Traits` tells the list what it must know of an item: kKind, kName,
+/// id_of(), instances_of(), is_needed(), ended_at_ms() and maker_of(). One thread.
 template <class Item, class Traits>
 class RecordList {
  public:

@@ -9,9 +9,9 @@
 
 namespace cardswap {
 
-/// How long what is over is remembered, here and in the journal: the latest `count` and whatever
-/// ended within `least`, since the other side may still ask about it, but nothing for longer than
-/// `most` and no more than `count_most` in all.
+/// How long ended records are remembered, here and in the journal. The latest `count` stay, and all
+/// that ended within `least`, since the other side may still ask about them. None stays longer than
+/// `most`, and no more than `count_most` stay in all.
 struct Retention {
   std::size_t count = 1000;
   std::chrono::milliseconds least = std::chrono::hours(1);

@@ -7,7 +7,7 @@
 
 namespace cardswap::handover {
 
-/// The other side's agent. What is sent may be lost; what it answers is an event of its own, later.
+/// The other side's agent. A message to it may be lost; its answer is an event of its own, later.
 class Peer {
  public:
   virtual ~Peer() = default;

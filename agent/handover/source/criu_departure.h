@@ -8,11 +8,12 @@
 
 namespace cardswap {
 
-/// Moves the process of one transfer by CRIU, from equal digests of what was sent ahead to the
-/// process at the target, and brings it back from any point of that.
+/// Moves the process of one transfer by CRIU. It begins when the digests of the memory that was
+/// sent ahead are equal, and ends with the process at the target; it can bring the process back at
+/// any point in between.
 ///
-/// Where a job's program starts anew at the target there is nothing to do: then what ends a
-/// departure does nothing. Owned by MigrationTask, one a transfer; one thread.
+/// It does nothing where a job's program starts anew at the target. Owned by MigrationTask, one a
+/// transfer; one thread.
 class CriuDeparture {
  public:
   /// All of them outlive it.

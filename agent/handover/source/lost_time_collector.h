@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// Hears what the two sides tell of the steps that a move made late, also when the migration is
-/// over: the steps after it are its own too.
+/// Collects how late a move made the job's steps, as both sides tell it. It goes on after the
+/// migration is over, because the steps after it count too.
 ///
 /// Owned by MigrationTask; one thread.
 class LostTimeCollector {

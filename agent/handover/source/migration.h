@@ -17,13 +17,13 @@ namespace cardswap {
 
 class Instance;
 
-/// A migration as the source's agent runs it: its record, a Transfer for each rank of the job that
-/// moves, and what one run of the agent knows of it and forgets when it ends.
+/// A migration as the source's agent runs it. It has the record, a Transfer for each rank of the
+/// job, and what one run of the agent knows and forgets at its end.
 ///
-/// Everybody reads the record, and two write it. What decides changes as a whole: SourceExecutor
-/// writes a copy of record() and transfer_records(), and has it kept when the disk has taken it.
-/// What only tells how it goes is changed by MigrationList::note(), and is on disk with the next
-/// record.
+/// Everybody reads the record; two classes write it. SourceExecutor changes what decides, as a
+/// whole: it writes a copy of record() and transfer_records(), and keeps the copy once the disk has
+/// taken it. MigrationList::note() changes what only tells how it goes, and that is on disk with
+/// the next record.
 class Migration {
  public:
   /// The migration as it is asked for, or as a former agent left it.

@@ -12,11 +12,11 @@
 
 namespace cardswap {
 
-/// Makes a migration's first record of what is asked for, or says why there can be none.
+/// Makes a migration's first record from a request, or says why there can be none.
 ///
-/// Finds out too which agent a destination means: an address as people write it, or a host's own
-/// name as `cardswap jobs` prints it. Starts nothing. Owned by Migrations; one thread; it outlives
-/// its calls.
+/// It also finds the agent that a destination means: an address as people write it, or a host's own
+/// name as `cardswap jobs` prints it. It starts nothing. Owned by Migrations; one thread; it
+/// outlives its calls.
 class MigrationIntake {
  public:
   MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,

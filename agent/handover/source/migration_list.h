@@ -35,8 +35,9 @@ struct MigrationTraits {
 
 /// Keeps the migrations by which this agent's jobs leave (RecordList).
 ///
-/// Knows no peer and no trainer. A caller that waits and is no task that works on one looks its one
-/// up again. Owned by Migrations; one thread. What the disk refuses is an Error{io}.
+/// It knows no peer and no trainer. A task may hold on to the migration that it works on; any other
+/// caller looks its migration up again after each wait. Owned by Migrations; one thread. Throws
+/// Error{io} when the disk refuses.
 class MigrationList : public RecordList<Migration, MigrationTraits> {
  public:
   MigrationList(const Config& config, Journal& journal, Callbacks callbacks)

@@ -17,7 +17,7 @@
 
 namespace cardswap {
 
-/// What of a migration's record tells how it goes, and decides nothing of it.
+/// The part of a migration's record that tells how it goes and decides nothing.
 struct MigrationNotes {
   std::optional<MigrationResult> result;  ///< none while it runs
   std::optional<Error> error;

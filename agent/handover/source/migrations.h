@@ -20,13 +20,13 @@
 
 namespace cardswap {
 
-/// The door to the migrations by which this agent's jobs leave: what the API, operators, targets in
-/// doubt and runtimes say goes to the one that it is about.
+/// The door to the migrations by which this agent's jobs leave. The API, operators, targets in
+/// doubt and runtimes speak to it, and it passes each word on to the right migration.
 ///
-/// Behind it, MigrationList keeps them, MigrationIntake takes in new ones, and a MigrationTask
-/// works on each, with TargetLinks to its target. What it shows of them is to be read: what is to
-/// become of one is asked for here. Owned by the agent; one thread. A caller that waits looks its
-/// migration up again.
+/// Behind it, MigrationList keeps the migrations, MigrationIntake takes in new ones, and a
+/// MigrationTask works on each, with TargetLinks to its target. Callers read the migrations that it
+/// shows, and ask here for every change. Owned by the agent; one thread. A caller that waits looks
+/// its migration up again.
 class Migrations {
  public:
   /// `forgetting` is told of one that is over before it is forgotten.

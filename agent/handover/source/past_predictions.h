@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// The way that a job goes. What a prediction leaves out, such as a slow disk's journal or a
-/// standby's cold caches, it leaves out each time of the same way.
+/// The way that a job goes. A prediction leaves the same things out each time on the same way, such
+/// as a slow disk's journal or a standby's cold caches.
 struct Route {
   std::string from;  ///< host
   std::string to;
@@ -31,9 +31,9 @@ struct CorrectedPrediction {
   std::uint32_t moves = 0;  ///< that it was corrected by; 0: it was not
 };
 
-/// What was predicted of earlier moves against what they were, for each route, and the correction
-/// that follows: the median of the ratios, because one move that met a busy machine says nothing of
-/// the next. Pure but for its own lists; bounded.
+/// Compares the predictions of earlier moves with what happened, for each route, and gives the
+/// correction of the next prediction: the median of the ratios, because one move on a busy machine
+/// says nothing of the next. Pure but for its own lists; bounded.
 class PastPredictions {
  public:
   static constexpr std::size_t kMovesKept = 16;   ///< of a route, the latest

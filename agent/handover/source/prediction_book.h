@@ -11,9 +11,9 @@ namespace cardswap {
 /// Keeps this agent's PastPredictions in a file of its data folder, so that a restarted agent
 /// predicts as well as the one before it.
 ///
-/// Nothing depends on it: a file that is damaged, half written or somebody else's is set aside as
-/// <file>.damaged and told in the log, and one that cannot be written is told once; the agent goes
-/// on with what it has in memory. Owned by Migrations; one thread.
+/// Nothing depends on the file. One that is damaged, half written or somebody else's is set aside
+/// as <file>.damaged, and the log says so. If the file cannot be written, the log says so once, and
+/// the agent goes on with what it has in memory. Owned by Migrations; one thread.
 class PredictionBook {
  public:
   /// `host`: this agent's, from which its jobs leave.

@@ -10,8 +10,8 @@
 
 namespace cardswap {
 
-/// What the parts of a migration under way turn to: its one door, its limits, its end.
-/// MigrationTask is it; its parts live as long as that. One thread.
+/// What the parts of a migration under way share: its one door, its limits, its end. MigrationTask
+/// implements it and outlives the parts. One thread.
 class RunningMigration {
  public:
   using Deadline = std::chrono::steady_clock::time_point;

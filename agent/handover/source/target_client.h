@@ -21,13 +21,13 @@ struct TargetAnswer {
   bool forced_to_target = false;       ///< by an operator there
 };
 
-/// Asks a target's agent for what a handover needs of it: a place, its state, that it takes the
-/// grant, that it drops the place.
+/// Makes the calls of a handover to a target's agent: reserve a place, ask for its state, grant,
+/// drop.
 ///
-/// The only code that knows the paths and the JSON of these calls; it knows no migration. Lines
-/// stay open between calls, but for what may not be done twice. Each call throws Error: what that
-/// agent refuses with, Code::unreachable or timed_out, and Code::protocol_mismatch for what is no
-/// answer. Owned by Migrations; one thread; it outlives its calls.
+/// No other code knows the paths and the JSON of these calls; this one knows no migration.
+/// Connections stay open between calls, except for a call that must not be made twice. Each call
+/// throws Error: the agent's refusal, Code::unreachable or timed_out, or Code::protocol_mismatch
+/// for an answer that cannot be read. Owned by Migrations; one thread; it outlives its calls.
 class TargetClient {
  public:
   /// One place: the agent that holds it, the migration's id, and the epoch that it is for.

@@ -16,9 +16,9 @@ namespace cardswap {
 /// Talks with the target's agent about one transfer: each message is a call, each answer an event
 /// of the migration.
 ///
-/// What was heard is noted in the transfer's TargetContact. An answer that cannot be, and an agent
-/// that is lost, give the migration up before its commit; after it they decide nothing. Owned by
-/// TargetLinks; one thread.
+/// It notes what it hears in the transfer's TargetContact. Before the commit, an impossible answer
+/// or a lost agent gives the migration up; after it they decide nothing. Owned by TargetLinks; one
+/// thread.
 class TargetLink {
  public:
   /// All of them outlive it.

@@ -31,10 +31,10 @@ struct TimelineSample {
 /// The sample that the engine's figures make.
 [[nodiscard]] TimelineSample sample_of(const MigrationStats& stats);
 
-/// How a migration went, in at most kSamplesMax samples however long it takes: when they are full
-/// their interval doubles and what is then too close goes. The first and the latest sample are
-/// always there, and the first of a state or phase as long as those alone do not fill it. A value;
-/// one thread.
+/// How a migration went, in at most kSamplesMax samples however long it takes. When they are full,
+/// the interval between them doubles, and samples that are then too close go. The first and the
+/// latest sample always stay, and so does the first of each state or phase while those alone do not
+/// fill the timeline. A value; one thread.
 class Timeline {
  public:
   static constexpr std::size_t kSamplesMax = 600;

@@ -41,12 +41,12 @@ struct TargetContact {
   }
 };
 
-/// One rank of a job on its way from a process here to one at the target: its record, and what one
-/// run of the agent hears of its two ends and forgets when it ends. What is decided
-/// is its migration's, for all ranks at once.
+/// One rank of a job on its way from a process here to one at the target. It has the record, and
+/// what one run of the agent hears of the two ends and forgets at its end. The migration decides,
+/// for all ranks at once.
 ///
-/// Everybody reads the record. MigrationList::note() changes it, and with its migration's state
-/// SourceExecutor does.
+/// Everybody reads the record. MigrationList::note() changes it, and so does SourceExecutor,
+/// together with the migration's state.
 class Transfer {
  public:
   explicit Transfer(TransferRecord record) : record_(std::move(record)) {}

@@ -30,7 +30,8 @@ constexpr CriuPhase last_of(CriuPhase) { return CriuPhase::restoring; }
 /// "dumping".
 [[nodiscard]] std::string_view to_string(CriuPhase phase);
 
-/// What the journal holds of one rank on its way: what moves, how far that is, and what it took.
+/// The journal's record of one rank on its way: what moves, how far it has come, and how long it
+/// took.
 struct TransferRecord {
   std::uint32_t rank = 0;
   std::string instance;  ///< of the source's process

@@ -14,7 +14,7 @@ namespace cardswap {
 /// Open places of one agent, by its certificate: a drain of a large host needs a few dozen at once.
 inline constexpr std::size_t kReservationsMax = 64;
 
-/// What a host has and what is asked of it.
+/// A host's state, and the place that is asked of it.
 struct AdmissionRequest {
   std::string job;
   std::string device;
@@ -40,10 +40,10 @@ struct Admission {
 /// Decides whether this job may come here. Pure.
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
 
-/// Who asks for a place, as far as that is known. A caller with a certificate is the certificate's
-/// host: where `from` has another name, it says too whose certificate it is. Its agent is asked for
-/// the decision at an address of the certificate, or at the one that the call came from. A caller
-/// without one says both itself.
+/// The agent that asks for a place, as far as it is known. A caller with a certificate is the
+/// certificate's host; if `from` names another, it also names the certificate. The agent is asked
+/// for the decision at an address of the certificate, or at the one that the call came from. A
+/// caller without a certificate names host and address itself.
 struct Requester {
   std::string from;      ///< for people
   std::string from_api;  ///< host:port; or empty

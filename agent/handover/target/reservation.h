@@ -14,12 +14,13 @@
 
 namespace cardswap {
 
-/// A place that this host holds for a job on its way in: its record, and what one run of the agent
-/// knows of it and forgets when it ends.
+/// A place that this host holds for a job on its way in. It has the record, and what one run of the
+/// agent knows and forgets at its end.
 ///
-/// Everybody reads the record, and two write it. What decides changes as a whole: TargetExecutor
-/// writes a copy of record(), and has it kept when the disk has taken it. What only tells how it
-/// goes is changed by ReservationList::note(), and is on disk with the next record.
+/// Everybody reads the record; two classes write it. TargetExecutor changes what decides, as a
+/// whole: it writes a copy of record(), and keeps the copy once the disk has taken it.
+/// ReservationList::note() changes what only tells how it goes, and that is on disk with the next
+/// record.
 class Reservation {
  public:
   /// The place as a former agent left it: what came by CRIU has arrived.

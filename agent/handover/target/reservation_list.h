@@ -35,9 +35,9 @@ struct ReservationTraits {
 
 /// Keeps the places that this host holds, or held, for jobs on their way in (RecordList).
 ///
-/// Knows no peer and no standby. One is in use while the job that came by it lives here, too. A
-/// caller that waits and is no task that works on one looks its one up again. Owned by
-/// Reservations; one thread. What the disk refuses is an Error{io}.
+/// It knows no peer and no standby. A place is in use while its job lives here, too. A task may
+/// hold on to the place that it works on; any other caller looks its place up again after each
+/// wait. Owned by Reservations; one thread. Throws Error{io} when the disk refuses.
 class ReservationList : public RecordList<Reservation, ReservationTraits> {
  public:
   ReservationList(const Config& config, Journal& journal, Callbacks callbacks)

@@ -23,13 +23,13 @@ namespace cardswap {
 /// null: it began here, or that is not known any more.
 [[nodiscard]] bool may_restart(const Instance& instance, const Reservation* brought_by);
 
-/// The door to the places of jobs that arrive here: what sources, operators, standbys and the
-/// kernel say goes to the one that it is about.
+/// The door to the places of jobs that arrive here. Sources, operators, standbys and the kernel
+/// speak to it, and it passes each word on to the right place.
 ///
-/// Behind it, ReservationList keeps them, ReservationCheck finds out whether there may be a new
-/// one, and a ReservationTask works on each, with a SourceLink to its source. What it shows of them
-/// is to be read: what is to become of one is asked for here. Owned by the agent; one thread. A
-/// caller that waits looks its place up again.
+/// Behind it, ReservationList keeps the places, ReservationCheck finds out whether there may be a
+/// new one, and a ReservationTask works on each, with a SourceLink to its source. Callers read the
+/// places that it shows, and ask here for every change. Owned by the agent; one thread. A caller
+/// that waits looks its place up again.
 class Reservations {
  public:
   /// A source gives up after two minutes.

@@ -10,10 +10,11 @@
 
 namespace cardswap {
 
-/// Talks with the source's agent about one place: what was decided, and what became of the job.
+/// Talks with the source's agent about one place: it asks for the decision, and tells the source of
+/// a job that an operator took here.
 ///
-/// What is no decision of its migration decides nothing: it is asked again, for as long as it
-/// takes. Owned by ReservationTask; one thread.
+/// Only a decision of this very migration counts: after any other answer it asks again, for as long
+/// as it takes. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
   /// `scope` outlives it.

@@ -12,11 +12,11 @@
 
 namespace cardswap {
 
-/// Carries out what follows from an event at the target: on disk first, then to the standby and the
-/// source. The one door through which the state of a place changes.
+/// Carries out the effects of an event at the target: on disk first, then to the standby and the
+/// source. The state of a place changes through this door only.
 ///
-/// Each apply() throws the disk's refusal; then nothing of it has happened. What else of the record
-/// goes with a change of state, `beside`, is in memory when it is on disk too, and nowhere where
+/// Each apply() throws the disk's refusal, and then nothing has happened. `beside` changes other
+/// fields of the record together with the state: in memory once they are on disk, and not at all if
 /// the state does not change. Owned by ReservationTask; one thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:

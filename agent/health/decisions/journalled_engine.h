@@ -13,8 +13,8 @@
 
 namespace cardswap::health {
 
-/// The engine with a clock and a disk: sources report to it, and what it tells and what is open is
-/// in the journal's file. One thread.
+/// The decision engine with a clock and a disk. Sources report to it; it writes the engine's events
+/// and open faults into the journal's file. One thread.
 class JournalledEngine {
  public:
   /// Takes up the open faults and the guards that a former agent left in `file`.

@@ -9,8 +9,9 @@
 
 namespace cardswap {
 
-/// What the planner makes of what a migration has measured: what a freeze would cost now, how late
-/// steps are until then, and when a freeze is offered to the program. The engine's thread.
+/// Predicts from a migration's measurements, by the planner's rules: what a freeze would cost now,
+/// and how late steps are until then. It also offers the freeze to the program. The engine's
+/// thread.
 class DowntimeForecast {
  public:
   /// All outlive this. `link` and `digest_rate`, bytes a second, are asked at each prediction;

@@ -11,10 +11,10 @@
 
 namespace cardswap {
 
-/// Copies of gradients that come ahead of their update log's entry: of which parameters they are
-/// wanted, which are held, and which wait for the engine. One a parameter is held at a time, by a
-/// number of its own, from before it is made until its entry or the engine lets go of it. One
-/// thread at a time.
+/// Copies of gradients that come ahead of their update log's entry. It knows for which parameters
+/// copies are wanted, which copies are held, and which wait for the engine. A parameter has one
+/// copy at a time, under a number of its own; the copy is held from before it is made until the
+/// entry or the engine releases it. One thread at a time.
 class EarlyCopies {
  public:
   /// Wants those of these parameters from now on: one truth a ParameterId.

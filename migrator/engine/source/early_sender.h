@@ -12,11 +12,11 @@
 
 namespace cardswap {
 
-/// Sends gradients while the step that makes them is still computed, and finds out at its entry
-/// what became of them: unchanged, multiplied by a factor, or others, which are sent again whole.
+/// Sends gradients while their step is still computed. At the step's entry it finds out whether
+/// each one is unchanged, was multiplied by a factor, or has other bytes and is sent again whole.
 ///
-/// A copy is what is sent, and what the entry's bytes are held against: nothing is taken from what
-/// says that a tensor did not change. A parameter whose gradients were sent in vain a few times is
+/// It sends a copy, and compares the entry's bytes with that copy: no flag or version is trusted to
+/// say that a tensor did not change. A parameter whose gradients were sent in vain a few times is
 /// not sent early any more. The engine's thread.
 class EarlySender {
  public:

@@ -4,10 +4,10 @@
 
 namespace cardswap {
 
-/// What is to be expected of the next step's gradients: how many bytes they are, and how many of
-/// them are left when the step's entry is there, because the others went ahead of it. Both are
-/// judged by the steps before: what grows is believed at once, what shrinks slowly. A step may have
-/// several entries, one behind another, which count together. Pure; one thread.
+/// Predicts the next step's gradients: how many bytes they are, and how many of those will be left
+/// when the step's entry comes, because the others went ahead of it. Both follow the steps before:
+/// growth is believed at once, a decrease slowly. A step may have several entries, one behind
+/// another, which count together. Pure; one thread.
 class GradientForecast {
  public:
   /// Notes an entry: the bytes of its gradients, and how many of these went ahead of it.

@@ -13,9 +13,9 @@
 
 namespace cardswap {
 
-/// Ships the update log of a replay: sends each entry with the gradients of the shards that the
-/// target follows, lets go of what the target has replayed, and bounds what waits. The engine's
-/// thread.
+/// Ships the update log of a replay. It sends each entry with the gradients of the shards that the
+/// target follows, releases the entries that the target has replayed, and bounds the waiting ones.
+/// The engine's thread.
 class LogShipper {
  public:
   /// All outlive this.

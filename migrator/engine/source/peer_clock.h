@@ -7,9 +7,9 @@
 
 namespace cardswap {
 
-/// How far the target's steady_clock is from this host's, by what it answers to pings. The quickest
-/// answer tells most: the least that can hide in it is waiting. An answer counts for a ping that
-/// waits for one, so a target cannot set this clock by a time that nobody sent. Pure; one thread.
+/// The offset of the target's steady_clock from this host's, found by pings. The quickest answer
+/// counts, because the least waiting can hide in it. An answer counts only for a ping that waits
+/// for one, so a target cannot set this clock by a time that nobody sent. Pure; one thread.
 class PeerClock {
  public:
   /// A ping left, at `now_ns` of this host's clock, which it carries.

@@ -11,9 +11,9 @@ namespace cardswap {
 /// engine's thread, before the context connects.
 [[nodiscard]] bool decide_on_rehearsal(SourceContext& source);
 
-/// The rehearsal of one step: both sides hold the state of one step, and nobody may commit it; they
-/// take the next one, and what that left is compared. The job's agent has not been told that it is
-/// frozen. The engine's thread; one call after the other, each throws as PeerConnection does.
+/// The rehearsal of one step. Both sides hold the state of one step, and neither may commit it;
+/// both take the next step, and their results are compared. The job's agent has not heard of a
+/// freeze yet. The engine's thread; one call after the other, each throws as PeerConnection does.
 class RehearsalRun {
  public:
   /// `source` outlives this.

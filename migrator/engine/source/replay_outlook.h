@@ -38,7 +38,7 @@ struct EarlierLooks {
   bool limit_was_judged = false;
 };
 
-/// What is to be expected of a replay, and what is to be done about it.
+/// A prediction of how a replay goes on, and advice that follows from it.
 struct ReplayOutlook {
   /// What is to be done.
   enum class Advice : std::uint8_t {

@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// What a replay tells people of shards that went another way than planned: those that came while
-/// others were replayed, and those that go by rounds. A shard is named after a region. Pure.
+/// Tells people which shards went another way than planned: those that appeared during the replay,
+/// and those that go by rounds. A shard is named after a region. Pure.
 class ReplayReport {
  public:
   void add_late(const std::string& region) { add(late_, late_names_, region); }

@@ -10,7 +10,7 @@
 
 namespace cardswap {
 
-/// What a source that replays knows of each shard: which regions are its own, since when the target
+/// The shards of a source that replays. It knows each shard's regions, since when the target
 /// follows it, and whether it goes by digests instead.
 ///
 /// A unit keeps its index for good. A shard that gains or loses a region, as with a parameter's

@@ -44,8 +44,7 @@ struct FreezeTimes {
   double verify_ms = 0;
 };
 
-/// What a migration knows of itself: the statistics that it reports, summed of what each of its
-/// parts says. The engine's thread.
+/// Collects the statistics of a migration from its parts, and reports them. The engine's thread.
 class StatsReporter {
  public:
   using Clock = std::chrono::steady_clock;

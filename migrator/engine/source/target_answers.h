@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// What the target has answered, the latest of each kind. A value: whoever waits for an answer
-/// resets it before the question.
+/// The target's answers, the latest of each kind. A value: reset an answer before you ask for it
+/// and wait.
 struct TargetAnswers {
   std::optional<std::uint32_t> accepted;  ///< in how many chunks it cuts the layout
   bool multiplies = false;                ///< Accept::multiplies

@@ -17,10 +17,10 @@
 
 namespace cardswap {
 
-/// Receives a state into a program's memory: takes the source's layout, says where each chunk
-/// belongs, and digests what landed. Knows no link: whoever has one feeds it headers, and sends
-/// what it answers. Memory that the program has dropped stays while a chunk may still land there.
-/// The engine's thread; digests are taken on others.
+/// Receives a state into a program's memory: it takes the source's layout, gives each chunk its
+/// place, and digests what landed. It knows no link: its caller feeds it headers and sends its
+/// answers. Memory that the program has dropped stays while a chunk may still land there. The
+/// engine's thread; digests are taken on others.
 class StateReceiver {
  public:
   /// `wake` is called from other threads when there is something to do. `serve` is called again and

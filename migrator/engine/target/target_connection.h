@@ -22,12 +22,11 @@
 
 namespace cardswap {
 
-/// The target's connection to its source: admits the one that has the token, and does what it asks
-/// for in one order, whatever came together.
+/// The target's connection to its source. It admits the source that has the token, and carries out
+/// the source's orders in one fixed order, whatever came together.
 ///
-/// Events of the link only note what came; run() acts on it. Exceptions are the places for
-/// payloads and an update's memory, which its gradients need at once. The engine's thread; wake()
-/// any.
+/// Events of the link only note what came; run() acts on it. The places of payloads and the memory
+/// of an update are made at once, because gradients need them. The engine's thread; wake() any.
 class TargetConnection final : private LinkListener {
  public:
   /// Listens when it returns. Throws Error{io} when the address cannot be bound. All outlive this.

@@ -14,12 +14,12 @@ namespace cardswap::ucx {
 [[nodiscard]] std::vector<sock_filter> filter_for(const std::string& addresses);
 
 /// Keeps strangers from the sockets on which UCX listens: one for each interface, and one for
-/// connections. UCX parses what reaches them before any code of ours sees it, and some of that ends
-/// the process.
+/// connections. UCX parses whatever reaches them before any code of ours sees it, and some input
+/// ends the process.
 ///
-/// Make the filter before UCX begins to listen. attach() then filters each socket that listens
-/// since, those of the program itself among them. It leaves the process's older sockets alone.
-/// Where the kernel takes no filter, everybody may come, as without one.
+/// Make the filter before UCX begins to listen. attach() then filters each socket that has begun to
+/// listen since, those of the program itself included, and leaves older ones alone. Where the
+/// kernel takes no filter, everybody may come, as without one.
 class PeerFilter {
  public:
   /// Lets `addresses` in and nobody else; empty: does nothing.

@@ -73,8 +73,8 @@ struct cardswap_gradient {
   uint64_t token;  ///< of capture(): what is released when the memory is not read any more
 };
 
-/// What a tracked thing does; null: it has nothing to do there. `self` is what cardswap_track() was
-/// given. Each gives 0, or fails with cardswap_fail().
+/// The callbacks of a tracked thing; null: it has nothing to do there. `self` is the pointer that
+/// cardswap_track() was given. Each returns 0, or fails with cardswap_fail().
 struct cardswap_callbacks {
   size_t size;     ///< sizeof(struct cardswap_callbacks), as the caller knows it
   uint64_t flags;  ///< CARDSWAP_LOADS_LAST or 0

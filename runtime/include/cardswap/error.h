@@ -36,8 +36,8 @@ enum class Code : std::uint8_t {
 /// "bad_request" and so on.
 [[nodiscard]] std::string_view to_string(Code code);
 
-/// What Cardswap throws, here and inside: `failure` says what failed, on what; `hint` says what to
-/// do (may be empty). A value; copies share nothing.
+/// The exception of Cardswap, here and inside: `failure` says what failed, on what; `hint` says
+/// what to do (may be empty). A value; copies share nothing.
 class Error : public std::exception {
  public:
   Error(Code code, std::string failure, std::string hint = {});

@@ -27,17 +27,17 @@ namespace cardswap {
 /// next step or boundary, on any thread, does not return (Session::step).
 enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
 
-/// A job's connection to Cardswap: what its state consists of, and where a step ends.
+/// A job's connection to Cardswap: it knows the job's state, and where a step ends.
 ///
 /// Without an agent's environment (CARDSWAP_SOCKET) every call is inert. open() and track() throw
-/// std::exceptions, an Error most of them, that say what is wrong with the set-up; after them
-/// nothing is thrown into the loop: a migration that fails is the agent's news. One session a
-/// process, used by the thread that runs the training loop, which must be the main thread in a
-/// standby.
+/// std::exceptions, most of them an Error, that say what is wrong with the set-up; after them
+/// nothing is thrown into the loop: a failed migration is the agent's news. One session a process,
+/// used by the thread that runs the training loop, which must be the main thread in a standby.
 ///
 /// A process that is not the job takes no step as the job. Once the job has moved, step() and
-/// step_boundary() do not return: the agent ends the process, and a minute after the move it ends
-/// itself, with a line on stderr and status 75. A process forked from the trainer ends so at once.
+/// step_boundary() do not return: the agent ends the process. If it does not, the process ends
+/// itself a minute after the move, with a line on stderr and status 75. A process forked from the
+/// trainer ends so at once.
 class Session {
  public:
   /// Throws Error: there is a session in this process already, the agent is not there, or refuses.

@@ -58,7 +58,7 @@ struct TrackedGradient {
   std::shared_ptr<Device> device;          ///< of `memory`; none: this host's own
 };
 
-/// What an optimizer's step reads besides the state that it rewrites.
+/// The inputs of an optimizer's step besides the state that it rewrites.
 struct TrackedUpdate {
   std::vector<std::byte> options;  ///< hyper-parameters and counters before the step
   std::vector<TrackedGradient> gradients;
@@ -120,7 +120,8 @@ class TrackedGradients {
   virtual void arrived() = 0;
 };
 
-/// What keeps a tracked thing from being moved to a process of its own, and what to do about it.
+/// Something that keeps a tracked thing from being moved to another process, and what to do about
+/// it.
 struct TrackedObstacle {
   std::string what;
   std::string hint;

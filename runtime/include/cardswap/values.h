@@ -278,9 +278,9 @@ struct Trackable<T> {
 };
 
 /// Something that gets more parts while the job trains, such as an optimizer that groups are added
-/// to: `size` counts them and `grow` adds the next one and counts it. A standby whose source has
-/// more parts calls `grow` until it has as many, before the state of these parts arrives. Track it
-/// before what grows.
+/// to: `size` counts the parts, and `grow` adds and counts the next one. If the source has more
+/// parts, the standby calls `grow` until it has as many, before their state arrives. Track it
+/// before the thing that grows.
 class TrackedGrowth final : public TrackedState {
  public:
   TrackedGrowth(const std::uint64_t& size, std::function<void()> grow)
