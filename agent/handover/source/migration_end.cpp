@@ -32,7 +32,12 @@ constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent
 
 MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
                            std::list<CriuDeparture>& departures, LostTimeCollector& lost_time)
-    : scope_(scope),
+    : config_(scope.context.config),
+      tasks_(scope.context.tasks),
+      jobs_(scope.context.jobs),
+      processes_(scope.context.processes),
+      list_(scope.list),
+      run_(scope.run),
       migration_(scope.migration),
       executor_(executor),
       departures_(departures),
@@ -40,20 +45,18 @@ MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor
 
 void MigrationEnd::resume() {
   for (auto& departure : departures_) {
-    auto* source = scope_.context.jobs.by_instance(departure.transfer().instance());
+    auto* source = jobs_.by_instance(departure.transfer().instance());
     if (source != nullptr) resume_departure(departure, *source);
   }
   if (migration_.state() == State::completed &&
       !migration_.record().result) {  // the disk was full then
     note_success();
-    scope_.run.spawn("record the end of " + migration_.id(),
-                     scope_.list.record_end(migration_.id()));
+    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
   }
   if (migration_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + migration_.id(), notify_superseded_target());
+    run_.spawn("tell the target of " + migration_.id(), notify_superseded_target());
   if (migration_.state() == State::completed && lost_time_.awaits_first_steps()) {
-    scope_.run.spawn("hear of the first steps of " + migration_.id(),
-                     lost_time_.collect_first_steps());
+    run_.spawn("hear of the first steps of " + migration_.id(), lost_time_.collect_first_steps());
   }
   if (handover::is_over(migration_.state())) return;
   spdlog::info("migration {} of job {} was {} when the agent ended", migration_.id(),
@@ -72,28 +75,27 @@ void MigrationEnd::resume() {
   executor_.apply(side, effects, [&](MigrationRecord& record) {
     if (!record.error) record.error = why;
   });
-  scope_.run.spawn(
-      (committed ? "finish migration " : "clean up after migration ") + migration_.id(),
-      settle(std::move(why)));
+  run_.spawn((committed ? "finish migration " : "clean up after migration ") + migration_.id(),
+             settle(std::move(why)));
 }
 
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (migration_.state() == State::completed && source.record().ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    scope_.context.jobs.mark_moved(source, departure.transfer().record().to);
-    scope_.context.tasks.spawn("see " + migration_.spec().job + " off",
-                               scope_.context.processes.end_moved(source.id(), milliseconds(0)));
+    jobs_.mark_moved(source, departure.transfer().record().to);
+    tasks_.spawn("see " + migration_.spec().job + " off",
+                 processes_.end_moved(source.id(), milliseconds(0)));
     departure.kill_source_process(source);
   }
   if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
-    scope_.context.jobs.raise_epoch(source.job(), migration_.own_epoch());
+    jobs_.raise_epoch(source.job(), migration_.own_epoch());
   }
   if (migration_.state() == State::superseded) reapply_fence(source.job());
 }
 
 void MigrationEnd::note_success() {
-  scope_.list.note(migration_, [](MigrationNotes& notes) {
+  list_.note(migration_, [](MigrationNotes& notes) {
     notes.result = MigrationResult::ok;
     notes.ended_at_ms = unix_ms();
   });
@@ -101,7 +103,7 @@ void MigrationEnd::note_success() {
 
 /// Where nothing was wrong before.
 void MigrationEnd::note_failure(const std::optional<Error>& failed) {
-  scope_.list.note(migration_, [&](MigrationNotes& notes) {
+  list_.note(migration_, [&](MigrationNotes& notes) {
     if (!notes.error) notes.error = failed.value_or(Error(Code::internal, "its walk ended early"));
   });
 }
@@ -124,7 +126,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       }
       break;
     } catch (...) {
-      if (scope_.context.tasks.is_stopping()) throw;
+      if (tasks_.is_stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(logged, error.failure()) != logged) {
         spdlog::error("job {} migration {}: {}; trying again", migration_.spec().job,
@@ -133,13 +135,13 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
     }
     co_await retry.wait();
   }
-  scope_.list.forget_old();
-  scope_.list.forget_old_timelines();
+  list_.forget_old();
+  list_.forget_old_timelines();
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.
 asio::awaitable<void> MigrationEnd::finish() {
-  co_await scope_.run.wait_at_failpoint("committed");
+  co_await run_.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : migration_.transfers) {
     transfer.target.poll_mode.step(PollMode::state, migration_.id());
@@ -150,7 +152,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   };
   const auto speaks = [](const Transfer& one) { return one.target.line == TargetLine::answers; };
   const auto is_heard = [this](const Transfer& one) {
-    return Clock::now() - one.target.last_contact_at < scope_.context.config.peer_silence_max;
+    return Clock::now() - one.target.last_contact_at < config_.peer_silence_max;
   };
   const auto goes_on = [this] {
     return handover::is_committed(migration_.state()) && migration_.state() != State::completed;
@@ -165,7 +167,7 @@ asio::awaitable<void> MigrationEnd::finish() {
       executor_.tick();
     }
     while (goes_on() && migration_.calls() == calls) {
-      co_await scope_.list.changed(migration_).wait_until(Clock::now() + kRetryMax);
+      co_await list_.changed(migration_).wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
     if (migration_.are_all(speaks)) {
@@ -192,7 +194,7 @@ asio::awaitable<void> MigrationEnd::finish() {
 
 /// The target lost the job, or an operator took it back, before its first step.
 void MigrationEnd::note_taken_back() {
-  scope_.list.note(migration_, [this](MigrationNotes& notes) {
+  list_.note(migration_, [this](MigrationNotes& notes) {
     const auto& to = migration_.spec().to;
     notes.error =
         Error(Code::target_lost,
@@ -209,17 +211,16 @@ void MigrationEnd::note_taken_back() {
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
   note_success();
-  scope_.run.spawn("record the end of " + migration_.id(), scope_.list.record_end(migration_.id()));
-  scope_.run.spawn("hear of the first steps of " + migration_.id(),
-                   lost_time_.collect_first_steps());
-  scope_.list.touch(migration_);
+  run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+  run_.spawn("hear of the first steps of " + migration_.id(), lost_time_.collect_first_steps());
+  list_.touch(migration_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", migration_.spec().job,
                migration_.id(), migration_.spec().to, migration_.record().migrated_at_step(),
                format_ms(migration_.only().record().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
-    const auto* source = scope_.context.jobs.by_instance(transfer.instance());
+    const auto* source = jobs_.by_instance(transfer.instance());
     return source == nullptr || source->record().ended_at_ms != 0;
   };
   while (!migration_.are_all(has_ended)) {
@@ -227,7 +228,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
       executor_.apply(Event::trainer_stays);
       co_return;
     }
-    co_await scope_.context.jobs.changed().wait_until(grace);
+    co_await jobs_.changed().wait_until(grace);
   }
 }
 
@@ -255,14 +256,14 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     const auto calls = migration_.calls();
     executor_.tick();
     while (goes_on() && migration_.calls() == calls)
-      co_await scope_.list.changed(migration_).wait_until(until);
+      co_await list_.changed(migration_).wait_until(until);
     if (!goes_on()) break;
     co_await retry.wait();
   }
   for (auto& departure : departures_) co_await departure.end();
   const bool job_ended =
       std::ranges::any_of(migration_.transfers, [this](const Transfer& transfer) {
-        const auto* source = scope_.context.jobs.by_instance(transfer.instance());
+        const auto* source = jobs_.by_instance(transfer.instance());
         return source == nullptr || !is_alive(source->process());
       });
   const auto conclude = [&](MigrationNotes& notes) {
@@ -278,10 +279,10 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   if (migration_.state() == State::aborting) {
     executor_.apply(Event::cleaned_up, conclude);
   } else {  // the target's copy has outranked this one meanwhile
-    scope_.list.note(migration_, conclude);
+    list_.note(migration_, conclude);
   }
   if (migration_.has_pending_notice())
-    scope_.run.spawn("tell the target of " + migration_.id(), notify_superseded_target());
+    run_.spawn("tell the target of " + migration_.id(), notify_superseded_target());
 }
 
 asio::awaitable<void> MigrationEnd::notify_superseded_target() {
@@ -290,7 +291,7 @@ asio::awaitable<void> MigrationEnd::notify_superseded_target() {
     const auto calls = migration_.calls();
     executor_.tick();
     while (migration_.has_pending_notice() && migration_.calls() == calls) {
-      co_await scope_.list.changed(migration_).wait_until(Clock::now() + kRetryMax);
+      co_await list_.changed(migration_).wait_until(Clock::now() + kRetryMax);
     }
     if (migration_.record().copy == TargetState::superseded ||
         migration_.record().copy == TargetState::nothing) {

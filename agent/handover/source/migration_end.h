@@ -39,7 +39,12 @@ class MigrationEnd {
   /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> notify_superseded_target();
 
-  const MigrationScope& scope_;
+  const Config& config_;
+  TaskGroup& tasks_;
+  JobTable& jobs_;
+  JobProcesses& processes_;
+  MigrationList& list_;
+  RunningMigration& run_;
   Migration& migration_;
   SourceExecutor& executor_;
   std::list<CriuDeparture>& departures_;

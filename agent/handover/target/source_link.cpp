@@ -36,7 +36,7 @@ asio::awaitable<DecisionAnswer> SourceLink::ask() {
 
 void SourceLink::send(const Message&) {
   if (std::exchange(asks_, true)) return;
-  scope_.run.spawn("ask the source of " + reservation_.migration(), call());
+  run_.spawn("ask the source of " + reservation_.migration(), call());
 }
 
 asio::awaitable<void> SourceLink::call() {
@@ -46,7 +46,7 @@ asio::awaitable<void> SourceLink::call() {
   try {
     answer = co_await ask();
   } catch (...) {
-    if (scope_.context.tasks.is_stopping()) throw;
+    if (tasks_.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   asks_ = false;
@@ -65,7 +65,7 @@ asio::awaitable<void> SourceLink::call() {
       spdlog::error("migration {}: {}", reservation_.migration(), error.what());
     }
   }
-  scope_.list.changed(reservation_).notify();
+  list_.changed(reservation_).notify();
 }
 
 /// What is no decision of its migration decides nothing.
@@ -79,16 +79,14 @@ void SourceLink::on_call_failed(const Error& failed) {
       "holds its whole state here and waits",
       reservation_.migration(), reservation_.record().from_api, reservation_.doubt, name);
   spdlog::warn("{}", text);
-  scope_.context.events.emit({"in_doubt", text, name, {}, reservation_.migration()});
+  events_.emit({"in_doubt", text, name, {}, reservation_.migration()});
 }
 
 void SourceLink::on_decision(const DecisionAnswer& answer) {
   note_contact();
   if (answer.message.decision == handover::Decision::pending) return;
-  if (answer.message.decision != handover::Decision::aborted)
-    return scope_.run.apply(answer.message);
-  scope_.run.apply(answer.message,
-                   Error(Code::source_lost, "the source's agent gave the migration up"));
+  if (answer.message.decision != handover::Decision::aborted) return run_.apply(answer.message);
+  run_.apply(answer.message, Error(Code::source_lost, "the source's agent gave the migration up"));
 }
 
 /// The job is here, by an operator's word at least; its source says what it has.
@@ -102,26 +100,25 @@ void SourceLink::on_copy(const DecisionAnswer& answer) {
     note_copy(answer.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
   }
   if (higher) {
-    scope_.run.apply(Message{Message::Kind::drop, answer.own_epoch});
+    run_.apply(Message{Message::Kind::drop, answer.own_epoch});
   } else if (!answer.stands) {
-    scope_.run.apply(answer.message);
+    run_.apply(answer.message);
   }
 }
 
 void SourceLink::note_copy(std::optional<LowerCopy> copy) {
-  const auto before = scope_.list.note(
+  const auto before = list_.note(
       reservation_, [&](ReservationNotes& notes) { return std::exchange(notes.copy, copy); });
   if (before == copy || !copy) return;
-  report_two_copies(reservation_, job_name("?"), 0, scope_.context.events);
+  report_two_copies(reservation_, job_name("?"), 0, events_);
 }
 
 asio::awaitable<void> SourceLink::notify() {
   Backoff retry(kTellFirst, kTellMax);
   while (!reservation_.record().side.tick().empty()) {
-    scope_.run.tick();
+    run_.tick();
     while (asks_)
-      co_await scope_.list.changed(reservation_)
-          .wait_until(std::chrono::steady_clock::now() + kTellMax);
+      co_await list_.changed(reservation_).wait_until(std::chrono::steady_clock::now() + kTellMax);
     if (reservation_.record().copy == LowerCopy::frozen) {
       co_await pause_for(kTellAgain);
     } else {
@@ -136,13 +133,13 @@ void SourceLink::note_contact() {
 }
 
 bool SourceLink::note_doubt(bool in_doubt) {
-  return scope_.list.note(reservation_, [&](ReservationNotes& notes) {
+  return list_.note(reservation_, [&](ReservationNotes& notes) {
     return std::exchange(notes.in_doubt, in_doubt);
   });
 }
 
 std::string SourceLink::job_name(const std::string& unknown) const {
-  const auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
+  const auto* standby = jobs_.by_instance(reservation_.instance());
   return standby != nullptr ? standby->name() : unknown;
 }
 

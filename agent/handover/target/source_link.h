@@ -17,9 +17,14 @@ namespace cardswap {
 /// as it takes. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
-  /// `scope` outlives it.
+  /// What `scope` refers to outlives it.
   explicit SourceLink(const ReservationScope& scope)
-      : scope_(scope), reservation_(scope.reservation) {}
+      : tasks_(scope.context.tasks),
+        jobs_(scope.context.jobs),
+        events_(scope.context.events),
+        list_(scope.list),
+        run_(scope.run),
+        reservation_(scope.reservation) {}
 
   /// Returns at once; one question under way stands for all. Each message of a target's own is the
   /// question what was decided: what it tells goes along.
@@ -41,7 +46,11 @@ class SourceLink final : public handover::Peer {
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 
-  const ReservationScope& scope_;
+  const TaskGroup& tasks_;
+  JobTable& jobs_;
+  EventSink& events_;
+  ReservationList& list_;
+  RunningReservation& run_;
   Reservation& reservation_;
   bool asks_ = false;
   std::string refused_by_the_disk_;  ///< what was heard; logged once

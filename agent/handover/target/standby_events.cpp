@@ -62,20 +62,20 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
     on_failed(*failed);
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     // By two clocks it may be less than nothing, which the source's agent would take for no answer.
-    scope_.list.note(reservation_, [&](ReservationNotes& notes) {
+    list_.note(reservation_, [&](ReservationNotes& notes) {
       notes.downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
       notes.clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
     });
-    scope_.run.apply(TargetEvent::standby_resumed);
+    run_.apply(TargetEvent::standby_resumed);
   } else if (const auto* steps = std::get_if<channel::FirstSteps>(&message)) {
     if (steps->migration == reservation_.migration()) on_first_steps(steps->took_ms, steps->over);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
-    scope_.run.apply(TargetEvent::standby_stepped);
+    run_.apply(TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
     if (reservation_.is_granted() &&
         ended->step >= reservation_.record().side.record().content.step) {
-      scope_.run.apply(TargetEvent::standby_stepped);
+      run_.apply(TargetEvent::standby_stepped);
     }
   }
 }
@@ -84,46 +84,43 @@ void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& pa
   const bool by_standby = reservation_.record().arrive == Arrival::standby;
   if (by_standby && !reservation_.framework.empty() &&
       reservation_.framework != standby.framework) {
-    scope_.run.fail(TargetEvent::standby_failed,
-                    Error(Code::refused,
-                          fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
-                                      reservation_.framework, scope_.context.config.host_name,
-                                      standby.framework),
-                          "the two compute other bits: install the same release on both hosts"));
+    run_.fail(TargetEvent::standby_failed,
+              Error(Code::refused,
+                    fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
+                                reservation_.framework, config_.host_name, standby.framework),
+                    "the two compute other bits: install the same release on both hosts"));
     return;
   }
-  scope_.list.note(reservation_, [&](ReservationNotes& notes) {
+  list_.note(reservation_, [&](ReservationNotes& notes) {
     notes.data_host = parked.host;
     notes.data_port = parked.port;
     if (is_own_network(standby.network)) notes.addresses = own_addresses();
   });
   note_warning(standby);
-  scope_.run.apply(TargetEvent::standby_parked);
+  run_.apply(TargetEvent::standby_parked);
 }
 
 /// A standby runs its program's first lines while the job trains.
 void StandbyEvents::note_warning(const Instance& standby) {
-  const auto warning =
-      standby_warning(standby, reservation_.record().job, scope_.context.config.host_name);
+  const auto warning = standby_warning(standby, reservation_.record().job, config_.host_name);
   if (warning.empty()) return;
-  scope_.list.note(reservation_, [&](ReservationNotes& notes) { notes.warning = warning; });
+  list_.note(reservation_, [&](ReservationNotes& notes) { notes.warning = warning; });
   spdlog::warn("migration {}: {}", reservation_.migration(), warning);
-  scope_.context.events.emit({.kind = "standby_writes",
-                              .text = warning,
-                              .job = reservation_.record().job,
-                              .device = standby.device(),
-                              .migration = reservation_.migration()});
+  events_.emit({.kind = "standby_writes",
+                .text = warning,
+                .job = reservation_.record().job,
+                .device = standby.device(),
+                .migration = reservation_.migration()});
 }
 
 void StandbyEvents::on_verified(const channel::Verified& verified) {
   arrival_.note_verified();
   try {
-    scope_.run.apply(handover::Content{verified.root, verified.step});
+    run_.apply(handover::Content{verified.root, verified.step});
   } catch (const Error& disk) {
     // The source is frozen and waits for this record: better it learns that there is none.
     if (reservation_.state() != TargetState::parked) throw;
-    scope_.run.fail(TargetEvent::standby_failed,
-                    disk.within("hold the state on " + scope_.context.config.host_name));
+    run_.fail(TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
   }
 }
 
@@ -133,7 +130,7 @@ void StandbyEvents::on_failed(const channel::Failed& failed) {
                     failed.code == Code::cancelled;
   const bool holds = reservation_.state() == TargetState::verified && gone;
   if ((!reservation_.is_granted() && !holds) || failed.code == Code::digest_mismatch) {
-    scope_.run.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
+    run_.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
   }
 }
 
@@ -141,14 +138,14 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
   if (!reservation_.is_granted() || reservation_.record().first_steps_over) return;
   if (took_ms.size() == reservation_.record().first_steps.size() && !over) return;
   for (auto& ms : took_ms) ms = std::clamp(ms, 0.0, kMsMax);
-  scope_.list.note(reservation_, [&](ReservationNotes& notes) {
+  list_.note(reservation_, [&](ReservationNotes& notes) {
     notes.first_steps = std::move(took_ms);
     notes.first_steps_over = over;
   });
-  scope_.list.touch(reservation_);
+  list_.touch(reservation_);
   if (!over) return;
   try {
-    scope_.list.save(reservation_.record());
+    list_.save(reservation_.record());
   } catch (const Error& disk) {  // it is told while this agent runs
     spdlog::warn("migration {}: {}", reservation_.migration(), disk.what());
   }
@@ -157,12 +154,11 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
 void StandbyEvents::on_exit(const Instance& standby) {
   on_first_steps(reservation_.record().first_steps, true);
   const auto said = last_lines(standby.record().log_path);
-  scope_.run.fail(
+  run_.fail(
       TargetEvent::standby_ended,
       Error(Code::target_lost,
-            fmt::format("the standby of job {} on {} {}{}{}", standby.name(),
-                        scope_.context.config.host_name, how_it_ended(standby),
-                        said.empty() ? "" : "; its last words: ", said),
+            fmt::format("the standby of job {} on {} {}{}{}", standby.name(), config_.host_name,
+                        how_it_ended(standby), said.empty() ? "" : "; its last words: ", said),
             "the program must reach its first step there: check files, arguments and memory; "
             "`cardswap logs " +
                 standby.name() + "` there shows its log"));

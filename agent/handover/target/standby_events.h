@@ -14,7 +14,12 @@ class StandbyEvents {
  public:
   /// All of them outlive it.
   StandbyEvents(const ReservationScope& scope, CriuArrival& arrival)
-      : scope_(scope), reservation_(scope.reservation), arrival_(arrival) {}
+      : config_(scope.context.config),
+        events_(scope.context.events),
+        list_(scope.list),
+        run_(scope.run),
+        reservation_(scope.reservation),
+        arrival_(arrival) {}
 
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(const Instance& standby);
@@ -26,7 +31,10 @@ class StandbyEvents {
   void on_first_steps(std::vector<double> took_ms, bool over);
   void note_warning(const Instance& standby);
 
-  const ReservationScope& scope_;
+  const Config& config_;
+  EventSink& events_;
+  ReservationList& list_;
+  RunningReservation& run_;
   Reservation& reservation_;
   CriuArrival& arrival_;
 };
