@@ -36,6 +36,11 @@ class Check(unittest.TestCase):
         self.assertTrue(self.complaints("migrator/engine/a.cpp", "<cardswap/session.h>"))
         self.assertEqual(self.complaints("runtime/a.cpp", "<cardswap/session.h>"), [])
 
+    def test_a_header_that_is_not_there_is_found_with_its_line(self):
+        lines = ["#include <vector>", '#include "agent/jobs/job.h"', '#include "agent/jobs/gone.h"', '#include "config.h"']
+        self.assertEqual(check_includes.absent("agent/a.cpp", lines, lambda path: path == "agent/jobs/job.h"),
+                         ["agent/a.cpp:3: there is no agent/jobs/gone.h"])
+
     def test_a_new_folder_needs_a_rank(self):
         self.assertIn("has no rank", self.complaints("agent/new/a.cpp")[0])
 
