@@ -12,8 +12,9 @@ FOLDERS = (
     "cuda",
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
-    "agent/devices", "agent/jobs", "agent/criu", "agent/attach", "agent/handover/protocol", "agent/handover/base",
-    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
+    "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
+    "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover",
+    "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")

@@ -13,7 +13,7 @@
 #include "agent/base/config.h"
 #include "agent/criu/callbacks.h"
 #include "agent/criu/cuda_intents.h"
-#include "agent/criu/preflight.h"
+#include "agent/criu/facts/preflight.h"
 
 namespace cardswap::criu {
 

@@ -4,7 +4,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/criu/unix_peers.h"
+#include "agent/criu/facts/unix_peers.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/run_in_child.h"
 #include "migrator/base/utf8.h"

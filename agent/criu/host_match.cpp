@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "agent/base/validate.h"
-#include "agent/criu/build_id.h"
+#include "agent/criu/facts/build_id.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::criu {

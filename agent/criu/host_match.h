@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/files_here.h"
+#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/preflight.h"
 #include "agent/criu/gpu_match.h"
-#include "agent/criu/preflight.h"
 
 namespace cardswap::criu {
 

@@ -23,8 +23,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/criu/held_files.h"
-#include "agent/criu/namespaces.h"
+#include "agent/criu/facts/held_files.h"
+#include "agent/criu/facts/namespaces.h"
 #include "agent/criu/swrk.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/supervisor_main.h"

@@ -3,11 +3,11 @@
 
 #include <boost/json.hpp>
 
-#include "agent/criu/build_id.h"
+#include "agent/criu/facts/build_id.h"
+#include "agent/criu/facts/proc_text.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/init_program.h"
-#include "agent/criu/proc_text.h"
 #include "agent/criu/rpc_message.h"
 #include "agent/process/exit_status.h"
 #include "tests/fuzz/seeds.h"

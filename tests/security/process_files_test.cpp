@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "agent/criu/files_here.h"
+#include "agent/criu/facts/files_here.h"
 #include "agent/criu/host_match.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/criu/file_inspection.h"
+#include "agent/criu/facts/file_inspection.h"
 #include "agent/criu/host_match.h"
 #include "agent/handover/base/epochs.h"
 #include "agent/handover/target/known_epoch.h"

@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent/criu/build_id.h"
 #include "agent/criu/examination.h"
+#include "agent/criu/facts/build_id.h"
+#include "agent/criu/facts/preflight.h"
 #include "agent/criu/host_match.h"
-#include "agent/criu/preflight.h"
 #include "agent/criu/tool.h"
 #include "agent/process/process_tree.h"
 

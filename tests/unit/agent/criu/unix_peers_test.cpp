@@ -1,4 +1,4 @@
-#include "agent/criu/unix_peers.h"
+#include "agent/criu/facts/unix_peers.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/proc_text.h"
+#include "agent/criu/facts/proc_text.h"
 
 namespace cardswap::criu {
 

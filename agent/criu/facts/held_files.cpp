@@ -1,4 +1,4 @@
-#include "agent/criu/held_files.h"
+#include "agent/criu/facts/held_files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,9 +16,9 @@
 #include <sstream>
 #include <string>
 
-#include "agent/criu/files_here.h"
-#include "agent/criu/proc_files.h"
-#include "agent/criu/same_file.h"
+#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/proc_files.h"
+#include "agent/criu/facts/same_file.h"
 #include "agent/process/pipe.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"

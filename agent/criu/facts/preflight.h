@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/criu/process_facts.h"
+#include "agent/criu/facts/process_facts.h"
 
 namespace cardswap::criu {
 

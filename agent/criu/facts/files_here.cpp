@@ -1,4 +1,4 @@
-#include "agent/criu/files_here.h"
+#include "agent/criu/facts/files_here.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <span>
 
-#include "agent/criu/build_id.h"
+#include "agent/criu/facts/build_id.h"
 #include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {

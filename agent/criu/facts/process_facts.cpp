@@ -1,4 +1,4 @@
-#include "agent/criu/process_facts.h"
+#include "agent/criu/facts/process_facts.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,9 +12,9 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "agent/criu/proc_files.h"
-#include "agent/criu/proc_text.h"
-#include "agent/criu/same_file.h"
+#include "agent/criu/facts/proc_files.h"
+#include "agent/criu/facts/proc_text.h"
+#include "agent/criu/facts/same_file.h"
 
 namespace cardswap::criu {
 namespace {

@@ -1,4 +1,4 @@
-#include "agent/criu/preflight.h"
+#include "agent/criu/facts/preflight.h"
 
 #include <fmt/format.h>
 #include <linux/magic.h>
@@ -7,8 +7,8 @@
 #include <array>
 #include <map>
 
-#include "agent/criu/paths.h"
-#include "agent/criu/proc_text.h"
+#include "agent/criu/facts/paths.h"
+#include "agent/criu/facts/proc_text.h"
 
 namespace cardswap::criu {
 namespace {

@@ -1,4 +1,4 @@
-#include "agent/criu/file_inspection.h"
+#include "agent/criu/facts/file_inspection.h"
 
 #include <fmt/format.h>
 

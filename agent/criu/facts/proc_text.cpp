@@ -1,4 +1,4 @@
-#include "agent/criu/proc_text.h"
+#include "agent/criu/facts/proc_text.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "agent/criu/namespaces.h"
+#include "agent/criu/facts/namespaces.h"
 
 #include <fmt/format.h>
 #include <sched.h>

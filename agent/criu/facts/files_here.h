@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/criu/preflight.h"
+#include "agent/criu/facts/preflight.h"
 
 /// Looks at files that another host names. It runs in a process of its own (file_inspection.h), as
 /// the user whom the job will be: a file system that hangs holds nobody up, and nothing is told

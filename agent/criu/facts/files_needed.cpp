@@ -3,9 +3,9 @@
 #include <charconv>
 #include <map>
 
-#include "agent/criu/paths.h"
-#include "agent/criu/preflight.h"
-#include "agent/criu/proc_text.h"
+#include "agent/criu/facts/paths.h"
+#include "agent/criu/facts/preflight.h"
+#include "agent/criu/facts/proc_text.h"
 
 namespace cardswap::criu {
 

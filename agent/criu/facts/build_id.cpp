@@ -1,4 +1,4 @@
-#include "agent/criu/build_id.h"
+#include "agent/criu/facts/build_id.h"
 
 #include <elf.h>
 #include <fmt/format.h>

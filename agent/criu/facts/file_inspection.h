@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "agent/criu/files_here.h"
+#include "agent/criu/facts/files_here.h"
 #include "agent/process/job_user.h"
 
 namespace cardswap::criu {
