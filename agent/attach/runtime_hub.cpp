@@ -9,8 +9,10 @@
 #include <array>
 #include <boost/asio/write.hpp>
 #include <deque>
+#include <optional>
 
 #include "agent/base/printable.h"
+#include "agent/base/time_limit.h"
 #include "agent/jobs/runtime_report.h"
 #include "migrator/base/error.h"
 #include "migrator/wire/frame_reader.h"
@@ -44,8 +46,8 @@ pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) :
 /// One runtime's connection; owned by its reader and its writer, and by the hub while attached.
 class RuntimeHub::Connection {
  public:
-  Connection(asio::io_context& context, asio::local::stream_protocol::socket accepted)
-      : socket(std::move(accepted)), patience(context) {}
+  explicit Connection(asio::local::stream_protocol::socket accepted)
+      : socket(std::move(accepted)) {}
 
   asio::local::stream_protocol::socket socket;
   pid_t process = 0;  // at its other end; 0: the agent made the connection itself
@@ -53,10 +55,13 @@ class RuntimeHub::Connection {
   std::deque<std::vector<std::byte>> out;
   std::size_t unread = 0;  // bytes that the socket has not taken yet
   Signal queued;
-  asio::steady_timer patience;  // until its Hello
-  std::string of;               // the job of whose session it is, by instance; empty: a stranger's
+  std::optional<TimeLimit> patience;  // until its Hello
+  std::string of;  // the job of whose session it is, by instance; empty: a stranger's
   bool closed = false;
 
+  void limit_silence(asio::io_context& context) {
+    patience.emplace(context.get_executor(), kHelloTimeMax, [this] { close(); });
+  }
   /// A runtime that reads nothing is closed to, as one that is gone.
   void send(const channel::Message& message) {
     if (closed) return;
@@ -80,7 +85,7 @@ class RuntimeHub::Connection {
     closed = true;
     boost::system::error_code ignored;
     socket.close(ignored);
-    patience.cancel();
+    patience.reset();
     queued.notify();
   }
 };
@@ -159,7 +164,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
     return nullptr;
   }
-  auto connection = std::make_shared<Connection>(context_, std::move(socket));
+  auto connection = std::make_shared<Connection>(std::move(socket));
   if (leader != all.end()) connection->of = (*leader)->id();
   const auto alike = [&](const std::shared_ptr<Connection>& other) {
     return other->of == connection->of;
@@ -172,14 +177,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     newcomers_.erase(oldest);
   }
   newcomers_.push_back(connection);
-  connection->patience.expires_after(kHelloTimeMax);
-  connection->patience.async_wait(
-      [late = std::weak_ptr(connection)](const boost::system::error_code& error) {
-        const auto silent = late.lock();
-        if (error || !silent) return;
-        // It may have said Hello after this was due and before it is run.
-        if (silent->patience.expiry() <= std::chrono::steady_clock::now()) silent->close();
-      });
+  connection->limit_silence(context_);
   return connection;
 }
 
@@ -234,7 +232,7 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
 void RuntimeHub::take(Instance& instance, int socket) {
   asio::local::stream_protocol::socket owned(context_);
   owned.assign(asio::local::stream_protocol(), socket);
-  auto connection = std::make_shared<Connection>(context_, std::move(owned));
+  auto connection = std::make_shared<Connection>(std::move(owned));
   attached_[instance.id()] = connection;
   note_attached(instance);
   tasks_.spawn("a runtime's connection", serve(connection, instance.id()));
@@ -269,7 +267,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           auto& instance = admit(*hello, *connection);
           const auto welcome = callbacks_.hello(instance, *hello);
           id = instance.id();
-          connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
+          connection->patience.reset();
           newcomers_.remove(connection);
           if (const auto old = attached_.find(id); old != attached_.end()) {
             old->second->close();

@@ -5,10 +5,11 @@
 #include <array>
 #include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
 
+#include "agent/base/time_limit.h"
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
 
@@ -25,20 +26,13 @@ void put_size(std::span<std::byte> at, std::uint32_t size) {
   for (unsigned i = 0; i < kHeaderBytes; ++i) at[i] = static_cast<std::byte>(size >> (8 * i));
 }
 
-/// Closes the socket when the time is over, which ends what waits for it.
-class Limit {
- public:
-  Limit(asio::ip::tcp::socket& socket, std::chrono::milliseconds limit)
-      : timer_(socket.get_executor(), limit) {
-    timer_.async_wait([&socket](const boost::system::error_code& error) {
-      boost::system::error_code ignored;
-      if (!error) socket.close(ignored);
-    });
-  }
-
- private:
-  asio::steady_timer timer_;  // its end cancels the wait
-};
+/// Ends what waits for a socket.
+std::function<void()> closing(asio::ip::tcp::socket& socket) {
+  return [&socket] {
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  };
+}
 
 Error lost(const boost::system::error_code& error) {
   return {Code::link_lost,
@@ -52,7 +46,7 @@ asio::awaitable<void> read_all(asio::ip::tcp::socket& socket, std::span<std::byt
                                std::chrono::milliseconds limit) {
   boost::system::error_code error;
   while (!bytes.empty()) {
-    const Limit stall(socket, limit);
+    const TimeLimit stall(socket.get_executor(), limit, closing(socket));
     const auto got = co_await socket.async_read_some(
         asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
     if (error) throw lost(error);
@@ -64,7 +58,7 @@ asio::awaitable<void> write_all(asio::ip::tcp::socket& socket, std::span<const s
                                 std::chrono::milliseconds limit) {
   boost::system::error_code error;
   while (!bytes.empty()) {
-    const Limit stall(socket, limit);
+    const TimeLimit stall(socket.get_executor(), limit, closing(socket));
     const auto put = co_await socket.async_write_some(
         asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
     if (error) throw lost(error);

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <memory>
 #include <utility>
 
 #include "agent/base/task_group.h"
+#include "agent/base/time_limit.h"
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
 
@@ -90,12 +89,10 @@ std::optional<ImageHandshakes::AuthenticatedSender> ImageHandshakes::next_authen
 
 /// Somebody comes; or, while somebody is heard, a moment later.
 asio::awaitable<void> ImageHandshakes::next_event() {
-  asio::steady_timer moment(acceptor_.get_executor());
-  moment.expires_after(pending_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery));
-  const auto waiting = std::make_shared<char>();
-  moment.async_wait([this, still = std::weak_ptr<char>(waiting)](const auto& ended) {
+  const auto moment = pending_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery);
+  const TimeLimit look(acceptor_.get_executor(), moment, [this] {
     boost::system::error_code ignored;
-    if (!ended && !still.expired()) acceptor_.cancel(ignored);
+    acceptor_.cancel(ignored);
   });
   boost::system::error_code error;
   co_await acceptor_.async_wait(tcp::acceptor::wait_read,

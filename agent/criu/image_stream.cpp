@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
 
 #include "agent/base/address.h"
 #include "agent/base/task_group.h"
+#include "agent/base/time_limit.h"
 #include "agent/criu/image_frames.h"
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
@@ -42,11 +42,7 @@ asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port,
   const auto where = co_await resolver.async_resolve(
       host, std::to_string(port), asio::redirect_error(asio::use_awaitable, error));
   if (!error) {
-    asio::steady_timer limit(socket_.get_executor(), kConnectMax);
-    limit.async_wait([this](const boost::system::error_code& cancelled) {
-      boost::system::error_code ignored;
-      if (!cancelled) socket_.close(ignored);
-    });
+    const TimeLimit limit(socket_.get_executor(), kConnectMax, [this] { close(); });
     co_await asio::async_connect(socket_, where, asio::redirect_error(asio::use_awaitable, error));
   }
   if (error) {

@@ -7,17 +7,16 @@
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <optional>
 #include <sstream>
 
 #include "agent/base/text_parts.h"
+#include "agent/base/time_limit.h"
 #include "agent/process/child.h"
 #include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
@@ -75,30 +74,19 @@ class RestoreLimit {
  public:
   RestoreLimit(const asio::any_io_executor& executor, std::chrono::milliseconds limit,
                ProcessId starter)
-      : state_(std::make_shared<State>(State{{starter}, false})), timer_(executor, limit) {
-    timer_.async_wait([state = state_](const boost::system::error_code& cancelled) {
-      if (cancelled) return;
-      state->over = true;
-      for (const auto& process : state->processes) {
-        if (is_alive(process)) ::kill(process.pid, SIGKILL);
-      }
-    });
-  }
-  ~RestoreLimit() { state_->processes.clear(); }
-  RestoreLimit(const RestoreLimit&) = delete;
-  RestoreLimit& operator=(const RestoreLimit&) = delete;
+      : processes_{starter}, limit_(executor, limit, [this] {
+          for (const auto& process : processes_) {
+            if (is_alive(process)) ::kill(process.pid, SIGKILL);
+          }
+        }) {}
 
   /// The first process of the tree's namespace: all that is in it ends with it.
-  void ends(const ProcessId& init) { state_->processes.push_back(init); }
-  [[nodiscard]] bool is_over() const { return state_->over; }
+  void ends(const ProcessId& init) { processes_.push_back(init); }
+  [[nodiscard]] bool is_over() const { return limit_.is_over(); }
 
  private:
-  struct State {
-    std::vector<ProcessId> processes;
-    bool over;
-  };
-  std::shared_ptr<State> state_;  // the timer's handler may be queued when this is gone
-  asio::steady_timer timer_;
+  std::vector<ProcessId> processes_;
+  TimeLimit limit_;
 };
 
 Error said(const Report& report, const char* what) {

@@ -3,10 +3,10 @@
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <memory>
+
+#include "agent/base/time_limit.h"
 
 namespace cardswap {
 
@@ -16,12 +16,7 @@ asio::awaitable<std::optional<std::string>> text_through(Descriptor pipe, std::s
                                                          std::chrono::milliseconds limit) {
   const auto executor = co_await asio::this_coro::executor;
   asio::posix::stream_descriptor from(executor, pipe.release());
-  // The limit's handler may be queued when this is gone.
-  const auto over = std::make_shared<bool>(false);
-  asio::steady_timer timer(executor, limit);
-  timer.async_wait([&from, over](const boost::system::error_code& cancelled) {
-    if (cancelled || over.use_count() == 1) return;
-    *over = true;
+  const TimeLimit whole(executor, limit, [&from] {
     boost::system::error_code ignored;
     from.cancel(ignored);
   });
@@ -37,7 +32,7 @@ asio::awaitable<std::optional<std::string>> text_through(Descriptor pipe, std::s
   if (state.cancelled() != asio::cancellation_type::none) {
     throw boost::system::system_error(asio::error::operation_aborted);
   }
-  if (*over) co_return std::nullopt;
+  if (whole.is_over()) co_return std::nullopt;
   co_return text;
 }
 

@@ -5,6 +5,7 @@
 #include <list>
 
 #include "agent/base/task_group.h"
+#include "agent/criu/image_frames.h"
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/image_stream.h"
 #include "migrator/base/error.h"
@@ -34,6 +35,33 @@ TEST(ImageManifest, RefusesWhatWouldLeaveItsFolder) {
   odd = manifest_of({});
   odd.logs = {"relative"};
   EXPECT_THROW((void)decode_manifest(encode(odd)), Error);
+}
+
+/// Method: the loop is kept from running until the time is over and the byte has come, so that one
+/// turn finds both: the byte's reader goes on first, and the limit's handler is queued behind it.
+TEST(ImageFrames, AByteThatComesAtTheLimitLeavesTheConnectionOpen) {
+  using asio::ip::tcp;
+  asio::io_context context;
+  tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  tcp::socket peer(context);
+  peer.connect(acceptor.local_endpoint());
+  auto socket = acceptor.accept();
+  const std::chrono::milliseconds limit(1);
+  std::array<std::byte, 1> byte{};
+  for (int i = 0; i < 50; ++i) {
+    bool has_come = false;
+    asio::co_spawn(context, read_all(socket, byte, limit),
+                   [&](const std::exception_ptr& error) { has_come = !error; });
+    context.poll();
+    const auto begun = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() < begun + 2 * limit) {
+    }
+    asio::write(peer, asio::buffer(byte));
+    context.run();
+    context.restart();
+    ASSERT_TRUE(has_come) << i;
+    ASSERT_TRUE(socket.is_open()) << i;
+  }
 }
 
 class ImageStream : public ::testing::Test {

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace cardswap {
+
+/// A time within which something is to be done: runs `when_over` once it has passed, and never
+/// after its own end. A timer alone does not hold that: its handler may be queued already, without
+/// an error, when the timer ends or is cancelled. What `when_over` uses need not outlive the limit.
+/// One thread, the executor's.
+class TimeLimit {
+ public:
+  TimeLimit(const boost::asio::any_io_executor& executor, std::chrono::steady_clock::duration limit,
+            std::function<void()> when_over)
+      : state_(std::make_shared<State>(State{std::move(when_over), false})),
+        timer_(executor, limit) {
+    timer_.async_wait([state = state_](const boost::system::error_code& cancelled) {
+      if (cancelled || !state->when_over) return;
+      state->over = true;
+      const auto act = std::exchange(state->when_over, nullptr);  // it may end the limit
+      act();
+    });
+  }
+  ~TimeLimit() { state_->when_over = nullptr; }
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
+
+  [[nodiscard]] bool is_over() const { return state_->over; }
+
+ private:
+  struct State {
+    std::function<void()> when_over;
+    bool over;
+  };
+  std::shared_ptr<State> state_;  // of the limit and of its timer's handler, which may outlive it
+  boost::asio::steady_timer timer_;
+};
+
+}  // namespace cardswap
