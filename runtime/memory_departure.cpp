@@ -35,7 +35,7 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
   }
   try {
     unbind_all();
-  } catch (const Error&) {
+  } catch (...) {
     recall();
     throw;
   }
@@ -71,7 +71,7 @@ void MemoryDeparture::recall() {
                   "the memory that came back is not, byte for byte, what the job gave away",
                   "nothing goes on from it; look at who else may read and write as this user");
     }
-  } catch (const Error&) {
+  } catch (...) {
     unbind_all();
     throw;
   }
@@ -97,7 +97,7 @@ VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
                   "the restored process and its memory are not, byte for byte, what was dumped",
                   "the job goes on at the source");
     }
-  } catch (const Error&) {
+  } catch (...) {
     unbind_all();  // as it left
     throw;
   }

@@ -263,8 +263,8 @@ ucred Connection::peer() const {
 void refuse(Connection& connection, const Error& error) {
   try {
     connection.send(Refusal{error.code(), error.failure(), error.hint()});
-  } catch (const Error&) {
-    // It has gone already.
+  } catch (...) {
+    // It has gone already, or learns by its own limit.
   }
 }
 

@@ -33,6 +33,7 @@ class TimeLimit {
   [[nodiscard]] bool is_over() const { return state_->over; }
 
  private:
+  /// What the handler looks at.
   struct State {
     std::function<void()> when_over;
     bool over;

@@ -7,8 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <optional>
 
+#include "migrator/base/error.h"
 #include "migrator/device/memfd_arena.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/memory_handoff.h"
@@ -40,8 +42,8 @@ class Keeper {
       if (!connection || connection->peer().pid != pid_) continue;
       try {
         if (serve(*connection)) return 0;
-      } catch (const Error& error) {
-        memory_handoff::refuse(*connection, error);
+      } catch (...) {  // whatever it is: the memory is nowhere else
+        memory_handoff::refuse(*connection, error_of(std::current_exception()));
       }
     }
   }

@@ -4,11 +4,13 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "migrator/base/environment.h"
+#include "migrator/base/error.h"
 #include "migrator/base/mutex.h"
 #include "migrator/base/token.h"
 #include "migrator/engine/target/target.h"
@@ -61,8 +63,8 @@ class Receiver final : private TargetProgram {
       if (!connection) continue;
       try {
         if (give_memory(*connection)) return 0;
-      } catch (const Error& error) {
-        memory_handoff::refuse(*connection, error);
+      } catch (...) {  // whatever it is: the memory is nowhere else once the source has ended
+        memory_handoff::refuse(*connection, error_of(std::current_exception()));
       }
     }
   }

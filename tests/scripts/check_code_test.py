@@ -49,6 +49,14 @@ class Check(unittest.TestCase):
             self.refused(f"tests/{room}/a.cpp", "std::this_thread::sleep_for(1ms);", "waits for a condition")
         self.assertEqual(self.complaints("tests/trainers/a.cpp", "sleep_for(1ms);"), [])
 
+    def test_who_holds_a_jobs_memory_catches_whatever_is_thrown(self):
+        for text in ("} catch (const Error& error) {", "} catch (const Error&) {", "} catch (const std::bad_alloc&) {",
+                     "} catch (cardswap::Error& e) {"):
+            self.refused("runtime/holder/a.cpp", text, "only memory")
+            self.refused("runtime/memory_departure.cpp", text, "only memory")
+            self.assertEqual(self.complaints("runtime/roles/a.cpp", text), [])
+        self.assertEqual(self.complaints("runtime/holder/a.cpp", "} catch (...) {"), [])
+
     def test_a_skip_names_what_is_missing(self):
         self.refused("tests/unit/a_test.cpp", 'GTEST_SKIP() << "no CRIU";', "names what is missing")
 

@@ -1,0 +1,80 @@
+#include "runtime/memory_departure.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <new>
+#include <thread>
+
+#include "runtime/holder/keep.h"
+
+namespace cardswap {
+namespace {
+
+/// A storage in the arena, of a program that may have no memory left when it is asked for it.
+class Storage final : public TrackedState {
+ public:
+  void regions(std::vector<TrackedRegion>& out) override {
+    if (asks_left_ > 0 && --asks_left_ == 0) throw std::bad_alloc();
+    out.push_back({"w",
+                   "bytes",
+                   "",
+                   now_,
+                   now_.data(),
+                   {},
+                   [this](std::byte* home, std::shared_ptr<void> keep) {
+                     std::memcpy(home, now_.data(), now_.size());
+                     now_ = {home, now_.size()};
+                     keep_ = std::move(keep);
+                   }});
+  }
+  void fail_when_asked(int times) { asks_left_ = times; }
+
+ private:
+  std::vector<std::byte> own_ = std::vector<std::byte>(5000, std::byte{7});
+  std::span<std::byte> now_ = own_;
+  std::shared_ptr<void> keep_;
+  int asks_left_ = 0;
+};
+
+class MemoryDepartures : public ::testing::Test {
+ protected:
+  MemoryDepartures() : dir_("/tmp/memory-departure-" + std::to_string(::getpid())) {
+    std::filesystem::create_directory(dir_);
+    auto made = std::make_unique<Storage>();
+    storage_ = made.get();
+    tracker_.add("t", std::move(made));
+    relocator_.relocate_all();
+  }
+  ~MemoryDepartures() override { std::filesystem::remove_all(dir_); }
+  /// A keeper that serves this process until it has its memory back.
+  std::future<int> keeper() {
+    auto running = std::async(std::launch::async,
+                              [path = dir_ / "keeper"] { return keep_memory(path, ::getpid()); });
+    while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
+    return running;
+  }
+
+  const std::filesystem::path dir_;
+  Tracker tracker_;
+  Storage* storage_;  // the tracker's
+  ArenaRelocator relocator_{tracker_};
+};
+
+TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsKeeper) {
+  const auto digest = relocator_.digest();
+  auto keeping = keeper();
+  MemoryDeparture departure(relocator_, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  storage_->fail_when_asked(1);
+  EXPECT_THROW(departure.recall(), std::bad_alloc);
+  EXPECT_TRUE(relocator_.is_away()) << "what nobody has compared is not gone on with";
+  departure.recall();
+  EXPECT_EQ(keeping.get(), 0);
+  EXPECT_EQ(relocator_.digest(), digest);
+}
+
+}  // namespace
+}  // namespace cardswap
