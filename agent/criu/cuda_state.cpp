@@ -69,7 +69,7 @@ asio::awaitable<void> CudaState::probe() {
   // Copies of jobs that a former agent restored end with it; their intents with them.
   auto left = intents_.all();
   for (const auto& intent : left) {
-    if (!is_alive({intent.what.pid, intent.what.started})) intents_.remove(intent);
+    if (!may_be_alive({intent.what.pid, intent.what.started})) intents_.remove(intent);
   }
 }
 
@@ -235,17 +235,17 @@ asio::awaitable<std::optional<Error>> CudaState::bring_back(ProcessId root) {
     intent.what.gpus.clear();
     std::optional<Error> failed;
     const auto until = Clock::now() + limits_.bring_back;
-    for (bool again = is_alive(process); again;) {
+    for (bool again = may_be_alive(process); again;) {
       failed.reset();
       try {
         co_await advance(intent.what, {}, limits_.move);
       } catch (const Error& error) {
         failed = error;
       }
-      again = failed && may_pass(*failed) && is_alive(process) && Clock::now() < until;
+      again = failed && may_pass(*failed) && may_be_alive(process) && Clock::now() < until;
       if (again) co_await pause_for(kRetryEvery);
     }
-    if (failed && is_alive(process)) {
+    if (failed && may_be_alive(process)) {
       held = Error(failed->code(),
                    fmt::format("the CUDA state of process {} could not be brought back, and its "
                                "CUDA calls wait: {}",

@@ -76,7 +76,8 @@ class RestoreLimit {
                ProcessId starter)
       : processes_{starter}, limit_(executor, limit, [this] {
           for (const auto& process : processes_) {
-            if (is_alive(process)) ::kill(process.pid, SIGKILL);
+            // Both are waited for here: until then their numbers are their own.
+            if (may_be_alive(process)) ::kill(process.pid, SIGKILL);
           }
         }) {}
 
@@ -190,7 +191,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
       co_return Restored{{pid, start_time_of(pid).value_or(0)}, init};
     }
   }
-  if (is_alive(init)) ::kill(init.pid, SIGKILL);
+  signal_process(init, SIGKILL);
   throw Error(Code::target_lost, "the restored process ended at once");
 }
 

@@ -126,7 +126,7 @@ void ProcessArrival::close() {
   receiver_.close();
   closed_ = true;
   if (resuming_) return;
-  if (!granted_ && is_alive(init_)) ::kill(init_.pid, SIGKILL);
+  if (!granted_) signal_process(init_, SIGKILL);
   lifeline_.reset();
 }
 

@@ -59,7 +59,7 @@ asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint endpoint, ProcessI
   keeper_ = co_await start_child(spec);
   const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
   while (!std::filesystem::exists(socket)) {
-    if (!is_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
+    if (!may_be_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
       signal_group(keeper_, SIGKILL);
       (void)co_await wait_and_reap(keeper_);
       throw Error(Code::io, "the keeper of the job's memory did not start",

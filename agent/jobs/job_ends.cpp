@@ -51,11 +51,11 @@ JobOwnership& JobEnds::ownership() const {
   return *ownership_;
 }
 
-std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
+std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<ProcessId> remains) {
   auto& job = instance.job();
   instance.attached = false;
   JobTable::note(instance, [](InstanceRecord& record) { record.ended_at_ms = unix_ms(); });
-  instance.remains = members_of(family_of(instance));
+  instance.remains = std::move(remains);
   const bool known = take_exit_status(instance);  // before a parent that remains tells of this end
   for (const auto& process : instance.remains) signal_process(process, SIGKILL);
   JobTable::note(instance, [&](InstanceRecord& record) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
@@ -23,9 +24,10 @@ class JobEnds {
   void set_ownership(JobOwnership& ownership);
   [[nodiscard]] JobOwnership& ownership() const;
 
-  /// Kills what is left of it, too. Of a standby the record is gone afterwards. Returns what the
-  /// record was where its program is to start again, which is the caller's to do.
-  [[nodiscard]] std::optional<BeforeRestart> settle(Instance& instance);
+  /// Kills `remains`, what is left of it, too. Of a standby the record is gone afterwards. Returns
+  /// what the record was where its program is to start again, which is the caller's to do.
+  [[nodiscard]] std::optional<BeforeRestart> settle(Instance& instance,
+                                                    std::vector<ProcessId> remains);
 
  private:
   void report_lost(const Instance& instance);

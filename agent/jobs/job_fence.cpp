@@ -1,16 +1,21 @@
 #include "agent/jobs/job_fence.h"
 
 #include <signal.h>
+#include <spdlog/spdlog.h>
 
 #include "agent/process/process_tree.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 
 void reapply_fence(const Job& job) {
   for (const auto& instance : job.instances) {
     signal_group(instance.process(), SIGSTOP);
-    if (!is_alive(instance.process())) continue;
-    for (const auto pid : tree_of(instance.process())) ::kill(pid, SIGSTOP);
+    try {
+      for (const auto pid : tree_of(instance.process())) ::kill(pid, SIGSTOP);
+    } catch (const Error& error) {
+      spdlog::error("job {} is to stand for good, and may go on: {}", job.name(), error.what());
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -30,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap(child); }
 
 constexpr std::chrono::seconds kSaveAgain{2};
+constexpr std::chrono::seconds kMembersAgain{2};
 
 /// A job that stands for good: no other record tells the next agent that it must.
 asio::awaitable<void> record_fence(JobTable& table, std::string id) {
@@ -210,18 +212,23 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
       !read_exit_status(status_file(*instance))) {
     co_await wait_for_exit(program);
   }
+  // What nobody can look at may have left more than is seen: its end is settled once it is seen.
+  std::optional<std::vector<ProcessId>> remains;
+  while (is_its() && !(remains = members_seen(family_of(*instance))))
+    co_await pause_for(kMembersAgain);
   if (is_its()) {
-    ended(*instance);
+    ended(*instance, std::move(*remains));
   } else if (is_stand_in && watched.pid > 0) {
     (void)::waitpid(watched.pid, nullptr, WNOHANG);  // its time was over
   }
 }
 
-void JobProcesses::ended(Instance& instance) {
+void JobProcesses::ended(Instance& instance, std::vector<ProcessId> remains) {
   const auto id = instance.id();
   const auto task = "start " + instance.name() + " again";
   supervised_.erase(id);
-  if (auto before = ends_.settle(instance)) tasks_.spawn(task, run_again(id, std::move(*before)));
+  if (auto before = ends_.settle(instance, std::move(remains)))
+    tasks_.spawn(task, run_again(id, std::move(*before)));
 }
 
 asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart before) {

@@ -68,7 +68,7 @@ class JobProcesses {
   asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);
   asio::awaitable<void> watch(std::string instance);
   asio::awaitable<void> run_again(std::string instance, BeforeRestart before);
-  void ended(Instance& instance);
+  void ended(Instance& instance, std::vector<ProcessId> remains);
 
   TaskGroup& tasks_;
   const Config& config_;

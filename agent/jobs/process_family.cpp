@@ -120,6 +120,16 @@ std::vector<ProcessId> members_of(const ProcessFamily& family) {
   return found;
 }
 
+std::optional<std::vector<ProcessId>> members_seen(const ProcessFamily& family) {
+  try {
+    return members_of(family);
+  } catch (const Error& error) {
+    spdlog::warn("what is left of process {} is looked for again: {}", family.leader.pid,
+                 error.what());
+    return std::nullopt;
+  }
+}
+
 std::set<std::string> tokens_that_live(const std::set<std::string>& users) {
   std::set<std::string> found;
   for (auto& [pid, token] : tokens_of(processes_of(users))) found.insert(std::move(token));
@@ -131,7 +141,12 @@ boost::asio::awaitable<std::vector<pid_t>> end_members(ProcessFamily family, mil
   const auto deadline = Clock::now() + grace;
   milliseconds apart{0};
   while (true) {
-    const auto left = members_of(family);
+    const auto seen = members_seen(family);
+    if (!seen) {
+      co_await pause_for(kLookAgainMax);
+      continue;
+    }
+    const auto& left = *seen;
     if (left.empty()) co_return std::vector<pid_t>(met.begin(), met.end());
     const bool kill = Clock::now() >= deadline;
     bool any_fresh = false;
@@ -147,13 +162,8 @@ boost::asio::awaitable<std::vector<pid_t>> end_members(ProcessFamily family, mil
     const auto next_look = kill ? Clock::now() + apart : deadline;
     do {
       co_await pause_for(kLookAgain);
-    } while (Clock::now() < next_look && std::ranges::any_of(left, is_alive));
+    } while (Clock::now() < next_look && std::ranges::any_of(left, may_be_alive));
   }
-}
-
-bool signal_process(const ProcessId& process, int signal) {
-  const Descriptor pidfd(open_pidfd(process));
-  return pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
 }
 
 }  // namespace cardswap

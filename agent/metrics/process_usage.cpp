@@ -5,16 +5,26 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "agent/base/boot.h"
 #include "agent/process/process.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+std::optional<std::uint64_t> own_start_time() {
+  try {
+    return start_time_of(::getpid());
+  } catch (const Error&) {  // a figure less
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -41,7 +51,7 @@ ProcessUsage process_usage() {
     ++usage.open_fds;
   }
   if (usage.open_fds > 0) --usage.open_fds;  // the folder's own
-  if (const auto ticks = start_time_of(::getpid())) {
+  if (const auto ticks = own_start_time()) {
     usage.start_time_seconds =
         static_cast<double>(booted_at_ms()) / 1e3 +
         static_cast<double>(*ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));

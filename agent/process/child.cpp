@@ -4,22 +4,32 @@
 #include <sys/wait.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
+#include "agent/base/task_group.h"
 #include "agent/process/pipe_text.h"
 
 namespace cardswap {
-
-namespace asio = boost::asio;
 
 namespace {
 
 constexpr int kLookTries = 500;
 constexpr std::chrono::milliseconds kLookAgain{2};
+constexpr std::chrono::milliseconds kOpenAgain{200};
+
+/// Nothing where nobody can look now, which is told.
+std::optional<Descriptor> try_open_pidfd(const ProcessId& process) {
+  try {
+    return open_pidfd(process);
+  } catch (const Error& error) {
+    spdlog::warn("{}; it is tried again", error.what());
+    return std::nullopt;
+  }
+}
 
 }  // namespace
 
@@ -43,15 +53,15 @@ asio::awaitable<int> run_to_exit(ProcessSpec spec) {
 }
 
 asio::awaitable<void> wait_for_exit(ProcessId process) {
-  auto pidfd = open_pidfd(process);
-  if (!pidfd) co_return;
-  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, pidfd.release());
+  const auto executor = co_await asio::this_coro::executor;
+  std::optional<Descriptor> pidfd;
+  while (!(pidfd = try_open_pidfd(process))) co_await pause_for(kOpenAgain);
+  if (!*pidfd) co_return;
+  asio::posix::stream_descriptor descriptor(executor, pidfd->release());
   co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
   // Some kernels tell of an end a moment before its status can be taken.
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  for (int tries = 0; is_alive(process) && tries < kLookTries; ++tries) {
-    timer.expires_after(kLookAgain);
-    co_await timer.async_wait(asio::use_awaitable);
+  for (int tries = 0; may_be_alive(process) && tries < kLookTries; ++tries) {
+    co_await pause_for(kLookAgain);
   }
 }
 

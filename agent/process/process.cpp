@@ -14,7 +14,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sstream>
 
 #include "agent/process/log_file.h"
@@ -25,16 +24,23 @@
 namespace cardswap {
 namespace {
 
+constexpr std::size_t kStatBytesMax = 4096;
+
 /// Field 3 (state) and 22 (start time) of /proc/PID/stat; the name in field 2 may hold anything.
 struct Stat {
   char state = 0;
   std::uint64_t start_time = 0;
 };
 
+/// Nothing for a process that is gone. Throws Error{io} where nobody can look now.
 std::optional<Stat> stat_of(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text;
-  if (!std::getline(file, text)) return std::nullopt;
+  const auto path = fmt::format("/proc/{}/stat", pid);
+  std::array<char, kStatBytesMax> read{};
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto got = file ? ::read(file.get(), read.data(), read.size()) : -1;
+  if (got < 0 && errno != ENOENT && errno != ESRCH) throw os_error("look at " + path);
+  if (got <= 0) return std::nullopt;
+  const std::string text(read.data(), static_cast<std::size_t>(got));
   const auto close = text.rfind(')');
   if (close == std::string::npos) return std::nullopt;
   std::istringstream rest(text.substr(close + 1));
@@ -161,7 +167,12 @@ ProcessId conclude(const Starting& starting, std::optional<int> failed) {
                 fmt::format("start {}: {}", starting.program, std::strerror(*failed)),
                 "check the program's path, its rights and --cwd on this host");
   }
-  return {starting.pid, start_time_of(starting.pid).value_or(0)};
+  try {
+    return {starting.pid, start_time_of(starting.pid).value_or(0)};
+  } catch (const Error&) {  // nobody would find it again
+    end_unstarted(starting.pid);
+    throw;
+  }
 }
 
 ProcessId start_process(const ProcessSpec& spec) {
@@ -186,14 +197,40 @@ bool is_alive(const ProcessId& process) {
   return stat && stat->start_time == process.start_time && stat->state != 'Z';
 }
 
+bool may_be_alive(const ProcessId& process) {
+  try {
+    return is_alive(process);
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 bool signal_group(const ProcessId& process, int signal) {
-  // A leader that is dead and not yet waited for still holds its number for its group.
-  return process.pid > 0 && start_time_of(process.pid) == process.start_time &&
-         ::kill(-process.pid, signal) == 0;
+  try {
+    // A leader that is dead and not yet waited for still holds its number for its group.
+    return process.pid > 0 && start_time_of(process.pid) == process.start_time &&
+           ::kill(-process.pid, signal) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool signal_process(const ProcessId& process, int signal) {
+  try {
+    const auto pidfd = open_pidfd(process);
+    return pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 Descriptor open_pidfd(const ProcessId& process) {
+  if (process.pid <= 0) return {};
   Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  // EINVAL: a thread of another process has the number now.
+  if (!pidfd && errno != ESRCH && errno != EINVAL && errno != ENOENT) {
+    throw os_error(fmt::format("watch process {}", process.pid));
+  }
   if (start_time_of(process.pid) != process.start_time) return {};
   return pidfd;
 }

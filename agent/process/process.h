@@ -59,12 +59,20 @@ struct Starting {
 [[nodiscard]] Starting begin_process(const ProcessSpec& spec);
 [[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
 inline constexpr std::chrono::seconds kExecMax{5};
+/// When a process was started; nothing for one that is gone. Throws Error{io} where nobody can look
+/// now, as with no descriptor left: that is no answer, least of all that it has ended.
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
-/// Whether the process runs and is no zombie.
+/// Whether the process runs and is no zombie. Throws as start_time_of().
 [[nodiscard]] bool is_alive(const ProcessId& process);
-/// Signals the whole process group; false if the leader is gone and was waited for.
+/// Whether the process may run: also where nobody can look now. For whoever would take something
+/// from a process that has ended.
+[[nodiscard]] bool may_be_alive(const ProcessId& process);
+/// Signals the whole process group; false if the leader is gone and was waited for, or nobody can
+/// look now whether its number is still its own.
 bool signal_group(const ProcessId& process, int signal);
-/// Becomes readable when the process ends; none if it is gone.
+/// Signals the process; false if it is gone, or nobody can look now.
+bool signal_process(const ProcessId& process, int signal);
+/// Becomes readable when the process ends; none if it is gone. Throws as start_time_of().
 [[nodiscard]] Descriptor open_pidfd(const ProcessId& process);
 
 }  // namespace cardswap

@@ -13,6 +13,7 @@
 #include "agent/base/replace_file.h"
 #include "agent/process/exit_status.h"
 #include "agent/process/process_tree.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {
@@ -67,8 +68,13 @@ void end_descendants() {
   const auto until = std::chrono::steady_clock::now() + kDescendantsEndMax;
   while (std::chrono::steady_clock::now() < until) {
     const auto self = ::getpid();
-    for (const auto pid : tree_of({self, start_time_of(self).value_or(0)})) {
-      if (pid != self) ::kill(pid, SIGKILL);
+    try {
+      for (const auto pid : tree_of({self, start_time_of(self).value_or(0)})) {
+        if (pid != self) ::kill(pid, SIGKILL);
+      }
+    } catch (const Error&) {  // nobody can look now
+      ::poll(nullptr, 0, kLookAgainMs);
+      continue;
     }
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
     }

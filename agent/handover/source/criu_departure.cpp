@@ -232,7 +232,7 @@ void CriuDeparture::report_held(const Error& why) {
 asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.record().keeper.pid != 0) co_await dismiss_keeper();
-  if (!is_alive(transfer_.record().keeper)) {
+  if (!may_be_alive(transfer_.record().keeper)) {
     criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
   }
   while (continuation_ == Continuation::under_way) {
@@ -243,11 +243,11 @@ asio::awaitable<void> CriuDeparture::end() {
 /// Its memory is with the job again, or the job is gone.
 asio::awaitable<void> CriuDeparture::dismiss_keeper() {
   const auto until = Clock::now() + kKeeperLeaves;
-  while (is_alive(transfer_.record().keeper) && Clock::now() < until) {
+  while (may_be_alive(transfer_.record().keeper) && Clock::now() < until) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
     if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
         source->record().ended_at_ms != 0) {
-      ::kill(transfer_.record().keeper.pid, SIGTERM);
+      signal_process(transfer_.record().keeper, SIGTERM);
       criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
       co_return;
     }
@@ -258,9 +258,8 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
 void CriuDeparture::kill_source_process(const Instance& source) {
   kill_tree(source.process());  // its GPUs were let go before it was dumped
   scope_.context.criu.callbacks().ended(source.process());
-  if (source.record().init.pid != 0 && is_alive(source.record().init))
-    ::kill(source.record().init.pid, SIGKILL);
-  if (is_alive(transfer_.record().keeper)) ::kill(transfer_.record().keeper.pid, SIGTERM);
+  signal_process(source.record().init, SIGKILL);
+  signal_process(transfer_.record().keeper, SIGTERM);
   criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
 }
 
@@ -285,8 +284,7 @@ void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed&
                      scope_.list.record_end(migration_.id()));
   }
   signal_group(source.process(), SIGKILL);
-  if (source.record().init.pid != 0 && is_alive(source.record().init))
-    ::kill(source.record().init.pid, SIGKILL);
+  signal_process(source.record().init, SIGKILL);
 }
 
 asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root) {

@@ -264,7 +264,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   const bool job_ended =
       std::ranges::any_of(migration_.transfers, [this](const Transfer& transfer) {
         const auto* source = jobs_.by_instance(transfer.instance());
-        return source == nullptr || !is_alive(source->process());
+        return source == nullptr || !may_be_alive(source->process());
       });
   const auto conclude = [&](MigrationNotes& notes) {
     notes.job_ended = job_ended;

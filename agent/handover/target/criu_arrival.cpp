@@ -189,7 +189,7 @@ asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::str
     spdlog::error("migration {}: {}", whose, error_of(std::current_exception()).what());
   }
   signal_group(root, SIGKILL);
-  if (is_alive(init)) ::kill(init.pid, SIGKILL);
+  signal_process(init, SIGKILL);
   callbacks.ended(root);
 }
 

@@ -95,7 +95,7 @@ bool Reservations::is_granted(const Instance& standby) const {
 bool Reservations::survives_restart(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
   // resume_after_restart().
-  return is_granted(standby) || (standby.record().init.pid != 0 && is_alive(standby.process()));
+  return is_granted(standby) || (standby.record().init.pid != 0 && may_be_alive(standby.process()));
 }
 
 /// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as

@@ -29,7 +29,8 @@ class Storage final : public TrackedState {
                      std::memcpy(home, now_.data(), now_.size());
                      now_ = {home, now_.size()};
                      keep_ = std::move(keep);
-                   }});
+                   },
+                   shared_cpu_device()});
   }
   void fail_when_asked(int times) { asks_left_ = times; }
 
