@@ -158,7 +158,13 @@ void Thing::look(std::vector<TrackedObstacle>& obstacles) {
 std::vector<std::vector<const void*>> Thing::rewritten() {
   cardswap_out out;
   call(callbacks_.rewritten, out);
+  parameter_count_ = out.rewritten.size();
   return std::move(out.rewritten);
+}
+
+std::size_t Thing::parameter_count() {
+  if (!parameter_count_) (void)rewritten();
+  return *parameter_count_;
 }
 
 TrackedUpdate Thing::capture() {

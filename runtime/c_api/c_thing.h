@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -49,6 +50,9 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 
   [[nodiscard]] bool is(const void* optimizer) const override { return optimizer == this; }
   [[nodiscard]] std::vector<std::vector<const void*>> rewritten() override;
+  /// What rewritten() had last, which a migration asks as it begins: the program is not called at
+  /// each step, and updates are numbered as the migration's layout is.
+  [[nodiscard]] std::size_t parameter_count() override;
   [[nodiscard]] TrackedUpdate capture() override;
   void replay(const TrackedUpdate& update) override;
 
@@ -66,6 +70,7 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
   const std::string kind_;
   const std::string type_;
   const std::shared_ptr<Releases> releases_;
+  std::optional<std::size_t> parameter_count_;  // as of the last rewritten()
 };
 
 /// A hold for the program, and its end.

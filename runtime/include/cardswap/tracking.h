@@ -73,7 +73,7 @@ class ReplayableOptimizer {
   [[nodiscard]] virtual bool is(const void* optimizer) const = 0;
   /// The TrackedRegion::storage of what each parameter's update rewrites.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
-  /// The size of rewritten(), for each logged step.
+  /// The size that rewritten() had last, for each logged step: it is to cost next to nothing.
   [[nodiscard]] virtual std::size_t parameter_count() { return rewritten().size(); }
   /// What the step that is about to be taken will read. Called right before it.
   [[nodiscard]] virtual TrackedUpdate capture() = 0;

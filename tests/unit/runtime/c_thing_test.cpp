@@ -4,11 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "migrator/base/error.h"
 #include "runtime/arena_relocator.h"
+#include "runtime/replayable_optimizers.h"
 #include "runtime/tracker.h"
 
 namespace cardswap::c_api {
@@ -75,6 +79,60 @@ TEST(CThing, AForkLetsNothingGoOfWhatItsParentHas) {
   EXPECT_EQ(held.use_count(), 2);
   cardswap_let_go(keep);
   EXPECT_EQ(held.use_count(), 1);
+}
+
+/// A program's optimizer, which counts how often it is asked what it rewrites.
+struct Stepped {
+  int asked = 0;
+  int captured = 0;
+  int replayed = 0;
+};
+
+cardswap_callbacks callbacks_of_stepped() {
+  cardswap_callbacks callbacks{};
+  callbacks.size = sizeof(callbacks);
+  callbacks.regions = [](void*, cardswap_out*) { return 0; };
+  callbacks.rewritten = [](void* self, cardswap_out* out) {
+    ++static_cast<Stepped*>(self)->asked;
+    const cardswap_rewritten pair{0, self};
+    cardswap_put_rewritten(out, &pair, 1, 3);
+    return 0;
+  };
+  callbacks.capture = [](void* self, cardswap_out*) {
+    ++static_cast<Stepped*>(self)->captured;
+    return 0;
+  };
+  callbacks.replay = [](void* self, const void*, uint64_t, const cardswap_gradient*, uint64_t) {
+    ++static_cast<Stepped*>(self)->replayed;
+    return 0;
+  };
+  return callbacks;
+}
+
+TEST(CThing, AnOptimizerIsNotAskedAtEachStepWhatItRewrites) {
+  std::array<Stepped, 2> programs;
+  Tracker tracker;
+  std::array<Thing*, 2> things{};
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    auto thing = std::make_unique<Thing>(callbacks_of_stepped(), &programs[i], "optimizer", "SGD",
+                                         std::make_shared<Releases>());
+    things[i] = thing.get();
+    tracker.add(std::to_string(i), std::move(thing));
+  }
+  (void)tracker.shards();
+  ReceivedUpdate received;
+  received.optimizer = 1;
+  received.gradients.emplace_back().parameter = static_cast<ParameterId>(5);
+  for (int step = 0; step < 10; ++step) {
+    EXPECT_EQ(tracker.optimizers().capture(things[1])->optimizer, 1U);
+    tracker.optimizers().replay(received);
+  }
+  EXPECT_EQ(programs[1].captured, 10);
+  EXPECT_EQ(programs[1].replayed, 10);
+  EXPECT_EQ(programs[0].asked, 1);
+  EXPECT_EQ(programs[1].asked, 1);
+  received.gradients[0].parameter = static_cast<ParameterId>(6);
+  EXPECT_THROW(tracker.optimizers().replay(received), Error) << "each has three";
 }
 
 }  // namespace
