@@ -157,9 +157,11 @@ void Journal::check_records() {
 }
 
 void Journal::set_aside(const std::string& kind, const std::string& id, const std::string& why) {
+  Transaction whole(*db_);  // in one table or the other, and told once
   run("INSERT INTO damaged SELECT kind, id, document, ?, ? FROM records WHERE kind = ? AND id = ?",
       {why, std::to_string(unix_ms()), kind, id});
   run("DELETE FROM records WHERE kind = ? AND id = ?", {kind, id});
+  whole.commit();
   warnings_.push_back(
       fmt::format("the journal's record of {} {} is damaged ({}) and is kept in its table "
                   "`damaged`: what it was about is not known here any more",
@@ -254,7 +256,14 @@ void Journal::each(Kind kind, const std::function<void(const boost::json::object
     try {
       take(record);
     } catch (const std::exception&) {
-      set_aside(name_of(kind), id, error_of(std::current_exception()).failure());
+      const auto why = error_of(std::current_exception()).failure();
+      try {
+        set_aside(name_of(kind), id, why);
+      } catch (const Error& disk) {  // the others are taken all the same
+        warnings_.push_back(
+            fmt::format("the journal's record of {} {} is damaged ({}) and stays where it is: {}",
+                        name_of(kind), id, why, disk.failure()));
+      }
     }
   }
 }

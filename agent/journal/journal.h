@@ -41,7 +41,8 @@ class Journal {
   void remove(Kind kind, const std::string& id);
   /// The records of a kind, in the order in which they were first put.
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
-  /// Hands each record of `all()` to `take`. One that it throws on is set aside and told.
+  /// Hands each record of `all()` to `take`. One that it throws on is set aside and told;
+  /// told alone where the disk takes nothing.
   void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
   /// What was damaged, and where it is kept now; for /v1/version, the events and the log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }

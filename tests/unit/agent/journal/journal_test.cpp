@@ -99,17 +99,43 @@ TEST_F(JournalTest, WritesNothingThatItCouldNotReadAgain) {
   EXPECT_THAT(journal.all(Journal::Kind::job), ElementsAre(boost::json::object{{"step_ms", 1.5}}));
 }
 
+/// Does that to a journal's file, past the journal.
+void run_past(const std::filesystem::path& file, const char* sql) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+}
+
+TEST_F(JournalTest, ARecordThatCannotBeSetAsideNowStaysWholeAndIsNotCounted) {
+  Journal journal(dir_ / "j.db");
+  for (const auto* id : {"1", "2"}) journal.put(Journal::Kind::job, id, {{"id", id}});
+  // What a full disk refuses half way.
+  run_past(dir_ / "j.db",
+           "CREATE TRIGGER no BEFORE DELETE ON records BEGIN SELECT RAISE(ABORT, 'full'); END");
+  int taken = 0;
+  journal.each(Journal::Kind::job, [&](const boost::json::object& record) {
+    if (record.at("id").as_string() == "1") throw std::out_of_range("a field that there is not");
+    ++taken;
+  });
+  EXPECT_EQ(taken, 1);
+  EXPECT_EQ(journal.damaged_records(), 0U);
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(2));
+  EXPECT_THAT(journal.warnings(), ElementsAre(AllOf(HasSubstr("job 1"), HasSubstr("full"))));
+  run_past(dir_ / "j.db", "DROP TRIGGER no");
+  journal.each(Journal::Kind::job, [](const boost::json::object& record) {
+    if (record.at("id").as_string() == "1") throw std::out_of_range("a field that there is not");
+  });
+  EXPECT_EQ(journal.damaged_records(), 1U);
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
+}
+
 TEST_F(JournalTest, LosesOfADamagedRecordThatRecordAlone) {
   {
     Journal journal(dir_ / "j.db");
     for (const auto* id : {"1", "2", "3"}) journal.put(Journal::Kind::job, id, {{"id", id}});
   }
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open((dir_ / "j.db").c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "UPDATE records SET document = '{\"ms\":NaN}' WHERE id = '2'", nullptr,
-                         nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(db);
+  run_past(dir_ / "j.db", "UPDATE records SET document = '{\"ms\":NaN}' WHERE id = '2'");
   Journal journal(dir_ / "j.db");
   EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(2));
   EXPECT_THAT(journal.warnings(), ElementsAre(AllOf(HasSubstr("job 2"), HasSubstr("damaged"))));
