@@ -21,6 +21,11 @@ BANNED = (
     (r"\bJobTable::note\(|\b(jobs|table)_?(\(\))?\.note\(",
      "an instance's record is changed by JobTable's verbs or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/",)),
+    (r"::poll\(nullptr|(= |return )start_process\(", "the agent's one loop waits for nothing: co_await pause_for(), start_child()",
+     ("agent/",),
+     # the small programs, which do nothing else meanwhile; a look at all processes, which has a second
+     ("agent/process/process.cpp", "agent/process/supervisor_main.cpp", "agent/process/wait_for_tree.cpp",
+      "agent/process/environment_scan.cpp")),
     (r"asio::detached|thread.*\.detach\(\)", "background work has an owner: TaskGroup or jthread", (), ()),
     (r"context_?\.stop\(\)", "tasks are cancelled and awaited, not cut off", (), ()),
     (r"\b(src|dst)\b([^.]|$)", "the pair is source and target", (), ()),

@@ -30,7 +30,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kReportBytesMax = 64U << 10;
-// Where start_process() puts what is inherited.
+// Where start_child() puts what is inherited.
 constexpr int kReportFd = 3;
 constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
@@ -128,7 +128,7 @@ asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
                   std::to_string(kDumpLifelineFd)});
   auto lifeline = make_pipe();  // held until the dump is over
   spec.inherit = {pipe.write.get(), images.fd(), lifeline.read.get()};
-  const auto process = start_process(spec);
+  const auto process = co_await start_child(spec);
   pipe.write.reset();
   lifeline.read.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
@@ -162,7 +162,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
   }
   auto spec = init_spec(order.own_log, std::move(arguments));
   spec.inherit = {pipe.write.get(), images.fd(), order.socket_fd, order.lifeline};
-  const auto starter = start_process(spec);
+  const auto starter = co_await start_child(spec);
   pipe.write.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
   RestoreLimit limit(co_await asio::this_coro::executor, order.limit, starter);

@@ -8,10 +8,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <optional>
 
 #include "agent/base/task_group.h"
 #include "agent/process/pipe_text.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap {
 
@@ -20,6 +22,8 @@ namespace {
 constexpr int kLookTries = 500;
 constexpr std::chrono::milliseconds kLookAgain{2};
 constexpr std::chrono::milliseconds kOpenAgain{200};
+constexpr int kCollectTries = 50;
+constexpr std::chrono::milliseconds kCollectEvery{10};
 
 /// Nothing where nobody can look now, which is told.
 std::optional<Descriptor> try_open_pidfd(const ProcessId& process) {
@@ -35,17 +39,30 @@ std::optional<Descriptor> try_open_pidfd(const ProcessId& process) {
 
 asio::awaitable<ProcessId> start_child(ProcessSpec spec) {
   auto starting = begin_process(spec);
-  int failed = 0;
-  std::optional<std::string> said;
+  std::exception_ptr why;
   try {
-    said = co_await text_through(std::move(starting.report), sizeof(failed), kExecMax);
+    int failed = 0;
+    const auto said = co_await text_through(std::move(starting.report), sizeof(failed), kExecMax);
+    if (!said) co_return conclude(starting, std::nullopt);
+    if (said->size() == sizeof(failed)) std::memcpy(&failed, said->data(), sizeof(failed));
+    co_return conclude(starting, failed);
   } catch (...) {
-    (void)::kill(starting.pid, SIGKILL);
-    throw;
+    kill_start(starting.pid);
+    why = std::current_exception();
   }
-  if (!said) co_return conclude(starting, std::nullopt);
-  if (said->size() == sizeof(failed)) std::memcpy(&failed, said->data(), sizeof(failed));
-  co_return conclude(starting, failed);
+  co_await reap_killed(starting.pid);
+  std::rethrow_exception(why);
+}
+
+void kill_start(pid_t child) {
+  for (const auto started : children_of(child)) ::kill(started, SIGKILL);
+  ::kill(child, SIGKILL);
+}
+
+asio::awaitable<void> reap_killed(pid_t child) {
+  for (int tries = 0; ::waitpid(child, nullptr, WNOHANG) == 0 && tries < kCollectTries; ++tries) {
+    co_await pause_for(kCollectEvery);
+  }
 }
 
 asio::awaitable<int> run_to_exit(ProcessSpec spec) {

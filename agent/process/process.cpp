@@ -157,32 +157,29 @@ Starting begin_process(const ProcessSpec& spec) {
 }
 
 ProcessId conclude(const Starting& starting, std::optional<int> failed) {
-  if (!failed) {
-    end_unstarted(starting.pid);
-    throw not_in_time(starting.program, kExecMax.count());
-  }
+  if (!failed) throw not_in_time(starting.program, kExecMax.count());
   if (*failed != 0) {
-    end_unstarted(starting.pid);
     throw Error(Code::refused,
                 fmt::format("start {}: {}", starting.program, std::strerror(*failed)),
                 "check the program's path, its rights and --cwd on this host");
   }
-  try {
-    return {starting.pid, start_time_of(starting.pid).value_or(0)};
-  } catch (const Error&) {  // nobody would find it again
-    end_unstarted(starting.pid);
-    throw;
-  }
+  return {starting.pid, start_time_of(starting.pid).value_or(0)};
 }
 
 ProcessId start_process(const ProcessSpec& spec) {
   const auto starting = begin_process(spec);
   pollfd said{starting.report.get(), POLLIN, 0};
   constexpr auto kMs = std::chrono::milliseconds(kExecMax).count();
-  if (::poll(&said, 1, static_cast<int>(kMs)) == 0) return conclude(starting, std::nullopt);
+  const bool is_late = ::poll(&said, 1, static_cast<int>(kMs)) == 0;
   int failed = 0;
-  if (::read(starting.report.get(), &failed, sizeof(failed)) <= 0) failed = 0;
-  return conclude(starting, failed);
+  try {
+    if (is_late) return conclude(starting, std::nullopt);
+    if (::read(starting.report.get(), &failed, sizeof(failed)) <= 0) failed = 0;
+    return conclude(starting, failed);
+  } catch (const Error&) {
+    end_unstarted(starting.pid);
+    throw;
+  }
 }
 
 std::optional<std::uint64_t> start_time_of(pid_t pid) {

@@ -42,9 +42,8 @@ struct ProcessId {
 [[nodiscard]] std::string find_program(const ProcessSpec& spec);
 /// Starts a child in a session of its own. Blocks until its program runs, for 5 s at most: a lease
 /// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
-/// with the reason when the program cannot be started. For programs that nobody but root and this
-/// user can hold up; for what others own, or what becomes another user, who may stop it, there are
-/// start_child() and start_supervised() (agent/process/supervised_process.h).
+/// with the reason when the program cannot be started. For a program that does nothing else
+/// meanwhile; the agent has start_child() and start_supervised() (agent/process/supervised_process.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
 /// A child that has not said yet whether its program runs: `report` tells errno, or nothing but its
 /// end.
@@ -55,7 +54,8 @@ struct Starting {
 };
 /// Starts a process as start_process() does, but in two, for whoever waits otherwise (start_child()
 /// in agent/process/child.h). The same errors. `failed`: what `report` told, 0 for its end; none
-/// when kExecMax is over.
+/// when kExecMax is over. Where conclude() throws, the child is the caller's to kill and to wait
+/// for.
 [[nodiscard]] Starting begin_process(const ProcessSpec& spec);
 [[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
 inline constexpr std::chrono::seconds kExecMax{5};

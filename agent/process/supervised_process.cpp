@@ -1,19 +1,16 @@
 #include "agent/process/supervised_process.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <exception>
 #include <sstream>
 #include <string>
 
+#include "agent/process/child.h"
 #include "agent/process/memory_file.h"
 #include "agent/process/pipe.h"
 #include "agent/process/pipe_text.h"
-#include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "agent/process/supervisor_order.h"
 #include "migrator/base/error.h"
@@ -27,19 +24,6 @@ namespace {
 constexpr std::size_t kReportBytesMax = 8192;
 // The parent gives its program up before that, and says why.
 constexpr std::chrono::seconds kStartMax{8};
-constexpr int kEndTries = 20;
-constexpr int kEndTickMs = 10;
-
-/// A parent that has started nothing yet, or nothing that may go on. Its program first: it would
-/// otherwise be nobody's. Who is not waited for in time is a zombie until the agent ends.
-void end_start(const ProcessId& parent) {
-  for (const auto child : children_of(parent.pid)) ::kill(child, SIGKILL);
-  ::kill(parent.pid, SIGKILL);
-  for (int tries = 0; tries < kEndTries; ++tries) {
-    if (::waitpid(parent.pid, nullptr, WNOHANG) != 0) return;
-    ::poll(nullptr, 0, kEndTickMs);
-  }
-}
 
 /// "ok PID START_TIME", or "failed CODE", then the failure and the hint, a line each.
 ProcessId program_in(const std::string& report) {
@@ -80,20 +64,23 @@ asio::awaitable<SupervisedProcess> start_supervised(ProcessSpec program,
   spec.reads_log = program.user;
   spec.inherit = {report.write.get(), order.get(), lifeline.read.get()};
   SupervisedProcess supervised;
-  supervised.parent = start_process(spec);
+  supervised.parent = co_await start_child(spec);
   report.write.reset();
   lifeline.read.reset();
   supervised.lifeline = std::move(lifeline.write);
+  std::exception_ptr why;
   try {
     const auto said = co_await text_through(std::move(report.read), kReportBytesMax, kStartMax);
     if (!said) throw not_in_time(program.argv.at(0), static_cast<int>(kStartMax.count()));
     supervised.program = program_in(*said);
+    co_return supervised;
   } catch (...) {
     supervised.lifeline.reset();  // whatever it started ends with it
-    end_start(supervised.parent);
-    throw;
+    kill_start(supervised.parent.pid);
+    why = std::current_exception();
   }
-  co_return supervised;
+  co_await reap_killed(supervised.parent.pid);
+  std::rethrow_exception(why);
 }
 
 }  // namespace cardswap

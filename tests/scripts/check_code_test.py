@@ -44,6 +44,12 @@ class Check(unittest.TestCase):
         for text in ("if (source.frozen == wanted) {", "made.device = wanted.device;", "job.migration.empty();"):
             self.assertEqual(self.complaints("agent/handover/source/a.cpp", text), [])
 
+    def test_a_wait_that_holds_up_the_agents_loop_is_refused(self):
+        for text in ("::poll(nullptr, 0, kTickMs);", "const auto child = start_process(spec);"):
+            self.refused("agent/criu/a.cpp", text, "one loop")
+            self.assertEqual(self.complaints("agent/process/supervisor_main.cpp", text), [])
+        self.assertEqual(self.complaints("agent/criu/a.cpp", "::poll(&wait, 1, 0); co_await start_process_of(id);"), [])
+
     def test_sleeps_are_refused_wherever_tests_are(self):
         for room in ("unit", "integration", "support", "faults", "security", "journeys"):
             self.refused(f"tests/{room}/a.cpp", "std::this_thread::sleep_for(1ms);", "waits for a condition")

@@ -110,5 +110,26 @@ TEST(WaitingForAnEnd, GoesOnWhereNobodyCanLookForAWhile) {
   EXPECT_TRUE(ended);
 }
 
+asio::awaitable<void> start(std::string program, std::string& error) {
+  ProcessSpec spec;
+  spec.argv = {std::move(program)};
+  spec.log = "/dev/null";
+  try {
+    (void)co_await wait_and_reap(co_await start_child(spec));
+  } catch (const Error& failed) {
+    error = failed.failure();
+  }
+}
+
+TEST(StartingAChild, LeavesNoneBehindWhereItsProgramCannotBeStarted) {
+  asio::io_context context;
+  TaskGroup tasks(context);
+  std::string error;
+  tasks.spawn("start", start("/", error));
+  context.run();
+  EXPECT_EQ(error, "start /: Permission denied");
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
+}
+
 }  // namespace
 }  // namespace cardswap::test
