@@ -274,7 +274,9 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
   } catch (const Error& error) {
     failed = error;
   } catch (const boost::system::system_error& error) {
-    failed = Error(Code::cancelled, fmt::format("{} {}: {}", method, target, error.what()));
+    const bool is_cancelled = error.code() == boost::asio::error::operation_aborted;
+    failed = Error(is_cancelled ? Code::cancelled : Code::io,
+                   fmt::format("{} {}: {}", method, target, error.what()));
   } catch (const std::exception& error) {
     spdlog::error("{} {}: {}", method, target, error.what());
     failed = Error(Code::internal, fmt::format("{} {}: {}", method, target, error.what()));

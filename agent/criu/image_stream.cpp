@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "agent/base/address.h"
+#include "agent/base/resolve.h"
 #include "agent/base/task_group.h"
 #include "agent/base/time_limit.h"
 #include "agent/criu/image_frames.h"
@@ -37,13 +38,12 @@ ImageSender::~ImageSender() = default;
 
 asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port, std::string token,
                                            std::string key) {
-  boost::system::error_code error;
-  tcp::resolver resolver(socket_.get_executor());
-  const auto where = co_await resolver.async_resolve(
-      host, std::to_string(port), asio::redirect_error(asio::use_awaitable, error));
+  const auto found = co_await resolve(host, port, Clock::now() + kConnectMax);
+  auto error = found.error;
   if (!error) {
     const TimeLimit limit(socket_.get_executor(), kConnectMax, [this] { close(); });
-    co_await asio::async_connect(socket_, where, asio::redirect_error(asio::use_awaitable, error));
+    co_await asio::async_connect(socket_, found.endpoints,
+                                 asio::redirect_error(asio::use_awaitable, error));
   }
   if (error) {
     throw Error(Code::unreachable,

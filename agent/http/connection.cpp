@@ -3,19 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
+#include "agent/base/resolve.h"
 #include "agent/security/certificate_validity.h"
 #include "agent/security/identity.h"
 #include "migrator/base/unix_address.h"
@@ -30,7 +29,6 @@ namespace json = boost::json;
 namespace bhttp = boost::beast::http;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
-using namespace asio::experimental::awaitable_operators;  // NOLINT: || of two awaitables
 
 /// Over TCP and over a unix socket: what reads and writes HTTP is compiled once for both.
 using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
@@ -154,26 +152,18 @@ void show_token(const std::string& bearer, Request& request) {
   if (!bearer.empty()) request.headers.emplace_back("Authorization", "Bearer " + bearer);
 }
 
-/// Resolving has no expiry of its own: it races a timer.
-asio::awaitable<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint,
-                                                     const Request& request,
-                                                     Clock::time_point deadline) {
-  const auto executor = co_await asio::this_coro::executor;
-  asio::ip::tcp::resolver resolver(executor);
-  asio::steady_timer timer(executor, deadline);
-  error_code error;
-  error_code timer_error;
-  auto outcome =
-      co_await (resolver.async_resolve(endpoint.host, std::to_string(endpoint.port),
-                                       asio::redirect_error(asio::use_awaitable, error)) ||
-                timer.async_wait(asio::redirect_error(asio::use_awaitable, timer_error)));
-  if (outcome.index() == 1) {
-    raise(endpoint, Stage::connecting, request,
-          timer_error ? error_code(asio::error::operation_aborted)
-                      : error_code(beast::error::timeout));
+asio::awaitable<std::vector<StreamEndpoint>> addresses_of(const Endpoint& endpoint,
+                                                          const Request& request,
+                                                          Clock::time_point deadline) {
+  Resolved found;
+  try {
+    found = co_await resolve(endpoint.host, endpoint.port, deadline);
+  } catch (const boost::system::system_error& cancelled) {
+    raise(endpoint, Stage::connecting, request, cancelled.code());
   }
-  if (error == asio::error::operation_aborted) {
-    raise(endpoint, Stage::connecting, request, error);
+  const auto& error = found.error;
+  if (error == asio::error::timed_out) {
+    raise(endpoint, Stage::connecting, request, beast::error::timeout);
   }
   if (error) {
     throw Error(Code::unreachable,
@@ -182,9 +172,7 @@ asio::awaitable<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint,
                 "write its address, HOST[:PORT]; a host's own name, as `cardswap jobs` prints it, "
                 "is known to an agent that has it as a --peer");
   }
-  std::vector<StreamEndpoint> endpoints;
-  for (const auto& found : std::get<0>(outcome)) endpoints.emplace_back(found.endpoint());
-  co_return endpoints;
+  co_return std::vector<StreamEndpoint>(found.endpoints.begin(), found.endpoints.end());
 }
 
 class PlainConnection final : public Connection {
@@ -273,14 +261,8 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint,
   const auto executor = co_await asio::this_coro::executor;
   error_code error;
   PlainStream stream(executor);
-  const auto address = asio::ip::make_address(endpoint.host, error);
   stream.expires_at(deadline);
-  std::vector<StreamEndpoint> endpoints;
-  if (!error) {  // numeric: no resolver thread
-    endpoints.emplace_back(asio::ip::tcp::endpoint(address, endpoint.port));
-  } else {
-    endpoints = co_await resolve(endpoint, request, deadline);
-  }
+  const auto endpoints = co_await addresses_of(endpoint, request, deadline);
   co_await stream.async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);

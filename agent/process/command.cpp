@@ -72,48 +72,54 @@ asio::awaitable<CommandResult> to_its_end(Command& command) {
 }  // namespace
 
 Command::Command(asio::io_context& context, const std::vector<std::string>& argv)
-    : program_(argv.at(0)), output_(context) {
+    : program_(argv.at(0)), output_(context), ended_(context) {
   auto out = make_pipe();
   auto failure = make_pipe();
   std::vector<char*> words;
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  const pid_t pid = ::fork();
-  if (pid == 0) become(words.data(), out.write.get(), failure.write.get());
-  if (pid < 0) throw os_error("fork");
-  ::setpgid(pid, pid);  // whoever is first: it is to be there before it is killed
-  process_ = {pid, start_time_of(pid).value_or(0)};
-  ::fcntl(failure.read.get(), F_SETFL, O_NONBLOCK);
-  failure_ = std::move(failure.read);
-  output_.assign(out.read.release());
+  pid_ = ::fork();
+  if (pid_ == 0) become(words.data(), out.write.get(), failure.write.get());
+  if (pid_ < 0) throw os_error("fork");
+  ::setpgid(pid_, pid_);  // whoever is first: it is to be there before it is killed
+  try {
+    Descriptor ended(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    // Nobody could wait for it then but by holding everybody up.
+    if (!ended) throw os_error("watch " + program_);
+    ended_.assign(ended.release());
+    ::fcntl(failure.read.get(), F_SETFL, O_NONBLOCK);
+    failure_ = std::move(failure.read);
+    output_.assign(out.read.release());
+  } catch (...) {
+    ::kill(-pid_, SIGKILL);
+    reap(false);  // or it is a zombie until the agent ends
+    throw;
+  }
 }
 
 Command::~Command() {
   if (reaped_) return;
-  ::kill(-process_.pid, SIGKILL);
+  ::kill(-pid_, SIGKILL);
   reap(false);
 }
 
 void Command::reap(bool block) noexcept {
   int status = 0;
-  if (::waitpid(process_.pid, &status, block ? 0 : WNOHANG) != process_.pid) return;
+  if (::waitpid(pid_, &status, block ? 0 : WNOHANG) != pid_) return;
   reaped_ = true;
   if (WIFEXITED(status)) status_ = WEXITSTATUS(status);
 }
 
 asio::awaitable<int> Command::wait() {
-  if (auto pidfd = open_pidfd(process_)) {
-    asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, pidfd.release());
-    co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
-  }
-  ::kill(-process_.pid, SIGKILL);  // what it left behind; its number is its own until waited for
+  co_await ended_.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+  ::kill(-pid_, SIGKILL);  // what it left behind; its number is its own until waited for
   reap(true);
   co_return status_;
 }
 
 asio::awaitable<void> Command::end() {
   if (reaped_) co_return;
-  ::kill(-process_.pid, SIGKILL);
+  ::kill(-pid_, SIGKILL);
   asio::steady_timer timer(co_await asio::this_coro::executor, kEndMax);
   (void)co_await (wait() || timer.async_wait(asio::use_awaitable));
 }

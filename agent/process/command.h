@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "agent/base/task_group.h"
-#include "agent/process/process.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
 
@@ -40,8 +39,9 @@ class Command {
 
   std::string program_;
   asio::posix::stream_descriptor output_;
-  Descriptor failure_;  ///< where the child leaves errno when exec fails
-  ProcessId process_;
+  asio::posix::stream_descriptor ended_;  ///< readable once it has ended
+  Descriptor failure_;                    ///< where the child leaves errno when exec fails
+  pid_t pid_ = 0;
   int status_ = -1;
   bool reaped_ = false;
 };
