@@ -181,11 +181,11 @@ def tensor_of_bytes(torch: Any, data: bytes, dtype: Any, shape: tuple[int, ...])
     return empty
 
 
-def _take_tensor(reader: _Reader, is_parameter: bool) -> Any:
+def _take_tensor(reader: _Reader, is_parameter: bool, depth: int) -> Any:
     import torch
     name = reader.take(reader.count()).decode()
     device = torch.device(reader.take(reader.count()).decode())
-    shape, requires_grad = _take(reader, 1)
+    shape, requires_grad = _take(reader, depth + 1)
     dtype = getattr(torch, name.removeprefix("torch."), None)
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"there is no dtype {name} here")
@@ -199,12 +199,12 @@ def _take_tensor(reader: _Reader, is_parameter: bool) -> Any:
     return tensor.requires_grad_(requires_grad) if requires_grad else tensor
 
 
-def _take_array(reader: _Reader, is_scalar: bool) -> Any:
+def _take_array(reader: _Reader, is_scalar: bool, depth: int) -> Any:
     import numpy
     dtype = numpy.dtype(reader.take(reader.count()).decode())
     if dtype.kind not in "biufcSUmM":
         raise ValueError("an array of objects")
-    shape = _take(reader, 1)
+    shape = _take(reader, depth + 1)
     array = numpy.frombuffer(reader.take(reader.count()), dtype=dtype).reshape(shape)
     return array[()] if is_scalar else array.copy()
 
@@ -247,9 +247,9 @@ _PLAIN = {b"N": None, b"T": True, b"F": False}
 
 def _take_foreign(reader: _Reader, code: bytes, depth: int) -> Any:
     if code in (b"t", b"P"):
-        return _take_tensor(reader, code == b"P")
+        return _take_tensor(reader, code == b"P", depth)
     if code in (b"a", b"g"):
-        return _take_array(reader, code == b"g")
+        return _take_array(reader, code == b"g", depth)
     if code == b"S":
         import torch
         return torch.Size(_take(reader, depth + 1))

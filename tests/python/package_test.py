@@ -257,6 +257,15 @@ class Values(unittest.TestCase):
                 except ValueError:
                     pass
 
+    def test_what_is_nested_within_arrays_shapes_counts_as_nested(self):
+        import struct
+        import types
+        from unittest import mock
+        plain = types.SimpleNamespace(dtype=lambda text: types.SimpleNamespace(kind="i"))
+        shape_of_an_array = b"a" + struct.pack("<Q", 2) + b"i8"
+        with mock.patch.dict(sys.modules, numpy=plain), self.assertRaisesRegex(ValueError, "too deeply"):
+            codec.decode(shape_of_an_array * 5000)
+
     @unittest.skipIf(torch is None, "without torch")
     def test_tensors_and_arrays_are_values(self):
         for value in (torch.randn(2, 3), torch.zeros(0, 3), torch.tensor(1).bool(), torch.randn(2).bfloat16()):

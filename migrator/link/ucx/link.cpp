@@ -237,10 +237,9 @@ ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, 
 void UcxLink::receive_control(Incoming& incoming) {
   peers_.check_control(incoming.peer, incoming.bytes);
   const auto bytes = incoming.bytes;
-  const auto receive =
-      receives_.insert(receives_.end(), Receive{this, {}, incoming.peer, {}, 0, {}});
+  Receive made{this, {}, incoming.peer, {}, 0, std::vector<std::byte>(bytes)};
+  const auto receive = receives_.insert(receives_.end(), std::move(made));
   receive->self = receive;
-  receive->message.resize(bytes);
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = &UcxLink::on_received;
