@@ -35,6 +35,11 @@ void StateWindow::leave() {
   changed_.notify_all();
 }
 
+bool StateWindow::is_open() const {
+  const MutexLock lock(mutex_);
+  return open_;
+}
+
 double StateWindow::waited_ms() const {
   const MutexLock lock(mutex_);
   return waited_ms_;

@@ -49,6 +49,8 @@ class StateWindow {
   /// Begins a read; none while a step is being taken.
   [[nodiscard]] std::optional<Read> try_read();
 
+  /// Whether the step's state is there to be read; not from the beginning of close() on.
+  [[nodiscard]] bool is_open() const;
   /// How long close() has waited for readers, all in all.
   [[nodiscard]] double waited_ms() const;
 

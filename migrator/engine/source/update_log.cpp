@@ -10,9 +10,15 @@ bool UpdateLog::fits(std::uint64_t bytes) const {
 }
 
 bool UpdateLog::wait(MutexLock& lock, Clock::time_point deadline) {
-  if (deadline != Clock::time_point::max()) return changed_.wait_until(lock, deadline);
-  changed_.wait(lock);
-  return true;
+  ++waiting_;
+  bool in_time = true;
+  if (deadline == Clock::time_point::max()) {
+    changed_.wait(lock);
+  } else {
+    in_time = changed_.wait_until(lock, deadline);
+  }
+  --waiting_;
+  return in_time;
 }
 
 void UpdateLog::append(UpdateEntry entry) {
@@ -189,7 +195,8 @@ UpdateLogStats UpdateLog::stats() const {
           .hold_ms = waits_.held_ms(),
           .waited_ms = waits_.all_ms(),
           .longest_wait_ms = waits_.longest_ms(),
-          .all_sent = all_sent_};
+          .all_sent = all_sent_,
+          .waiting = waiting_};
 }
 
 bool UpdateLog::has_early() const {

@@ -24,6 +24,7 @@ struct UpdateLogStats {
   double waited_ms = 0;           ///< all that steps waited here, ...
   double longest_wait_ms = 0;     ///< ... and the most that one did
   bool all_sent = true;           ///< that the latest held step waited for, in time
+  std::uint32_t waiting = 0;      ///< threads that wait here now
 };
 
 /// The update log between the training thread, which appends, and the engine, which sends.
@@ -115,6 +116,7 @@ class UpdateLog {
   std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool audit_requested_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> audit_step_ CARDSWAP_GUARDED_BY(mutex_);
+  std::uint32_t waiting_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool holds_each_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool all_sent_ CARDSWAP_GUARDED_BY(mutex_) = true;
   bool overran_ CARDSWAP_GUARDED_BY(mutex_) = false;
