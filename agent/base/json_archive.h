@@ -41,6 +41,11 @@ class JsonOut {
     (*this)(name, field);
     if (older_name != nullptr) (*this)(older_name, field);
   }
+  /// Writes an enumerator's name, under both where it has an older one.
+  template <Named Enum>
+  void named(const char* name, Enum value, const char* older_name = nullptr) {
+    limit(name, value, older_name);
+  }
   /// Writes a field; null where nothing is known yet.
   template <class Field>
   void known(const char* name, const Field& field, bool is_known) {
@@ -82,10 +87,10 @@ class JsonIn {
   template <class Field>
   void operator()(const char* name, Field& field) {
     if constexpr (Named<Field>) {
-      if (const auto value = named<Field>(text_at(from_, name))) field = *value;
+      if (const auto value = cardswap::named<Field>(text_at(from_, name))) field = *value;
     } else if constexpr (kIsNameOrNone<Field>) {
       using Name = typename Field::value_type;
-      if (const auto value = named<Name>(text_at(from_, name))) field = value;
+      if (const auto value = cardswap::named<Name>(text_at(from_, name))) field = value;
     } else {
       if (odd_ == OutOfRange::ignored) {
         read_at(from_, name, field);
@@ -102,6 +107,13 @@ class JsonIn {
   template <class Field>
   void limit(const char* name, Field& field, const char* older_name = nullptr) {
     renamed(name, field, older_name != nullptr ? older_name : name);
+  }
+  template <Named Enum>
+  void named(const char* name, Enum& field, const char* older_name = nullptr) {
+    const auto* under = older_name != nullptr && !from_.contains(name) ? older_name : name;
+    const auto* value = from_.if_contains(under);
+    if (value == nullptr || !value->is_string()) return;  // an enumerator's name may be empty
+    if (const auto known = cardswap::named<Enum>(text_at(from_, under))) field = *known;
   }
   template <class Field>
   void known(const char* name, Field& field, bool /*is_known*/ = true) {

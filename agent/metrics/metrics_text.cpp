@@ -160,7 +160,7 @@ void running_migrations(Exposition& out, const MetricSources& from) {
     out.sample(1, {{"job", m->spec().job},
                    {"strategy", strategy_of(*m)},
                    {"state", std::string(to_string(m->state()))},
-                   {"phase", m->only().record().stats.phase}});
+                   {"phase", std::string(to_string(m->only().record().stats.phase))}});
   }
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);

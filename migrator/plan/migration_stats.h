@@ -2,16 +2,63 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "migrator/base/named.h"
 
 namespace cardswap {
+
+/// What a migration is at, as its source tells it.
+enum class MigrationPhase : std::uint8_t {
+  none,  ///< nothing told yet
+  connect,
+  probe,
+  base_copy,
+  rounds,
+  replay,
+  frozen,
+  verify,
+  rehearsal,
+  // of a process that moves itself, by the agent:
+  departing,
+  dumping,
+  shipping,
+  restoring,
+};
+constexpr MigrationPhase last_of(MigrationPhase) { return MigrationPhase::restoring; }
+/// "base_copy"; empty for none.
+[[nodiscard]] std::string_view to_string(MigrationPhase phase);
+
+/// How a GPU's state leaves it.
+enum class GpuPath : std::uint8_t {
+  none,    ///< there is no GPU
+  staged,  ///< through memory of the host
+  direct,  ///< the link reads the GPU
+};
+constexpr GpuPath last_of(GpuPath) { return GpuPath::direct; }
+/// "staged"; empty for none.
+[[nodiscard]] std::string_view to_string(GpuPath path);
+
+/// What became of the step that both sides took before anything commits.
+enum class RehearsalOutcome : std::uint8_t {
+  none,      ///< not taken yet, or not asked for
+  equal,     ///< the same bytes
+  rounding,  ///< it differs by rounding alone
+  differs,
+  left_out,  ///< the program cannot
+};
+constexpr RehearsalOutcome last_of(RehearsalOutcome) { return RehearsalOutcome::left_out; }
+/// "left out"; empty for none.
+[[nodiscard]] std::string_view to_string(RehearsalOutcome outcome);
+/// Whether the job can go on from what the other side did.
+[[nodiscard]] constexpr bool has_passed(RehearsalOutcome outcome) {
+  return outcome == RehearsalOutcome::equal || outcome == RehearsalOutcome::rounding;
+}
 
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
 struct MigrationStats {
-  /// The source engine's: "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify",
-  /// "rehearsal".
-  /// The agent's, of a process that moves itself: "departing", "dumping", "shipping", "restoring".
-  std::string phase;
+  MigrationPhase phase{};
   std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
   std::uint64_t remaining = 0;      ///< bytes of this round still to send
   std::uint64_t total = 0;          ///< bytes of tracked state
@@ -37,17 +84,15 @@ struct MigrationStats {
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
   double hold_ms = 0;  ///< the trainer waited before its last step: for the log, or to rehearse it
-  std::string compression;         ///< latest used, "lz4" or "zstd"; empty: none so far
-  double compression_ratio = 1;    ///< bytes of state for a byte sent, of late
-  std::string gpu_path;            ///< "direct": the link reads GPUs; "staged"; empty: no GPU
+  std::string compression;       ///< latest used, "lz4" or "zstd"; empty: none so far
+  double compression_ratio = 1;  ///< bytes of state for a byte sent, of late
+  GpuPath gpu_path{};
   std::uint32_t throttle_pct = 0;  ///< how much of its time the trainer is kept from training
   std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
   std::string not_replayed;                ///< a region of each, the first few
   std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
   std::string note;  ///< for people: what went another way than planned, and why
-  /// What became of the step that both sides took: "equal", "rounding", "differs", "left out";
-  /// empty: none yet.
-  std::string rehearsal;
+  RehearsalOutcome rehearsal{};
   std::string rehearsal_note;  ///< for people: which step, and what differed
   bool operator==(const MigrationStats&) const = default;
 };
@@ -55,7 +100,7 @@ struct MigrationStats {
 /// The fields in the order of the wire, under the names of the API and of the journal.
 template <class Archive>
 void fields(Archive& a, MigrationStats& m) {
-  a("phase", m.phase);
+  a.named("phase", m.phase);
   a("transferred", m.transferred);
   a("remaining", m.remaining);
   a("total", m.total);
@@ -79,13 +124,13 @@ void fields(Archive& a, MigrationStats& m) {
   a("hold_ms", m.hold_ms);
   a("compression", m.compression);
   a("compression_ratio", m.compression_ratio);
-  a.renamed("gpu_path", m.gpu_path, "card_path");
+  a.named("gpu_path", m.gpu_path, "card_path");
   a("throttle_pct", m.throttle_pct);
   a("regions_not_replayed", m.regions_not_replayed);
   a("not_replayed", m.not_replayed);
   a("freezes_put_off", m.freezes_put_off);
   a("note", m.note);
-  a("rehearsal", m.rehearsal);
+  a.named("rehearsal", m.rehearsal);
   a("rehearsal_note", m.rehearsal_note);
   a("expected_stall_ms", m.expected_stall_ms);
   a("expected_lost_ms", m.expected_lost_ms);

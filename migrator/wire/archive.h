@@ -59,6 +59,11 @@ class Put {
   void renamed(const char* /*name*/, const Field& field, const char* /*older_name*/) {
     put(field);
   }
+  /// Writes an enumerator by its name, which is also how JSON has it.
+  template <Named Enum>
+  void named(const char* /*name*/, Enum value, const char* /*older_name*/ = nullptr) {
+    text(std::string(to_string(value)));
+  }
   void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
   void blob(const std::vector<std::byte>& value, std::size_t /*bytes_max*/) { writer_.blob(value); }
   template <class Item>
@@ -140,6 +145,12 @@ class Take {
   template <class Field>
   void renamed(const char* /*name*/, Field& field, const char* /*older_name*/) {
     take(field);
+  }
+  template <Named Enum>
+  void named(const char* name, Enum& value, const char* /*older_name*/ = nullptr) {
+    const auto known = cardswap::named<Enum>(text(rule_.bytes_max));
+    if (!known) throw Error(Code::bad_request, std::string(name) + " is none of its names");
+    value = *known;
   }
   void brief(std::string& value) { value = text(rule_.brief_bytes_max); }
   void blob(std::vector<std::byte>& value, std::size_t bytes_max) {

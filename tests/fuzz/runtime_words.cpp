@@ -17,7 +17,7 @@
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   using namespace channel;
   MigrationStats stats;
-  stats.phase = "rounds";
+  stats.phase = MigrationPhase::rounds;
   stats.expected_downtime_ms = 12.5;
   stats.transferred = 1U << 20;
   std::vector<std::vector<std::byte>> all;

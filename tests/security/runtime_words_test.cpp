@@ -68,7 +68,7 @@ std::optional<Bytes> with(const Bytes& frame, const Bytes& mark, const Bytes& va
 std::vector<channel::Message> messages(const std::string& migration) {
   using namespace channel;
   MigrationStats stats;
-  stats.phase = stats.strategy = stats.compression = stats.gpu_path = kText;
+  stats.strategy = stats.compression = kText;
   stats.not_replayed = stats.note = kText;
   stats.transferred = stats.remaining = stats.total = stats.rate = stats.dirty_rate = kCount;
   stats.bytes_in_downtime = stats.log_entries = stats.log_bytes = stats.log_lag_bytes = kCount;

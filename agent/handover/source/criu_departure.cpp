@@ -142,7 +142,8 @@ asio::awaitable<void> CriuDeparture::depart() {
 
 asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
   const auto name = to_string(phase);
-  scope_.list.note(transfer_, [&](TransferRecord& record) { record.stats.phase = name; });
+  scope_.list.note(transfer_,
+                   [&](TransferRecord& record) { record.stats.phase = phase_of(phase); });
   scope_.list.add_sample(migration_, transfer_,
                          scope_.context.jobs.by_instance(transfer_.instance()));
   scope_.list.touch(migration_);

@@ -19,7 +19,7 @@ bool begins_something(const TimelineSample& before, const TimelineSample& sample
 
 TimelineSample sample_of(const MigrationStats& stats) {
   TimelineSample sample;
-  sample.phase = stats.phase;
+  sample.phase = to_string(stats.phase);
   sample.transferred = stats.transferred;
   sample.remaining = stats.remaining;
   sample.rate = stats.rate;

@@ -58,6 +58,16 @@ json::object process_json(const ProcessMove& process) {
 
 }  // namespace
 
+MigrationPhase phase_of(CriuPhase phase) {
+  switch (phase) {
+    case CriuPhase::departing: return MigrationPhase::departing;
+    case CriuPhase::dumping: return MigrationPhase::dumping;
+    case CriuPhase::shipping: return MigrationPhase::shipping;
+    case CriuPhase::restoring: break;
+  }
+  return MigrationPhase::restoring;
+}
+
 std::string_view to_string(CriuPhase phase) {
   switch (phase) {
     case CriuPhase::departing: return "departing";

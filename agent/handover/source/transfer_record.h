@@ -29,6 +29,7 @@ enum class CriuPhase : std::uint8_t { departing, dumping, shipping, restoring };
 constexpr CriuPhase last_of(CriuPhase) { return CriuPhase::restoring; }
 /// "dumping".
 [[nodiscard]] std::string_view to_string(CriuPhase phase);
+[[nodiscard]] MigrationPhase phase_of(CriuPhase phase);
 
 /// The journal's record of one rank on its way: what moves, how far it has come, and how long it
 /// took.
@@ -53,9 +54,7 @@ struct TransferRecord {
   ProcessId keeper;     ///< of the memory that was sent ahead; from `freezing` on
 
   /// The two sides' steps, before anything commits, left the same bytes.
-  [[nodiscard]] bool has_passed_rehearsal() const {
-    return stats.rehearsal == "equal" || stats.rehearsal == "rounding";
-  }
+  [[nodiscard]] bool has_passed_rehearsal() const { return has_passed(stats.rehearsal); }
   /// The device that the process was on.
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };

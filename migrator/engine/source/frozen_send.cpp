@@ -71,7 +71,7 @@ void FrozenSend::send_rest(const std::vector<Digest>& now) {
       took_.send_ms = ms_since(start);
       source_.reporter.note_freeze(took_);
       sent_ = Clock::now();
-      source_.reporter.enter("verify");
+      source_.reporter.enter(MigrationPhase::verify);
     }
     if (state.target_values() != values_) {
       throw Error(Code::digest_mismatch,

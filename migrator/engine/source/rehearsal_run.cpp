@@ -31,7 +31,7 @@ bool decide_on_rehearsal(SourceContext& source) {
     throw Error(Code::refused, fmt::format("a step of this program is not rehearsed: {}", *why),
                 "nothing was moved, and nothing is known of what it may have forgotten");
   }
-  source.reporter.note_rehearsal("left out", *why);
+  source.reporter.note_rehearsal(RehearsalOutcome::left_out, *why);
   return false;
 }
 
@@ -76,9 +76,9 @@ std::vector<Digest> RehearsalRun::conclude() {
       !difference.empty() && difference.values.empty() && differ_by_rounding(source_, differing);
   const bool passed = difference.empty() || rounded;
   source_.reporter.note_rehearsal(
-      difference.empty() ? "equal"
-      : rounded          ? "rounding"
-                         : "differs",
+      difference.empty() ? RehearsalOutcome::equal
+      : rounded          ? RehearsalOutcome::rounding
+                         : RehearsalOutcome::differs,
       rounded ? "by rounding alone: " + difference.text() : difference.text());
   if (!passed) throw Error(Code::digest_mismatch, difference.text(), difference.hint());
   if (source_.options.spec.rehearse == Rehearsal::only) {

@@ -82,7 +82,7 @@ std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
 
 bool ReplaySync::sync() {
   if (!std::exchange(begun_, true)) {
-    source_.reporter.enter("base_copy");
+    source_.reporter.enter(MigrationPhase::base_copy);
     send_uncovered_regions();
   }
   auto& connection = source_.connection;
@@ -251,7 +251,7 @@ void ReplaySync::ask_for_audit() {
       log_outlasts_a_step(measurements_of(facts()))) {
     log_->hold_each();
   }
-  if (audit_.request()) source_.reporter.enter("replay");
+  if (audit_.request()) source_.reporter.enter(MigrationPhase::replay);
 }
 
 void ReplaySync::conclude_audit(const AuditOutcome& outcome) {

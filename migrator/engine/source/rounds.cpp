@@ -63,7 +63,7 @@ void sync_by_rounds(SourceContext& source) {
   Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
   for (auto round = reporter.rounds(); !freeze.is_here(); ++round) {
-    reporter.enter(round == 0 ? "base_copy" : "rounds");
+    reporter.enter(round == 0 ? MigrationPhase::base_copy : MigrationPhase::rounds);
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
       source.connection.progress_until(

@@ -187,7 +187,7 @@ class Source::Impl {
   /// Has both sides take one more step from the same state before anything may be committed.
   void rehearse() {
     auto& reporter = context_.reporter;
-    reporter.enter("rehearsal");
+    reporter.enter(MigrationPhase::rehearsal);
     reporter.report(true);
     {
       FrozenSend before(context_, replay());
@@ -203,7 +203,7 @@ class Source::Impl {
 
   void finish_frozen() {
     auto& reporter = context_.reporter;
-    reporter.enter("frozen");
+    reporter.enter(MigrationPhase::frozen);
     reporter.report(true);
     FrozenSend send(context_, replay());
     if (rehearsed_) send.note_scan(rehearsed_->scan_ms);

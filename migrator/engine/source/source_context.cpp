@@ -34,14 +34,14 @@ SourceContext::SourceContext(const SourceOptions& source_options, SourceProgram&
 
 void SourceContext::connect() {
   const auto start = Clock::now();
-  reporter.enter("connect");
+  reporter.enter(MigrationPhase::connect);
   state.take_first_view();
   const auto& devices = state.view().devices;
   enter(devices);  // before a link looks for them
   connection.connect();
-  const char* gpu_path = "";
+  auto gpu_path = GpuPath::none;
   if (std::ranges::any_of(devices, [](const auto& device) { return !device->is_host(); })) {
-    gpu_path = connection.direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
+    gpu_path = connection.direct_bytes_min(MemoryKind::cuda) ? GpuPath::direct : GpuPath::staged;
   }
   state.introduce();
   connection.measure_clocks();
@@ -49,7 +49,7 @@ void SourceContext::connect() {
 }
 
 void SourceContext::probe_link() {
-  reporter.enter("probe");
+  reporter.enter(MigrationPhase::probe);
   const auto& chunks = state.chunks();
   std::size_t next = 0;
   double best = 0;

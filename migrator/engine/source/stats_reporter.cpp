@@ -48,7 +48,7 @@ MigrationStats StatsReporter::stats() const {
   return all;
 }
 
-void StatsReporter::note_connected(double setup_ms, const char* gpu_path) {
+void StatsReporter::note_connected(double setup_ms, GpuPath gpu_path) {
   stats_.setup_time_ms = setup_ms;
   stats_.gpu_path = gpu_path;
 }
@@ -66,7 +66,7 @@ void StatsReporter::set_note(std::string note) {
                   stats_.freezes_put_off, stats_.freezes_put_off == 1 ? "" : "s", put_off_note_);
 }
 
-void StatsReporter::note_rehearsal(const char* outcome, std::string note) {
+void StatsReporter::note_rehearsal(RehearsalOutcome outcome, std::string note) {
   stats_.rehearsal = outcome;
   stats_.rehearsal_note = std::move(note);
   report(true);

@@ -59,10 +59,10 @@ class StatsReporter {
   void report(bool always);
 
   // ---- what the parts say, each its own
-  void enter(const char* phase) { stats_.phase = phase; }
+  void enter(MigrationPhase phase) { stats_.phase = phase; }
   void use(Strategy strategy) { stats_.strategy = to_string(strategy); }
-  /// Notes that the target is connected; `gpu_path` as MigrationStats has it.
-  void note_connected(double setup_ms, const char* gpu_path);
+  /// Notes that the target is connected.
+  void note_connected(double setup_ms, GpuPath gpu_path);
   void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
   [[nodiscard]] std::uint64_t state_bytes() const { return stats_.total; }
   /// Notes how many bytes of what is being sent were not sent yet.
@@ -78,8 +78,7 @@ class StatsReporter {
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// `paused_ms`: the program stood before the step that both sides are to take.
   void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
-  /// Notes what became of a rehearsal, as MigrationStats has it.
-  void note_rehearsal(const char* outcome, std::string note);
+  void note_rehearsal(RehearsalOutcome outcome, std::string note);
   /// Notes that nothing of the log waits at the target any more.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
 

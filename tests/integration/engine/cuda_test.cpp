@@ -245,7 +245,7 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
     EXPECT_TRUE(std::ranges::equal(source_job_.bytes_of(source_job_.*buffer),
                                    target_job_.bytes_of(target_job_.*buffer)));
   }
-  EXPECT_EQ(verified_->gpu_path, "staged") << "these transports have no CUDA";
+  EXPECT_EQ(verified_->gpu_path, GpuPath::staged) << "these transports have no CUDA";
   if (GetParam().compression != Compression::off) {
     EXPECT_GT(source_job_.card->count("pack"), 0U) << "the card shuffles";
     EXPECT_GT(target_job_.card->count("pack"), 0U);

@@ -125,7 +125,8 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
   }
   std::string why() {
     return look([&]() -> std::string {
-      return error_ ? error_->what() : "nobody failed, the time was over in " + stats_.phase;
+      return error_ ? error_->what()
+                    : "nobody failed, the time was over in " + std::string(to_string(stats_.phase));
     });
   }
   /// Moves it, once gradients went early in so many steps, and the last step's too.

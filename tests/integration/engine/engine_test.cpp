@@ -326,7 +326,7 @@ TEST_F(EngineTest, AutoLooksAtAProgramThatStandsForAWhileAndGoesOnByRounds) {
   start({.spec = {.strategy = Strategy::automatic, .max_stall_ms = 1, .bandwidth = 8 * kMiB}});
   EXPECT_TRUE(
       heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1 || heard_.source_error; }))
-      << heard_.stats.phase << ": it looks on and on";
+      << to_string(heard_.stats.phase) << ": it looks on and on";
   EXPECT_FALSE(heard_.source_error) << heard_.why();
   EXPECT_THAT(heard_.stats.note, ::testing::HasSubstr("by rounds: the job took no step for"));
 }

@@ -103,7 +103,8 @@ class LateState : public ::testing::Test, protected test::Notes {
   }
   std::string why() {
     return look([&]() -> std::string {
-      return error_ ? error_->what() : "nobody failed, the time was over in " + stats_.phase;
+      return error_ ? error_->what()
+                    : "nobody failed, the time was over in " + std::string(to_string(stats_.phase));
     });
   }
   /// What the standby would train on with.
@@ -152,7 +153,7 @@ TEST_F(LateState, MadeInTheBaseCopyIsReplayedFromThereOn) {
 
 TEST_F(LateState, MadeWhileTheLogIsShippedIsReplayedFromThereOn) {
   start(Strategy::replay, 16 * kMiB);
-  ASSERT_TRUE(trains_until([&] { return stats_.phase == "replay"; })) << why();
+  ASSERT_TRUE(trains_until([&] { return stats_.phase == MigrationPhase::replay; })) << why();
   step({0, 5});
   step({1, 6});
   step({5, 7});
@@ -181,7 +182,7 @@ TEST_F(LateState, MadeInTheStepThatFreezesTravelsAlone) {
 
 TEST_F(LateState, MadeInEveryStepOfAMigrationIsFollowed) {
   start(Strategy::replay, 32 * kMiB);
-  ASSERT_TRUE(trains_until([&] { return stats_.phase == "replay"; })) << why();
+  ASSERT_TRUE(trains_until([&] { return stats_.phase == MigrationPhase::replay; })) << why();
   for (const std::size_t expert : {4, 5, 6, 7}) step({0, expert});
   ASSERT_TRUE(trains_until_converged()) << why();
   ASSERT_TRUE(freezes_and_verifies({3, 4, 7})) << why();
@@ -190,7 +191,7 @@ TEST_F(LateState, MadeInEveryStepOfAMigrationIsFollowed) {
 
 TEST_F(LateState, DroppedDuringTheReplayIsDroppedThere) {
   start(Strategy::replay);
-  ASSERT_TRUE(trains_until([&] { return stats_.phase == "replay"; })) << why();
+  ASSERT_TRUE(trains_until([&] { return stats_.phase == MigrationPhase::replay; })) << why();
   source_experts_.drop_state(2);
   step({0, 1});
   ASSERT_TRUE(trains_until_converged()) << why();

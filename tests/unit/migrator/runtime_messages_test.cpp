@@ -17,7 +17,7 @@ std::span<const std::byte> body_of(const std::vector<std::byte>& frame) {
 
 MigrationStats some_stats() {
   MigrationStats stats;
-  stats.phase = "rounds";
+  stats.phase = MigrationPhase::rounds;
   stats.transferred = 1;
   stats.remaining = 2;
   stats.total = 3;
@@ -44,12 +44,12 @@ MigrationStats some_stats() {
   stats.throttle_pct = 22;
   stats.compression = "zstd";
   stats.compression_ratio = 1.5;
-  stats.gpu_path = "staged";
+  stats.gpu_path = GpuPath::staged;
   stats.freezes_put_off = 23;
   stats.expected_stall_ms = 24;
   stats.expected_lost_ms = 25;
   stats.note = "n";
-  stats.rehearsal = "equal";
+  stats.rehearsal = RehearsalOutcome::equal;
   stats.rehearsal_note = "r";
   stats.early_bytes = 26;
   stats.resent_bytes = 27;
@@ -159,6 +159,17 @@ TEST(Channel, TakesNoTextThatIsNone) {
       decode(body_of(encode(Failed{"m", Code::io, "file \xff", std::string(2, '\0')})));
   EXPECT_EQ(std::get<Failed>(said).failure, "file ?");
   EXPECT_EQ(std::get<Failed>(said).hint, "??");
+}
+
+TEST(Channel, TakesNoNameOfAnOutcomeThatIsNone) {
+  auto frame = encode(SyncProgress{"m", some_stats()});
+  const std::string name(to_string(some_stats().rehearsal));
+  const auto bytes = std::as_bytes(std::span(name));
+  const auto at = std::search(frame.begin(), frame.end(), bytes.begin(), bytes.end());
+  ASSERT_NE(at, frame.end());
+  EXPECT_NO_THROW((void)decode(body_of(frame)));
+  *at = std::byte{'E'};
+  EXPECT_THROW((void)decode(body_of(frame)), Error);
 }
 
 TEST(Channel, WritesTheBytesThatItsVersionWrites) {

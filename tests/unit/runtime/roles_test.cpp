@@ -139,7 +139,7 @@ TEST_F(SourceRole, IsFrozenBehindTheStepThatItRehearsed) {
   job_->line.say(channel::Freeze{kMigration});
   const auto frozen = job_->line.hear<channel::Frozen>();
   const auto verified = job_->line.hear<channel::Verified>();
-  EXPECT_EQ(verified.stats.rehearsal, "equal") << verified.stats.rehearsal_note;
+  EXPECT_EQ(verified.stats.rehearsal, RehearsalOutcome::equal) << verified.stats.rehearsal_note;
   EXPECT_EQ(verified.step, frozen.step);
   EXPECT_EQ(held_there().step, frozen.step) << "not of the step before";
   EXPECT_EQ(held_there().root, verified.root);

@@ -53,7 +53,7 @@ TEST(JsonFields, AreNoNumberThatTheTypeDoesNotHold) {
 
 TEST(JsonArchive, ComesBackAsItWasWritten) {
   MigrationStats stats;
-  stats.phase = "rounds";
+  stats.phase = MigrationPhase::rounds;
   stats.remaining = 1;
   stats.log_lag_bytes = UINT64_MAX;
   stats.expected_downtime_ms = 0.1;
@@ -70,7 +70,7 @@ TEST(JsonArchive, ComesBackAsItWasWritten) {
 /// this one or is asked by it, find what they look for.
 TEST(JsonArchive, HasAFieldThatWasRenamedUnderBothNames) {
   MigrationStats stats;
-  stats.gpu_path = "staged";
+  stats.gpu_path = GpuPath::staged;
   json::object written;
   put_fields(written, stats);
   EXPECT_EQ(written.at("gpu_path"), "staged");
@@ -78,18 +78,35 @@ TEST(JsonArchive, HasAFieldThatWasRenamedUnderBothNames) {
 
   MigrationStats older;
   read_fields({{"card_path", "direct"}}, older);
-  EXPECT_EQ(older.gpu_path, "direct");
+  EXPECT_EQ(older.gpu_path, GpuPath::direct);
   MigrationStats both;
   read_fields({{"gpu_path", "staged"}, {"card_path", "direct"}}, both);
-  EXPECT_EQ(both.gpu_path, "staged");
+  EXPECT_EQ(both.gpu_path, GpuPath::staged);
+}
+
+TEST(JsonArchive, ARehearsalsOutcomeIsOneOfItsNamesOrNone) {
+  MigrationStats stats;
+  for (const auto outcome : {RehearsalOutcome::equal, RehearsalOutcome::rounding,
+                             RehearsalOutcome::differs, RehearsalOutcome::left_out}) {
+    stats.rehearsal = outcome;
+    json::object written;
+    put_fields(written, stats);
+    MigrationStats again;
+    read_fields(written, again);
+    EXPECT_EQ(again.rehearsal, outcome);
+  }
+  MigrationStats other;
+  read_fields({{"rehearsal", "equally"}}, other);
+  EXPECT_EQ(other.rehearsal, RehearsalOutcome::none);
+  EXPECT_FALSE(has_passed(other.rehearsal));
 }
 
 TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnotherType) {
   MigrationStats stats;
-  stats.phase = "verify";
+  stats.phase = MigrationPhase::verify;
   stats.rounds = 3;
   read_fields({{"phase", 1}, {"rounds", "few"}, {"total", "much"}, {"more", 1}}, stats);
-  EXPECT_EQ(stats.phase, "verify");
+  EXPECT_EQ(stats.phase, MigrationPhase::verify);
   EXPECT_EQ(stats.rounds, 3U);
   EXPECT_EQ(stats.total, 0U);
 }

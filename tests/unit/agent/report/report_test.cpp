@@ -58,7 +58,7 @@ Recorded migration(double scale = 1) {
   m.transfer.predicted_downtime_ms = 60;
   m.transfer.downtime_ms = 40;
   m.transfer.clock_error_ms = 0.1;
-  m.transfer.stats.phase = "verify";
+  m.transfer.stats.phase = MigrationPhase::verify;
   m.transfer.stats.strategy = "replay";
   m.transfer.stats.total = 8U << 20;
   m.transfer.stats.transferred = 10U << 20;
@@ -178,9 +178,9 @@ TEST(Report, AccountsForWhatMovingTheProcessTook) {
 TEST(Report, TellsOfAStagedGpu) {
   auto m = migration();
   const auto says = HasSubstr("passed through this host's");
-  m.transfer.stats.gpu_path = "staged";
+  m.transfer.stats.gpu_path = GpuPath::staged;
   EXPECT_THAT(to_text(report_of(m)), says);
-  m.transfer.stats.gpu_path = "direct";
+  m.transfer.stats.gpu_path = GpuPath::direct;
   EXPECT_THAT(to_text(report_of(m)), Not(says));
 }
 
