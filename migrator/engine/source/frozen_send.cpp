@@ -37,10 +37,7 @@ void FrozenSend::bring_over(const std::vector<Digest>& now) {
 
 Digest FrozenSend::confirm(const std::vector<Digest>& now) {
   const auto root = data::root_of(source_.state.view().layout, now, values_);
-  const auto& confirmed = source_.connection.answers().confirmed;
-  source_.connection.send(data::Equal{root});
-  source_.connection.progress_until([&] { return confirmed.has_value(); });
-  if (*confirmed != root) {
+  if (source_.connection.ask(&TargetAnswers::confirmed, data::Equal{root}) != root) {
     throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
   }
   took_.verify_ms = ms_since(sent_);

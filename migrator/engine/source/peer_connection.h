@@ -61,6 +61,28 @@ class PeerConnection final : private LinkListener {
     return link_->direct_bytes_min(kind);
   }
 
+  /// Where TargetAnswers has the answer to one kind of question.
+  template <class Answer>
+  using Kind = std::optional<Answer> TargetAnswers::*;
+  /// Sends a question, and forgets what was answered of this kind before it.
+  template <class Answer>
+  void begin_to_ask(Kind<Answer> kind, const data::Message& question) {
+    (answers_.*kind).reset();
+    send(question);
+  }
+  /// Waits for the answer to begin_to_ask(); it is valid until the next of its kind.
+  template <class Answer>
+  [[nodiscard]] const Answer& await(Kind<Answer> kind) {
+    const auto& answer = answers_.*kind;
+    progress_until([&answer] { return answer.has_value(); });
+    return *answer;
+  }
+  /// Sends a question and waits for its answer.
+  template <class Answer>
+  [[nodiscard]] const Answer& ask(Kind<Answer> kind, const data::Message& question) {
+    begin_to_ask(kind, question);
+    return await(kind);
+  }
   [[nodiscard]] TargetAnswers& answers() { return answers_; }
   [[nodiscard]] std::int64_t clock_offset_ns() const { return clock_.offset_ns(); }
   [[nodiscard]] std::int64_t clock_error_ns() const { return clock_.error_ns(); }

@@ -39,8 +39,7 @@ void RehearsalRun::begin() {
   auto& freeze = source_.freeze;
   source_.reporter.note_rehearsal_pause(
       ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
-  source_.connection.answers().rehearsed.reset();
-  source_.connection.send(data::Rehearse{});
+  source_.connection.begin_to_ask(&TargetAnswers::rehearsed, data::Rehearse{});
   freeze.drop();
   source_.callbacks.rehearse();
   source_.connection.progress_until([&] { return freeze.is_here(); });

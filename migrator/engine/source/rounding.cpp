@@ -50,7 +50,6 @@ bool is_rounding(std::string_view dtype, std::span<const std::byte> one,
 bool differ_by_rounding(SourceContext& context, std::span<const ChunkId> differing) {
   const auto& view = context.state.view();
   const auto& chunks = context.state.chunks();
-  auto& shown = context.connection.answers().shown;
   std::optional<RegionId> last;
   std::size_t regions = 0;
   for (const auto chunk : differing) {
@@ -61,16 +60,16 @@ bool differ_by_rounding(SourceContext& context, std::span<const ChunkId> differi
     auto range = range_of(view, span);
     range.bytes =
         range.bytes.first(std::min<std::size_t>(range.bytes.size(), data::kShownBytesMax));
-    shown.reset();
-    context.connection.send(data::ReadChunk{chunk, static_cast<std::uint32_t>(range.bytes.size())});
-    context.connection.progress_until([&] { return shown.has_value(); });
-    if (shown->chunk != chunk) {
+    const auto& shown = context.connection.ask(
+        &TargetAnswers::shown,
+        data::ReadChunk{chunk, static_cast<std::uint32_t>(range.bytes.size())});
+    if (shown.chunk != chunk) {
       throw Error(Code::bad_request, "the target showed another chunk than was asked for");
     }
     std::vector<std::byte> own(range.bytes.size());
     range.device->read(std::span(&range, 1), own.data(), view.fence);
     const auto& dtype = view.layout.regions()[static_cast<std::size_t>(span.region)].dtype;
-    if (!is_rounding(dtype, own, shown->bytes)) return false;
+    if (!is_rounding(dtype, own, shown.bytes)) return false;
   }
   return true;
 }

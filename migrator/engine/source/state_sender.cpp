@@ -23,21 +23,22 @@ void StateSender::take_first_view() { view_ = program_.state_view(); }
 
 void StateSender::introduce() {
   chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
-  connection_.send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
-                               options_.spec.chunk_bytes, wants_digests(), view_.layout});
-  await_layout_answer();
+  agree_on(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
+                       options_.spec.chunk_bytes, wants_digests(), view_.layout});
 }
 
-void StateSender::await_layout_answer() {
-  auto& answers = connection_.answers();
-  answers.accepted.reset();
-  answers.digests.reset();
-  connection_.progress_until([&] { return answers.accepted.has_value(); });
-  if (*answers.accepted != chunks_.size()) {
+/// Asks with `layout`, which is view()'s.
+void StateSender::agree_on(const data::Message& layout) {
+  connection_.answers().digests.reset();  // of the layout before
+  note_agreed(connection_.ask(&TargetAnswers::accepted, layout));
+  if (wants_digests()) await_digests(0, false);
+}
+
+void StateSender::note_agreed(std::uint32_t their_chunks) {
+  if (their_chunks != chunks_.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
   reporter_.note_state(view_.layout.total_bytes());
-  if (wants_digests()) await_digests(0, false);
 }
 
 /// What the target holds once `round` is over; 0: before anything was sent in this layout.
@@ -58,41 +59,28 @@ void StateSender::refresh(StateView now) {
   payloads_.wait_until_sent();  // they belong to the layout that the target still has
   view_ = std::move(now);
   chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
-  connection_.send(data::LayoutChanged{wants_digests(), view_.layout});
-  await_layout_answer();
+  agree_on(data::LayoutChanged{wants_digests(), view_.layout});
 }
 
 /// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
 /// waits for first.
 void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks) {
-  auto& accepted = connection_.answers().accepted;
-  accepted.reset();
-  connection_.send(data::LayoutAmended{updates, base_chunks, now.layout});
-  // Until then what the target says is of the former layout.
-  connection_.progress_until([&] { return accepted.has_value(); });
-  auto chunks = chunks_.carried_over(now.layout);
-  if (*accepted != chunks.size()) {
-    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
-  }
-  chunks_ = std::move(chunks);
+  // Until it has answered, what the target says is of the former layout.
+  const auto accepted = connection_.ask(&TargetAnswers::accepted,
+                                        data::LayoutAmended{updates, base_chunks, now.layout});
+  chunks_ = chunks_.carried_over(now.layout);
   view_ = std::move(now);
-  reporter_.note_state(view_.layout.total_bytes());
+  note_agreed(accepted);
 }
 
 std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
   payloads_.wait_until_sent();
   view_ = std::move(now);
   chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
-  auto& answers = connection_.answers();
-  answers.accepted.reset();
-  answers.digests.reset();
-  connection_.send(data::LayoutChanged{true, view_.layout});
+  connection_.answers().digests.reset();  // of the layout before
+  connection_.begin_to_ask(&TargetAnswers::accepted, data::LayoutChanged{true, view_.layout});
   auto here = scan(threads);
-  connection_.progress_until([&] { return answers.accepted.has_value(); });
-  if (*answers.accepted != chunks_.size()) {
-    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
-  }
-  reporter_.note_state(view_.layout.total_bytes());
+  note_agreed(connection_.await(&TargetAnswers::accepted));
   await_digests(0, false);
   return here;
 }
@@ -193,8 +181,7 @@ void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahea
 void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
                             std::uint64_t updates) {
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
-  connection_.answers().digests.reset();
-  connection_.send(data::RoundEnd{round, sent, final, updates});
+  connection_.begin_to_ask(&TargetAnswers::digests, data::RoundEnd{round, sent, final, updates});
   await_digests(round, final);
   payloads_.end_stretch();  // to the answer: what was sent last may have gone no further than a
                             // buffer

@@ -62,7 +62,8 @@ class StateSender {
 
  private:
   [[nodiscard]] bool wants_digests() const { return options_.spec.strategy != Strategy::stop_copy; }
-  void await_layout_answer();
+  void agree_on(const data::Message& layout);
+  void note_agreed(std::uint32_t their_chunks);
   void await_digests(std::uint32_t round, bool final);
   void want(ChunkId chunk, ReadAhead& ahead) const;
   void send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final);

@@ -8,8 +8,9 @@
 
 namespace cardswap {
 
-/// The target's answers, the latest of each kind. A value: reset an answer before you ask for it
-/// and wait.
+/// What the target has answered, the latest of each kind. A value. PeerConnection::ask() and
+/// begin_to_ask() forget the answer of a kind before its question; `replayed` and `audited` are
+/// told of their own accord and have numbers.
 struct TargetAnswers {
   std::optional<std::uint32_t> accepted;  ///< in how many chunks it cuts the layout
   bool multiplies = false;                ///< Accept::multiplies
