@@ -101,6 +101,20 @@ std::size_t keys_in(const json::value& value) {
   return keys;
 }
 
+/// The object that a body is. `any_bytes`: of another program, whose alerts are taken as they come:
+/// one that is refused is seen by nobody.
+json::object object_in(const std::string& body, bool any_bytes) {
+  boost::system::error_code error;
+  json::parse_options how;
+  how.allow_invalid_utf8 = any_bytes;
+  auto value = json::parse(body, error, {}, how);
+  if (error || !value.is_object()) throw Error(Code::bad_request, "the body is no JSON object");
+  if (!any_bytes && keys_in(std::string_view(body)) != keys_in(value)) {
+    throw Error(Code::bad_request, "the body has a key twice", "say each once");
+  }
+  return std::move(value.as_object());
+}
+
 }  // namespace
 
 std::string ApiRequest::text(std::string_view field) const {
@@ -174,30 +188,39 @@ void Router::on(std::string method, std::string_view pattern, ApiHandler handler
                      std::move(takes)});
 }
 
-const Router::Route* Router::route_of(std::string_view method, std::string_view target) const {
+Router::Asked Router::asked_by(std::string_view method, std::string_view target) const {
+  Asked asked;
   const auto url = boost::urls::parse_origin_form(target);
-  if (!url) return nullptr;
+  asked.is_path = static_cast<bool>(url);
+  if (!url) return asked;
+  for (const auto& item : url->params()) asked.query[item.key] = item.value;
   std::vector<std::string> path;
   for (const auto& segment : url->segments()) path.push_back(segment);
   for (const auto& route : routes_) {
-    if (route.method == method && match(route.parts, path)) return &route;
+    auto found = match(route.parts, path);
+    if (!found) continue;
+    asked.is_known_path = true;
+    if (route.method != method) continue;
+    asked.route = &route;
+    asked.path = std::move(*found);
+    break;
   }
-  return nullptr;
+  return asked;
 }
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
-  const auto* route = route_of(method, target);
+  const auto* route = asked_by(method, target).route;
   return route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
 }
 
 ApiAnswer Router::too_large(std::string_view method, std::string_view target,
                             const Caller& caller) const {
-  const auto most = body_bytes_max(method, target);
+  const auto* route = asked_by(method, target).route;
+  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
                     "send less at once; docs/api.md");
   auto answer = answer_of(error);
   if (most > CallLimits::kBodyBytes) answer.status = 503;
-  const auto* route = route_of(method, target);
   if (route != nullptr && route->takes.refused &&
       caller.may(role_for(route->method, route->pattern))) {
     route->takes.refused(error);
@@ -230,47 +253,28 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
   std::optional<Error> failed;
   std::function<void(const Error&)> refused;
   try {
-    const auto url = boost::urls::parse_origin_form(target);
-    if (!url) throw Error(Code::bad_request, "the request's target is no path");
-    ApiRequest request;
-    for (const auto& item : url->params()) request.query[item.key] = item.value;
-    std::vector<std::string> path;
-    for (const auto& segment : url->segments()) path.push_back(segment);
-    bool path_known = false;
-    for (const auto& route : routes_) {
-      auto found = match(route.parts, path);
-      if (!found) continue;
-      path_known = true;
-      if (route.method != method) continue;
-      matched = route.pattern;
-      const auto needed = role_for(route.method, route.pattern);
-      if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
-      refused = route.takes.refused;
-      const bool may_see_uids = caller.may_see_uids();
-      request.caller = std::move(caller);
-      request.path = std::move(*found);
-      if (!body.empty()) {
-        boost::system::error_code error;
-        json::parse_options how;
-        how.allow_invalid_utf8 = route.takes.any_bytes;
-        auto value = json::parse(body, error, {}, how);
-        if (error || !value.is_object()) {
-          throw Error(Code::bad_request, "the body is no JSON object");
-        }
-        // Other programs' alerts are taken as they come: one that is refused is seen by nobody.
-        if (!route.takes.any_bytes && keys_in(std::string_view(body)) != keys_in(value)) {
-          throw Error(Code::bad_request, "the body has a key twice", "say each once");
-        }
-        request.body = std::move(value.as_object());
-      }
-      auto answer = co_await route.handler(std::move(request));
-      if (!may_see_uids) hide_uids(answer.body);
-      co_return answer;
+    auto asked = asked_by(method, target);
+    if (!asked.is_path) throw Error(Code::bad_request, "the request's target is no path");
+    if (asked.route == nullptr) {
+      throw Error(Code::not_found,
+                  asked.is_known_path ? fmt::format("{} is not for {}", method, target)
+                                      : fmt::format("there is no {}", target),
+                  "docs/api.md lists the calls");
     }
-    throw Error(Code::not_found,
-                path_known ? fmt::format("{} is not for {}", method, target)
-                           : fmt::format("there is no {}", target),
-                "docs/api.md lists the calls");
+    const auto& route = *asked.route;
+    matched = route.pattern;
+    const auto needed = role_for(route.method, route.pattern);
+    if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
+    refused = route.takes.refused;
+    const bool may_see_uids = caller.may_see_uids();
+    ApiRequest request;
+    request.query = std::move(asked.query);
+    request.path = std::move(asked.path);
+    request.caller = std::move(caller);
+    if (!body.empty()) request.body = object_in(body, route.takes.any_bytes);
+    auto answer = co_await route.handler(std::move(request));
+    if (!may_see_uids) hide_uids(answer.body);
+    co_return answer;
   } catch (const Error& error) {
     failed = error;
   } catch (const boost::system::system_error& error) {

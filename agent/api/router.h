@@ -95,7 +95,15 @@ class Router {
     ApiHandler handler;
     CallLimits takes;
   };
-  [[nodiscard]] const Route* route_of(std::string_view method, std::string_view target) const;
+  /// What the line of a request asks for.
+  struct Asked {
+    const Route* route = nullptr;  ///< none: no call has that method and path
+    bool is_path = false;          ///< the target is one
+    bool is_known_path = false;    ///< some call has it
+    std::map<std::string, std::string, std::less<>> path;  ///< what stands where the pattern has {}
+    std::map<std::string, std::string, std::less<>> query;
+  };
+  [[nodiscard]] Asked asked_by(std::string_view method, std::string_view target) const;
 
   OnAnswer on_answer_;
   std::vector<Route> routes_;

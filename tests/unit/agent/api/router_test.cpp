@@ -32,6 +32,28 @@ class Routing : public ::testing::Test {
   Router router_;
 };
 
+asio::awaitable<ApiAnswer> tell(std::string text) {
+  co_return ApiAnswer{.body = boost::json::object{{"told", std::move(text)}}};
+}
+
+TEST_F(Routing, FindsACallByMethodAndPathAndGivesWhatStandsInIt) {
+  router_.on("GET", "/v1/jobs/{name}", [](ApiRequest request) {
+    return tell(request.path.at("name") + request.query.at("as"));
+  });
+  router_.on("POST", "/v1/jobs/{name}", [](ApiRequest request) { return tell(request.text("to")); },
+             {.body_bytes = 7});
+  EXPECT_EQ(ask("GET", "/v1/jobs/a%2Fb?as=json").body.at("told"), "a/bjson");
+  EXPECT_EQ(ask("POST", "/v1/jobs/gpt", R"({"to": "gpu-b"})").body.at("told"), "gpu-b");
+  EXPECT_EQ(router_.body_bytes_max("POST", "/v1/jobs/gpt"), 7U);
+  EXPECT_EQ(router_.body_bytes_max("PUT", "/v1/jobs/gpt"), CallLimits::kBodyBytes);
+  EXPECT_EQ(code_in(ask("PUT", "/v1/jobs/gpt")), "not_found");
+  EXPECT_EQ(ask("PUT", "/v1/jobs/gpt").body.at("error").at("failure"),
+            "PUT is not for /v1/jobs/gpt");
+  EXPECT_EQ(ask("GET", "/v1/nothing").body.at("error").at("failure"), "there is no /v1/nothing");
+  EXPECT_EQ(code_in(ask("GET", "v1 jobs")), "bad_request");
+  EXPECT_EQ(code_in(ask("POST", "/v1/jobs/gpt", R"({"to": "a", "to": "b"})")), "bad_request");
+}
+
 asio::awaitable<ApiAnswer> fail_with(boost::system::error_code error) {
   throw boost::system::system_error(error);
   co_return ApiAnswer{};
