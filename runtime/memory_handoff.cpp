@@ -39,7 +39,7 @@ void check(const std::vector<Pieces>& arenas) {
 }
 
 template <class Archive>
-void arenas(Archive& a, std::vector<Pieces>& m) {
+void arenas(Archive& a, Of<Archive, std::vector<Pieces>>& m) {
   a.list(m, kArenasMax, kArenaBytesMin);
   if constexpr (Archive::kReads) check(m);
 }
@@ -71,35 +71,35 @@ sockaddr_un address_of(const std::string& path) {
 }  // namespace
 
 template <class Archive>
-void fields(Archive& a, Pieces& m) {
+void fields(Archive& a, Of<Archive, Pieces>& m) {
   a(m.device, m.base);
   a.list(m.bytes, kPiecesMax, sizeof(std::uint64_t));
 }
 template <class Archive>
-void fields(Archive& a, Keep& m) {
+void fields(Archive& a, Of<Archive, Keep>& m) {
   arenas(a, m.arenas);
 }
 template <class Archive>
-void fields(Archive&, Kept&) {}
+void fields(Archive&, Of<Archive, Kept>&) {}
 template <class Archive>
-void fields(Archive& a, Fetch& m) {
+void fields(Archive& a, Of<Archive, Fetch>& m) {
   a(m.migration, m.token);
 }
 template <class Archive>
-void fields(Archive& a, Memory& m) {
+void fields(Archive& a, Of<Archive, Memory>& m) {
   arenas(a, m.arenas);
   a(m.root, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
 }
 template <class Archive>
-void fields(Archive&, Done&) {}
+void fields(Archive&, Of<Archive, Done>&) {}
 template <class Archive>
-void fields(Archive& a, Refusal& m) {
+void fields(Archive& a, Of<Archive, Refusal>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
 }
 template <class Archive>
-void fields(Archive&, Files&) {}
+void fields(Archive&, Of<Archive, Files>&) {}
 
 std::vector<std::byte> encode(const Message& message) {
   wire::WireWriter writer;

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "agent/base/json_fields.h"
+#include "migrator/base/archive_of.h"
 #include "migrator/base/named.h"
 
 /// JSON from a struct's one list of fields, and back: the same list as its bytes on the wire
@@ -128,7 +129,7 @@ class JsonIn {
 template <class Struct>
 void put_fields(boost::json::object& to, const Struct& from) {
   JsonOut out(to);
-  fields(out, const_cast<Struct&>(from));  // NOLINT: a JsonOut only reads
+  fields(out, from);
 }
 template <class Struct>
 void read_fields(const boost::json::object& from, Struct& to) {

@@ -28,8 +28,7 @@ class RequestOut : public JsonOut {
 json::object request_body(const MigrationSpec& spec) {
   json::object body;
   RequestOut out(body);
-  auto copy = spec;
-  fields(out, copy);
+  fields(out, spec);
   return body;
 }
 

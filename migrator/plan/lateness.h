@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 
+#include "migrator/base/archive_of.h"
+
 namespace cardswap {
 
 /// Steps after a move, or after a migration was given up, that still count as its own.
@@ -59,7 +61,7 @@ class Lateness {
   bool operator==(const Lateness&) const = default;
 
   template <class Archive>
-  friend void fields(Archive& a, Lateness& m) {
+  friend void fields(Archive& a, Of<Archive, Lateness>& m) {
     a("step_ms", m.pace_.step_ms);
     a("spread_ms", m.pace_.spread_ms);
     a("steps_before", m.pace_.steps);

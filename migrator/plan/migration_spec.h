@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "migrator/base/archive_of.h"
 #include "migrator/core/compression.h"
 
 namespace cardswap {
@@ -54,7 +55,7 @@ struct MigrationSpec {
 /// The fields in the order of the wire, under the names of the API. A limit of 0 is none. A second
 /// name is the older one of the same field.
 template <class Archive>
-void fields(Archive& a, MigrationSpec& m) {
+void fields(Archive& a, Of<Archive, MigrationSpec>& m) {
   a("job", m.job);
   a("to", m.to);
   a("strategy", m.strategy);

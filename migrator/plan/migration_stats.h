@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "migrator/base/archive_of.h"
 #include "migrator/base/named.h"
 
 namespace cardswap {
@@ -99,7 +100,7 @@ struct MigrationStats {
 
 /// The fields in the order of the wire, under the names of the API and of the journal.
 template <class Archive>
-void fields(Archive& a, MigrationStats& m) {
+void fields(Archive& a, Of<Archive, MigrationStats>& m) {
   a.named("phase", m.phase);
   a("transferred", m.transferred);
   a("remaining", m.remaining);

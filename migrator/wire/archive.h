@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "migrator/base/archive_of.h"
 #include "migrator/base/error.h"
 #include "migrator/base/named.h"
 #include "migrator/base/utf8.h"
@@ -22,7 +23,7 @@
 /// cannot disagree.
 ///
 ///     template <class Archive>
-///     void fields(Archive& a, Frozen& m) { a(m.migration, m.step); }
+///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
 ///
 /// stands in the namespace of the message, and is called with a Put and with a Take. Where the
 /// struct is JSON too the fields have names, which are nothing to these two; agent/base's
@@ -116,10 +117,8 @@ class Put {
     writer_.u8(static_cast<std::uint8_t>(value));
   }
   template <class Struct>
-  requires requires(Put& a, Struct& m) { fields(a, m); }
-  void put(const Struct& value) {
-    fields(*this, const_cast<Struct&>(value));  // NOLINT: a Put only reads
-  }
+  requires requires(Put& a, const Struct& m) { fields(a, m); }
+  void put(const Struct& value) { fields(*this, value); }
 
   WireWriter& writer_;
   const TextRule rule_;

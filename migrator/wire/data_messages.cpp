@@ -7,11 +7,11 @@
 namespace cardswap {
 
 template <class Archive>
-void fields(Archive& a, Region& m) {
+void fields(Archive& a, Of<Archive, Region>& m) {
   a(m.name, m.dtype, m.shape, m.bytes, m.address);
 }
 template <class Archive>
-void fields(Archive& a, Factor& m) {
+void fields(Archive& a, Of<Archive, Factor>& m) {
   a(m.kind);
   if (m.kind != FactorKind::none) a(m.value, m.product);
 }
@@ -54,7 +54,7 @@ void check_version(std::uint32_t magic, std::uint32_t version) {
 }
 
 template <class Archive>
-void layout(Archive& a, Layout& m) {
+void layout(Archive& a, Of<Archive, Layout>& m) {
   if constexpr (Archive::kReads) {
     std::vector<Region> regions;
     a.list(regions, kRegionsMax, kRegionBytesMin);
@@ -75,128 +75,128 @@ void head(Archive& a, First& m) {
 }  // namespace
 
 template <class Archive>
-void fields(Archive& a, Authenticate& m) {
+void fields(Archive& a, Of<Archive, Authenticate>& m) {
   head(a, m);
 }
 template <class Archive>
-void fields(Archive& a, Hello& m) {
+void fields(Archive& a, Of<Archive, Hello>& m) {
   head(a, m);
   a(m.chunk_bytes, m.want_digests);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, LayoutChanged& m) {
+void fields(Archive& a, Of<Archive, LayoutChanged>& m) {
   a(m.want_digests);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, LayoutAmended& m) {
+void fields(Archive& a, Of<Archive, LayoutAmended>& m) {
   a(m.updates, m.base_chunks);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, RoundEnd& m) {
+void fields(Archive& a, Of<Archive, RoundEnd>& m) {
   a(m.round, m.chunks, m.final, m.updates);
 }
 template <class Archive>
-void fields(Archive& a, Ping& m) {
+void fields(Archive& a, Of<Archive, Ping>& m) {
   a(m.sent_ns);
 }
 template <class Archive>
-void fields(Archive&, FreezeBegin&) {}
+void fields(Archive&, Of<Archive, FreezeBegin>&) {}
 template <class Archive>
-void fields(Archive& a, Values& m) {
+void fields(Archive& a, Of<Archive, Values>& m) {
   a(m.step, m.last_step_end_ns, m.clock_error_ns);
   a.blob(m.values, kValuesBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, Equal& m) {
+void fields(Archive& a, Of<Archive, Equal>& m) {
   a(m.root);
 }
 template <class Archive>
-void fields(Archive& a, Abort& m) {
+void fields(Archive& a, Of<Archive, Abort>& m) {
   a(m.reason);
 }
 template <class Archive>
-void fields(Archive& a, Accept& m) {
+void fields(Archive& a, Of<Archive, Accept>& m) {
   a(m.chunks, m.multiplies);
 }
 template <class Archive>
-void fields(Archive& a, Refuse& m) {
+void fields(Archive& a, Of<Archive, Refuse>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
 }
 template <class Archive>
-void fields(Archive& a, ChunkDigests& m) {
+void fields(Archive& a, Of<Archive, ChunkDigests>& m) {
   a(m.round, m.final, m.values);
   a.list(m.chunks, kItemsMax, kChunkDigestBytesMin);
 }
 template <class Archive>
-void fields(Archive& a, Pong& m) {
+void fields(Archive& a, Of<Archive, Pong>& m) {
   a(m.sent_ns, m.target_ns);
 }
 template <class Archive>
-void fields(Archive& a, Confirmed& m) {
+void fields(Archive& a, Of<Archive, Confirmed>& m) {
   a(m.root);
 }
 template <class Archive>
-void fields(Archive& a, Update::GradientSize& m) {
+void fields(Archive& a, Of<Archive, Update::GradientSize>& m) {
   a(m.parameter, m.bytes, m.early);
   if (m.early != 0) a(m.factor);
 }
 template <class Archive>
-void fields(Archive& a, EarlyGradient& m) {
+void fields(Archive& a, Of<Archive, EarlyGradient>& m) {
   a(m.number, m.parameter, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, EarlyDropped& m) {
+void fields(Archive& a, Of<Archive, EarlyDropped>& m) {
   a(m.number, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, Update& m) {
+void fields(Archive& a, Of<Archive, Update>& m) {
   a(m.number, m.step, m.audit, m.optimizer, m.base_chunks);
   a.blob(m.options, kValuesBytesMax);
   a.list(m.gradients, kItemsMax, kGradientBytesMin);
 }
 template <class Archive>
-void fields(Archive& a, Replayed& m) {
+void fields(Archive& a, Of<Archive, Replayed>& m) {
   a(m.number, m.replay_ms);
 }
 template <class Archive>
-void fields(Archive& a, Audited& m) {
+void fields(Archive& a, Of<Archive, Audited>& m) {
   a(m.number);
   a.list(m.chunks, kItemsMax, sizeof(Digest));
 }
 template <class Archive>
-void fields(Archive&, Rehearse&) {}
+void fields(Archive&, Of<Archive, Rehearse>&) {}
 template <class Archive>
-void fields(Archive& a, Rehearsed& m) {
+void fields(Archive& a, Of<Archive, Rehearsed>& m) {
   a.blob(m.values, kValuesBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, ReadChunk& m) {
+void fields(Archive& a, Of<Archive, ReadChunk>& m) {
   a(m.chunk, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, ChunkBytes& m) {
+void fields(Archive& a, Of<Archive, ChunkBytes>& m) {
   a(m.chunk);
   a.blob(m.bytes, kShownBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, ChunkHeader& m) {
+void fields(Archive& a, Of<Archive, ChunkHeader>& m) {
   a(m.chunk, m.round);
 }
 template <class Archive>
-void fields(Archive& a, GradientHeader& m) {
+void fields(Archive& a, Of<Archive, GradientHeader>& m) {
   a(m.update, m.gradient, m.offset);
 }
 template <class Archive>
-void fields(Archive& a, EarlyHeader& m) {
+void fields(Archive& a, Of<Archive, EarlyHeader>& m) {
   a(m.number, m.offset);
 }
 template <class Archive>
-void fields(Archive& a, Packing& m) {
+void fields(Archive& a, Of<Archive, Packing>& m) {
   a(m.codec, m.element_size, m.bytes);
 }
 

@@ -21,7 +21,7 @@ constexpr double kStepMsMin = 1e-3;
 double bounded(double ms) { return std::clamp(ms, 0.0, kToldMsMax); }
 
 template <class Archive>
-void journal_fields(Archive& a, LostTime& m) {
+void journal_fields(Archive& a, Of<Archive, LostTime>& m) {
   a("told", m.has_report);
   a("open_ms", m.open_ms);
   a("after", m.after);
@@ -127,8 +127,7 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
 json::object journal_record(const LostTime& lost) {
   json::object record;
   JsonOut out(record);
-  auto copy = lost;
-  journal_fields(out, copy);
+  journal_fields(out, lost);
   json::object lateness;
   put_fields(lateness, lost.lateness);
   record["lateness"] = std::move(lateness);
