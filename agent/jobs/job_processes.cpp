@@ -168,6 +168,7 @@ void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored
     record.parent = {};
     record.state_bytes = restored.state_bytes;
     record.relocatable_bytes = restored.relocatable_bytes;
+    record.framework = restored.framework;
   });
   try {
     table_.save(instance.job());

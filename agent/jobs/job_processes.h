@@ -24,6 +24,7 @@ struct RestoredProcess {
   ProcessId init;                       ///< the first process of its PID namespace
   std::uint64_t state_bytes = 0;        ///< what it tracks, as was said at its source
   std::uint64_t relocatable_bytes = 0;  ///< likewise
+  std::string framework;                ///< likewise
 };
 
 /// Starts, watches, stops and ends the processes of this host's jobs, and keeps the table to what

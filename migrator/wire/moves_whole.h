@@ -11,8 +11,4 @@ inline constexpr std::string_view kMovesWhole =
 inline constexpr std::string_view kMovesWholeHint =
     "--arrive criu moves its process whole; docs/python.md has the lines for a standby";
 
-/// What the program that receives a process says that it runs on. A process that came here whole
-/// goes by it, for its own runtime does not introduce itself again.
-inline constexpr std::string_view kHolder = "holder";
-
 }  // namespace cardswap::channel

@@ -274,6 +274,7 @@ class Session::Impl {
     token_ = here.token;
     job_ = here.job;
     role_ = channel::Role::standby;
+    arrived_at_ = gate_.step();
     channel_->redirect(here.socket);
   }
 
@@ -282,6 +283,12 @@ class Session::Impl {
     const auto step = gate_.step();
     trainer_role_.resend_pending();
     trainer_role_.report_lateness();
+    // The agent here knows nothing of what is in the way. Not sooner, since the first step waits
+    // for a disk.
+    if (arrived_at_ && step > *arrived_at_ + 1) {
+      arrived_at_.reset();
+      report_tracked_ = true;
+    }
     if (std::exchange(report_tracked_, false)) {
       const MutexLock lock(mutex_);
       if (tracked_) channel_->send(*tracked_);
@@ -299,7 +306,9 @@ class Session::Impl {
   static constexpr std::size_t kListsMax = 16;
   static constexpr std::size_t kListBytesMax = 1U << 20;  // of its texts; the channel's queue has 4
   bool inventory_due_ = true;                             // training thread
-  bool report_tracked_ = false;  // the channel's thread, after the first Hello
+  // the channel's thread, after the first Hello
+  bool report_tracked_ = false;
+  std::optional<std::uint64_t> arrived_at_;  // this step, by CRIU; and has not reported since
   Mutex mutex_;
   std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
   /// As it was said last.

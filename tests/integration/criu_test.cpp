@@ -306,6 +306,23 @@ TEST_F(MovedProcess, PrintsOnWhereItIs) {
   EXPECT_EQ(printed, undisturbed(program("1000")));
 }
 
+/// It is known by what it runs on and not by who held its memory for it: its program may be started
+/// anew elsewhere, where it registers its state.
+TEST_F(MovedProcess, MayGoOnInAStandbyAfterwards) {
+  Host a(dir.path() / "a", {.name = "a"});
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("1500"), a);
+  EXPECT_EQ(text(move(a, b), "result"), "ok") << a.log() << b.log();
+  EXPECT_EQ(text(b.job("job"), "framework"), "none");
+  const auto moved = b.ask(
+      {"migrate", "job", "--to", a.at("cpu:0"), "--arrive", "standby", "--max-downtime", "none"});
+  EXPECT_EQ(text(moved, "arrive"), "standby");
+  EXPECT_EQ(text(moved, "result"), "ok") << a.log() << b.log();
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("1500")));
+}
+
 TEST_F(MovedProcess, IsSealedWhereThatIsAsked) {
   Host a(dir.path() / "a", {.name = "a"});
   if (const auto lack = no_criu(a)) return skip_without(*lack);

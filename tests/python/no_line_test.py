@@ -118,12 +118,19 @@ class NoLine(Moves):
         if after:
             self.allow(30)
             wait_until(lambda: after in self.log.read_text(), after)
-        for source, target in ((self.a, self.b), (self.b, self.a)):
-            done = self.move(source, target, "--arrive", arrive, "-o", "json")
-            self.assertEqual(done.returncode, 0, done.stderr + source.said() + target.printed())
-            moved = json.loads(done.stdout)
-            self.assertEqual((moved["result"], moved["arrive"]), ("ok", "criu"))
+        self.move_whole(self.a, self.b, arrive)
+        moved = self.move_whole(self.b, self.a, arrive)
         self.finish(self.a)
+        return moved
+
+    def move_whole(self, source, target, arrive):
+        framework = source.job()["framework"]
+        done = self.move(source, target, "--arrive", arrive, "-o", "json")
+        self.assertEqual(done.returncode, 0, done.stderr + source.said() + target.printed())
+        moved = json.loads(done.stdout)
+        self.assertEqual((moved["result"], moved["arrive"]), ("ok", "criu"))
+        self.assertRegex(framework, "^torch ")
+        self.assertEqual(target.job()["framework"], framework)
         return moved
 
     def test_a_gpt_whose_loop_is_all_local_variables(self):
@@ -140,20 +147,28 @@ class NoLine(Moves):
         self.whole_there_and_back("workers.py", "--steps", "400", "--persistent", "1")
 
     def test_auto_takes_the_process_where_no_standby_could_go_on(self):
-        self.whole_there_and_back("gpt.py", "--steps", "400", arrive="auto")
+        self.start(PROGRAMS + "gpt.py", "--steps", "400")
+        self.move_whole(self.a, self.b, "auto")
         self.assertIn("the process itself moves: program 'gpt.py': it calls nothing of Cardswap", self.a.said())
+        self.train_until(lambda: self.b.job()["cannot_move"])
+        self.assert_a_standby_is_refused(self.b, self.a)  # it is what it was, where it came to
+        self.move_whole(self.b, self.a, "auto")
+        self.finish(self.a)
 
     def test_a_standby_is_refused_with_what_to_do(self):
         self.start(PROGRAMS + "gpt.py", "--steps", "400")
         self.assertIn("it moves as a whole process", self.a.printed())
-        refused = self.move(self.a, self.b, "--arrive", "standby")
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("program 'gpt.py': it calls nothing of Cardswap, and so no standby", refused.stderr)
-        self.assertIn("--arrive criu", refused.stderr)
+        self.assert_a_standby_is_refused(self.a, self.b)
         planned = self.a.command("migrate", "job", "--to", self.b.at(), "--dry-run")
         self.assertIn("the process itself goes with CRIU", planned.stdout)
         self.assertIn("program 'gpt.py': it calls nothing of Cardswap", planned.stdout)
         self.finish(self.a)
+
+    def assert_a_standby_is_refused(self, source, target):
+        refused = self.move(source, target, "--arrive", "standby")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("program 'gpt.py': it calls nothing of Cardswap, and so no standby", refused.stderr)
+        self.assertIn("--arrive criu", refused.stderr)
 
     def test_tensors_go_ahead_of_the_process(self):
         moved = self.whole_there_and_back("gpt.py", "--steps", "60", "--rows", "800000")

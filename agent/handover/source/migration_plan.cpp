@@ -148,7 +148,8 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
                                              {p.stall_ms, p.lost_ms});
     predictions.push_back(line_of(p, late, measured, m.spec().max_stall_ms));
   }
-  const auto whole = why_it_moves_whole(source.obstacles);
+  auto whole = why_it_moves_whole(source.obstacles);
+  if (whole.empty() && source.record().init.pid != 0) whole = "its process came here by CRIU";
   const auto blocked = co_await find_blocks(planned, source.id(), context);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{

@@ -118,7 +118,8 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
                                        {.root = result.tree.root,
                                         .init = result.tree.init,
                                         .state_bytes = reservation_.state_bytes,
-                                        .relocatable_bytes = reservation_.relocatable_bytes});
+                                        .relocatable_bytes = reservation_.relocatable_bytes,
+                                        .framework = reservation_.framework});
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }

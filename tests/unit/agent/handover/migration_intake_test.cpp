@@ -38,6 +38,16 @@ class MigrationIntakeTest : public ::testing::Test {
     return {};
   }
 
+  /// How the job goes that is asked to go so.
+  Arrival arrival_of(Arrival asked) {
+    MigrationRequest wanted;
+    wanted.spec.job = "gpt";
+    wanted.spec.to = "10.0.0.2:7070/cpu:0";
+    wanted.spec.arrive = asked;
+    return intake_.make(std::move(wanted), source()).spec().arrive;
+  }
+  Instance& source() { return jobs_.find("gpt")->first(); }
+
   const test::TempDir dir_;
   asio::io_context context_;
   TaskGroup tasks_{context_};
@@ -60,6 +70,17 @@ TEST_F(MigrationIntakeTest, RefusesAJobWithSeveralProcessesHere) {
   auto& job = *jobs_.find("gpt");
   job.instances.emplace_back(job);
   EXPECT_THAT(refusal(), HasSubstr("2 of them on gpu-a"));
+}
+
+TEST_F(MigrationIntakeTest, MovesAsAStandbyWhatWasStartedHere) {
+  EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::standby);
+}
+
+/// Who had it brought whole may have forgotten to register something of it.
+TEST_F(MigrationIntakeTest, LeavesWholeWhatCameWholeUnlessAskedOtherwise) {
+  source().init = {1234, 5};
+  EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::criu);
+  EXPECT_EQ(arrival_of(Arrival::standby), Arrival::standby);
 }
 
 }  // namespace
