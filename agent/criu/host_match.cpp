@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
+#include <optional>
 
 #include "agent/base/validate.h"
 #include "agent/criu/facts/build_id.h"
+#include "agent/criu/image_room.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::criu {
@@ -47,6 +49,24 @@ std::string why_not(const NeededFile& file, FileHere here, const std::string& us
              : fmt::format("there is no {}, the job's {}", file.path, what);
 }
 
+std::optional<NeededFile::Use> use_from(std::string_view text) {
+  using enum NeededFile::Use;
+  for (const auto use : {mapped, read, written, folder}) {
+    if (text == to_string(use)) return use;
+  }
+  return std::nullopt;
+}
+
+/// An older release tells none.
+std::uint64_t image_bytes_in(const json::object& body) {
+  const auto* value = body.if_contains("image_bytes");
+  if (value == nullptr) return 0;
+  boost::system::error_code no_number;
+  const auto bytes = value->to_number<std::uint64_t>(no_number);
+  if (no_number) throw Error(Code::bad_request, "'process.image_bytes' must be a number");
+  return bytes;
+}
+
 }  // namespace
 
 HostNeeds needs_of(const TreeFacts& tree) {
@@ -77,7 +97,10 @@ json::object to_json(const HostNeeds& needs) {
   for (const auto& gpu : needs.gpus) {
     gpus.push_back(json::object{{"uuid", gpu.uuid}, {"model", gpu.model}});
   }
-  return {{"cpu_features", features}, {"files", files}, {"gpus", gpus}};
+  return {{"cpu_features", features},
+          {"files", files},
+          {"gpus", gpus},
+          {"image_bytes", needs.image_bytes}};
 }
 
 HostNeeds needs_from_json(const json::object& body) {
@@ -116,18 +139,13 @@ HostNeeds needs_from_json(const json::object& body) {
     }
     boost::system::error_code no_number;
     file.bytes = field("bytes").to_number<std::uint64_t>(no_number);
-    const auto use = text(field("use"));
-    bool known = false;
-    for (const auto each : {NeededFile::Use::mapped, NeededFile::Use::read,
-                            NeededFile::Use::written, NeededFile::Use::folder}) {
-      if (use != to_string(each)) continue;
-      file.use = each;
-      known = true;
-    }
-    if (!known || no_number)
+    const auto use = use_from(text(field("use")));
+    if (!use || no_number)
       throw Error(Code::bad_request, "a file of the process is not understood");
+    file.use = *use;
     needs.files.push_back(std::move(file));
   }
+  needs.image_bytes = image_bytes_in(body);
   if (!body.contains("gpus")) return needs;
   for (const auto& item : list("gpus")) {
     const auto* gpu = item.if_object();
@@ -153,6 +171,8 @@ std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const
     reasons.push_back(fmt::format("the processor of {} lacks {}, which the job may use", host,
                                   fmt::join(lacking, ", ")));
   }
+  auto no_room = why_no_room(needs.image_bytes, image_room(ImageUse::restored), "on " + host);
+  if (!no_room.empty()) reasons.push_back(std::move(no_room));
   std::size_t unsaid = 0;
   for (std::size_t i = 0; i < needs.files.size(); ++i) {
     const auto here = i < here_are.size() ? here_are[i] : FileHere::missing;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,7 +16,9 @@ namespace cardswap::criu {
 struct HostNeeds {
   std::vector<std::string> cpu_features;
   std::vector<NeededFile> files;
-  std::vector<NeededGpu> gpus;  ///< GPUs that have state of theirs; filled in by whoever knows
+  // filled in by whoever knows:
+  std::vector<NeededGpu> gpus;    ///< GPUs that have state of theirs
+  std::uint64_t image_bytes = 0;  ///< of their image, about; 0: not known
   bool operator==(const HostNeeds&) const = default;
 };
 
@@ -28,7 +31,7 @@ struct HostNeeds {
 
 /// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count.
 /// `here_are`: what was found of its files, in their order, by `user` (empty: unnamed). `host` is
-/// its name. Reads /proc/cpuinfo.
+/// its name. Reads /proc/cpuinfo and /proc/meminfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
                                                        std::span<const FileHere> here_are,
                                                        const std::string& host,

@@ -15,6 +15,7 @@
 #include "agent/base/task_group.h"
 #include "agent/base/time_limit.h"
 #include "agent/criu/image_frames.h"
+#include "agent/criu/image_room.h"
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
@@ -127,10 +128,9 @@ asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
   set_up(socket_);
   co_await frames_->send_receipt();
   auto manifest = decode_manifest(co_await frames_->receive());
-  if (manifest.total_bytes() > images.free_bytes()) {
-    throw Error(Code::no_memory,
-                fmt::format("the process image has {} bytes, {} are free in memory here",
-                            manifest.total_bytes(), images.free_bytes()));
+  const auto room = std::min(images.free_bytes(), image_room(ImageUse::restored));
+  if (const auto why = why_no_room(manifest.total_bytes(), room, "here"); !why.empty()) {
+    throw Error(Code::no_memory, why, "move it to another host, or end something on this one");
   }
   for (const auto& file : manifest.files) {
     const auto to = images.create(file.name);

@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <set>
 
 #include "agent/base/task_group.h"
+#include "agent/criu/image_room.h"
 #include "agent/criu/init_program.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
@@ -18,6 +20,14 @@ namespace cardswap::criu {
 namespace {
 
 constexpr std::chrono::seconds kKeeperStartMax{5};
+
+/// What CRIU writes cannot be known better before it does.
+void check_room(const ProcessId& root, const ImageDir& images) {
+  const auto held = memory_of(root);
+  const auto room = std::min(images.free_bytes(), image_room(ImageUse::dumped));
+  const auto why = why_no_room(held.own + held.shared, room, "here");
+  if (!why.empty()) throw Error(Code::no_memory, why, "end or move something else first");
+}
 
 /// What the job's processes call the file that its output goes to.
 std::vector<std::string> names_of(const std::filesystem::path& log, const ProcessId& root) {
@@ -82,6 +92,7 @@ asio::awaitable<void> ProcessDeparture::dump(ProcessId root, std::uint64_t socke
       driver_suspend_ms_ = ms_since(begin);
     }
   }
+  check_room(root, *images_);
   DumpOrder order;
   order.criu = criu_;
   order.root = root;

@@ -80,6 +80,11 @@ class NetworkHost(Host):
     def at(self, device="cpu:0"):
         return f"{self._address}:7070/{device}"
 
+    def written(self):
+        """Bytes for disks, of the agent and of what it started and that has ended: CRIU at its dump, for one."""
+        said = pathlib.Path(f"/proc/{self.agent.pid}/io").read_text()
+        return int(re.search(r"^write_bytes: (\d+)$", said, re.MULTILINE)[1])
+
 
 def environment_with_the_package(folder):
     """A virtual environment of the interpreter that has torch, where the package is installed too."""
@@ -125,10 +130,13 @@ class NoLine(Moves):
 
     def move_whole(self, source, target, arrive):
         framework = source.job()["framework"]
+        written = source.written() + target.written()
         done = self.move(source, target, "--arrive", arrive, "-o", "json")
         self.assertEqual(done.returncode, 0, done.stderr + source.said() + target.printed())
         moved = json.loads(done.stdout)
         self.assertEqual((moved["result"], moved["arrive"]), ("ok", "criu"))
+        # It is in memory alone: a journal on a disk would wait for it.
+        self.assertLess(source.written() + target.written() - written, moved["process"]["image_bytes"] / 8)
         self.assertRegex(framework, "^torch ")
         self.assertEqual(target.job()["framework"], framework)
         return moved

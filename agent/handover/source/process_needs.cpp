@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "agent/criu/image_room.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/process/process_tree.h"
 
@@ -22,6 +25,13 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context
   for (auto& reason : left_behind(members, source.process())) {
     examined.reasons.push_back(std::move(reason));
   }
+  // What goes ahead may be among its own memory still, or shared memory already.
+  const auto own = criu::memory_of(source.process).own;
+  examined.needs.image_bytes = own - std::min(own, source.relocatable_bytes);
+  auto no_room =
+      criu::why_no_room(examined.needs.image_bytes, criu::image_room(criu::ImageUse::dumped),
+                        "on " + context.config.host_name);
+  if (!no_room.empty()) examined.reasons.push_back(std::move(no_room));
   if (!gpus.saved.empty()) {
     const auto device = context.devices.at(source.device());
     if (device.kind == "cuda" && !device.uuid.empty()) {

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <boost/asio/write.hpp>
+#include <fstream>
 #include <list>
 
 #include "agent/base/task_group.h"
@@ -98,6 +101,7 @@ class ImageStream : public ::testing::Test {
     } catch (const Error& failed) {
       error = failed.failure();
     }
+    if (!error.empty()) receiver.close();
   }
   static asio::awaitable<void> send(ImageSender& sender, ImageReceiver& receiver,
                                     std::uint16_t port, std::string token, std::string key,
@@ -117,6 +121,31 @@ class ImageStream : public ::testing::Test {
   TaskGroup tasks{context};
 };
 
+/// What the kernel says that this process has for a disk.
+std::uint64_t bytes_for_disks() {
+  std::ifstream file("/proc/self/io");
+  std::uint64_t bytes = 0;
+  for (std::string word; file >> word;) {
+    if (word == "write_bytes:") file >> bytes;
+  }
+  return bytes;
+}
+
+/// Every journal on a disk would wait for them with its own writes, and a disk would keep secrets.
+TEST_F(ImageStream, ReachesNoDisk) {
+  struct statfs about {};
+  const ImageDir from;
+  const ImageDir to;
+  ASSERT_EQ(::fstatfs(to.fd(), &about), 0);
+  EXPECT_EQ(about.f_type, TMPFS_MAGIC);
+  const auto before = bytes_for_disks();
+  fill(from, "pages-1.img", 8U << 20);
+  const auto ends = pass(from, manifest_of(from.files()), to, "");
+  EXPECT_EQ(ends.received + ends.sent, "");
+  EXPECT_EQ(to.files(), from.files());
+  EXPECT_LT(bytes_for_disks(), before + (1U << 20));
+}
+
 TEST_F(ImageStream, CarriesEveryFile) {
   for (const auto& key : {std::string(), std::string(64, 'a')}) {
     const ImageDir from;
@@ -130,6 +159,16 @@ TEST_F(ImageStream, CarriesEveryFile) {
     EXPECT_THAT(to.files(), ::testing::UnorderedElementsAreArray(from.files()));
     EXPECT_EQ(to.files().size(), 3U);
   }
+}
+
+TEST_F(ImageStream, IsRefusedBeforeItComesWhereItHasNoRoom) {
+  const ImageDir from;
+  const ImageDir to;
+  constexpr auto kBytes = off_t{1} << 49;
+  ASSERT_EQ(::ftruncate(from.create("pages-1.img").get(), kBytes), 0);  // a hole
+  const auto ends = pass(from, manifest_of(from.files()), to, "");
+  EXPECT_THAT(ends.received, ::testing::HasSubstr("takes about 512.0 TiB of memory"));
+  EXPECT_TRUE(to.files().empty());
 }
 
 TEST_F(ImageStream, TakesNothingFromAStranger) {
