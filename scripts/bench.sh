@@ -28,8 +28,9 @@
 #   curve       downtime against size
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   python      a Python trainer's steps against steps without the package, and while its state goes over; what a replay
-#               costs it; how fast its memory goes over, against a C++ program's (needs scripts/setup.sh --python;
-#               CARDSWAP_PYTHON="idle base" for less)
+#               costs it; how fast its memory goes over, against a C++ program's; the downtime of a program without a line, its
+#               tensors ahead of it and in CRIU's image (needs scripts/setup.sh --python, and for that root and
+#               scripts/setup.sh --criu; CARDSWAP_PYTHON="idle base" for less)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
 #               answers, an API under load, the crash matrix (needs root)
 #

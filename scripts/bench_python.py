@@ -3,11 +3,12 @@
 
 usage: bench_python.py BUILD_DIR [PART...]
 
-Jobs of real agents, with the torch that scripts/setup.sh --python makes. The parts are idle, sync, replay and base; each
-figure is of one run, and compares what was measured in turns.
+Jobs of real agents, with the torch that scripts/setup.sh --python makes. The parts are idle, sync, replay, base and
+no_line (needs root, and scripts/setup.sh --criu); each figure is of one run, and compares what was measured in turns.
 """
 
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -19,11 +20,13 @@ sys.path.insert(0, str(ROOT / "tests/python"))
 
 from bench_operations import figure  # noqa: E402
 from hosts import BUILD, Host, Moves, wait_until  # noqa: E402
+from no_line_test import PROGRAMS, NoLine, environment_with_the_package  # noqa: E402
 
 TRAINER = ROOT / "tests/python/measured.py"
 PAIRS = 7  # of a standby each
 BLOCK = 100  # steps
 MIB = 512
+ROWS = 800_000  # of 64 numbers, three times: 586 MiB
 
 
 class TwoHosts:
@@ -46,6 +49,17 @@ class TwoHosts:
         if done.returncode != 0:
             sys.exit(done.stderr)
         wait_until(lambda: (self.hosts[0].job()["step"] or 0) >= 3, "three steps: " + self.hosts[0].printed())
+
+    def run_without_a_line(self, *arguments):
+        folder = pathlib.Path(self.folder.name)
+        python = environment_with_the_package(folder / "venv")
+        set_ = [f"{name}={value}" for name, value in NoLine.of_jobs.items()]
+        self.run("/usr/bin/env", *set_, python, ROOT / PROGRAMS / "gpt.py", "--steps", "1000000000", "--loss-log",
+                 folder / "losses", *arguments)
+
+    def step_on(self):
+        step = self.hosts[0].job()["step"]
+        wait_until(lambda: self.hosts[0].job()["step"] > step + 2, "steps")
 
     def run_python(self, *arguments):
         set_ = [f"{name}={value}" for name, value in Moves.of_jobs.items()]
@@ -130,7 +144,25 @@ def base():
     figure("python_base_rate", rates["python"], "MiB/s")
 
 
+def no_line():
+    """What the job stands still for as its process moves by CRIU: its tensors ahead of it, in the arena; and all in
+    the image, because the program has views of them."""
+    if os.geteuid() != 0:
+        sys.exit("no_line needs root")
+    for name, views in (("arena", 0), ("image", 1)):
+        with TwoHosts() as two:
+            two.run_without_a_line("--rows", str(ROWS), "--views", str(views))
+            moved = []
+            for _ in range(PAIRS):
+                moved.append(two.move("--arrive", "criu"))
+                two.step_on()
+        figure(f"python_no_line_{name}_downtime_ms", [one["downtime_ms"] for one in moved], "ms")
+        for part in ("freeze", "dump", "ship", "restore", "verify"):
+            figure(f"python_no_line_{name}_{part}_ms", [one["process"][f"{part}_ms"] for one in moved], "ms")
+        figure(f"python_no_line_{name}_image", [one["process"]["image_bytes"] / 2**20 for one in moved], "MiB")
+
+
 if __name__ == "__main__":
-    parts = {"idle": idle, "sync": sync, "replay": replay, "base": base}
+    parts = {"idle": idle, "sync": sync, "replay": replay, "base": base, "no_line": no_line}
     for part in PARTS or parts:
         parts[part]()

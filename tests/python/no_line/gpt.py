@@ -45,7 +45,7 @@ class GPT(nn.Module):
 
 
 def main():
-    args = plain_trainer.options(accumulate=2, width=64, rows=0)
+    args = plain_trainer.options(accumulate=2, width=64, rows=0, views=0)
     data = torch.frombuffer(bytearray(b"the quick brown fox jumps over the lazy dog; " * 200), dtype=torch.uint8).long()
 
     def get_batch():
@@ -68,6 +68,8 @@ def main():
             total += loss.item()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if args.views and step == 0:  # of all tensors: none of them can be given other memory
+            views = [tensor.view(-1) for p in model.parameters() for tensor in (p.data, *optimizer.state[p].values())]
         optimizer.zero_grad(set_to_none=True)
         running = 0.9 * running + 0.1 * total
         log.write(f"{step} running {running.hex()}", total)
