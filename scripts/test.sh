@@ -5,10 +5,11 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'EOF'
-usage: scripts/test.sh [--asan|--tsan|--release] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
+usage: scripts/test.sh [--asan|--tsan|--release] [--label LABEL] [--no-setup] [--build-only] [-- CTEST-ARGS...]
 Builds in build/<preset> and prints ctest's summary. Labels: unit, integration, faults, journeys, security, fuzz.
 The preset is `checked`: what `release` ships, with assertions.
   --release        without them, as it is shipped
+  --build-only     builds them and runs none
   --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer, without
                    LibTorch: its library is not instrumented, and what it does drowns our own
 EOF
@@ -17,6 +18,7 @@ EOF
 preset=checked
 label=
 setup=yes
+run=yes
 while [ $# -gt 0 ]; do
   case $1 in
     --asan) preset=asan ;;
@@ -24,6 +26,7 @@ while [ $# -gt 0 ]; do
     --release) preset=release ;;
     --label) label=${2:?--label needs a name}; shift ;;
     --no-setup) setup=no ;;
+    --build-only) run=no ;;
     -h|--help) usage; exit 0 ;;
     --) shift; break ;;
     *) usage >&2; exit 2 ;;
@@ -42,5 +45,6 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4
 cmake --preset "$preset"
 cmake --build --preset "$preset"
+[ "$run" = yes ] || exit 0
 
 ctest --preset "$preset" ${label:+-L "$label"} "$@"
