@@ -8,8 +8,8 @@
 
 #include "agent/base/text_parts.h"
 #include "agent/base/units.h"
-#include "agent/criu/proc_files.h"
-#include "agent/criu/proc_text.h"
+#include "agent/criu/facts/proc_files.h"
+#include "agent/criu/facts/proc_text.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap::criu {

@@ -11,7 +11,8 @@ std::vector<pid_t> still_alive(const Instance& instance) {
   if (instance.is_live()) return found;
   if (may_be_alive(instance.process())) found.push_back(instance.process().pid);
   for (const auto& process : instance.remains) {
-    if (process.pid != instance.process().pid && may_be_alive(process)) found.push_back(process.pid);
+    if (process.pid != instance.process().pid && may_be_alive(process))
+      found.push_back(process.pid);
   }
   return found;
 }

@@ -43,7 +43,8 @@ struct ProcessId {
 /// Starts a child in a session of its own. Blocks until its program runs, for 5 s at most: a lease
 /// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
 /// with the reason when the program cannot be started. For a program that does nothing else
-/// meanwhile; the agent has start_child() and start_supervised() (agent/process/supervised_process.h).
+/// meanwhile; the agent has start_child() and start_supervised()
+/// (agent/process/supervised_process.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
 /// A child that has not said yet whether its program runs: `report` tells errno, or nothing but its
 /// end.

@@ -26,8 +26,8 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context
     examined.reasons.push_back(std::move(reason));
   }
   // What goes ahead may be among its own memory still, or shared memory already.
-  const auto own = criu::memory_of(source.process).own;
-  examined.needs.image_bytes = own - std::min(own, source.relocatable_bytes);
+  const auto own = criu::memory_of(source.process()).own;
+  examined.needs.image_bytes = own - std::min(own, source.record().relocatable_bytes);
   auto no_room =
       criu::why_no_room(examined.needs.image_bytes, criu::image_room(criu::ImageUse::dumped),
                         "on " + context.config.host_name);

@@ -69,7 +69,7 @@ def main():
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if args.views and step == 0:  # of all tensors: none of them can be given other memory
-            views = [tensor.view(-1) for p in model.parameters() for tensor in (p.data, *optimizer.state[p].values())]
+            args.held = [tensor.view(-1) for p in model.parameters() for tensor in (p.data, *optimizer.state[p].values())]
         optimizer.zero_grad(set_to_none=True)
         running = 0.9 * running + 0.1 * total
         log.write(f"{step} running {running.hex()}", total)
