@@ -56,7 +56,7 @@ class AStateList : public ::testing::Test {
     answer_ = co_await router_.handle("GET", "/v1/jobs/gpt/state", "", Caller::owns("root"));
   }
   void say(const channel::StateList& page) {
-    lists_.take(job_->id, page);
+    lists_.take(job_->id(), page);
     turn();
   }
   static channel::StateList page(std::uint64_t request, std::uint32_t number, bool last) {
