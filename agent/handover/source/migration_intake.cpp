@@ -44,7 +44,7 @@ void warn_of_plain_key(const MigrationRecord& m) {
 void choose_arrival(MigrationSpec& spec, const Instance& source) {
   if (spec.arrive == Arrival::automatic) {
     const bool by_criu = source.job().spec.arrive == Arrival::criu ||
-                         source.init.pid != 0 ||  // it came here so
+                         source.record().init.pid != 0 ||  // it came here so
                          !why_it_moves_whole(source.obstacles).empty();
     // What a job's program has forgotten is asked of a standby, however else it moves.
     spec.arrive = by_criu && spec.rehearse != Rehearsal::only ? Arrival::criu : Arrival::standby;
