@@ -78,7 +78,7 @@ TEST_F(MigrationIntakeTest, MovesAsAStandbyWhatWasStartedHere) {
 
 /// Who had it brought whole may have forgotten to register something of it.
 TEST_F(MigrationIntakeTest, LeavesWholeWhatCameWholeUnlessAskedOtherwise) {
-  source().init = {1234, 5};
+  JobTable::note(source(), [](InstanceRecord& record) { record.init = {1234, 5}; });
   EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::criu);
   EXPECT_EQ(arrival_of(Arrival::standby), Arrival::standby);
 }

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/task_group.h"
 #include "agent/base/units.h"
 #include "agent/jobs/job.h"
 #include "tests/support/temp_dir.h"
