@@ -43,6 +43,7 @@ class Resolving : public ::testing::Test {
                    [this](const std::exception_ptr& error, Resolved told) {
                      if (!error) told_ = std::move(told);
                    });
+    context_.restart();
     while (!told_ && context_.run_one() > 0) {
     }
   }

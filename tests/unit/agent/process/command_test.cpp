@@ -54,6 +54,7 @@ class FewDescriptors {
 
 TEST(Commands, AreNotStartedWhereNobodyCouldWaitForThem) {
   asio::io_context context;
+  const asio::posix::stream_descriptor has_a_reactor(context);
   std::string told;
   {
     const FewDescriptors for_its_pipes(4);

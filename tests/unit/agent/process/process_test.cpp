@@ -9,6 +9,7 @@
 #include "agent/base/task_group.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap::test {
 namespace {
@@ -92,6 +93,7 @@ asio::awaitable<void> wait_for(ProcessId process, bool& ended) {
 
 TEST(WaitingForAnEnd, GoesOnWhereNobodyCanLookForAWhile) {
   asio::io_context context;
+  const asio::posix::stream_descriptor has_a_reactor(context);
   TaskGroup tasks(context);
   bool ended = false;
   {
@@ -110,10 +112,10 @@ TEST(WaitingForAnEnd, GoesOnWhereNobodyCanLookForAWhile) {
   EXPECT_TRUE(ended);
 }
 
-asio::awaitable<void> start(std::string program, std::string& error) {
+asio::awaitable<void> start(std::string program, std::string log, std::string& error) {
   ProcessSpec spec;
   spec.argv = {std::move(program)};
-  spec.log = "/dev/null";
+  spec.log = std::move(log);
   try {
     (void)co_await wait_and_reap(co_await start_child(spec));
   } catch (const Error& failed) {
@@ -122,10 +124,11 @@ asio::awaitable<void> start(std::string program, std::string& error) {
 }
 
 TEST(StartingAChild, LeavesNoneBehindWhereItsProgramCannotBeStarted) {
+  const TempDir dir;
   asio::io_context context;
   TaskGroup tasks(context);
   std::string error;
-  tasks.spawn("start", start("/", error));
+  tasks.spawn("start", start("/", dir.path() / "log", error));
   context.run();
   EXPECT_EQ(error, "start /: Permission denied");
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
