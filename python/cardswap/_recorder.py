@@ -83,8 +83,15 @@ def _watch_lightning(module: Any) -> None:
     _lightning.watch(module)
 
 
+def _watch_groups(module: Any) -> None:
+    from . import _groups
+
+    _groups.watch(module)
+
+
 _WATCHED = {
-    "torch": _watch, "transformers.trainer": _watch_hugging_face,
+    "torch": _watch, "torch.distributed.distributed_c10d": _watch_groups,
+    "transformers.trainer": _watch_hugging_face,
     "lightning.pytorch.loops.fit_loop": _watch_lightning, "pytorch_lightning.loops.fit_loop": _watch_lightning,
 }
 

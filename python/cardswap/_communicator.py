@@ -1,0 +1,203 @@
+"""The communicator that a job goes on with when a rank has moved: made beside training, put in at one boundary.
+
+A rank that stays and the newcomer each have a `NextCommunicator` over the groups that the moved ranks are in. The one
+that leaves has none: it takes no part in it. Until `exchange()` nothing of the job has changed, and `roll_back()`
+undoes that too, for as long as `retire()` was not called: the communicator before is whole until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import threading
+import time
+from typing import Any, Iterator
+
+from . import _groups as groups
+from ._library import CardswapError, what_it_says
+from ._tensors import torch
+
+TIMEOUT = datetime.timedelta(seconds=60)  # for the others to come to the rendezvous
+TRIPWIRE = datetime.timedelta(seconds=5)  # and, where all of them stand, for the first few bytes
+_LOOK_EVERY = 0.02  # s: whether a member has come
+
+
+class NextCommunicator:
+    """Of the groups `of`, for the membership `epoch`. All but `build()`'s own work is done by the main thread.
+
+    `rendezvous` is HOST:PORT of a TCPStore that outlives every rank, an agent's.
+    """
+
+    def __init__(self, epoch: int, of: list[groups.Group], rendezvous: str,
+                 timeout: datetime.timedelta = TIMEOUT, tripwire: datetime.timedelta = TRIPWIRE) -> None:
+        self.epoch = epoch
+        self.took_ms: dict[str, float] = {}  # what each of its parts took here
+        self._groups = of
+        self._rendezvous = rendezvous
+        self._timeout, self._tripwire = timeout, tripwire
+        self._store: Any = None
+        self._backends: list[Any] = []
+        self._thread: threading.Thread | None = None
+        self._error: CardswapError | None = None
+        self._is_given_up = threading.Event()
+        self._is_checked = False  # by the tripwire
+        self._exchanged: list[tuple[groups.Group, Any]] = []  # with torch's note of it: name of a backend, store
+
+    # ---- beside training
+
+    def build(self) -> None:
+        """Begins to meet the other members, in a thread of its own."""
+        self._thread = threading.Thread(target=self._build, name="cardswap-groups", daemon=True)
+        self._thread.start()
+
+    def is_built(self) -> bool:
+        return self._thread is not None and not self._thread.is_alive() and self._error is None
+
+    def wait(self) -> None:
+        """Until it is built. Raises CardswapError where it cannot be."""
+        assert self._thread is not None
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _build(self) -> None:
+        distributed = torch().distributed
+        try:
+            with self._timed("build"):
+                host, _, port = self._rendezvous.rpartition(":")
+                store = distributed.TCPStore(host, int(port), None, False, timeout=self._timeout)
+                self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", store)
+                for group in self._groups:  # in one order on all ranks: each waits for the others
+                    self._meet(group)
+                    with self._timed("connect"):
+                        self._backends.append(self._connected(group))
+        except CardswapError as error:
+            self._error = error
+        except Exception as error:
+            self._error = CardswapError(f"the ranks of epoch {self.epoch} do not connect by way of {self._rendezvous}: "
+                                        f"{what_it_says(error)}", "unreachable")
+
+    def _meet(self, group: groups.Group) -> None:
+        """Until all members are about to connect: nobody can be called off who is in the middle of that."""
+        self._store.set(f"{group.name}/here/{group.rank}", "")
+        missing = list(range(len(group.ranks)))
+        end = time.monotonic() + self._timeout.total_seconds()
+        while missing:
+            if self._store.check([f"{group.name}/here/{missing[0]}"]):
+                missing.pop(0)
+            elif self._is_given_up.wait(_LOOK_EVERY):
+                raise CardswapError(f"epoch {self.epoch} was given up", "cancelled")
+            elif time.monotonic() > end:
+                raise CardswapError(f"rank {group.ranks[missing[0]]} does not come to connect {group.described()} by "
+                                    f"way of {self._rendezvous}", "timed_out")
+
+    def _connected(self, group: groups.Group) -> Any:
+        gloo = torch().distributed.ProcessGroupGloo
+        options = gloo._Options()
+        options._devices = [_device(gloo)]
+        options._threads = 2
+        options._timeout = self._timeout
+        for name, value in (("group_name", group.name), ("global_ranks_in_group", list(group.ranks))):
+            if hasattr(options, name):
+                setattr(options, name, value)
+        store = torch().distributed.PrefixStore(f"{group.name}/backend", self._store)
+        backend = gloo(store, group.rank, len(group.ranks), options)
+        backend._set_sequence_number_for_group()
+        return backend
+
+    # ---- at a boundary, with no collective on its way
+
+    def trip(self, agreed: str = "") -> None:
+        """One small allreduce in each group, whose answer is known, before anything else is sent. `agreed` is what all
+        members must have alike at this boundary, the layout of buckets first. Raises CardswapError with the ranks that
+        are not what they should be."""
+        self.wait()
+        with self._timed("tripwire"):
+            for group, backend in zip(self._groups, self._backends):
+                self._trip(group, backend, agreed)
+        self._is_checked = True
+
+    def _trip(self, group: groups.Group, backend: Any, agreed: str) -> None:
+        expected = [self._word(group, rank, agreed) for rank in range(len(group.ranks))]
+        found = torch().zeros(len(expected), dtype=torch().int64)
+        found[group.rank] = expected[group.rank]
+        try:
+            options = torch().distributed.AllreduceOptions()
+            options.timeout = self._tripwire
+            backend.allreduce([found], options).wait(self._tripwire)
+        except Exception as error:
+            raise CardswapError(f"the new communicator of {group.described()} does not work: {what_it_says(error)}",
+                                "refused") from error
+        wrong = [str(group.ranks[at]) for at, word in enumerate(found.tolist()) if word != expected[at]]
+        if wrong:
+            raise CardswapError(f"rank {', '.join(wrong)} of {group.described()} is not what rank "
+                                f"{group.ranks[group.rank]} takes it for, in epoch {self.epoch}", "refused")
+
+    def _word(self, group: groups.Group, rank: int, agreed: str) -> int:
+        text = f"{self.epoch} {group.described()} {rank} {agreed}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+
+    def exchange(self) -> None:
+        """The groups go on with it, behind `trip()`, and groups made later meet where it did. Raises CardswapError,
+        having changed nothing."""
+        assert self._is_checked
+        with self._timed("exchange"):
+            try:
+                for group, backend in zip(self._groups, self._backends):
+                    backend._set_default_timeout(group.slot.backend.options._timeout)
+                    group.slot.put(backend)
+                    notes = groups.notes()
+                    self._exchanged.append((group, notes[group.process_group]))
+                    store = torch().distributed.PrefixStore(f"{group.name}/", self._store)
+                    notes[group.process_group] = (notes[group.process_group][0], store)
+            except Exception:
+                self.roll_back()
+                raise
+
+    def roll_back(self) -> None:
+        """The groups go on with what they had before; nobody else is waited for any more."""
+        self._is_given_up.set()
+        while self._exchanged:
+            group, note = self._exchanged.pop()
+            group.slot.put_back()
+            groups.notes()[group.process_group] = note
+        self._backends.clear()
+
+    def retire(self) -> None:
+        """A step has been made with it everywhere: there is no way back any more."""
+        for group, _ in self._exchanged:
+            group.slot.forget()
+        self._exchanged.clear()
+
+    # ---- whether it computes the same
+
+    def reduced(self, bucket: Any, at: int = 0) -> str:
+        """Digest of a copy of the bucket, summed over the new communicator of the group in that place."""
+        return reduced(bucket, self._backends[at])
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took_ms[what] = self.took_ms.get(what, 0) + (time.perf_counter() - began) * 1e3
+
+
+def reduced(bucket: Any, backend: Any) -> str:
+    """Digest of a copy of the bucket, summed by a backend: all of its members call this with theirs."""
+    copy = bucket.detach().clone()
+    backend.allreduce([copy], torch().distributed.AllreduceOptions()).wait()
+    return hashlib.sha256(copy.contiguous().view(torch().uint8).numpy().tobytes()).hexdigest()[:32]
+
+
+_shared: Any = None
+
+
+def _device(gloo: Any) -> Any:
+    """One for all communicators that are made here: each has a thread and a socket that listens."""
+    global _shared
+    if _shared is None:
+        _shared = gloo.create_default_device()
+    return _shared
