@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 
 #include "agent/handover/protocol/driver.h"
@@ -49,12 +48,12 @@ struct TargetAgent {
 };
 
 /// What the agents' Driver acts on: one world, its disk, its trainers and its network.
-template <class Agent>
+template <class Agent, class Before>
 class Acting final : public Executor<typename Agent::Side>, public Peer {
  public:
   /// `before` is called before each act, with how many were done.
-  Acting(World& world, bool disk_is_full, std::function<void(std::uint8_t)> before)
-      : world_(world), disk_is_full_(disk_is_full), before_(std::move(before)) {}
+  Acting(World& world, bool disk_is_full, const Before& before)
+      : world_(world), disk_is_full_(disk_is_full), before_(before) {}
 
   std::optional<Error> journal(const typename Agent::Side& next, bool) override {
     if (disk_is_full_) return Error(Code::io, "full");
@@ -73,13 +72,13 @@ class Acting final : public Executor<typename Agent::Side>, public Peer {
 
  private:
   void count() {
-    if (before_) before_(done_);
+    before_(done_);
     ++done_;
   }
 
   World& world_;
   bool disk_is_full_;
-  std::function<void(std::uint8_t)> before_;
+  const Before& before_;
   std::uint8_t done_ = 0;
 };
 

@@ -7,15 +7,13 @@
 namespace cardswap::handover::model {
 namespace {
 
-using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
 using Type = Effect::Type;
 
 /// Feeds one event to a side, whose Driver does what it asks for: wholly, cut off by a crash after
 /// each act, and with a journal that refuses.
 template <class Agent>
-void feed(const World& from, const Options& options, const Found& found, const Step& step,
-          auto event) {
+void feed(const World& from, const Options& options, Nexts& found, const Step& step, auto event) {
   auto side = Agent::side(from, options);
   const auto before = side;
   Effects effects = event(side);
@@ -29,9 +27,9 @@ void feed(const World& from, const Options& options, const Found& found, const S
     return;
   }
   if (options.reorder) options.reorder(effects);
-  const auto drive = [&](World& world, bool disk_is_full, std::function<void(std::uint8_t)> cut) {
+  const auto drive = [&](World& world, bool disk_is_full, const auto& cut) {
     auto driven = before;
-    Acting<Agent> acting(world, disk_is_full, std::move(cut));
+    Acting<Agent, std::remove_cvref_t<decltype(cut)>> acting(world, disk_is_full, cut);
     Driver<typename Agent::Side> driver(driven, acting, acting);
     if (!driver.apply(side, effects)) Agent::remember(world, driven);
   };
@@ -48,13 +46,13 @@ void feed(const World& from, const Options& options, const Found& found, const S
   if (from.faults == 0 || effects.begin()->type != Type::journal) return;
   World full = from;
   --full.faults;
-  drive(full, true, nullptr);
+  drive(full, true, [](std::uint8_t) {});
   if (step.by != By::deliver_twice) found(full, {step.by, step.detail, Step::kDiskFull, true});
 }
 
 class Agents {
  public:
-  Agents(const World& world, const Options& options, const Found& found)
+  Agents(const World& world, const Options& options, Nexts& found)
       : w_(world), options_(options), found_(found) {}
 
   void deliveries() {
@@ -273,12 +271,12 @@ class Agents {
 
   const World& w_;
   const Options& options_;
-  const Found& found_;
+  Nexts& found_;
 };
 
 }  // namespace
 
-void agents_next(const World& world, const Options& options, const Found& found) {
+void agents_next(const World& world, const Options& options, Nexts& found) {
   Agents agents(world, options, found);
   agents.deliveries();
   agents.source();

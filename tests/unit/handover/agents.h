@@ -9,7 +9,6 @@ namespace cardswap::handover::model {
 [[nodiscard]] Message message_of(std::uint8_t code);
 
 /// What the two agents, their crashes and the operator may do next.
-void agents_next(const World& world, const Options& options,
-                 const std::function<void(const World&, const Step&)>& found);
+void agents_next(const World& world, const Options& options, Nexts& found);
 
 }  // namespace cardswap::handover::model

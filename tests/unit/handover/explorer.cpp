@@ -3,68 +3,46 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+
+#include "tests/unit/handover/big_table.h"
 
 namespace cardswap::handover::model {
 namespace {
 
-constexpr std::uint32_t kNone = ~0U;
-
-/// Every world once, under a number, in the order in which it was found.
-class Worlds {
+/// The numbers of the worlds that follow on each without a fault, world by world.
+class Ways {
  public:
-  Worlds() : table_(1U << 16, kNone) {}
+  void begin() { first_.push_back(static_cast<std::uint32_t>(to_.size())); }
+  void add(std::uint32_t to) { to_.push_back(to); }
 
-  std::pair<std::uint32_t, bool> add(const World& world) {
-    if (worlds_.size() * 2 > table_.size()) grow();
-    auto& slot = find(world);
-    if (slot != kNone) return {slot, false};
-    slot = static_cast<std::uint32_t>(worlds_.size());
-    worlds_.push_back(world);
-    return {slot, true};
+  /// From which worlds a settled one is reached. What follows is mostly known later than what it
+  /// follows on: from the last to the first, again until nothing is new, is few times.
+  [[nodiscard]] std::vector<bool> can_settle(const Worlds& worlds) const {
+    std::vector<bool> settles(worlds.size());
+    for (std::size_t i = 0; i < worlds.size(); ++i) settles[i] = is_settled(worlds[i].world);
+    for (bool changed = true; changed;) {
+      changed = false;
+      auto end = to_.size();
+      for (auto at = first_.size(); at-- > 0; end = first_[at]) {
+        if (settles[at]) continue;
+        for (std::size_t i = first_[at]; i < end && !settles[at]; ++i) {
+          if (settles[to_[i]]) changed = settles[at] = true;
+        }
+      }
+    }
+    return settles;
   }
-  [[nodiscard]] const World& operator[](std::size_t i) const { return worlds_[i]; }
-  [[nodiscard]] std::size_t size() const { return worlds_.size(); }
 
  private:
-  static std::uint64_t hash(const World& world) {
-    std::uint64_t result = 0x9e3779b97f4a7c15;
-    std::array<std::uint64_t, (sizeof(World) + 7) / 8> words{};
-    std::memcpy(words.data(), &world, sizeof(World));
-    for (const auto word : words) {
-      result = (result ^ word) * 0xff51afd7ed558ccd;
-      result ^= result >> 32;
-    }
-    return result;
-  }
-  std::uint32_t& find(const World& world) {
-    auto at = hash(world) & (table_.size() - 1);
-    while (table_[at] != kNone && !(worlds_[table_[at]] == world)) {
-      at = (at + 1) & (table_.size() - 1);
-    }
-    return table_[at];
-  }
-  void grow() {
-    std::fill(table_.begin(), table_.end(), kNone);
-    table_.resize(table_.size() * 2, kNone);
-    for (std::size_t i = 0; i < worlds_.size(); ++i) {
-      find(worlds_[i]) = static_cast<std::uint32_t>(i);
-    }
-  }
-
-  std::vector<World> worlds_;
-  std::vector<std::uint32_t> table_;
+  Blocks<std::uint32_t> first_;
+  Blocks<std::uint32_t> to_;
 };
 
-struct Edge {
-  std::uint32_t from;
-  std::uint32_t to;
-};
-
-std::string way_to(std::uint32_t state, const std::vector<std::uint32_t>& parents,
-                   const std::vector<Step>& steps) {
+std::string way_to(std::uint32_t state, const Worlds& worlds) {
   std::vector<std::string> lines;
-  for (auto at = state; at != 0; at = parents[at]) lines.push_back(to_string(steps[at]));
+  for (auto at = state; at != 0; at = worlds[at].parent) {
+    lines.push_back(to_string(worlds[at].step));
+  }
   std::string text;
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     text += fmt::format("{:3} {}\n", line - lines.rbegin() + 1, *line);
@@ -72,75 +50,96 @@ std::string way_to(std::uint32_t state, const std::vector<std::uint32_t>& parent
   return text;
 }
 
-std::vector<bool> can_settle(const Worlds& worlds, const std::vector<Edge>& edges) {
-  std::vector<std::uint32_t> first(worlds.size() + 1, 0);
-  for (const auto& edge : edges) ++first[edge.to + 1];
-  for (std::size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
-  std::vector<std::uint32_t> before(edges.size());
-  auto next = first;
-  for (const auto& edge : edges) before[next[edge.to]++] = edge.from;
-
-  std::vector<bool> settles(worlds.size(), false);
-  std::vector<std::uint32_t> queue;
-  for (std::size_t i = 0; i < worlds.size(); ++i) {
-    if (!is_settled(worlds[i])) continue;
-    settles[i] = true;
-    queue.push_back(static_cast<std::uint32_t>(i));
+class Search {
+ public:
+  Search(const Options& options, bool stop_at_violation)
+      : options_(options), stop_at_violation_(stop_at_violation) {
+    const Known first{first_world(options), 0, {}};
+    worlds_.add(first, Worlds::hash(first.world));
   }
-  while (!queue.empty()) {
-    const auto at = queue.back();
-    queue.pop_back();
-    for (auto i = first[at]; i < first[at + 1]; ++i) {
-      if (settles[before[i]]) continue;
-      settles[before[i]] = true;
-      queue.push_back(before[i]);
+
+  Found run() {
+    std::uint32_t at = 0;
+    while (at < worlds_.size() && !stopped_) {
+      const auto end = static_cast<std::uint32_t>(worlds_.size());
+      ++found_.depth;
+      while (at < end && !stopped_) at = expand_some(at, end);
+    }
+    --found_.depth;
+    found_.states = worlds_.size();
+    if (!stop_at_violation_) count_unsettled();
+    return std::move(found_);
+  }
+
+ private:
+  /// What follows on as many worlds as fill a batch: the memory of all of it is fetched at a time.
+  std::uint32_t expand_some(std::uint32_t at, std::uint32_t end) {
+    constexpr std::size_t kBatch = 256;
+    batch_.all.clear();
+    const auto first = at;
+    ends_.clear();
+    for (; at < end && batch_.all.size() < kBatch && !stopped_; ++at) {
+      expand(at);
+      ends_.push_back(batch_.all.size());
+    }
+    hashes_.clear();
+    for (const auto& next : batch_.all) {
+      hashes_.push_back(Worlds::hash(next.world));
+      worlds_.expect(hashes_.back());
+    }
+    for (const auto hash : hashes_) worlds_.expect_world(hash);
+    std::size_t i = 0;
+    for (auto from = first; from < at; ++from) {
+      ways_.begin();
+      for (; i < ends_[from - first]; ++i) {
+        const auto number = worlds_.add(batch_.all[i], hashes_[i]).first;
+        if (!batch_.all[i].step.fault && number != from) ways_.add(number);
+      }
+    }
+    found_.steps += batch_.all.size();
+    return at;
+  }
+
+  void expand(std::uint32_t at) {
+    const auto& world = worlds_[at].world;
+    const char* broken = broken_invariant(world);
+    if (broken == nullptr) {
+      batch_.parent = at;
+      for_each_next(world, options_, batch_);
+      return;  // what follows from a broken one says nothing new
+    }
+    if (found_.violations++ == 0) {
+      found_.violation = fmt::format("{}\n{}", broken, way_to(at, worlds_));
+    }
+    stopped_ = stop_at_violation_;
+  }
+
+  void count_unsettled() {
+    const auto settles = ways_.can_settle(worlds_);
+    for (std::uint32_t at = 0; at < worlds_.size(); ++at) {
+      if (settles[at] || broken_invariant(worlds_[at].world) != nullptr) continue;
+      ++found_.unsettled;
+      if (found_.violation.empty()) {
+        found_.violation = "nothing settles this\n" + way_to(at, worlds_);
+      }
     }
   }
-  return settles;
-}
+
+  const Options& options_;
+  const bool stop_at_violation_;
+  bool stopped_ = false;
+  Worlds worlds_;
+  Ways ways_;
+  Found found_;
+  Nexts batch_;
+  std::vector<std::size_t> ends_;
+  std::vector<std::uint32_t> hashes_;
+};
 
 }  // namespace
 
 Found explore(const Options& options, bool stop_at_violation) {
-  Worlds worlds;
-  std::vector<std::uint32_t> parents{0};
-  std::vector<Step> steps{Step{}};
-  std::vector<std::uint32_t> depths{0};
-  std::vector<Edge> without_fault;
-  Found found;
-  worlds.add(first_world(options));
-  for (std::uint32_t at = 0; at < worlds.size(); ++at) {
-    const World world = worlds[at];
-    found.depth = depths[at];
-    if (const char* broken = broken_invariant(world)) {
-      if (found.violations++ == 0) {
-        found.violation = fmt::format("{}\n{}", broken, way_to(at, parents, steps));
-      }
-      if (stop_at_violation) break;
-      continue;  // what follows from it says nothing new
-    }
-    for_each_next(world, options, [&](const World& next, const Step& step) {
-      ++found.steps;
-      const auto [number, fresh] = worlds.add(next);
-      if (fresh) {
-        parents.push_back(at);
-        steps.push_back(step);
-        depths.push_back(depths[at] + 1);
-      }
-      if (!step.fault && number != at) without_fault.push_back({at, number});
-    });
-  }
-  found.states = worlds.size();
-  if (stop_at_violation) return found;
-  const auto settles = can_settle(worlds, without_fault);
-  for (std::uint32_t at = 0; at < worlds.size(); ++at) {
-    if (settles[at] || broken_invariant(worlds[at]) != nullptr) continue;
-    ++found.unsettled;
-    if (found.violation.empty()) {
-      found.violation = "nothing settles this\n" + way_to(at, parents, steps);
-    }
-  }
-  return found;
+  return Search(options, stop_at_violation).run();
 }
 
 }  // namespace cardswap::handover::model

@@ -247,7 +247,8 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   const bool safety = mutation.breaks != std::string("nothing settles");
   const auto found = explore(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));
-  fmt::print("{} breaks {}", mutation.name, found.violation);
+  fmt::print("{} breaks {}states {} steps {} unsettled {}\n", mutation.name, found.violation,
+             found.states, found.steps, found.unsettled);
 }
 
 INSTANTIATE_TEST_SUITE_P(OneRule, HandoverMutation, ::testing::ValuesIn(mutations()),

@@ -8,7 +8,6 @@
 namespace cardswap::handover::model {
 namespace {
 
-using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
 
 const std::string kMigration = "m";
@@ -25,7 +24,7 @@ void lose_count(World& w) {
 /// Steps that a trainer or the network takes by itself.
 class Surroundings {
  public:
-  Surroundings(const World& world, const Options& options, const Found& found)
+  Surroundings(const World& world, const Options& options, Nexts& found)
       : from_(world), options_(options), found_(found) {}
 
   void source_trainer() {
@@ -270,7 +269,7 @@ class Surroundings {
 
   const World& from_;
   const Options& options_;
-  const Found& found_;
+  Nexts& found_;
 };
 
 }  // namespace
@@ -300,7 +299,7 @@ World first_world(const Options& options) {
   return w;
 }
 
-void for_each_next(const World& world, const Options& options, const Found& found) {
+void for_each_next(const World& world, const Options& options, Nexts& found) {
   Surroundings around(world, options, found);
   around.source_trainer();
   around.standby();

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/protocol/target_side.h"
@@ -143,9 +144,20 @@ struct Step {
 [[nodiscard]] std::string to_string(const Step& step);
 
 [[nodiscard]] World first_world(const Options& options);
-/// Every world that may come next.
-void for_each_next(const World& world, const Options& options,
-                   const std::function<void(const World&, const Step&)>& found);
+/// A world, and how it was first found: one line of the cache.
+struct alignas(64) Known {
+  World world;
+  std::uint32_t parent;
+  Step step;
+};
+/// What follows on worlds, in the order in which it is found.
+struct Nexts {
+  std::vector<Known> all;
+  std::uint32_t parent = 0;
+  void operator()(const World& world, const Step& step) { all.push_back({world, parent, step}); }
+};
+/// Adds every world that may come next.
+void for_each_next(const World& world, const Options& options, Nexts& found);
 /// Which invariant of docs/architecture.md is broken, or empty.
 [[nodiscard]] const char* broken_invariant(const World& world);
 /// Done, given up with the source training, or waiting for an operator.
