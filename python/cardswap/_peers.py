@@ -78,7 +78,7 @@ def _alone(c10d: Any) -> Any:
     return _alone_in_python(c10d)
 
 
-def _timeout_in(c10d: Any, more: tuple, named: dict) -> Any:
+def _timeout_in(c10d: Any, more: tuple[Any, ...], named: dict[str, Any]) -> Any:
     given = (*more, named.get("timeout"))
     return next((one for one in given if hasattr(one, "total_seconds")), c10d.default_pg_timeout)
 
@@ -94,7 +94,7 @@ def _alone_over_gloo(c10d: Any) -> Any:
 
 
 def _alone_in_python(c10d: Any) -> Any:
-    backend = torch()._C._distributed_c10d.Backend
+    backend: Any = torch()._C._distributed_c10d.Backend
 
     class Alone(backend):
         stands_in = True
