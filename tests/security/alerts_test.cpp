@@ -64,7 +64,7 @@ TEST(AlertToken, KeepsNobodyWaitingAndFillsNoLog) {
   std::vector<std::jthread> senders;
   for (int i = 0; i < 2; ++i) senders.emplace_back(post, i);
   std::vector<Clock::duration> waits;
-  EXPECT_TRUE(within(100s, [&] {
+  EXPECT_TRUE(within(60s, [&] {
     const auto asked = Clock::now();
     EXPECT_EQ(ask_over_unix(b, {.target = "/healthz"}).status, 200U);
     waits.push_back(Clock::now() - asked);

@@ -28,17 +28,22 @@ std::vector<Ms> FaultHistory::Times::most() const {
 std::vector<Ms> FaultHistory::count(const Finding& finding, const std::string& code,
                                     Ms merge_window) {
   const auto key = key_of(finding.device, code);
-  if (!of_fault_.contains(key) && of_fault_.size() >= kFaultsMax) {
-    of_fault_.erase(std::ranges::min_element(
-        of_fault_, {}, [](const auto& known) { return known.second.newest(); }));
-  }
+  if (!of_fault_.contains(key) && of_fault_.size() >= kFaultsMax) forget_the_quietest();
   auto& times = of_fault_[key];
   auto& mine = times.seen.at(static_cast<std::size_t>(finding.source));
   if (mine.empty() || finding.at - mine.back() > merge_window) {
+    by_newest_.erase({times.newest(), key});
     mine.push_back(finding.at);
     if (mine.size() > kTimesMax) mine.pop_front();
+    by_newest_.emplace(times.newest(), key);
   }
   return times.most();
+}
+
+void FaultHistory::forget_the_quietest() {
+  const auto quietest = by_newest_.begin();
+  of_fault_.erase(quietest->second);
+  by_newest_.erase(quietest);
 }
 
 std::vector<Ms> FaultHistory::times(const std::string& device, const std::string& code) const {

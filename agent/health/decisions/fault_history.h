@@ -3,7 +3,9 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/health/decisions/finding.h"
@@ -28,7 +30,11 @@ class FaultHistory {
     [[nodiscard]] std::vector<Ms> most() const;
   };
 
+  void forget_the_quietest();
+
   std::map<std::string, Times> of_fault_;
+  /// Faults by when they were last seen: among many new ones none has all of them looked through.
+  std::set<std::pair<Ms, std::string>> by_newest_;
 };
 
 }  // namespace cardswap::health
