@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,6 +16,9 @@ namespace cardswap::store {
 /// failpoint ends the process there, or throws in place of the call.
 using BeforeFileCall = std::function<void(std::string_view call, const std::string& name)>;
 
+/// Whether the file system has files without a name. `absent`: they are not asked for.
+enum class UnnamedFiles : std::uint8_t { tried, absent };
+
 /// A store in a folder: objects are files.
 ///
 /// An object is written to a file without a name (O_TMPFILE), flushed, linked under its name, which
@@ -24,7 +28,8 @@ using BeforeFileCall = std::function<void(std::string_view call, const std::stri
 class FileStore final : public Store {
  public:
   /// Opens the folder, which exists. Throws Error{not_found} or Error{io}.
-  explicit FileStore(std::filesystem::path folder, BeforeFileCall before = {});
+  explicit FileStore(std::filesystem::path folder, BeforeFileCall before = {},
+                     UnnamedFiles unnamed = UnnamedFiles::tried);
 
   Put put_new(const std::string& name, std::span<const std::byte> bytes) override;
   std::size_t read(const std::string& name, std::uint64_t offset,
@@ -38,10 +43,11 @@ class FileStore final : public Store {
  private:
   const std::filesystem::path folder_;
   const BeforeFileCall before_;
+  const UnnamedFiles unnamed_;
   Descriptor root_;
 };
 
-/// Makes the folder where it is not there, and store.json in it; opens it.
+/// Makes the folder where it is not there, and opens it; store_file.h says what makes it a store.
 [[nodiscard]] std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder);
 
 }  // namespace cardswap::store

@@ -59,6 +59,7 @@ struct SnapshotOrigin {
 /// the ids of nodes, which hold those of chunks: who knows it can prove every byte.
 struct Manifest {
   std::string job;
+  std::string writer;  ///< who wrote it: no two manifests have one name
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;

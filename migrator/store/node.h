@@ -12,13 +12,13 @@ namespace cardswap::store {
 /// A node is at most so long: 2 TiB of a region in chunks of 1 MiB.
 inline constexpr std::size_t kNodeBytesMost = 64U << 20;
 
-/// What one region held: its chunks' ids, in their order. Says nothing of where they lie, so that
-/// equal regions have one node in every store. The values of a snapshot have a node too.
+/// What one region held: its chunks' ids, in their order. Says nothing of where they lie. The
+/// values of a snapshot have a node too.
 struct Node {
   std::uint64_t bytes = 0;  ///< of the region
   std::uint32_t chunk_bytes =
       0;                   ///< of each chunk but the last; a power of two from 4 KiB to 1 MiB
-  std::uint32_t salt = 0;  ///< 0, or a number that makes another node of it: one is on its way out
+  std::uint32_t salt = 0;  ///< of its writer: a name that was removed does not come again
   std::vector<ObjectId> chunks;
 
   bool operator==(const Node&) const = default;

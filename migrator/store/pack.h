@@ -39,11 +39,12 @@ struct EncodedChunk {
   std::vector<std::byte> stored;
 };
 
-/// Makes the chunk's id and packs it where that makes it at least 2 % shorter. `element`: bytes of
-/// its elements (element_bytes()). `pack` false: it stays as it is. Throws Error{bad_request} for a
-/// chunk of 0 or more than kChunkBytesMost bytes.
-[[nodiscard]] EncodedChunk encode_chunk(Packer& packer, std::span<const std::byte> bytes,
-                                        std::uint8_t element, bool pack = true);
+/// Packs the chunk of that id where that makes it at least 2 % shorter. `element`: bytes of its
+/// elements (element_bytes()). `pack` false: it stays as it is. The bytes hold still meanwhile.
+/// Throws Error{bad_request} for a chunk of 0 or more than kChunkBytesMost bytes.
+[[nodiscard]] EncodedChunk encode_chunk(Packer& packer, const ObjectId& id,
+                                        std::span<const std::byte> bytes, std::uint8_t element,
+                                        bool pack = true);
 /// Fills `out`, which has `ref.bytes`, from what is stored, and holds it against the id. Throws
 /// Error{corrupt} that names the chunk; `out` is unspecified then.
 void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte> stored,
@@ -59,7 +60,9 @@ struct Pack {
 /// Gathers chunks into one pack. One thread.
 class PackWriter {
  public:
-  PackWriter();
+  /// The first pack bears `salt`, the next one the number after it: no two packs get one name, so
+  /// that nothing new takes the place of what a prune is about to remove.
+  explicit PackWriter(std::uint64_t salt);
   /// Whether the pack has room for a chunk of so many stored bytes.
   [[nodiscard]] bool has_room_for(std::size_t stored) const;
   [[nodiscard]] bool empty() const { return chunks_.empty(); }
@@ -68,6 +71,7 @@ class PackWriter {
   [[nodiscard]] Pack finish();
 
  private:
+  std::uint64_t salt_;
   std::vector<std::byte> bytes_;
   std::vector<ChunkRef> chunks_;
 };

@@ -56,8 +56,4 @@ class SnapshotReader {
   Node values_;
 };
 
-/// Every object of the store, held against its own name and what refers to it: what is damaged or
-/// missing, each named. Objects that nothing refers to are judged, too.
-[[nodiscard]] std::vector<Damage> check_store(Store& store);
-
 }  // namespace cardswap::store

@@ -21,7 +21,7 @@ struct SnapshotStart {
   std::string job;
   Layout layout;
   std::uint32_t chunk_bytes = kChunkBytesMost;
-  std::string writer;  ///< a label of this writing that no other has: a random token
+  std::string writer;  ///< a label that no other writing ever has: a random token
   /// The snapshot whose chunks keep() refers to; none: every chunk is added. One that is on its way
   /// out is not used: may_keep() says so.
   std::optional<Ref> parent = std::nullopt;

@@ -1,0 +1,109 @@
+#include "migrator/store/check_store.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+
+#include "migrator/base/error.h"
+#include "migrator/core/compression.h"
+#include "migrator/store/json.h"
+#include "migrator/store/manifest.h"
+#include "migrator/store/names.h"
+#include "migrator/store/node.h"
+#include "migrator/store/pack.h"
+#include "migrator/store/store_file.h"
+#include "migrator/store/trash.h"
+
+namespace cardswap::store {
+namespace {
+
+/// One look at a store, from its packs up to its refs.
+class StoreCheck {
+ public:
+  explicit StoreCheck(Store& store) : store_(store) {}
+
+  std::vector<Damage> run() {
+    judge(kStoreFile, [&] { (void)open_store(store_); });
+    for (const auto& name : list_all(store_, kPacks)) judge(name, [&] { pack(name); });
+    for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
+    for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });
+    for (const auto& name : list_all(store_, kJobs)) judge(name, [&] { of_job(name); });
+    for (const auto& name : list_all(store_, kFences)) judge(name, [&] { small(name); });
+    judge(kTrash, [&] { (void)trash_in(store_); });
+    return std::move(damage_);
+  }
+
+ private:
+  template <class Look>
+  void judge(const std::string& name, Look look) {
+    try {
+      look();
+    } catch (const Error& e) {
+      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      damage_.push_back({name, e.failure()});
+    }
+  }
+
+  std::vector<std::byte> named(const std::string& name, std::uint64_t most) {
+    const auto id = id_in_name(name);
+    if (!id) throw Error(Code::corrupt, "it is named after no bytes");
+    auto bytes = get(store_, name, most);
+    if (id_of(bytes) != *id) throw Error(Code::corrupt, "its bytes are not those of its name");
+    whole_.insert(name);
+    return bytes;
+  }
+
+  void pack(const std::string& name) {
+    const auto bytes = named(name, kPackBytesMost);
+    for (const auto& chunk : read_pack(bytes)) {
+      plain_.resize(chunk.bytes);
+      decode_chunk(packer_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
+      chunks_.insert(chunk.id);
+    }
+  }
+
+  void node(const std::string& name) {
+    for (const auto& chunk : decode_node(named(name, kNodeBytesMost)).chunks) {
+      if (!chunks_.contains(chunk)) {
+        throw Error(Code::not_found, fmt::format("its chunk {} is in no pack", to_string(chunk)));
+      }
+    }
+  }
+
+  void need(const std::string& name) {
+    if (whole_.contains(name)) return;
+    throw Error(Code::not_found, fmt::format("it needs {}, which is missing or damaged", name));
+  }
+
+  void manifest(const std::string& name) {
+    const auto manifest = decode_manifest(named(name, kManifestBytesMost));
+    for (const auto& node : manifest.nodes) need(node_name(node));
+    need(node_name(manifest.values));
+  }
+
+  void small(const std::string& name) {
+    (void)read_canonical(get(store_, name, kRefBytesMost), 64);
+  }
+
+  void of_job(const std::string& name) {
+    const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
+    if (!below.starts_with("refs/")) return small(name);
+    const auto ref = decode_ref(get(store_, name, kRefBytesMost));
+    if (ref_name(ref.job, ref.seq) != name) throw Error(Code::corrupt, "it is another's ref");
+    need(manifest_name(ref.manifest));
+  }
+
+  Store& store_;
+  Packer packer_;
+  std::vector<std::byte> plain_;
+  std::set<std::string> whole_;
+  std::set<ObjectId> chunks_;
+  std::vector<Damage> damage_;
+};
+
+}  // namespace
+
+std::vector<Damage> check_store(Store& store) { return StoreCheck(store).run(); }
+
+}  // namespace cardswap::store

@@ -1,0 +1,345 @@
+#include "migrator/store/file_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
+#include "migrator/base/release_with.h"
+
+namespace cardswap::store {
+namespace {
+
+constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kFileMode = 0400;
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+Error file_error(std::string_view doing, const std::string& name, int number) {
+  if (number == ENOSPC || number == EDQUOT) {
+    return {Code::no_memory,
+            fmt::format("{} {}: {}", doing, name, std::generic_category().message(number)),
+            "make room where the store is, or let a prune remove snapshots"};
+  }
+  return os_error(fmt::format("{} {}", doing, name), number);
+}
+
+void check_file_name(const std::string& name) {
+  if (!is_object_name(name)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no object's name", name.substr(0, 80)));
+  }
+}
+
+/// The folders on the way to an object, from the store's own on, and what it is called in the last.
+struct Way {
+  std::vector<Descriptor> folders;
+  std::string last;
+  [[nodiscard]] int at() const { return folders.back().get(); }
+};
+
+/// Closes a folder that is being listed.
+struct CloseFolder {
+  void operator()(DIR* folder) const noexcept { ::closedir(folder); }
+};
+
+/// One put: each call to the disk is told before it is made.
+class FilePut {
+ public:
+  FilePut(const BeforeFileCall& before, UnnamedFiles unnamed, const std::string& name)
+      : before_(before), unnamed_(unnamed), name_(name) {}
+
+  Put run(int root, std::span<const std::byte> bytes) {
+    make_way(root);
+    Descriptor file = write_unnamed(bytes);
+    const bool linked = file ? link_unnamed(file.get()) : write_beside(bytes);
+    try {
+      flush_folders();
+    } catch (...) {
+      // Nobody knows whether it would be there after a power cut: it is not there.
+      if (linked) ::unlinkat(way_.at(), way_.last.c_str(), 0);
+      throw;
+    }
+    return linked ? Put::created : Put::exists;
+  }
+
+ private:
+  void tell(std::string_view call) const {
+    if (before_) before_(call, name_);
+  }
+  [[nodiscard]] Error failed(std::string_view doing) const {
+    return file_error(doing, name_, errno);
+  }
+
+  void make_way(int root) {
+    way_.folders.emplace_back(::fcntl(root, F_DUPFD_CLOEXEC, 0));
+    if (way_.at() < 0) throw failed("open");
+    std::size_t from = 0;
+    for (auto slash = name_.find('/'); slash != std::string::npos; slash = name_.find('/', from)) {
+      const auto part = name_.substr(from, slash - from);
+      int folder = ::openat(way_.at(), part.c_str(), kFolderFlags);
+      if (folder < 0 && errno == ENOENT) {
+        tell("mkdir");
+        if (::mkdirat(way_.at(), part.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+          throw failed("make the folder of");
+        }
+        folder = ::openat(way_.at(), part.c_str(), kFolderFlags);
+      }
+      if (folder < 0) throw failed("open the folder of");
+      way_.folders.emplace_back(folder);
+      from = slash + 1;
+    }
+    way_.last = name_.substr(from);
+  }
+
+  void fill(int file, std::span<const std::byte> bytes) const {
+    while (!bytes.empty()) {
+      tell("write");
+      const auto size = ::write(file, bytes.data(), bytes.size());
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0) throw failed("write");
+      bytes = bytes.subspan(static_cast<std::size_t>(size));
+    }
+    // A flush that failed once has lost bytes, whatever the next one says: it is not tried again.
+    tell("fsync");
+    if (::fsync(file) != 0) throw failed("flush");
+  }
+
+  /// A file without a name; none: the file system has no such files.
+  [[nodiscard]] Descriptor write_unnamed(std::span<const std::byte> bytes) const {
+    if (unnamed_ == UnnamedFiles::absent) return {};
+    tell("open");
+    Descriptor file(::openat(way_.at(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, kFileMode));
+    if (!file) {
+      if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT) return {};
+      throw failed("make");
+    }
+    fill(file.get(), bytes);
+    return file;
+  }
+
+  [[nodiscard]] bool link_unnamed(int file) const {
+    tell("link");
+    const auto path = fmt::format("/proc/self/fd/{}", file);
+    if (::linkat(AT_FDCWD, path.c_str(), way_.at(), way_.last.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      return true;
+    }
+    if (errno == EEXIST) return false;
+    throw failed("link");
+  }
+
+  /// Where files without a name are not to be had: one whose name no object has stands in.
+  [[nodiscard]] bool write_beside(std::span<const std::byte> bytes) const {
+    static std::atomic<unsigned> count{0};
+    const auto beside = fmt::format(".new-{}-{}", ::getpid(), count++);
+    tell("open");
+    const Descriptor file(::openat(way_.at(), beside.c_str(),
+                                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                   kFileMode));
+    if (!file) throw failed("make");
+    try {
+      fill(file.get(), bytes);
+      tell("link");
+      const bool linked = ::linkat(way_.at(), beside.c_str(), way_.at(), way_.last.c_str(), 0) == 0;
+      if (!linked && errno != EEXIST) throw failed("link");
+      ::unlinkat(way_.at(), beside.c_str(), 0);
+      return linked;
+    } catch (...) {
+      ::unlinkat(way_.at(), beside.c_str(), 0);
+      throw;
+    }
+  }
+
+  /// All folders up to the store's: one that another has just made may not be on disk yet.
+  void flush_folders() const {
+    for (auto folder = way_.folders.rbegin(); folder != way_.folders.rend(); ++folder) {
+      tell("fsync_folder");
+      if (::fsync(folder->get()) != 0) throw failed("flush the folder of");
+    }
+  }
+
+  const BeforeFileCall& before_;
+  const UnnamedFiles unnamed_;
+  const std::string& name_;
+  Way way_;
+};
+
+/// Opens the folder that `name` (its parts, or empty) has below `root`; none: there is none.
+Descriptor folder_below(int root, std::string_view name) {
+  Descriptor at(::fcntl(root, F_DUPFD_CLOEXEC, 0));
+  while (at && !name.empty()) {
+    const auto slash = std::min(name.find('/'), name.size());
+    at.reset(::openat(at.get(), std::string(name.substr(0, slash)).c_str(), kFolderFlags));
+    name.remove_prefix(std::min(slash + 1, name.size()));
+  }
+  return at;
+}
+
+std::string_view folder_part(std::string_view name) {
+  const auto slash = name.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash);
+}
+
+/// Opens an object to read it; none: there is none.
+Descriptor open_object(int root, const std::string& name, struct stat& status) {
+  const auto folder = folder_below(root, folder_part(name));
+  const auto last = name.substr(name.rfind('/') + 1);
+  Descriptor file;
+  if (folder) {
+    file.reset(
+        ::openat(folder.get(), last.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  }
+  if (!file && errno == ENOENT) return {};
+  if (!file || ::fstat(file.get(), &status) != 0) throw file_error("open", name, errno);
+  if (!S_ISREG(status.st_mode)) throw Error(Code::corrupt, fmt::format("{}: it is no file", name));
+  return file;
+}
+
+/// Gathers names of objects in their order.
+class FileListing {
+ public:
+  FileListing(const std::string& after, std::size_t most) : after_(after), most_(most) {}
+
+  /// `name` ends with '/', or is empty: the store's own folder.
+  void folder(Descriptor at, const std::string& name) {
+    std::vector<std::string> entries;
+    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(at.get()));
+    if (!folder) throw file_error("list", name, errno);
+    (void)at.release();
+    errno = 0;
+    while (const auto* entry = ::readdir(folder.get())) {  // NOLINT: no other reads this folder
+      std::string part = entry->d_name;
+      if (!is_object_name(part)) continue;
+      struct stat status {};
+      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        continue;
+      if (S_ISDIR(status.st_mode)) part += '/';
+      if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) entries.push_back(std::move(part));
+      errno = 0;
+    }
+    if (errno != 0) throw file_error("list", name, errno);
+    std::ranges::sort(entries);
+    for (const auto& part : entries) {
+      if (names_.size() >= most_) return;
+      take(::dirfd(folder.get()), name + part, part);
+    }
+  }
+
+  std::vector<std::string> names() && { return std::move(names_); }
+
+ private:
+  void take(int folder_fd, const std::string& name, const std::string& part) {
+    if (part.back() != '/') {
+      if (name > after_ && is_object_name(name)) names_.push_back(name);
+    } else if (name > after_ || after_.starts_with(name)) {
+      Descriptor below(::openat(folder_fd, part.substr(0, part.size() - 1).c_str(), kFolderFlags));
+      if (below) folder(std::move(below), name);
+    }
+  }
+
+  const std::string& after_;
+  const std::size_t most_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace
+
+FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, UnnamedFiles unnamed)
+    : folder_(std::move(folder)),
+      before_(std::move(before)),
+      unnamed_(unnamed),
+      root_(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (!root_ && (errno == ENOENT || errno == ENOTDIR)) {
+    throw Error(Code::not_found, fmt::format("there is no folder {}", folder_.string()));
+  }
+  if (!root_) throw os_error(fmt::format("open {}", folder_.string()));
+}
+
+Put FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+  check_file_name(name);
+  return FilePut(before_, unnamed_, name).run(root_.get(), bytes);
+}
+
+std::size_t FileStore::read(const std::string& name, std::uint64_t offset,
+                            std::span<std::byte> into) {
+  check_file_name(name);
+  struct stat status {};
+  const auto file = open_object(root_.get(), name, status);
+  if (!file) throw Error(Code::not_found, fmt::format("{}: there is no such object", name));
+  if (offset >= static_cast<std::uint64_t>(status.st_size)) return 0;
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const auto size = ::pread(file.get(), into.data() + done, into.size() - done,
+                              static_cast<off_t>(offset + done));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) throw file_error("read", name, errno);
+    if (size == 0) break;
+    done += static_cast<std::size_t>(size);
+  }
+  return done;
+}
+
+std::optional<std::uint64_t> FileStore::size_of(const std::string& name) {
+  check_file_name(name);
+  struct stat status {};
+  if (!open_object(root_.get(), name, status)) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::vector<std::string> FileStore::list(const std::string& prefix, const std::string& after,
+                                         std::size_t most) {
+  if (!prefix.empty()) {
+    if (prefix.back() != '/') {
+      throw Error(Code::bad_request, fmt::format("'{}' is no folder's name", prefix.substr(0, 80)));
+    }
+    check_file_name(prefix.substr(0, prefix.size() - 1));
+  }
+  auto folder = folder_below(
+      root_.get(), std::string_view(prefix).substr(0, prefix.size() - (prefix.empty() ? 0 : 1)));
+  if (!folder && errno == ENOENT) return {};
+  if (!folder) throw file_error("list", prefix, errno);
+  FileListing listing(after, most);
+  listing.folder(std::move(folder), prefix);
+  return std::move(listing).names();
+}
+
+void FileStore::remove(const std::string& name) {
+  check_file_name(name);
+  const auto folder = folder_below(root_.get(), folder_part(name));
+  if (!folder && errno == ENOENT) return;
+  if (!folder) throw file_error("remove", name, errno);
+  if (before_) before_("unlink", name);
+  const auto last = name.substr(name.rfind('/') + 1);
+  if (::unlinkat(folder.get(), last.c_str(), 0) != 0 && errno != ENOENT) {
+    throw file_error("remove", name, errno);
+  }
+  if (before_) before_("fsync_folder", name);
+  if (::fsync(folder.get()) != 0) throw file_error("flush the folder of", name, errno);
+}
+
+StoreFacts FileStore::facts() {
+  struct statvfs status {};
+  if (::fstatvfs(root_.get(), &status) != 0) throw file_error("look at", folder_.string(), errno);
+  return {.where = "file:" + folder_.string(),
+          .free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize,
+          .durable = true,
+          .read_only = (status.f_flag & ST_RDONLY) != 0};
+}
+
+std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) throw os_error(fmt::format("make {}", folder.string()), failed.value());
+  return std::make_unique<FileStore>(folder);
+}
+
+}  // namespace cardswap::store

@@ -1,0 +1,74 @@
+#include "migrator/store/object_id.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "migrator/base/error.h"
+#include "migrator/base/hex.h"
+
+namespace cardswap::store {
+namespace {
+
+void hold(int ok) {
+  if (ok != 1) throw Error(Code::internal, "OpenSSL could not make a SHA-256");
+}
+
+}  // namespace
+
+ObjectId id_of(std::span<const std::byte> bytes) {
+  ObjectId id;
+  hold(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(id.bytes.data()),
+                  nullptr, EVP_sha256(), nullptr));
+  return id;
+}
+
+std::string to_string(const ObjectId& id) {
+  std::string text;
+  text.reserve(2 * id.bytes.size());
+  for (const auto byte : id.bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[std::to_integer<std::size_t>(byte) >> 4];
+    text += kDigits[std::to_integer<std::size_t>(byte) & 15];
+  }
+  return text;
+}
+
+ObjectId object_id_from(std::string_view text) {
+  ObjectId id;
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'F'; };
+  if (!from_hex(text, id.bytes) || std::ranges::any_of(text, is_upper)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no id", text.substr(0, 80)));
+  }
+  return id;
+}
+
+void IdHasher::Free::operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+
+IdHasher::IdHasher() : context_(EVP_MD_CTX_new()) {
+  hold(context_ == nullptr ? 0 : 1);
+  hold(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+}
+
+IdHasher& IdHasher::add(std::span<const std::byte> piece) {
+  hold(EVP_DigestUpdate(context_.get(), piece.data(), piece.size()));
+  return *this;
+}
+
+ObjectId IdHasher::finish() {
+  ObjectId id;
+  hold(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(id.bytes.data()),
+                          nullptr));
+  hold(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  return id;
+}
+
+std::size_t IdHash::operator()(const ObjectId& id) const noexcept {
+  std::size_t first = 0;
+  std::memcpy(&first, id.bytes.data(), sizeof(first));
+  return first;
+}
+
+}  // namespace cardswap::store

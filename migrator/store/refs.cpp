@@ -1,0 +1,146 @@
+#include "migrator/store/refs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "migrator/base/error.h"
+#include "migrator/store/json.h"
+#include "migrator/store/names.h"
+#include "migrator/store/trash.h"
+
+namespace cardswap::store {
+namespace {
+
+constexpr std::uint64_t kRefFormat = 1;
+constexpr std::size_t kRefValuesMost = 64;
+
+/// The first parts of the names below a prefix: "gpt" of "jobs/gpt/refs/...".
+std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
+  std::vector<std::string> parts;
+  std::string after;
+  while (true) {
+    const auto next = store.list(prefix, after, 1);
+    if (next.empty()) return parts;
+    const auto part =
+        next.front().substr(prefix.size(), next.front().find('/', prefix.size()) - prefix.size());
+    parts.push_back(part);
+    after = prefix + part + "/~";  // behind every name of that part
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_ref(const Ref& ref) {
+  return canonical_bytes(JsonObject{{"branch", ref.branch},
+                                    {"epoch", ref.epoch},
+                                    {"format", kRefFormat},
+                                    {"job", ref.job},
+                                    {"manifest", to_string(ref.manifest)},
+                                    {"seq", ref.seq},
+                                    {"step", ref.step}});
+}
+
+Ref decode_ref(std::span<const std::byte> bytes) {
+  if (bytes.size() > kRefBytesMost) throw Error(Code::corrupt, "ref: it is too long");
+  try {
+    const auto json = read_canonical(bytes, kRefValuesMost);
+    if (json.at("format").number() != kRefFormat) {
+      throw Error(Code::protocol_mismatch, "a newer release has written it");
+    }
+    Ref ref{json.at("job").text(),
+            json.at("seq").number(),
+            object_id_from(json.at("manifest").text()),
+            json.at("branch").text(),
+            json.at("step").number(),
+            json.at("epoch").number()};
+    if (!is_label(ref.job) || !is_label(ref.branch) || ref.seq == 0) {
+      throw Error(Code::corrupt, "its names or its number are none");
+    }
+    return ref;
+  } catch (const Error& e) {
+    throw Error(e.code() == Code::bad_request ? Code::corrupt : e.code(), "ref: " + e.failure());
+  }
+}
+
+RefList refs_of(Store& store, const std::string& job) {
+  const auto trashed = trashed_in(store);
+  RefList list;
+  for (const auto& name : list_all(store, refs_prefix(job))) {
+    const auto seq = number_in_name(name);
+    if (seq) list.last_seq = std::max(list.last_seq, *seq);
+    if (trashed.contains(name)) continue;
+    try {
+      auto ref = decode_ref(get(store, name, kRefBytesMost));
+      if (ref.job != job || ref.seq != seq) {
+        list.damaged.push_back({name, "it is another job's or number's ref"});
+      } else {
+        list.refs.push_back(std::move(ref));
+      }
+    } catch (const Error& e) {
+      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (e.code() != Code::not_found) list.damaged.push_back({name, e.failure()});
+    }
+  }
+  return list;
+}
+
+std::vector<std::string> jobs_in(Store& store) {
+  std::vector<std::string> jobs;
+  for (auto& part : parts_below(store, kJobs)) {
+    if (is_label(part) && !store.list(refs_prefix(part), "", 1).empty()) {
+      jobs.push_back(std::move(part));
+    }
+  }
+  return jobs;
+}
+
+void put_tag(Store& store, const std::string& job, const Tag& tag) {
+  const auto bytes =
+      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.seq}});
+  std::uint64_t number = 0;
+  for (const auto& name : list_all(store, tag_prefix(job, tag.name))) {
+    number = std::max(number, number_in_name(name).value_or(0));
+  }
+  do ++number;
+  while (store.put_new(tag_name(job, tag.name, number), bytes) == Put::exists);
+}
+
+std::vector<Tag> tags_of(Store& store, const std::string& job) {
+  std::vector<Tag> tags;
+  const auto prefix = intents_prefix(job).substr(0, intents_prefix(job).size() - 8) + "tags/";
+  for (const auto& part : parts_below(store, prefix)) {
+    if (!is_label(part)) continue;
+    auto names = list_all(store, tag_prefix(job, part));
+    for (; !names.empty(); names.pop_back()) {  // a damaged one leaves the tag where it was before
+      try {
+        const auto json = read_canonical(get(store, names.back(), kRefBytesMost), kRefValuesMost);
+        if (json.at("name").text() != part) continue;
+        tags.push_back({part, json.at("seq").number()});
+        break;
+      } catch (const Error& e) {
+        if (e.code() != Code::corrupt) throw;
+      }
+    }
+  }
+  return tags;
+}
+
+Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
+               const std::string& writer) {
+  if (highest_fence(store, job).value_or(0) > epoch) return Put::exists;
+  return store.put_new(fence_name(job, epoch),
+                       canonical_bytes(JsonObject{{"epoch", epoch}, {"writer", writer}}));
+}
+
+std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job) {
+  const auto any = fence_name(job, 0);
+  std::optional<std::uint64_t> highest;
+  for (const auto& name : list_all(store, any.substr(0, any.rfind('/') + 1))) {
+    if (const auto epoch = number_in_name(name)) highest = std::max(highest.value_or(0), *epoch);
+  }
+  return highest;
+}
+
+}  // namespace cardswap::store

@@ -1,0 +1,49 @@
+#include "migrator/store/retention.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace cardswap::store {
+namespace {
+
+constexpr std::int64_t kHour = 3600;
+constexpr std::int64_t kDay = 24 * kHour;
+constexpr int kVerifiedAbove = 2;
+
+/// What has been seen of a branch, from its newest snapshot on down.
+struct BranchTally {
+  std::uint32_t seen = 0;
+  int verified = 0;
+  std::set<std::int64_t> hours;
+  std::set<std::int64_t> days;
+};
+
+/// Whether it is the first of a span of time, of which so many are kept.
+bool is_first_of(std::set<std::int64_t>& spans, std::int64_t span, std::uint32_t most) {
+  return spans.size() < most && spans.insert(span).second;
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
+                                      const KeepRule& rule) {
+  std::vector<const KeptSnapshot*> newest_first;
+  for (const auto& snapshot : snapshots) newest_first.push_back(&snapshot);
+  std::ranges::sort(newest_first, std::ranges::greater(), &KeptSnapshot::seq);
+  std::map<std::string_view, BranchTally> branches;
+  std::vector<std::uint64_t> surplus;
+  for (const auto* snapshot : newest_first) {
+    auto& branch = branches[snapshot->branch];
+    const bool by_hour = is_first_of(branch.hours, snapshot->at_s / kHour, rule.hourly);
+    const bool by_day = is_first_of(branch.days, snapshot->at_s / kDay, rule.daily);
+    const bool kept = branch.seen++ < rule.last || by_hour || by_day || snapshot->pinned ||
+                      branch.verified < kVerifiedAbove || snapshot == newest_first.front();
+    if (!kept) surplus.push_back(snapshot->seq);
+    if (snapshot->verified) ++branch.verified;
+  }
+  std::ranges::reverse(surplus);
+  return surplus;
+}
+
+}  // namespace cardswap::store

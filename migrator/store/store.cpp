@@ -1,0 +1,60 @@
+#include "migrator/store/store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "migrator/base/error.h"
+
+namespace cardswap::store {
+namespace {
+
+constexpr std::size_t kNameMost = 255;
+constexpr std::size_t kPartMost = 128;
+constexpr std::size_t kNamesAtOnce = 1000;
+
+bool is_part(std::string_view part) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !part.empty() && part.size() <= kPartMost && part.front() != '.' && part.front() != '-' &&
+         std::ranges::all_of(part, is_allowed);
+}
+
+}  // namespace
+
+bool is_object_name(std::string_view name) {
+  if (name.size() > kNameMost) return false;
+  while (true) {
+    const auto slash = name.find('/');
+    if (!is_part(name.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+std::vector<std::byte> get(Store& store, const std::string& name, std::uint64_t most) {
+  const auto size = store.size_of(name);
+  if (!size) throw Error(Code::not_found, fmt::format("{}: there is no such object", name));
+  if (*size > most) {
+    throw Error(Code::corrupt, fmt::format("{}: {} bytes are more than it may have", name, *size));
+  }
+  std::vector<std::byte> bytes(*size);
+  if (store.read(name, 0, bytes) != bytes.size()) {
+    throw Error(Code::corrupt, fmt::format("{}: it ends before its {} bytes", name, *size));
+  }
+  return bytes;
+}
+
+std::vector<std::string> list_all(Store& store, const std::string& prefix) {
+  std::vector<std::string> all;
+  while (true) {
+    auto some = store.list(prefix, all.empty() ? "" : all.back(), kNamesAtOnce);
+    const bool last = some.size() < kNamesAtOnce;
+    all.insert(all.end(), std::make_move_iterator(some.begin()),
+               std::make_move_iterator(some.end()));
+    if (last) return all;
+  }
+}
+
+}  // namespace cardswap::store

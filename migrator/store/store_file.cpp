@@ -1,0 +1,53 @@
+#include "migrator/store/store_file.h"
+
+#include <fmt/format.h>
+
+#include "migrator/base/error.h"
+#include "migrator/store/json.h"
+#include "migrator/store/names.h"
+#include "migrator/store/pack.h"
+#include "migrator/store/refs.h"
+
+namespace cardswap::store {
+namespace {
+
+constexpr std::uint64_t kStoreFormat = 1;
+constexpr const char* kHash = "sha2-256";
+
+}  // namespace
+
+StoreFile init_store(Store& store, const std::string& uuid) {
+  if (!store.size_of(kStoreFile)) {
+    if (!is_label(uuid)) throw Error(Code::bad_request, "a store's own name is none");
+    if (const auto others = store.list("", "", 1); !others.empty() && others[0] != kStoreFile) {
+      throw Error(Code::refused,
+                  fmt::format("{} is no store and has other things in it", store.facts().where),
+                  "name a folder that is empty");
+    }
+    (void)store.put_new(kStoreFile,
+                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMost}},
+                                                   {"format", kStoreFormat},
+                                                   {"hash", kHash},
+                                                   {"sealed", false},
+                                                   {"store", uuid}}));
+  }
+  return open_store(store);
+}
+
+StoreFile open_store(Store& store) {
+  if (!store.size_of(kStoreFile)) {
+    throw Error(Code::not_found, fmt::format("{} is no store of snapshots", store.facts().where),
+                "cardswap store init makes one");
+  }
+  try {
+    const auto json = read_canonical(get(store, kStoreFile, kRefBytesMost), 64);
+    if (json.at("format").number() != kStoreFormat || json.at("hash").text() != kHash) {
+      throw Error(Code::protocol_mismatch, "a newer release made this store");
+    }
+    return {json.at("store").text()};
+  } catch (const Error& e) {
+    throw e.within(kStoreFile);
+  }
+}
+
+}  // namespace cardswap::store

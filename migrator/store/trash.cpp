@@ -1,0 +1,88 @@
+#include "migrator/store/trash.h"
+
+#include <fmt/format.h>
+
+#include "migrator/base/error.h"
+#include "migrator/store/json.h"
+#include "migrator/store/names.h"
+
+namespace cardswap::store {
+namespace {
+
+constexpr std::size_t kTrashValuesMost = 2U << 20;
+
+JsonArray names_as_json(const std::vector<std::string>& names) {
+  JsonArray array;
+  for (const auto& name : names) array.emplace_back(name);
+  return array;
+}
+
+std::vector<std::string> object_names(const Json& json) {
+  std::vector<std::string> names;
+  for (const auto& name : json.array()) {
+    if (!is_object_name(name.text())) throw Error(Code::corrupt, "trash: a name is none");
+    names.push_back(name.text());
+  }
+  return names;
+}
+
+}  // namespace
+
+std::string trash_name(std::uint64_t number, bool waits) {
+  return fmt::format("{}{:020}/{}", kTrash, number, waits ? "waits" : "objects");
+}
+
+std::vector<std::byte> encode_trash(const TrashBatch& batch) {
+  return canonical_bytes(JsonObject{{"at_s", batch.at_s},
+                                    {"format", std::uint64_t{1}},
+                                    {"number", batch.number},
+                                    {"objects", names_as_json(batch.objects)}});
+}
+
+std::vector<std::byte> encode_waits(const std::vector<std::string>& waits) {
+  return canonical_bytes(JsonObject{{"waits", names_as_json(waits)}});
+}
+
+TrashBatch decode_trash(std::span<const std::byte> bytes) {
+  const auto json = read_canonical(bytes, kTrashValuesMost);
+  TrashBatch batch;
+  batch.number = json.at("number").number();
+  batch.at_s = json.at("at_s").signed_number();
+  batch.objects = object_names(json.at("objects"));
+  return batch;
+}
+
+std::vector<std::string> decode_waits(std::span<const std::byte> bytes) {
+  return object_names(read_canonical(bytes, kTrashValuesMost).at("waits"));
+}
+
+std::vector<TrashBatch> trash_in(Store& store) {
+  std::vector<TrashBatch> batches;
+  for (const auto& name : list_all(store, kTrash)) {
+    if (!name.ends_with("/objects")) continue;
+    try {
+      batches.push_back(decode_trash(get(store, name, kTrashBytesMost)));
+      auto& batch = batches.back();
+      if (trash_name(batch.number, false) != name) throw Error(Code::corrupt, "it is another's");
+      const auto waits = trash_name(batch.number, true);
+      if (store.size_of(waits)) batch.waits = decode_waits(get(store, waits, kTrashBytesMost));
+    } catch (const Error& e) {
+      if (e.code() == Code::not_found) {  // a prune was done with it just now
+        batches.pop_back();
+        continue;
+      }
+      throw e.within(name);
+    }
+  }
+  return batches;
+}
+
+std::set<std::string> trashed_in(Store& store) {
+  std::set<std::string> names;
+  for (const auto& batch : trash_in(store)) {
+    names.insert(batch.objects.begin(), batch.objects.end());
+  }
+  return names;
+}
+
+}  // namespace cardswap::store
