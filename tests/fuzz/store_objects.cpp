@@ -1,0 +1,76 @@
+/// What lies in a store of snapshots, which anybody may have written: packs, nodes, manifests, refs
+/// and trash. What is read is written again as the same bytes.
+
+#include <cstdlib>
+#include <string_view>
+
+#include "migrator/store/manifest.h"
+#include "migrator/store/node.h"
+#include "migrator/store/pack.h"
+#include "migrator/store/refs.h"
+#include "migrator/store/trash.h"
+#include "tests/fuzz/seeds.h"
+
+namespace {
+
+using namespace cardswap;         // NOLINT: one program, one file
+using namespace cardswap::store;  // NOLINT
+
+Manifest some_manifest() {
+  Manifest manifest;
+  manifest.job = "gpt";
+  manifest.parents = {ObjectId{}};
+  manifest.created_s = -1;
+  manifest.chunk_bytes = 4096;
+  manifest.layout = Layout({{"model/w", "Float", "[3]", 12, 0}});
+  manifest.nodes = {ObjectId{}};
+  manifest.tensors = {{"model/w", RegionId{0}, 4, "Float", {2}, {1}, "model/tied"}};
+  manifest.audits = {{7, Digest{}}};
+  manifest.program = {{"train", "--text=\"\\\n"}, "b1", {{"HOME", "/"}}};
+  manifest.metrics = {{"loss", 2.5e-9}};
+  return manifest;
+}
+
+std::vector<std::byte> some_pack() {
+  Packer packer;
+  PackWriter writer(1);
+  for (const auto& plain : {fuzz::bytes_of("plain"), std::vector<std::byte>(4096)}) {
+    writer.add(encode_chunk(packer, id_of(plain), plain, 4));
+  }
+  return writer.finish().bytes;
+}
+
+void read_chunks(std::span<const std::byte> pack) {
+  Packer packer;
+  for (const auto& chunk : read_pack(pack)) {
+    std::vector<std::byte> plain(chunk.bytes);
+    fuzz::expect_error_or_nothing(
+        [&] { decode_chunk(packer, chunk, pack.subspan(chunk.at, chunk.stored), plain); });
+  }
+}
+
+void expect_same(std::span<const std::byte> read, const std::vector<std::byte>& written) {
+  if (!std::ranges::equal(read, written)) std::abort();
+}
+
+}  // namespace
+
+std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
+  return {some_pack(),
+          encode_node({8192, 4096, 0, {ObjectId{}, ObjectId{}}}),
+          encode_manifest(some_manifest()),
+          encode_ref({"gpt", 42, ObjectId{}, "main", 41'000, 3}),
+          encode_trash({1, 5, {"jobs/gpt/refs/00000000000000000001"}, {}}),
+          encode_waits({"jobs/gpt/intents/w"})};
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = fuzz::view(data, size);
+  fuzz::expect_error_or_nothing([&] { read_chunks(bytes); });
+  fuzz::expect_error_or_nothing([&] { expect_same(bytes, encode_node(decode_node(bytes))); });
+  fuzz::expect_error_or_nothing([&] { (void)encode_manifest(decode_manifest(bytes)); });
+  fuzz::expect_error_or_nothing([&] { (void)encode_ref(decode_ref(bytes)); });
+  fuzz::expect_error_or_nothing([&] { (void)decode_trash(bytes); });
+  fuzz::expect_error_or_nothing([&] { (void)decode_waits(bytes); });
+  return 0;
+}
