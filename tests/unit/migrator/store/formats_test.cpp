@@ -63,7 +63,7 @@ TEST(StoreNames, AreMadeOfFewLettersAndReadBack) {
 
 TEST(StoreNames, LeadNowhereElse) {
   for (const auto* name : {"", "/", "a/", "/a", "a//b", "..", "a/../b", "a/.b", "-a", "A", "a b",
-                           "a\0b", "a/./b", "\xc3\xa4"}) {
+                           "a/./b", "\xc3\xa4"}) {
     EXPECT_FALSE(is_object_name(name)) << name;
   }
   EXPECT_FALSE(is_object_name(std::string_view("a\0b", 3)));
