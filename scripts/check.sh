@@ -30,8 +30,8 @@ python3 scripts/check_names.py || bad=1
 if command -v mypy >/dev/null && command -v pyflakes3 >/dev/null; then
   git ls-files -co --exclude-standard '*.py' '*.pyi' | while read -r file; do
     if [ -e "$file" ]; then echo "$file"; fi
-  done | xargs pyflakes3 || bad=1
-  mypy --no-error-summary || bad=1
+  done | xargs -r pyflakes3 || bad=1
+  [ ! -d python/cardswap ] || mypy --no-error-summary || bad=1
 else
   echo "mypy and pyflakes3 are not here (scripts/setup.sh): Python is not checked"
 fi
