@@ -168,7 +168,6 @@ void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored
     record.parent = {};
     record.state_bytes = restored.state_bytes;
     record.relocatable_bytes = restored.relocatable_bytes;
-    record.framework = restored.framework;
   });
   try {
     table_.save(instance.job());
@@ -176,6 +175,7 @@ void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored
     JobTable::note(instance, [&](InstanceRecord& record) { record = before; });
     throw;
   }
+  instance.framework = restored.framework;
   tasks_.spawn("watch " + instance.name(), watch(instance.id()));
   table_.changed().notify();
 }
