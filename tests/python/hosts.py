@@ -196,7 +196,8 @@ class Moves(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             if any(job["state"] == "running" and job["step"] >= self.allowed for job in (self.a.job(), self.b.job())):
                 self.allow(self.allowed + 1)
-            time.sleep(0.02 if any(host.is_moving_state() for host in (self.a, self.b)) else 0.2)
+            # Some moves take a hundred steps: slower than any machine, or a short job ends before it has moved.
+            time.sleep(0.07 if any(host.is_moving_state() for host in (self.a, self.b)) else 0.3)
 
     def move(self, source, target, *more):
         return self.meanwhile(source, "migrate", "job", "--to", target.at(), "--max-downtime", "none", "--timeout",
