@@ -56,6 +56,11 @@ def made() -> list[Group]:
     return list(_made)
 
 
+def world_size() -> int:
+    """How many ranks the job has; 1 where the program trains in one process."""
+    return int(_c10d.get_world_size()) if _c10d is not None and _c10d.is_initialized() else 1
+
+
 def with_any_of(ranks: Iterable[int]) -> list[Group]:
     """Those that must be exchanged when these ranks move: no other group notices."""
     moved = set(ranks)

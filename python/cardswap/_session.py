@@ -13,12 +13,14 @@ import threading
 import traceback
 from typing import Any, Callable, Iterator
 
+from . import _groups as groups
 from . import _library as library
 from . import _recorder as recorder
 from . import _values as values
 from ._library import CardswapError
 from ._module import ModuleThing
 from ._optimizer import OptimizerThing
+from ._ranks import Ranks
 
 
 def say(text: str) -> None:
@@ -112,6 +114,7 @@ class Session:
                     self.add(values.thing_for(self.free_name(type(thing).__name__), thing), thing)
         self.add(values.CallbackThing(self.free_name("rng"), values.random_generators, values.set_random_generators,
                                       "generator", loads_last=True))
+        self._track_ranks()
         modules = [thing for thing in self._things if isinstance(thing, ModuleThing)]
         for stepped in self._optimizers.values():
             stepped.begin(modules)
@@ -122,10 +125,15 @@ class Session:
     def take_whole(self, program: library.Thing) -> None:
         """Tracks `program` and nothing else: the rest goes with the process."""
         self.add(program)
+        self._track_ranks()
         page = ctypes.c_void_p()  # so that there is something to send ahead, whatever the program has
         library.check(self._lib.cardswap_allocate(self._handle, b"process", 1, ctypes.byref(page)))
         self._is_complete = True
         say("this program calls nothing of Cardswap: it moves as a whole process, with --arrive criu")
+
+    def _track_ranks(self) -> None:
+        if groups.world_size() > 1:
+            self.add(Ranks(self.free_name("ranks")))
 
     def is_ours(self) -> bool:
         """Whether boundary() may be called here."""
