@@ -4,15 +4,12 @@ the package of a build.
 The first argument of a test that imports this is the build's folder; further ones are unittest's.
 """
 
-import contextlib
-import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -87,32 +84,18 @@ class Host:
             raise AssertionError(f"cardswap {' '.join(arguments)}: {done.stderr}{self.said()}")
         return json.loads(done.stdout)
 
-    def get(self, path):
-        """As a command asks, without a process for it: tests ask many times a second."""
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        with contextlib.closing(connection):
-            connection.sock.settimeout(PATIENCE)
-            connection.sock.connect(str(self.folder / "cardswapd.sock"))
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            said = answer.read().decode()
-        if answer.status != 200:
-            raise AssertionError(f"{path}: {answer.status} {said}{self.said()}")
-        return json.loads(said)
-
     def post(self, path):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
         return urllib.request.urlopen(request, timeout=PATIENCE).read()
 
     def job(self):
-        jobs = self.get("/v1/jobs")["jobs"]
+        jobs = self.ask("jobs", "--all")["jobs"]
         return next((job for job in jobs if job["name"] == "job"), {"state": "", "step": 0, "pid": None})
 
     def is_moving_state(self):
         """Whether a job's steps are waited for, by a migration from here whose standby is there."""
         return any(one["result"] is None and one["state"] not in ("planned", "preparing")
-                   for one in self.get("/v1/migrations")["migrations"] if one["role"] == "source")
+                   for one in self.ask("status")["migrations"] if one["role"] == "source")
 
     def printed(self):
         return self.command("logs", "job").stdout
@@ -196,8 +179,7 @@ class Moves(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             if any(job["state"] == "running" and job["step"] >= self.allowed for job in (self.a.job(), self.b.job())):
                 self.allow(self.allowed + 1)
-            # Some moves take a hundred steps: slower than any machine, or a short job ends before it has moved.
-            time.sleep(0.07 if any(host.is_moving_state() for host in (self.a, self.b)) else 0.3)
+            time.sleep(0.02 if any(host.is_moving_state() for host in (self.a, self.b)) else 0.5)
 
     def move(self, source, target, *more):
         return self.meanwhile(source, "migrate", "job", "--to", target.at(), "--max-downtime", "none", "--timeout",
@@ -242,7 +224,7 @@ class Moves(unittest.TestCase):
         """By the boundary behind that step. A failpoint holds the move until the job has come to the step."""
         started = source.ask("migrate", "job", "--to", target.at(), "--strategy", "stop-copy", "--max-downtime", "none",
                              "--hold-at", "converged", "--detach")
-        asked = lambda: source.get(f"/v1/migrations/{started['id']}")
+        asked = lambda: source.ask("status", started["id"])
         wait_until(lambda: asked()["state"] not in ("planned", "preparing"), "the standby is ready")
         self.train_until(lambda: asked()["held"])
         self.assertLess(self.allowed, step, "the job is past that step already")

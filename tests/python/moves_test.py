@@ -127,11 +127,10 @@ class Careless(Moves):
         self.begin("")
         started = self.a.ask("migrate", "job", "--to", self.b.at(), "--bandwidth", "20KiB/s", "--strategy", "rounds",
                              "--max-downtime", "none", "--detach")
-        asked = lambda: self.a.get(f"/v1/migrations/{started['id']}")
-        self.train_until(lambda: asked()["state"] == "syncing")
+        self.train_until(lambda: self.a.ask("status", started["id"])["state"] == "syncing")
         os.kill(self.b.job()["pid"], signal.SIGINT)
-        wait_until(lambda: asked()["state"] in ("aborted", "failed"), "the abort")
-        failed = asked()["error"]  # of the process's end, not of what it did after its wait
+        wait_until(lambda: self.a.ask("status", started["id"])["state"] in ("aborted", "failed"), "the abort")
+        failed = self.a.ask("status", started["id"])["error"]  # of the process's end, not of what it did after its wait
         self.assertIn(failed["code"], ("unreachable", "link_lost", "target_lost"), failed)
         self.train_on(self.a)
 
