@@ -38,7 +38,7 @@ std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
     const bool by_hour = is_first_of(branch.hours, snapshot->at_s / kHour, rule.hourly);
     const bool by_day = is_first_of(branch.days, snapshot->at_s / kDay, rule.daily);
     const bool kept = branch.seen++ < rule.last || by_hour || by_day || snapshot->pinned ||
-                      branch.verified < kVerifiedAbove || snapshot == newest_first.front();
+                      branch.verified < kVerifiedAbove;
     if (!kept) surplus.push_back(snapshot->seq);
     if (snapshot->verified) ++branch.verified;
   }

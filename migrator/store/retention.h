@@ -25,7 +25,7 @@ struct KeptSnapshot {
 };
 
 /// The snapshots that may go, by `seq`. Whatever the rule says, one goes only if its branch has two
-/// newer ones that are verified; the job's last one never goes, because its number is not to come
+/// newer ones that are verified; so the job's last one never goes, whose number is not to come
 /// again. Pure.
 [[nodiscard]] std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
                                                     const KeepRule& rule);

@@ -225,6 +225,7 @@ TEST_F(Saved, NamesWhatAHalfCopyLacksAndNothingIsRemoved) {
     PruneOrder order;
     order.now_s = 1'800'000'000;
     order.grace_s = 0;
+    order.surplus["gpt"] = {1};
     const auto report = prune(*store, order);
     EXPECT_THAT(report.removed, IsEmpty()) << name;
     EXPECT_THAT(report.trashed, IsEmpty()) << name;
@@ -334,6 +335,23 @@ TEST_F(Saved, KeepsWhatAWriterReliesOnUntilThatIsDone) {
   const auto ref = writer.commit(test::facts_of(third));
   EXPECT_THAT(prune(*store_, order).removed, Contains(ref_name("gpt", 2)));
   EXPECT_TRUE(test::holds(*store_, ref, third));
+}
+
+TEST_F(Saved, IsGivenAnewWhatATrashedPackHas) {
+  (void)test::save(*store_, test::state_at(300), "w", &second_);
+  PruneOrder order;
+  order.surplus["gpt"] = {1};
+  order.now_s = 1000;
+  order.grace_s = 0;
+  EXPECT_THAT(prune(*store_, order).trashed, Contains(ref_name("gpt", 1)));
+  PackCatalog catalog;
+  SnapshotWriter writer(
+      *store_, catalog,
+      {.job = "gpt", .layout = first_.layout, .chunk_bytes = test::kSampleChunk, .writer = "late"});
+  test::give(writer, first_);
+  EXPECT_THAT(prune(*store_, order).removed, Contains(ref_name("gpt", 1)))
+      << "a writer that came later holds nothing up";
+  EXPECT_TRUE(test::holds(*store_, writer.commit(test::facts_of(first_)), first_));
 }
 
 /// Method: a store on a file system of so many KiB, from too few for anything on; then one with

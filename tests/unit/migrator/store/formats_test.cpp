@@ -274,6 +274,15 @@ TEST(Formats, RefuseWhatIsCutOffOrChanged) {
   refused([](auto bytes) { (void)decode_ref(bytes); }, ref);
 }
 
+TEST(Formats, BelieveNoChunkWhoseBytesChanged) {
+  Packer packer;
+  const auto plain = test::bytes_of("as it is");
+  auto chunk = encode_chunk(packer, id_of(plain), plain, 1, false);
+  chunk.stored[3] ^= std::byte{1};
+  std::vector<std::byte> out(plain.size());
+  EXPECT_EQ(code_of([&] { decode_chunk(packer, chunk.ref, chunk.stored, out); }), Code::corrupt);
+}
+
 TEST(Formats, SayWhatIsDamaged) {
   Packer packer;
   PackWriter writer(7);

@@ -269,6 +269,44 @@ TEST(SnapshotWriter, PublishesNothingOnceItWasTakenForDead) {
   EXPECT_EQ(thrown([&] { (void)writer.commit(test::facts_of(state)); }), Code::conflict);
 }
 
+/// A store whose server keeps other bytes than it was given, and says that all is well.
+class LyingStore final : public Store {
+ public:
+  explicit LyingStore(std::string about) : about_(std::move(about)) {}
+
+  Put put_new(const std::string& name, std::span<const std::byte> bytes) override {
+    std::vector<std::byte> kept(bytes.begin(), bytes.end());
+    if (name.starts_with(about_)) kept[kept.size() / 2] ^= std::byte{1};
+    return ram_.put_new(name, kept);
+  }
+  std::size_t read(const std::string& name, std::uint64_t offset,
+                   std::span<std::byte> into) override {
+    return ram_.read(name, offset, into);
+  }
+  std::optional<std::uint64_t> size_of(const std::string& name) override {
+    return ram_.size_of(name);
+  }
+  std::vector<std::string> list(const std::string& prefix, const std::string& after,
+                                std::size_t most) override {
+    return ram_.list(prefix, after, most);
+  }
+  void remove(const std::string& name) override { ram_.remove(name); }
+  StoreFacts facts() override { return ram_.facts(); }
+
+ private:
+  const std::string about_;
+  RamStore ram_;
+};
+
+TEST(SnapshotWriter, PublishesNothingThatReadsBackOtherwise) {
+  for (const auto* about : {kPacks, kNodes, kManifests}) {
+    LyingStore store(about);
+    EXPECT_EQ(thrown([&] { (void)test::save(store, test::state_at(100)); }), Code::corrupt)
+        << about;
+    EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty()) << about;
+  }
+}
+
 TEST(SnapshotWriter, NamesAChunkThatNobodyGave) {
   RamStore store;
   const auto state = test::state_at(100);
