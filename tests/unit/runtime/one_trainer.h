@@ -13,6 +13,7 @@
 
 #include "cardswap/session.h"
 #include "migrator/base/environment.h"
+#include "migrator/base/mutex.h"
 #include "migrator/engine/source/source.h"
 #include "migrator/engine/target/target.h"
 #include "runtime/session/plain_states.h"
@@ -94,7 +95,11 @@ class Giver final : public SourceProgram {
   explicit Giver(std::size_t bytes) : memory_(bytes, std::byte(3)) {
     tracker_.add("memory", std::make_unique<MemoryState>(memory_));
   }
-  StateView state_view() override { return tracker_.state_view(); }
+  /// Of the engine's thread, while a test freezes.
+  StateView state_view() override {
+    const MutexLock lock(mutex_);
+    return tracker_.state_view();
+  }
   std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
   std::vector<std::string> differing_values(std::span<const std::byte> here,
@@ -102,6 +107,7 @@ class Giver final : public SourceProgram {
     return cardswap::differing_values(here, there);
   }
   FrozenState frozen() {
+    const MutexLock lock(mutex_);
     FrozenState state{tracker_.state_view(), save_values(tracker_.entries()), step(), 0};
     state.last_step_end_ns = std::chrono::steady_clock::now().time_since_epoch().count();
     return state;
@@ -111,7 +117,8 @@ class Giver final : public SourceProgram {
 
  private:
   std::vector<std::byte> memory_;
-  Tracker tracker_;
+  Mutex mutex_;
+  Tracker tracker_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 /// A session in this process, its agent, and the other end of the data plane.
@@ -176,8 +183,10 @@ class Roles : public ::testing::Test, protected Notes {
     events.verified = [this](const VerifiedState& state) { note([&] { held_ = state; }); };
     events.failed = [](const Error&) {};
     receiver_.stands_ = [this](std::vector<std::byte> values) {
+      const MutexLock lock(making_);
       target_->rehearsed(std::move(values));
     };
+    const MutexLock lock(making_);  // its engine may call before it is made
     target_.emplace(std::move(options), receiver_, std::move(events));
   }
   channel::BeginSync begin(const std::string& migration = kMigration) {
@@ -252,6 +261,7 @@ class Roles : public ::testing::Test, protected Notes {
   std::atomic<std::uint64_t> steps_{0};
   std::atomic<bool> standby_{false};
   Receiver receiver_;
+  Mutex making_;
   std::optional<Target> target_;
   std::optional<Source> source_;
   std::uint16_t port_ = 0;
