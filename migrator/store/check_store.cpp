@@ -9,6 +9,7 @@
 #include "migrator/core/compression.h"
 #include "migrator/store/json.h"
 #include "migrator/store/manifest.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack.h"
@@ -46,10 +47,7 @@ class StoreCheck {
   }
 
   std::vector<std::byte> named(const std::string& name, std::uint64_t most) {
-    const auto id = id_in_name(name);
-    if (!id) throw Error(Code::corrupt, "it is named after no bytes");
-    auto bytes = get(store_, name, most);
-    if (id_of(bytes) != *id) throw Error(Code::corrupt, "its bytes are not those of its name");
+    auto bytes = get_named(store_, name, most);
     whole_.insert(name);
     return bytes;
   }

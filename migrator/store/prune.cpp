@@ -4,6 +4,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/manifest.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack_catalog.h"
@@ -25,7 +26,7 @@ struct PruneView {
 /// Reads a store from its packs up.
 class PruneLook {
  public:
-  PruneLook(Store& store) : store_(store) {}  // NOLINT: a look is made where it is used
+  explicit PruneLook(Store& store) : store_(store) {}
 
   PruneView view() {
     // Names first: what comes later is of this look's future, and not its business.
@@ -57,14 +58,6 @@ class PruneLook {
     }
   }
 
-  std::vector<std::byte> named(const std::string& name, std::uint64_t most) {
-    auto bytes = get(store_, name, most);
-    if (id_in_name(name) != id_of(bytes)) {
-      throw Error(Code::corrupt, "its bytes are not those of its name");
-    }
-    return bytes;
-  }
-
   void look_for(const std::vector<std::string>& needed) {
     for (const auto& name : needed) {
       if (!view_.needs.contains(name) && !store_.size_of(name)) {
@@ -75,7 +68,7 @@ class PruneLook {
 
   void node(const std::string& name) {
     std::set<ObjectId> packs;
-    for (const auto& chunk : decode_node(named(name, kNodeBytesMost)).chunks) {
+    for (const auto& chunk : decode_node(get_named(store_, name, kNodeBytesMost)).chunks) {
       const auto* place = catalog_.find(chunk);
       if (place == nullptr) {
         throw Error(Code::not_found, "its chunk " + to_string(chunk) + " is in no pack");
@@ -87,7 +80,7 @@ class PruneLook {
   }
 
   void manifest(const std::string& name) {
-    const auto manifest = decode_manifest(named(name, kManifestBytesMost));
+    const auto manifest = decode_manifest(get_named(store_, name, kManifestBytesMost));
     auto& needs = view_.needs[name];
     for (const auto& node : manifest.nodes) needs.push_back(node_name(node));
     needs.push_back(node_name(manifest.values));

@@ -7,34 +7,20 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap::store {
 namespace {
 
-/// An object that is named after its bytes.
-std::vector<std::byte> get_named(Store& store, const std::string& name, const ObjectId& id,
-                                 std::uint64_t most) {
-  auto bytes = get(store, name, most);
-  if (id_of(bytes) != id) {
-    throw Error(Code::corrupt, fmt::format("{}: its bytes are not those of its name", name));
+/// The node of a region of so many bytes.
+Node get_node_of(Store& store, const ObjectId& id, std::uint64_t bytes, std::uint32_t chunk_bytes) {
+  auto node = get_node(store, id);
+  if (node.bytes != bytes || node.chunk_bytes != chunk_bytes) {
+    throw Error(Code::corrupt, fmt::format("{}: it is of another region", node_name(id)));
   }
-  return bytes;
-}
-
-Node get_node(Store& store, const ObjectId& id, std::uint64_t bytes, std::uint32_t chunk_bytes) {
-  const auto name = node_name(id);
-  const auto raw = get_named(store, name, id, kNodeBytesMost);
-  try {
-    auto node = decode_node(raw);
-    if (node.bytes != bytes || node.chunk_bytes != chunk_bytes) {
-      throw Error(Code::corrupt, "it is of another region");
-    }
-    return node;
-  } catch (const Error& e) {
-    throw e.within(name);
-  }
+  return node;
 }
 
 /// Whether a chunk is among the `share` that is read: by its id, the same ones each time.
@@ -49,21 +35,16 @@ bool is_sampled(const ObjectId& id, double share) {
 SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, Ref ref)
     : store_(store), catalog_(catalog), ref_(std::move(ref)) {
   const auto name = manifest_name(ref_.manifest);
-  const auto bytes = get_named(store, name, ref_.manifest, kManifestBytesMost);
-  try {
-    manifest_ = decode_manifest(bytes);
-  } catch (const Error& e) {
-    throw e.within(name);
-  }
+  manifest_ = get_manifest(store, ref_.manifest);
   if (manifest_.job != ref_.job || manifest_.branch != ref_.branch || manifest_.step != ref_.step ||
       manifest_.epoch != ref_.epoch) {
     throw Error(Code::corrupt, fmt::format("{}: it is not of the snapshot that names it", name));
   }
   for (std::size_t i = 0; i < manifest_.nodes.size(); ++i) {
-    nodes_.push_back(get_node(store, manifest_.nodes[i], manifest_.layout.regions()[i].bytes,
-                              manifest_.chunk_bytes));
+    nodes_.push_back(get_node_of(store, manifest_.nodes[i], manifest_.layout.regions()[i].bytes,
+                                 manifest_.chunk_bytes));
   }
-  values_ = get_node(store, manifest_.values, manifest_.value_bytes, manifest_.chunk_bytes);
+  values_ = get_node_of(store, manifest_.values, manifest_.value_bytes, manifest_.chunk_bytes);
 }
 
 const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) const {

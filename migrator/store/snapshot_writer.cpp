@@ -11,6 +11,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/compression.h"
 #include "migrator/store/intent.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/node.h"
 #include "migrator/store/trash.h"
@@ -81,17 +82,6 @@ std::uint64_t salt_of(const std::string& job, const std::string& writer) {
   return salt;
 }
 
-Node node_in(Store& store, const ObjectId& id) {
-  const auto name = node_name(id);
-  try {
-    const auto bytes = get(store, name, kNodeBytesMost);
-    if (id_of(bytes) != id) throw Error(Code::corrupt, "its bytes are not those of its name");
-    return decode_node(bytes);
-  } catch (const Error& e) {
-    throw e.within(name);
-  }
-}
-
 }  // namespace
 
 /// What a snapshot under way knows.
@@ -150,14 +140,9 @@ void SnapshotWriter::State::look() {
 void SnapshotWriter::State::read_parent() {
   kept.resize(start.layout.regions().size());
   if (!start.parent || trashed.contains(ref_name(start.job, start.parent->seq))) return;
-  const auto name = manifest_name(start.parent->manifest);
-  const auto bytes = get(store, name, kManifestBytesMost);
-  if (id_of(bytes) != start.parent->manifest) {
-    throw Error(Code::corrupt, fmt::format("{}: its bytes are not those of its name", name));
-  }
-  auto manifest = decode_manifest(bytes);
+  auto manifest = get_manifest(store, start.parent->manifest);
   if (manifest.chunk_bytes == start.chunk_bytes) {
-    for (const auto& node : manifest.nodes) parent_nodes.push_back(node_in(store, node));
+    for (const auto& node : manifest.nodes) parent_nodes.push_back(get_node(store, node));
     kept = kept_regions(manifest.layout, start.layout);
   }
   parent = std::move(manifest);
