@@ -20,7 +20,7 @@ std::optional<channel::Message> LatenessWatch::begin(const std::string& migratio
   late_ = {};
   late_.migration = migration;
   late_.lateness = Lateness(pace_of(before));
-  began_ns_ = gate_.last_boundary_ns();
+  began_ns_ = gate_.step_began_ns();
   stood_ = false;
   changed_ = true;
   enter(Phase::moving);
@@ -67,7 +67,7 @@ std::optional<channel::Message> LatenessWatch::on_parked() {
   const MutexLock lock(mutex_);
   if (phase_ != Phase::moving) return std::nullopt;
   stood_ = true;
-  late_.open_ms = ms_between(began_ns_, gate_.last_boundary_ns());
+  late_.open_ms = ms_between(began_ns_, gate_.step_began_ns());
   changed_ = false;
   return report();
 }

@@ -22,13 +22,13 @@ class StepClock {
     ordinary_ms_[ordinary_++ % kDurations].store(took_ms, std::memory_order_relaxed);
   }
   /// Makes the step that is under way begin now: what was before was no training.
-  void begin_anew() { last_ns_ = Clock::now().time_since_epoch().count(); }
+  void begin_anew() { step_began_ns_ = Clock::now().time_since_epoch().count(); }
   /// Sets the count; only while nobody counts.
   void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
 
   [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
   /// When the latest step ended, or began anew; of steady_clock.
-  [[nodiscard]] std::int64_t last_ns() const { return last_ns_.load(); }
+  [[nodiscard]] std::int64_t step_began_ns() const { return step_began_ns_.load(); }
   [[nodiscard]] double latest_ms() const;
   /// The median of the latest 64 steps; 0 before two were counted.
   [[nodiscard]] double median_ms() const;
@@ -39,7 +39,7 @@ class StepClock {
   static constexpr std::size_t kDurations = 64;
 
   std::atomic<std::uint64_t> step_{0};
-  std::atomic<std::int64_t> last_ns_{0};
+  std::atomic<std::int64_t> step_began_ns_{0};
   std::array<std::atomic<float>, kDurations> durations_ms_{};
   std::array<std::atomic<float>, kDurations> ordinary_ms_{};
   std::size_t ordinary_ = 0;  // of the thread that counts

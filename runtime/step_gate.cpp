@@ -44,7 +44,7 @@ StepResult StepGate::stand() {
   if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
   MutexLock lock(mutex_);
   if (throttle_ > 0) apply_throttle(lock);
-  if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
+  if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
   if (callbacks_.on_parked) callbacks_.on_parked();
@@ -63,14 +63,14 @@ StepResult StepGate::stand() {
   is_parked_ = false;
   const bool retired = retired_;
   lock.unlock();
-  if (retired) return say_migrated();
+  if (retired) return say_moved();
   if (callbacks_.on_resume) callbacks_.on_resume();
   clock_.begin_anew();
   return StepResult::proceed;
 }
 
 /// The one that says it is the last that leaves a boundary.
-StepResult StepGate::say_migrated() {
+StepResult StepGate::say_moved() {
   gone_ns_ = Clock::now().time_since_epoch().count();
   return StepResult::migrated;
 }

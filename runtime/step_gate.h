@@ -73,7 +73,7 @@ class StepGate {
   [[nodiscard]] std::uint64_t step() const { return clock_.step(); }
   /// Sets the count of steps; only while the training thread stands.
   void set_step(std::uint64_t step) { clock_.set_step(step); }
-  [[nodiscard]] std::int64_t last_boundary_ns() const { return clock_.last_ns(); }
+  [[nodiscard]] std::int64_t step_began_ns() const { return clock_.step_began_ns(); }
   [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
   /// What the latest steps took at whose end no attention was paid; and one that was timed.
   [[nodiscard]] std::vector<float> ordinary_ms() const { return clock_.ordinary_ms(); }
@@ -85,7 +85,7 @@ class StepGate {
  private:
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
   [[nodiscard]] bool is_timed();
-  [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
+  [[nodiscard]] StepResult say_moved() CARDSWAP_REQUIRES(turn_);
   void block_if_retired() const CARDSWAP_REQUIRES(turn_);
   void apply_throttle(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
   /// Sets the attention anew, after what it depends on has changed.

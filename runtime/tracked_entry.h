@@ -23,7 +23,7 @@ struct TrackedEntry {
 /// Does something with a tracked thing's state: what a foreign exception says gets the name of the
 /// thing that it comes from in front, and becomes an Error of this code and hint.
 template <class Do>
-void do_under_name(const std::string& name, Do something, Code code = Code::layout_differs,
+void as_layout_error(const std::string& name, Do something, Code code = Code::layout_differs,
                    const char* hint = "both sides must run the same program") {
   try {
     something();
@@ -35,7 +35,7 @@ void do_under_name(const std::string& name, Do something, Code code = Code::layo
 /// Looks at a program's own state: what it throws is its mistake, not a defect, and gets the name
 /// of the thing too. An Error keeps its code and hint.
 template <class Look>
-void under_name(const std::string& name, Look look) {
+void with_name(const std::string& name, Look look) {
   try {
     look();
   } catch (const Error& error) {

@@ -46,10 +46,10 @@ class Tracker {
   [[nodiscard]] Digest digest();
 
   // Of a source, and of a standby that has become the job: TrackedGradients.
-  void stepping(const void* optimizer, std::span<const void* const> tensors);
-  void passing(bool all_gradients);
+  void before_step(const void* optimizer, std::span<const void* const> tensors);
+  void on_boundary(bool all_gradients);
   void keep_unused_gradients();
-  void arrived();
+  void on_arrived();
 
  private:
   [[nodiscard]] StateView collect(bool with_gradients);

@@ -15,14 +15,14 @@ constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
 void load_gradients(std::span<const TrackedEntry> entries, wire::WireReader& reader) {
   for (const auto& entry : entries) {
     if (auto* gradients = entry.state->gradients()) {
-      do_under_name(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
+      as_layout_error(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
     }
   }
 }
 
 std::vector<std::byte> value_of(const TrackedEntry& entry) {
   std::vector<std::byte> value;
-  under_name(entry.name, [&] { value = entry.state->save(); });
+  with_name(entry.name, [&] { value = entry.state->save(); });
   return value;
 }
 
@@ -74,7 +74,7 @@ void load_values(std::span<const TrackedEntry> entries, std::span<const std::byt
       last.emplace_back(entry.state.get(), bytes);
       continue;
     }
-    do_under_name(name, [&] { entry.state->load(bytes); });
+    as_layout_error(name, [&] { entry.state->load(bytes); });
   }
   load_gradients(entries, reader);
   reader.finish();

@@ -63,7 +63,7 @@ class JobProcesses {
   /// Stops the job's processes for good, because a copy of it steps under a higher epoch. They keep
   /// their state until somebody ends them. A disk that refuses the record is tried until it takes
   /// it.
-  void fence(Job& job, std::uint64_t newer_epoch);
+  void halt_trainer(Job& job, std::uint64_t newer_epoch);
 
  private:
   asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);

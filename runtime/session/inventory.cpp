@@ -45,7 +45,7 @@ std::string mib(std::size_t bytes) {
 
 }  // namespace
 
-bool Inventory::note(const void* optimizer, Describe describe, std::uint64_t step) {
+bool Inventory::before_step(const void* optimizer, Describe describe, std::uint64_t step) {
   for (auto& known : stepped_) {
     if (known.address != optimizer) continue;
     known.step = step;

@@ -23,7 +23,7 @@ class Inventory {
 
   /// Notes that `optimizer` is about to step towards the boundary `step`. True when it was never
   /// seen before.
-  bool note(const void* optimizer, Describe describe, std::uint64_t step);
+  bool before_step(const void* optimizer, Describe describe, std::uint64_t step);
   /// Looks at everything, at the boundary `step`; never throws. Saves every value twice.
   [[nodiscard]] std::vector<channel::Obstacle> obstacles(std::uint64_t step);
   /// The state's items by tracked thing, in order; then what was seen besides, and what obstacles()

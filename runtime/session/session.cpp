@@ -134,14 +134,14 @@ class Session::Impl {
   }
 
   void note_step(const void* optimizer, Describe describe) {
-    if (inventory_.note(optimizer, describe, gate_.step() + 1)) request_inventory();
+    if (inventory_.before_step(optimizer, describe, gate_.step() + 1)) request_inventory();
     if (!trainer_role_.wants_gradients()) return;
     try {
       std::vector<const void*> tensors;
       for (const auto& parameter : describe(optimizer).parameters)
         tensors.push_back(parameter.tensor);
       std::ranges::sort(tensors);
-      tracker_.stepping(optimizer, tensors);
+      tracker_.before_step(optimizer, tensors);
     } catch (...) {  // the migration's end, not the loop's
       trainer_role_.fail(error_of(std::current_exception()));
     }

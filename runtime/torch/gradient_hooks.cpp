@@ -110,7 +110,7 @@ void GradientHooks::close() {
   heard_.reset();
 }
 
-void GradientHooks::stepping() {
+void GradientHooks::before_step() {
   if (!heard_) return;
   const MutexLock lock(heard_->mutex);
   for (auto& count : heard_->counts) count = {0, count.so_far};

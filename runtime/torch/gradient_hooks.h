@@ -31,7 +31,7 @@ class GradientHooks {
   void open(const std::vector<at::Tensor>& parameters, Sink sink);
   void close();
   /// Notes that the optimizer is about to step: from here on gradients are of its next one.
-  void stepping();
+  void before_step();
 
  private:
   struct Heard;

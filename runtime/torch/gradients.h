@@ -22,14 +22,14 @@ class Gradients final : public TrackedGradients {
   using Parameters = std::function<std::vector<std::pair<std::string, at::Tensor>>()>;
   explicit Gradients(Parameters parameters) : parameters_(std::move(parameters)) {}
 
-  void stepping(std::span<const void* const> tensors) override;
-  void passing(bool all) override;
+  void before_step(std::span<const void* const> tensors) override;
+  void on_boundary(bool all) override;
   void keep_unused() override;
   void regions(std::vector<TrackedRegion>& out) override;
   void adopt(const std::vector<std::string>& names) override;
   [[nodiscard]] std::vector<std::byte> save() override;
   void load(std::span<const std::byte> bytes) override;
-  void arrived() override;
+  void on_arrived() override;
 
  private:
   using Identity = c10::weak_intrusive_ptr<at::TensorImpl>;

@@ -60,7 +60,7 @@ struct Effect {
     grant,           ///< to the standby: goes on under `epoch`
     resume,          ///< to the standby: past its first step
     alert_operator,  ///< an operator has to know
-    fence,           ///< to this side's trainer: stands for good; a copy steps under `epoch`
+    halt_trainer,    ///< to this side's trainer: stands for good; a copy steps under `epoch`
     end_trainer,     ///< of the source: its process, which does not leave
   };
   Type type = Type::journal;

@@ -68,7 +68,7 @@ enum class Action : std::uint8_t {
   release,         ///< the frozen or syncing trainer goes on, under its old epoch
   reclaim,         ///< the frozen trainer goes on under a higher epoch than was granted
   alert_operator,  ///< an operator is told; nothing is guessed
-  fence,           ///< the trainer here stands for good; it is not ended: its state may be wanted
+  halt_trainer,    ///< the trainer here stands for good; it is not ended: its state may be wanted
   end,             ///< the process of a job that is elsewhere
 };
 
@@ -117,8 +117,8 @@ inline constexpr std::array kSourceRules = [] {
       {resumed, forced_to_target, completed, Action::retire},
       {in_doubt, forced_to_target, completed, Action::retire},
       {aborting, cleaned_up, aborted, Action::none},
-      {aborting, target_outranks, superseded, Action::fence},
-      {aborted, target_outranks, superseded, Action::fence},
+      {aborting, target_outranks, superseded, Action::halt_trainer},
+      {aborted, target_outranks, superseded, Action::halt_trainer},
       {completed, trainer_stays, completed, Action::end},
   });
 }();
@@ -167,12 +167,12 @@ consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules)
   return true;
 }
 /// Whether only the lower of two copies stands for good, and only then is it said that it does.
-consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
+consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    const bool fences = rule.then == Action::fence;
-    if (fences != (rule.on == Event::target_outranks)) return false;
-    if (fences != (rule.to == State::superseded) || rule.from == State::superseded) return false;
-    if (fences && !is_given_up(rule.from)) return false;
+    const bool halts = rule.then == Action::halt_trainer;
+    if (halts != (rule.on == Event::target_outranks)) return false;
+    if (halts != (rule.to == State::superseded) || rule.from == State::superseded) return false;
+    if (halts && !is_given_up(rule.from)) return false;
   }
   return true;
 }
@@ -192,7 +192,7 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
 static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
 static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
 static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
-static_assert(only_the_lower_of_two_is_fenced(kSourceRules), "invariant 1: a lower epoch stands");
+static_assert(only_the_lower_of_two_is_halted(kSourceRules), "invariant 1: a lower epoch stands");
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");

@@ -35,7 +35,7 @@ Effects SourceSide::on(Event event) {
     case Action::retire: effects.add(Type::retire); break;
     case Action::alert_operator: effects.add(Type::alert_operator); break;
     case Action::end: effects.add(Type::end_trainer); break;
-    case Action::fence: effects.add(Type::fence, record_.epoch); break;
+    case Action::halt_trainer: effects.add(Type::halt_trainer, record_.epoch); break;
     case Action::release:
     case Action::reclaim:
       effects.add(Type::release, record_.own_epoch);
@@ -111,7 +111,7 @@ Effects SourceSide::attached() const {
   } else if (record_.state == State::completed) {
     effects.add(Type::retire);
   } else if (record_.state == State::superseded) {
-    effects.add(Type::fence, record_.epoch);
+    effects.add(Type::halt_trainer, record_.epoch);
   }
   return effects;
 }

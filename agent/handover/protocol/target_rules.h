@@ -58,7 +58,7 @@ enum class TargetAction : std::uint8_t {
   kill,
   resume,  ///< past the first step's boundary, where a granted trainer waits
   ask,
-  fence,  ///< the trainer here stands for good; it is not ended: its state may be wanted
+  halt_trainer,  ///< the trainer here stands for good; it is not ended: its state may be wanted
 };
 
 /// A row of the table: what an event in a state leads to.
@@ -93,11 +93,11 @@ inline constexpr std::array kTargetRules = [] {
       {resumed, standby_ended, failed, TargetAction::none},
       {stopping, standby_ended, failed, TargetAction::none},
       {stopping, restarted, stopping, TargetAction::kill},
-      {granted, taken_back, superseded, TargetAction::fence},
-      {resumed, taken_back, superseded, TargetAction::fence},
-      {completed, taken_back, superseded, TargetAction::fence},
+      {granted, taken_back, superseded, TargetAction::halt_trainer},
+      {resumed, taken_back, superseded, TargetAction::halt_trainer},
+      {completed, taken_back, superseded, TargetAction::halt_trainer},
       {superseded, standby_ended, failed, TargetAction::none},
-      {superseded, restarted, superseded, TargetAction::fence},
+      {superseded, restarted, superseded, TargetAction::halt_trainer},
       {reserved, drop, failed, TargetAction::kill},
       {starting, drop, failed, TargetAction::kill},
       {parked, drop, failed, TargetAction::kill},
@@ -174,15 +174,15 @@ consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> 
 consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule> rules) {
   std::size_t owners = 0;
   for (const auto& rule : rules) {
-    const bool fences = rule.then == TargetAction::fence;
-    if (fences != (rule.to == TargetState::superseded)) return false;
+    const bool halts = rule.then == TargetAction::halt_trainer;
+    if (halts != (rule.to == TargetState::superseded)) return false;
     if (rule.from == TargetState::superseded) {
-      if (!fences && rule.to != TargetState::failed) return false;
+      if (!halts && rule.to != TargetState::failed) return false;
       continue;
     }
-    if (fences != (rule.on == TargetEvent::taken_back)) return false;
-    if (fences && !is_granted(rule.from)) return false;
-    if (fences) ++owners;
+    if (halts != (rule.on == TargetEvent::taken_back)) return false;
+    if (halts && !is_granted(rule.from)) return false;
+    if (halts) ++owners;
   }
   return owners == 3;
 }

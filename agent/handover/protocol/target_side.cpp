@@ -22,7 +22,7 @@ Effects TargetSide::on(TargetEvent event) {
   }
   switch (rule->then) {
     case TargetAction::none: break;
-    case TargetAction::fence: effects.add(Type::fence); break;
+    case TargetAction::halt_trainer: effects.add(Type::halt_trainer); break;
     case TargetAction::start: effects.add(Type::start_standby, record_.epoch); break;
     case TargetAction::grant: effects.add(Type::grant, record_.epoch); break;
     case TargetAction::kill: effects.add(Type::kill_standby); break;
@@ -47,7 +47,7 @@ Effects TargetSide::dropped(Epoch epoch) {
   if (epoch == record_.epoch || !is_granted(record_.state)) return on(TargetEvent::drop);
   auto effects = on(TargetEvent::taken_back);
   for (auto& effect : effects) {
-    if (effect.type == Type::fence) effect.epoch = epoch;
+    if (effect.type == Type::halt_trainer) effect.epoch = epoch;
   }
   return effects;
 }

@@ -7,7 +7,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/units.h"
-#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_halt.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -91,7 +91,7 @@ void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) 
   if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
     jobs_.raise_epoch(source.job(), migration_.own_epoch());
   }
-  if (migration_.state() == State::superseded) reapply_fence(source.job());
+  if (migration_.state() == State::superseded) reapply_halt(source.job());
 }
 
 void MigrationEnd::note_success() {

@@ -77,10 +77,10 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
     case Type::grant:
       if (standby != nullptr) grant(*standby, effect.epoch, next);
       break;
-    case Type::fence: {
+    case Type::halt_trainer: {
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
-      if (job != nullptr) context_.processes.fence(*job, newer);
+      if (job != nullptr) context_.processes.halt_trainer(*job, newer);
       report_two_copies(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }

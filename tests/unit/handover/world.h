@@ -33,7 +33,7 @@ enum class Life : std::uint8_t {
   starting,
   alive,
   left,    ///< its job moved, and it ended by itself
-  fenced,  ///< stopped by its agent: it hears and does nothing
+  halted,  ///< stopped by its agent: it hears and does nothing
   dead,
 };
 

@@ -6,6 +6,6 @@ namespace cardswap {
 
 /// Stops the processes of a job of which a copy steps under a higher epoch: those that are there
 /// now. Called again when one attaches or is found later.
-void reapply_fence(const Job& job);
+void reapply_halt(const Job& job);
 
 }  // namespace cardswap
