@@ -90,9 +90,9 @@ StateView Tracker::collect(bool with_gradients) {
     auto* gradients = with_gradients ? entry.state->gradients() : nullptr;
     if (gradients == nullptr) continue;
     const auto first = all.size();
-    as_layout_error(
-        entry.name, [&] { gradients->regions(all); }, Code::refused,
-        "drop it before the boundary, or move the process itself with --arrive criu");
+    as_error(entry.name, Code::refused,
+             "drop it before the boundary, or move the process itself with --arrive criu",
+             [&] { gradients->regions(all); });
     for (auto i = first; i < all.size(); ++i) {
       if (!all[i].device) all[i].device = shared_cpu_device();
       all[i].name = fmt::format("{}/{}", entry.name, all[i].name);

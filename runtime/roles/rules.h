@@ -10,10 +10,10 @@
 /// The trainer's part of a migration as a table, beside the two tables of agent/handover. The
 /// static_asserts below prove what must never happen. `TrainerSide` reads the table.
 ///
-/// One decision is not in the table: when a trainer whose updates are logged parks. A source that
-/// is to stand (is_held()) parks after its last log entry was sent, which SourceRole decides:
-/// between the request to stand and that moment the state stays `freezing`. An event for it would
-/// change nothing for the agent, and would have to be taken in each of the states that are held.
+/// One decision is not in the table: when a trainer that logs updates parks. A source that is to
+/// stand (is_held()) parks only after its last log entry was sent. SourceRole decides that by
+/// is_held(), because it changes no state: the source stays `freezing` until its engine confirms
+/// that the trainer stands.
 ///
 // clang-format off
 /// A source:   training -> preparing -> syncing -> freezing -> frozen -> verified -> retired

@@ -28,7 +28,7 @@ void TrainerRole::enter_standby(const channel::Welcome& welcome) {
 }
 
 void TrainerRole::report_lateness() {
-  if (const auto news = context_.lateness.news()) context_.send(*news);
+  if (const auto report = context_.lateness.changes()) context_.send(*report);
 }
 
 void TrainerRole::describe(channel::Hello& hello) {
