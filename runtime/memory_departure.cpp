@@ -77,7 +77,7 @@ void MemoryDeparture::recall() {
   }
   try {
     connection.send(memory_handoff::Done{});
-  } catch (const Error&) {
+  } catch (...) {
     // The memory is here and whole. The keeper, if it is still there, ends with this process.
   }
 }

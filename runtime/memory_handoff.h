@@ -98,7 +98,7 @@ struct PassedArena {
 /// The arenas as a message describes them. Throws Error{refused} for more pieces or arenas than a
 /// message may have.
 [[nodiscard]] std::vector<Pieces> described(const std::vector<PassedArena>& arenas);
-/// Their files in order; the arenas go on owning them.
+/// The arenas' files in order; the arenas go on owning them.
 [[nodiscard]] std::vector<int> files_of(const std::vector<PassedArena>& arenas);
 /// The arenas that a message describes, with `files`, which they own then. Throws
 /// Error{bad_request} for too few files; closes files that are too many.

@@ -20,10 +20,11 @@ class ReplayableOptimizers {
  public:
   explicit ReplayableOptimizers(std::span<const TrackedEntry> entries) : entries_(entries) {}
 
-  /// For each trainable parameter: the indexes in `regions` of all that its update rewrites. A
+  /// The indexes in `regions` of all that each trainable parameter's update rewrites. A
   /// parameter without such a region is left out.
   [[nodiscard]] std::vector<Shard> shards(std::span<const TrackedRegion> regions) const;
-  /// As ReplayableOptimizer::GradientSink, for the parameters of all optimizers. Any thread.
+  /// Does what ReplayableOptimizer::GradientSink does, for the parameters of all optimizers. Any
+  /// thread.
   using GradientSink = std::function<void(ParameterId parameter, std::uint64_t bytes,
                                           const std::function<CapturedGradient()>& copy)>;
   /// Gives `sink` each gradient as soon as it is computed; an empty sink ends this.

@@ -38,7 +38,7 @@ class Tracker {
   /// The regions, each storage once, named "thing/region", without gradients; with `with_scratch`,
   /// then the memory that is not state but that the running process needs (TrackedState::scratch).
   [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
-  /// On a standby: makes or drops lazily made state to match `wanted`, and returns state_view().
+  /// Makes or drops, on a standby, lazily made state to match `wanted`, and returns state_view().
   /// Throws Error{layout_differs}. The result may still differ from `wanted`.
   [[nodiscard]] StateView adopt(const Layout& wanted);
   /// The optimizers whose updates can be logged and replayed. Valid until something more is

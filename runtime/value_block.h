@@ -18,8 +18,8 @@ inline constexpr std::size_t kValuesBytesMax = 47U << 20;  ///< of all
 /// Saves the values of the tracked things as one block. Throws Error{refused} for a value that is
 /// larger than kValueBytesMax, and, with the thing's name, what the program's own state throws.
 [[nodiscard]] std::vector<std::byte> save_values(std::span<const TrackedEntry> entries);
-/// As save_values(), but without what TrackedGradients::save() returns and without a limit: for a
-/// digest.
+/// Saves them as save_values() does, but without what TrackedGradients::save() returns and without
+/// a limit: for a digest.
 [[nodiscard]] std::vector<std::byte> save_values_without_gradients(
     std::span<const TrackedEntry> entries);
 /// Restores the values from a block. Throws Error{layout_differs, bad_request} if the block is not

@@ -24,7 +24,7 @@ class DepartedRole {
   /// Takes the memory back. False: that failed, Failed{lost} was sent, and the trainer still
   /// stands.
   [[nodiscard]] bool recall();
-  /// In the restored process: takes the memory, and compares it with what the process left with.
+  /// Takes the memory in the restored process, and compares it with what the process left with.
   /// Returns the state that it holds; nullopt: that failed, and Failed was sent.
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
   /// Tells the agent that the job's memory is gone (Failed with `lost`). Changes no state: the

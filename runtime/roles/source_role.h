@@ -35,7 +35,7 @@ class SourceRole final : private SourceProgram {
   /// Closes the update log and returns the engine, which the caller destroys without the mutex.
   /// Null: there is none.
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
-  /// As take_engine(), and forgets the migration.
+  /// Does what take_engine() does, and forgets the migration.
   [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
   /// Destroys the engine and the latest view of the state; the trainer goes on standing. Waits for
   /// the engine's thread.
@@ -99,7 +99,7 @@ class SourceRole final : private SourceProgram {
   void publish(const Boundary& boundary, StateView seen);
   /// Fails a migration whose engine did not begin; does nothing if it is over.
   void give_up(const std::string& migration, const Error& why);
-  /// From the next step on, gives `log` each gradient as soon as the backward pass has made it.
+  /// Gives `log`, from the next step on, each gradient as soon as the backward pass has made it.
   void give_early(const std::shared_ptr<UpdateLog>& log);
   /// Ends give_early() if its log is closed or gone.
   void end_giving_early();

@@ -85,7 +85,7 @@ struct cardswap_callbacks {
   uint64_t flags;  ///< a union of CARDSWAP_LOADS_LAST and CARDSWAP_MOVES_WHOLE; or 0
   /// Puts the regions with cardswap_put_regions(), in an order that is the same on both sides.
   int (*regions)(void* self, cardswap_out* out);
-  /// On a standby: makes or drops state that exists only after a first use. `names` are the region
+  /// Makes or drops, on a standby, state that exists only after a first use. `names` are the region
   /// names of this thing on the source.
   int (*adopt)(void* self, const char* const* names, size_t count);
   /// Puts the state that is not in regions with cardswap_put_bytes(), 32 MiB at most. Equal states
@@ -100,16 +100,16 @@ struct cardswap_callbacks {
   /// Says that `self` gets no further callback. No token is released any more either: forget() ends
   /// them all.
   void (*forget)(void* self);
-  /// Of an optimizer: puts the parameters that it steps with cardswap_put_parameters().
+  /// Puts the parameters that the thing, an optimizer, steps, with cardswap_put_parameters().
   int (*parameters)(void* self, cardswap_out* out);
-  /// Of an optimizer: puts the memory that each parameter's update rewrites, with
+  /// Puts the memory that each parameter's update rewrites, with
   /// cardswap_put_rewritten().
   int (*rewritten)(void* self, cardswap_out* out);
-  /// Of an optimizer: puts the inputs of the step that it is about to take. These are its values
+  /// Puts the inputs of the step that the optimizer is about to take. These are its values
   /// before the step, with cardswap_put_bytes(), and the gradients, with cardswap_put_gradients().
   /// Null: as with replay().
   int (*capture)(void* self, cardswap_out* out);
-  /// Of an optimizer, on a standby: takes the step from whose capture() `bytes` and `gradients`
+  /// Takes, on a standby, the optimizer's step from whose capture() `bytes` and `gradients`
   /// are. Both are valid during the call. Null: steps are not replayed, and the state is sent in
   /// rounds.
   int (*replay)(void* self, const void* bytes, uint64_t size,

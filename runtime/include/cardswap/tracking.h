@@ -73,8 +73,8 @@ class ReplayableOptimizer {
   virtual ~ReplayableOptimizer() = default;
   /// Whether this describes the program's object at `optimizer`.
   [[nodiscard]] virtual bool is(const void* optimizer) const = 0;
-  /// For each parameter, over all groups, the TrackedRegion::storage of all that its update
-  /// rewrites.
+  /// The TrackedRegion::storage of all that each parameter's update rewrites, for the parameters of
+  /// all groups.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
   /// The size of the latest rewritten(). Called at each logged step, so it must be cheap.
   [[nodiscard]] virtual std::size_t parameter_count() { return rewritten().size(); }
@@ -88,7 +88,7 @@ class ReplayableOptimizer {
   /// returns. Any thread.
   using GradientSink = std::function<void(std::uint32_t parameter, std::uint64_t bytes,
                                           const std::function<TrackedGradient()>& copy)>;
-  /// From now on, gives `sink` each gradient that the next step will read, as soon as the gradient
+  /// Gives `sink`, from now on, each gradient that the next step will read, as soon as the gradient
   /// is computed; an empty sink ends this, and must not throw. A gradient may still change until
   /// capture(), which decides what the step reads: if the captured gradient equals the early one,
   /// or is a multiple of it, its bytes are not sent again.
@@ -117,7 +117,7 @@ class TrackedGradients {
   /// Appends the gradients that belong to the state, as TrackedState::regions() does. Throws if one
   /// of them cannot be sent.
   virtual void regions(std::vector<TrackedRegion>& out) = 0;
-  /// On a standby: makes room for the source's gradients. `names` are their regions' names.
+  /// Makes room, on a standby, for the source's gradients. `names` are their regions' names.
   virtual void adopt(const std::vector<std::string>& names) = 0;
   /// Bytes that say which of the gradients exist.
   [[nodiscard]] virtual std::vector<std::byte> save() = 0;
