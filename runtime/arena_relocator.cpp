@@ -72,8 +72,7 @@ bool ArenaRelocator::relocate_some(std::chrono::milliseconds limit) {
 void ArenaRelocator::relocate_all() { relocate(true, std::nullopt); }
 
 bool ArenaRelocator::relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
-  std::optional<Clock::time_point>
-      start;  // of the first copy: finding the storages may take longer
+  std::optional<Clock::time_point> start;  // of the first copy, not of the search before it
   if (!limit) {
     for (auto& slot : slots_) slot->full = false;  // there may be room by now
   }

@@ -63,8 +63,7 @@ class LatenessWatch {
   StepGate& gate_;
   Mutex mutex_;
   Phase phase_ CARDSWAP_GUARDED_BY(mutex_) = Phase::none;
-  std::string migration_
-      CARDSWAP_GUARDED_BY(mutex_);  ///< the one that is or was timed; empty: none
+  std::string migration_ CARDSWAP_GUARDED_BY(mutex_);  ///< the one that was timed last; empty: none
   channel::LateSteps late_ CARDSWAP_GUARDED_BY(mutex_);
   channel::FirstSteps first_steps_ CARDSWAP_GUARDED_BY(mutex_);
   bool stood_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< the job stood in the step under way

@@ -22,8 +22,8 @@ class Inventory {
   explicit Inventory(Tracker& tracker) : tracker_(tracker) {}
 
   /// Notes that `optimizer` is about to take a step that ends at the boundary `step`. True: it was
-  /// not seen before. `describe` is called at boundaries up to that one, while the object must
-  /// exist.
+  /// not seen before. `describe` is called only in obstacles() of that boundary: the object must
+  /// exist until then.
   bool before_step(const void* optimizer, Describe describe, std::uint64_t step);
   /// Checks everything that is tracked or was stepped, at the boundary `step`. Saves every value
   /// twice. An exception of the program becomes an obstacle. At most channel::kObstaclesMax are
@@ -60,8 +60,7 @@ class Inventory {
   Tracker& tracker_;
   std::vector<Stepped> stepped_;
   std::map<std::string, First> first_;  // by the name of the tracked thing
-  std::size_t tracked_first_ =
-      0;  // how many things were tracked at the first boundary; 0: none yet
+  std::size_t tracked_first_ = 0;       // things at the first boundary; 0: not reached yet
 };
 
 }  // namespace cardswap
