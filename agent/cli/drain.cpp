@@ -161,7 +161,7 @@ void Drain::refresh() {
   for (auto& item : items_) {
     if (item.phase != Phase::waiting && item.phase != Phase::stuck) continue;
     if (std::find(live.begin(), live.end(), item.job.name) == live.end()) {
-      over(item, "ended", "it ended by itself");
+      finish_item(item, "ended", "it ended by itself");
     }
   }
 }
@@ -186,7 +186,7 @@ PlacementReason Drain::unanswered() const {
   return {fmt::format("{}", fmt::join(targets_.problems(), "; ")), 0, {}};
 }
 
-void Drain::start_some() {
+void Drain::start_waiting() {
   const auto moving = count(Phase::moving);
   if (moving >= options_.parallel || count(Phase::waiting) == 0) return;
   if (!placement_is_old_ && Clock::now() - placed_at_ < kPlaceAgain) return;
@@ -216,9 +216,10 @@ void Drain::start_some() {
     auto& item = *waiting[unplaced.job];
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
-    over(item, item.row.tries > 0 ? "failed" : "stays",
-         item.row.tries > 0 ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
-                            : "fits nowhere: " + to_string(reasons));
+    finish_item(item, item.row.tries > 0 ? "failed" : "stays",
+                item.row.tries > 0
+                    ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
+                    : "fits nowhere: " + to_string(reasons));
   }
 }
 
@@ -228,7 +229,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     item.hooked = true;
     if (const auto failed = hook(item, "before"); !failed.empty()) {
       item.hooked = false;  // no `after` for what never began
-      over(item, "skipped", "hook before it: " + failed);
+      finish_item(item, "skipped", "hook before it: " + failed);
       return;
     }
   }
@@ -244,7 +245,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
-    if (item.row.tries >= kTriesMax) over(item, "failed", error.failure());
+    if (item.row.tries >= kTriesMax) finish_item(item, "failed", error.failure());
     placement_is_old_ = true;
   }
 }
@@ -253,11 +254,11 @@ void Drain::follow() {
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.migration = ask("/v1/migrations/" + item.row.migration);
-    if (!item.migration.at("result").is_null()) ended(item);
+    if (!item.migration.at("result").is_null()) conclude(item);
   }
 }
 
-void Drain::ended(Item& item) {
+void Drain::conclude(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
   item.row.strategy = printable_at(m, "strategy");
@@ -266,16 +267,16 @@ void Drain::ended(Item& item) {
   item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (printable_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
-    over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
+    finish_item(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(m.at("error"));
   if (printable_at(m, "result") == "cancelled") {
-    over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
+    finish_item(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);
   } else {
-    over(item, "failed", error.failure());
+    finish_item(item, "failed", error.failure());
   }
 }
 
@@ -297,7 +298,7 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
 void Drain::stop(const std::string& why) {
   stopped_ = why;
   for (auto& item : items_) {
-    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + why);
+    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + why);
     if (item.phase != Phase::moving) continue;
     try {
       client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
@@ -326,7 +327,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
   return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
 }
 
-void Drain::over(Item& item, std::string result, std::string note) {
+void Drain::finish_item(Item& item, std::string result, std::string note) {
   item.phase = Phase::over;
   item.row.result = std::move(result);
   item.row.note = std::move(note);
@@ -363,7 +364,7 @@ Exit Drain::run() {
   refresh();
   begin_table();
   while (true) {
-    if (stopped_.empty()) start_some();
+    if (stopped_.empty()) start_waiting();
     const bool busy = count(Phase::moving) > 0;
     if (!busy && !stopped_.empty()) break;
     if (!busy && count(Phase::waiting) == 0 && arriving_ == 0) {
@@ -385,11 +386,11 @@ Exit Drain::run() {
   }
   view_.clear_progress();
   for (auto& item : items_) {
-    if (item.phase == Phase::stuck) over(item, "stays", item.job.immovable_reason);
-    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + stopped_);
+    if (item.phase == Phase::stuck) finish_item(item, "stays", item.job.immovable_reason);
+    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + stopped_);
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    over(item, "under-way", "cardswap status " + item.row.migration);
+    finish_item(item, "under-way", "cardswap status " + item.row.migration);
   }
   return finish();
 }

@@ -101,8 +101,9 @@ class Wish {
     }
     leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
     try {
-      if (!client_.call_unless(context_.interrupts, "POST", "/v1/migrations/" + id_ + "/cancel",
-                               nullptr, kCancelMax)) {
+      if (!client_.call_unless_interrupted(context_.interrupts, "POST",
+                                           "/v1/migrations/" + id_ + "/cancel", nullptr,
+                                           kCancelMax)) {
         leave(migration);
       }
     } catch (const Error& error) {
@@ -150,11 +151,11 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
     if (!is_final_within(migration, left)) return;
     try {
-      auto news =
-          client.call_unless(context.interrupts, "GET",
-                             fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
-                                         json::serialize(migration.at("version")), left.count()),
-                             nullptr, kNewsMax);
+      auto news = client.call_unless_interrupted(
+          context.interrupts, "GET",
+          fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
+                      json::serialize(migration.at("version")), left.count()),
+          nullptr, kNewsMax);
       if (!news) return;
       migration = std::move(*news);
     } catch (const Error&) {
@@ -181,10 +182,11 @@ Exit follow(const Context& context, Client& client, json::object migration) {
     wish.show(migration, progress);
     wish.check(migration);
     try {
-      auto news = client.call_unless(context.interrupts, "GET",
-                                     fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
-                                                 json::serialize(migration.at("version"))),
-                                     nullptr, kNewsMax);
+      auto news =
+          client.call_unless_interrupted(context.interrupts, "GET",
+                                         fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
+                                                     json::serialize(migration.at("version"))),
+                                         nullptr, kNewsMax);
       if (news) migration = std::move(*news);
     } catch (const Error& error) {
       progress.clear();
@@ -222,7 +224,8 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   body["dry_run"] = options.dry_run;
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
-  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", std::move(body));
+  auto begun =
+      client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations", std::move(body));
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
@@ -251,7 +254,8 @@ Exit check(const Context& context, const MigrateOptions& options) {
   spec.to = options.to;
   spec.rehearse = Rehearsal::only;
   auto client = context.client();
-  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", request_body(spec));
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
+                                              request_body(spec));
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()));
