@@ -16,8 +16,8 @@ namespace cardswap {
 
 /// A request whose path matched a route and whose body was parsed.
 struct ApiRequest {
-  std::map<std::string, std::string, std::less<>>
-      path;  ///< values of the pattern's {name} parts, decoded
+  /// The values of the pattern's {name} parts, decoded.
+  std::map<std::string, std::string, std::less<>> path;
   std::map<std::string, std::string, std::less<>> query;  ///< decoded
   boost::json::object body;                               ///< empty when there was none
   Caller caller;                                          ///< may make this call

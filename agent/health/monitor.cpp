@@ -172,10 +172,10 @@ void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   }
   for (const auto& [incident, failure] : failed) {
     if (failure.empty()) {
-      journalled_.cordoned(incident);
+      journalled_.note_cordoned(incident);
     } else {
       spdlog::error("health: cordon {}", failure);
-      journalled_.cordon_failed(incident, failure);
+      journalled_.note_cordon_failed(incident, failure);
     }
   }
 }

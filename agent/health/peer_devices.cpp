@@ -54,7 +54,7 @@ std::string agent_of(const std::string& destination) {
   return parse_address("spare", destination.substr(0, destination.find('/'))).text();
 }
 
-std::string target_of(const std::string& destination) {
+std::string canonical_destination(const std::string& destination) {
   const auto slash = destination.find('/');
   return agent_of(destination) +
          (slash == std::string::npos ? std::string("/") : destination.substr(slash));

@@ -199,8 +199,8 @@ Devices devices_in(const Alert& alert, const std::vector<DeviceName>& devices) {
 
 }  // namespace
 
-const char* to_string(AlertScope whose) {
-  switch (whose) {
+const char* to_string(AlertScope scope) {
+  switch (scope) {
     case AlertScope::ours: return "ours";
     case AlertScope::not_ours: return "not_ours";
     case AlertScope::unclear: return "unclear";

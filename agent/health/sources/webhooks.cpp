@@ -39,12 +39,12 @@ Webhooks::Webhooks(const HealthScope& scope)
 
 std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);
-  ++counters_.alerts.at(static_cast<std::size_t>(target.whose));
-  if (target.whose == AlertScope::not_ours) {
+  ++counters_.alerts.at(static_cast<std::size_t>(target.scope));
+  if (target.scope == AlertScope::not_ours) {
     ++taken.not_ours;
     return {};
   }
-  if (target.whose == AlertScope::unclear) {
+  if (target.scope == AlertScope::unclear) {
     ++taken.unclear;
     return alert.firing ? fmt::format("{}: {}", alert.name, target.why) : std::string();
   }
