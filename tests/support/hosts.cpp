@@ -31,7 +31,7 @@ std::optional<std::string> NetnsPair::missing() {
   return std::nullopt;
 }
 
-NetnsPair::NetnsPair(ProcessFamily family) : prefix_(fmt::format("cs{}n", ::getpid())) {
+NetnsPair::NetnsPair(AddressFamily family) : prefix_(fmt::format("cs{}n", ::getpid())) {
   const auto must = [](const std::vector<std::string>& argv) {
     const auto outcome = run(argv);
     if (outcome.exit_code != 0)
@@ -44,7 +44,7 @@ NetnsPair::NetnsPair(ProcessFamily family) : prefix_(fmt::format("cs{}n", ::getp
   must({"ip", "link", "add", "veth0", "netns", name(0), "type", "veth", "peer", "name", "veth0",
         "netns", name(1)});
   for (int side = 0; side < 2; ++side) {
-    if (family == ProcessFamily::v4) {
+    if (family == AddressFamily::v4) {
       must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
     } else {
       must(
@@ -271,7 +271,7 @@ std::string Host::leftovers() const {
   return found;
 }
 
-// ---- small words
+// ---- helpers
 
 std::string text(const json::object& from, std::string_view key) { return text_at(from, key); }
 double number(const json::object& from, std::string_view key) { return number_at(from, key); }
