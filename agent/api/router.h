@@ -25,7 +25,8 @@ struct ApiRequest {
   /// The value of a field of the body. Throws Error{bad_request} naming the field if it is missing,
   /// of another type, or a string with a NUL.
   [[nodiscard]] std::string text(std::string_view field) const;
-  /// The same, but `otherwise` if the field is missing or null. A number must be from 0 to 1e15.
+  /// Do what text() does, but return `otherwise` if the field is missing or null. A number must be
+  /// from 0 to 1e15.
   [[nodiscard]] std::string text_or(std::string_view field, std::string_view otherwise) const;
   [[nodiscard]] double number_or(std::string_view field, double otherwise) const;
   [[nodiscard]] bool flag_or(std::string_view field, bool otherwise) const;

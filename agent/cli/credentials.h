@@ -6,7 +6,7 @@
 
 namespace cardswap::cli {
 
-/// With what the command proves who it is to agents that it calls over TCP.
+/// The certificate, key and token that the command shows to agents that it calls over TCP.
 struct Credentials {
   tls::Files tls;
   std::string token_file;

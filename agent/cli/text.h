@@ -24,7 +24,8 @@ namespace cardswap::cli {
 /// Which jobs a table shows.
 struct JobsView {
   bool wide = false;
-  /// Also shows jobs that are over and need no attention; otherwise the last line counts them.
+  /// Whether to show jobs that are over and need no attention, too; otherwise the last line counts
+  /// them.
   bool all = false;
   std::int64_t now_ms = 0;  ///< Unix time, for ages
 };

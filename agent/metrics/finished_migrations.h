@@ -19,7 +19,7 @@ class FinishedMigrations {
   struct Times {
     Times();
     Histogram downtime;
-    /// By outcome, because a migration that was given up has made steps late, too.
+    /// The stalls by outcome, because a migration that was given up has made steps late, too.
     std::map<std::string, Histogram> stall;
     std::map<std::string, Histogram> lost;
     Histogram total;

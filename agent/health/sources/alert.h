@@ -38,7 +38,8 @@ struct Webhook {
 /// "1"). Reads other versions as far as it can: unknown fields are skipped, missing ones are empty.
 /// Throws Error{bad_request} only if there is no list of alerts.
 [[nodiscard]] Webhook webhook_from(const boost::json::object& body);
-/// The same without the alerts, and one of the alerts, for callers that read them a few at a time.
+/// Reads the call without its alerts, or one alert, for callers that read the alerts a few at a
+/// time. Throws as webhook_from() does.
 [[nodiscard]] Webhook webhook_head(const boost::json::object& body);
 [[nodiscard]] Alert alert_from(const boost::json::object& alert);
 
