@@ -19,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Above it doubles skip integers, and times and sizes overflow.
+/// Above this, doubles do not hold every integer, and times and sizes overflow.
 constexpr double kNumberMax = 1e15;
 
 unsigned status_of(Code code) {
@@ -74,7 +74,7 @@ ApiAnswer forbidden(const std::string& method, const std::string& target, ApiRol
   return answer;
 }
 
-/// In a text of JSON: a colon that is in no string stands after each key.
+/// Counts the keys in a JSON text: after each of them is a colon outside of strings.
 std::size_t keys_in(std::string_view json) {
   std::size_t keys = 0;
   bool in_string = false;
@@ -89,7 +89,7 @@ std::size_t keys_in(std::string_view json) {
   }
   return keys;
 }
-/// In what became of it, where of a key that stands there twice one is left.
+/// Counts the keys in the parsed value, which has a key once that was there twice.
 std::size_t keys_in(const json::value& value) {
   std::size_t keys = 0;
   if (value.is_array()) {
@@ -101,8 +101,8 @@ std::size_t keys_in(const json::value& value) {
   return keys;
 }
 
-/// The object that a body is. `any_bytes`: of another program, whose alerts are taken as they come:
-/// one that is refused is seen by nobody.
+/// Parses a body as an object. `any_bytes` is for alerts of another program, which are accepted as
+/// they are, because nobody would see a refused one.
 json::object object_in(const std::string& body, bool any_bytes) {
   boost::system::error_code error;
   json::parse_options how;
@@ -246,7 +246,8 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
   co_return answer;
 }
 
-/// `matched` is set as soon as it is known; the caller's frame holds it until the answer is there.
+/// Sets `matched` as soon as the route is known; the caller's frame owns it until the answer is
+/// made.
 boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::string target,
                                                    std::string body, Caller caller,
                                                    std::string& matched) const {

@@ -27,14 +27,15 @@ constexpr seconds kPlaceAgain{3};
 constexpr seconds kHookMax{300};
 constexpr std::size_t kTriesMax = 3;
 
-/// Whether another host may do what this one could not.
+/// Whether the move may succeed with another target.
 bool elsewhere_may_help(Code code) {
   return code == Code::no_memory || code == Code::refused || code == Code::unreachable ||
          code == Code::target_lost || code == Code::layout_differs ||
          code == Code::protocol_mismatch;
 }
 
-/// A name of the agent's answer, which becomes an argument of the hook or a part of another call.
+/// A checked name from the agent's answer: it becomes an argument of the hook or a part of another
+/// call.
 std::string name_at(const json::object& from, std::string_view key,
                     bool (*is_right)(std::string_view), const http::Endpoint& agent) {
   auto name = printable_at(from, key);
@@ -62,7 +63,7 @@ Drain::Drain(const Context& context, DrainOptions options)
   }
 }
 
-/// The drained agent may be restarted meanwhile: it is asked until it was silent for long.
+/// The drained agent may restart meanwhile, so the call is repeated for kAgentSilenceMax.
 json::object Drain::ask(const std::string& path) {
   const auto until = Clock::now() + kAgentSilenceMax;
   while (true) {
@@ -168,7 +169,8 @@ void Drain::refresh() {
 
 // ---- moving
 
-/// What the targets have, less what is promised to migrations that they do not know of yet.
+/// The targets' devices, without the memory that migrations will take of which the targets do not
+/// know yet.
 std::vector<PlacementDevice> Drain::devices() {
   auto result = targets_.devices();
   for (const auto& item : items_) {
@@ -210,7 +212,7 @@ void Drain::start_waiting() {
     start(*waiting[assignment.job], found[assignment.device]);
     if (waiting[assignment.job]->phase == Phase::moving) --free;
   }
-  // Where something still moves, a failure may give memory back.
+  // While something still moves, memory may become free.
   if (count(Phase::moving) > 0 || !placement.assigned.empty()) return;
   for (const auto& unplaced : placement.unplaced) {
     auto& item = *waiting[unplaced.job];
@@ -242,7 +244,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
     item.phase = Phase::moving;
   } catch (const Error& error) {
-    // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
+    // The job has ended or moves already, or the agent is away: the next refresh() shows which.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
     if (item.row.tries >= kTriesMax) finish_item(item, "failed", error.failure());
@@ -289,7 +291,7 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
       item.job.avoid.push_back(device.address());
     }
   }
-  // An agent that does not answer has told no devices just now.
+  // An agent that does not answer is not among devices().
   item.job.avoid.push_back(item.row.to);
   item.row.note = error.failure();
   item.phase = Phase::waiting;
@@ -303,7 +305,7 @@ void Drain::stop(const std::string& why) {
     try {
       client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
     } catch (const Error& error) {
-      // Committed: it goes on to its end, which is waited for.
+      // It is committed and goes on; run() waits for its end.
       view_.clear_progress();
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
@@ -357,7 +359,7 @@ Exit Drain::finish() {
   return view_.end({options_.host, drained_.text(), host_name_}, items_, stopped_);
 }
 
-// ---- the walk
+// ---- the loop
 
 Exit Drain::run() {
   cordon();

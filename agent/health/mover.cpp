@@ -146,7 +146,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
 }
 
 asio::awaitable<void> Mover::carry_out(Move move) {
-  // Whatever ends this, its place in the budget is free again: release_orphaned_slots() looks.
+  // However this task ends, release_orphaned_slots() then frees its place in the budget.
   const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;

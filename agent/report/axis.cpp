@@ -13,7 +13,7 @@ struct Unit {
   const char* name;
 };
 
-/// 1, 2 or 5 times a power of ten.
+/// The distance of marks: 1, 2 or 5 times a power of ten.
 double round_step(double range, int ticks_most) {
   const auto raw = range / std::max(1, ticks_most);
   const auto power = std::pow(10.0, std::floor(std::log10(raw)));

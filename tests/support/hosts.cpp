@@ -53,7 +53,7 @@ NetnsPair::NetnsPair(AddressFamily family) : prefix_(fmt::format("cs{}n", ::getp
     must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
     must({"ip", "-n", name(side), "link", "set", "lo", "up"});
   }
-  // The kernel says so a while later, and UCX passes over an interface that is not running.
+  // The link comes up with a delay, and UCX ignores an interface that is not up.
   if (!within(milliseconds(5000), [&] { return is_up(0) && is_up(1); })) {
     throw std::runtime_error("the veth pair did not come up");
   }
@@ -168,7 +168,7 @@ void Host::launch_agent() {
   if (!options_.address.empty()) {
     const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
     argv.insert(argv.end(), {"--listen", listen});
-    // Hosts in namespaces of their own do not see who calls.
+    // Hosts in network namespaces cannot ask the kernel who calls.
     if (!is_loopback(options_.address)) argv.emplace_back("--insecure-listen");
   }
   const auto says = [&](const char* word) {
@@ -222,7 +222,7 @@ void Host::run_job(const std::string& name, std::vector<std::string> program,
 }
 
 json::object Host::job(const std::string& name) const {
-  // Not by the command: conditions ask this fifty times a second.
+  // Without the command, because conditions ask this fifty times a second.
   const auto answer = ask_over_unix(*this, {.target = "/v1/jobs"});
   if (answer.status != 200) throw std::runtime_error("GET /v1/jobs: " + answer.content);
   json::object found;

@@ -81,7 +81,7 @@ void DecisionEngine::judge(Incident& incident, const Finding& finding,
   const auto before = incident.verdict;
   const bool fresh = incident.count == 0;
   auto verdict = policy_.judge(finding, times);
-  // One source that knows less does not make a known fault smaller.
+  // A source that knows less about a fault does not lower its class.
   if (fresh || urgency(verdict.action_class) >= urgency(before.action_class)) {
     incident.verdict = std::move(verdict);
   }

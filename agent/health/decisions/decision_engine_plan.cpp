@@ -13,7 +13,7 @@ bool moves_jobs(const Incident& incident) {
          (incident.verdict.action == Action::migrate || incident.verdict.action == Action::drain);
 }
 
-/// What is broken, or may be lost any moment, does not wait for a cool-down.
+/// A device that is broken, or may fail at any moment, does not wait for a cool-down.
 bool cannot_wait(const Incident& incident) {
   return incident.verdict.stays || urgency(incident.verdict.action_class) > 2;
 }

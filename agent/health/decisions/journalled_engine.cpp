@@ -50,7 +50,7 @@ void JournalledEngine::report(Finding finding, const std::string& called) {
   } else if (auto device = device_called(engine_.devices(), called)) {
     finding.device = std::move(*device);
   } else {
-    // A device of this machine that this agent does not manage: said, never acted on.
+    // A device of this machine that this agent does not manage is reported and never acted on.
     if (unknown_devices_.size() < kUnknownDevicesMax &&
         unknown_devices_.insert(called + finding.code).second) {
       emit_event({.kind = "not_ours",

@@ -85,7 +85,8 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
       report(fault);
       continue;
     }
-    // The boot's own line is still to come, perhaps: the latest are the likeliest to be of it.
+    // The line that begins this boot may still come: the latest faults are the most likely to be of
+    // it.
     if (held_.size() >= kHeldMax) {
       held_.erase(held_.begin());
       if (logged_kinds_.insert("held").second) {
@@ -110,7 +111,7 @@ void KernelLogSource::report(const DriverFault& fault) {
   if (fault.pci.empty()) finding.severity = Severity::warning;
   journalled_.report(finding, called);
   if (!fault.recovery) return;
-  // The latest action replaces whatever was asked for before.
+  // The latest recovery action replaces the earlier one.
   const auto wanted = recovery_code(*fault.recovery);
   finding.lasting = true;
   finding.who = "xid:154";

@@ -43,7 +43,7 @@ void NvmlDevices::know(int index, const std::string& uuid, const std::string& pc
     journalled_.learn(name, uuid, pci);
     return;
   }
-  // What the policy leaves out of a device that it names.
+  // The policy names the device without its PCI address.
   if (told->pci.empty() && !pci.empty() && device_called({*told}, uuid)) {
     journalled_.learn(name, told->uuid, pci);
   }

@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kTurn{1};
 
 }  // namespace
 
-/// Of one call; the next one has to wait for its end.
+/// The turn of one call: the next call waits for its end.
 class Webhooks::Turn {
  public:
   explicit Turn(Webhooks& of) : of_(of) { of_.is_taking_ = true; }
