@@ -329,7 +329,7 @@ asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot
   if (protocol != request.end() && protocol->value() != http::kPeerProtocol) {
     co_return protocol_mismatch(std::string(protocol->value()));
   }
-  const auto room = slot.begins_call(by(call.caller, of_agent));
+  const auto room = slot.begin_call(by(call.caller, of_agent));
   if (room != Connections::Room::given) co_return too_busy(room, call.caller);
   if (!of_agent && is_crowded()) co_await handover_gate_.wait(kCallWaitMax);
   auto answer = co_await router_.handle(std::string(call.method()), std::string(call.target()),
@@ -344,7 +344,7 @@ asio::awaitable<void> ApiServer::serve(Stream& stream, Connections::Slot& slot, 
   while (true) {
     Call call;
     call.caller = proof.caller;
-    slot.waits();
+    slot.start_waiting();
     co_await read(stream, buffer, call, proof);
     const auto& http = bhttp::make_error_code(bhttp::error::bad_version).category();
     if (call.error && call.error.category() != http) co_return;  // the connection, not the request

@@ -52,10 +52,10 @@ class Connections {
     Slot& operator=(const Slot&) = delete;
     /// Ends the call, if there is one. The connection may be dropped from here on: it is the
     /// client's turn.
-    void waits();
-    /// Begins a call: the connection is not dropped until waits(). If the result is not `given`,
-    /// the caller has to be refused. Calls between agents are never `full`.
-    [[nodiscard]] Room begins_call(const CallerQuota& by);
+    void start_waiting();
+    /// Begins a call: the connection is not dropped until start_waiting(). If the result is not
+    /// `given`, the caller has to be refused. Calls between agents are never `full`.
+    [[nodiscard]] Room begin_call(const CallerQuota& by);
 
    private:
     Connections& all_;

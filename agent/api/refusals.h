@@ -22,7 +22,7 @@ namespace cardswap {
 /// says why (PeerCertificate::fault()); empty: the certificate is valid, and there is no answer.
 [[nodiscard]] std::optional<ApiAnswer> ended_meanwhile(const std::string& name,
                                                        const std::string& fault);
-/// The answer, with status 503, to a call that Slot::begins_call() did not accept.
+/// The answer, with status 503, to a call that Slot::begin_call() did not accept.
 [[nodiscard]] ApiAnswer too_busy(Connections::Room room, const Caller& caller);
 /// The answer to bytes that are not HTTP; `why` is the parser's text.
 [[nodiscard]] ApiAnswer no_request(const std::string& why);

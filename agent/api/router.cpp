@@ -183,9 +183,9 @@ ApiAnswer answer_of(const Error& error) {
 }
 
 void Router::on(std::string method, std::string_view pattern, ApiHandler handler,
-                CallLimits takes) {
+                CallLimits limits) {
   routes_.push_back({std::move(method), std::string(pattern), parts_of(pattern), std::move(handler),
-                     std::move(takes)});
+                     std::move(limits)});
 }
 
 Router::Asked Router::asked_by(std::string_view method, std::string_view target) const {
@@ -210,20 +210,20 @@ Router::Asked Router::asked_by(std::string_view method, std::string_view target)
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
   const auto* route = asked_by(method, target).route;
-  return route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
+  return route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
 }
 
 ApiAnswer Router::too_large(std::string_view method, std::string_view target,
                             const Caller& caller) const {
   const auto* route = asked_by(method, target).route;
-  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
+  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
                     "send less at once; docs/api.md");
   auto answer = answer_of(error);
   if (most > CallLimits::kBodyBytes) answer.status = 503;
-  if (route != nullptr && route->takes.refused &&
+  if (route != nullptr && route->limits.on_refused &&
       caller.may(role_for(route->method, route->pattern))) {
-    route->takes.refused(error);
+    route->limits.on_refused(error);
   }
   if (on_answer_) on_answer_(route == nullptr ? "unknown" : route->pattern, answer.status, 0);
   return answer;
@@ -266,13 +266,13 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
     matched = route.pattern;
     const auto needed = role_for(route.method, route.pattern);
     if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
-    refused = route.takes.refused;
+    refused = route.limits.on_refused;
     const bool may_see_uids = caller.may_see_uids();
     ApiRequest request;
     request.query = std::move(asked.query);
     request.path = std::move(asked.path);
     request.caller = std::move(caller);
-    if (!body.empty()) request.body = object_in(body, route.takes.any_bytes);
+    if (!body.empty()) request.body = object_in(body, route.limits.any_bytes);
     auto answer = co_await route.handler(std::move(request));
     if (!may_see_uids) hide_uids(answer.body);
     co_return answer;

@@ -58,7 +58,7 @@ struct CallLimits {
   bool any_bytes =
       false;  ///< strings may be no UTF-8 and keys may be twice: the handler makes them harmless
   /// Called with each call that fails once its caller is allowed to make it, before the answer.
-  std::function<void(const Error&)> refused = {};
+  std::function<void(const Error&)> on_refused = {};
 };
 
 /// Finds the handler of a method and path, and checks that the caller may call it. One thread.
@@ -72,10 +72,10 @@ class Router {
 
   /// Adds a call; `pattern` is like "/v1/jobs/{name}/stop". Of two that match, the first one
   /// counts.
-  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits takes = {});
+  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits limits = {});
   /// The most bytes that the body of this request may have; the default if no call matches.
   [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
-  /// The answer to a request whose body is larger. Tells OnAnswer and CallLimits::refused.
+  /// The answer to a request whose body is larger. Tells OnAnswer and CallLimits::on_refused.
   [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
                                     const Caller& caller) const;
   /// Calls the handler. What it throws becomes an error answer: an Error its own, a cancelled
@@ -104,7 +104,7 @@ class Router {
     std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
-    CallLimits takes;
+    CallLimits limits;
   };
   /// What the method and target of a request match.
   struct Asked {

@@ -44,10 +44,10 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
 }  // namespace
 
 void add_health_calls(Router& router, Monitor& monitor) {
-  CallLimits takes;
-  takes.body_bytes = kWebhookBytesMax;
-  takes.any_bytes = true;
-  takes.refused = [&monitor](const Error& error) { monitor.webhooks().refused(error); };
+  CallLimits limits;
+  limits.body_bytes = kWebhookBytesMax;
+  limits.any_bytes = true;
+  limits.on_refused = [&monitor](const Error& error) { monitor.webhooks().note_refused(error); };
   router.on(
       "POST", "/v1/alerts",
       [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
@@ -59,7 +59,7 @@ void add_health_calls(Router& router, Monitor& monitor) {
                                               {"unclear", taken.unclear},
                                               {"unreadable", taken.unreadable}}};
       },
-      takes);
+      limits);
   router.on("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, monitor.status()};
   });

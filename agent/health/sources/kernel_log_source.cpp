@@ -55,13 +55,13 @@ void KernelLogSource::start() {
   callbacks.caught_up = [this] {
     for (const auto& fault : std::exchange(held_, {})) report(fault);
   };
-  callbacks.lost = [this](std::string what) { lost(what); };
+  callbacks.lost = [this](std::string what) { note_gap(what); };
   const auto from = cursor_from(journalled_.log().cursor(config_.kernel_log.string()));
   tasks_.spawn("follow the kernel log",
                follow_log(io_, config_.kernel_log, from, std::move(callbacks)));
 }
 
-void KernelLogSource::lost(const std::string& what) {
+void KernelLogSource::note_gap(const std::string& what) {
   ++counters_.kernel_gaps;
   journalled_.emit_event({.kind = "kernel_log_gap", .text = excerpt(what)});
 }
@@ -90,7 +90,7 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
     if (held_.size() >= kHeldMax) {
       held_.erase(held_.begin());
       if (logged_kinds_.insert("held").second) {
-        lost(
+        note_gap(
             fmt::format("more than {} faults before it is known of which boot they are: the "
                         "first ones are not acted on",
                         kHeldMax));

@@ -29,7 +29,7 @@ class KernelLogSource {
   void take(std::string_view line, const KernelReader::Since& since);
   void take_faults(const KernelNews& news, const KernelReader::Since& since);
   void report(const DriverFault& fault);
-  void lost(const std::string& what);
+  void note_gap(const std::string& what);
 
   asio::io_context& io_;
   TaskGroup& tasks_;

@@ -21,7 +21,7 @@ class NvmlDevices {
 
  private:
   /// Takes a device that the process lists.
-  void know(int index, const std::string& uuid, const std::string& pci);
+  void note_device(int index, const std::string& uuid, const std::string& pci);
 
   asio::io_context& io_;
   TaskGroup& tasks_;

@@ -112,7 +112,7 @@ void Webhooks::note_receipt(const Webhook& webhook, const Result& taken, std::si
        .of_alerts = true});
 }
 
-void Webhooks::refused(const Error& error) {
+void Webhooks::note_refused(const Error& error) {
   ++counters_.webhooks_refused;
   journalled_.emit_event(
       {.kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});

@@ -31,7 +31,7 @@ class Webhooks {
   /// repeat the call.
   asio::awaitable<Result> take(boost::json::object body);
   /// Counts a call that failed, and makes an event of it.
-  void refused(const Error& error);
+  void note_refused(const Error& error);
 
  private:
   class Turn;
