@@ -34,8 +34,8 @@ class Connections {
   struct CallerQuota {
     std::string caller = {};  ///< the same name for all its calls; empty: no limit of its own
     bool is_agent = false;    ///< the caller is another host's agent
-    bool among_agents =
-        false;              ///< a call by which agents hand jobs over: `calls` does not limit it
+    /// Whether it is a call by which agents hand jobs over: `Limits::calls` does not hold for it.
+    bool among_agents = false;
     bool has_room = false;  ///< a probe or the agent's owner: it may use the `kept` places, too
   };
   /// Whether a call was accepted; if not, whether the listener or this caller has used up its

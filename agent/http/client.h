@@ -30,7 +30,7 @@ struct Endpoint {
   [[nodiscard]] static Endpoint tcp(Address agent) {
     return tcp(std::move(agent.host), agent.port);
   }
-  /// "gpu-b:7070", "[::1]:7070" or the socket's path: for people and for the Host header.
+  /// "gpu-b:7070", "[::1]:7070" or the socket's path, for texts and logs.
   [[nodiscard]] std::string text() const;
 };
 
@@ -40,9 +40,9 @@ struct Request {
   std::string target;                 ///< "/v1/jobs?x=1", already percent-encoded
   boost::json::value body = nullptr;  ///< null: no body
   std::vector<std::pair<std::string, std::string>> headers;
-  /// The common name of the only agent that may get this request; empty: any agent. Checked only by
-  /// exchange() and call() below and inside TLS: neither a plain connection nor a ConnectionPool
-  /// checks it.
+  /// The common name of the only agent that may get this request; empty: any agent. Checked when a
+  /// connection is opened inside TLS, so not over plain TCP, over a unix socket, or on a connection
+  /// that a ConnectionPool has kept.
   std::string only_of;
   /// Covers resolving, connecting, sending and the whole answer, also the time that a long poll
   /// waits.

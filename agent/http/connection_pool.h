@@ -13,9 +13,9 @@ namespace cardswap::http {
 /// 5 s. One thread; the pool outlives its calls.
 class ConnectionPool {
  public:
-  /// Makes a call over TCP, and throws, as http::call() does; `only_of` is not checked. If a kept
-  /// connection turns out to be gone, the request is sent again over a new one: only for requests
-  /// that may be done twice.
+  /// Makes a call over TCP, and throws, as http::call() does; on a kept connection `only_of` is not
+  /// checked. If a kept connection turns out to be gone, the request is sent again over a new one:
+  /// only for requests that may be done twice.
   [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
  private:
