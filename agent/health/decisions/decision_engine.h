@@ -29,8 +29,8 @@ struct Move {
   std::string device;  ///< the device that it runs on
   std::string code;
   std::string reason;  ///< for people
-  bool is_urgent =
-      false;  ///< the source may hang: the migration gets Policy::deadline as its timeout
+  /// Whether the source may hang: the migration then gets Policy::deadline as its timeout.
+  bool is_urgent = false;
   bool leave_host = false;  ///< only targets on other hosts
   bool dry_run = false;     ///< observe mode: a target is looked for and reported, and no job moves
 };

@@ -53,7 +53,7 @@ struct Incident {
   std::set<std::string> logged;               ///< keys of the events that were emitted once
 };
 
-/// Whether every job has to leave the host because of it.
+/// Whether its cordons and moves are for the whole host, not for one device.
 [[nodiscard]] inline bool wants_drain(const Incident& incident) {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }

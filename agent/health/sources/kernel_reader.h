@@ -30,8 +30,8 @@ struct KernelNews {
   std::string why;     ///< for every fate but nothing, fault and well: why the line is not acted on
   std::string sample;  ///< the line, made safe by excerpt()
   bool timed = false;  ///< the line says its time or its boot
-  bool begins_boot =
-      false;  ///< the present boot begins here: earlier lines without a time are older
+  /// Whether the present boot begins here: earlier lines without a time are of a former boot.
+  bool begins_boot = false;
 };
 
 /// Turns the lines of one kernel log into faults. Uses no file and no clock; remembers what a line
