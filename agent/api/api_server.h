@@ -73,9 +73,8 @@ class ApiServer {
   asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>
   asio::awaitable<void> serve(Stream& stream, Connections::Slot& slot, Proof proof);
-  /// The next request, into `call`; of nobody's only the header.
-  template <class Stream, class Buffer>
   /// Reads the next request into `call`; only the header if the caller is not known.
+  template <class Stream, class Buffer>
   asio::awaitable<void> read(Stream& stream, Buffer& buffer, Call& call, Proof& proof);
   /// Decides from the header who the caller is, and whether the request is refused.
   void admit(Call& call, Proof& proof) const;

@@ -55,8 +55,8 @@ struct CallLimits {
   /// The most bytes of a body. A larger body is answered with 503 if this limit is above the
   /// default, so that the sender repeats the call; else with 400.
   std::size_t body_bytes = kBodyBytes;
-  bool any_bytes =
-      false;  ///< strings may be no UTF-8 and keys may be twice: the handler makes them harmless
+  /// Strings may be no UTF-8 and keys may be twice: the handler makes them harmless.
+  bool any_bytes = false;
   /// Called with each call that fails once its caller is allowed to make it, before the answer.
   std::function<void(const Error&)> on_refused = {};
 };
@@ -108,9 +108,9 @@ class Router {
   };
   /// What the method and target of a request match.
   struct Asked {
-    const Route* route =
-        nullptr;           ///< null: no call has that method and path; valid until the next on()
-    bool is_path = false;  ///< the target is a path
+    /// Null: no call has that method and path; valid until the next on().
+    const Route* route = nullptr;
+    bool is_path = false;        ///< the target is a path
     bool is_known_path = false;  ///< a call with this or another method has the path
     std::map<std::string, std::string, std::less<>> path;  ///< values of the pattern's {name} parts
     std::map<std::string, std::string, std::less<>> query;
@@ -121,12 +121,10 @@ class Router {
   std::vector<Route> routes_;
 };
 
-/// Adds calls that work on the same `parts`; each keeps a copy. `call(parts, request)` is
-/// awaitable.
-template <class Parts>
 /// Returns a function that adds calls which work on the same `parts`: add(method, pattern, call),
 /// where `call(parts, request)` is awaitable. Each call keeps a copy of `parts`; `router` outlives
 /// the function.
+template <class Parts>
 [[nodiscard]] auto calls_on(Router& router, Parts parts) {
   return [&router, parts](const char* method, const char* pattern, auto call) {
     router.on(method, pattern,

@@ -8,8 +8,8 @@ namespace cardswap::cli {
 /// A column of a table that is fitted to a terminal.
 struct Column {
   std::string title;
-  int rank =
-      0;  ///< the highest rank is left out first when the terminal is too narrow; 0: it stays
+  /// The highest rank is left out first when the terminal is too narrow; 0: it stays.
+  int rank = 0;
   bool numbers = false;  ///< aligned to the right and never cut
 };
 using Rows = std::vector<std::vector<std::string>>;

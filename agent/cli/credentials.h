@@ -10,8 +10,8 @@ namespace cardswap::cli {
 struct Credentials {
   tls::Files tls;
   std::string token_file;
-  bool token_was_chosen =
-      false;  ///< the user gave --token-file: the token is sent over the unix socket, too
+  /// The user gave --token-file: the token is sent over the unix socket, too.
+  bool token_was_chosen = false;
 
   /// Fills in what the options did not give: ca.crt, tls.crt, tls.key and token from the folder
   /// $CARDSWAP_TLS_DIR, or else from $XDG_CONFIG_HOME/cardswap or ~/.config/cardswap, as far as

@@ -17,12 +17,12 @@ namespace cardswap::cli {
 
 /// The options of `cardswap drain`.
 struct DrainOptions {
-  std::string host;
-  std::vector<std::string> to;
-  std::size_t parallel = 2;
+  std::string host;             ///< HOST[:PORT] of the agent to drain
+  std::vector<std::string> to;  ///< HOST[:PORT] of targets; empty: the agent's peers
+  std::size_t parallel = 2;     ///< migrations at a time
   std::string deadline = "none";
   std::string policy = "migrate";
-  std::string hook;
+  std::string hook;  ///< a program that is run before and after each job; empty: none
   std::string reason = "drain";
   bool dry_run = false;
   MigrationOptions how;
@@ -55,7 +55,8 @@ class Drain {
   void cordon();
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
-  /// Takes up a migration that is under way; false if the agent has no such one or it has ended.
+  /// Takes up a migration that is under way; false: the agent has no such migration, or it has
+  /// ended.
   bool resume(Item& item, const std::string& migration);
   void start_waiting();
   void start(Item& item, const PlacementDevice& device);
