@@ -57,7 +57,7 @@ struct Config {
   [[nodiscard]] Address listen_address() const { return {listen_host, listen_port}; }
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
   /// Where memory changes hands on this host (criu/handoff_dir.h).
-  [[nodiscard]] std::filesystem::path handover_dir() const { return data_dir / "handover"; }
+  [[nodiscard]] std::filesystem::path handoff_dir() const { return data_dir / "handover"; }
   [[nodiscard]] std::filesystem::path job_dir(const std::string& name) const {
     return data_dir / "jobs" / name;
   }

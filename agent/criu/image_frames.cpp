@@ -110,7 +110,7 @@ asio::awaitable<void> ImageFrames::send_receipt() {
   co_await write_all(socket_, word, kStallMax);
 }
 
-asio::awaitable<void> ImageFrames::wait_for_nod() {
+asio::awaitable<void> ImageFrames::wait_for_receipt() {
   std::array<std::byte, 1> word{};
   co_await read_all(socket_, word, kStallMax);
   if (word[0] != kNod) throw Error(Code::bad_request, "the target's answer is none");

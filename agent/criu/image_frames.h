@@ -32,7 +32,7 @@ class ImageFrames {
   boost::asio::awaitable<std::span<const std::byte>> receive();
   /// Sends one byte that is not part of a frame: "I have it".
   boost::asio::awaitable<void> send_receipt();
-  boost::asio::awaitable<void> wait_for_nod();
+  boost::asio::awaitable<void> wait_for_receipt();
 
  private:
   boost::asio::ip::tcp::socket& socket_;

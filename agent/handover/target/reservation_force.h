@@ -12,7 +12,7 @@ namespace cardswap {
 /// asked once more before the job is taken here. Throws Error{conflict} where it is too late, and,
 /// unless overruled, where the source says otherwise. `context` outlives it.
 [[nodiscard]] asio::awaitable<void> force_reservation(Pin<ReservationTask> task,
-                                                      OperatorDecision order,
+                                                      OperatorDecision decision,
                                                       const HandoverContext& context);
 
 }  // namespace cardswap

@@ -84,7 +84,7 @@ class Reservations {
   /// ReservationTask::drop().
   asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
   /// The operator's word: force_reservation().
-  asio::awaitable<void> force(std::string migration, OperatorDecision order);
+  asio::awaitable<void> force(std::string migration, OperatorDecision decision);
   /// Cancels for an operator of this host, by ReservationTask::cancel(). The source gives the
   /// migration up.
   asio::awaitable<void> cancel(std::string migration, std::string by);
