@@ -20,8 +20,8 @@ template <class Side>
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Writes `next` to the journal. Returns the error if the disk refuses; the executor logs it
-  /// itself, except where `required`.
+  /// Writes `next` to the journal. Returns the error if the disk refuses. Where it is not
+  /// `required`, the executor logs it; where it is, Driver::apply() returns it.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
   /// Does any effect except `journal` and `send`. `next` is the side after the event. A failure is
   /// logged by the executor and does not stop later effects.

@@ -22,12 +22,12 @@ class CriuDeparture {
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
   /// Starts the keeper of the process's memory and connects to the target, while the job still
-  /// runs, so that this is no downtime. Throws Error{refused, io, link_lost, ...}.
+  /// runs, so that this is no downtime. Throws Error; end() then cleans up.
   asio::awaitable<void> prepare();
   /// Has the memory handed to the keeper, dumps the process and sends its image. When this has
   /// returned and the target reports `verified`, the process is at the target and waits there for
-  /// the grant. Throws Error{source_lost, timed_out, ...}, and what RunningMigration::check()
-  /// throws.
+  /// the grant. Throws Error, such as what RunningMigration::check() throws; continue_source() and
+  /// end() then bring the job back.
   asio::awaitable<void> depart();
   /// The time by which the target must have reported `verified`.
   [[nodiscard]] RunningMigration::Deadline restored_until() const;

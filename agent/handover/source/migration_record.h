@@ -23,8 +23,8 @@ struct MigrationNotes {
   std::optional<Error> error;
   bool job_ended = false;  ///< a process of the job was gone when the migration was given up
   std::int64_t ended_at_ms = 0;
-  /// The latest state that the target reported while a notice is pending. Not on disk: a restarted
-  /// agent asks again.
+  /// The latest state that the target reported while a notice is pending. Not read back: a
+  /// restarted agent asks again.
   std::optional<handover::TargetState> copy;
 };
 
