@@ -147,8 +147,6 @@ inline const std::string& Instance::name() const { return job_->name(); }
 /// what belongs together is on disk together.
 [[nodiscard]] boost::json::object to_journal(const Job& job);
 
-/// Whether a job may have this name: safe as a file's name.
-[[nodiscard]] bool is_job_name(std::string_view name);
 /// Reads and checks a request to start a job. Throws Error{bad_request}.
 [[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
 /// The device that such a request names, or the first CPU. Throws Error{bad_request}.

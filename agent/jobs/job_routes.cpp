@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/validate.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
@@ -42,7 +43,7 @@ Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
   for (const auto& job : jobs.all()) {
     if (job.name() == name && job.standby) return {job.first().record().log_path, false};
   }
-  if (is_job_name(name)) {
+  if (validate::is_job_name(name)) {
     if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
   }
   throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),

@@ -88,8 +88,6 @@ json::array to_array(const std::vector<pid_t>& numbers) {
 
 }  // namespace
 
-bool is_job_name(std::string_view name) { return validate::is_job_name(name); }
-
 json::object to_json(const Instance& instance) {
   const auto& job = instance.job();
   const auto known = [](auto number) {
@@ -132,7 +130,7 @@ json::object to_json(const Instance& instance) {
 JobSpec job_spec_from(const json::object& body) {
   JobSpec spec;
   spec.name = given_text(body, "name");
-  if (!is_job_name(spec.name)) {
+  if (!validate::is_job_name(spec.name)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
                 "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
   }

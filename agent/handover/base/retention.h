@@ -26,9 +26,9 @@ struct Retention {
 [[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
                                                  std::int64_t now_ms,
                                                  const Retention& retention = {});
-/// The same, with at most `of_maker` records of one maker: many requests of one agent do not push
-/// out the records of others. `makers` has the maker's name at the same index, or an empty name:
-/// such records have no limit of this kind. Pure.
+/// Which records are forgotten now, if at most `of_maker` records of one maker stay: many requests
+/// of one agent do not push out the records of others. `makers` has the maker's name at the same
+/// index, or an empty name: such records have no limit of this kind. Pure.
 [[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
                                                  std::span<const std::string_view> makers,
                                                  std::int64_t now_ms,

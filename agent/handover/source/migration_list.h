@@ -29,7 +29,7 @@ struct MigrationTraits {
     const auto& record = m.record();
     return record.ended_at_ms != 0 ? record.ended_at_ms : record.started_at_ms;
   }
-  /// Empty: all migrations are this host's own.
+  /// The maker's name is empty: all migrations are this host's own.
   static std::string_view maker_of(const Migration&) { return {}; }
 };
 

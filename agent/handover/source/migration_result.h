@@ -14,7 +14,7 @@ enum class MigrationResult : std::uint8_t {
 };
 constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::checked; }
 
-/// Its name, such as "cancelled", in JSON, journal and metrics.
+/// Names a result, such as "cancelled", in JSON, journal and metrics.
 [[nodiscard]] constexpr std::string_view to_string(MigrationResult result) {
   using enum MigrationResult;
   switch (result) {

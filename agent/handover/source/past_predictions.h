@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// From where to where a job moves, and how. On the same route a prediction misses the same things
-/// each time, such as a slow disk under the journal or a standby's cold caches.
+/// A way by which jobs move: two hosts and a strategy. On the same route a prediction misses the
+/// same things each time, such as a slow disk under the journal or a standby's cold caches.
 struct Route {
   std::string from;      ///< the source's host
   std::string to;        ///< the target's host
@@ -51,7 +51,7 @@ class PastPredictions {
   [[nodiscard]] static PastPredictions from_json(const boost::json::value& json);
 
  private:
-  /// For each move the measured value divided by the predicted one; the latest comes last.
+  /// Ratios of a route's moves: the measured value divided by the predicted one, the latest last.
   struct Past {
     Route route;
     std::vector<double> stall;

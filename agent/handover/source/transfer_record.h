@@ -28,9 +28,9 @@ struct ProcessMove {
 /// each.
 enum class CriuPhase : std::uint8_t { departing, dumping, shipping, restoring };
 constexpr CriuPhase last_of(CriuPhase) { return CriuPhase::restoring; }
-/// Its name, such as "dumping".
+/// Names a phase, such as "dumping".
 [[nodiscard]] std::string_view to_string(CriuPhase phase);
-/// The same phase in the statistics that the API shows.
+/// Translates a phase for the statistics that the API shows.
 [[nodiscard]] MigrationPhase phase_of(CriuPhase phase);
 
 /// The journal's record of one rank's move: what moves, its progress, and how long it took.

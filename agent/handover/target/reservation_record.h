@@ -17,7 +17,7 @@ namespace cardswap {
 /// The state of the source's copy, whose epoch is lower than the one here, as its agent reports it.
 enum class LowerCopy : std::uint8_t { steps, frozen };
 constexpr LowerCopy last_of(LowerCopy) { return LowerCopy::frozen; }
-/// Its name: "steps", "frozen".
+/// Names a state: "steps", "frozen".
 [[nodiscard]] constexpr std::string_view to_string(LowerCopy copy) {
   return copy == LowerCopy::steps ? "steps" : "frozen";
 }
