@@ -34,7 +34,7 @@ constexpr std::size_t kReportBytesMax = 64U << 10;
 constexpr int kReportFd = 3;
 constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
-constexpr int kLeashFd = 6;
+constexpr int kRestoreLifelineFd = 6;
 constexpr int kDumpLifelineFd = 5;
 
 /// Reads the report to its end, or to the word on how it went.
@@ -156,7 +156,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
                                      "--socket-fd",
                                      std::to_string(kSocketFd),
                                      "--lifeline",
-                                     std::to_string(kLeashFd)};
+                                     std::to_string(kRestoreLifelineFd)};
   for (const auto& path : order.dumped_logs) {
     arguments.insert(arguments.end(), {"--dumped-log", path});
   }
