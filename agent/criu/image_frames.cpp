@@ -26,7 +26,7 @@ void put_size(std::span<std::byte> at, std::uint32_t size) {
   for (unsigned i = 0; i < kHeaderBytes; ++i) at[i] = static_cast<std::byte>(size >> (8 * i));
 }
 
-/// Ends what waits for a socket.
+/// Closes a socket, which ends waits for it.
 std::function<void()> closing(asio::ip::tcp::socket& socket) {
   return [&socket] {
     boost::system::error_code ignored;

@@ -36,8 +36,8 @@ struct Log {
   bool ended = false;
 };
 
-/// The job's; where there is none of that name, that of a standby: one on its way in, else the last
-/// one that came to nothing.
+/// The log of the job of that name. Where there is no such job, the log of a standby that arrives,
+/// or else of the latest one that failed.
 Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
   if (const auto* job = jobs.find(name)) return {job->first().record().log_path, !job->is_live()};
   for (const auto& job : jobs.all()) {
@@ -72,7 +72,7 @@ struct Parts {
   const Config& config;
 };
 
-/// For use before anything is waited for.
+/// The reference is valid until the next wait.
 Job& job_at(const Parts& parts, const ApiRequest& request) {
   const auto& name = request.path.at("name");
   if (auto* job = parts.jobs.table().find(name)) return *job;

@@ -29,7 +29,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
       const auto said = (co_await task->source().ask()).message.decision;
       if (said == handover::Decision::aborted) says = "aborted";
       if (said == handover::Decision::pending) says = "pending";
-    } catch (...) {  // its agent does not answer: that is what the word is for
+    } catch (...) {  // its agent does not answer: the operator decides for that case
       if (context.tasks.is_stopping()) throw;
       knows_nothing = error_of(std::current_exception()).code() == Code::not_found;
     }
