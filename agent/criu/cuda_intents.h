@@ -30,7 +30,8 @@ struct CudaIntent {
 /// restarted agent can undo it. `journal` must outlive it. One thread.
 class CudaIntents {
  public:
-  /// Reads the intents that a former agent left. Throws Error{io, corrupt}.
+  /// Reads the intents that a former agent left; a record that cannot be read is set aside. Throws
+  /// Error{io, corrupt} where the journal as a whole cannot be read.
   explicit CudaIntents(Journal& journal);
 
   /// Records an intent, in place of a former one of the same process. Throws Error{io}; then

@@ -31,7 +31,7 @@ class Cordons {
   explicit Cordons(Journal& journal);
 
   /// Sets a cordon. One with the same device and reason changes nothing; another reason replaces
-  /// the former cordon. Throws Error{io} if the disk refuses; then nothing has changed.
+  /// the former cordon. Throws Error{io, corrupt} if the disk refuses; then nothing has changed.
   void set(Cordon cordon);
   /// Removes a cordon and returns whether there was one. `device` empty: the host's. Throws
   /// Error{io} if the disk refuses; then nothing has changed.

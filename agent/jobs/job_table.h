@@ -32,7 +32,8 @@ class JobTable {
   /// Both references must outlive it.
   JobTable(const Config& config, Journal& journal);
 
-  /// Adds the journal's jobs. Throws Error{io, corrupt}.
+  /// Adds the journal's jobs; call it once. A record that cannot be read is set aside
+  /// (Journal::each()). Throws Error{io, corrupt} where the journal as a whole cannot be read.
   void load();
   /// Adds a job with one instance, which has no process yet; in memory only, until save().
   Instance& add(const JobSpec& spec, const std::string& device);
@@ -45,10 +46,10 @@ class JobTable {
   /// Removes an instance, in memory only. True: it was the last one of its job, which is removed
   /// too: call remove_record(). False: call save().
   bool remove(Instance& instance);
-  /// Removes a job's record from the journal. Throws Error{io}.
+  /// Removes a job's record from the journal. Throws Error{io, corrupt}.
   void remove_record(const std::string& job_id);
   /// Removes the ended jobs of that name from memory and journal, with their logs, and the folder
-  /// if it is empty then. Throws Error{io}; then some jobs may be removed, and no log.
+  /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
   [[nodiscard]] Job* find(const std::string& name);            ///< the job, no standby; or null
@@ -70,7 +71,7 @@ class JobTable {
   static auto note(Instance& instance, Change change) {
     return change(instance.record_);
   }
-  /// Writes the job's record to disk. Throws Error{io}.
+  /// Writes the job's record to disk. Throws Error{io}, or Error{corrupt} for a damaged journal.
   void save(const Job& job);
   /// Writes the job's record. If the disk refuses, it only logs that; the job's next save writes
   /// it. For facts that another record on disk has too.

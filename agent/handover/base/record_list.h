@@ -59,12 +59,13 @@ class RecordList {
       : journal_(journal), callbacks_(std::move(callbacks)) {}
   ~RecordList() = default;
 
-  /// Calls `take` with each record that a former agent left in the journal.
+  /// Calls `take` with each record that a former agent left in the journal. A record on which it
+  /// throws is set aside (Journal::each()).
   template <class Take>
   void load_each(Take take) {
     journal_.each(Traits::kKind, std::move(take));
   }
-  /// Writes `record` to the journal. Throws Error{io}.
+  /// Writes `record` to the journal. Throws Error{io}, or Error{corrupt} for a damaged journal.
   void put(const std::string& id, const boost::json::object& record) {
     journal_.put(Traits::kKind, id, record);
   }

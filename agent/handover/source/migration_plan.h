@@ -22,8 +22,9 @@ struct PlanContext {
 };
 
 /// Predicts what a migration would do, without doing it: `migrate --dry-run`. The answer lists what
-/// stands against it. Throws Error{not_found, conflict, refused, bad_request} where the job cannot
-/// move now at all. May take some seconds, for the target's answer.
+/// stands against it. Throws what MigrationIntake::movable() and make() throw where the job cannot
+/// move now at all, and what examine_process() throws. Takes some seconds at most, for the target's
+/// answer.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,
                                                                          PlanContext context);
 

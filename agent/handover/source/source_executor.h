@@ -17,7 +17,8 @@ namespace cardswap {
 ///
 /// Each apply(), tick(), poll() and answer() throws Error{io} if the disk refuses a required
 /// record; then nothing has happened. `beside` changes other fields of the record together with the
-/// state; it is not called if no record is written. Owned by MigrationTask; one thread.
+/// state, under the same rule; it is not called where the event writes no record. Owned by
+/// MigrationTask; one thread.
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
   /// All references must outlive it. `departures` has one for each transfer.

@@ -16,8 +16,9 @@ namespace cardswap {
 /// source. The only place where a reservation's state changes.
 ///
 /// Each apply(), fail() and tick() throws Error{io} if the disk refuses a required record; then
-/// nothing has happened. `beside` changes other fields of the record together with the state; it is
-/// not called if no record is written. Owned by ReservationTask; one thread.
+/// nothing has happened. `beside` changes other fields of the record together with the state, under
+/// the same rule; it is not called where the event writes no record. Owned by ReservationTask; one
+/// thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All references must outlive it.
