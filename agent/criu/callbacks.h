@@ -22,9 +22,10 @@ struct RestoredTree {
 };
 
 /// Functions for state of a process that CRIU does not know, such as a GPU driver's. The agent
-/// calls them around CRIU, on its thread. An empty member: there is nothing to do; the caller
-/// checks that. `before_dump` and `after_restore` throw Error, which ends the move; the others
-/// throw nothing except when the coroutine is cancelled.
+/// calls them around CRIU, on its thread. An empty member means that there is nothing to do:
+/// callers check that, except for `undo` and `ended` of Host::callbacks(), which are always set.
+/// `before_dump` and `after_restore` throw Error, which ends the move; the others throw nothing
+/// except when the coroutine is cancelled.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
   /// Returns why some state is not back; nullopt: all of it is back.

@@ -42,12 +42,11 @@ struct LostTime {
 
 /// The sums of a LostTime.
 struct LostTimeSummary {
-  double stall_ms = 0;   ///< the largest lateness of one step
-  double lost_ms = 0;    ///< the sum of all lateness
-  double step_ms = 0;    ///< the median of the steps before the request
-  double spread_ms = 0;  ///< how much those steps vary (Pace::spread_ms)
-  std::uint32_t steps_after =
-      0;  ///< steps after the move, or after it was given up; at most kStepsAfter
+  double stall_ms = 0;            ///< the largest lateness of one step
+  double lost_ms = 0;             ///< the sum of all lateness
+  double step_ms = 0;             ///< the median of the steps before the request
+  double spread_ms = 0;           ///< how much those steps vary (Pace::spread_ms)
+  std::uint32_t steps_after = 0;  ///< counted steps after the move's end; at most kStepsAfter
 };
 /// The sums; nullopt where the source's runtime has not reported, or the job's pace before the
 /// request is not known. `downtime_ms`: from the end of the source's last step to the beginning of

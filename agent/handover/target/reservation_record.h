@@ -30,10 +30,9 @@ struct ReservationNotes {
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
-  std::vector<double>
-      first_steps;  ///< durations of the job's first steps here, in ms; kStepsAfter at most
-  bool first_steps_over = false;  ///< no further step will be reported
-  std::string warning;            ///< what the standby does that may harm the job; or empty
+  std::vector<double> first_steps;  ///< the job's first steps here, in ms; at most kStepsAfter
+  bool first_steps_over = false;    ///< no further step will be reported
+  std::string warning;              ///< what the standby does that may harm the job; or empty
   // Written to disk for people, and not read back by a restarted agent:
   std::string data_host;  ///< where the source connects to: as the standby reports once it listens
   std::uint16_t data_port = 0;
@@ -53,9 +52,8 @@ struct ReservationRecord : ReservationNotes {
   /// The agent that reserved it, by its certificate's name; nobody else may ask about it. Empty:
   /// agents have no certificates, or it is this agent.
   std::string owner;
-  std::string from_api;  ///< host:port of the source's agent, for a target in doubt
-  std::string
-      data_token;  ///< the source shows it to the standby, whose program may outlive this agent
+  std::string from_api;    ///< host:port of the source's agent, for a target in doubt
+  std::string data_token;  ///< the source shows it to the standby; kept over a restart
   Arrival arrive = Arrival::standby;
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
