@@ -7,7 +7,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// A limit of none is null.
+/// Writes a limit of 0, which is none, as null.
 class RequestOut : public JsonOut {
  public:
   explicit RequestOut(json::object& to) : JsonOut(to), to_(to) {}

@@ -4,8 +4,8 @@
 
 namespace cardswap {
 
-/// Stops the processes of a job of which a copy steps under a higher epoch: those that are there
-/// now. Called again when one attaches or is found later.
+/// Sends SIGSTOP to the processes of a job whose other copy steps under a higher epoch. It stops
+/// those that live now: call it again when another process of the job attaches or is found.
 void reapply_halt(const Job& job);
 
 }  // namespace cardswap

@@ -33,7 +33,8 @@ asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap
 constexpr std::chrono::seconds kSaveAgain{2};
 constexpr std::chrono::seconds kMembersAgain{2};
 
-/// A job that stands for good: no other record tells the next agent that it must.
+/// Writes the record of a job that stands for good until the disk takes it: no other record tells
+/// the next agent that it must stand.
 asio::awaitable<void> record_halt(JobTable& table, std::string id) {
   while (true) {
     co_await pause_for(kSaveAgain);
@@ -111,7 +112,7 @@ asio::awaitable<void> JobProcesses::start(std::string id, std::vector<std::strin
   }
 }
 
-/// Under a parent of its own. What stands in for a program is ours, and the agent's own child.
+/// Starts the job's program under a parent of its own; a stand-in is a child of the agent.
 asio::awaitable<void> JobProcesses::start_process_of(std::string id,
                                                      std::vector<std::string> stand_in) {
   auto* instance = table_.by_instance(id);

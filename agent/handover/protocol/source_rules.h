@@ -9,11 +9,12 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// The source's half of the handover as a table: what may follow what, and what is done then. Pure;
-/// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
+/// The source's half of the handover as a table: which event is possible in which state, the next
+/// state, and the action. Pure; static_asserts below prove what must never happen. `SourceSide`
+/// applies it.
 namespace cardswap::handover {
 
-/// Where a migration is, to its source.
+/// The state of a migration at its source.
 enum class State : std::uint8_t {
   planned,
   preparing,
@@ -28,12 +29,12 @@ enum class State : std::uint8_t {
   aborting,
   aborted,
   in_doubt,
-  superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
+  superseded,  ///< given up here, but the target steps under a higher epoch: an operator forced it
 };
 constexpr State last_of(State) { return State::superseded; }
 inline constexpr std::size_t kStates = kCountOf<State>;
 
-/// What a migration's source sees.
+/// The events that change a migration at its source.
 enum class Event : std::uint8_t {
   started,
   standby_parked,
@@ -46,18 +47,18 @@ enum class Event : std::uint8_t {
   target_granted,  ///< its agent has the grant on disk
   target_resumed,
   target_stepped,
-  failed,            ///< anything that goes wrong before the commit, a cancellation included
-  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
-  target_silent,     ///< after the grant: its agent does not answer
-  target_unknown,    ///< after the grant: its agent answers, and knows nothing of the migration
+  failed,          ///< anything that goes wrong before the commit, a cancellation included
+  target_is_gone,  ///< after the grant: its agent says that the process ended before its first step
+  target_silent,   ///< after the grant: its agent does not answer
+  target_unknown,  ///< after the grant: its agent answers, and knows nothing of the migration
   target_outranks,   ///< after the end: it steps under a higher epoch than the source's trainer
-  forced_to_source,  ///< the operator's word: the target's process is stopped and stays so
-  forced_to_target,  ///< the operator's word: the job lives at the target
+  forced_to_source,  ///< an operator decides: the target's process is stopped, the job is here
+  forced_to_target,  ///< an operator decides: the job is at the target
   cleaned_up,
-  trainer_stays,  ///< retired, and its process does not end by itself
+  trainer_stays,  ///< the trainer was retired, and its process does not end by itself
 };
 
-/// What is done when a migration's state changes.
+/// The action of a rule; SourceSide makes effects of it.
 enum class Action : std::uint8_t {
   none,
   reserve,
@@ -66,13 +67,13 @@ enum class Action : std::uint8_t {
   grant,
   retire,
   release,         ///< the frozen or syncing trainer goes on, under its old epoch
-  reclaim,         ///< the frozen trainer goes on under a higher epoch than was granted
+  reclaim,         ///< the frozen trainer goes on, under a higher epoch than the granted one
   alert_operator,  ///< an operator is told; nothing is guessed
   halt_trainer,    ///< the trainer here stands for good; it is not ended: its state may be wanted
-  end,             ///< the process of a job that is elsewhere
+  end,             ///< the process here is ended: its job is at the target
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct Rule {
   State from;
   Event on;
@@ -123,7 +124,7 @@ inline constexpr std::array kSourceRules = [] {
   });
 }();
 
-/// Whether the decision is made, and is the target's.
+/// Whether the decision is made: the job is the target's.
 constexpr bool is_committed(State state) {
   return state == State::committed || state == State::resumed || state == State::completed ||
          state == State::in_doubt;
@@ -136,8 +137,8 @@ constexpr bool is_given_up(State state) {
   return state == State::aborting || state == State::aborted;
 }
 
-/// Whether nothing is done unless the new state is on disk. A trainer may be released without a
-/// record: what is not committed on disk was never decided.
+/// Whether the new state must be on disk before anything is done. A trainer may be released without
+/// that: a commit that is not on disk was never decided.
 constexpr bool needs_disk(const Rule& rule) {
   return rule.then != Action::release && rule.then != Action::alert_operator &&
          rule.to != State::aborted;
@@ -166,7 +167,7 @@ consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules)
   }
   return true;
 }
-/// Whether only the lower of two copies stands for good, and only then is it said that it does.
+/// Whether a trainer is halted exactly where a higher epoch is known to step at the target.
 consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     const bool halts = rule.then == Action::halt_trainer;

@@ -9,10 +9,10 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// The target's half of the handover as a table. Pure; `TargetSide` reads it.
+/// The target's half of the handover as a table. Pure; `TargetSide` applies it.
 namespace cardswap::handover {
 
-/// Where a migration is, to its target.
+/// The state of a migration at its target: of a reservation.
 enum class TargetState : std::uint8_t {
   nothing,  ///< this agent knows nothing of the migration
   reserved,
@@ -22,14 +22,15 @@ enum class TargetState : std::uint8_t {
   granted,   ///< this host owns the job
   resumed,
   completed,
-  stopping,    ///< it had the grant and is being killed; not stepping is not known yet
-  failed,      ///< for good: no process steps here, and none will for this migration
-  superseded,  ///< it owned the job, which steps elsewhere under a higher epoch; stands for good
+  stopping,    ///< it had the grant and is being killed; it may still step
+  failed,      ///< final: no process steps here, and none will for this migration
+  superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; stands for
+               ///< good
 };
 constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
 inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
-/// What a migration's target sees.
+/// The events that change a migration at its target.
 enum class TargetEvent : std::uint8_t {
   reserve,
   standby_started,
@@ -44,13 +45,13 @@ enum class TargetEvent : std::uint8_t {
   standby_failed,
   standby_ended,  ///< its process is known to be gone
   source_silent,
-  forced_to_source,  ///< the operator's word; nothing is asked of the other side
-  forced_to_target,  ///< the operator's word: the source's process is stopped and stays so
-  restarted,         ///< this agent
-  taken_back,        ///< its source goes on by an operator's word, under a higher epoch
+  forced_to_source,  ///< an operator decides: the job is the source's; the source is not asked
+  forced_to_target,  ///< an operator decides: the job is here; the source's process is stopped
+  restarted,         ///< this agent was restarted
+  taken_back,        ///< the source goes on under a higher epoch, because an operator decided so
 };
 
-/// What is done when a migration's state changes.
+/// The action of a rule; TargetSide makes effects of it.
 enum class TargetAction : std::uint8_t {
   none,
   start,
@@ -61,7 +62,7 @@ enum class TargetAction : std::uint8_t {
   halt_trainer,  ///< the trainer here stands for good; it is not ended: its state may be wanted
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct TargetRule {
   TargetState from;
   TargetEvent on;
@@ -124,18 +125,18 @@ inline constexpr std::array kTargetRules = [] {
   });
 }();
 
-/// Whether this host owns the job, and says so.
+/// Whether this host owns the job.
 constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
-/// Whether the job has arrived, or nothing of it is here.
+/// Whether the job has arrived for good, or no process of it is here.
 constexpr bool is_over(TargetState state) {
   return state == TargetState::completed || state == TargetState::failed;
 }
 
-/// Whether nothing is done unless the new state is on disk. A failure may be lost: what a restarted
-/// agent finds instead leads to the same end.
+/// Whether the new state must be on disk before anything is done. A failure may be lost: a
+/// restarted agent reaches the same end from the state before.
 constexpr bool needs_disk(const TargetRule& rule) {
   return rule.to == TargetState::reserved || rule.to == TargetState::verified ||
          rule.to == TargetState::granted || rule.to == TargetState::completed ||
@@ -153,8 +154,8 @@ consteval bool is_granted_once_and_by_a_fitting_message(std::span<const TargetRu
   }
   return true;
 }
-/// Whether none leaves `failed`, which a source takes for a proof, and an owner enters it only when
-/// it ended.
+/// Whether no rule leaves `failed`, which a source takes as a proof, and an owner of the job enters
+/// it only when its process has ended.
 consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     if (rule.from == TargetState::failed && rule.to != rule.from) return false;
@@ -169,8 +170,8 @@ consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> 
   }
   return true;
 }
-/// Whether whoever owned the job stands as soon as a higher epoch is known, and nothing but its end
-/// follows.
+/// Whether each state that owns the job becomes `superseded` as soon as a higher epoch is known,
+/// and only the end of the process follows.
 consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule> rules) {
   std::size_t owners = 0;
   for (const auto& rule : rules) {

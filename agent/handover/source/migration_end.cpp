@@ -82,7 +82,7 @@ void MigrationEnd::resume() {
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (migration_.state() == State::completed && source.record().ended_at_ms == 0) {
-    // The word that it may end was lost, or was not heeded: its job is elsewhere.
+    // The message to retire was lost, or the program did not end: its job is at the target.
     jobs_.mark_moved(source, departure.transfer().record().to);
     tasks_.spawn("see " + migration_.spec().job + " off",
                  processes_.end_moved(source.id(), milliseconds(0)));

@@ -5,16 +5,16 @@
 
 namespace cardswap {
 
-/// What became of a migration that is over.
+/// How a migration ended.
 enum class MigrationResult : std::uint8_t {
   ok,
   failed,
   cancelled,
-  checked,  ///< nothing was to be moved, and nothing was forgotten
+  checked,  ///< it was a rehearsal only, and the rehearsal passed
 };
 constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::checked; }
 
-/// "cancelled", as JSON, journal and metrics have it.
+/// Names a result, such as "cancelled", in JSON, journal and metrics.
 [[nodiscard]] constexpr std::string_view to_string(MigrationResult result) {
   using enum MigrationResult;
   switch (result) {

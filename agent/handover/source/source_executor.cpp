@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds kTermGrace{5};
 
-/// Somebody asked, and waits for what the side says.
+/// Takes the side's answer, for a caller that waits for it.
 class Asker final : public handover::Peer {
  public:
   void send(const Message& message) override { said = message; }
@@ -156,7 +156,7 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
   departure_of(transfer).continue_source(source);
   context_.hub.send(source, channel::Release{migration_.id()});
   note_frozen(source, false);
-  context_.jobs.end_migration(source.job());  // behind the word: the trainer waits for no disk
+  context_.jobs.end_migration(source.job());  // after the message: the trainer waits for no disk
 }
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {

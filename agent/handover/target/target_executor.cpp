@@ -17,14 +17,14 @@ using Type = handover::Effect::Type;
 
 namespace {
 
-/// `why`, as what goes beside a change of state.
+/// Sets the record's error to `why`, unless it has one.
 TargetExecutor::Beside because(std::optional<Error> why) {
   return [why = std::move(why)](ReservationRecord& record) {
     if (!record.error) record.error = why;
   };
 }
 
-/// Whoever asked is answered on the connection on which it asked.
+/// Drops the side's answer: the caller reads the state and answers on its own connection.
 class Answered final : public handover::Peer {
  public:
   void send(const Message&) override {}
