@@ -18,7 +18,7 @@ RateCap::Clock::time_point RateCap::ready_at(Clock::time_point now) const {
   return std::max(now, free_at_ - kBurst);
 }
 
-void RateCap::sent(std::uint64_t bytes, Clock::time_point now) {
+void RateCap::note_sent(std::uint64_t bytes, Clock::time_point now) {
   if (bytes_per_s_ == 0) return;
   const std::chrono::duration<double> takes(static_cast<double>(bytes) /
                                             static_cast<double>(bytes_per_s_));

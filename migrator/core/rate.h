@@ -16,7 +16,7 @@ class RateCap {
   [[nodiscard]] std::uint64_t bytes_per_s() const { return bytes_per_s_; }
   /// When the next send may start: `now` or later.
   [[nodiscard]] Clock::time_point ready_at(Clock::time_point now) const;
-  void sent(std::uint64_t bytes, Clock::time_point now);
+  void note_sent(std::uint64_t bytes, Clock::time_point now);
 
  private:
   std::uint64_t bytes_per_s_;

@@ -43,16 +43,16 @@ Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64
 }
 
 Prediction replaying(const Measurements& measured, const Prediction& stop, double max_stall_ms,
-                     Copies copies) {
+                     FreezeWhen when) {
   Prediction p;
   p.strategy = Strategy::replay;
   if (measured.update_bytes == 0) {
     p.reason = "no optimizer step of this job can be replayed";
     return p;
   }
-  auto course = course_of_replay(measured, max_stall_ms, copies);
+  auto course = course_of_replay(measured, max_stall_ms, when);
   if (course.copied < 1 && stop.fits && course.lost_ms > kPartPays * stop.lost_ms) {
-    course = course_of_replay(measured, max_stall_ms, Copies::whole);
+    course = course_of_replay(measured, max_stall_ms, FreezeWhen::base_is_whole);
   }
   p.downtime_ms = course.freeze_ms;
   p.stall_ms = course.stall_ms;
@@ -77,7 +77,7 @@ bool should_freeze(const FreezeRule& now) {
              kShrinksTo * static_cast<double>(now.dirty_bytes_before);
 }
 
-std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms, Copies copies) {
+std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms, FreezeWhen when) {
   const double copy_ms = link_ms(measured, static_cast<double>(measured.state_bytes));
   auto stop = stopping(measured, Strategy::stop_copy, measured.state_bytes);
   stop.total_time_ms = kSetupMs + stop.downtime_ms;
@@ -90,7 +90,7 @@ std::vector<Prediction> predict(const Measurements& measured, double max_stall_m
   rounds.total_time_ms =
       kSetupMs + copy_ms + link_ms(measured, static_cast<double>(rewritten)) + rounds.downtime_ms;
   rounds.transferred = measured.state_bytes + 2 * rewritten;
-  return {stop, judged(rounds, max_stall_ms), replaying(measured, stop, max_stall_ms, copies)};
+  return {stop, judged(rounds, max_stall_ms), replaying(measured, stop, max_stall_ms, when)};
 }
 
 Strategy choose(const std::vector<Prediction>& predictions) {

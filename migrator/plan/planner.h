@@ -39,11 +39,11 @@ struct Prediction {
 
 /// Predicts, before anything was sent: stop-copy, rounds, replay, in this order. What no optimizer
 /// rewrites is taken to stay as it is; without a replayable optimizer every step is taken to
-/// rewrite all. `max_stall_ms` 0: no limit. With Copies::as_pays `replay` may freeze with a part of
+/// rewrite all. `max_stall_ms` 0: no limit. With FreezeWhen::it_pays `replay` may freeze with a part of
 /// its base copy where that makes the job lose a seventh less than a stop-copy, or a stop-copy is
 /// not allowed.
 [[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
-                                              Copies copies = Copies::as_pays);
+                                              FreezeWhen when = FreezeWhen::it_pays);
 
 /// What `auto` does with predict()'s answer: of those within the limit the least lost time, of
 /// those that lose the same (to 2 %) the shorter stall, then the shorter total. None within the

@@ -127,7 +127,7 @@ bool log_outlasts_a_step(const Measurements& measured) {
          measured.replay_ms >= step;
 }
 
-ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms, Copies copies) {
+ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms, FreezeWhen when) {
   const auto whole_of = [&](bool holds) {
     Walk walk(measured, holds);
     while (!walk.is_whole()) walk.go_on();
@@ -140,7 +140,7 @@ ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms,
   };
   const bool may_hold = max_stall_ms > 0 && log_outlasts_a_step(measured);
   if (may_hold) consider(whole_of(true));
-  if (copies == Copies::whole) return best;
+  if (when == FreezeWhen::base_is_whole) return best;
   for (const bool holds : {false, true}) {
     if (holds && !may_hold) break;
     Walk walk(measured, holds);

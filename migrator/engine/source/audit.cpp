@@ -35,7 +35,7 @@ bool Audit::request() {
   return true;
 }
 
-void Audit::sent_as(std::uint64_t step, std::uint64_t update) {
+void Audit::note_sent_as(std::uint64_t step, std::uint64_t update) {
   if (running_ && running_->step == step) running_->update = update;
 }
 

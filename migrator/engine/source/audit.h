@@ -40,7 +40,7 @@ class Audit {
   /// nothing.
   bool request();
   /// Notes that the entry of `step` goes over as `update`.
-  void sent_as(std::uint64_t step, std::uint64_t update);
+  void note_sent_as(std::uint64_t step, std::uint64_t update);
   /// The audit's outcome, once, when both sides' digests are here. To be called between any two
   /// sends.
   [[nodiscard]] std::optional<AuditOutcome> poll(ReplayUnits& units);

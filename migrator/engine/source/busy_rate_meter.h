@@ -19,7 +19,7 @@ class BusyRateMeter {
     bytes_ = 0;
   }
   /// Counts what was sent; a long stretch is counted in parts.
-  void sent(std::uint64_t bytes, Clock::time_point now) {
+  void note_sent(std::uint64_t bytes, Clock::time_point now) {
     bytes_ += bytes;
     if (now - since_ >= kPartMin) end(now);
   }

@@ -20,7 +20,7 @@ class EarlyCopies {
   /// Wants those of these parameters from now on: one truth a ParameterId.
   void want(std::vector<bool> parameters) { wanted_ = std::move(parameters); }
   /// Whether one of the parameter is wanted, and none is held.
-  [[nodiscard]] bool has_room_for(ParameterId parameter) const;
+  [[nodiscard]] bool wants(ParameterId parameter) const;
   /// Holds a copy of so many bytes that is to be made: its number.
   std::uint64_t hold(ParameterId parameter, std::uint64_t bytes);
   /// Whether that very copy of the parameter is held.

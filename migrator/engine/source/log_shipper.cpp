@@ -84,7 +84,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   ++stats_.log_entries;
   send_gradients(update.number, outgoing, entry.fence, between_sends);
   if (log_.empty()) source_.payloads.wait_until_sent();
-  log_.sent();
+  log_.note_sent();
 }
 
 void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> gradients,
@@ -108,7 +108,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
       if (!piece.owner) piece.owner = gradient.owner;
       const auto header = early != 0 ? data::BulkHeader(data::EarlyHeader{early, offset})
                                      : data::GradientHeader{update, i, offset};
-      source_.payloads.send(header, std::move(piece), element_size, true);
+      source_.payloads.send(header, std::move(piece), element_size, CapRule::always);
       stats_.log_bytes += size;
       offset += size;
       between_sends();
@@ -118,7 +118,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
   wire_bytes_ += source_.payloads.link_stats().sent - sent_before;
 }
 
-double LogShipper::worth() const {
+double LogShipper::state_bytes_per_gradient_byte() const {
   if (stats_.log_bytes == 0) return 1;
   return static_cast<double>(wire_bytes_ + early_.stats().wire_bytes) /
          static_cast<double>(stats_.log_bytes) * source_.payloads.link_stats().ratio;

@@ -42,13 +42,13 @@ class LogShipper {
   /// Everything except window_wait_ms and the audit's counts, which ReplaySync adds.
   [[nodiscard]] const ReplayStats& stats() const { return stats_; }
   /// How many updates were sent; they are numbered from 1 on.
-  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] std::uint64_t updates_sent() const { return sent_; }
   [[nodiscard]] bool all_are_replayed() const {
     return source_.connection.answers().replayed.number >= sent_;
   }
   /// The bytes of state that take the link as long as a byte of gradients, as it was packed. They
   /// pack otherwise: those of bfloat16 weights are half zeros. 1 while nothing was sent.
-  [[nodiscard]] double worth() const;
+  [[nodiscard]] double state_bytes_per_gradient_byte() const;
   /// What the entries that were sent had, of all optimizers together.
   [[nodiscard]] const GradientForecast& gradients() const { return gradients_; }
 

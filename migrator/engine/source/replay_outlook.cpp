@@ -27,7 +27,7 @@ std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
 /// what was copied, without those that went ahead.
 std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
   const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
-  const auto to_go = static_cast<std::uint64_t>(facts.worth * static_cast<double>(entry));
+  const auto to_go = static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
@@ -94,8 +94,8 @@ void turn_away(ReplayOutlook& outlook, const Measurements& now, double stall_ms,
 ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, EarlierLooks& looks) {
   const auto limit = spec.max_stall_ms;
   const auto now = measurements_of(facts);
-  const auto copies = copies_of(spec.strategy);
-  const auto course = course_of_replay(now, limit, copies);
+  const auto when = freeze_when(spec.strategy);
+  const auto course = course_of_replay(now, limit, when);
   ReplayOutlook outlook;
   outlook.freeze_bytes = freeze_bytes_of(facts, now);
   const auto freeze = stands_of(now, outlook.freeze_bytes);
@@ -115,7 +115,7 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
   // Asked whether the stand fits or not: the boundaries at which a freeze could be are counted.
   const bool now_or_never =
       is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, looks.rest);
-  const bool may_be_early = copies == Copies::as_pays && pays_at_once(facts, now, course);
+  const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
   const bool fits = limit <= 0 || freeze.longest() <= limit;
   if (fits && (now_or_never || may_be_early)) outlook.advice = ReplayOutlook::Advice::offer_freeze;
   return outlook;
@@ -123,7 +123,7 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
 
 Measurements measurements_of(const ReplayFacts& facts) {
   const auto worth = [&](std::uint64_t gradients) {
-    return static_cast<std::uint64_t>(facts.worth * static_cast<double>(gradients));
+    return static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(gradients));
   };
   const auto seen = facts.gradients.usual_bytes();
   const auto replayed = facts.sizes.replayed_bytes;
@@ -139,8 +139,8 @@ Measurements measurements_of(const ReplayFacts& facts) {
   return now;
 }
 
-Copies copies_of(Strategy strategy) {
-  return strategy == Strategy::automatic ? Copies::as_pays : Copies::whole;
+FreezeWhen freeze_when(Strategy strategy) {
+  return strategy == Strategy::automatic ? FreezeWhen::it_pays : FreezeWhen::base_is_whole;
 }
 
 double wait_max_ms(const Measurements& measured, double max_stall_ms) {

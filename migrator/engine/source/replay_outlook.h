@@ -19,7 +19,7 @@ struct ReplayFacts {
   std::uint64_t bytes_to_copy = 0;  ///< that the base copy lacks
   bool is_audited = false;          ///< since the layout is as it is
   GradientForecast gradients;
-  double worth = 1;  ///< bytes of state that take the link as long as one of gradients
+  double state_bytes_per_gradient_byte = 1;  ///< bytes of state that take the link as long as one of gradients
   std::uint64_t updates_sent = 0;
   std::uint64_t log_bytes = 0;    ///< gradients sent, ...
   std::uint64_t early_bytes = 0;  ///< ... and those of them that went ahead of their entries
@@ -69,7 +69,7 @@ struct ReplayOutlook {
 
 /// Asked for by name a replay is to end in a state that was audited; chosen, in the least lost
 /// time.
-[[nodiscard]] Copies copies_of(Strategy strategy);
+[[nodiscard]] FreezeWhen freeze_when(Strategy strategy);
 
 /// How long a step may wait for the log: if it is the last one, it waits for the freeze as well.
 /// `measured` has nothing to send; `max_stall_ms` is a limit.

@@ -51,7 +51,7 @@ bool ReplaySync::begin() {
       units_.follow(now.layout, *now.shards, {})) {
     const auto limit = source_.options.spec.max_stall_ms;
     holds_for_the_limit_ =
-        course_of_replay(measurements_of(facts()), limit, copies_of(source_.options.spec.strategy))
+        course_of_replay(measurements_of(facts()), limit, freeze_when(source_.options.spec.strategy))
             .holds;
     if (holds_for_the_limit_) log_->hold_each();
     return true;
@@ -134,7 +134,7 @@ void ReplaySync::take_layout(StateView now) {
   const bool interrupted = audit_.start_over();
   auto& state = source_.state;
   const auto kept = kept_regions(state.view().layout, now.layout);
-  state.amend(std::move(now), shipper_.sent(), base_.chunks_sent());
+  state.amend(std::move(now), shipper_.updates_sent(), base_.chunks_sent());
   const auto& shards = state.view().shards;
   sizes_ = replay_sizes(state.view());
   const auto begun = shards ? units_.follow(state.view().layout, *shards, kept) : std::nullopt;
@@ -198,7 +198,7 @@ void ReplaySync::send_staged_shard() {
 
 void ReplaySync::send_entry(UpdateEntry entry) {
   poll();  // by now the log has told of the audit that the entry may be
-  if (entry.audit) audit_.sent_as(entry.step, shipper_.sent() + 1);
+  if (entry.audit) audit_.note_sent_as(entry.step, shipper_.updates_sent() + 1);
   shipper_.send(std::move(entry), base_.chunks_sent(), [this] {
     stage_ahead();
     poll();
@@ -280,8 +280,8 @@ ReplayFacts ReplaySync::facts() const {
   facts.bytes_to_copy = base_.bytes_left();
   facts.is_audited = audit_.is_done();
   facts.gradients = shipper_.gradients();
-  facts.worth = shipper_.worth();
-  facts.updates_sent = shipper_.sent();
+  facts.state_bytes_per_gradient_byte = shipper_.state_bytes_per_gradient_byte();
+  facts.updates_sent = shipper_.updates_sent();
   facts.log_bytes = stats.log_bytes;
   facts.early_bytes = stats.early_bytes;
   facts.lag_bytes = stats.log_lag_bytes;

@@ -53,7 +53,7 @@ class ReplaySync {
   void finish_log(const StateView& frozen);
   /// Whether a chunk needs no sending because the target replays its updates.
   [[nodiscard]] bool covers(ChunkId chunk) const;
-  [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.sent(); }
+  [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.updates_sent(); }
 
  private:
   void follow_the_program();

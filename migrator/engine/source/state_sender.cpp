@@ -174,7 +174,7 @@ void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
 /// The next of `ahead`.
 void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
   payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
-                 element_size_of(chunks_.span_of(chunk).region), final);
+                 element_size_of(chunks_.span_of(chunk).region), final ? CapRule::always : CapRule::until_frozen);
   chunks_.forget(chunk);
 }
 

@@ -82,7 +82,7 @@ class UpdateLog {
   /// Makes each step wait, from now on, until its entry has been sent.
   void hold_each();
   /// Notes that the latest entry taken has left this process.
-  void sent();
+  void note_sent();
   /// Asks for an audit at the next boundary.
   void request_audit();
   /// The step of an audit that was appended since the last call.

@@ -1,12 +1,12 @@
-// Order and threads. All runs on the engine's thread, inside calls of its own; wake() alone comes
-// from others, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
+// Order and threads. All code runs on the engine's thread, inside its calls; only wake() comes from
+// other threads, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
 // within a send or receive that completes at once. No callback calls the engine: it puts an
 // Incoming, a loss or a connection into a queue. wait() progresses the worker until a callback has
-// run, and only then accepts connections, delivers arrivals in the order in which they came, and
-// after them losses, so that a peer's last words are heard before it is told as gone. A payload
-// that is announced (rendezvous) becomes two arrivals: its announcement, for which the engine gives
-// a place, and its landing there. An event may call wait() again: what is being delivered has left
-// the queue.
+// run. Only then it accepts connections, delivers arrivals in their order, and after them losses, so
+// that the engine gets a peer's last messages before its on_lost(). An announced payload
+// (rendezvous) becomes two arrivals: its announcement, for which the engine gives a place, and its
+// landing there. An event may call wait() again, because an arrival leaves the queue before it is
+// delivered.
 #include "migrator/link/ucx/link.h"
 
 #include <fmt/format.h>
