@@ -9,7 +9,7 @@ namespace {
 
 /// The log may hold the gradients of this many steps.
 constexpr std::uint64_t kStepsHeld = 2;
-/// By which a long replay is forgotten at each further one.
+/// The factor by which the time of a long replay decays at each further update.
 constexpr double kReplayDecay = 0.75;
 
 }  // namespace
@@ -27,7 +27,7 @@ void LogShipper::bound(std::uint64_t update_bytes) {
   log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
-/// Looked at once a step: which shards the target follows changes with what is sent.
+/// Takes effect once a step, because the set of shards that the target replays changes meanwhile.
 void LogShipper::set_early(bool on) {
   const bool same = std::exchange(goes_early_, on) == on;
   const auto step = gradients_.latest_step();
