@@ -38,8 +38,8 @@ class EarlySender {
   /// Sends a piece of the next early gradient. False: there is none. Throws as PayloadSender::send().
   bool send_piece();
   /// Returns one claim for each gradient of the entry. None: the gradient must be sent whole, because
-  /// it was not sent early or was sent in vain. Drops the early gradients of this step and of earlier
-  /// ones that were not claimed.
+  /// it was not sent early or was sent in vain. Also drops what was sent in vain, and early gradients
+  /// of earlier steps that no entry has claimed.
   [[nodiscard]] std::vector<std::optional<Claim>> claim(const UpdateEntry& entry);
   /// Drops all early gradients, before the layout changes, and waits until the link is idle. Throws as
   /// PayloadSender::wait_until_sent().

@@ -171,7 +171,7 @@ void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
   ahead.want(range_of(view_, span), element_size_of(span.region));
 }
 
-/// The next of `ahead`.
+/// `ahead` gives the chunk next.
 void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
   payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
                  element_size_of(chunks_.span_of(chunk).region), final ? CapRule::always : CapRule::until_frozen);
@@ -183,8 +183,8 @@ void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
   connection_.begin_to_ask(&TargetAnswers::digests, data::RoundEnd{round, sent, final, updates});
   await_digests(round, final);
-  payloads_.end_stretch();  // to the answer: what was sent last may have gone no further than a
-                            // buffer
+  // The stretch ends with the answer: until then the last payloads may only be in a buffer.
+  payloads_.end_stretch();
 }
 
 }  // namespace cardswap
