@@ -18,8 +18,8 @@ struct Framework {
   /// The stream to which the program gives its work. Called on the program's thread. Must not be
   /// empty.
   std::function<Stream()> stream;
-  /// Allocates from the framework's cache, so that the driver is not called while the program trains.
-  /// Empty: memory comes from CUDA, and is kept for later use.
+  /// Allocates from the framework's cache, so that the driver is not called while the program
+  /// trains. Empty: memory comes from CUDA, and is kept for later use.
   std::function<Buffer(Device& device, std::size_t bytes)> allocate;
   /// Gives unused memory of that cache back to CUDA. Called on the program's thread. May be empty.
   std::function<void()> make_room;
@@ -31,13 +31,14 @@ struct Framework {
 /// Loads the driver's virtual memory management. Throws Error{refused}.
 using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 
-/// A GPU. All work goes to own streams of the lowest priority, which are ordered after the program's
-/// work by events; no call except those of arenas waits for the whole device. Memory from allocate()
-/// is kept for later calls until the device is destroyed, because to free it stops the GPU.
+/// A GPU. All work goes to own streams of the lowest priority, which are ordered after the
+/// program's work by events; no call except those of arenas waits for the whole device. Memory from
+/// allocate() is kept for later calls until the device is destroyed, because to free it stops the
+/// GPU.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
-  /// Opens the GPU `index`. Throws Error when there is no such GPU. `load_vmm` is called when an arena is
-  /// reserved.
+  /// Opens the GPU `index`. Throws Error{no_memory, internal} when there is none. `load_vmm` is
+  /// called when an arena is reserved.
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
       std::shared_ptr<Runtime> runtime, int index, Framework framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
@@ -55,8 +56,8 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override;
   std::unique_ptr<Staging> stage(const StagingOptions& options) override;
   std::shared_ptr<Arena> reserve_arena(std::uint64_t base, std::uint64_t bytes) override;
-  /// Whether `range` is in an arena, and so may be in several allocations: a link cannot register such
-  /// memory as one.
+  /// Whether `range` is in an arena, and so may be in several allocations: a link cannot register
+  /// such memory as one.
   [[nodiscard]] bool is_in_arena(std::span<const std::byte> range) const;
 
  private:

@@ -26,8 +26,8 @@ struct Root {
   std::uint32_t leaves;
 };
 
-/// One launch over many ranges: the digests of all leaves, then one digest for each range. A digest is
-/// the canonical form, as two numbers. All pointers are to the GPU's memory.
+/// One launch over many ranges: the digests of all leaves, then one digest for each range. A digest
+/// is the canonical form, as two numbers. All pointers are to the GPU's memory.
 struct DigestPlan {
   const Tile* tiles = nullptr;
   std::uint32_t tile_count = 0;

@@ -21,8 +21,8 @@ struct DigestWork {
 /// Cuts ranges into the tiles for one launch. Pure.
 [[nodiscard]] DigestWork cut_into_tiles(std::span<const MemoryRange> ranges);
 
-/// Digests ranges of one GPU's memory on a stream of its own. Keeps its buffers. Any thread; calls wait
-/// for each other.
+/// Digests ranges of one GPU's memory on a stream of its own. Keeps its buffers. Any thread; calls
+/// wait for each other.
 class Digester {
  public:
   explicit Digester(Gpu gpu) : gpu_(std::move(gpu)), stream_(gpu_), done_(gpu_) {}

@@ -9,7 +9,8 @@
 
 namespace cardswap::cuda {
 
-/// The state of a process's CUDA side, as the driver reports it. `in_transit`: a change is in progress.
+/// The state of a process's CUDA side, as the driver reports it. `in_transit`: a change is in
+/// progress.
 enum class ProcessState : std::uint8_t { running, locked, checkpointed, failed, in_transit };
 
 /// A GPU that a process had, and the GPU that it gets instead, by UUID ("GPU-...").
@@ -29,10 +30,12 @@ struct CheckpointIntent {
     running,
   };
   int pid = 0;
-  /// The start time of the process in /proc, by which a later process with the same pid is told apart.
+  /// The start time of the process in /proc, by which a later process with the same pid is told
+  /// apart.
   std::uint64_t started = 0;
   Goal goal = Goal::suspended;
-  std::vector<GpuPair> gpus;  ///< for `running`: all GPUs of the process; empty: the same GPUs again
+  std::vector<GpuPair>
+      gpus;  ///< for `running`: all GPUs of the process; empty: the same GPUs again
   bool operator==(const CheckpointIntent&) const = default;
 };
 /// The intent to suspend that process. Throws Error{not_found} when there is no such process.
@@ -43,11 +46,12 @@ struct CheckpointIntent {
 
 /// The NVIDIA driver's checkpoint of other processes' CUDA state: stop, and copy through the host's
 /// memory. For programs that do not use Cardswap. libcuda is loaded at run time, so this builds and
-/// links on hosts without it. Needs CAP_SYS_PTRACE over the process; only one caller at a time for each
-/// process. Any thread. Calls block as long as the driver takes, which has no limit.
+/// links on hosts without it. Needs CAP_SYS_PTRACE over the process; only one caller at a time for
+/// each process. Any thread. Calls block as long as the driver takes, which has no limit.
 ///
 /// Besides the codes named below, calls throw by the driver's result Error{unauthorized} (no
-/// CAP_SYS_PTRACE), {not_found, refused, no_memory, conflict, internal}, with a hint for the operator.
+/// CAP_SYS_PTRACE), {not_found, refused, no_memory, conflict, internal}, with a hint for the
+/// operator.
 class DriverCheckpoint {
  public:
   /// Throws Error{refused} when there is no driver, or one older than 570.
@@ -63,9 +67,11 @@ class DriverCheckpoint {
 
   /// Goes on until the goal is reached; returns at once if it is. Throws Error{timed_out} if the
   /// process's GPU work does not end within `lock_limit`; the process then goes on running. Throws
-  /// Error{not_found} when the process is gone, and Error{refused} for what the driver cannot do.
+  /// Error{not_found} when the process is gone, Error{refused} for what the driver cannot do, and
+  /// Error{bad_request} for a text in `intent.gpus` that is not a UUID.
   void advance(const CheckpointIntent& intent, std::chrono::milliseconds lock_limit) const;
-  /// Brings the process back to running on its own GPUs, from any state between. Throws as advance().
+  /// Brings the process back to running on its own GPUs, from any state between. Throws as
+  /// advance().
   void undo(const CheckpointIntent& intent) const;
 
  private:

@@ -78,8 +78,8 @@ void order(const Gpu& gpu, Stream stream, const Fence& after);
 /// Whether all work before `after` is done. Does not block.
 [[nodiscard]] bool has_passed(const Fence& after);
 
-/// Owns memory of a Runtime, allocated by `Allocate` and released by `Release`. The constructor throws
-/// as cuda::check(), with `Call` in the text.
+/// Owns memory of a Runtime, allocated by `Allocate` and released by `Release`. The constructor
+/// throws as cuda::check(), with `Call` in the text.
 template <auto Allocate, auto Release, const char* Call>
 class OwnedMemory {
  public:

@@ -9,8 +9,8 @@
 
 namespace cardswap::cuda {
 
-/// A shared library that is loaded at run time, and stays loaded as long as this lives. Functions from
-/// find() must not be called after that.
+/// A shared library that is loaded at run time, and stays loaded as long as this lives. Functions
+/// from find() must not be called after that.
 class Library {
  public:
   Library() = default;

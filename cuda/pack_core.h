@@ -10,8 +10,8 @@
 /// migrator/core/byte_shuffle.h. These are the functions of pack.cu's threads; the host's compiler
 /// compiles them too, and tests compare them with that shuffle.
 ///
-/// Eight elements are handled at a time, as `width` words of 64 bits, which are transposed as a matrix
-/// of bytes: the transposition by halves of Hacker's Delight, section 7-3.
+/// Eight elements are handled at a time, as `width` words of 64 bits, which are transposed as a
+/// matrix of bytes: the transposition by halves of Hacker's Delight, section 7-3.
 namespace cardswap::cuda {
 
 /// A run of bytes to move. No destination of a plan overlaps any source or destination of it.
@@ -26,8 +26,8 @@ struct PackPiece {
 enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
 
 inline constexpr std::uint32_t kPackPiecesMax = 64;
-/// The arguments of a launch. They are passed by value, so the plan itself need not outlive the call.
-/// The memory of a piece is the GPU's, or pinned memory of the host.
+/// The arguments of a launch. They are passed by value, so the plan itself need not outlive the
+/// call. The memory of a piece is the GPU's, or pinned memory of the host.
 struct PackPlan {
   PackPiece pieces[kPackPiecesMax];
   std::uint32_t count = 0;

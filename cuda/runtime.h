@@ -27,9 +27,9 @@ struct Properties {
 };
 
 /// The calls of CUDA's runtime that we use. cudart.cpp makes the real calls, and
-/// tests/stand_ins/cudart replaces them in tests. As in CUDA, each call acts on the calling thread's
-/// device (set_device()). No call waits for a whole device except release() and release_host(), and
-/// none uses the default stream.
+/// tests/stand_ins/cudart replaces them in tests. As in CUDA, each call acts on the calling
+/// thread's device (set_device()). No call waits for a whole device except release() and
+/// release_host(), and none uses the default stream.
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -54,10 +54,11 @@ class Runtime {
   virtual Status query(Event event) = 0;
   virtual Status synchronize(Event event) = 0;
 
-  /// Copies in any direction between host and device memory. Both must stay valid until the stream has
-  /// done the copy.
+  /// Copies in any direction between host and device memory. Both must stay valid until the stream
+  /// has done the copy.
   virtual Status copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
-  /// Digests by `plan`. Its arrays are in device memory and must stay valid until the stream is done.
+  /// Digests by `plan`. Its arrays are in device memory and must stay valid until the stream is
+  /// done.
   virtual Status digest(const DigestPlan& plan, Stream stream) = 0;
   /// Moves the pieces of `plan`; their memory must stay valid until the stream is done.
   virtual Status pack(const PackPlan& plan, Stream stream) = 0;
@@ -68,8 +69,8 @@ class Runtime {
 /// The real calls of CUDA. Throws Error{refused} in a build without CUDA.
 [[nodiscard]] std::shared_ptr<Runtime> cudart();
 
-/// Throws Error{no_memory, internal} unless `status` is ok: "cudaMalloc of 4096 bytes on cuda:0: out of
-/// memory (2)". `bytes` 0: the text has no size.
+/// Throws Error{no_memory, internal} unless `status` is ok: "cudaMalloc of 4096 bytes on cuda:0:
+/// out of memory (2)". `bytes` 0: the text has no size.
 void check(Runtime& runtime, Status status, const char* call, int device, std::size_t bytes = 0);
 
 }  // namespace cardswap::cuda

@@ -32,8 +32,8 @@ class StagingRing {
   };
 
   StagingRing(Gpu gpu, std::size_t slot_bytes);
-  /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). None: all slots are
-  /// taken, and the ring may not grow.
+  /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). None: all slots
+  /// are taken, and the ring may not grow.
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
@@ -51,9 +51,9 @@ class StagingRing {
   std::size_t next_ = 0;  ///< where to look first
 };
 
-/// Brings payloads through a ring of buffers, or without a buffer if the link reaches the GPU's memory.
-/// Small payloads are gathered into one buffer, and scattered from several buffers, by one launch;
-/// payloads that will be packed are shuffled on the way.
+/// Brings payloads through a ring of buffers, or without a buffer if the link reaches the GPU's
+/// memory. Small payloads are gathered into one buffer, and scattered from several buffers, by one
+/// launch; payloads that will be packed are shuffled on the way.
 class RingStaging final : public Staging {
  public:
   RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
@@ -76,7 +76,7 @@ class RingStaging final : public Staging {
   [[nodiscard]] bool is_reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
-  const std::shared_ptr<const CudaDevice> device_;  ///< owners: the session and this
+  const std::shared_ptr<const CudaDevice> device_;  ///< owners: the program's views and this
   const Gpu gpu_;
   const StagingOptions options_;
   const std::shared_ptr<StagingRing> ring_;  ///< owners: this and payloads that are not sent yet

@@ -14,9 +14,9 @@ namespace cardswap::cuda {
 /// The driver's handle of an allocation, which is not mapped by that alone.
 enum class MemoryHandle : std::uint64_t {};
 
-/// The driver's calls of virtual memory management that we use. driver_vmm() makes the real calls, and
-/// tests/stand_ins/vmm replaces them in tests. Addresses and sizes are multiples of granularity(); a
-/// mapping is unmapped as a whole. Any thread.
+/// The driver's calls of virtual memory management that we use. driver_vmm() makes the real calls,
+/// and tests/stand_ins/vmm replaces them in tests. Addresses and sizes are multiples of
+/// granularity(); a mapping is unmapped as a whole. Any thread.
 class Vmm {
  public:
   virtual ~Vmm() = default;
@@ -45,8 +45,8 @@ class Vmm {
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };
 
-/// The driver's calls, loaded at run time. Throws Error{refused} when there is no driver, or it lacks a
-/// call, which the text names.
+/// The driver's calls, loaded at run time. Throws Error{refused} when there is no driver, or it
+/// lacks a call, which the text names.
 [[nodiscard]] std::shared_ptr<Vmm> driver_vmm(const std::string& library = "libcuda.so.1");
 
 /// A GPU of a Vmm, by its index. A value; cheap to copy.
@@ -92,7 +92,8 @@ class Allocation {
   Allocation(const Allocation&) = delete;
   Allocation& operator=(const Allocation&) = delete;
 
-  /// A file that keeps the memory alive and can be sent to another process. Throws as VmmGpu::check().
+  /// A file that keeps the memory alive and can be sent to another process. Throws as
+  /// VmmGpu::check().
   [[nodiscard]] Descriptor export_file() const;
   [[nodiscard]] MemoryHandle handle() const { return handle_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -103,8 +104,8 @@ class Allocation {
   const std::size_t bytes_;
 };
 
-/// Maps all of an allocation at an address of an AddressRange, for use by its GPU. The range outlives
-/// this; the allocation need not.
+/// Maps all of an allocation at an address of an AddressRange, for use by its GPU. The range
+/// outlives this; the allocation need not.
 class Mapping {
  public:
   /// Throws as VmmGpu::check().

@@ -9,8 +9,8 @@
 /// compiles it too, and tests compare it with libxxhash. Constants and steps are those of xxHash's
 /// specification (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
 ///
-/// The long form has eight lanes of 64 bits. Each round takes 64 bytes, a stripe. Lanes 2j and 2j+1 need
-/// only each other's input, so four threads with two lanes each share the work.
+/// The long form has eight lanes of 64 bits. Each round takes 64 bytes, a stripe. Lanes 2j and 2j+1
+/// need only each other's input, so four threads with two lanes each share the work.
 namespace cardswap::xxh3 {
 
 inline constexpr std::size_t kShortMax = 240;  ///< longer inputs take the long form

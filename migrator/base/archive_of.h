@@ -4,8 +4,8 @@
 
 namespace cardswap {
 
-/// The type by which a list of fields takes its struct: not const for an archive that reads into the
-/// struct, const for one that writes it.
+/// The type by which a list of fields takes its struct: not const for an archive that reads into
+/// the struct, const for one that writes it.
 ///
 ///     template <class Archive>
 ///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }

@@ -17,8 +17,8 @@ inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< for the program:
 inline constexpr const char* kPrimary = "primary";
 inline constexpr const char* kStandby = "standby";
 
-/// The variable's value; empty if it is not set. Not to be called while another thread may change the
-/// environment.
+/// The variable's value; empty if it is not set. Not to be called while another thread may change
+/// the environment.
 [[nodiscard]] inline std::string value_of(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string() : std::string(value);

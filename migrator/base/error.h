@@ -6,8 +6,8 @@
 #include <optional>
 #include <string_view>
 
-/// Error, the project's only exception type, is that of the public API. It is thrown where the cause
-/// is known and logged where it is caught. The functions below are internal.
+/// Error, the project's only exception type, is that of the public API. It is thrown where the
+/// cause is known and logged where it is caught. The functions below are internal.
 namespace cardswap {
 
 constexpr Code last_of(Code) { return Code::internal; }

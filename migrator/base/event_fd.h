@@ -4,8 +4,8 @@
 
 namespace cardswap {
 
-/// A descriptor that is readable from notify() until clear(), for a thread that waits in poll(). Any
-/// thread may call notify(); one thread waits and clears.
+/// A descriptor that is readable from notify() until clear(), for a thread that waits in poll().
+/// Any thread may call notify(); one thread waits and clears.
 class EventFd {
  public:
   /// Throws Error{io} when the process has no descriptor left.

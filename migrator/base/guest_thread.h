@@ -13,8 +13,8 @@ namespace cardswap {
 class GuestThread {
  public:
   GuestThread() = default;
-  /// Starts `body`, which gets a std::stop_token if it takes one. The destructor requests a stop and
-  /// joins. Throws std::system_error when the host has no thread left.
+  /// Starts `body`, which gets a std::stop_token if it takes one. The destructor requests a stop
+  /// and joins. Throws std::system_error when the host has no thread left.
   template <class Body>
   explicit GuestThread(Body body) {
     const BlockedSignals inherited;

@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// Measures how long a peer was silent while this side listened. While this side was busy or stopped
-/// the peer is not to blame: the time between two calls of elapsed() counts for at most `kPauseMax`.
-/// One thread.
+/// Measures how long a peer was silent while this side listened. While this side was busy or
+/// stopped the peer is not to blame: the time between two calls of elapsed() counts for at most
+/// `kPauseMax`. One thread.
 class LivenessTimer {
  public:
   using Clock = std::chrono::steady_clock;

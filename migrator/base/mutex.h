@@ -7,9 +7,9 @@
 #include <mutex>
 #include <thread>
 
-// The code says what a mutex guards, and clang's -Wthread-safety checks it; for other compilers these
-// macros are empty. scripts/check_locks.py runs clang over every source that names a Mutex, or whose
-// own header does.
+// The code says what a mutex guards, and clang's -Wthread-safety checks it; for other compilers
+// these macros are empty. scripts/check_locks.py runs clang over every source that names a Mutex,
+// or whose own header does.
 #if defined(__clang__)
 #define CARDSWAP_THREAD_SAFETY(attribute) __attribute__((attribute))
 #else
@@ -19,8 +19,8 @@
 #define CARDSWAP_GUARDED_BY(mutex) CARDSWAP_THREAD_SAFETY(guarded_by(mutex))
 /// Marks a function whose caller holds `mutex`.
 #define CARDSWAP_REQUIRES(mutex) CARDSWAP_THREAD_SAFETY(requires_capability(mutex))
-/// Marks a function that calls assert_held(): after it clang assumes that `mutex` is held. For facts
-/// that clang cannot see, for example that two objects share one mutex.
+/// Marks a function that calls assert_held(): after it clang assumes that `mutex` is held. For
+/// facts that clang cannot see, for example that two objects share one mutex.
 #define CARDSWAP_ASSERTS_HELD(mutex) CARDSWAP_THREAD_SAFETY(assert_capability(mutex))
 
 namespace cardswap {

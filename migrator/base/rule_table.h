@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <optional>
 
-/// Functions for a state machine that is written as a table. `Rules` is an array or a span of rules.
-/// A rule has a state (`from`), an event (`on`), the state that follows and the actions. All
+/// Functions for a state machine that is written as a table. `Rules` is an array or a span of
+/// rules. A rule has a state (`from`), an event (`on`), the state that follows and the actions. All
 /// functions can run at compile time.
 namespace cardswap {
 

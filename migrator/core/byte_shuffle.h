@@ -6,9 +6,10 @@
 
 namespace cardswap {
 
-/// The byte shuffle of HDF5 and Blosc: the first bytes of all elements, then all second bytes and so
-/// on, one plane for each. Signs and exponents come together, which makes tensors compressible. Bytes
-/// after the last whole element stay after the planes. cuda/pack_core.h does the same on a GPU.
+/// The byte shuffle of HDF5 and Blosc: the first bytes of all elements, then all second bytes and
+/// so on, one plane for each. Signs and exponents come together, which makes tensors compressible.
+/// Bytes after the last whole element stay after the planes. cuda/pack_core.h does the same on a
+/// GPU.
 ///
 /// `width`: bytes of one element; for a width other than 2, 4, 8 or 16 the bytes are copied as they
 /// are. `in` and `out` have the same size and do not overlap.

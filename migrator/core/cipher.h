@@ -28,9 +28,9 @@ using CipherSalt = std::array<std::byte, 16>;
 /// The direction in which a message is sent.
 enum class Direction : std::uint8_t { source_to_target, target_to_source };
 
-/// AES-256-GCM for one direction of one connection. The nonce is made of kind and number, and the tag
-/// covers `aad`, so a message cannot be opened in another place than its own. The caller counts:
-/// it must never seal two messages of one kind under one number. One thread.
+/// AES-256-GCM for one direction of one connection. The nonce is made of kind and number, and the
+/// tag covers `aad`, so a message cannot be opened in another place than its own. The caller
+/// counts: it must never seal two messages of one kind under one number. One thread.
 class Cipher {
  public:
   static constexpr std::size_t kTagBytes = 16;
@@ -40,12 +40,12 @@ class Cipher {
   /// Derives the key of this connection and direction. Throws Error{internal} when OpenSSL fails.
   Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction);
 
-  /// Encrypts `data` in place, except its last kTagBytes, which receive the tag. `data` must have at
-  /// least kTagBytes. `aad` is authenticated and not encrypted. Throws Error{internal}.
+  /// Encrypts `data` in place, except its last kTagBytes, which receive the tag. `data` must have
+  /// at least kTagBytes. `aad` is authenticated and not encrypted. Throws Error{internal}.
   void seal(Kind kind, std::uint64_t number, std::span<const std::byte> aad,
             std::span<std::byte> data);
-  /// Decrypts `data` in place and returns it without its tag. Throws Error{bad_request} for less than
-  /// kTagBytes, and Error{unauthorized} when the tag does not fit key, kind, number, `aad` and
+  /// Decrypts `data` in place and returns it without its tag. Throws Error{bad_request} for less
+  /// than kTagBytes, and Error{unauthorized} when the tag does not fit key, kind, number, `aad` and
   /// `data`; the bytes in `data` must not be used then.
   [[nodiscard]] std::span<std::byte> open(Kind kind, std::uint64_t number,
                                           std::span<const std::byte> aad,

@@ -28,8 +28,8 @@ constexpr Compression last_of(Compression) { return Compression::zstd; }
 /// that is not known here.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);
 
-/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd level 1. Keeps its
-/// buffers and contexts; one thread.
+/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd level 1. Keeps
+/// its buffers and contexts; one thread.
 class Packer {
  public:
   Packer();
@@ -43,8 +43,8 @@ class Packer {
   [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
                                             ByteShuffle shuffle);
   /// Fills all of `out`. `codec` is any but `none`. `shuffle` describes what `out` is to hold: if
-  /// `done` it is left shuffled. Throws Error{bad_request} for another codec, for an element size of 0
-  /// or above 16, and if `packed` does not unpack to exactly as many bytes.
+  /// `done` it is left shuffled. Throws Error{bad_request} for another codec, for an element size
+  /// of 0 or above 16, and if `packed` does not unpack to exactly as many bytes.
   void unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
               ByteShuffle shuffle);
 

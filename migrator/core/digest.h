@@ -10,12 +10,12 @@
 
 namespace cardswap {
 
-/// The bytes of one leaf. A longer run of bytes is cut into leaves, of which the last may be shorter,
-/// so that many threads of a GPU can digest it at once.
+/// The bytes of one leaf. A longer run of bytes is cut into leaves, of which the last may be
+/// shorter, so that many threads of a GPU can digest it at once.
 inline constexpr std::size_t kLeafBytes = 65536;
 
-/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form. It is
-/// taken over the bytes if they are one leaf, else over the concatenated digests of the leaves.
+/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form. It
+/// is taken over the bytes if they are one leaf, else over the concatenated digests of the leaves.
 /// Compare only digests of runs of the same length. It finds changes and transfer faults, but does
 /// not protect against forgery. Every device gives the same value.
 struct Digest {

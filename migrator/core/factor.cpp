@@ -1,8 +1,8 @@
 // A product that is rounded to its type never falls when the factor grows. So the factors that give
 // one element its value are a run of neighbouring floats. An element for which a candidate gives a
-// wrong value tells whether the factor is larger or smaller. A binary search thus finds a factor that
-// is right for all elements, or that there is none. It goes round the elements, and ends when one
-// whole turn found no wrong value.
+// wrong value tells whether the factor is larger or smaller. A binary search thus finds a factor
+// that is right for all elements, or that there is none. It goes round the elements, and ends when
+// one whole turn found no wrong value.
 #include "migrator/core/factor.h"
 
 #include <bit>
@@ -12,7 +12,8 @@
 namespace cardswap {
 namespace {
 
-/// The error of a ratio of two rounded numbers: bfloat16 has eight bits, and a number near zero fewer.
+/// The error of a ratio of two rounded numbers: bfloat16 has eight bits, and a number near zero
+/// fewer.
 constexpr float kRatioError = 1.0F / 32;
 
 /// float32 in memory.

@@ -24,15 +24,15 @@ struct Factor {
   Digest product;                      ///< of all bytes of the gradient after the multiplication
 };
 
-/// Finds a positive float that gives `after`, bit for bit, when `before` is multiplied by it. Any such
-/// float is right. `guess` is tried first. None: no positive factor was found. That is always so
-/// where no element is a normal number, non-zero, on both sides, where the sizes differ or are not
-/// whole elements, and for FactorKind::none.
+/// Finds a positive float that gives `after`, bit for bit, when `before` is multiplied by it. Any
+/// such float is right. `guess` is tried first. None: no positive factor was found. That is always
+/// so where no element is a normal number, non-zero, on both sides, where the sizes differ or are
+/// not whole elements, and for FactorKind::none.
 [[nodiscard]] std::optional<float> find_factor(FactorKind kind, std::span<const std::byte> before,
                                                std::span<const std::byte> after,
                                                std::optional<float> guess);
-/// Multiplies in place; does nothing for FactorKind::none. Gives the same bytes on every machine that
-/// computes by IEEE 754.
+/// Multiplies in place; does nothing for FactorKind::none. Gives the same bytes on every machine
+/// that computes by IEEE 754.
 void multiply(FactorKind kind, std::span<std::byte> bytes, float factor);
 
 }  // namespace cardswap

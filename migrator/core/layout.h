@@ -33,8 +33,8 @@ struct Region {
 };
 
 /// The regions that a job's state consists of: each once, in a fixed order. A value; source and
-/// target must have the same before anything is sent. Copies share their regions, which never change,
-/// so copying and comparing copies is cheap.
+/// target must have the same before anything is sent. Copies share their regions, which never
+/// change, so copying and comparing copies is cheap.
 class Layout {
  public:
   Layout() : Layout(std::vector<Region>{}) {}

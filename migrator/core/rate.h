@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// Keeps sending within `bytes_per_s` (0: no cap). A token bucket of at most 12 ms: a sender that is
-/// woken late catches up, but a pause gives no right to a burst. The caller brings the clock. One
-/// thread.
+/// Keeps sending within `bytes_per_s` (0: no cap). A token bucket of at most 12 ms: a sender that
+/// is woken late catches up, but a pause gives no right to a burst. The caller brings the clock.
+/// One thread.
 class RateCap {
  public:
   using Clock = std::chrono::steady_clock;

@@ -12,10 +12,10 @@
 
 namespace cardswap::wire {
 
-/// Reads the bytes of a peer and trusts none of them. Integers are little-endian and of fixed width;
-/// counts are checked against the bytes that are there before anything is allocated. Every call
-/// throws Error{bad_request} past the end. Does not own the bytes: views are valid as long as they
-/// are.
+/// Reads the bytes of a peer and trusts none of them. Integers are little-endian and of fixed
+/// width; counts are checked against the bytes that are there before anything is allocated. Every
+/// call throws Error{bad_request} past the end. Does not own the bytes: views are valid as long as
+/// they are.
 class WireReader {
  public:
   explicit WireReader(std::span<const std::byte> bytes) : rest_(bytes) {}
@@ -59,7 +59,8 @@ class WireReader {
     std::memcpy(result.bytes.data(), raw.data(), raw.size());
     return result;
   }
-  /// A u32 length, and that many bytes. Throws when the length is above `bytes_max`, as blob() does.
+  /// A u32 length, and that many bytes. Throws when the length is above `bytes_max`, as blob()
+  /// does.
   [[nodiscard]] std::string string(std::size_t bytes_max = 1 << 20) {
     const auto raw = blob(bytes_max);
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};

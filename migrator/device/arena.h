@@ -20,8 +20,9 @@ struct ArenaPiece {
 ///
 /// A range of addresses is reserved at a random place and filled from its start as blocks are
 /// needed. While the process is moved the memory can be taken away, with the range kept, and memory
-/// with the same bytes mapped there again. Any thread; unbind() and bind() only while nobody uses the
-/// memory. Owners: the caller that reserved it, and every block (a storage may outlive the session).
+/// with the same bytes mapped there again. Any thread; unbind() and bind() only while nobody uses
+/// the memory. Owners: the caller that reserved it, and every block (a storage may outlive the
+/// session).
 class Arena {
  public:
   Arena() = default;

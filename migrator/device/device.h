@@ -29,8 +29,8 @@ struct DeviceInfo {
   std::uint64_t total_bytes = 0;  ///< 0: not known
 };
 
-/// The memory of a CPU or of a GPU, which holds tensors. Any thread, unless a call says otherwise. Work
-/// of a Device never waits for work that the program submits later, and never delays it.
+/// The memory of a CPU or of a GPU, which holds tensors. Any thread, unless a call says otherwise.
+/// Work of a Device never waits for work that the program submits later, and never delays it.
 ///
 /// Calls throw Error{no_memory} or Error{internal}, with the call, the device and the size.
 class Device {
@@ -52,15 +52,16 @@ class Device {
   /// Blocks until the work before `fence` is done.
   virtual void wait(const Fence& /*fence*/) {}
 
-  /// Fills `digests`, one for each range; reads the ranges after the work before `after` is done, and
-  /// blocks until it has. If the bytes change meanwhile, the digest is of a mixture of old and new.
+  /// Fills `digests`, one for each range; reads the ranges after the work before `after` is done,
+  /// and blocks until it has. If the bytes change meanwhile, the digest is of a mixture of old and
+  /// new.
   virtual void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
                       const Fence& after) = 0;
   /// How many bytes one call of digest() should have, for a good speed.
   [[nodiscard]] virtual std::size_t digest_bytes_best() const = 0;
 
-  /// How much of this device's memory the program leaves free when it uses most. None: not known, or
-  /// so much that no caller needs to keep account.
+  /// How much of this device's memory the program leaves free when it uses most. None: not known,
+  /// or so much that no caller needs to keep account.
   [[nodiscard]] virtual std::optional<std::uint64_t> spare_bytes() { return std::nullopt; }
 
   /// Allocates memory of this device, and memory of the host that the device can copy fastest. The
@@ -74,9 +75,9 @@ class Device {
   /// Makes a Staging for one engine. It keeps this device alive, if devices of this kind can end.
   [[nodiscard]] virtual std::unique_ptr<Staging> stage(const StagingOptions& options) = 0;
 
-  /// Reserves an arena in this device's memory, at `base` and with addresses for at least `bytes`. If
-  /// both are 0: at any place, with as many addresses as could be used. Throws Error{refused} when
-  /// the addresses are not free, and for a device that has no arenas.
+  /// Reserves an arena in this device's memory, at `base` and with addresses for at least `bytes`.
+  /// If both are 0: at any place, with as many addresses as could be used. Throws Error{refused}
+  /// when the addresses are not free, and for a device that has no arenas.
   [[nodiscard]] virtual std::shared_ptr<Arena> reserve_arena(std::uint64_t base,
                                                              std::uint64_t bytes);
 

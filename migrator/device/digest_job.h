@@ -14,12 +14,12 @@
 
 namespace cardswap {
 
-/// Digests chunks on threads of its own, while its owner keeps the link alive. Reads the chunks after
-/// the work before the fence `after` is done.
+/// Digests chunks on threads of its own, while its owner keeps the link alive. Reads the chunks
+/// after the work before the fence `after` is done.
 ///
-/// The program may write to the chunks meanwhile: the digest of a torn read only makes a chunk count
-/// as different. `wake` is called from a thread of this when all is done. The memory must stay valid
-/// until the job is destroyed; the destructor stops early and joins.
+/// The program may write to the chunks meanwhile: the digest of a torn read only makes a chunk
+/// count as different. `wake` is called from a thread of this when all is done. The memory must
+/// stay valid until the job is destroyed; the destructor stops early and joins.
 class DigestJob {
  public:
   /// `threads`: at least 1.

@@ -16,8 +16,8 @@ namespace cardswap {
 /// piece, which is that file.
 class MemfdArena final : public Arena, public std::enable_shared_from_this<MemfdArena> {
  public:
-  /// Reserves addresses at a random place, and allocates nothing. Throws Error{refused} when not even
-  /// 1 GiB of addresses is free.
+  /// Reserves addresses at a random place, and allocates nothing. Throws Error{refused} when not
+  /// even 1 GiB of addresses is free.
   [[nodiscard]] static std::shared_ptr<MemfdArena> reserve();
   /// Reserves the addresses from `base` on, for at least `bytes`. Throws Error{refused}, with the
   /// range in its text, when they are not free.

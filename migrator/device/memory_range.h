@@ -11,8 +11,8 @@ namespace cardswap {
 
 class Device;
 
-/// A run of bytes in a device's memory. Only calls of that device may access them, unless its kind is
-/// host. Owns nothing.
+/// A run of bytes in a device's memory. Only calls of that device may access them, unless its kind
+/// is host. Owns nothing.
 struct MemoryRange {
   Device* device = nullptr;
   std::span<std::byte> bytes;

@@ -16,8 +16,8 @@ struct Payload {
   std::uint8_t element_size = 1;  ///< of the tensor's elements, in bytes
 };
 
-/// A payload on its way from a device to a link. `bytes` may be sent once Staging::is_ready() is true;
-/// hold `owner` until they were sent.
+/// A payload on its way from a device to a link. `bytes` may be sent once Staging::is_ready() is
+/// true; hold `owner` until they were sent.
 struct StagedPayload {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;

@@ -23,9 +23,9 @@ struct FetchOptions {
   bool shuffled = false;  ///< it may byte-shuffle a payload that it copies (byte_shuffle.h)
 };
 
-/// Brings the payloads of one engine from a device's memory to a link, and back: through buffers that
-/// the link can use, or without a buffer if the link reaches the memory itself. One thread. Calls
-/// throw as Device's do.
+/// Brings the payloads of one engine from a device's memory to a link, and back: through buffers
+/// that the link can use, or without a buffer if the link reaches the memory itself. One thread.
+/// Calls throw as Device's do.
 class Staging {
  public:
   virtual ~Staging() = default;
@@ -39,9 +39,9 @@ class Staging {
   /// Whether the payload's bytes are there.
   [[nodiscard]] virtual bool is_ready(const StagedPayload& fetched) = 0;
 
-  /// Returns the memory where a payload for `range` may land: the range itself if `direct` allows it
-  /// and the link reaches it, else a buffer. Throws Error{bad_request} when more payloads are landing
-  /// at once than an honest peer sends.
+  /// Returns the memory where a payload for `range` may land: the range itself if `direct` allows
+  /// it and the link reaches it, else a buffer. Throws Error{bad_request} when more payloads are
+  /// landing at once than an honest peer sends.
   [[nodiscard]] virtual std::span<std::byte> reserve(std::span<std::byte> range, bool direct) = 0;
   /// The form in which on_received() wants a payload whose elements have `element_bytes`: shuffled,
   /// or as they are in memory.

@@ -14,8 +14,8 @@ namespace cardswap {
 /// For each chunk, the digest of the bytes that the target holds, if it is known.
 ///
 /// Both ends keep such a map. The source's map alone decides which chunks a round sends. A chunk is
-/// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a chunk
-/// that changed while it was read is sent again. Pure; one thread.
+/// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a
+/// chunk that changed while it was read is sent again. Pure; one thread.
 class ChunkMap {
  public:
   ChunkMap() = default;
@@ -48,8 +48,8 @@ class ChunkMap {
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {
     return digests_.at(static_cast<std::size_t>(chunk));
   }
-  /// The chunks whose digest here differs from that in `now` or is not known, in layout order. `now`
-  /// has one digest for each chunk.
+  /// The chunks whose digest here differs from that in `now` or is not known, in layout order.
+  /// `now` has one digest for each chunk.
   [[nodiscard]] std::vector<ChunkId> differing(std::span<const Digest> now) const;
 
   /// The map for the layout `now`; keeps the digests of regions that both layouts have.

@@ -32,9 +32,9 @@ struct SourceOptions {
   std::string token;
   std::string data_key;  ///< 64 hexadecimal digits; the link is encrypted. Empty: it is not
   MigrationSpec spec;
-  std::string transports;   ///< as LinkOptions has it; empty: UCX chooses
-  std::string peers = {};   ///< addresses of the target, as LinkOptions has them; empty: any
-  double handover_ms = 0;   ///< expected time from equal digests to the grant; 0: unknown
+  std::string transports;  ///< as LinkOptions has it; empty: UCX chooses
+  std::string peers = {};  ///< addresses of the target, as LinkOptions has them; empty: any
+  double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
   /// A target that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
 };
@@ -52,9 +52,9 @@ class SourceProgram {
   /// Slows every step down by the factor 1 / (1 - share); 0: full speed. 0 <= share < 1.
   virtual void throttle(double /*share*/) {}
   /// Begins the update log. From here on, until the log is closed, the program appends every
-  /// optimizer step to `log` before it takes it, and closes `window` around it. All entries of a step
-  /// are appended before state_view() gives that step. False: the program has no log; it does not use
-  /// `log` and `window`. Owners of both: the program and the engine.
+  /// optimizer step to `log` before it takes it, and closes `window` around it. All entries of a
+  /// step are appended before state_view() gives that step. False: the program has no log; it does
+  /// not use `log` and `window`. Owners of both: the program and the engine.
   virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
@@ -68,8 +68,8 @@ class SourceProgram {
   }
 };
 
-/// The state of a trainer that is parked at a boundary. It stays parked while the Source lives, until
-/// SourceCallbacks::put_off or rehearse.
+/// The state of a trainer that is parked at a boundary. It stays parked while the Source lives,
+/// until SourceCallbacks::put_off or rehearse.
 struct FrozenState {
   StateView state_view;
   /// Counters, RNG states, options: everything that is tracked and is not a region.
@@ -112,10 +112,10 @@ struct TargetOptions {
   std::vector<std::shared_ptr<Device>> devices = {};  ///< the devices with the program's memory
 };
 
-/// The parked standby as the target engine sees it; it must outlive the Target. The training thread is
-/// parked during all calls. adopt() and replay() run on threads that the engine starts for them, one
-/// call at a time; the engine serves its link meanwhile and may call device_of(). All other calls
-/// come on the engine's thread.
+/// The parked standby as the target engine sees it; it must outlive the Target. The training thread
+/// is parked during all calls. adopt() and replay() run on threads that the engine starts for them,
+/// one call at a time; the engine serves its link meanwhile and may call device_of(). All other
+/// calls come on the engine's thread.
 class TargetProgram {
  public:
   virtual ~TargetProgram() = default;
@@ -127,8 +127,8 @@ class TargetProgram {
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
   /// The device on which replay() wants a parameter's gradient; by the layout adopted last.
   virtual Device& device_of(ParameterId /*parameter*/) { return cpu_device(); }
-  /// Repeats the source's optimizer step for the parameters whose gradients `update` has, and returns
-  /// when that is done. Chunks of other parameters may land meanwhile.
+  /// Repeats the source's optimizer step for the parameters whose gradients `update` has, and
+  /// returns when that is done. Chunks of other parameters may land meanwhile.
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
   }

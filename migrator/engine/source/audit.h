@@ -21,10 +21,10 @@ struct AuditOutcome {
   std::vector<std::size_t> not_replayed;  ///< units that are sent by digests from now on, ...
   std::vector<RegionId> regions;          ///< ... and for each a region that differs
 };
-/// Compares both sides' digests after the same update. State that an update rewrites must be equal on
-/// both sides; a unit with a difference is sent by digests from now on (changed in `units`). For the
-/// other chunks, `chunks` takes the target's digests. Pure; `here` and `there` have one digest for
-/// each chunk.
+/// Compares both sides' digests after the same update. State that an update rewrites must be equal
+/// on both sides; a unit with a difference is sent by digests from now on (changed in `units`). For
+/// the other chunks, `chunks` takes the target's digests. Pure; `here` and `there` have one digest
+/// for each chunk.
 [[nodiscard]] AuditOutcome compare_audits(std::span<const Digest> here,
                                           std::span<const Digest> there, ChunkMap& chunks,
                                           ReplayUnits& units);
@@ -42,13 +42,14 @@ class Audit {
   bool request();
   /// Notes that the audit's entry, of `step`, is sent as the update with the number `update`.
   void note_sent_as(std::uint64_t step, std::uint64_t update);
-  /// Returns the audit's outcome, once, when both sides' digests are here; else none. Call it between
-  /// any two sends. Throws what a device threw during the scan.
+  /// Returns the audit's outcome, once, when both sides' digests are here; else none. Call it
+  /// between any two sends. Throws what a device threw during the scan.
   [[nodiscard]] std::optional<AuditOutcome> poll(ReplayUnits& units);
-  /// Gives up the current audit, because the layout has changed. True: an audit of the former layout
-  /// had been requested, and none was concluded.
+  /// Gives up the current audit, because the layout has changed. True: an audit of the former
+  /// layout had been requested, and none was concluded.
   bool start_over();
-  /// Gives up the current audit at a freeze. If the freeze is put off, another one can be requested.
+  /// Gives up the current audit at a freeze. If the freeze is put off, another one can be
+  /// requested.
   void cancel();
 
   /// Whether an audit of the current layout was concluded, and none is running.

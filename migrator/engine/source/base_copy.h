@@ -20,22 +20,23 @@ class BaseCopy {
   BaseCopy(SourceContext& source, StateWindow& window, ReplayUnits& units)
       : source_(source), window_(window), units_(units) {}
 
-  /// Copies the next shard aside. (To send it straight from the window would hold the window open for
-  /// seconds on a slow link.) False: no shard is left, or a step is being taken. `step_min`: the entry
-  /// of that step was sent without the shard's gradients, so the copy must not be older. Throws
-  /// Error{no_memory, internal}.
+  /// Copies the next shard aside. (To send it straight from the window would hold the window open
+  /// for seconds on a slow link.) False: no shard is left, or a step is being taken. `step_min`:
+  /// the entry of that step was sent without the shard's gradients, so the copy must not be older.
+  /// Throws Error{no_memory, internal}.
   bool stage_next(std::uint64_t step_min);
-  /// Copies shards ahead while an entry is being sent, because the window may be closed when the entry
-  /// is done. Copies no more bytes in all than `log_bytes`, the bytes of gradients sent so far, so
-  /// that base copy and log share the link. Does nothing once the program is frozen.
+  /// Copies shards ahead while an entry is being sent, because the window may be closed when the
+  /// entry is done. Copies no more bytes in all than `log_bytes`, the bytes of gradients sent so
+  /// far, so that base copy and log share the link. Does nothing once the program is frozen.
   void stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
-  /// Sends the oldest shard copied aside; has_staged() must be true. Call it before the next entry is
-  /// taken, because entries of later steps have the shard's gradients. `between_sends` is called
+  /// Sends the oldest shard copied aside; has_staged() must be true. Call it before the next entry
+  /// is taken, because entries of later steps have the shard's gradients. `between_sends` is called
   /// after each chunk. Throws as PayloadSender::send() does.
   void send_staged(const std::function<void()>& between_sends);
 
-  /// Drops the staged copies at the freeze: these shards are sent with the rest of the frozen state.
+  /// Drops the staged copies at the freeze: these shards are sent with the rest of the frozen
+  /// state.
   void drop_staged();
   /// Drops the staged copies of units that are gone.
   void drop_gone();

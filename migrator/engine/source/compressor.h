@@ -17,9 +17,10 @@ inline constexpr std::size_t kPackedBytesMin = 4096;
 
 /// Decides whether packing makes a migration shorter, and packs its payloads.
 ///
-/// Compression::automatic: from time to time one payload is packed with each codec. A codec can carry
-/// min(its speed, link rate x its ratio) bytes a second. The best codec is used if that is well above
-/// the link rate. So nothing is packed on links that are faster than a core packs. One thread.
+/// Compression::automatic: from time to time one payload is packed with each codec. A codec can
+/// carry min(its speed, link rate x its ratio) bytes a second. The best codec is used if that is
+/// well above the link rate. So nothing is packed on links that are faster than a core packs. One
+/// thread.
 class Compressor {
  public:
   explicit Compressor(Compression wanted);

@@ -24,11 +24,11 @@ class DowntimeForecast {
   void expect_rehearsal() { rehearses_ = true; }
   /// The measurements as of now. `replay_ms`: of one step's updates at the target; 0: unknown.
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
-  /// Predicts the cost of a freeze now, with `dirty_bytes` to send and `replay_ms` for replaying. Assumes
-  /// that nothing else delays a step.
+  /// Predicts the cost of a freeze now, with `dirty_bytes` to send and `replay_ms` for replaying.
+  /// Assumes that nothing else delays a step.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
-  /// Call it after expect_downtime() if steps before the freeze are late as well: the longest delay of
-  /// one step, and the sum of all delays, past and predicted.
+  /// Call it after expect_downtime() if steps before the freeze are late as well: the longest delay
+  /// of one step, and the sum of all delays, past and predicted.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return expected_downtime_ms_; }
   /// The longest pause at one boundary.

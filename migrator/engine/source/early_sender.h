@@ -12,9 +12,9 @@
 
 namespace cardswap {
 
-/// Sends gradients while their step is still being computed. When the step's entry comes, it finds out
-/// whether each gradient is unchanged, was multiplied by a factor, or has other bytes and must be
-/// sent again.
+/// Sends gradients while their step is still being computed. When the step's entry comes, it finds
+/// out whether each gradient is unchanged, was multiplied by a factor, or has other bytes and must
+/// be sent again.
 ///
 /// It sends a copy, and compares the bytes of the entry with that copy: no flag or version can be
 /// trusted to tell that a tensor did not change. If a parameter's gradients were sent in vain three
@@ -35,14 +35,15 @@ class EarlySender {
 
   /// Makes the log take gradients early (or stop that), for the shards that the target replays.
   void watch(bool on);
-  /// Sends a piece of the next early gradient. False: there is none. Throws as PayloadSender::send().
+  /// Sends a piece of the next early gradient. False: there is none. Throws as
+  /// PayloadSender::send().
   bool send_piece();
-  /// Returns one claim for each gradient of the entry. None: the gradient must be sent whole, because
-  /// it was not sent early or was sent in vain. Also drops what was sent in vain, and early gradients
-  /// of earlier steps that no entry has claimed.
+  /// Returns one claim for each gradient of the entry. None: the gradient must be sent whole,
+  /// because it was not sent early or was sent in vain. Also drops what was sent in vain, and early
+  /// gradients of earlier steps that no entry has claimed.
   [[nodiscard]] std::vector<std::optional<Claim>> claim(const UpdateEntry& entry);
-  /// Drops all early gradients, before the layout changes, and waits until the link is idle. Throws as
-  /// PayloadSender::wait_until_sent().
+  /// Drops all early gradients, before the layout changes, and waits until the link is idle. Throws
+  /// as PayloadSender::wait_until_sent().
   void drop_all();
 
   /// Counts of bytes since the beginning.

@@ -8,16 +8,16 @@ namespace cardswap {
 /// Tells whether the rest of a step's gradients (the bytes that were not sent early and go with the
 /// entry) still falls from step to step, so that a later freeze would have less to send.
 ///
-/// Early gradients can use only the time of the link that the entry of the previous step leaves, and
-/// after the base copy the first such entry is whole. So each step leaves a little less than the
-/// previous one, until no more can be sent early. Pure; one thread.
+/// Early gradients can use only the time of the link that the entry of the previous step leaves,
+/// and after the base copy the first such entry is whole. So each step leaves a little less than
+/// the previous one, until no more can be sent early. Pure; one thread.
 class FallingRest {
  public:
   /// The most boundaries for which a freeze is delayed.
   static constexpr std::uint64_t kStepsMax = 6;
 
-  /// Notes the predicted rest of the next step's gradients, as of the entry of `step`. A second call
-  /// for the same step does nothing.
+  /// Notes the predicted rest of the next step's gradients, as of the entry of `step`. A second
+  /// call for the same step does nothing.
   void note(std::uint64_t step, std::uint64_t bytes) {
     if (noted_ && *noted_ == step) return;
     const bool first = !noted_;
@@ -35,7 +35,8 @@ class FallingRest {
   }
 
  private:
-  /// The rest falls only if it is below this share of the least so far: predictions vary by as much.
+  /// The rest falls only if it is below this share of the least so far: predictions vary by as
+  /// much.
   static constexpr double kFalls = 0.95;
   /// One step without a fall is allowed: the link may have been slow for a moment.
   static constexpr int kAsMuchMax = 2;

@@ -9,8 +9,8 @@
 namespace cardswap {
 
 /// Brings the target to the state of the frozen program, and measures how much of the downtime each
-/// part of this takes. One object for each freeze. The engine's thread. All calls except note_scan()
-/// throw as PeerConnection's do.
+/// part of this takes. One object for each freeze. The engine's thread. All calls except
+/// note_scan() throw as PeerConnection's do.
 class FrozenSend {
  public:
   /// Both outlive this. `replay` sends the rest of its log first; null: there is no replay.
@@ -21,11 +21,11 @@ class FrozenSend {
   [[nodiscard]] std::vector<Digest> scan();
   /// Notes the time of a scan that was made elsewhere, in place of scan().
   void note_scan(double scan_ms) { took_.scan_ms = scan_ms; }
-  /// Sends what differs, until the target holds the frozen state. `now` has its digests, from scan()
-  /// or elsewhere. Throws Error{digest_mismatch} if the target then holds another state.
+  /// Sends what differs, until the target holds the frozen state. `now` has its digests, from
+  /// scan() or elsewhere. Throws Error{digest_mismatch} if the target then holds another state.
   void bring_over(const std::vector<Digest>& now);
-  /// Has the target confirm that it holds the frozen state, and returns the root on which both sides
-  /// agree. Throws Error{digest_mismatch}. To be called after bring_over().
+  /// Has the target confirm that it holds the frozen state, and returns the root on which both
+  /// sides agree. Throws Error{digest_mismatch}. To be called after bring_over().
   [[nodiscard]] Digest confirm(const std::vector<Digest>& now);
 
  private:

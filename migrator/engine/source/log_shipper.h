@@ -39,7 +39,8 @@ class LogShipper {
   /// Drops early gradients whose entry has not come: before the layout changes, and at the end.
   void drop_early() { early_.drop_all(); }
 
-  /// The figures of the replay, without window_wait_ms and the audit's counts, which ReplaySync adds.
+  /// The figures of the replay, without window_wait_ms and the audit's counts, which ReplaySync
+  /// adds.
   [[nodiscard]] const ReplayStats& stats() const { return stats_; }
   /// How many updates were sent; they are numbered from 1 on.
   [[nodiscard]] std::uint64_t updates_sent() const { return sent_; }

@@ -29,9 +29,9 @@ enum class CapRule : std::uint8_t {
   until_frozen,  ///< no longer once the program is frozen: the freeze cuts the round short anyway
 };
 
-/// Sends payloads to the target: fetches them from their devices ahead of the link, packs them where
-/// that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread. Calls
-/// that wait keep the connection alive and throw as PeerConnection::progress() does.
+/// Sends payloads to the target: fetches them from their devices ahead of the link, packs them
+/// where that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread.
+/// Calls that wait keep the connection alive and throw as PeerConnection::progress() does.
 class PayloadSender {
  public:
   /// All outlive this.

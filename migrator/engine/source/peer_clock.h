@@ -8,14 +8,14 @@
 namespace cardswap {
 
 /// The offset of the target's steady_clock from this host's, measured by pings. The quickest answer
-/// counts, because its error is the smallest. An answer counts only for a ping that was sent and not
-/// answered yet, so a target cannot make up times. Pure; one thread.
+/// counts, because its error is the smallest. An answer counts only for a ping that was sent and
+/// not answered yet, so a target cannot make up times. Pure; one thread.
 class PeerClock {
  public:
   /// Notes that a ping is sent at `now_ns` of this host's clock; the ping carries this time.
   void pinged(std::int64_t now_ns);
-  /// Notes the target's answer, received at `now_ns`, to the ping that carries `sent_ns`; the target's
-  /// clock had `target_ns`. Ignored if no such ping waits for an answer.
+  /// Notes the target's answer, received at `now_ns`, to the ping that carries `sent_ns`; the
+  /// target's clock had `target_ns`. Ignored if no such ping waits for an answer.
   void answered(std::int64_t sent_ns, std::int64_t target_ns, std::int64_t now_ns);
 
   /// How many answers counted.

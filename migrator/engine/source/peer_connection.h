@@ -26,8 +26,8 @@ namespace cardswap {
 ///
 /// The engine's thread; wake() may be called on any. Every call that waits (measure_clocks(),
 /// progress(), progress_until(), await(), ask()) keeps the connection alive. It throws
-/// Error{cancelled} when the migration was cancelled, the target's own Error when it has refused, and
-/// Error{unreachable, link_lost} when it cannot be reached or is gone.
+/// Error{cancelled} when the migration was cancelled, the target's own Error when it has refused,
+/// and Error{unreachable, link_lost} when it cannot be reached or is gone.
 class PeerConnection final : private LinkListener {
  public:
   using Clock = std::chrono::steady_clock;

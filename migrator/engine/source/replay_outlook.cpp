@@ -27,7 +27,8 @@ std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
 /// what was copied, without those that went ahead.
 std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
   const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
-  const auto to_go = static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
+  const auto to_go =
+      static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
@@ -123,7 +124,8 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
 
 Measurements measurements_of(const ReplayFacts& facts) {
   const auto worth = [&](std::uint64_t gradients) {
-    return static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(gradients));
+    return static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte *
+                                      static_cast<double>(gradients));
   };
   const auto seen = facts.gradients.usual_bytes();
   const auto replayed = facts.sizes.replayed_bytes;

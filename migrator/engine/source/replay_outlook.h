@@ -69,12 +69,12 @@ struct ReplayOutlook {
 /// The measurements of a running replay, for the planner.
 [[nodiscard]] Measurements measurements_of(const ReplayFacts& facts);
 
-/// When a replay freezes: base_is_whole if the user has requested the replay strategy, so that an audit
-/// has checked the state; it_pays if the planner has chosen it.
+/// When a replay freezes: base_is_whole if the user has requested the replay strategy, so that an
+/// audit has checked the state; it_pays if the planner has chosen it.
 [[nodiscard]] FreezeWhen freeze_when(Strategy strategy);
 
-/// How long a step may wait for the log, in ms. The last step has to wait for the freeze as well, so
-/// the expected freeze is subtracted from `max_stall_ms`, which must not be 0. `measured` with
+/// How long a step may wait for the log, in ms. The last step has to wait for the freeze as well,
+/// so the expected freeze is subtracted from `max_stall_ms`, which must not be 0. `measured` with
 /// dirty_bytes 0.
 [[nodiscard]] double wait_max_ms(const Measurements& measured, double max_stall_ms);
 

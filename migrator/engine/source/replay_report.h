@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Tells people which shards were not handled as planned: those that appeared during the replay, and
-/// those that an audit found different. A shard is named after one of its regions. Pure.
+/// Tells people which shards were not handled as planned: those that appeared during the replay,
+/// and those that an audit found different. A shard is named after one of its regions. Pure.
 class ReplayReport {
  public:
   void add_late(const std::string& region) { add(late_, late_names_, region); }

@@ -50,9 +50,9 @@ bool ReplaySync::begin() {
   if (source_.program.begin_log(log_, window_) && now.shards && !now.shards->empty() &&
       units_.follow(now.layout, *now.shards, {})) {
     const auto limit = source_.options.spec.max_stall_ms;
-    holds_for_the_limit_ =
-        course_of_replay(measurements_of(facts()), limit, freeze_when(source_.options.spec.strategy))
-            .holds;
+    holds_for_the_limit_ = course_of_replay(measurements_of(facts()), limit,
+                                            freeze_when(source_.options.spec.strategy))
+                               .holds;
     if (holds_for_the_limit_) log_->hold_each();
     return true;
   }

@@ -19,12 +19,12 @@ namespace cardswap {
 
 /// The `replay` strategy at the source: base copy, then the update log.
 ///
-/// It works as a database's base backup with log shipping; an entry of the log is an optimizer step.
-/// Each parameter is sent once, with its optimizer state, as of some step k: a shard, which is copied
-/// aside in the window between two steps. From step k+1 on only its gradients are sent, and the
-/// target repeats the step. State that no optimizer rewrites is sent by digests, as in rounds. An
-/// audit (both sides digest everything after one and the same step) finds the shards that replaying
-/// does not reproduce; these are sent by digests from then on.
+/// It works as a database's base backup with log shipping; an entry of the log is an optimizer
+/// step. Each parameter is sent once, with its optimizer state, as of some step k: a shard, which
+/// is copied aside in the window between two steps. From step k+1 on only its gradients are sent,
+/// and the target repeats the step. State that no optimizer rewrites is sent by digests, as in
+/// rounds. An audit (both sides digest everything after one and the same step) finds the shards
+/// that replaying does not reproduce; these are sent by digests from then on.
 ///
 /// The layout may change meanwhile: a parameter's first gradient creates its optimizer state. The
 /// target then takes the new layout between two updates, and only the shards concerned are copied
@@ -48,8 +48,8 @@ class ReplaySync {
   /// How many bytes a freeze with that state has to send, as far as it is known before the state is
   /// digested. To be called when has_waited_in_vain() is false.
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
-  /// Whether the frozen program took its last step before that step's entry was sent, because the step
-  /// had waited as long as it may.
+  /// Whether the frozen program took its last step before that step's entry was sent, because the
+  /// step had waited as long as it may.
   [[nodiscard]] bool has_waited_in_vain() const { return !log_->stats().all_sent; }
   /// Sends the rest of the log after the freeze, and takes over the layout of the frozen state.
   void finish_log(const StateView& frozen);

@@ -10,8 +10,8 @@
 
 namespace cardswap {
 
-/// The shards of a replaying source: the regions of each, as of which step it was copied, and whether
-/// it is sent by digests instead.
+/// The shards of a replaying source: the regions of each, as of which step it was copied, and
+/// whether it is sent by digests instead.
 ///
 /// A unit never changes its index. A shard that gains or loses a region (with a parameter's first
 /// gradient, for example) becomes a new unit, which must be copied. Pure; one thread.
@@ -27,8 +27,9 @@ class ReplayUnits {
     [[nodiscard]] bool is_replayed() const { return copied_at && !by_digests; }
   };
 
-  /// Takes over a new layout and its shards; `kept` is kept_regions() from the former layout. Returns
-  /// the indices of the new units. None: `shards` do not belong to `layout`, and nothing has changed.
+  /// Takes over a new layout and its shards; `kept` is kept_regions() from the former layout.
+  /// Returns the indices of the new units. None: `shards` do not belong to `layout`, and nothing
+  /// has changed.
   [[nodiscard]] std::optional<std::vector<std::size_t>> follow(
       const Layout& layout, const std::vector<Shard>& shards,
       std::span<const std::optional<RegionId>> kept);
@@ -36,8 +37,8 @@ class ReplayUnits {
   [[nodiscard]] std::size_t size() const { return units_.size(); }
   [[nodiscard]] Unit& operator[](std::size_t index) { return units_[index]; }
   [[nodiscard]] const Unit& operator[](std::size_t index) const { return units_[index]; }
-  /// The index of the unit that has the region; none: no update rewrites it. Throws std::out_of_range
-  /// for an unknown region.
+  /// The index of the unit that has the region; none: no update rewrites it. Throws
+  /// std::out_of_range for an unknown region.
   [[nodiscard]] std::optional<std::size_t> find(RegionId region) const {
     return unit_of_region_.at(static_cast<std::size_t>(region));
   }

@@ -6,10 +6,10 @@
 
 namespace cardswap {
 
-/// The sending end of a migration. Connects, syncs the state while the program trains, sends the rest
-/// once the program is frozen, and reports when every tracked byte has the same digest on both sides.
-/// Owns one thread; the destructor cancels, closes the link and joins, in under 1 s. Failures are
-/// reported by SourceCallbacks::failed.
+/// The sending end of a migration. Connects, syncs the state while the program trains, sends the
+/// rest once the program is frozen, and reports when every tracked byte has the same digest on both
+/// sides. Owns one thread; the destructor cancels, closes the link and joins, in under 1 s.
+/// Failures are reported by SourceCallbacks::failed.
 class Source {
  public:
   /// Starts the thread and returns. `program` outlives this.

@@ -12,8 +12,8 @@
 
 namespace cardswap {
 
-/// The parts that the strategies of one migration share. The engine's thread, except freeze.put() and
-/// connection.wake().
+/// The parts that the strategies of one migration share. The engine's thread, except freeze.put()
+/// and connection.wake().
 struct SourceContext {
   /// All references outlive this. `make_link` makes the link to the target.
   SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
@@ -24,8 +24,8 @@ struct SourceContext {
   SourceContext(const SourceContext&) = delete;
   SourceContext& operator=(const SourceContext&) = delete;
 
-  /// Connects, agrees on the layout with the target, and measures the offset of the clocks. Throws as
-  /// PeerConnection does.
+  /// Connects, agrees on the layout with the target, and measures the offset of the clocks. Throws
+  /// as PeerConnection does.
   void connect();
   /// Measures the link's rate by sending the first chunks of the state. Throws as connect().
   void probe_link();

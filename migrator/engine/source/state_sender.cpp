@@ -174,7 +174,8 @@ void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
 /// `ahead` gives the chunk next.
 void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
   payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
-                 element_size_of(chunks_.span_of(chunk).region), final ? CapRule::always : CapRule::until_frozen);
+                 element_size_of(chunks_.span_of(chunk).region),
+                 final ? CapRule::always : CapRule::until_frozen);
   chunks_.forget(chunk);
 }
 

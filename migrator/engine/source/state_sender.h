@@ -16,9 +16,9 @@
 
 namespace cardswap {
 
-/// Brings the target's state to that of the source: agrees on the layout, digests the memory here, and
-/// sends the chunks that the target does not hold. The engine's thread. Calls that send or wait throw
-/// as PeerConnection's waits do.
+/// Brings the target's state to that of the source: agrees on the layout, digests the memory here,
+/// and sends the chunks that the target does not hold. The engine's thread. Calls that send or wait
+/// throw as PeerConnection's waits do.
 class StateSender {
  public:
   /// All outlive this.
@@ -36,11 +36,11 @@ class StateSender {
   /// again what it holds, as in introduce().
   void refresh(StateView now);
   /// refresh() for a target that replays updates. The target takes the new layout after the update
-  /// with the number `updates` and `base_chunks` chunks of the base copy, and keeps what both layouts
-  /// have. Not to be called during a round.
+  /// with the number `updates` and `base_chunks` chunks of the base copy, and keeps what both
+  /// layouts have. Not to be called during a round.
   void amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks);
-  /// Replaces view() by `now`, and has the target digest its whole state, while this side digests its
-  /// own on `threads` threads. Returns the digests of this side.
+  /// Replaces view() by `now`, and has the target digest its whole state, while this side digests
+  /// its own on `threads` threads. Returns the digests of this side.
   [[nodiscard]] std::vector<Digest> compare(StateView now, unsigned threads);
 
   /// The program's memory, as last taken.
@@ -54,13 +54,13 @@ class StateSender {
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
   /// Digests all chunks here on `threads` threads, and waits for that. Throws what a device throws.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
-  /// Sends one round of all chunks that the target does not hold, while the program trains. Chunks are
-  /// sent while later ones are still digested, on `threads` threads. A freeze ends the round early.
-  /// Returns the bytes of the chunks that were found to differ.
+  /// Sends one round of all chunks that the target does not hold, while the program trains. Chunks
+  /// are sent while later ones are still digested, on `threads` threads. A freeze ends the round
+  /// early. Returns the bytes of the chunks that were found to differ.
   std::uint64_t send_differing(unsigned threads);
-  /// Sends `chunks` as one round, and waits until the target has digested them. `final`: the round of
-  /// the frozen state; the target answers once it has replayed `updates` updates. If not `final`, a
-  /// freeze ends the round early: the scan of the frozen state finds the rest.
+  /// Sends `chunks` as one round, and waits until the target has digested them. `final`: the round
+  /// of the frozen state; the target answers once it has replayed `updates` updates. If not
+  /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
   /// The digest of the values that the target holds; none: it has not reported any.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }

@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Keeps account of how long steps of the program have waited for the update log, and how long a step
-/// may still wait. The caller brings the clock; one thread at a time.
+/// Keeps account of how long steps of the program have waited for the update log, and how long a
+/// step may still wait. The caller brings the clock; one thread at a time.
 class StepWaits {
  public:
   using Clock = std::chrono::steady_clock;
@@ -15,8 +15,8 @@ class StepWaits {
 
   /// Limits the sum of the waits of one step, for waits that begin later; none: no limit.
   void set_max(std::optional<Milliseconds> longest) { max_ = longest; }
-  /// Begins a wait of `step`, and returns until when it may wait: Clock::time_point::max() if there is
-  /// no limit. One of the two functions below ends the wait.
+  /// Begins a wait of `step`, and returns until when it may wait: Clock::time_point::max() if there
+  /// is no limit. One of the two functions below ends the wait.
   [[nodiscard]] Clock::time_point begin(std::uint64_t step, Clock::time_point now);
   /// Notes that the step waited for room, from `start` to `now`.
   void note_for_room(Clock::time_point start, Clock::time_point now);

@@ -27,19 +27,20 @@ struct UpdateLogStats {
   std::uint32_t waiting = 0;      ///< threads that wait in this log now
 };
 
-/// The update log between the training thread, which appends entries, and the engine, which sends them.
+/// The update log between the training thread, which appends entries, and the engine, which sends
+/// them.
 ///
-/// Holds at most set_bytes_max() bytes of gradients that the target has not replayed yet, but always
-/// at least one entry. Beyond that append() waits: back-pressure on the trainer.
+/// Holds at most set_bytes_max() bytes of gradients that the target has not replayed yet, but
+/// always at least one entry. Beyond that append() waits: back-pressure on the trainer.
 ///
-/// A gradient may be added before its entry, as an early copy, which counts as held. It is taken only
-/// if there is room and no entry waits to be sent; otherwise nothing would be gained. An entry never
-/// waits for early copies to be sent, because the waiting thread is the one that appends their
-/// entries. So early copies may come on top of the bound, as many bytes again at most.
+/// A gradient may be added before its entry, as an early copy, which counts as held. It is taken
+/// only if there is room and no entry waits to be sent; otherwise nothing would be gained. An entry
+/// never waits for early copies to be sent, because the waiting thread is the one that appends
+/// their entries. So early copies may come on top of the bound, as many bytes again at most.
 ///
-/// The sum of a step's waits is limited by set_wait_max(). If an entry does not fit within that time
-/// the log is closed: has_overrun(). If an entry is not sent within that time it is sent after the
-/// step.
+/// The sum of a step's waits is limited by set_wait_max(). If an entry does not fit within that
+/// time the log is closed: has_overrun(). If an entry is not sent within that time it is sent after
+/// the step.
 class UpdateLog {
  public:
   using Clock = std::chrono::steady_clock;
@@ -48,20 +49,21 @@ class UpdateLog {
   explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // ---- training thread
-  /// Appends an entry; waits for room. Does nothing when the log is closed, and closes it when there
-  /// is no room in time.
+  /// Appends an entry; waits for room. Does nothing when the log is closed, and closes it when
+  /// there is no room in time.
   void append(UpdateEntry entry);
-  /// Waits until everything appended is sent, the log is closed, or `step` may not wait any longer. To
-  /// be called before `step` is taken.
+  /// Waits until everything appended is sent, the log is closed, or `step` may not wait any longer.
+  /// To be called before `step` is taken.
   void wait_until_sent(std::uint64_t step);
-  /// To be called at a boundary, after all entries of `step`: appends an audit if one was requested.
+  /// To be called at a boundary, after all entries of `step`: appends an audit if one was
+  /// requested.
   void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
 
   // ---- any thread that computes gradients
-  /// Adds a gradient before the entry of `step`, if it is wanted and there is room: calls `copy` for
-  /// it. False: the gradient is sent with its entry. Does not wait. Throws what `copy` throws.
+  /// Adds a gradient before the entry of `step`, if it is wanted and there is room: calls `copy`
+  /// for it. False: the gradient is sent with its entry. Does not wait. Throws what `copy` throws.
   bool append_early(std::uint64_t step, ParameterId parameter, std::uint64_t bytes,
                     const std::function<CapturedGradient()>& copy);
 

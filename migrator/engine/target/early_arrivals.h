@@ -11,8 +11,8 @@
 namespace cardswap {
 
 /// Early gradients at the target. A gradient has memory from its announcement until the update that
-/// claims it takes the memory, or it is dropped. Its pieces land in any order, and may land after the
-/// message that drops it. All calls with a message or a header of the source throw
+/// claims it takes the memory, or it is dropped. Its pieces land in any order, and may land after
+/// the message that drops it. All calls with a message or a header of the source throw
 /// Error{bad_request} for what an honest source never sends. One thread.
 class EarlyArrivals {
  public:

@@ -14,8 +14,8 @@
 
 namespace cardswap {
 
-/// Digests chunks at the target while others still land, so that the answer to a round waits only for
-/// the digests of its last few megabytes, and the link is served meanwhile. One thread.
+/// Digests chunks at the target while others still land, so that the answer to a round waits only
+/// for the digests of its last few megabytes, and the link is served meanwhile. One thread.
 class LandedDigests {
  public:
   /// `wake` is called from a thread of this when advance() has something to do. With two `cores` or
@@ -28,8 +28,8 @@ class LandedDigests {
   /// Adds a chunk that has landed in `range`, which must stay valid until its digest is taken.
   void add(ChunkId chunk, const MemoryRange& range);
   /// Enters finished digests into `chunks`, and starts to digest the waiting chunks: at once if
-  /// `all_are_here`, else when there are enough. `payloads` is settled first, so that the chunks are
-  /// in their memory. True: no chunk waits and no thread digests. Throws what a device throws.
+  /// `all_are_here`, else when there are enough. `payloads` is settled first, so that the chunks
+  /// are in their memory. True: no chunk waits and no thread digests. Throws what a device throws.
   bool advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here);
   /// Forgets all chunks, and ends the threads.
   void clear();

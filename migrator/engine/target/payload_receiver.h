@@ -25,8 +25,8 @@ class PayloadReceiver {
     stagings_.emplace(direct_bytes_min_, payload_bytes_max);
   }
   /// Returns memory of `bytes` for the payload with `header`, which belongs in `range`. Throws
-  /// Error{bad_request} when such a payload is in flight already or does not fit its range, and what
-  /// Staging::reserve() throws.
+  /// Error{bad_request} when such a payload is in flight already or does not fit its range, and
+  /// what Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header,
                                              const data::Packing& packing, std::size_t bytes,
                                              const MemoryRange& range);
@@ -37,7 +37,8 @@ class PayloadReceiver {
                           std::size_t bytes);
   /// Blocks until every payload that was received is in its range.
   void settle();
-  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in buffers.
+  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
+  /// buffers.
   void forget_ranges();
 
  private:

@@ -24,7 +24,8 @@ class ReceiveBuffers {
                                         std::uint8_t element_bytes) const;
   /// Begins to bring the payload to its range. `shuffle` describes its bytes.
   void on_received(std::span<const std::byte> header, ByteShuffle shuffle);
-  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in buffers.
+  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
+  /// buffers.
   void forget_ranges();
 
  private:

@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// The source's orders that are not carried out yet: the latest of each kind. A value. Events of the
-/// link fill it, and the engine takes the orders in the sequence that it needs.
+/// The source's orders that are not carried out yet: the latest of each kind. A value. Events of
+/// the link fill it, and the engine takes the orders in the sequence that it needs.
 struct SourceOrders {
   /// A layout that the target must adopt.
   struct NewLayout {

@@ -17,16 +17,16 @@
 
 namespace cardswap {
 
-/// Receives a state into a program's memory: adopts the source's layout, gives each chunk its memory,
-/// and digests what has landed. It makes no calls of a link: the caller passes headers to it and
-/// sends its answers. Memory that the program has dropped is kept while a chunk may still land there.
-/// The engine's thread; digests are taken on other threads.
+/// Receives a state into a program's memory: adopts the source's layout, gives each chunk its
+/// memory, and digests what has landed. It makes no calls of a link: the caller passes headers to
+/// it and sends its answers. Memory that the program has dropped is kept while a chunk may still
+/// land there. The engine's thread; digests are taken on other threads.
 class StateReceiver {
  public:
   /// `wake` is called from other threads when there is something to do. `serve` is called again and
   /// again while the program adopts a layout, which takes seconds for a large state: it must serve
-  /// the link, so that the source does not take this side for dead. `program` and `payloads` outlive
-  /// this.
+  /// the link, so that the source does not take this side for dead. `program` and `payloads`
+  /// outlive this.
   StateReceiver(TargetProgram& program, PayloadReceiver& payloads, std::function<void()> wake,
                 std::function<void()> serve);
 
@@ -34,8 +34,8 @@ class StateReceiver {
   /// Error{layout_differs}, whose text names the differences, Error{bad_request} for an impossible
   /// chunk size, and what TargetProgram::adopt() throws.
   void adopt(const Layout& wanted, std::uint64_t chunk_bytes);
-  /// Adopts a layout between two rounds: regions that both layouts have keep their bytes and digests.
-  /// Throws as adopt().
+  /// Adopts a layout between two rounds: regions that both layouts have keep their bytes and
+  /// digests. Throws as adopt().
   void amend(const Layout& wanted);
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
 
@@ -55,8 +55,8 @@ class StateReceiver {
   /// dropped state and created it anew.
   void digest_all(bool with_layout);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
-  /// Takes the digests of digest_all() when they are ready, and returns true once; is_whole() is then
-  /// true. Throws what a device throws.
+  /// Takes the digests of digest_all() when they are ready, and returns true once; is_whole() is
+  /// then true. Throws what a device throws.
   [[nodiscard]] bool take_all();
   /// Goes on digesting the chunks that have landed, as LandedDigests::advance() does. True: all of
   /// them are digested.
@@ -67,8 +67,8 @@ class StateReceiver {
   void distrust() { whole_ = false; }
 
   // ---- answers
-  /// The first `bytes` of a chunk; to be called between two rounds. Throws Error{bad_request} for an
-  /// unknown chunk, for more than its bytes, and for more than data::kShownBytesMax.
+  /// The first `bytes` of a chunk; to be called between two rounds. Throws Error{bad_request} for
+  /// an unknown chunk, for more than its bytes, and for more than data::kShownBytesMax.
   [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
   /// Ends the round; returns the digests of the chunks that have landed in it.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);
@@ -96,7 +96,7 @@ class StateReceiver {
   StateView view_;
   ChunkMap chunks_;  // of view_
   std::vector<StateView> former_;
-  std::size_t under_way_ = 0;  // chunks in flight
+  std::size_t under_way_ = 0;                         // chunks in flight
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks, by round
   std::vector<ChunkId> landed_;                       // since the latest answer
   bool whole_ = false;
