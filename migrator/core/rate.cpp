@@ -6,9 +6,9 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kBurst{2};
-/// A sender on a busy host is woken late, again and again: so much of it is made up for.
+/// How late a sender on a busy host may be woken and still catch up.
 constexpr std::chrono::milliseconds kLate{10};
-// Less than this goes into buffers on the way at once, and tells little of the line.
+// Fewer bytes go into buffers on the way at once, and tell little about the link.
 constexpr double kMinSampleBytes = 1 << 20U;
 
 }  // namespace

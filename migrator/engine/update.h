@@ -18,13 +18,14 @@ struct ReplaySizes {
   std::uint64_t replayed_bytes = 0;  ///< bytes of state that updates rewrite
   std::uint64_t update_bytes = 0;    ///< bytes of one step's gradients, if all parameters have one
 };
-/// The sizes of `shards`, by the regions of `layout`; a shard with a region outside `layout` does not
-/// count.
+/// The sizes of `shards`, by the regions of `layout`; a shard with a region outside `layout` does
+/// not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
 [[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
 
 /// How many bytes of gradients may be held until they are sent. The program's next step needs its
-/// memory, so this is half of the least that it leaves free on a device: free memory may be in pieces.
+/// memory, so this is half of the least that it leaves free on a device: free memory may be in
+/// pieces.
 [[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// A gradient as the optimizer read it, held by reference.
@@ -43,7 +44,8 @@ struct EarlyCopy {
   std::uint64_t number = 0;  ///< unique in its UpdateLog
 };
 
-/// An entry of the update log: all that one optimizer step reads besides the state that it rewrites.
+/// An entry of the update log: all that one optimizer step reads besides the state that it
+/// rewrites.
 struct UpdateEntry {
   std::uint64_t step = 0;                   ///< the boundary to which the update leads
   std::uint32_t optimizer = 0;              ///< index among the tracked optimizers

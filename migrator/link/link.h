@@ -19,9 +19,9 @@ enum class MemoryKind : std::uint8_t;
 /// The events of a Link, for its engine. All are called on the thread that calls Link::wait(), from
 /// within that call. Spans are valid during the call only.
 ///
-/// A peer's bytes are passed on unchecked. When on_control(), reserve() or on_received() throws, the
-/// link closes that peer's connection and calls on_lost() with the exception's text. on_lost() must
-/// not throw: its exception would leave Link::wait().
+/// A peer's bytes are passed on unchecked. When on_control(), reserve() or on_received() throws,
+/// the link closes that peer's connection and calls on_lost() with the exception's text. on_lost()
+/// must not throw: its exception would leave Link::wait().
 class LinkListener {
  public:
   virtual ~LinkListener() = default;
@@ -48,9 +48,9 @@ class Link {
  public:
   virtual ~Link() = default;
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// Sends a payload. The memory must stay valid until the payload was sent or the Link is gone; the
-  /// Link holds `owner`, if given, until then. The bytes may change before that; then the receiver
-  /// may get a mixture of old and new bytes.
+  /// Sends a payload. The memory must stay valid until the payload was sent or the Link is gone;
+  /// the Link holds `owner`, if given, until then. The bytes may change before that; then the
+  /// receiver may get a mixture of old and new bytes.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
                          std::span<const std::byte> payload,
                          std::shared_ptr<const void> owner = {}) = 0;
@@ -63,13 +63,13 @@ class Link {
   /// Closes the connection; on_lost() is not called. May block for a fraction of a second. Does
   /// nothing to a peer that is gone.
   virtual void drop(PeerId peer) = 0;
-  /// Lifts the restrictions on a peer that has proven its identity. If the listener admits(), a peer
-  /// that is not admitted within a few seconds is lost, or earlier when the link is full and another
-  /// peer connects; and it may send only a few control messages until then.
+  /// Lifts the restrictions on a peer that has proven its identity. If the listener admits(), a
+  /// peer that is not admitted within a few seconds is lost, or earlier when the link is full and
+  /// another peer connects; and it may send only a few control messages until then.
   virtual void admit(PeerId peer) = 0;
-  /// Moves bytes and delivers events. Sleeps until there was an event or a completed send, wake() was
-  /// called, or the deadline has come. An event may call wait() again. Throws Error{link_lost} when
-  /// the network library fails.
+  /// Moves bytes and delivers events. Sleeps until there was an event or a completed send, wake()
+  /// was called, or the deadline has come. An event may call wait() again. Throws Error{link_lost}
+  /// when the network library fails.
   virtual void wait(std::chrono::steady_clock::time_point deadline) = 0;
   /// Ends the wait() in progress, or the next one. Any thread, also within an event.
   virtual void wake() noexcept = 0;
@@ -87,9 +87,10 @@ struct LinkOptions {
   std::string peers = {};
 };
 
-/// Connects in the clear; the engines call connect_link() (open_link.h). `host` is a numeric address.
-/// Returns before the connection is made: if the peer refuses it, on_lost(kServer) follows. Throws
-/// Error{bad_request, refused, unreachable, link_lost, io}. `link_listener` outlives the link.
+/// Connects in the clear; the engines call connect_link() (open_link.h). `host` is a numeric
+/// address. Returns before the connection is made: if the peer refuses it, on_lost(kServer)
+/// follows. Throws Error{bad_request, refused, unreachable, link_lost, io}. `link_listener`
+/// outlives the link.
 [[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
                                                       const LinkOptions& options,
                                                       LinkListener& link_listener);
@@ -99,8 +100,8 @@ struct LinkOptions {
                                                      const LinkOptions& options,
                                                      LinkListener& link_listener);
 /// The address on which a target listens when it was told to listen on `host`; its source has to
-/// connect to it. It is 127.0.0.1 for all of 127.0.0.0/8, and for ::1 if the UCX of this host cannot
-/// use ::1. Otherwise it is `host`.
+/// connect to it. It is 127.0.0.1 for all of 127.0.0.0/8, and for ::1 if the UCX of this host
+/// cannot use ::1. Otherwise it is `host`.
 [[nodiscard]] std::string listening_host(const std::string& host);
 /// Host and port as one text: "10.0.0.2:4711", "[fd00::2]:4711".
 [[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);

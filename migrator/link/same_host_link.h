@@ -15,9 +15,9 @@
 namespace cardswap {
 
 /// A Link between two processes that may be on one host. On one host the receiver copies payloads
-/// out of the sender's memory into their places: one copy by one core, where loopback needs two cores
-/// and the kernel. Everything else, and each payload that cannot be read, is sent over the inner link
-/// (docs/wire.md).
+/// out of the sender's memory into their places: one copy by one core, where loopback needs two
+/// cores and the kernel. Everything else, and each payload that cannot be read, is sent over the
+/// inner link (docs/wire.md).
 ///
 /// The receiver trusts nobody. It reads only from an admitted peer, and only after it has found the
 /// peer's proof in the memory of the process that the peer names. Threads: as Link.
@@ -28,8 +28,8 @@ class SameHostLink final : public Link, private LinkListener {
   enum class End : std::uint8_t { is_read, reads };
 
   /// `make` returns the inner link: a connecting one for is_read, a listening one for reads. Throws
-  /// what `make` throws, and Error{io} when the kernel has no random bytes. `link_listener` outlives
-  /// this.
+  /// what `make` throws, and Error{io} when the kernel has no random bytes. `link_listener`
+  /// outlives this.
   SameHostLink(End end, LinkListener& link_listener, const MakeLink& make);
   ~SameHostLink() override;
 
@@ -51,8 +51,8 @@ class SameHostLink final : public Link, private LinkListener {
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
 
-  /// Payloads that were passed by memory, as far as this side knows: the receiver counts one when it
-  /// has read it, the sender when the receiver has acknowledged it.
+  /// Payloads that were passed by memory, as far as this side knows: the receiver counts one when
+  /// it has read it, the sender when the receiver has acknowledged it.
   [[nodiscard]] std::uint64_t passed_by_memory() const { return passed_by_memory_; }
 
  private:

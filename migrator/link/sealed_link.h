@@ -13,8 +13,9 @@
 
 namespace cardswap {
 
-/// The only message that is sent in the clear over a sealed link: it tells the sender that its first
-/// message could not be decrypted. The engines define the message; the link does not look into it.
+/// The only message that is sent in the clear over a sealed link: it tells the sender that its
+/// first message could not be decrypted. The engines define the message; the link does not look
+/// into it.
 struct ClearRefusal {
   std::vector<std::byte> message;  ///< the refusal that this side sends
   /// Whether a received message is a refusal. Throws Error{bad_request} for bytes that are not any
@@ -23,12 +24,13 @@ struct ClearRefusal {
 };
 
 /// A Link that encrypts and authenticates everything (docs/wire.md). If somebody without the key
-/// changes, repeats, moves or forges bytes, the connection is closed and the engine never sees them.
+/// changes, repeats, moves or forges bytes, the connection is closed and the engine never sees
+/// them.
 ///
-/// The engine gets control messages in the order in which they were sent. It gets a payload after its
-/// tag was checked, so each payload is copied once more on either side. If the first message of a
-/// peer cannot be decrypted, the peer is told so in the clear, and the message is ignored. Threads:
-/// as Link.
+/// The engine gets control messages in the order in which they were sent. It gets a payload after
+/// its tag was checked, so each payload is copied once more on either side. If the first message of
+/// a peer cannot be decrypted, the peer is told so in the clear, and the message is ignored.
+/// Threads: as Link.
 class SealedLink final : public Link, private LinkListener {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;

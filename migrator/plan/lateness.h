@@ -22,22 +22,23 @@ struct Pace {
   bool operator==(const Pace&) const = default;
 };
 
-/// Computes the pace from the durations of steps before the request; sorts `took_ms`. The spread is at
-/// least 1 % of the median and at least 0.1 ms, because equal durations are no promise for the next
-/// step.
+/// Computes the pace from the durations of steps before the request; sorts `took_ms`. The spread is
+/// at least 1 % of the median and at least 0.1 ms, because equal durations are no promise for the
+/// next step.
 [[nodiscard]] Pace pace_of(std::span<float> took_ms);
 
-/// How late a job's steps are. A step lasts from its beginning to the beginning of the next one, and is
-/// compared with the median before the request. A value without a clock: the caller adds durations.
+/// How late a job's steps are. A step lasts from its beginning to the beginning of the next one,
+/// and is compared with the median before the request. A value without a clock: the caller adds
+/// durations.
 ///
-/// Ordinary jitter must not add up over many steps, but a small delay in every step must. A threshold
-/// for each single step would miss the second, and a net sum would count the first. So steps are
-/// counted in runs (a CUSUM chart: Page, 1954). A run is behind by the sum of what its steps took
-/// beyond the median and a spread. It ends when it is no longer behind, or has caught up by six
-/// spreads. A run that was never behind by more than six spreads is jitter and counts nothing; of
-/// steps as they were before the request, fewer than one in a thousand counts. Of any other run all
-/// lateness counts, up to the step at which it was furthest behind. A step in which the job was made
-/// to stand always counts in full.
+/// Ordinary jitter must not add up over many steps, but a small delay in every step must. A
+/// threshold for each single step would miss the second, and a net sum would count the first. So
+/// steps are counted in runs (a CUSUM chart: Page, 1954). A run is behind by the sum of what its
+/// steps took beyond the median and a spread. It ends when it is no longer behind, or has caught up
+/// by six spreads. A run that was never behind by more than six spreads is jitter and counts
+/// nothing; of steps as they were before the request, fewer than one in a thousand counts. Of any
+/// other run all lateness counts, up to the step at which it was furthest behind. A step in which
+/// the job was made to stand always counts in full.
 ///
 /// No allocation, and a few additions for each step. Not thread-safe.
 class Lateness {

@@ -32,8 +32,8 @@ struct Measurements {
 /// The downtime of a freeze now, in ms: scan the state, send what differs, digest it, agree.
 [[nodiscard]] double expected_downtime_ms(const Measurements& measured);
 
-/// How long the job is parked, in ms: at one boundary, or with a rehearsal at two, with the rehearsed
-/// step in between. Each pause delays another step.
+/// How long the job is parked, in ms: at one boundary, or with a rehearsal at two, with the
+/// rehearsed step in between. Each pause delays another step.
 struct Stands {
   double first = 0;   ///< until the target has the whole state
   double second = 0;  ///< after the rehearsed step: until the comparison and the grant; else 0

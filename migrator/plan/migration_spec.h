@@ -31,17 +31,17 @@ enum class Rehearsal : std::uint8_t { off, automatic, on, only };
 [[nodiscard]] std::string_view to_string(Rehearsal rehearsal);
 constexpr Rehearsal last_of(Rehearsal) { return Rehearsal::only; }
 
-/// The options of one migration. The request, the journal, the message to the source's runtime and the
-/// engine all have this value. A new option needs a member here and a line in fields(), a flag of the
-/// command (agent/cli/migration_options.cpp), and the code that uses it.
+/// The options of one migration. The request, the journal, the message to the source's runtime and
+/// the engine all have this value. A new option needs a member here and a line in fields(), a flag
+/// of the command (agent/cli/migration_options.cpp), and the code that uses it.
 struct MigrationSpec {
   std::string job;
   std::string to;  ///< HOST[:PORT]/DEVICE
   Strategy strategy = Strategy::automatic;
   Arrival arrive = Arrival::automatic;
-  double max_stall_ms = 300;    ///< the longest allowed delay of one step; 0: no limit
-  std::uint64_t bandwidth = 0;  ///< bytes a second; 0: no cap
-  double timeout_ms = 600'000;  ///< 0: no timeout
+  double max_stall_ms = 300;     ///< the longest allowed delay of one step; 0: no limit
+  std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
+  double timeout_ms = 600'000;   ///< 0: no timeout
   std::uint32_t max_rounds = 0;  ///< rounds of pre-copy, with the base copy; 0: no limit
   std::uint64_t chunk_bytes = 1U << 20;
   std::uint64_t log_bytes_max = 0;  ///< bytes of gradients in the log; 0: those of two steps
@@ -52,8 +52,8 @@ struct MigrationSpec {
   bool operator==(const MigrationSpec&) const = default;
 };
 
-/// The fields, in the order of the wire and with the names of the API. A limit of 0 means no limit. A
-/// second name is the former name of the field.
+/// The fields, in the order of the wire and with the names of the API. A limit of 0 means no limit.
+/// A second name is the former name of the field.
 template <class Archive>
 void fields(Archive& a, Of<Archive, MigrationSpec>& m) {
   a("job", m.job);

@@ -93,7 +93,7 @@ struct MigrationStats {
   std::uint64_t regions_not_replayed = 0;  ///< number of shards that an audit found different
   std::string not_replayed;                ///< one region of each of the first few such shards
   std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
-  std::string note;  ///< for people: what was not done as planned, and why
+  std::string note;                        ///< for people: what was not done as planned, and why
   RehearsalOutcome rehearsal{};
   std::string rehearsal_note;  ///< for people: which step was rehearsed, and what differed
   bool operator==(const MigrationStats&) const = default;

@@ -20,8 +20,8 @@ struct FreezeRule {
   bool last_round = false;               ///< no further round is allowed
 };
 
-/// Whether to freeze now: the pause is within the limit, and another round would hardly shorten it or
-/// is not allowed.
+/// Whether to freeze now: the pause is within the limit, and another round would hardly shorten it
+/// or is not allowed.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
 /// The predicted cost of a strategy. `stall_ms` and `lost_ms` are delays of the job's steps of any
@@ -37,23 +37,23 @@ struct Prediction {
   std::string reason;             ///< why not `fits`; else empty
 };
 
-/// Predicts the cost of stop-copy, rounds and replay, in this order, before anything was sent. Assumes
-/// that state which no optimizer rewrites does not change, and without a replayable optimizer that
-/// every step rewrites everything. `max_stall_ms` 0: no limit. With FreezeWhen::it_pays, replay may
-/// freeze before its base copy is complete, if the job then loses at least 15 % less time than with a
-/// stop-copy, or if a stop-copy exceeds the limit. Pure.
+/// Predicts the cost of stop-copy, rounds and replay, in this order, before anything was sent.
+/// Assumes that state which no optimizer rewrites does not change, and without a replayable
+/// optimizer that every step rewrites everything. `max_stall_ms` 0: no limit. With
+/// FreezeWhen::it_pays, replay may freeze before its base copy is complete, if the job then loses
+/// at least 15 % less time than with a stop-copy, or if a stop-copy exceeds the limit. Pure.
 [[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
                                               FreezeWhen when = FreezeWhen::it_pays);
 
-/// The strategy for `auto`, from the result of predict(): of those within the limit the one with the
-/// least lost time; if two lose the same (to 2 %), the one with the shorter stall, then with the
-/// shorter total time. If none is within the limit: rounds, which delay no step, and whose scans may
-/// find fewer dirty bytes than assumed. The caller then checks first whether rounds can fit, and
-/// throws no_strategy_fits() if not.
+/// The strategy for `auto`, from the result of predict(): of those within the limit the one with
+/// the least lost time; if two lose the same (to 2 %), the one with the shorter stall, then with
+/// the shorter total time. If none is within the limit: rounds, which delay no step, and whose
+/// scans may find fewer dirty bytes than assumed. The caller then checks first whether rounds can
+/// fit, and throws no_strategy_fits() if not.
 [[nodiscard]] Strategy choose(const std::vector<Prediction>& predictions);
 
-/// Makes the Error{not_converging} for a job whose steps each rewrite `rewritten_bytes`. Its text has
-/// the cost of each strategy, and its hint a limit that would be enough. `predictions`: from
+/// Makes the Error{not_converging} for a job whose steps each rewrite `rewritten_bytes`. Its text
+/// has the cost of each strategy, and its hint a limit that would be enough. `predictions`: from
 /// predict(), and none of them fits.
 [[nodiscard]] Error no_strategy_fits(const Measurements& measured, double max_stall_ms,
                                      std::uint64_t rewritten_bytes,

@@ -25,14 +25,14 @@ enum class FreezeWhen : std::uint8_t {
 
 /// Predicts the course with the least lost time among those in which no step is late by more than
 /// `max_stall_ms` (0: no limit). If no course keeps that limit, returns the one with the shortest
-/// stall. `measured` may be of a replay that is under way (copied_bytes, logged_bytes): delays of the
-/// past are not included.
+/// stall. `measured` may be of a replay that is under way (copied_bytes, logged_bytes): delays of
+/// the past are not included.
 ///
-/// The base copy is simulated piece by piece. The entry of a step has the gradients of the part that
-/// is copied by then. If the link sends an entry within one step, the copy uses the rest of the link
-/// and no step is late. If not, there are two ways: log and copy share the link by halves, and steps
-/// wait for room in the log; or each step waits for its own entry, and the copy uses the link while
-/// the job computes. Pure.
+/// The base copy is simulated piece by piece. The entry of a step has the gradients of the part
+/// that is copied by then. If the link sends an entry within one step, the copy uses the rest of
+/// the link and no step is late. If not, there are two ways: log and copy share the link by halves,
+/// and steps wait for room in the log; or each step waits for its own entry, and the copy uses the
+/// link while the job computes. Pure.
 [[nodiscard]] ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms,
                                             FreezeWhen when);
 

@@ -12,8 +12,8 @@
 
 namespace cardswap::store {
 
-/// Called before each call of a FileStore that changes the disk, with the call's name and the object's.
-/// A failpoint of a test ends the process there, or throws instead of the call.
+/// Called before each call of a FileStore that changes the disk, with the call's name and the
+/// object's. A failpoint of a test ends the process there, or throws instead of the call.
 using BeforeFileCall = std::function<void(std::string_view call, const std::string& name)>;
 
 /// Whether a FileStore tries to use files without a name (O_TMPFILE).
@@ -23,9 +23,9 @@ enum class UnnamedFiles : std::uint8_t { tried, absent };
 ///
 /// An object is written to a file without a name (O_TMPFILE) and flushed. The file is then linked
 /// under the object's name, which fails if that name exists, and the folder is flushed. If the file
-/// system has no files without a name, a file with a temporary name in the same folder, which list()
-/// never shows, is used instead. Symbolic links below the folder are never followed: nothing outside
-/// of it is read or written, even if somebody else writes into it.
+/// system has no files without a name, a file with a temporary name in the same folder, which
+/// list() never shows, is used instead. Symbolic links below the folder are never followed: nothing
+/// outside of it is read or written, even if somebody else writes into it.
 class FileStore final : public Store {
  public:
   /// Opens a folder that exists. Throws Error{not_found} or Error{io}.

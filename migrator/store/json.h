@@ -58,11 +58,11 @@ struct JsonMember {
   Json value;
 };
 
-/// The canonical bytes; sorts the members of objects. Throws Error{bad_request} for a text that is not
-/// UTF-8 and for an object with two members of one name.
+/// The canonical bytes; sorts the members of objects. Throws Error{bad_request} for a text that is
+/// not UTF-8 and for an object with two members of one name.
 [[nodiscard]] std::vector<std::byte> canonical_bytes(const Json& json);
-/// Reads the bytes of canonical_bytes(). Throws Error{corrupt} for any other bytes, and for more than
-/// `values_most` values.
+/// Reads the bytes of canonical_bytes(). Throws Error{corrupt} for any other bytes, and for more
+/// than `values_most` values.
 [[nodiscard]] Json read_canonical(std::span<const std::byte> bytes, std::size_t values_most);
 
 }  // namespace cardswap::store

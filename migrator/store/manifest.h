@@ -55,9 +55,9 @@ struct SnapshotOrigin {
   bool operator==(const SnapshotOrigin&) const = default;
 };
 
-/// One snapshot: the whole state of the job as of `step`. A manifest's id is the hash of its canonical
-/// JSON. The manifest has the ids of nodes, and these have the ids of chunks, so the id proves every
-/// byte of the snapshot.
+/// One snapshot: the whole state of the job as of `step`. A manifest's id is the hash of its
+/// canonical JSON. The manifest has the ids of nodes, and these have the ids of chunks, so the id
+/// proves every byte of the snapshot.
 struct Manifest {
   std::string job;
   std::string writer;  ///< unique for each snapshot, so that no two manifests have the same id
@@ -72,8 +72,8 @@ struct Manifest {
   std::vector<TensorEntry> tensors;
   ObjectId values;                ///< the node of the values' bytes
   std::uint64_t value_bytes = 0;  ///< size of the values
-  /// The root on which source and keeper agreed: data::root_of() over the layout, the digests of the
-  /// chunks of `chunk_bytes`, and the digest of the values' bytes. A reader computes it again.
+  /// The root on which source and keeper agreed: data::root_of() over the layout, the digests of
+  /// the chunks of `chunk_bytes`, and the digest of the values' bytes. A reader computes it again.
   Digest root;
   std::map<std::uint64_t, Digest> audits;  ///< roots by step, of steps between the parent and this
   ReplayClass replay_class;
@@ -83,12 +83,12 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
-/// The canonical bytes of a manifest. Throws Error{bad_request} for a manifest that decode_manifest()
-/// would refuse.
+/// The canonical bytes of a manifest. Throws Error{bad_request} for a manifest that
+/// decode_manifest() would refuse.
 [[nodiscard]] std::vector<std::byte> encode_manifest(const Manifest& manifest);
 /// Reads the bytes of encode_manifest(), also those of a newer release: unknown fields are ignored.
-/// Throws Error{corrupt} for bytes that are not canonical and for values that do not fit together, and
-/// Error{protocol_mismatch} for another format.
+/// Throws Error{corrupt} for bytes that are not canonical and for values that do not fit together,
+/// and Error{protocol_mismatch} for another format.
 [[nodiscard]] Manifest decode_manifest(std::span<const std::byte> bytes);
 
 }  // namespace cardswap::store

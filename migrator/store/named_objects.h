@@ -10,8 +10,8 @@
 #include "migrator/store/object_id.h"
 #include "migrator/store/store.h"
 
-/// Read objects whose names are made of the hash of their bytes, and check the hash. Each throws what
-/// get() throws, and Error{corrupt}, whose text begins with the name, when the hash differs.
+/// Read objects whose names are made of the hash of their bytes, and check the hash. Each throws
+/// what get() throws, and Error{corrupt}, whose text begins with the name, when the hash differs.
 namespace cardswap::store {
 
 /// The bytes of the object; `most` as in get(). Throws also when the name has no id.

@@ -14,8 +14,8 @@
 
 namespace cardswap::store {
 
-/// SHA-256 of the bytes of an object, or of the plain bytes of a chunk: its permanent name in a store.
-/// Unlike Digest it protects against forgery.
+/// SHA-256 of the bytes of an object, or of the plain bytes of a chunk: its permanent name in a
+/// store. Unlike Digest it protects against forgery.
 struct ObjectId {
   std::array<std::byte, 32> bytes{};
   auto operator<=>(const ObjectId&) const = default;
@@ -27,8 +27,8 @@ struct ObjectId {
 /// Reads 64 lower-case hexadecimal digits. Throws Error{bad_request} for any other text.
 [[nodiscard]] ObjectId object_id_from(std::string_view text);
 
-/// Computes the id of bytes that come piece by piece. One thread. Throws Error{internal} when OpenSSL
-/// fails.
+/// Computes the id of bytes that come piece by piece. One thread. Throws Error{internal} when
+/// OpenSSL fails.
 class IdHasher {
  public:
   IdHasher();

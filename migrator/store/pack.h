@@ -39,10 +39,10 @@ struct EncodedChunk {
   std::vector<std::byte> stored;
 };
 
-/// Encodes the chunk with that id; compresses it if `pack`, and if that makes it at least 2 % shorter.
-/// `element`: bytes of an element (element_bytes()). The bytes must not change during the call. Any
-/// thread, each with a Packer of its own. Throws Error{bad_request} for a chunk of 0 or more than
-/// kChunkBytesMost bytes.
+/// Encodes the chunk with that id; compresses it if `pack`, and if that makes it at least 2 %
+/// shorter. `element`: bytes of an element (element_bytes()). The bytes must not change during the
+/// call. Any thread, each with a Packer of its own. Throws Error{bad_request} for a chunk of 0 or
+/// more than kChunkBytesMost bytes.
 [[nodiscard]] EncodedChunk encode_chunk(Packer& packer, const ObjectId& id,
                                         std::span<const std::byte> bytes, std::uint8_t element,
                                         bool pack = true);
@@ -61,8 +61,8 @@ struct Pack {
 /// Gathers chunks into one pack. One thread.
 class PackWriter {
  public:
-  /// The first pack contains `salt`, each later one a number that is higher by 1. So no two packs have
-  /// the same name, and no new pack gets the name of one that a prune is about to remove.
+  /// The first pack contains `salt`, each later one a number that is higher by 1. So no two packs
+  /// have the same name, and no new pack gets the name of one that a prune is about to remove.
   explicit PackWriter(std::uint64_t salt);
   /// Whether the pack has room for a chunk of `stored` bytes.
   [[nodiscard]] bool has_room_for(std::size_t stored) const;
@@ -93,8 +93,8 @@ struct PackFooter {
 /// Error{corrupt}.
 [[nodiscard]] std::vector<ChunkRef> read_pack_index(std::span<const std::byte> index,
                                                     const PackFooter& footer);
-/// Reads a whole pack: its index, and checks the head of each chunk's record against the index. Does
-/// not check the chunks' bytes: decode_chunk() does. Throws Error{corrupt}.
+/// Reads a whole pack: its index, and checks the head of each chunk's record against the index.
+/// Does not check the chunks' bytes: decode_chunk() does. Throws Error{corrupt}.
 [[nodiscard]] std::vector<ChunkRef> read_pack(std::span<const std::byte> pack);
 
 }  // namespace cardswap::store

@@ -8,30 +8,32 @@
 
 #include "migrator/store/trash.h"
 
-/// The decisions of a prune, as pure functions. In the following order a prune is safe while writers,
-/// readers and other prunes run, and if it is killed anywhere:
+/// The decisions of a prune, as pure functions. In the following order a prune is safe while
+/// writers, readers and other prunes run, and if it is killed anywhere:
 ///
-/// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use nothing
+/// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use
+/// nothing
 ///    of the batch.
 /// 2. Then it lists the intents and puts the list beside the batch (trash/N/waits). The owners of
 ///    these may not have seen the batch.
-/// 3. When none of these intents exists any more, it reads all refs, marks what they need, and removes
-///    the objects of the batch that are not marked. What the writers of (2) have published is marked,
-///    and other writers use nothing of the batch.
+/// 3. When none of these intents exists any more, it reads all refs, marks what they need, and
+/// removes
+///    the objects of the batch that are not marked. What the writers of (2) have published is
+///    marked, and other writers use nothing of the batch.
 ///
 /// The only time in this is the grace, in which people may change their mind.
 namespace cardswap::store {
 
-/// The objects that each object needs, by name: a ref needs its manifest, a manifest its nodes, a node
-/// its packs.
+/// The objects that each object needs, by name: a ref needs its manifest, a manifest its nodes, a
+/// node its packs.
 using Needs = std::map<std::string, std::vector<std::string>>;
 
 /// `roots`, and everything that they need directly or indirectly.
 [[nodiscard]] std::set<std::string> marked(const Needs& needs, const std::set<std::string>& roots);
 
-/// The objects to put into trash next, in the order of their removal: the `surplus` refs, and all that
-/// no other root needs. `objects` is ordered: refs, manifests, nodes, packs; the result keeps that
-/// order. `roots`: all refs. Objects in `trashed` do not count as roots and are not returned.
+/// The objects to put into trash next, in the order of their removal: the `surplus` refs, and all
+/// that no other root needs. `objects` is ordered: refs, manifests, nodes, packs; the result keeps
+/// that order. `roots`: all refs. Objects in `trashed` do not count as roots and are not returned.
 [[nodiscard]] std::vector<std::string> victims(const std::vector<std::string>& objects,
                                                const Needs& needs,
                                                const std::set<std::string>& roots,
@@ -43,8 +45,8 @@ using Needs = std::map<std::string, std::vector<std::string>>;
 [[nodiscard]] bool may_remove(const TrashBatch& batch, const std::set<std::string>& intents,
                               std::int64_t now_s, std::int64_t grace_s);
 
-/// The objects of the batch that may be removed, in its order: those that no root needs. `roots`: all
-/// refs that are not in this batch, read after the intents for may_remove().
+/// The objects of the batch that may be removed, in its order: those that no root needs. `roots`:
+/// all refs that are not in this batch, read after the intents for may_remove().
 [[nodiscard]] std::vector<std::string> removable(const TrashBatch& batch, const Needs& needs,
                                                  const std::set<std::string>& roots);
 

@@ -15,8 +15,8 @@ namespace cardswap::store {
 /// The most bytes of a ref, tag or intent.
 inline constexpr std::size_t kRefBytesMost = 64U << 10;
 
-/// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots over all
-/// branches and defines their order; two snapshots may have the same step.
+/// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
+/// over all branches and defines their order; two snapshots may have the same step.
 struct Ref {
   std::string job;
   std::uint64_t seq = 0;  ///< from 1 on
@@ -46,9 +46,9 @@ struct RefList {
   std::uint64_t last_seq = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
-/// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is listed in
-/// `damaged` instead. Refs that a prune has put into trash are left out. This and the functions below
-/// throw what the store throws, and Error{bad_request} when `job` is not a label.
+/// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is
+/// listed in `damaged` instead. Refs that a prune has put into trash are left out. This and the
+/// functions below throw what the store throws, and Error{bad_request} when `job` is not a label.
 [[nodiscard]] RefList refs_of(Store& store, const std::string& job);
 /// The names of jobs that have refs.
 [[nodiscard]] std::vector<std::string> jobs_in(Store& store);
@@ -65,8 +65,8 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 /// The tags of a job, each with the snapshot that has it now.
 [[nodiscard]] std::vector<Tag> tags_of(Store& store, const std::string& job);
 
-/// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this epoch, or
-/// a higher one, is claimed already.
+/// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
+/// epoch, or a higher one, is claimed already.
 [[nodiscard]] Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
                              const std::string& writer);
 /// The highest epoch that is claimed; none: no epoch is.

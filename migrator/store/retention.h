@@ -7,7 +7,8 @@
 
 namespace cardswap::store {
 
-/// How many snapshots of each branch are kept. A snapshot is kept if one of the three rules keeps it.
+/// How many snapshots of each branch are kept. A snapshot is kept if one of the three rules keeps
+/// it.
 struct KeepRule {
   std::uint32_t last = 5;     ///< this many newest snapshots
   std::uint32_t hourly = 24;  ///< the newest one of each of the latest hours that have a snapshot
@@ -23,9 +24,9 @@ struct KeptSnapshot {
   bool pinned = false;    ///< a tag, a restore or a writer needs it: it is always kept
 };
 
-/// The snapshots that may be removed, by `seq`. Whatever the rule says, a snapshot is removed only if
-/// its branch has two newer ones that are verified. So the newest snapshot of a job is never removed,
-/// and its number is never given again. Pure.
+/// The snapshots that may be removed, by `seq`. Whatever the rule says, a snapshot is removed only
+/// if its branch has two newer ones that are verified. So the newest snapshot of a job is never
+/// removed, and its number is never given again. Pure.
 [[nodiscard]] std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
                                                     const KeepRule& rule);
 

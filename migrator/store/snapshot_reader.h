@@ -23,9 +23,9 @@ struct VerifyDepth {
 
 /// Reads one snapshot. Every byte that it returns was checked against the SHA-256 of its chunk.
 ///
-/// Several threads may call it, each with a Packer of its own. Store and catalog outlive it, and the
-/// catalog must not change meanwhile. A prune may remove objects of the snapshot while it is read,
-/// unless the caller has made an Intent. All calls that read throw what the store throws.
+/// Several threads may call it, each with a Packer of its own. Store and catalog outlive it, and
+/// the catalog must not change meanwhile. A prune may remove objects of the snapshot while it is
+/// read, unless the caller has made an Intent. All calls that read throw what the store throws.
 class SnapshotReader {
  public:
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
@@ -35,19 +35,19 @@ class SnapshotReader {
 
   [[nodiscard]] const Ref& ref() const { return ref_; }
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
-  /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes there.
-  /// Throws Error{bad_request} for an unknown region or index.
+  /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes
+  /// there. Throws Error{bad_request} for an unknown region or index.
   [[nodiscard]] const ObjectId& chunk_id(RegionId region, std::uint64_t index) const;
 
-  /// Fills `into` from the region's bytes at `offset`. Throws Error{bad_request} past the region's end,
-  /// and Error{corrupt} or Error{not_found} with pack and chunk in the text.
+  /// Fills `into` from the region's bytes at `offset`. Throws Error{bad_request} past the region's
+  /// end, and Error{corrupt} or Error{not_found} with pack and chunk in the text.
   void read(Packer& packer, RegionId region, std::uint64_t offset, std::span<std::byte> into) const;
   /// The bytes of the values. Throws as read().
   [[nodiscard]] std::vector<std::byte> values(Packer& packer) const;
 
-  /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and (at
-  /// full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as to
-  /// read that share of the snapshot.
+  /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
+  /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
+  /// to read that share of the snapshot.
   [[nodiscard]] std::vector<Damage> verify(const VerifyDepth& depth = {}) const;
 
  private:

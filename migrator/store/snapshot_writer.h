@@ -22,8 +22,8 @@ struct SnapshotStart {
   Layout layout;
   std::uint32_t chunk_bytes = kChunkBytesMost;
   std::string writer;  ///< a label that is unique for each snapshot: a random token
-  /// The snapshot whose chunks keep() takes over; none: every chunk must be added. If a prune is about
-  /// to remove it, may_keep() is false for all chunks.
+  /// The snapshot whose chunks keep() takes over; none: every chunk must be added. If a prune is
+  /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
   bool pack = true;  ///< compress chunks with zstd if that makes them shorter
 };
@@ -54,13 +54,13 @@ struct SnapshotCost {
   std::uint64_t packs = 0;          ///< packs that were written
 };
 
-/// Writes one snapshot: first the packs, which it reads back, then nodes, the manifest and the ref. If
-/// the process is killed anywhere, only garbage is left, which a prune removes. A snapshot that is
-/// not committed is never read.
+/// Writes one snapshot: first the packs, which it reads back, then nodes, the manifest and the ref.
+/// If the process is killed anywhere, only garbage is left, which a prune removes. A snapshot that
+/// is not committed is never read.
 ///
-/// The constructor makes an Intent, so that a prune removes nothing that this needs; commit() and the
-/// destructor remove it. One thread; store and catalog outlive it. All calls that read or write throw
-/// what the store throws.
+/// The constructor makes an Intent, so that a prune removes nothing that this needs; commit() and
+/// the destructor remove it. One thread; store and catalog outlive it. All calls that read or write
+/// throw what the store throws.
 ///
 ///     SnapshotWriter writer(store, catalog, {.job = "gpt", .layout = layout, .writer = token,
 ///                                            .parent = latest});
@@ -69,8 +69,8 @@ struct SnapshotCost {
 ///     const Ref ref = writer.commit({.step = 41000, .epoch = 3, .root = root});
 class SnapshotWriter {
  public:
-  /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in use,
-  /// and Error{corrupt} when the parent cannot be read; the caller may then begin without it.
+  /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in
+  /// use, and Error{corrupt} when the parent cannot be read; the caller may then begin without it.
   SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start);
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;
@@ -79,19 +79,19 @@ class SnapshotWriter {
   /// Whether keep() is possible for this chunk: the parent has a chunk of the same size in an equal
   /// region (name, dtype, shape and size), in a pack that no prune is about to remove.
   [[nodiscard]] bool may_keep(RegionId region, std::uint64_t index) const;
-  /// Takes the chunk over from the parent without reading it. The caller must know, by its digest, that
-  /// it is unchanged. Throws Error{bad_request} unless may_keep().
+  /// Takes the chunk over from the parent without reading it. The caller must know, by its digest,
+  /// that it is unchanged. Throws Error{bad_request} unless may_keep().
   void keep(RegionId region, std::uint64_t index);
-  /// Adds the bytes of a chunk; they are not needed after the call. When a pack is full it is written
-  /// to the store, which blocks. Chunks may come in any order, each once.
+  /// Adds the bytes of a chunk; they are not needed after the call. When a pack is full it is
+  /// written to the store, which blocks. Chunks may come in any order, each once.
   void add(RegionId region, std::uint64_t index, std::span<const std::byte> bytes);
   /// Adds the bytes of the values. To be called exactly once, also when they are empty.
   void add_values(std::span<const std::byte> bytes);
 
   /// Publishes the snapshot, with the number after the last one that existed when this began. To be
   /// called once. Throws Error{conflict} when another writer took that number or claimed a higher
-  /// epoch; the trainer must then stop. Throws Error{bad_request}, whose text names it, when a chunk is
-  /// missing, and Error{corrupt} when an object reads back other than it was written.
+  /// epoch; the trainer must then stop. Throws Error{bad_request}, whose text names it, when a
+  /// chunk is missing, and Error{corrupt} when an object reads back other than it was written.
   [[nodiscard]] Ref commit(const SnapshotFacts& facts);
 
   [[nodiscard]] const SnapshotCost& cost() const;

@@ -21,13 +21,14 @@ struct StoreFacts {
 /// The result of put_new(): the object was created, or an object with that name exists already.
 enum class Put : std::uint8_t { created, exists };
 
-/// Named objects, each written once and as a whole. This is all that a back end has to offer: there is
-/// no rename, no append and no time of change.
+/// Named objects, each written once and as a whole. This is all that a back end has to offer: there
+/// is no rename, no append and no time of change.
 ///
-/// Calls throw Error{bad_request} for a name that is not valid by is_object_name(), before anything is
-/// done; Error{not_found} for an object that does not exist; Error{io} when the disk or the network
-/// fails, Error{no_memory} when the store is full, and Error{unreachable} when it does not answer.
-/// The text of each Error has the object's name. Any thread. Calls block for the disk or the network.
+/// Calls throw Error{bad_request} for a name that is not valid by is_object_name(), before anything
+/// is done; Error{not_found} for an object that does not exist; Error{io} when the disk or the
+/// network fails, Error{no_memory} when the store is full, and Error{unreachable} when it does not
+/// answer. The text of each Error has the object's name. Any thread. Calls block for the disk or
+/// the network.
 class Store {
  public:
   Store() = default;
@@ -36,11 +37,11 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   /// Creates the object, whole or not at all, if no object has that name. If several callers try at
-  /// once, exactly one gets `created`. If the store is `durable`, the object survives a power cut once
-  /// this returns. `exists`: the existing object is unchanged, and may have other bytes.
+  /// once, exactly one gets `created`. If the store is `durable`, the object survives a power cut
+  /// once this returns. `exists`: the existing object is unchanged, and may have other bytes.
   virtual Put put_new(const std::string& name, std::span<const std::byte> bytes) = 0;
-  /// Fills `into` from the object's bytes at `offset`. Returns how many bytes it has filled: fewer than
-  /// all only at the end of the object.
+  /// Fills `into` from the object's bytes at `offset`. Returns how many bytes it has filled: fewer
+  /// than all only at the end of the object.
   virtual std::size_t read(const std::string& name, std::uint64_t offset,
                            std::span<std::byte> into) = 0;
   /// The size of the object in bytes; none: there is no such object.
@@ -55,12 +56,12 @@ class Store {
   [[nodiscard]] virtual StoreFacts facts() = 0;
 };
 
-/// Whether a name is valid for an object: 1 to 255 bytes of a-z, 0-9, '.', '_', '-' and '/'. Each part
-/// between slashes has 1 to 128 bytes and does not begin with '.' or '-'.
+/// Whether a name is valid for an object: 1 to 255 bytes of a-z, 0-9, '.', '_', '-' and '/'. Each
+/// part between slashes has 1 to 128 bytes and does not begin with '.' or '-'.
 [[nodiscard]] bool is_object_name(std::string_view name);
 
-/// Reads the whole object. Throws Error{corrupt} when it has more than `most` bytes, before anything is
-/// allocated, and what the store throws.
+/// Reads the whole object. Throws Error{corrupt} when it has more than `most` bytes, before
+/// anything is allocated, and what the store throws.
 [[nodiscard]] std::vector<std::byte> get(Store& store, const std::string& name, std::uint64_t most);
 /// All names that begin with `prefix`, in the order of their bytes.
 [[nodiscard]] std::vector<std::string> list_all(Store& store, const std::string& prefix);

@@ -24,8 +24,8 @@
 ///     template <class Archive>
 ///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
 ///
-/// The list stands in the namespace of the message, and is called with a Put and with a Take. If the
-/// struct is also written as JSON the fields have names, which Put and Take ignore;
+/// The list stands in the namespace of the message, and is called with a Put and with a Take. If
+/// the struct is also written as JSON the fields have names, which Put and Take ignore;
 /// agent/base/json_archive.h calls the same list. Bounds are checked before anything is allocated.
 namespace cardswap::wire {
 
@@ -102,7 +102,8 @@ class Put {
   void put(const Digest& value) { writer_.digest(value); }
   void put(ChunkId value) { writer_.u32(static_cast<std::uint32_t>(value)); }
   void put(const std::string& value) {
-    // A text in UTF-8 is for people, and is cut. The other side must refuse any other too long text.
+    // A text in UTF-8 is for people, and is cut. The other side must refuse any other too long
+    // text.
     if (rule_.utf8 && value.size() > rule_.bytes_max) return text(value.substr(0, rule_.bytes_max));
     text(value);
   }
@@ -123,7 +124,8 @@ class Put {
   const TextRule rule_;
 };
 
-/// Reads a message, field by field. Throws Error{bad_request} for bytes that no Put can have written.
+/// Reads a message, field by field. Throws Error{bad_request} for bytes that no Put can have
+/// written.
 class Take {
  public:
   static constexpr bool kReads = true;
@@ -169,8 +171,8 @@ class Take {
   }
 
  private:
-  /// Reads text. With TextRule::utf8 it may go into the journal and into JSON later, which can carry
-  /// nothing else.
+  /// Reads text. With TextRule::utf8 it may go into the journal and into JSON later, which can
+  /// carry nothing else.
   std::string text(std::size_t bytes_max) {
     auto value = reader_.string(bytes_max);
     if (rule_.utf8 && (!is_utf8(value) || value.find('\0') != std::string::npos)) {
@@ -217,8 +219,8 @@ void put_fields(WireWriter& writer, TextRule rule, const std::variant<Kind...>& 
   std::visit([&](const auto& kind) { put(kind); }, message);
 }
 
-/// Reads the fields of the alternative at `index`. Throws Error{bad_request}; its text is `unknown` if
-/// there is no such alternative.
+/// Reads the fields of the alternative at `index`. Throws Error{bad_request}; its text is `unknown`
+/// if there is no such alternative.
 template <class Variant, std::size_t Index = 0>
 Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const char* unknown) {
   if constexpr (Index == std::variant_size_v<Variant>) {
@@ -232,8 +234,8 @@ Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const 
   }
 }
 
-/// Reads the alternative with the number `number`, which counts from 1, up to the end of the message.
-/// Throws Error{bad_request} as read_fields(), and for trailing bytes.
+/// Reads the alternative with the number `number`, which counts from 1, up to the end of the
+/// message. Throws Error{bad_request} as read_fields(), and for trailing bytes.
 template <class Variant>
 Variant read_numbered(WireReader& reader, TextRule rule, std::size_t number, const char* unknown) {
   if (number == 0) throw Error(Code::bad_request, unknown);

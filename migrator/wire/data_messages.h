@@ -12,8 +12,8 @@
 #include "migrator/core/layout.h"
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
-/// A message is a u8 number (the index in `Message` plus 1) and then its fields, in the order in which
-/// they stand here.
+/// A message is a u8 number (the index in `Message` plus 1) and then its fields, in the order in
+/// which they stand here.
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
@@ -46,8 +46,8 @@ struct LayoutChanged {
   bool want_digests = true;
   Layout layout;
 };
-/// The round is over; `chunks` chunks were sent in it. Answered by ChunkDigests. `final`: the answer
-/// has the digests of everything, taken once `updates` updates are replayed.
+/// The round is over; `chunks` chunks were sent in it. Answered by ChunkDigests. `final`: the
+/// answer has the digests of everything, taken once `updates` updates are replayed.
 struct RoundEnd {
   std::uint32_t round = 0;
   std::uint32_t chunks = 0;
@@ -71,9 +71,9 @@ struct Values {
 struct Equal {
   Digest root;
 };
-/// One entry of the update log: what the optimizer step reads besides the state. The gradients follow
-/// as payloads. Updates are replayed in the order of `number`, each once `base_chunks` chunks of
-/// kBaseRound and all of its gradients have landed. Answered by Replayed.
+/// One entry of the update log: what the optimizer step reads besides the state. The gradients
+/// follow as payloads. Updates are replayed in the order of `number`, each once `base_chunks`
+/// chunks of kBaseRound and all of its gradients have landed. Answered by Replayed.
 struct Update {
   /// A gradient of the update. It follows as payloads, or is an EarlyGradient.
   struct GradientSize {
@@ -90,8 +90,8 @@ struct Update {
   std::vector<std::byte> options;
   std::vector<GradientSize> gradients;
 };
-/// A gradient of a step whose Update is not known yet. Its bytes follow as payloads. Later an Update
-/// refers to it by its number, or EarlyDropped ends it.
+/// A gradient of a step whose Update is not known yet. Its bytes follow as payloads. Later an
+/// Update refers to it by its number, or EarlyDropped ends it.
 struct EarlyGradient {
   std::uint64_t number = 0;  ///< 1, 2, ...
   std::uint32_t parameter = 0;
@@ -107,21 +107,22 @@ struct Abort {
   std::string reason;
 };
 /// The program has created or dropped state while its updates are replayed. The target adopts this
-/// layout once `updates` updates are replayed and `base_chunks` chunks of kBaseRound have landed, and
-/// answers with Accept. Regions that both layouts have keep their bytes and digests, and the numbers
-/// of updates go on. Not sent during a round; until the answer only Ping follows.
+/// layout once `updates` updates are replayed and `base_chunks` chunks of kBaseRound have landed,
+/// and answers with Accept. Regions that both layouts have keep their bytes and digests, and the
+/// numbers of updates go on. Not sent during a round; until the answer only Ping follows.
 struct LayoutAmended {
   std::uint64_t updates = 0;
   std::uint64_t base_chunks = 0;
   Layout layout;
 };
 
-/// The rehearsal of a step. The target holds the state of step `Values::step`, its digests were equal,
-/// and nobody may commit it: the programs of both sides take the next step and are parked after it.
-/// Answered by Rehearsed; until then only Ping follows. Values that were sent before do not count any
-/// more.
+/// The rehearsal of a step. The target holds the state of step `Values::step`, its digests were
+/// equal, and nobody may commit it: the programs of both sides take the next step and are parked
+/// after it. Answered by Rehearsed; until then only Ping follows. Values that were sent before do
+/// not count any more.
 struct Rehearse {};
-/// Asks for the first bytes of a chunk, which no payload in flight may change. Answered by ChunkBytes.
+/// Asks for the first bytes of a chunk, which no payload in flight may change. Answered by
+/// ChunkBytes.
 struct ReadChunk {
   ChunkId chunk{};
   std::uint32_t bytes = 0;  ///< at most kShownBytesMax
@@ -220,8 +221,8 @@ struct Bulk {
 /// Throws Error{bad_request}.
 [[nodiscard]] Bulk decode_bulk_header(std::span<const std::byte> bytes);
 
-/// The digest of a whole state, on which both sides must agree before the commit. `chunks`: one digest
-/// for each chunk; `values`: the digest of the values.
+/// The digest of a whole state, on which both sides must agree before the commit. `chunks`: one
+/// digest for each chunk; `values`: the digest of the values.
 [[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,
                              const Digest& values);
 

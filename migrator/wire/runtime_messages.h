@@ -14,11 +14,11 @@
 
 /// The messages between a trainer's runtime and its agent, over the agent's unix socket.
 ///
-/// A frame is a u32 size (of the bytes after it), a u16 message number, then the fields in the order in
-/// which they stand here, in the encoding of core/wire_reader.h. The number is the index in `Message`
-/// plus 1 and never changes its meaning; a new message is added at the end and raises
-/// kProtocolVersion. Either side closes the connection on a frame that it cannot read; the agent sends
-/// `Refused` with the reason first.
+/// A frame is a u32 size (of the bytes after it), a u16 message number, then the fields in the
+/// order in which they stand here, in the encoding of core/wire_reader.h. The number is the index
+/// in `Message` plus 1 and never changes its meaning; a new message is added at the end and raises
+/// kProtocolVersion. Either side closes the connection on a frame that it cannot read; the agent
+/// sends `Refused` with the reason first.
 ///
 // clang-format off
 /// A primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
@@ -30,10 +30,10 @@
 /// Any time:    ListState -> StateList...
 // clang-format on
 ///
-/// With Arrival::criu a holder plays the target up to Verified, and keeps the memory until the process
-/// is there. At the source: Verified -> Depart -> Departed, then CRIU dumps the process; a Release, on
-/// this connection or the next one, lets it go on. The process that CRIU has restored gets Arrived on
-/// the connection with which it was restored -> Verified -> Grant -> Resumed ...
+/// With Arrival::criu a holder plays the target up to Verified, and keeps the memory until the
+/// process is there. At the source: Verified -> Depart -> Departed, then CRIU dumps the process; a
+/// Release, on this connection or the next one, lets it go on. The process that CRIU has restored
+/// gets Arrived on the connection with which it was restored -> Verified -> Grant -> Resumed ...
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
@@ -73,8 +73,8 @@ struct Obstacle {
   bool always = false;  ///< it also prevents Arrival::criu
   bool operator==(const Obstacle&) const = default;
 };
-/// What the program tracks. Sent at the first boundary, after each change that is noticed, and again
-/// after a reconnection.
+/// What the program tracks. Sent at the first boundary, after each change that is noticed, and
+/// again after a reconnection.
 struct Tracked {
   std::uint64_t state_bytes = 0;
   std::uint32_t regions = 0;
@@ -85,14 +85,15 @@ struct Tracked {
   std::vector<Obstacle> obstacles;      ///< at most kObstaclesMax
   bool operator==(const Tracked&) const = default;
 };
-/// How many boundaries the job has passed; the count moves with the job. At most ten such messages a
-/// second.
+/// How many boundaries the job has passed; the count moves with the job. At most ten such messages
+/// a second.
 struct Stepped {
   std::uint64_t step = 0;
   double median_step_ms = 0;
   bool operator==(const Stepped&) const = default;
 };
-/// The standby has taken its warm-up step, is parked at its first boundary and listens for the source.
+/// The standby has taken its warm-up step, is parked at its first boundary and listens for the
+/// source.
 struct Parked {
   std::string host;
   std::uint16_t port = 0;
@@ -117,8 +118,8 @@ struct Frozen {
   std::uint64_t step = 0;
   bool operator==(const Frozen&) const = default;
 };
-/// From a source: the digests of every tracked byte are equal on both sides. From a target: it holds a
-/// whole state with this root. The agents compare the two roots.
+/// From a source: the digests of every tracked byte are equal on both sides. From a target: it
+/// holds a whole state with this root. The agents compare the two roots.
 struct Verified {
   std::string migration;
   std::uint64_t step = 0;
@@ -161,9 +162,9 @@ struct Ended {
   bool moved = false;
   bool operator==(const Ended&) const = default;
 };
-/// Answer to Depart: the engine is gone, the keeper has the memory that was sent ahead, and the runtime
-/// has no descriptor open except this connection. Neither side sends anything after it until the dump
-/// is over.
+/// Answer to Depart: the engine is gone, the keeper has the memory that was sent ahead, and the
+/// runtime has no descriptor open except this connection. Neither side sends anything after it
+/// until the dump is over.
 struct Departed {
   std::string migration;
   std::uint64_t socket_inode = 0;  ///< of the runtime's end of this connection
@@ -180,7 +181,8 @@ struct StateItem {
   std::uint64_t bytes = 0;
   std::uint64_t tensors = 0;
   bool tracked = true;
-  std::string moves;    ///< how it is sent: "replayed", "replayed in part", "rounds", "value"; or empty
+  std::string
+      moves;  ///< how it is sent: "replayed", "replayed in part", "rounds", "value"; or empty
   std::string changed;  ///< since the first boundary: "yes" or "no"; empty: not known
   std::string note;     ///< for people, for example why it prevents a move
   bool operator==(const StateItem&) const = default;
@@ -195,12 +197,12 @@ struct StateList {
   std::string refusal;           ///< why there is no list (sent at once); empty: there is one
   bool operator==(const StateList&) const = default;
 };
-/// How late a source's steps are since TimeSteps. At most ten such messages a second; also sent when
-/// the program is parked, at the end, and again after a reconnection.
+/// How late a source's steps are since TimeSteps. At most ten such messages a second; also sent
+/// when the program is parked, at the end, and again after a reconnection.
 struct LateSteps {
   std::string migration;
-  Lateness lateness;        ///< of the steps that are over, each up to the beginning of the next one
-  double open_ms = 0;       ///< duration of the step at whose end it is parked; 0: it is not parked
+  Lateness lateness;   ///< of the steps that are over, each up to the beginning of the next one
+  double open_ms = 0;  ///< duration of the step at whose end it is parked; 0: it is not parked
   std::uint32_t after = 0;  ///< how many of the steps began since Release; at most kStepsAfter
   bool over = false;        ///< the last message
   bool operator==(const LateSteps&) const = default;
@@ -263,8 +265,8 @@ struct Retire {
   std::string migration;
   bool operator==(const Retire&) const = default;
 };
-/// Tells a standby that holds the whole state that it is now the job. Until then it dies with its agent
-/// (PR_SET_PDEATHSIG); from then on it outlives its agent.
+/// Tells a standby that holds the whole state that it is now the job. Until then it dies with its
+/// agent (PR_SET_PDEATHSIG); from then on it outlives its agent.
 struct Grant {
   std::string migration;
   std::uint64_t epoch = 0;

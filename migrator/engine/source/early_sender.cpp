@@ -7,7 +7,7 @@
 namespace cardswap {
 namespace {
 
-/// A program that changes its gradients in a way of its own does so in each step.
+/// After this many gradients in vain: the program changes its gradients before each optimizer step.
 constexpr int kInVainMax = 3;
 
 }  // namespace
@@ -100,7 +100,7 @@ std::vector<std::optional<EarlySender::Claim>> EarlySender::claim(const UpdateEn
     if (found == pending_.end()) continue;
     const auto pending = std::move(*found);
     pending_.erase(found);
-    // What was not begun goes as it is now.
+    // A gradient of which no piece was sent is sent with the entry.
     const auto factor = pending.number == 0 ? std::nullopt : relation(pending.gradient(), now);
     if (factor) {
       log_.drop_early(pending.copy);  // the entry has it

@@ -93,7 +93,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
   const auto sent_before = source_.payloads.link_stats().sent;
   auto ahead = source_.payloads.read_ahead(after);
   for (const auto& [gradient, early, sent, element_size] : gradients) {
-    // A device takes ranges, and writes to none that it is to read.
+    // A MemoryRange is not const, but a device does not write to a range that it reads.
     auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
     for (std::uint64_t offset = sent; offset < gradient.bytes.size(); offset += piece_bytes) {
       const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
@@ -136,7 +136,7 @@ void LogShipper::release_replayed() {
   stats_.resent_bytes = early_.stats().resent;
   stats_.back_pressure_ms = log.back_pressure_ms;
   stats_.hold_ms = log.hold_ms;
-  // A step may have several updates of which some cost nothing: the longest of late counts.
+  // A step may have several updates, some of which take no time: the longest recent one counts.
   if (std::exchange(noted_, replayed.number) == replayed.number) return;
   stats_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats_.replay_ms);
 }

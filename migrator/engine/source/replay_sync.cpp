@@ -25,7 +25,7 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kPollInterval{100};
-// Of a program that tracks another number of loose tensors after each step.
+// For a program that tracks another number of tensors after each step.
 constexpr std::uint64_t kMaxInterruptedAudits = 32;
 
 }  // namespace
@@ -106,7 +106,7 @@ bool ReplaySync::sync() {
   return true;
 }
 
-/// At most once a step: a view is not for nothing, and nothing changes in between.
+/// Takes a view at most once a step: a view has a cost, and nothing changes within a step.
 void ReplaySync::follow_the_program() {
   if (!source_.state.has_news()) return;
   auto now = source_.program.state_view();
@@ -114,7 +114,7 @@ void ReplaySync::follow_the_program() {
     source_.state.refresh(std::move(now));
     return;
   }
-  // Updates of steps that led to the other layout are of the former one.
+  // Updates of steps before the change belong to the former layout.
   while (!given_up_) {
     if (base_.has_staged()) {
       send_staged_shard();
@@ -127,7 +127,7 @@ void ReplaySync::follow_the_program() {
   if (!given_up_) take_layout(std::move(now));
 }
 
-/// Between two updates. Chunks of the base copy that are under way are of the former layout, and
+/// Called between two updates. Chunks of the base copy in flight belong to the former layout, and
 /// the target waits for them.
 void ReplaySync::take_layout(StateView now) {
   shipper_.drop_early();
@@ -142,7 +142,8 @@ void ReplaySync::take_layout(StateView now) {
     give_up();
     return;
   }
-  // An optimizer's state comes once; what comes and goes with each step would let no audit end.
+  // An optimizer creates its state once. State that changes with each step would keep every audit
+  // from ending.
   interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
   if (interrupted_audits_ > kMaxInterruptedAudits) {
     source_.reporter.set_note("by rounds: what is tracked has another layout after each step");
@@ -158,7 +159,7 @@ void ReplaySync::take_layout(StateView now) {
   report_units();
 }
 
-/// Once, before the log begins: what no update rewrites and the target does not hold already.
+/// Sends, once before the log begins, the state that no update rewrites and that the target lacks.
 void ReplaySync::send_uncovered_regions() {
   auto& state = source_.state;
   auto missing = state.chunks().differing(state.scan(1));
@@ -170,7 +171,7 @@ void ReplaySync::send_uncovered_regions() {
   source_.reporter.report(true);
 }
 
-/// False: nothing could be sent now.
+/// Sends the next entry, shard or early gradient. False: nothing can be sent now.
 bool ReplaySync::send_next() {
   stage_ahead();
   if (!base_.has_staged()) {

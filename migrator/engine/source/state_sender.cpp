@@ -27,7 +27,7 @@ void StateSender::introduce() {
                        options_.spec.chunk_bytes, wants_digests(), view_.layout});
 }
 
-/// Asks with `layout`, which is view()'s.
+/// Sends `layout`, a message with view()'s layout, and waits for the answers.
 void StateSender::agree_on(const data::Message& layout) {
   connection_.answers().digests.reset();  // of the layout before
   note_agreed(connection_.ask(&TargetAnswers::accepted, layout));
@@ -41,7 +41,7 @@ void StateSender::note_agreed(std::uint32_t their_chunks) {
   reporter_.note_state(view_.layout.total_bytes());
 }
 
-/// What the target holds once `round` is over; 0: before anything was sent in this layout.
+/// Waits for the target's digests after `round`; 0: before the first round of this layout.
 void StateSender::await_digests(std::uint32_t round, bool final) {
   auto& answer = connection_.answers().digests;
   connection_.progress_until(
@@ -62,10 +62,10 @@ void StateSender::refresh(StateView now) {
   agree_on(data::LayoutChanged{wants_digests(), view_.layout});
 }
 
-/// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
-/// waits for first.
+/// The caller sends nothing meanwhile. Payloads in flight belong to updates and chunks for which
+/// the target waits first.
 void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks) {
-  // Until it has answered, what the target says is of the former layout.
+  // Until it has answered, the target's messages are about the former layout.
   const auto accepted = connection_.ask(&TargetAnswers::accepted,
                                         data::LayoutAmended{updates, base_chunks, now.layout});
   chunks_ = chunks_.carried_over(now.layout);

@@ -22,8 +22,8 @@ class Target {
   Target& operator=(const Target&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;
-  /// Tells the engine that the program is parked after the step of TargetProgram::rehearse(); `values`
-  /// are its values then. Any thread.
+  /// Tells the engine that the program is parked after the step of TargetProgram::rehearse();
+  /// `values` are its values then. Any thread.
   void rehearsed(std::vector<std::byte> values);
 
  private:

@@ -22,20 +22,20 @@
 
 namespace cardswap {
 
-/// The target's connection to its source. It admits the source that has the token, and carries out the
-/// source's orders in a fixed sequence, whichever of them came together.
+/// The target's connection to its source. It admits the source that has the token, and carries out
+/// the source's orders in a fixed sequence, whichever of them came together.
 ///
-/// Events of the link only note what came, and run() acts on it. Only the memory for payloads and for
-/// the gradients of an update is made at once, because payloads need it. The engine's thread, except
-/// wake(), rehearsed() and port(), which any thread may call.
+/// Events of the link only note what came, and run() acts on it. Only the memory for payloads and
+/// for the gradients of an update is made at once, because payloads need it. The engine's thread,
+/// except wake(), rehearsed() and port(), which any thread may call.
 class TargetConnection final : private LinkListener {
  public:
   /// Listens when it returns. Throws what listen_link() throws. All outlive this.
   TargetConnection(const TargetOptions& options, TargetProgram& program,
                    const TargetCallbacks& callbacks);
 
-  /// Serves the source until `stop`. A failure is reported once by TargetCallbacks::failed; after it
-  /// this serves only the link, so that the source gets the reason.
+  /// Serves the source until `stop`. A failure is reported once by TargetCallbacks::failed; after
+  /// it this serves only the link, so that the source gets the reason.
   void run(const std::stop_token& stop);
   void wake() { link_->wake(); }
   /// As Target::rehearsed().
@@ -88,7 +88,8 @@ class TargetConnection final : private LinkListener {
   Digest values_;               // of the values that the program holds
   bool rehearses_ = false;      // the program takes a step: its memory must not be touched
   Mutex mutex_;
-  std::optional<std::vector<std::byte>> stands_ CARDSWAP_GUARDED_BY(mutex_);  // rehearsed()'s values
+  std::optional<std::vector<std::byte>> stands_
+      CARDSWAP_GUARDED_BY(mutex_);  // rehearsed()'s values
 
   // They outlive the link, which writes to their buffers until it is gone. Their threads wake the
   // link; run() ends these threads.

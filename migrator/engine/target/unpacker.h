@@ -15,8 +15,8 @@ namespace cardswap {
 class Unpacker {
  public:
   /// Returns a buffer of `bytes` for the packed payload with `header`, which will be unpacked into
-  /// `destination`. Throws Error{bad_request} when `bytes` is more than the destination has, and when a
-  /// payload with this header is in flight already.
+  /// `destination`. Throws Error{bad_request} when `bytes` is more than the destination has, and
+  /// when a payload with this header is in flight already.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
                                              std::span<std::byte> destination);
   /// Unpacks a payload that has landed. Returns the bytes of the destination; 0: it was forgotten.

@@ -17,8 +17,8 @@
 
 namespace cardswap {
 
-/// Assembles updates from gradients whose pieces land in any order; early gradients land before their
-/// update is known. One thread.
+/// Assembles updates from gradients whose pieces land in any order; early gradients land before
+/// their update is known. One thread.
 class UpdateQueue {
  public:
   /// The waiting gradients may have this many times the bytes of the state.
@@ -33,8 +33,8 @@ class UpdateQueue {
   void add(const data::EarlyGradient& gradient, std::uint64_t state_bytes,
            const Allocate& allocate);
   void drop(const data::EarlyDropped& dropped) { early_.drop(dropped); }
-  /// Returns the memory for a piece of a gradient. Throws Error{bad_request} for a piece that is not
-  /// expected or overlaps an earlier one.
+  /// Returns the memory for a piece of a gradient. Throws Error{bad_request} for a piece that is
+  /// not expected or overlaps an earlier one.
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes);
   [[nodiscard]] MemoryRange reserve(const data::EarlyHeader& header, std::size_t bytes) {
     return early_.reserve(header, bytes);
@@ -43,8 +43,8 @@ class UpdateQueue {
   void on_received(const data::EarlyHeader& header, std::size_t bytes) {
     early_.on_received(header, bytes);
   }
-  /// Takes the next update in order. None: its gradients are not complete, or it needs more chunks of
-  /// the base copy than `base_chunks`, the number that has landed.
+  /// Takes the next update in order. None: its gradients are not complete, or it needs more chunks
+  /// of the base copy than `base_chunks`, the number that has landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
   /// Forgets everything, for a new layout, in which numbers begin at 1 again. Throws
   /// Error{bad_request} while a piece is landing.

@@ -13,12 +13,13 @@
 
 namespace cardswap {
 
-/// Replays updates at the target: assembles them from pieces that land in any order, and replays them
-/// in the order of their numbers, one at a time, each on a thread of its own. All calls on the
+/// Replays updates at the target: assembles them from pieces that land in any order, and replays
+/// them in the order of their numbers, one at a time, each on a thread of its own. All calls on the
 /// engine's thread.
 class UpdateReplayer {
  public:
-  /// `wake` is called from the replay's thread when is_done() becomes true. `program` outlives this.
+  /// `wake` is called from the replay's thread when is_done() becomes true. `program` outlives
+  /// this.
   UpdateReplayer(TargetProgram& program, std::function<void()> wake)
       : program_(program), wake_(std::move(wake)) {}
 
@@ -50,9 +51,9 @@ class UpdateReplayer {
   /// The number of the latest update that was replayed; 0: none yet.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
 
-  /// Starts over for a new layout, in which numbers begin at 1 again. Call PayloadReceiver::settle()
-  /// first, because this releases the memory of gradients. Throws Error{bad_request} while a gradient
-  /// is landing.
+  /// Starts over for a new layout, in which numbers begin at 1 again. Call
+  /// PayloadReceiver::settle() first, because this releases the memory of gradients. Throws
+  /// Error{bad_request} while a gradient is landing.
   void start_over();
   /// Waits for the end of the current replay and ignores its result.
   void stop() { job_.reset(); }

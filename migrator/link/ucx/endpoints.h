@@ -8,9 +8,9 @@
 /// How a worker's connections are made and closed.
 namespace cardswap::ucx {
 
-/// Begins to connect to `host`. UCX calls `on_error` later, with `self`, if the connection is refused
-/// or lost. The caller closes the endpoint with close_endpoint(). Throws Error{bad_request, refused,
-/// unreachable}.
+/// Begins to connect to `host`. UCX calls `on_error` later, with `self`, if the connection is
+/// refused or lost. The caller closes the endpoint with close_endpoint(). Throws Error{bad_request,
+/// refused, unreachable}.
 [[nodiscard]] ucp_ep_h connect_endpoint(ucp_worker_h worker, const std::string& host,
                                         std::uint16_t port, ucp_err_handler_cb_t on_error,
                                         void* self);

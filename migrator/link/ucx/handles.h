@@ -21,8 +21,8 @@ using Worker = Handle<ucp_worker_h, ucp_worker_destroy>;
 using Listener = Handle<ucp_listener_h, ucp_listener_destroy>;
 static_assert(sizeof(Worker) == sizeof(ucp_worker_h));
 
-/// UCX's text of an error with a peer. If another release of UCX at the peer may be the cause, which
-/// UCX itself never says, the text also names the release that runs here.
+/// UCX's text of an error with a peer. If another release of UCX at the peer may be the cause,
+/// which UCX itself never says, the text also names the release that runs here.
 [[nodiscard]] std::string reason_of(ucs_status_t status);
 
 /// Throws Error{link_lost} unless `status` is UCS_OK; `doing` begins the text: "start UCX: No such

@@ -16,13 +16,14 @@ namespace cardswap::ucx {
 
 /// A Link over one UCP worker: active messages, and bulk payloads by rendezvous into their place.
 ///
-/// C callbacks never throw. They queue what happened, in order, and wait() delivers it after UCX has
-/// returned, so that a listener may take its time. Members die in reverse order: requests last,
+/// C callbacks never throw. They queue what happened, in order, and wait() delivers it after UCX
+/// has returned, so that a listener may take its time. Members die in reverse order: requests last,
 /// because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
-  /// `host`: the address on which it will listen or to which it will connect. `transports`, `peers`:
-  /// as in LinkOptions. Throws Error{link_lost, io}. One call of connect() or listen() follows.
+  /// `host`: the address on which it will listen or to which it will connect. `transports`,
+  /// `peers`: as in LinkOptions. Throws Error{link_lost, io}. One call of connect() or listen()
+  /// follows.
   UcxLink(const std::string& transports, const std::string& host, LinkListener& link_listener,
           const std::string& peers);
   ~UcxLink() override;

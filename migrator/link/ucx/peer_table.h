@@ -53,8 +53,8 @@ class PeerTable {
 
   /// Queues the loss of a peer.
   void note_loss(PeerId peer, std::string why) noexcept;
-  /// Takes the next loss from the queue; losses of peers that are removed already are dropped. None:
-  /// the queue is empty.
+  /// Takes the next loss from the queue; losses of peers that are removed already are dropped.
+  /// None: the queue is empty.
   [[nodiscard]] std::optional<Loss> take_loss();
 
  private:

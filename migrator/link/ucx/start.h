@@ -24,8 +24,8 @@ struct Networks {
 [[nodiscard]] Worker make_worker(ucp_context_h context);
 
 /// The address for socket calls of a numeric `host` and a port; `length` receives its size. Throws
-/// Error{bad_request} when `host` is not a numeric address, and Error{refused} for a link-local one,
-/// which UCX cannot use.
+/// Error{bad_request} when `host` is not a numeric address, and Error{refused} for a link-local
+/// one, which UCX cannot use.
 [[nodiscard]] sockaddr_storage numeric_address(const std::string& host, std::uint16_t port,
                                                socklen_t& length);
 

@@ -272,7 +272,8 @@ TEST(ReplayCourse, FreezesAtOnceWhereCopyingOnCostsMoreThanItSpares) {
 TEST(ReplayCourse, FreezesForWhatIsLeftOfAStepWhoseGradientsGoAhead) {
   auto m = job(2, kFp32);  // gradients take 0.67 steps
   m.rest_share = 0.25;
-  EXPECT_NEAR(course_of_replay(m, 0, FreezeWhen::base_is_whole).stall_ms / 145, 0.67 / 4 + 0.08, 0.02);
+  EXPECT_NEAR(course_of_replay(m, 0, FreezeWhen::base_is_whole).stall_ms / 145, 0.67 / 4 + 0.08,
+              0.02);
   m.rest_share = 1;
   EXPECT_NEAR(course_of_replay(m, 0, FreezeWhen::base_is_whole).stall_ms / 145, 0.67 + 0.08, 0.02);
 }

@@ -49,7 +49,8 @@ class ReplayOutlookTest : public ::testing::Test {
   Advice advice() { return look().advice; }
   /// The course from here on, as the planner reckons it.
   [[nodiscard]] ReplayCourse course() const {
-    return course_of_replay(measurements_of(facts_), spec_.max_stall_ms, freeze_when(spec_.strategy));
+    return course_of_replay(measurements_of(facts_), spec_.max_stall_ms,
+                            freeze_when(spec_.strategy));
   }
 
   ReplayFacts facts_;
