@@ -26,7 +26,7 @@ struct DigestWork {
 class Digester {
  public:
   explicit Digester(Gpu gpu) : gpu_(std::move(gpu)), stream_(gpu_), done_(gpu_) {}
-  /// As Device::digest().
+  /// Does what Device::digest() does.
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests, const Fence& after);
 
  private:

@@ -34,8 +34,8 @@ struct CheckpointIntent {
   /// apart.
   std::uint64_t started = 0;
   Goal goal = Goal::suspended;
-  std::vector<GpuPair>
-      gpus;  ///< for `running`: all GPUs of the process; empty: the same GPUs again
+  /// All GPUs of the process, for `running`; empty: it gets the same GPUs again.
+  std::vector<GpuPair> gpus;
   bool operator==(const CheckpointIntent&) const = default;
 };
 /// The intent to suspend that process. Throws Error{not_found} when there is no such process.

@@ -13,7 +13,7 @@ struct Gpu {
   std::shared_ptr<Runtime> runtime;
   int index = 0;
 
-  /// As cuda::check() for this GPU.
+  /// Calls cuda::check() for this GPU.
   void check(Status status, const char* call, std::size_t bytes = 0) const {
     cuda::check(*runtime, status, call, index, bytes);
   }

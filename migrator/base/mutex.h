@@ -93,7 +93,7 @@ class Condition {
     condition_.wait(lock.lock_);
     lock.mutex_.note_held();
   }
-  /// As wait(), but not longer than `until`. False: `until` came first.
+  /// Waits like wait(), but not longer than `until`. False: `until` came first.
   template <class Clock, class Duration>
   bool wait_until(MutexLock& lock, const std::chrono::time_point<Clock, Duration>& until) {
     lock.mutex_.note_free();

@@ -9,7 +9,7 @@ namespace cardswap {
 /// Makes an Error{io} of a failed system call, with a hint: "fork: Cannot allocate memory".
 /// `number` is its errno.
 [[nodiscard]] Error os_error(std::string_view doing, int number);
-/// As above, with the current errno.
+/// Makes the same with the current errno.
 [[nodiscard]] Error os_error(std::string_view doing);
 
 }  // namespace cardswap

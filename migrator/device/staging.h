@@ -10,7 +10,7 @@
 
 namespace cardswap {
 
-/// For which payloads, and for which link, a Staging is made.
+/// The payloads and the link for which a Staging is made.
 struct StagingOptions {
   std::size_t payload_bytes_max = 0;
   /// Link::direct_bytes_min() for the device's memory.

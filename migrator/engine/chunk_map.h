@@ -11,7 +11,7 @@
 
 namespace cardswap {
 
-/// For each chunk, the digest of the bytes that the target holds, if it is known.
+/// The digest of the bytes that the target holds, for each chunk, if it is known.
 ///
 /// Both ends keep such a map. The source's map alone decides which chunks a round sends. A chunk is
 /// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a
@@ -44,7 +44,7 @@ class ChunkMap {
   /// Forgets the digest of a chunk, because other bytes are sent for it.
   void forget(ChunkId chunk) { digests_.at(static_cast<std::size_t>(chunk)).reset(); }
   void forget_all() { digests_.assign(spans_.size(), std::nullopt); }
-  /// None: it is not known what the target holds.
+  /// The digest of what the target holds; none: not known.
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {
     return digests_.at(static_cast<std::size_t>(chunk));
   }

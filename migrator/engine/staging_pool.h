@@ -13,7 +13,7 @@ namespace cardswap {
 /// The Staging objects of one engine, one for each device, made at the first use. One thread.
 class StagingPool {
  public:
-  /// As Link::direct_bytes_min().
+  /// The function Link::direct_bytes_min().
   using DirectBytesMin = std::function<std::optional<std::size_t>(MemoryKind kind)>;
 
   StagingPool(DirectBytesMin direct_bytes_min, std::size_t payload_bytes_max)

@@ -22,7 +22,7 @@ struct StateView {
   Fence fence;                                   ///< after the program's work on the memory
   std::vector<std::shared_ptr<const void>> keep_alive;
   std::uint64_t step = 0;  ///< at a source: boundaries passed by then
-  /// At a source: for each parameter, the regions that its update rewrites. Null: the updates
+  /// The regions that each parameter's update rewrites, at a source. Null: the updates
   /// cannot be captured. Owners: the program and every view in use.
   std::shared_ptr<const std::vector<Shard>> shards;
 };

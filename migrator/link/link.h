@@ -80,7 +80,7 @@ class Link {
 /// The peer of a connecting link.
 inline constexpr PeerId kServer{0};
 
-/// Over which networks a link reaches its peers, and which peers may reach it.
+/// The networks over which a link reaches its peers, and the peers that may reach it.
 struct LinkOptions {
   std::string transports;  ///< UCX_TLS or TLS@NET_DEVICES; empty: UCX chooses
   /// The numeric addresses that may reach the link, separated by blanks; empty: any address.

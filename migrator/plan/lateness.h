@@ -43,7 +43,7 @@ struct Pace {
 /// No allocation, and a few additions for each step. Not thread-safe.
 class Lateness {
  public:
-  /// For a job whose pace is not known: nothing counts.
+  /// Makes one for a job whose pace is not known: nothing counts.
   Lateness() = default;
   explicit Lateness(const Pace& pace) : pace_(pace) {}
 

@@ -16,7 +16,7 @@ inline constexpr std::size_t kNodeBytesMost = 64U << 20;
 /// are. The values of a snapshot have a node as well.
 struct Node {
   std::uint64_t bytes = 0;  ///< of the region
-  /// Of each chunk, except a shorter last one; a power of two from 4 KiB to 1 MiB.
+  /// Bytes of each chunk, except a shorter last one; a power of two from 4 KiB to 1 MiB.
   std::uint32_t chunk_bytes = 0;
   std::uint32_t salt = 0;  ///< drawn by the writer, so that no node gets the name of a removed one
   std::vector<ObjectId> chunks;

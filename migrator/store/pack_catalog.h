@@ -13,9 +13,9 @@
 
 namespace cardswap::store {
 
-/// In which packs the chunks of a store are, by the indexes of the packs. Takes about 100 bytes of
-/// memory for each chunk. May be kept from one snapshot to the next. One thread; find() and other
-/// const calls on several threads while nothing changes it.
+/// Knows in which packs the chunks of a store are, from the indexes of the packs. Takes about 100
+/// bytes of memory for each chunk. May be kept from one snapshot to the next. One thread; find()
+/// and other const calls on several threads while nothing changes it.
 class PackCatalog {
  public:
   /// A chunk, and the pack in which it is.

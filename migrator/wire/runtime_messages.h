@@ -118,8 +118,8 @@ struct Frozen {
   std::uint64_t step = 0;
   bool operator==(const Frozen&) const = default;
 };
-/// From a source: the digests of every tracked byte are equal on both sides. From a target: it
-/// holds a whole state with this root. The agents compare the two roots.
+/// Sent by a source: the digests of every tracked byte are equal on both sides. Sent by a target:
+/// it holds a whole state with this root. The agents compare the two roots.
 struct Verified {
   std::string migration;
   std::uint64_t step = 0;

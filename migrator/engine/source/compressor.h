@@ -10,7 +10,7 @@
 
 namespace cardswap {
 
-/// On a link with this many bytes a second or more, packing is not even tried: a core packs slower.
+/// The link rate, in bytes a second, from which on packing is not even tried: a core packs slower.
 inline constexpr double kPackedRateMax = 2e9;
 /// A payload of fewer bytes is never packed.
 inline constexpr std::size_t kPackedBytesMin = 4096;

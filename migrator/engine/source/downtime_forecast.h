@@ -20,7 +20,7 @@ class DowntimeForecast {
                    const SourceCallbacks& callbacks, StatsReporter& reporter,
                    std::function<LinkStats()> link, std::function<double()> digest_rate);
 
-  /// From now on all predictions include the second pause of a rehearsal.
+  /// Makes all later predictions include the second pause of a rehearsal.
   void expect_rehearsal() { rehearses_ = true; }
   /// The measurements as of now. `replay_ms`: of one step's updates at the target; 0: unknown.
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;

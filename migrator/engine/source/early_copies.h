@@ -21,7 +21,7 @@ class EarlyCopies {
   /// parameter beyond its end is not wanted.
   void want(std::vector<bool> parameters) { wanted_ = std::move(parameters); }
   /// Whether a copy for the parameter is wanted and none is held.
-  [[nodiscard]] bool wants(ParameterId parameter) const;
+  [[nodiscard]] bool is_wanted(ParameterId parameter) const;
   /// Counts a copy of `bytes`, which is still to be made, as held, and returns its number.
   std::uint64_t hold(ParameterId parameter, std::uint64_t bytes);
   /// Whether the copy with this number is held.

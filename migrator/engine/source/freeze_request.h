@@ -25,7 +25,7 @@ class FreezeRequest {
     taken_ = std::exchange(request_, std::nullopt);
     return taken_.has_value();
   }
-  /// To be called when is_here() was true; else throws std::bad_optional_access.
+  /// The frozen state. Throws std::bad_optional_access unless is_here() was true.
   [[nodiscard]] const FrozenState& state() const { return taken_.value(); }
   /// Drops the state: the program goes on, and another freeze may come.
   void drop() { taken_.reset(); }

@@ -23,7 +23,7 @@ namespace cardswap {
 /// that a heartbeat does not wait behind them for seconds. `rate`: bytes a second, 0 while unknown.
 [[nodiscard]] std::size_t payload_window(double rate, std::uint64_t chunk_bytes);
 
-/// For how long the bandwidth cap delays a payload.
+/// How long the bandwidth cap delays a payload.
 enum class CapRule : std::uint8_t {
   always,        ///< also while the program is frozen
   until_frozen,  ///< no longer once the program is frozen: the freeze cuts the round short anyway

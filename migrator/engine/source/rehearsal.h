@@ -18,9 +18,9 @@ struct RehearsalDifference {
   std::uint64_t bytes = 0;           ///< of the chunks that differ
 
   [[nodiscard]] bool empty() const { return values.empty() && regions.empty(); }
-  /// For people: "step 13 left ...", with the first few names.
+  /// A sentence for people: "step 13 left ...", with the first few names.
   [[nodiscard]] std::string text() const;
-  /// For people: which cause is likely.
+  /// A hint for people: which cause is likely.
   [[nodiscard]] std::string hint() const;
 };
 

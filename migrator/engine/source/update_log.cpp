@@ -75,7 +75,7 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
   std::uint64_t number = 0;
   {
     const MutexLock lock(mutex_);
-    if (closed_ || !early_.wants(parameter) || !entries_.empty() ||
+    if (closed_ || !early_.is_wanted(parameter) || !entries_.empty() ||
         (bytes_max_ != 0 && entry_bytes_ + early_.held_bytes() + bytes > bytes_max_)) {
       return false;
     }

@@ -55,8 +55,7 @@ class UpdateLog {
   /// Waits until everything appended is sent, the log is closed, or `step` may not wait any longer.
   /// To be called before `step` is taken.
   void wait_until_sent(std::uint64_t step);
-  /// To be called at a boundary, after all entries of `step`: appends an audit if one was
-  /// requested.
+  /// Appends an audit if one was requested. Call it at a boundary, after all entries of `step`.
   void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
@@ -83,7 +82,7 @@ class UpdateLog {
   void set_wait_max(std::optional<StepWaits::Milliseconds> longest);
   /// No longer counts `bytes` of an entry as held.
   void release(std::uint64_t bytes);
-  /// From now on each step waits until its own entry is sent.
+  /// Makes each step wait, from now on, until its own entry is sent.
   void hold_each();
   /// Notes that the entry taken last was sent.
   void note_sent();

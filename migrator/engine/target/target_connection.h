@@ -38,7 +38,7 @@ class TargetConnection final : private LinkListener {
   /// it this serves only the link, so that the source gets the reason.
   void run(const std::stop_token& stop);
   void wake() { link_->wake(); }
-  /// As Target::rehearsed().
+  /// Does what Target::rehearsed() does.
   void rehearsed(std::vector<std::byte> values);
   [[nodiscard]] std::uint16_t port() const { return link_->port(); }
 
