@@ -72,7 +72,7 @@ class Device {
   /// `after` is done. Blocks until they are there.
   virtual void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) = 0;
 
-  /// Makes a Staging for one engine. It keeps this device alive, if devices of this kind can end.
+  /// Makes a Staging for one engine. It keeps the device alive.
   [[nodiscard]] virtual std::unique_ptr<Staging> stage(const StagingOptions& options) = 0;
 
   /// Reserves an arena in this device's memory, at `base` and with addresses for at least `bytes`.
