@@ -54,8 +54,8 @@ class Link {
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
                          std::span<const std::byte> payload,
                          std::shared_ptr<const void> owner = {}) = 0;
-  /// The least size of a payload, in bytes, that may lie in memory of this kind at the sender and at
-  /// the receiver. None: no payload may lie in such memory.
+  /// The least size of a payload, in bytes, that may lie in memory of this kind at the sender and
+  /// at the receiver. None: no payload may lie in such memory.
   [[nodiscard]] virtual std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const = 0;
   /// Payloads, and control messages, that were given to the link and are not sent yet.
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
