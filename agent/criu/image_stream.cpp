@@ -86,7 +86,7 @@ asio::awaitable<void> ImageSender::send(const ImageDir& images, const ImageManif
                                           got == 0 ? "it ends too early" : std::strerror(errno)));
       }
       co_await frames_->send(static_cast<std::size_t>(got));
-      cap.sent(static_cast<std::uint64_t>(got), Clock::now());
+      cap.note_sent(static_cast<std::uint64_t>(got), Clock::now());
       left -= static_cast<std::uint64_t>(got);
     }
   }
