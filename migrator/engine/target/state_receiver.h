@@ -82,6 +82,7 @@ class StateReceiver {
   [[nodiscard]] Digest root(const Digest& values) const;
 
   /// Ends all other threads of this. To be called before `wake` becomes invalid.
+  void stop();
 
  private:
   void take_memory(const Layout& wanted);
