@@ -47,7 +47,7 @@ StepResult StepGate::stand() {
   if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
-  if (callbacks_.on_parked) callbacks_.on_parked();
+  call_on_parked();
   lock.lock();
   while ((park_ && is_parked_) || !tasks_.empty()) {
     if (tasks_.empty()) {
@@ -67,6 +67,19 @@ StepResult StepGate::stand() {
   if (callbacks_.on_resume) callbacks_.on_resume();
   clock_.begin_anew();
   return StepResult::proceed;
+}
+
+void StepGate::call_on_parked() {
+  if (!callbacks_.on_parked) return;
+  try {
+    callbacks_.on_parked();
+  } catch (...) {
+    std::deque<std::packaged_task<void()>> unrun;  // their callers get a std::future_error
+    const MutexLock lock(mutex_);
+    is_parked_ = false;
+    unrun.swap(tasks_);
+    throw;
+  }
 }
 
 /// The thread that returns `migrated` is the last one that leaves a boundary.
