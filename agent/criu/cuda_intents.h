@@ -31,7 +31,7 @@ struct CudaIntent {
 class CudaIntents {
  public:
   /// Reads the intents that a former agent left; a record that cannot be read is set aside. Throws
-  /// Error{io, corrupt} where the journal as a whole cannot be read.
+  /// Error{io, corrupt} if the journal as a whole cannot be read.
   explicit CudaIntents(Journal& journal);
 
   /// Records an intent, in place of a former one of the same process. Throws Error{io}; then

@@ -11,7 +11,7 @@
 namespace cardswap::criu {
 
 /// Throws Error{refused} that names the first file that one of `tasks` has open, maps, is in or
-/// runs, and that its user could not open in that way now by its name; also where the processes
+/// runs, and that its user could not open in that way now by its name; also if the processes
 /// belong to different users, unless the first is root's. Processes of root are not checked.
 /// `tasks` must be stopped and live in this process's PID namespace. `log` is the job's log, which
 /// this process opened for it. Forks: only for a program with one thread. Blocks.

@@ -5,10 +5,10 @@
 namespace cardswap::criu {
 
 /// Enters the namespaces of `pid`: mount, network, IPC, UTS and control group; children of the
-/// caller get its PID namespace. Throws Error{source_lost} where it is gone, Error{io}.
+/// caller get its PID namespace. Throws Error{source_lost} if it is gone, Error{io}.
 void enter_namespaces_of(pid_t pid);
 /// The pid in its innermost PID namespace of a process that is `pid` in this one. Throws
-/// Error{source_lost} where it is gone.
+/// Error{source_lost} if it is gone.
 [[nodiscard]] pid_t innermost_pid(pid_t pid);
 
 /// Enters a new mount namespace, in which later mounts of the host appear, and makes a new PID

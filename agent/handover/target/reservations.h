@@ -59,8 +59,8 @@ class Reservations {
   /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
-  /// Error{conflict} where the migration has a reservation already, or leaves this host; Error{io}
-  /// where the disk refuses.
+  /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io}
+  /// if the disk refuses.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 
@@ -108,7 +108,7 @@ class Reservations {
   void on_exit(Instance& standby);
 
  private:
-  /// The task of `r`; made where there is none, and erased when `r` is forgotten.
+  /// The task of `r`; made if there is none, and erased when `r` is forgotten.
   std::shared_ptr<ReservationTask> task_of(Reservation& r);
   [[nodiscard]] bool is_in_use(const Reservation& r) const;
   [[nodiscard]] bool is_granted(const Instance& standby) const;

@@ -17,7 +17,7 @@ namespace cardswap {
 ///
 /// Each apply(), fail() and tick() throws Error{io} if the disk refuses a required record; then
 /// nothing has happened. `beside` changes other fields of the record together with the state, under
-/// the same rule; it is not called where the event writes no record. Owned by ReservationTask; one
+/// the same rule; it is not called if the event writes no record. Owned by ReservationTask; one
 /// thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
