@@ -21,7 +21,7 @@ class RuntimeDispatcher {
   /// granted.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
   /// Handles a message. A runtime whose job was superseded is only made to stand again. Throws
-  /// Error{io} if the disk refuses.
+  /// Error{io, corrupt} if the disk refuses.
   void dispatch(Instance& instance, const channel::Message& message);
   /// Notes that a runtime has closed its connection.
   void detached(const Instance& instance);

@@ -23,7 +23,7 @@ class MigrationEnd {
                std::list<CriuDeparture>& departures, LostTimeCollector& lost_time);
 
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
-  /// finishes it otherwise. Throws Error{io} if the disk refuses a required record.
+  /// finishes it otherwise. Throws Error{io, corrupt} if the disk refuses a required record.
   void resume();
   /// Returns when the migration is over. `failed` is the reason if it was not committed. Throws
   /// only when the agent stops.

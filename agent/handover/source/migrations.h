@@ -87,7 +87,8 @@ class Migrations {
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
   /// say). With TLS only the agent at the migration's target is answered, by the hosts of its
-  /// certificate; another caller gets Error{not_found}. Throws Error{io} if the disk refuses.
+  /// certificate; another caller gets Error{not_found}. Throws Error{io, corrupt} if the disk
+  /// refuses.
   [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
                                         const Caller& caller);
 

@@ -18,8 +18,8 @@ class RunningMigration {
 
   virtual ~RunningMigration() = default;
 
-  /// Handles a status message of the target. Throws Error{io} if the disk refuses; then nothing
-  /// has happened.
+  /// Handles a status message of the target. Throws Error{io, corrupt} if the disk refuses; then
+  /// nothing has happened.
   virtual void apply(const handover::Message& status) = 0;
   /// Asks the target for its state; returns at once.
   virtual void poll() = 0;

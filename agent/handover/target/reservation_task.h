@@ -37,10 +37,10 @@ class ReservationTask final : public RunningReservation,
 
   /// Returns when the standby's program runs. Throws the Error of a start that failed.
   asio::awaitable<void> start_standby();
-  /// Goes on with a reservation that a former agent left. Throws Error{io}.
+  /// Goes on with a reservation that a former agent left. Throws Error{io, corrupt}.
   void resume();
   /// Grants the job to this host. Throws Error{digest_mismatch} if the standby holds another
-  /// content, Error{not_found, conflict} if the state does not allow it, Error{io} if the
+  /// content, Error{not_found, conflict} if the state does not allow it, Error{io, corrupt} if the
   /// disk refuses: then the job is not here.
   void grant(handover::Epoch epoch, const handover::Content& content);
   /// Gives the reservation up for its source. `epoch` above the migration's: an operator decided

@@ -44,7 +44,7 @@ class Reservations {
 
   /// Reads the records that a former agent left. Call it first: survives_restart() needs it.
   void load() { list_.load(); }
-  /// Goes on with those reservations, once the jobs are loaded. Throws Error{io}.
+  /// Goes on with those reservations, once the jobs are loaded. Throws Error{io, corrupt}.
   void resume_after_restart();
   /// Whether a standby that a former agent left is not to be ended when the jobs are loaded: it was
   /// granted the job, or it is a restored process, which resume_after_restart() ends.
@@ -59,8 +59,8 @@ class Reservations {
   /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
-  /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io}
-  /// if the disk refuses.
+  /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io,
+  /// corrupt} if the disk refuses.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 

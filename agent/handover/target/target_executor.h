@@ -15,10 +15,10 @@ namespace cardswap {
 /// Carries out the effects of an event at the target: first the journal, then the standby and the
 /// source. The only place where a reservation's state changes.
 ///
-/// Each apply(), fail() and tick() throws Error{io} if the disk refuses a required record; then
-/// nothing has happened. `beside` changes other fields of the record together with the state, under
-/// the same rule; it is not called if the event writes no record. Owned by ReservationTask; one
-/// thread.
+/// Each apply(), fail() and tick() throws Error{io, corrupt} if the disk refuses a required record;
+/// then nothing has happened. `beside` changes other fields of the record together with the state,
+/// under the same rule; it is not called if the event writes no record. Owned by ReservationTask;
+/// one thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All references must outlive it.
