@@ -35,7 +35,8 @@ class ReservationTask final : public RunningReservation,
   [[nodiscard]] SourceLink& source() { return source_; }
   [[nodiscard]] StandbyEvents& standby() { return standby_; }
 
-  /// Returns when the standby's program runs. Throws the Error of a start that failed.
+  /// Returns when the standby's program runs or the reservation was given up meanwhile. Throws the
+  /// Error of a start that failed, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> start_standby();
   /// Goes on with a reservation that a former agent left. Throws Error{io, corrupt}.
   void resume();
@@ -46,10 +47,10 @@ class ReservationTask final : public RunningReservation,
   /// Gives the reservation up for its source. `epoch` above the migration's: an operator decided
   /// that the job goes on there under it; a process that was granted it here stands for good. Any
   /// other value, such as 0: the migration's own. Returns when no process of it steps here. Throws
-  /// Error{conflict} if the job is here.
+  /// Error{conflict} if the job is here, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> drop(handover::Epoch epoch);
   /// Cancels for the operator `by` of this host; returns when its processes have ended. Throws what
-  /// check_cancel() throws.
+  /// check_cancel() throws, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> cancel(std::string by);
   /// Tells the source in the background that an operator gave the job to this host, until the
   /// source knows it. Does nothing if there is no such notice.

@@ -60,7 +60,7 @@ class Reservations {
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
   /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io,
-  /// corrupt} if the disk refuses.
+  /// corrupt} if the disk refuses; Error{bad_request} for `process` that cannot be read.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 
@@ -102,7 +102,7 @@ class Reservations {
   }
   [[nodiscard]] bool may_restart(const Instance& instance) const;
 
-  // from the runtimes and the kernel
+  // From the runtimes and the kernel. on_message() and on_exit() throw as StandbyEvents do.
   [[nodiscard]] channel::Welcome welcome(const Instance& standby);
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(Instance& standby);

@@ -38,8 +38,8 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   void apply(const handover::Message& said, std::optional<Error> why = std::nullopt);
   /// Handles the standby's report that it holds the whole state.
   void apply(const handover::Content& verified);
-  /// Applies an event. `error` becomes the record's error, and is logged, if the event changes the
-  /// state.
+  /// Applies an event. `error` is logged if the event changes the state, and then becomes the
+  /// record's error if there is none yet.
   void fail(handover::TargetEvent event, Error error);
   /// TargetSide::tick(): repeats the notice to the source.
   void tick();
