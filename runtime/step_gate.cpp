@@ -74,7 +74,7 @@ void StepGate::call_on_parked() {
   try {
     callbacks_.on_parked();
   } catch (...) {
-    std::deque<std::packaged_task<void()>> unrun;  // their callers get a std::future_error
+    std::deque<std::packaged_task<void()>> unrun;  // run_parked() returns false for these
     const MutexLock lock(mutex_);
     is_parked_ = false;
     unrun.swap(tasks_);
@@ -175,7 +175,12 @@ bool StepGate::run_parked(std::function<void()> task) {
     tasks_.push_back(std::move(packaged));
     changed_.notify_all();
   }
-  done.get();
+  try {
+    done.get();
+  } catch (const std::future_error& error) {
+    if (error.code() != std::future_errc::broken_promise) throw;
+    return false;  // call_on_parked() has dropped it
+  }
   return true;
 }
 

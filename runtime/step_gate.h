@@ -72,8 +72,8 @@ class StepGate {
   /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
   void throttle(double share);
   /// Runs `task` on the training thread, which must stand, and waits for its end; rethrows what it
-  /// throws. False: the training thread does not stand, and nothing was done. Throws
-  /// std::future_error if `on_parked` throws before the task is run. Not on that thread.
+  /// throws. False: the training thread does not stand, or stands no more because `on_parked`
+  /// threw, and nothing was done. Not on that thread.
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
   /// How many boundaries were passed, or what set_step() has set. Any thread.
