@@ -17,11 +17,11 @@ class RuntimeDispatcher {
   RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
                     Reservations& reservations, EventSink& events);
 
-  /// Answers a runtime that attaches. Throws Error{conflict} where a higher epoch of its job was
+  /// Answers a runtime that attaches. Throws Error{conflict} if a higher epoch of its job was
   /// granted.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
   /// Handles a message. A runtime whose job was superseded is only made to stand again. Throws
-  /// Error{io} where the disk refuses.
+  /// Error{io, corrupt} if the disk refuses.
   void dispatch(Instance& instance, const channel::Message& message);
   /// Notes that a runtime has closed its connection.
   void detached(const Instance& instance);

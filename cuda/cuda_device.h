@@ -37,8 +37,8 @@ using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 /// GPU.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
-  /// Opens the GPU `index`. Throws Error{no_memory, internal} when there is none. `load_vmm` is
-  /// called when an arena is reserved.
+  /// Opens the GPU `index`. Throws as cuda::check(): Error{internal} if there is no such GPU,
+  /// {no_memory} if its context finds no memory. `load_vmm` is called when an arena is reserved.
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
       std::shared_ptr<Runtime> runtime, int index, Framework framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });

@@ -18,7 +18,8 @@ struct ArenaReservation {
   std::uint64_t least = 0;     ///< with `base`: as many bytes are enough if `capacity` is not free
 };
 
-/// An arena in a GPU's memory. It grows by pieces of 64 MiB or more. A block may span several
+/// An arena in a GPU's memory. It grows by pieces of 64 MiB or more, as far as
+/// the GPU has room. A block may span several
 /// pieces, so a link that registers memory by allocation must not get its bytes.
 ///
 /// A block that was given back is used again only after the GPU was idle once, because the program
@@ -27,8 +28,9 @@ struct ArenaReservation {
 class VmmArena final : public Arena, public std::enable_shared_from_this<VmmArena> {
  public:
   /// `make_room` is called when the GPU has no memory left, and should give memory back to the
-  /// driver; it may be empty. Throws Error{refused} when the addresses are not free (the text names
-  /// the range if `wanted.base` is set), and Error{internal} when the driver fails.
+  /// driver; it must not use this arena, and may be empty. Throws Error{refused} when the addresses
+  /// are not free (the text names the range if `wanted.base` is set), and Error{internal} when the
+  /// driver fails.
   [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmGpu& gpu,
                                                          const ArenaReservation& wanted,
                                                          std::function<void()> make_room);

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -41,6 +42,17 @@ milliseconds retry_pause(int attempt) {
   return milliseconds(std::min(100 << std::min(attempt, 4), 1000));
 }
 
+/// Makes a connect() of the socket fail after `deadline`.
+void limit_sending(int socket, Clock::time_point deadline) {
+  using std::chrono::microseconds;
+  // Zero would be no limit.
+  const auto left =
+      std::max(std::chrono::ceil<microseconds>(deadline - Clock::now()), microseconds{1});
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  const timeval limit{.tv_sec = seconds.count(), .tv_usec = (left - seconds).count()};
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
 /// Adds the network namespace: the agent knows addresses of its own network only.
 std::vector<std::byte> greeting(channel::Hello hello) {
   struct stat about {};
@@ -65,13 +77,15 @@ class AgentChannel::Socket {
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (socket->fd() < 0) throw os_error("open a socket for the agent's answers");
     // The listener's queue may be full: many programs that connect at once must not end a job.
-    const timeval limit{.tv_sec = most.count(), .tv_usec = 0};
-    ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     const auto deadline = Clock::now() + most;
+    limit_sending(socket->fd(), deadline);
     while (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address),
                      sizeof(*address)) != 0) {
-      // A signal that the program handles interrupts the wait; the wait goes on.
-      if (errno == EINTR && Clock::now() < deadline) continue;
+      // A signal that the program handles interrupts the wait; the wait goes on for the rest.
+      if (errno == EINTR && Clock::now() < deadline) {
+        limit_sending(socket->fd(), deadline);
+        continue;
+      }
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),
                   fmt::format("is cardswapd running? A program started without `cardswap run` "

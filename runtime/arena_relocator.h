@@ -16,7 +16,7 @@
 namespace cardswap {
 
 /// Moves tracked storages into arenas, one arena for each device, so that their bytes can be sent
-/// before the process itself is moved. A storage that cannot be moved into an arena stays with the
+/// before the process itself is moved. A storage for which an arena has no room stays with the
 /// process. Training thread only, except is_away(): any thread, while the training thread stands.
 class ArenaRelocator {
  public:
@@ -42,8 +42,9 @@ class ArenaRelocator {
 
   /// Bytes of tracked state that lie in an arena or can be moved into one.
   [[nodiscard]] std::uint64_t relocatable_bytes();
-  /// Moves storages for about `limit`, at least one. True: none is left to be moved. Throws
-  /// Error{io}, and what the program's regions() throws; a storage that does not fit is left out.
+  /// Moves storages for about `limit`, at least one. True: none is left to be moved, except
+  /// those that do not fit. Throws Error{refused} if a device can have no arena, Error{io}, and what
+  /// the program's regions() and relocate() throw.
   bool relocate_some(std::chrono::milliseconds limit);
   /// Moves all storages, those of gradients too. For a process that stands. Throws as above.
   void relocate_all();

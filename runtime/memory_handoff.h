@@ -112,7 +112,9 @@ class Connection {
 
   explicit Connection(Descriptor socket) : socket_(std::move(socket)) {}
   /// Connects to a process of this user or of root; root connects to a process of any user. If
-  /// `process` is not 0, the process must have that pid. Throws Error{bad_request} for a path that
+  /// `process` is not 0, the process must have that pid. A process that has no pid in this PID
+  /// namespace (peer().pid is 0) is accepted: this process may have been restored into a namespace
+  /// of its own. Throws Error{bad_request} for a path that
   /// is empty or too long, {unreachable} if nobody listens, and {unauthorized} if another process
   /// answers: nothing was sent to it.
   [[nodiscard]] static Connection to(const std::string& path, pid_t process = 0);
@@ -124,7 +126,8 @@ class Connection {
   /// sent nothing until `deadline`. Throws Error{bad_request} as decode() does, and if files are
   /// missing.
   [[nodiscard]] std::optional<Received> receive(Deadline deadline);
-  /// The process at the other end, as the kernel knows it; pid -1: not known.
+  /// The process at the other end, as the kernel knows it. Its pid is -1 if it is not known, and 0
+  /// if the process has no pid in this PID namespace.
   [[nodiscard]] ucred peer() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 

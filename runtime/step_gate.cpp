@@ -47,7 +47,7 @@ StepResult StepGate::stand() {
   if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
-  if (callbacks_.on_parked) callbacks_.on_parked();
+  call_on_parked();
   lock.lock();
   while ((park_ && is_parked_) || !tasks_.empty()) {
     if (tasks_.empty()) {
@@ -67,6 +67,19 @@ StepResult StepGate::stand() {
   if (callbacks_.on_resume) callbacks_.on_resume();
   clock_.begin_anew();
   return StepResult::proceed;
+}
+
+void StepGate::call_on_parked() {
+  if (!callbacks_.on_parked) return;
+  try {
+    callbacks_.on_parked();
+  } catch (...) {
+    std::deque<std::packaged_task<void()>> unrun;  // run_parked() returns false for these
+    const MutexLock lock(mutex_);
+    is_parked_ = false;
+    unrun.swap(tasks_);
+    throw;
+  }
 }
 
 /// The thread that returns `migrated` is the last one that leaves a boundary.
@@ -162,7 +175,12 @@ bool StepGate::run_parked(std::function<void()> task) {
     tasks_.push_back(std::move(packaged));
     changed_.notify_all();
   }
-  done.get();
+  try {
+    done.get();
+  } catch (const std::future_error& error) {
+    if (error.code() != std::future_errc::broken_promise) throw;
+    return false;  // call_on_parked() has dropped it
+  }
   return true;
 }
 

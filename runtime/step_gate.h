@@ -28,7 +28,7 @@ class StepGate {
   static constexpr std::chrono::seconds kGrace{60};
 
   /// What the gate calls, on the training thread. Each may be empty. What they throw leaves
-  /// boundary().
+  /// boundary(), and the training thread then stands no more.
   struct Callbacks {
     std::function<void()> on_boundary;  ///< at a boundary that is watched
     std::function<void()> on_parked;    ///< each time it begins to stand
@@ -72,7 +72,8 @@ class StepGate {
   /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
   void throttle(double share);
   /// Runs `task` on the training thread, which must stand, and waits for its end; rethrows what it
-  /// throws. False: the training thread does not stand, and nothing was done. Not on that thread.
+  /// throws. False: the training thread does not stand, or stands no more because `on_parked`
+  /// threw, and nothing was done. Not on that thread.
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
   /// How many boundaries were passed, or what set_step() has set. Any thread.
@@ -94,6 +95,8 @@ class StepGate {
 
  private:
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
+  /// Calls `on_parked`. If it throws, the thread stands no more, and the waiting tasks end.
+  void call_on_parked();
   [[nodiscard]] bool is_timed();
   [[nodiscard]] StepResult say_moved() CARDSWAP_REQUIRES(turn_);
   void block_if_retired() const CARDSWAP_REQUIRES(turn_);

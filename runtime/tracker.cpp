@@ -18,6 +18,10 @@ namespace cardswap {
 void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
                   std::string type) {
   if (name.empty()) throw Error(Code::bad_request, "a tracked thing needs a name");
+  if (name.find('/') != std::string_view::npos) {  // which separates it from its regions' names
+    throw Error(Code::bad_request, fmt::format("'{}' cannot be a name: it has a '/'", name),
+                "put another character there, such as a dot");
+  }
   for (const auto& entry : entries_) {
     if (entry.name == name) {
       throw Error(Code::bad_request, fmt::format("'{}' is tracked already", name),

@@ -19,7 +19,8 @@ namespace cardswap {
 /// mostly as an Error with the thing's name.
 class Tracker {
  public:
-  /// Throws Error{bad_request} for an empty or repeated name. `state` must not be null.
+  /// Throws Error{bad_request} for a name that is empty, in use or has a '/'. `state` must not be
+  /// null.
   void add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing = nullptr,
            std::string type = {});
   /// Notes that the state of `thing` is tracked in parts, under these names. Throws

@@ -17,6 +17,7 @@ inline constexpr std::size_t kValuesBytesMax = 47U << 20;  ///< of all
 
 /// Saves the values of the tracked things as one block. Throws Error{refused} for a value that is
 /// larger than kValueBytesMax, and, with the thing's name, what the program's own state throws.
+/// Does not check kValuesBytesMax: Inventory does.
 [[nodiscard]] std::vector<std::byte> save_values(std::span<const TrackedEntry> entries);
 /// Saves them as save_values() does, but without what TrackedGradients::save() returns and without
 /// a limit: for a digest.

@@ -43,7 +43,7 @@ class ApiServer {
   void listen_tcp(const std::string& host, std::uint16_t port);
   /// The port that listen_tcp() got. Throws boost::system::system_error if TCP is not listened on.
   [[nodiscard]] std::uint16_t tcp_port() const;
-  /// Stops to listen and removes the socket file. Open connections go on: their tasks end with
+  /// Stops listening and removes the socket file. Open connections go on: their tasks end with
   /// `tasks`.
   void close();
   /// Uses `security` from the next request on, for connections that are open, too.

@@ -13,7 +13,8 @@ namespace cardswap {
 /// they wait until that is over, because the agent works for the job meanwhile. One thread.
 class HandoverGate {
  public:
-  /// `migration` has begun to hold its job still, or has ended to; both may be said twice.
+  /// `stands_still`: `migration` holds its job still from now on; false: it does so no more. To
+  /// repeat either changes nothing.
   void note(const std::string& migration, bool stands_still) {
     if (stands_still) {
       since_.emplace(migration, Clock::now());

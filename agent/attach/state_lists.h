@@ -35,8 +35,8 @@ class StateLists {
     bool whole = false;  ///< the last page has come
   };
   /// Asks the runtime of `instance` and returns its answer. Waits 10 s at most. Throws
-  /// Error{conflict} without a runtime, Error{timed_out} where it passes no step boundary in time,
-  /// Error{refused} where it refuses or too many calls wait.
+  /// Error{conflict} without a runtime, Error{timed_out} if it passes no step boundary in time,
+  /// Error{refused} if it refuses or too many calls wait.
   asio::awaitable<boost::json::object> ask(std::string instance);
 
   JobTable& jobs_;

@@ -36,13 +36,13 @@ class JsonOut {
     (*this)(name, field);
     (*this)(older_name, field);
   }
-  /// Writes a limit, under both names where it has an older one.
+  /// Writes a limit, under both names if it has an older one.
   template <class Field>
   void limit(const char* name, const Field& field, const char* older_name = nullptr) {
     (*this)(name, field);
     if (older_name != nullptr) (*this)(older_name, field);
   }
-  /// Writes an enumerator's name, under both names where the field has an older one.
+  /// Writes an enumerator's name, under both names if the field has an older one.
   template <Named Enum>
   void named(const char* name, Enum value, const char* older_name = nullptr) {
     limit(name, value, older_name);
@@ -100,7 +100,7 @@ class JsonIn {
       }
     }
   }
-  /// Reads a field under its name, or, where that is missing, under its older name.
+  /// Reads a field under its name, or, if that is missing, under its older name.
   template <class Field>
   void renamed(const char* name, Field& field, const char* older_name) {
     (*this)(from_.contains(name) ? name : older_name, field);

@@ -15,7 +15,7 @@
 /// that are required are read by ApiRequest (requests) and handover/base/peer_answers.h (agents).
 namespace cardswap {
 
-/// The value of a field; a null pointer where it is missing or JSON null.
+/// The value of a field; a null pointer if it is missing or JSON null.
 [[nodiscard]] inline const boost::json::value* value_at(const boost::json::object& from,
                                                         std::string_view key) {
   const auto* value = from.if_contains(key);
@@ -57,33 +57,33 @@ bool read_recorded(const boost::json::object& from, std::string_view key, T& out
   return false;
 }
 
-/// The text of a field; empty where it has none.
+/// The text of a field; empty if it has none.
 [[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
   std::string text;
   read_at(from, key, text);
   return text;
 }
-/// The number of a field; 0 where it has none that T holds exactly.
+/// The number of a field; 0 if it has none that T holds exactly.
 template <class T = double>
 [[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
   T number = 0;
   read_at(from, key, number);
   return number;
 }
-/// The number of a field as read_recorded() reads it; 0 where it has none. Throws Error{corrupt}.
+/// The number of a field as read_recorded() reads it; 0 if it has none. Throws Error{corrupt}.
 template <class T = double>
 [[nodiscard]] T recorded_number(const boost::json::object& from, std::string_view key) {
   T number = 0;
   read_recorded(from, key, number);
   return number;
 }
-/// The flag of a field; false where it has none.
+/// The flag of a field; false if it has none.
 [[nodiscard]] inline bool flag_at(const boost::json::object& from, std::string_view key) {
   bool flag = false;
   read_at(from, key, flag);
   return flag;
 }
-/// The object of a field; an empty one where it has none. It refers into `from`.
+/// The object of a field; an empty one if it has none. It refers into `from`.
 [[nodiscard]] inline const boost::json::object& object_at(const boost::json::object& from,
                                                           std::string_view key) {
   static const boost::json::object kNone;
@@ -99,7 +99,7 @@ template <class T = double>
 const boost::json::object& object_at(const boost::json::object&&, std::string_view) = delete;
 const boost::json::array& array_at(const boost::json::object&&, std::string_view) = delete;
 
-/// The text as JSON; null where it is empty.
+/// The text as JSON; null if it is empty.
 [[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
   return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
 }

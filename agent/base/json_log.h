@@ -17,7 +17,7 @@ struct LogSubject {
 [[nodiscard]] LogSubject subject_of(std::string_view message);
 
 /// A format with one JSON object in each line: {"time", "level", "message"}, and "job" and
-/// "migration" where the message begins with them. The message may hold any bytes; a byte that is
+/// "migration" if the message begins with them. The message may hold any bytes; a byte that is
 /// not UTF-8 becomes '?'.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_format();
 /// A format with one line of text for each message: time, level and the message, by printable().

@@ -22,7 +22,7 @@ namespace cardswap {
 void check_own_file(std::string_view what, const std::filesystem::path& file);
 /// The file's text. A file longer than `most` bytes is cut after `most` + 1, so that the caller can
 /// see it. The opened file itself is checked like check_own_file() before a byte is read, and the
-/// read cannot block on a pipe. Throws Error{refused}, and Error{io} where it cannot be read.
+/// read cannot block on a pipe. Throws Error{refused}, and Error{io} if it cannot be read.
 [[nodiscard]] std::string read_own_file(std::string_view what, const std::filesystem::path& file,
                                         std::size_t most);
 

@@ -13,7 +13,7 @@ namespace cardswap {
 [[nodiscard]] std::string printable(std::string_view text);
 /// Makes text safe like printable(), but keeps line feeds and tabs.
 [[nodiscard]] std::string shown_lines(std::string_view text);
-/// Makes the first `bytes_max` bytes safe like printable(), with "..." after them where more
+/// Makes the first `bytes_max` bytes safe like printable(), with "..." after them if more
 /// follow.
 [[nodiscard]] std::string excerpt(std::string_view text, std::size_t bytes_max = 256);
 /// Joins the first 16 texts with commas, and counts the rest: "7, 8 and 120 more".

@@ -16,19 +16,19 @@ namespace cardswap {
 
 inline constexpr double kAmountMax = 9e15;  ///< whole numbers are exact below it
 
-/// The text of a field by printable(); empty where it has none.
+/// The text of a field by printable(); empty if it has none.
 [[nodiscard]] inline std::string printable_at(const boost::json::object& from,
                                               std::string_view key) {
   return printable(text_at(from, key));
 }
-/// The number of a field, bounded to +-kAmountMax; nullopt where it has none.
+/// The number of a field, bounded to +-kAmountMax; nullopt if it has none.
 [[nodiscard]] inline std::optional<double> known_amount_at(const boost::json::object& from,
                                                            std::string_view key) {
   double number = 0;
   if (!read_at(from, key, number)) return std::nullopt;
   return std::clamp(number, -kAmountMax, kAmountMax);
 }
-/// The number of a field by known_amount_at(); 0 where it has none.
+/// The number of a field by known_amount_at(); 0 if it has none.
 [[nodiscard]] inline double amount_at(const boost::json::object& from, std::string_view key) {
   return known_amount_at(from, key).value_or(0);
 }

@@ -15,8 +15,9 @@ struct Credentials {
 
   /// Fills in what the options did not give: ca.crt, tls.crt, tls.key and token from the folder
   /// $CARDSWAP_TLS_DIR, or else from $XDG_CONFIG_HOME/cardswap or ~/.config/cardswap, as far as
-  /// they are there. An empty $CARDSWAP_TLS_DIR means no folder. Throws Error{bad_request} if
-  /// $CARDSWAP_TLS_DIR is not a folder. Before any other thread runs.
+  /// they are there; tls.crt and tls.key only if the options gave neither of the two. An empty
+  /// $CARDSWAP_TLS_DIR means no folder. Throws Error{bad_request} if $CARDSWAP_TLS_DIR is not a
+  /// folder. Before any other thread runs.
   void complete();
   /// The token in the file; empty if there is no file. Throws Error{io} if it cannot be read or has
   /// no token, Error{refused} if others may read it.

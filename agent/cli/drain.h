@@ -38,8 +38,10 @@ class Drain {
   /// used, Error{refused} if there is no host to move to, and what Client::call() throws.
   Drain(const Context& context, DrainOptions options);
 
-  /// Cordons the host, and returns when every job has moved or cannot. Throws Error{source_lost} if
-  /// the drained agent does not answer for 30 s.
+  /// Cordons the host, and returns when every job has moved or cannot, or when the drain was
+  /// stopped by the deadline or the user and nothing moves any more (a second interrupt: at once).
+  /// Throws Error{source_lost} if the drained agent does not answer for 30 s, and what
+  /// Client::call() throws.
   Exit run();
   /// Prints where the jobs would go; changes nothing.
   Exit dry_run();

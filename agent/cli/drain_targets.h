@@ -8,14 +8,14 @@
 
 namespace cardswap::cli {
 
-/// The hosts to which a drain may move jobs. Asks each agent; waits at most 5 s for each. One
-/// thread.
+/// The hosts to which a drain may move jobs. Asks each agent; waits at most 5 s for each, and 30 s
+/// for the peers of the drained one. One thread.
 class DrainTargets {
  public:
   /// `wanted` are HOST[:PORT]; empty: the peers of the drained agent. A target that does not answer
-  /// becomes one of the problems(). Throws Error{bad_request} if the drained host is among the
-  /// wanted ones, Error{refused} if there is no other host or none of them answers, and what
-  /// Client::call() throws for the drained agent.
+  /// becomes one of the problems(). Throws Error{bad_request} for a target that is no address and
+  /// if the drained host is among the wanted ones, Error{refused} if there is no other host or none
+  /// of them answers, and what Client::call() throws for the drained agent.
   DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted,
                Credentials credentials);
 

@@ -31,11 +31,11 @@ struct CudaIntent {
 class CudaIntents {
  public:
   /// Reads the intents that a former agent left; a record that cannot be read is set aside. Throws
-  /// Error{io, corrupt} where the journal as a whole cannot be read.
+  /// Error{io, corrupt} if the journal as a whole cannot be read.
   explicit CudaIntents(Journal& journal);
 
-  /// Records an intent, in place of a former one of the same process. Throws Error{io}; then
-  /// nothing may be done to the process.
+  /// Records an intent, in place of a former one of the same process. Throws Error{io, corrupt};
+  /// then nothing may be done to the process.
   void put(const CudaIntent& intent);
   /// Removes an intent that is over. If the disk refuses, that is only logged: carrying out an
   /// intent again does no harm.

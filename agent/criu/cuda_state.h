@@ -40,7 +40,7 @@ class CudaState {
       : CudaState(context, config, journal, Limits()) {}
   CudaState(asio::io_context& context, const Config& config, Journal& journal, Limits limits);
 
-  /// Opens the driver, where a GPU is configured; takes 30 s at most. Call it once, before all
+  /// Opens the driver, if a GPU is configured; takes 30 s at most. Call it once, before all
   /// others. A failure becomes problem().
   asio::awaitable<void> probe();
 

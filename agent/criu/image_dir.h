@@ -25,13 +25,13 @@ class ImageDir {
   [[nodiscard]] int fd() const { return fd_.get(); }
   /// The files of the image (*.img), without CRIU's logs. Throws Error{io}.
   [[nodiscard]] std::vector<ImageFile> files() const;
-  /// How many bytes more fit in; 0 where that is not known.
+  /// How many bytes more fit in; 0 if that is not known.
   [[nodiscard]] std::uint64_t free_bytes() const;
   /// Opens a file for reading. Throws Error{io}.
   [[nodiscard]] Descriptor open(const std::string& name) const;
-  /// Creates a file for writing. Throws Error{io}, also where there is one of that name.
+  /// Creates a file for writing. Throws Error{io}, also if there is one of that name.
   [[nodiscard]] Descriptor create(const std::string& name) const;
-  /// Copies the log `name` to the file `path`. Does nothing where there is no log or the file
+  /// Copies the log `name` to the file `path`. Does nothing if there is no log or the file
   /// cannot be written.
   void save_log(const std::string& name, const std::string& path) const;
 

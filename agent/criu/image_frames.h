@@ -24,7 +24,7 @@ class ImageFrames {
 
   /// Frames that are not sealed.
   explicit ImageFrames(boost::asio::ip::tcp::socket& socket) : socket_(socket) {}
-  /// Frames that are sealed with `key` (hexadecimal), or not sealed where it is empty. Throws
+  /// Frames that are sealed with `key` (hexadecimal), or not sealed if it is empty. Throws
   /// Error{bad_request} for a bad key.
   ImageFrames(boost::asio::ip::tcp::socket& socket, const std::string& key, const CipherSalt& salt);
 

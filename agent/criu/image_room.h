@@ -15,7 +15,7 @@ namespace cardswap::criu {
 /// memory again (restored).
 enum class ImageUse : std::uint8_t { dumped, restored };
 
-/// The bytes that an image may have, by the text of /proc/meminfo. The largest number where the
+/// The bytes that an image may have, by the text of /proc/meminfo. The largest number if the
 /// text does not tell. Pure.
 [[nodiscard]] std::uint64_t image_room_in(std::string_view meminfo, ImageUse use);
 /// image_room_in() of this host, now.

@@ -14,7 +14,7 @@
 #include "migrator/core/rate.h"
 
 /// Sends a process image from agent to agent: one TCP connection that begins with the reservation's
-/// token, then frames of at most 1 MiB, sealed with AES-256-GCM where there is a key
+/// token, then frames of at most 1 MiB, sealed with AES-256-GCM if there is a key
 /// (docs/wire.md). Each end is used by one coroutine; close() from another one ends its wait with
 /// an error.
 namespace cardswap::criu {
@@ -29,7 +29,7 @@ class ImageSender {
 
   /// Connects, shows the token and waits for the target's receipt, before the downtime. `key` in
   /// hexadecimal; empty: not sealed. Throws Error{unreachable} after 10 s at most; Error{link_lost}
-  /// where the target does not accept the token; Error{bad_request} for a bad key or receipt.
+  /// if the target does not accept the token; Error{bad_request} for a bad key or receipt.
   boost::asio::awaitable<void> connect(std::string host, std::uint16_t port, std::string token,
                                        std::string key);
   /// Sends an image after connect(); returns when the target has all of it. `bytes_per_s_max` 0: no
@@ -46,7 +46,7 @@ class ImageSender {
 /// The target's end.
 class ImageReceiver {
  public:
-  /// Listens on `host`, on a free port. Throws Error{io} where it cannot.
+  /// Listens on `host`, on a free port. Throws Error{io} if it cannot.
   ImageReceiver(boost::asio::io_context& context, const std::string& host, std::string token,
                 std::string key);
   ~ImageReceiver();
@@ -54,7 +54,7 @@ class ImageReceiver {
   [[nodiscard]] std::uint16_t port() const;
   /// Waits, without a limit, for the sender that has the token and then for its image; closes all
   /// other connections. Call it once. Throws Error{link_lost} (after close() too),
-  /// Error{bad_request, unauthorized} for a bad image, Error{no_memory} where it does not fit,
+  /// Error{bad_request, unauthorized} for a bad image, Error{no_memory} if it does not fit,
   /// Error{io}.
   boost::asio::awaitable<ImageManifest> receive(const ImageDir& images);
   void close();

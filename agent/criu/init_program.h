@@ -49,7 +49,7 @@ struct Restored {
 };
 /// Restores a tree. `init`, which must outlive the call, is set as soon as that process exists, so
 /// that the caller can kill it meanwhile. Throws Error{refused} with CRIU's message,
-/// Error{timed_out} after the limit, Error{target_lost} where the tree ends at once, and what
+/// Error{timed_out} after the limit, Error{target_lost} if the tree ends at once, and what
 /// start_child() throws; nothing is left running then.
 boost::asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images,
                                          ProcessId& init);

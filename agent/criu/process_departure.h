@@ -41,7 +41,7 @@ class ProcessDeparture {
   [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
 
   /// Saves the tree's GPU state and dumps the tree, which is stopped then. It cannot be ended
-  /// early. Throws Error{no_memory} where the image does not fit, and what before_dump, ImageDir
+  /// early. Throws Error{no_memory} if the image does not fit, and what before_dump, ImageDir
   /// and criu::dump() throw; the tree runs on then, perhaps without its GPU state
   /// (Callbacks::undo).
   boost::asio::awaitable<void> dump(ProcessId root, std::uint64_t socket_inode,

@@ -19,7 +19,7 @@ struct Tool {
   [[nodiscard]] bool is_usable() const { return !path.empty() && problem.empty(); }
 };
 
-/// The programs to try: only --criu where it is given ("none": no program); else CARDSWAP_CRIU, the
+/// The programs to try: only --criu if it is given ("none": no program); else CARDSWAP_CRIU, the
 /// prefix that scripts/setup.sh fills, and all folders of PATH, in this order, each program once.
 [[nodiscard]] std::vector<std::string> tools_to_try(const Config& config);
 /// Finds this host's CRIU: runs each of tools_to_try() with `--version` and `check`, some 100 ms

@@ -30,7 +30,7 @@ struct Listing {
 
 /// {"migrations": [...], "left_out": N}: migrations that have not ended, then ended ones, newest
 /// first; N ended ones are older than those listed. `incoming_json` gives a reservation's JSON.
-/// Throws Error{not_found} where no ended migration has the id `before`.
+/// Throws Error{not_found} if no ended migration has the id `before`.
 [[nodiscard]] boost::json::object list_migrations(
     const std::list<Migration>& migrations, const std::list<Reservation>& reservations,
     const std::function<boost::json::object(const Reservation&)>& incoming_json,

@@ -34,7 +34,7 @@ class Cordons {
   /// the former cordon. Throws Error{io, corrupt} if the disk refuses; then nothing has changed.
   void set(Cordon cordon);
   /// Removes a cordon and returns whether there was one. `device` empty: the host's. Throws
-  /// Error{io} if the disk refuses; then nothing has changed.
+  /// Error{io, corrupt} if the disk refuses; then nothing has changed.
   bool lift(const std::string& device);
 
   /// The cordon that closes this device: the host's, or else its own; nullopt: the device is open.

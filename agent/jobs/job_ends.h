@@ -25,7 +25,7 @@ class JobEnds {
   [[nodiscard]] JobOwnership& ownership() const;
 
   /// Settles the end of `instance`. `remains` are processes of it that still live: they are killed.
-  /// The record of a standby is removed: `instance` is gone then. Returns nullopt, or, where the
+  /// The record of a standby is removed: `instance` is gone then. Returns nullopt, or, if the
   /// program is to start again, the former record: then the caller starts it. A disk that refuses
   /// is logged.
   [[nodiscard]] std::optional<BeforeRestart> settle(Instance& instance,

@@ -49,13 +49,14 @@ class JobProcesses {
 
   /// Starts the program of an instance; returns when it runs and is on disk. That may take some
   /// seconds: the instance has no process meanwhile, and if it is stopped, it is killed as soon as
-  /// it runs. Throws Error{refused} when the program cannot be started, Error{io} when the host or
-  /// the disk refuses, Error{not_found, cancelled} when the instance was removed; the instance is
-  /// removed from the table then. `stand_in`: the command line of a program that runs in place of
-  /// the job's until CRIU restores the job's process; empty: none.
+  /// it runs. Throws Error{refused} when the program cannot be started, Error{io} when the host
+  /// refuses, Error{io, corrupt} when the disk refuses, Error{not_found, cancelled} when the
+  /// instance was removed; the instance is removed from the table then. `stand_in`: the command
+  /// line of a program that runs in place of the job's until CRIU restores the job's process;
+  /// empty: none.
   asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
   /// Makes a process that CRIU has restored the instance's process, in place of the stand-in. On
-  /// disk on return. Throws Error{io}; then the instance is unchanged.
+  /// disk on return. Throws Error{io, corrupt}; then the instance is unchanged.
   void take_over(Instance& instance, const RestoredProcess& restored);
   /// JobTable::promote(); its processes also outlive this agent from now on.
   void promote(Job& job, std::uint64_t epoch);

@@ -49,7 +49,7 @@ struct BeforeRestart {
   std::uint32_t restarts = 0;
 };
 /// Turns the record of an ended instance into that of one which is about to start: under the next
-/// epoch, with a new token. In memory only. Throws Error{io} where the kernel gives no random
+/// epoch, with a new token. In memory only. Throws Error{io} if the kernel gives no random
 /// bytes.
 [[nodiscard]] BeforeRestart begin_restart(Instance& instance);
 /// Restores the former values, because it could not be started, and adds `why` to the record.

@@ -33,7 +33,7 @@ class JobTable {
   JobTable(const Config& config, Journal& journal);
 
   /// Adds the journal's jobs; call it once. A record that cannot be read is set aside
-  /// (Journal::each()). Throws Error{io, corrupt} where the journal as a whole cannot be read.
+  /// (Journal::each()). Throws Error{io, corrupt} if the journal as a whole cannot be read.
   void load();
   /// Adds a job with one instance, which has no process yet; in memory only, until save().
   Instance& add(const JobSpec& spec, const std::string& device);
@@ -54,7 +54,7 @@ class JobTable {
 
   [[nodiscard]] Job* find(const std::string& name);            ///< the job, no standby; or null
   [[nodiscard]] Instance* by_instance(const std::string& id);  ///< the instance; or null
-  /// The instance of that id. Throws Error{source_lost} where its record is gone: a process may end
+  /// The instance of that id. Throws Error{source_lost} if its record is gone: a process may end
   /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
   /// The live instance of the job `name` with that token; or null.
@@ -79,7 +79,7 @@ class JobTable {
   /// Changes the state, in memory at once and on disk by save_when_possible().
   void set_state(Instance& instance, InstanceState state);
 
-  // What a migration changes in a job. In memory at once. Written by save_when_possible(): where
+  // What a migration changes in a job. In memory at once. Written by save_when_possible(): if
   // the disk refuses, that is logged and the job's next save writes it; the migration's own record
   // has the same fact on disk.
   /// The job is in that migration from now on.

@@ -42,7 +42,7 @@ class Jobs {
   [[nodiscard]] EffectiveState effective_state_of(const Instance& instance) const {
     return ends_.ownership().effective_state_of(instance);
   }
-  /// to_json() with the effective state: "state" and, where there is a note, "note".
+  /// to_json() with the effective state: "state" and, if there is a note, "note".
   [[nodiscard]] boost::json::object shown(const Instance& instance) const;
 
  private:

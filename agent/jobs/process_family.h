@@ -25,10 +25,10 @@ struct ProcessFamily {
 /// session or group of a leader that lives, or if it belongs to the user or root and has the token
 /// in this PID namespace (a process that CRIU restored keeps the environment of its former host).
 /// Blocks: it reads /proc, and processes of the user that let nobody read their memory delay it by
-/// a second at most; they are no members by their token. Throws Error{io} where /proc cannot be
+/// a second at most; they are no members by their token. Throws Error{io} if /proc cannot be
 /// read now, for lack of descriptors say.
 [[nodiscard]] std::vector<ProcessId> members_of(const ProcessFamily& family);
-/// members_of(); nullopt, and a warning in the log, where that throws: ask again later.
+/// members_of(); nullopt, and a warning in the log, if that throws: ask again later.
 [[nodiscard]] std::optional<std::vector<ProcessId>> members_seen(const ProcessFamily& family);
 
 /// The CARDSWAP_TOKEN of every process in this PID namespace that has one and belongs to one of

@@ -9,12 +9,12 @@
 /// Arguments and environments as JSON, for requests and for the journal.
 namespace cardswap {
 
-/// The list of strings in a field. Throws Error{bad_request} where the field is missing, is no list
+/// The list of strings in a field. Throws Error{bad_request} if the field is missing, is no list
 /// of strings, or a string has a NUL.
 [[nodiscard]] std::vector<std::string> texts_at(const boost::json::object& from,
                                                 std::string_view key);
-/// The object of strings in a field; empty where the field is missing or null. Throws
-/// Error{bad_request} where it is no object of strings.
+/// The object of strings in a field; empty if the field is missing or null. Throws
+/// Error{bad_request} if it is no object of strings.
 [[nodiscard]] std::map<std::string, std::string> text_map_at(const boost::json::object& from,
                                                              std::string_view key);
 [[nodiscard]] boost::json::array json_of(const std::vector<std::string>& texts);

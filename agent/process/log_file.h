@@ -23,7 +23,7 @@ void make_job_folder(const std::filesystem::path& folder);
                                   const std::optional<JobUser>& owner);
 
 /// Opens an existing log with the flags `how` (O_RDONLY, O_RDWR), without blocking. Returns an
-/// empty Descriptor where there is no log.
+/// empty Descriptor if there is no log.
 ///
 /// In a folder that the job's user owns, that user can create entries: a link would make the agent
 /// show or cut a file of root, and a pipe would block the agent. So only a regular file with one

@@ -24,7 +24,7 @@ struct ProcessSpec {
   bool dies_with_agent =
       false;  ///< killed when the thread that starts it ends: the agent's, or its parent's
   std::optional<JobUser> user;       ///< nullopt: this process's user
-  std::optional<JobUser> reads_log;  ///< owner of a new log where there is no `user`
+  std::optional<JobUser> reads_log;  ///< owner of a new log if there is no `user`
   bool no_new_privs = false;         ///< setuid programs gain no rights
   std::vector<int> inherit;  ///< descriptors that become 3, 4, ... in the program; at most 8
 };
@@ -63,12 +63,12 @@ inline constexpr std::chrono::seconds kExecMax{5};
 /// after kExecMax. Throws as start_process(); the child is then the caller's to kill and reap.
 [[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
 /// The start time of a process (ProcessId::start_time); nullopt if it is gone. Throws Error{io}
-/// where /proc cannot be read now, for lack of descriptors say: that does not mean that it has
+/// if /proc cannot be read now, for lack of descriptors say: that does not mean that it has
 /// ended.
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Whether the process runs and is no zombie. Throws as start_time_of().
 [[nodiscard]] bool is_alive(const ProcessId& process);
-/// Whether the process may run: true also where is_alive() throws. For callers that take something
+/// Whether the process may run: true also if is_alive() throws. For callers that take something
 /// away from a process once it has ended.
 [[nodiscard]] bool may_be_alive(const ProcessId& process);
 /// Signals the whole process group of a leader. False if the leader is gone and was reaped, or if

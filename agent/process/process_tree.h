@@ -22,13 +22,13 @@ namespace cardswap {
 [[nodiscard]] std::vector<std::string> left_behind(const std::vector<ProcessId>& members,
                                                    const ProcessId& root);
 
-/// Whether a tracer may hold a process of the tree, as CRIU does while it dumps. True also where
+/// Whether a tracer may hold a process of the tree, as CRIU does while it dumps. True also if
 /// that cannot be checked now.
 [[nodiscard]] bool is_traced(const ProcessId& root);
-/// Sends SIGCONT to every process of the tree. Does nothing while CRIU works on it, or where that
+/// Sends SIGCONT to every process of the tree. Does nothing while CRIU works on it, or if that
 /// cannot be checked now.
 void continue_stopped(const ProcessId& root);
-/// Kills every process of a stopped tree, whose job is elsewhere. Does nothing where the tree
+/// Kills every process of a stopped tree, whose job is elsewhere. Does nothing if the tree
 /// cannot be read now.
 void kill_tree(const ProcessId& root);
 

@@ -9,7 +9,8 @@
 namespace cardswap::report {
 
 /// What each side did over time; below it, on the same time axis, steps, bytes sent, the rate and,
-/// if they apply, the log's lag, the downtime that a freeze would have taken, and the throttle.
+/// if they apply, the bytes still to send, the log's lag, the downtime that a freeze would have
+/// taken, and the throttle.
 [[nodiscard]] std::string timeline_chart(const Report& report);
 
 /// The predicted downtime as a bar, above the parts of the measured one. Empty: neither is known.

@@ -12,8 +12,9 @@ namespace cardswap::report {
 /// marks.
 [[nodiscard]] std::string escaped(std::string_view text);
 
-/// A drawing, made element by element. `style` is a class of the style sheet and must be a constant
-/// of the program; every other text is escaped. Coordinates have their origin at the top left.
+/// A drawing, made element by element. `style` is a class of the style sheet; it and `anchor` must
+/// be constants of the program. Every other text is escaped. Coordinates have their origin at the
+/// top left.
 class Svg {
  public:
   using Points = std::vector<std::pair<double, double>>;

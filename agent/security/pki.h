@@ -13,8 +13,8 @@
 namespace cardswap::pki {
 
 /// Makes DIR/ca.crt and DIR/ca.key (P-256, mode 0600), and DIR if it is not there. Throws
-/// Error{conflict} if one of the two files is there, Error{refused} if others may write to DIR,
-/// Error{io}.
+/// Error{conflict} if one of the two files is there (a new ca.key may then be left), Error{refused}
+/// if DIR is another user's or others may write to it, Error{io}.
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime);
 
 /// Which certificate issue() makes.
@@ -28,13 +28,13 @@ struct CertificateRequest {
 /// Makes DIR/NAME/{ca.crt,tls.crt,tls.key} and returns that folder. Throws Error: bad_request for a
 /// name or host that cannot be used and for an agent without hosts, conflict if the folder is
 /// there, refused if others may write to DIR or read its key, io or not_found if the authority is
-/// not there, corrupt if it is damaged.
+/// not there, io also if the folder cannot be made or written, corrupt if the authority is damaged.
 std::filesystem::path issue(const std::filesystem::path& dir, const CertificateRequest& wanted);
 
 /// Writes DIR/ca.crl anew: with what it had and, if `name` is not empty, the certificate of
 /// DIR/NAME. The list is valid for `lifetime`; after that, agents that use it accept no
 /// certificate. Throws Error: not_found if `name` has no certificate, and otherwise what issue()
-/// throws for the authority; corrupt also if ca.crl is damaged.
+/// throws for the authority; corrupt also if ca.crl is damaged, io also if it cannot be written.
 void revoke(const std::filesystem::path& dir, const std::string& name,
             std::chrono::seconds lifetime);
 

@@ -25,7 +25,8 @@ using Context = std::shared_ptr<boost::asio::ssl::context>;
 /// certificates.
 [[nodiscard]] Context server_context(const Files& files, bool certificate_required);
 /// The context of the calling side. Certificate and key may both be empty: callers with a token.
-/// Throws as server_context() does.
+/// Throws as server_context() does, and Error{bad_request} if the authority or one of certificate
+/// and key alone is not given.
 [[nodiscard]] Context client_context(const Files& files);
 
 /// Sets the name or address that the server's certificate must be for, and asks the server for it

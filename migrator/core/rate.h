@@ -30,7 +30,7 @@ class RateMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Adds a send of `bytes` that took `busy`; ignored where one of both is 0.
+  /// Adds a send of `bytes` that took `busy`; ignored if either is 0.
   void add(std::uint64_t bytes, Clock::duration busy);
   /// The rate; 0 until something was added. A moving average: once enough was seen, a send of 1 MiB
   /// or more weighs a quarter, a smaller one less.

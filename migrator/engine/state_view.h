@@ -12,9 +12,8 @@
 namespace cardswap {
 
 /// A layout together with the memory of its regions in this process. The view keeps the memory
-/// alive
-/// (`keep_alive` holds each storage), even when the program replaces the tensor. Owners of what
-/// `keep_alive` holds: the program's tensors and every view in use.
+/// alive, even when the program replaces the tensor: `keep_alive` holds each storage. Owners of
+/// what `keep_alive` holds: the program's tensors and every view in use.
 struct StateView {
   Layout layout;
   std::vector<std::span<std::byte>> memory;      ///< one for each region, in the same order

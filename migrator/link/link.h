@@ -101,7 +101,7 @@ struct LinkOptions {
                                                      LinkListener& link_listener);
 /// The address on which a target listens when it was told to listen on `host`; its source has to
 /// connect to it. It is 127.0.0.1 for all of 127.0.0.0/8, and for ::1 if the UCX of this host
-/// cannot use ::1. Otherwise it is `host`.
+/// cannot use ::1. Otherwise it is `host`. Throws nothing.
 [[nodiscard]] std::string listening_host(const std::string& host);
 /// Host and port as one text: "10.0.0.2:4711", "[fd00::2]:4711".
 [[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);

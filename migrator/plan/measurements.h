@@ -5,7 +5,7 @@
 
 namespace cardswap {
 
-/// The measurements from which a migration is predicted. Units: bytes, bytes a second, ms. Where a
+/// The measurements from which a migration is predicted. Units: bytes, bytes a second, ms. If a
 /// value is unknown, the predictions assume a default.
 struct Measurements {
   std::uint64_t state_bytes = 0;

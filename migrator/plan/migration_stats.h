@@ -57,8 +57,9 @@ constexpr RehearsalOutcome last_of(RehearsalOutcome) { return RehearsalOutcome::
 }
 
 /// The figures of one migration; they have QEMU's names where it has such figures. Units: bytes,
-/// milliseconds, bytes a second. A value: the engine makes one at most every 100 ms, and at each
-/// change of the phase.
+/// milliseconds, bytes a second. A value: the engine makes one at most every 100 ms, and in
+/// addition after a round and when a strategy was chosen, a step is rehearsed, or a freeze is
+/// offered, put off or begun.
 struct MigrationStats {
   MigrationPhase phase{};
   std::uint64_t transferred = 0;    ///< bytes sent, repeats included

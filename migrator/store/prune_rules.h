@@ -11,15 +11,15 @@
 /// The decisions of a prune, as pure functions. In the following order a prune is safe while
 /// writers, readers and other prunes run, and if it is killed anywhere:
 ///
-/// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use
-/// nothing
+// clang-format off
+/// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use nothing
 ///    of the batch.
 /// 2. Then it lists the intents and puts the list beside the batch (trash/N/waits). The owners of
 ///    these may not have seen the batch.
 /// 3. When none of these intents exists any more, it reads all refs, marks what they need, and
-/// removes
-///    the objects of the batch that are not marked. What the writers of (2) have published is
+///    removes the objects of the batch that are not marked. What the writers of (2) have published is
 ///    marked, and other writers use nothing of the batch.
+// clang-format on
 ///
 /// The only time in this is the grace, in which people may change their mind.
 namespace cardswap::store {

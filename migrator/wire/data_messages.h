@@ -13,7 +13,7 @@
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
 /// A message is a u8 number (the index in `Message` plus 1) and then its fields, in the order in
-/// which they stand here.
+/// which they stand here, except that ChunkDigests has `values` before `chunks`.
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
@@ -80,7 +80,7 @@ struct Update {
     std::uint32_t parameter = 0;
     std::uint64_t bytes = 0;
     std::uint64_t early = 0;  ///< EarlyGradient::number; 0: it follows
-    Factor factor = {};       ///< by which the early gradient must be multiplied first
+    Factor factor = {};  ///< multiplies the early gradient first; sent only if `early` is not 0
   };
   std::uint64_t number = 0;  ///< 1, 2, ...
   std::uint64_t step = 0;    ///< the boundary to which the update leads
@@ -183,7 +183,8 @@ using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, 
                              ChunkBytes, EarlyGradient, EarlyDropped>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
-/// Throws Error{bad_request}; allocates no more than the message's own size allows.
+/// Throws Error{bad_request}, and {protocol_mismatch} for an Authenticate or Hello of another
+/// kVersion; allocates no more than the message's own size allows.
 [[nodiscard]] Message decode(std::span<const std::byte> bytes);
 
 /// The round of the chunks of a replay's base copy; other rounds count from 1.

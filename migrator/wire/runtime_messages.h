@@ -58,7 +58,7 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;      ///< "libtorch 2.11.0", "holder", or "none"
+  std::string framework;      ///< "libtorch 2.11.0", "torch 2.11.0", "python", "holder", or "none"
   std::uint64_t epoch = 0;    ///< the epoch this process was granted; 0 before any grant
   std::string migration;      ///< the migration in progress in this process; or empty
   bool frozen = false;        ///< parked at a boundary until the agent sends Release or Retire
@@ -100,7 +100,7 @@ struct Parked {
   std::uint64_t state_bytes = 0;
   bool operator==(const Parked&) const = default;
 };
-/// The engine's figures. At most ten such messages a second, and one at each change of the phase.
+/// The engine's figures, each time that it makes them (MigrationStats).
 struct SyncProgress {
   std::string migration;
   MigrationStats stats;
@@ -127,7 +127,7 @@ struct Verified {
   MigrationStats stats;
   bool operator==(const Verified&) const = default;
 };
-/// The engine gave up. A frozen source waits for Release.
+/// The engine gave up, or a message could not be obeyed. A frozen source waits for Release.
 struct Failed {
   std::string migration;
   Code code = Code::internal;
@@ -136,7 +136,7 @@ struct Failed {
   bool lost = false;  ///< the memory is gone or wrong: this process never takes a step again
   bool operator==(const Failed&) const = default;
 };
-/// Answer to Release: the engine is gone and the loop goes on.
+/// Answer to Release: the engine is gone and the loop goes on; a standby stays one.
 struct Released {
   std::string migration;
   bool operator==(const Released&) const = default;
@@ -249,7 +249,8 @@ struct BeginSync {
   std::string data_peers;  ///< addresses of the target, separated by blanks; empty: any
   bool operator==(const BeginSync&) const = default;
 };
-/// Tells a source to park at its next boundary. Answered by Frozen.
+/// Tells a source to park at its next boundary. Answered by Frozen, at a later boundary if the
+/// freeze would take too long now.
 struct Freeze {
   std::string migration;
   bool operator==(const Freeze&) const = default;

@@ -8,14 +8,15 @@
 
 Modules, optimizers, schedulers and scalers are found when the program makes them, and the three random generators are
 tracked too. A program tracks all other state with `cardswap.track(name, thing)`. If no agent started the program (with
-`cardswap run`), nothing is sent and no boundary waits; names and threads are checked all the same.
+`cardswap run`), nothing is sent and no boundary waits; names and threads are checked all the same. If there is no
+runtime library either, the calls do nothing.
 
 A *standby* is the same program, started on the target while the job still trains. It takes one ordinary step, waits in
 its first boundary, and goes on from there with the job's state: local variables that are not tracked still have the
 values of the standby's own first step. Importing this package does not import torch.
 
 All calls are for the main thread. Each raises CardswapError if an agent started the program and the session cannot be
-opened.
+opened, and in a worker process of multiprocessing.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
     """The loader's batches; asking for the next one is the step boundary.
 
     At that point a step is complete and the next one has not begun. It is a boundary only if an optimizer has stepped
-    since the last one, so that gradients may be accumulated over batches. The position in the loader moves with the
+    since the last one, so that gradients may be accumulated over batches, or if the program has no optimizer. The position in the loader moves with the
     job. This works for a `torch.utils.data.DataLoader` (not with an IterableDataset or persistent_workers), for
     torchdata's StatefulDataLoader, and for anything that can be iterated over again from its beginning.
 
     Give a `name` if the program makes a new loader for each epoch: loaders with the same name have the same position.
-    With an agent, a loader that is new after the first boundary keeps the job from being moved.
+    With an agent, a loader that is new after the first boundary keeps the job from being moved. Raises CardswapError
+    as track() does, except after the first boundary.
     """
     return _loop.batches(loader, name)
 
@@ -50,7 +52,9 @@ def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
 def epochs(count: int, start: int = 0, name: str | None = None) -> Iterable[_loop.Epoch]:
     """The numbers from `start` to `count` - 1, for an outer loop. The present number moves with the job.
 
-    Each is an object that computes as an int does and always has the job's value; `int(epoch)` is a plain number.
+    Each is an object that computes as an int does; the present one takes the job's value when the job arrives. It is
+    no int (isinstance), and must not be a key of a dict or in a set, because its value may change: use int(epoch).
+    Raises CardswapError as batches() does.
     """
     return _loop.epochs(count, start, name)
 
@@ -58,8 +62,10 @@ def epochs(count: int, start: int = 0, name: str | None = None) -> Iterable[_loo
 def boundary() -> None:
     """Says that a step is complete, for loops without a loader.
 
-    Returns at once, unless the job moves at this step: then it waits for the outcome. If the job goes on in another
-    process, this one ends here with status 0 and runs no more of the program (see `on_moved`). In a standby the first
+    Outside of a migration it returns at once, except for the first call, which tracks what was found, and a call after
+    something new is tracked or steps, or while the state is being listed. During a migration it may copy state or be
+    slowed down. At the step at which the job moves it waits for the outcome. If the job goes on in another process,
+    this one ends here with status 0 and runs no more of the program (see `on_moved`). In a standby the first
     call waits for the job's state; it returns when the job has arrived, or to rehearse one step. Raises CardswapError
     in a forked process or another thread.
     """
@@ -79,8 +85,8 @@ def track(name: str, thing: Any = None, *, attributes: Sequence[str] = (), get: 
     `cardswap.track("loop", sys.modules[__name__], attributes=["iteration"])`.
     Instead of `thing`, `get` and `set` may be given: `get()` returns a value, `set(value)` restores it.
 
-    Raises TypeError for a thing that cannot be tracked, and CardswapError for a name that is in use, after the first
-    boundary, and in a forked process or another thread.
+    Raises TypeError for a thing that cannot be tracked, and CardswapError for a name that is empty, in use or has a
+    '/', after the first boundary, and in a forked process or another thread.
     """
     session = _session.current()
     if session is None:
@@ -110,8 +116,8 @@ def steps() -> int:
 
 def state_digest() -> str:
     """A digest of 32 hexadecimal digits over every tracked byte except gradients: equal at the end of two runs whose
-    states are the same bit for bit. Works without an agent. Raises CardswapError without the runtime library, and if
-    tracked state cannot be read."""
+    states are the same bit for bit. Works without an agent. Like the first boundary it tracks what was found: call
+    track() before it. Raises CardswapError without the runtime library, and if tracked state cannot be read."""
     session = _session.current()
     if session is None:
         raise CardswapError("there is no runtime library here, which makes the digest: install the package whole, or "

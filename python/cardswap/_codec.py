@@ -1,4 +1,5 @@
-"""Values as bytes and back. Equal values give equal bytes, and bytes from another process can only become values.
+"""Values as bytes and back. Values that are equal in types, contents and order give equal bytes, and bytes from another
+process can only become values.
 
 pickle is not used: its bytes depend on the history of an object, and loading them can run any code.
 """
@@ -15,12 +16,13 @@ _DEPTH_MAX = 100
 
 
 class NotAValue(TypeError):
-    """The type of an object is not one of those that can be encoded."""
+    """An object cannot be encoded: because of its type or its depth, or as a tensor that is not dense or is part of a
+    graph."""
 
 
 def encode(value: Any) -> bytes:
-    """Encodes numbers, texts, tensors, arrays and containers of these. Raises NotAValue, which names the place, for any
-    other object."""
+    """Encodes numbers, texts, tensors, arrays and containers of these. Raises NotAValue for any other object,
+    and names its place unless it is a tensor."""
     out = bytearray()
     _put(out, value, "", 0)
     return bytes(out)

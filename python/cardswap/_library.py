@@ -323,7 +323,8 @@ class Thing:
 
 
 def track(session: c_void_p, thing: Thing) -> None:
-    """Tracks a thing until the session is closed. Raises CardswapError for a name that is in use, or that has a '/'."""
+    """Tracks a thing until the session is closed. Raises CardswapError for a name that is empty, in use or
+    has a '/'."""
     flags = thing.loads_last * LOADS_LAST | thing.moves_whole * MOVES_WHOLE
     calls = Callbacks(ctypes.sizeof(Callbacks), flags, _regions, _adopt, _save, _load, _look, _release, _forget)
     if thing.steps:

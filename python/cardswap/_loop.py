@@ -19,7 +19,8 @@ T = TypeVar("T")
 class Epoch:
     """A number that moves with the job. In a standby the loop's variable is bound during the warm-up: a plain number
     would keep the warm-up's value, and this object takes the job's. It computes, compares, formats and indexes as an
-    int does; `int(epoch)` is a plain number."""
+    int does. It is no int (isinstance), and its hash changes when it takes the job's value; `int(epoch)` is a plain
+    number."""
 
     __slots__ = ("value",)
 
@@ -37,6 +38,12 @@ class Epoch:
 
     def __bool__(self) -> bool:
         return bool(self.value)
+
+    def __trunc__(self) -> int:
+        return self.value
+
+    def __round__(self, digits: int | None = None) -> int:
+        return round(self.value, digits)
 
     def __hash__(self) -> int:
         return hash(self.value)
@@ -64,6 +71,8 @@ def _add_operators() -> None:
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Epoch, f"__{name}__", lambda self, f=getattr(operator, name): f(self.value))
     setattr(Epoch, "__divmod__", lambda self, other: divmod(self.value, _plain(other)))
+    setattr(Epoch, "__rdivmod__", lambda self, other: divmod(_plain(other), self.value))
+    setattr(Epoch, "__pow__", lambda self, other, *modulus: pow(self.value, _plain(other), *modulus))
     setattr(Epoch, "__hash__", lambda self: hash(self.value))
 
 

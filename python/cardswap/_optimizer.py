@@ -201,7 +201,7 @@ class OptimizerThing(library.Thing):
             into[name] = self._restored(value, into.get(name), device)
 
     def _attributes(self) -> list[tuple[str, Any]]:
-        """Numbers that an optimizer class from outside torch keeps in the optimizer object."""
+        """Numbers, flags and texts that an optimizer keeps in attributes of its own, as classes from outside torch do."""
         return sorted((name, value) for name, value in vars(self.thing).items()
                       if not name.startswith("_") and type(value) in (int, float, bool, str))
 
@@ -276,7 +276,7 @@ class OptimizerThing(library.Thing):
             gradient._cardswap_at_boundary = gradient._version
 
     def forget_gradients(self) -> None:
-        """Called at the first boundary without attention."""
+        """Called at the first boundary without attention after one with it."""
         self._has_noted = False
         self._unused = self._living = self._not_looked_at = ""
 

@@ -48,7 +48,8 @@ class Peers:
 @contextlib.contextmanager
 def in_place_of(c10d: Any, arguments: dict[str, Any]) -> Iterator[None]:
     """A context for a call with `arguments` that makes a group: while peers stand in, the call waits for no other rank.
-    Raises CardswapError if the program is started as another rank than the one that moves."""
+    Raises CardswapError if the program is started as another rank than the one that moves, or if torch made no world of
+    the real size."""
     if _peers is None:
         yield
         return

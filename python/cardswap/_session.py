@@ -81,8 +81,9 @@ class Session:
         return name
 
     def add(self, thing: library.Thing, of: Any = None, may_be_late: bool = False) -> None:
-        """Tracks a thing; `of` is the program's object. Raises CardswapError for a name that is in use, and after the
-        first boundary unless `may_be_late`: a late thing then only keeps the job from being moved."""
+        """Tracks a thing; `of` is the program's object. Raises CardswapError for a name that is empty, in use or has a
+        '/', in a forked process or another thread, and after the first boundary unless `may_be_late`: a late thing then
+        only keeps the job from being moved."""
         self._check_process()
         handle = self._handle
         if self._is_complete and not may_be_late:
@@ -292,8 +293,8 @@ class Session:
 
 @contextlib.contextmanager
 def _interrupts_end_the_process() -> Iterator[None]:
-    """Makes Ctrl-C end the process while a boundary waits: Python would handle it only after the wait, and the
-    program must not go on from there."""
+    """Makes Ctrl-C end the process while a boundary waits, unless the program handles it: Python would handle it only
+    after the wait, and the program must not go on from there."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
@@ -309,8 +310,8 @@ _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal
 
 @contextlib.contextmanager
 def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
-    """Delays the program's signal handlers during a call of the library that calls back, and yields those that are to
-    be run after it. An exception of a handler that runs at the entry of a callback would be lost."""
+    """Delays the program's handlers of the signals in _HANDLED during a call of the library that calls back, and yields
+    those that are to be run after it. An exception of a handler that runs at the entry of a callback would be lost."""
     waiting: list[tuple[Any, int]] = []
     handlers: dict[int, Any] = {}
     if threading.get_ident() == threading.main_thread().ident:
@@ -367,7 +368,8 @@ _lock = threading.Lock()
 
 def current() -> Session | None:
     """The session, opened at the first call; None if there is neither a runtime library nor an agent: then the
-    package does nothing. Raises CardswapError if an agent started the program and the session cannot be opened."""
+    package does nothing. Raises CardswapError if an agent started the program and the session cannot be opened, and in
+    a worker process of multiprocessing."""
     global _session
     if _session is not None:
         return _session

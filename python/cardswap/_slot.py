@@ -2,8 +2,8 @@
 
 `ProcessGroup._register_backend(device, type, backend)` makes `backend` the device's backend, if no backend of that
 type was registered with the group before; else the older one of that type becomes the device's again, and `backend`
-is ignored. So each backend gets an unused type, and an older one is restored by its own type. torch names six types
-and keeps a type in a byte: with the numbers without a name, a group's backend can be exchanged 249 times. A group
+is ignored. So each backend gets an unused type, and an older one is restored by its own type. torch names the types
+0 to 6 and keeps a type in a byte: with the numbers without a name, a group's backend can be exchanged 249 times. A group
 keeps each backend that was registered as long as it lives: two threads, and sockets to the ranks that stay.
 """
 

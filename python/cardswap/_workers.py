@@ -20,7 +20,7 @@ _shelf: Shelf | None = None  # of the workers that were started last; None: they
 
 
 def watch(torch_: Any) -> None:
-    """Begins, if an agent started the program."""
+    """Begins. The parts that it replaces do as torch's do, unless automatic.moves_whole() says otherwise."""
     import multiprocessing.reduction
     import multiprocessing.synchronize
     from torch.utils.data import dataloader

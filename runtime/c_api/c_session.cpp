@@ -110,10 +110,6 @@ int cardswap_track(cardswap_session* session, const char* name, const char* kind
     auto& at = opened(session);
     const auto called = cardswap::required(name, "a name");
     (void)cardswap::required(kind, "a kind");
-    if (called.find('/') != std::string::npos) {
-      throw cardswap::Error(cardswap::Code::bad_request,
-                            "'" + called + "' cannot be a name: it has a '/'");
-    }
     const auto made_as = cardswap::required(type, "a type");
     auto* const known = made.get();
     cardswap::ForeignSession::track(at.session, called, std::move(made), made_as.c_str());

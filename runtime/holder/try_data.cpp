@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <optional>
 
 #include "migrator/base/error.h"
@@ -52,8 +53,8 @@ int try_data(const std::string& host, const std::string& transports) {
   std::string failed;
   try {
     failed = what_fails(host, transports);
-  } catch (const Error& error) {
-    failed = error.failure();
+  } catch (...) {
+    failed = error_of(std::current_exception()).failure();
   }
   std::printf("\ndata %s\n", failed.empty() ? "ok" : failed.c_str());
   return 0;

@@ -61,6 +61,8 @@ void SourceRole::give_up(const std::string& migration, const Error& why) {
   const MutexLock lock(context_.mutex);
   if (context_.side().migration() != migration) return;  // released meanwhile
   begin_.reset();
+  // Failed is sent in any state, not only if the event has a rule: after the engine has begun, an
+  // exception of the program changes no state, and the agent ends the migration.
   (void)context_.on(TrainerEvent::engine_did_not_begin);
   context_.fail(migration, why);
 }

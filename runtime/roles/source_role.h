@@ -97,7 +97,8 @@ class SourceRole final : private SourceProgram {
   void end_logged_step(const Boundary& boundary, const Fence& fence);
   /// Tells the engine of the new view, or starts the engine; does nothing if the migration is over.
   void publish(const Boundary& boundary, StateView seen);
-  /// Fails a migration whose engine did not begin; does nothing if it is over.
+  /// Fails the migration: its engine cannot begin, or the program cannot be read at a boundary.
+  /// Does nothing if it is over.
   void give_up(const std::string& migration, const Error& why);
   /// Gives `log`, from the next step on, each gradient as soon as the backward pass has made it.
   void give_early(const std::shared_ptr<UpdateLog>& log);

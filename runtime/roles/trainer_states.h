@@ -85,7 +85,7 @@ enum class TrainerAction : std::uint8_t {
   end_migration,   ///< end the engine, let the job go on, send Released
   answer,          ///< send Released, and do nothing else
   report,          ///< tell the agent of the event
-  refuse,          ///< send Failed, which says what is wrong with the message
+  refuse,          ///< send Failed: why a message cannot be obeyed, or an action has failed
   report_lost,     ///< send Failed{lost}
   retire,          ///< end the loop: the boundary returns `migrated`
   depart,          ///< ends in memory_given, memory_kept or memory_lost

@@ -31,7 +31,7 @@ struct CostRow {
   double said_stall = 0;  ///< steps, by the migration itself; 0: nothing
 };
 
-/// The rows that were measured, in a file where one is named: a JSON object a line, written as soon
+/// The rows that were measured, in a file if one is named: a JSON object a line, written as soon
 /// as it is known. So a run that was broken off goes on where it was, and pictures have something
 /// to be drawn from.
 class CostTable {

@@ -18,7 +18,7 @@ struct FileCopy {
 };
 
 /// From the start of the last step here to the start of the first one there, less `step_ms`. Needs
-/// no agent. Throws where a part of it fails.
+/// no agent. Throws if a part of it fails.
 [[nodiscard]] double file_copy_ms(const test::NetnsPair& net, const FileCopy& way, double step_ms);
 
 }  // namespace cardswap::bench

@@ -14,7 +14,7 @@
 namespace cardswap::bench {
 
 /// Two network namespaces with an agent in each and one link between them, and a folder for what
-/// trainers write. Throws where a part fails.
+/// trainers write. Throws if a part fails.
 class TwoHosts {
  public:
   TwoHosts() : a(dir_.path() / "a", options(0, "a")), b(dir_.path() / "b", options(1, "b")) {}

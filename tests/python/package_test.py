@@ -1,5 +1,6 @@
 """What the Python package does by itself, without an agent; the parts with torch where Python has one."""
 
+import math
 import os
 import subprocess
 import sys
@@ -436,6 +437,8 @@ for thing in _session.current()._optimizers.values(): print([what for what, hint
         epoch = next(iter(cardswap.epochs(9, start=7)))
         self.assertEqual((epoch % 4, 10 - epoch, f"{epoch:03d}", list(range(epoch))[-1], 2**epoch, epoch == 7, epoch < 8),
                          (3, 3, "007", 6, 128, True, True))
+        self.assertEqual((divmod(10, epoch), divmod(epoch, 4), round(epoch), round(epoch, -1), math.trunc(epoch),
+                          pow(epoch, 2, 5)), ((1, 3), (1, 3), 7, 10, 7, 4))
 
 
 if __name__ == "__main__":

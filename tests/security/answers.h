@@ -10,7 +10,7 @@
 
 namespace cardswap::test {
 
-/// The status that `user` is answered by `ask`, which runs in a process of that user; 0 where it
+/// The status that `user` is answered by `ask`, which runs in a process of that user; 0 if it
 /// got no answer at all.
 inline unsigned status_for(const LocalUser& user, const std::function<HttpAnswer()>& ask) {
   auto* shared = static_cast<unsigned*>(

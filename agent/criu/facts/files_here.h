@@ -26,9 +26,9 @@ enum class FileHere : char {
 /// Compares one file, as this process's user. CRIU opens files as root, by their names; so a file
 /// that this user may not open as the job has it open is `closed`, and a link as the last part of
 /// the name is `link`. For programs and libraries links are followed, because their build ids
-/// identify them. Anything but a regular file (or a folder, where one is needed) counts as missing.
-/// A file of the kernel's own file systems fits if everybody may read it; it is never opened,
-/// because that may block or have effects.
+/// identify them. Anything but a regular file (or a folder, if one is needed) counts as missing.
+/// A file of the kernel's own file systems fits if everybody may read it and its size is the same;
+/// it is never opened, because that may block or have effects.
 [[nodiscard]] FileHere inspect_file(const NeededFile& file);
 
 }  // namespace cardswap::criu

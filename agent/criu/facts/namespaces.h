@@ -5,17 +5,18 @@
 namespace cardswap::criu {
 
 /// Enters the namespaces of `pid`: mount, network, IPC, UTS and control group; children of the
-/// caller get its PID namespace. Throws Error{source_lost} where it is gone, Error{io}.
+/// caller get its PID namespace. Throws Error{source_lost} if it is gone, Error{io}.
 void enter_namespaces_of(pid_t pid);
 /// The pid in its innermost PID namespace of a process that is `pid` in this one. Throws
-/// Error{source_lost} where it is gone.
+/// Error{source_lost} if it is gone.
 [[nodiscard]] pid_t innermost_pid(pid_t pid);
 
 /// Enters a new mount namespace, in which later mounts of the host appear, and makes a new PID
 /// namespace for the children. Throws Error{io}.
 void leave_for_new_namespaces();
-/// Prepares the first process of such a PID namespace: mounts its own /proc, and makes the pids of
-/// its helpers start far above those that a restored process may need. Throws Error{io}.
+/// Prepares the first process of such a PID namespace: mounts its own /proc, and, if this
+/// host has so many pids, makes those of its helpers start far above those that a restored process
+/// may need. Throws Error{io}.
 void settle_as_first_process();
 
 }  // namespace cardswap::criu

@@ -35,8 +35,8 @@ struct NeededFile {
   std::string build_id;  ///< of a program or library; empty: it has none
   bool operator==(const NeededFile&) const = default;
 };
-/// The files that these processes need, each once; build ids and sizes of mapped files are not
-/// filled in. Pure.
+/// The files that these processes need, each once for each use; build ids and sizes of mapped files
+/// are not filled in. Pure.
 [[nodiscard]] std::vector<NeededFile> files_needed(const TreeFacts& tree);
 
 [[nodiscard]] std::string_view to_string(NeededFile::Use use);

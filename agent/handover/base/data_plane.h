@@ -17,8 +17,8 @@ struct ListenAddress {
 };
 
 /// Chooses the address for incoming data. `configured` is --data-host, or the host of --listen.
-/// Where that is a wildcard, the address that the source's agent called (`came_to`, from
-/// Caller::came_to) is taken, because the source can reach it; 127.0.0.1 where that is empty.
+/// If that is a wildcard, the address that the source's agent called (`came_to`, from
+/// Caller::came_to) is taken, because the source can reach it; 127.0.0.1 if that is empty.
 /// `host_name` is for the text of a problem. Pure.
 [[nodiscard]] ListenAddress data_address(const std::string& configured, const std::string& came_to,
                                          const std::string& host_name);
@@ -28,16 +28,16 @@ struct ListenAddress {
 [[nodiscard]] std::string callback_address(const std::string& announced,
                                            const std::string& came_from);
 
-/// All numeric addresses of this host's interfaces except loopback, without zones. Empty where they
-/// cannot be read, and where there are more than 64: too many to tell another agent.
+/// All numeric addresses of this host's interfaces except loopback, without zones. Empty if they
+/// cannot be read, and if there are more than 64: too many to tell another agent.
 [[nodiscard]] std::vector<std::string> own_addresses();
 /// Whether `network`, the inode of a network namespace, is this agent's own namespace. Only there
 /// are own_addresses() the addresses of a process. 0 is no namespace.
 [[nodiscard]] bool is_own_network(std::uint64_t network);
 /// The addresses from which the other side's data may come, separated by blanks. `announced` are
 /// the addresses that its agent told of its host, `seen` is one at which it was met (or empty),
-/// `own` are this host's: they count too where the other side is on this host. Empty, which allows
-/// every address, where nothing was announced. Pure.
+/// `own` are this host's: they count too if the other side is on this host. Empty, which allows
+/// every address, if nothing was announced. Pure.
 [[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
                                      const std::string& seen, const std::vector<std::string>& own);
 
@@ -63,7 +63,7 @@ class DataPlane {
   std::string warning_;
 };
 
-/// The failure that `cardswap-holder --try-data` printed; empty where it reported none.
+/// The failure that `cardswap-holder --try-data` printed; empty if it reported none.
 [[nodiscard]] std::string trial_failure(std::string_view printed);
 
 }  // namespace cardswap

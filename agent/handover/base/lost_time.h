@@ -48,12 +48,12 @@ struct LostTimeSummary {
   double spread_ms = 0;           ///< how much those steps vary (Pace::spread_ms)
   std::uint32_t steps_after = 0;  ///< counted steps after the move's end; at most kStepsAfter
 };
-/// The sums; nullopt where the source's runtime has not reported, or the job's pace before the
+/// The sums; nullopt if the source's runtime has not reported, or the job's pace before the
 /// request is not known. `downtime_ms`: from the end of the source's last step to the beginning of
 /// the target's first.
 [[nodiscard]] std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms);
 
-/// Adds the sums to `to` under the API's names: null where they are not known, with `lost_note`
+/// Adds the sums to `to` under the API's names: null if they are not known, with `lost_note`
 /// saying why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 

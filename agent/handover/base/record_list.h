@@ -50,7 +50,7 @@ class RecordList {
   /// Notified of each change of `item`, which must be of this list.
   [[nodiscard]] Signal& changed(const Item& item) { return changed_.at(&item); }
 
-  /// Forgets ended records that are too old or too many, in the journal and here. Where the disk
+  /// Forgets ended records that are too old or too many, in the journal and here. If the disk
   /// refuses, it stops, and the log says so.
   void forget_old();
 

@@ -15,7 +15,7 @@ namespace cardswap {
 /// The request of another agent for a reservation. Every field was checked.
 struct ReservationRequest {
   std::string migration;
-  JobSpec spec;  ///< its uid is empty where the other agent sent none
+  JobSpec spec;  ///< its uid is empty if the other agent sent none
   std::string device;
   std::uint64_t state_bytes = 0;
   std::uint64_t relocatable_bytes = 0;

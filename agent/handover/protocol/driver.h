@@ -20,8 +20,8 @@ template <class Side>
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Writes `next` to the journal. Returns the error if the disk refuses. Where it is not
-  /// `required`, the executor logs it; where it is, Driver::apply() returns it.
+  /// Writes `next` to the journal. Returns the error if the disk refuses. If it is not
+  /// `required`, the executor logs it; if it is, Driver::apply() returns it.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
   /// Does any effect except `journal` and `send`. `next` is the side after the event. A failure is
   /// logged by the executor and does not stop later effects.
@@ -37,7 +37,7 @@ class Driver {
   Driver(Side& side, Executor<Side>& executor, Peer& peer)
       : side_(side), executor_(executor), peer_(peer) {}
 
-  /// Replaces the side by `next` and does `effects`. Returns the disk's error where a required
+  /// Replaces the side by `next` and does `effects`. Returns the disk's error if a required
   /// record is refused: then nothing has happened. An effect may change the same side again: that
   /// change is kept.
   std::optional<Error> apply(const Side& next, const Effects& effects) {

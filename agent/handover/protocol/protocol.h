@@ -7,7 +7,7 @@
 #include "migrator/core/digest.h"
 
 /// The messages between the two sides of a handover, and the effects that a side asks of its agent.
-/// Pure: events in, effects out, no I/O, no clocks. A Driver executes the effects in order. Where
+/// Pure: events in, effects out, no I/O, no clocks. A Driver executes the effects in order. If
 /// the disk refuses a required record, it does none of them: such an event has not happened.
 namespace cardswap::handover {
 

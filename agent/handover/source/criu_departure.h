@@ -12,7 +12,7 @@ namespace cardswap {
 /// sent ahead are equal, and ends with the process at the target; it can bring the process back at
 /// any point in between.
 ///
-/// It does nothing where a job's program starts anew at the target. Owned by MigrationTask, which
+/// It does nothing if a job's program starts anew at the target. Owned by MigrationTask, which
 /// has one for each transfer; one thread.
 class CriuDeparture {
  public:
@@ -68,7 +68,7 @@ class CriuDeparture {
 };
 
 /// Gives the processes below `root` their CUDA state back: a former agent ended after their move
-/// was over and before it had done that. Emits an event where some state does not come back.
+/// was over and before it had done that. Emits an event if some state does not come back.
 asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root);
 
 }  // namespace cardswap

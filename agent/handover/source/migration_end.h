@@ -23,9 +23,9 @@ class MigrationEnd {
                std::list<CriuDeparture>& departures, LostTimeCollector& lost_time);
 
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
-  /// finishes it otherwise. Throws Error{io} where the disk refuses a required record.
+  /// finishes it otherwise. Throws Error{io, corrupt} if the disk refuses a required record.
   void resume();
-  /// Returns when the migration is over. `failed` is the reason where it was not committed. Throws
+  /// Returns when the migration is over. `failed` is the reason if it was not committed. Throws
   /// only when the agent stops.
   asio::awaitable<void> settle(std::optional<Error> failed);
 

@@ -37,7 +37,7 @@ struct MigrationTraits {
 ///
 /// It knows no peer and no trainer. A task may keep a reference to its migration; any other caller
 /// looks its migration up again after each wait. `config` and `journal` must outlive it. Owned by
-/// Migrations; one thread. Throws Error{io} when the disk refuses.
+/// Migrations; one thread. Throws Error{io, corrupt} when the disk refuses.
 class MigrationList : public RecordList<Migration, MigrationTraits> {
  public:
   MigrationList(const Config& config, Journal& journal, Callbacks callbacks)
@@ -45,7 +45,7 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
 
   /// Reads the records that a former agent left; call it once.
   void load();
-  /// Writes a migration to disk, then adds it. Throws Error{io}; then nothing was added.
+  /// Writes a migration to disk, then adds it. If that throws, nothing was added.
   Migration& add(Migration made);
 
   /// Throws Error{not_found}.
@@ -85,7 +85,6 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
     transfer.record_.timeline.add(sample_now(m.record(), transfer, source));
   }
 
-  // Each throws Error{io}.
   void save(const Migration& m) { save(m.record(), m.transfer_records()); }
   void save(const MigrationRecord& record, const std::vector<TransferRecord>& transfers);
   /// Writes the record of an ended migration; while the disk refuses, it tries again.

@@ -22,7 +22,7 @@ struct PlanContext {
 };
 
 /// Predicts what a migration would do, without doing it: `migrate --dry-run`. The answer lists what
-/// stands against it. Throws what MigrationIntake::movable() and make() throw where the job cannot
+/// stands against it. Throws what MigrationIntake::movable() and make() throw if the job cannot
 /// move now at all, and what examine_process() throws. Takes some seconds at most, for the target's
 /// answer.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,

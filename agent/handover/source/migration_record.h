@@ -33,7 +33,7 @@ struct MigrationNotes {
 struct MigrationRecord : MigrationNotes {
   std::string id;
   std::uint64_t version = 1;
-  MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
+  MigrationSpec spec;  ///< as asked for, with what the agent chose if that was open
   std::string job_uid;
   handover::SourceSide side{handover::SourceRecord{}};        ///< its state, epochs and content
   std::vector<std::pair<std::string, std::int64_t>> history;  ///< states, and when (Unix time, ms)
@@ -57,7 +57,7 @@ struct MigrationRecord : MigrationNotes {
 
 /// The record under the names of the API, which are the journal's too.
 [[nodiscard]] boost::json::object record_json(const MigrationRecord& record);
-/// Reads record_json(). Throws Error{corrupt} where the state cannot be read.
+/// Reads record_json(). Throws Error{corrupt} if the state cannot be read.
 [[nodiscard]] MigrationRecord record_from_json(const boost::json::object& json);
 
 /// The migration's whole record on disk: record_json() with its transfers, and with their timelines

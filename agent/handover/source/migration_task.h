@@ -37,7 +37,7 @@ class MigrationTask final : public RunningMigration,
   /// Starts the walk; returns at once.
   void start();
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
-  /// finishes it otherwise. Throws Error{io} where the disk refuses a required record.
+  /// finishes it otherwise. Throws Error{io, corrupt} if the disk refuses a required record.
   void resume();
   /// Tells a runtime again how the migration ended: it has attached and still takes part in it.
   void on_attached();

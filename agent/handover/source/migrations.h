@@ -48,7 +48,7 @@ class Migrations {
   const Migration& start(MigrationRequest wanted);
   /// plan_migration(): preflight and prediction only.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
-  /// Gives a migration up; returns at once. Throws Error{conflict} where it is committed or over.
+  /// Gives a migration up; returns at once. Throws Error{conflict} if it is committed or over.
   void cancel(const std::string& id);
   /// Lets a migration that a failpoint holds go on.
   void proceed(const std::string& id);
@@ -87,13 +87,14 @@ class Migrations {
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
   /// say). With TLS only the agent at the migration's target is answered, by the hosts of its
-  /// certificate; another caller gets Error{not_found}. Throws Error{io} where the disk refuses.
+  /// certificate; another caller gets Error{not_found}. Throws Error{io, corrupt} if the disk
+  /// refuses.
   [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
                                         const Caller& caller);
 
   // from the runtimes
-  /// A job's primary attaches. Where it stands for a migration that the job's record does not have,
-  /// notes that migration; where it steps and no migration runs, clears it.
+  /// A job's primary attaches. If it stands for a migration that the job's record does not have,
+  /// notes that migration; if it steps and no migration runs, clears it.
   void on_attach(Instance& source, const channel::Hello& hello) const;
   void on_hello(const Instance& source, const channel::Hello& hello);
   void on_message(Instance& source, const channel::Message& message);
@@ -104,7 +105,7 @@ class Migrations {
   void on_stop(const Instance& source);
 
  private:
-  /// The task of `m`; made where there is none, and erased when `m` is forgotten.
+  /// The task of `m`; made if there is none, and erased when `m` is forgotten.
   std::shared_ptr<MigrationTask> task_of(Migration& m);
   [[nodiscard]] bool is_pinned(const Migration& m) const;
   /// Gives processes their CUDA state back whose move was over when a former agent ended.

@@ -14,7 +14,7 @@ namespace cardswap {
 struct Route {
   std::string from;      ///< the source's host
   std::string to;        ///< the target's host
-  std::string strategy;  ///< in use, or "criu" where CRIU moves the process
+  std::string strategy;  ///< in use, or "criu" if CRIU moves the process
   auto operator<=>(const Route&) const = default;
 };
 
@@ -27,7 +27,7 @@ struct StallAndLost {
 /// A prediction, corrected by earlier moves.
 struct CorrectedPrediction {
   StallAndLost raw;         ///< the planner's prediction
-  StallAndLost corrected;   ///< equal to `raw` where too few moves are known
+  StallAndLost corrected;   ///< equal to `raw` if too few moves are known
   std::uint32_t moves = 0;  ///< how many moves it was corrected by; 0: it was not corrected
 };
 
@@ -41,7 +41,7 @@ class PastPredictions {
   static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
   static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
 
-  /// Adds one move. Ignored where a figure was not predicted (0) or is not finite.
+  /// Adds one move. Ignored if a figure was not predicted (0) or is not finite.
   void note(const Route& route, const StallAndLost& predicted, const StallAndLost& was);
   /// Corrects the planner's prediction.
   [[nodiscard]] CorrectedPrediction corrected(const Route& route, const StallAndLost& raw) const;

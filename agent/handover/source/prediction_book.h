@@ -30,7 +30,7 @@ class PredictionBook {
   /// Writes the prediction at convergence into `transfer`: raw and corrected.
   void predict(const MigrationRecord& m, TransferRecord& transfer) const;
   /// Learns from a transfer whose steps after the move are known, and writes the file. Does nothing
-  /// where fewer than 3 of those steps are known.
+  /// if fewer than 3 of those steps are known.
   void learn(const MigrationRecord& m, const TransferRecord& transfer);
 
  private:

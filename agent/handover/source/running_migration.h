@@ -18,8 +18,8 @@ class RunningMigration {
 
   virtual ~RunningMigration() = default;
 
-  /// Handles a status message of the target. Throws Error{io} where the disk refuses; then nothing
-  /// has happened.
+  /// Handles a status message of the target. Throws Error{io, corrupt} if the disk refuses; then
+  /// nothing has happened.
   virtual void apply(const handover::Message& status) = 0;
   /// Asks the target for its state; returns at once.
   virtual void poll() = 0;
@@ -29,7 +29,7 @@ class RunningMigration {
   virtual void fail(Error error) = 0;
   /// Throws the error of fail(); from `until` on Error{timed_out, not_converging}.
   virtual void check(Deadline until) const = 0;
-  /// The time by which the walk must be done; far in the future where there is no time-out.
+  /// The time by which the walk must be done; far in the future if there is no time-out.
   [[nodiscard]] virtual Deadline deadline() const = 0;
 
   /// Waits while a failpoint holds the migration at the state or phase `name`; else returns at

@@ -15,9 +15,9 @@ namespace cardswap {
 /// Carries out the effects of an event at the source: first the journal, then the trainer and the
 /// target. The only place where a migration's state changes.
 ///
-/// Each apply(), tick(), poll() and answer() throws Error{io} if the disk refuses a required
-/// record; then nothing has happened. `beside` changes other fields of the record together with the
-/// state, under the same rule; it is not called where the event writes no record. Owned by
+/// Each apply(), tick(), poll() and answer() throws Error{io, corrupt} if the disk refuses a
+/// required record; then nothing has happened. `beside` changes other fields of the record together
+/// with the state, under the same rule; it is not called if the event writes no record. Owned by
 /// MigrationTask; one thread.
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:

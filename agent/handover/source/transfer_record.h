@@ -52,7 +52,7 @@ struct TransferRecord {
   LostTime lost_time;
   std::string warning;  ///< what its standby does that may harm the job; or empty
   Timeline timeline;    ///< on disk only once the migration is over
-  ProcessMove process;  ///< filled where CRIU moves the process
+  ProcessMove process;  ///< filled if CRIU moves the process
   ProcessId keeper;     ///< arrive criu: the keeper of the memory sent ahead; from `freezing` on
 
   /// Whether the rehearsed step of the two sides left the same bytes.

@@ -24,7 +24,7 @@ class CriuArrival {
       : scope_(scope), reservation_(scope.reservation) {}
 
   /// Listens for a process image; returns the holder's command line, which is started in the place
-  /// of the standby's program. Throws Error where it cannot listen or make the folder.
+  /// of the standby's program. Throws Error if it cannot listen or make the folder.
   std::vector<std::string> prepare();
   /// Restores the process from the image and waits until it has verified its memory, or a time has
   /// passed. Failures go to RunningReservation::fail().

@@ -31,7 +31,7 @@ class ReservationCheck {
     std::optional<Error> no_start;     ///< why the program cannot be started; nullopt: it can
   };
   /// Inspects this host in a child process, as the job's user, for some seconds at most: the
-  /// program where it is to be started; the files of a process image where one may come here at
+  /// program if it is to be started; the files of a process image if one may come here at
   /// all. Throws Error{bad_request} for `process` that cannot be read.
   [[nodiscard]] asio::awaitable<HostInspection> inspect_here(ReservationRequest wanted,
                                                              Caller caller) const;
@@ -46,7 +46,7 @@ class ReservationCheck {
   /// that cannot be read.
   [[nodiscard]] Found check(const ReservationRequest& wanted, const Caller& caller,
                             const ListenAddress& address, HostInspection seen) const;
-  /// Throws Error{conflict} where the migration has a reservation already, or leaves this host.
+  /// Throws Error{conflict} if the migration has a reservation already, or leaves this host.
   void check_is_new(const ReservationRequest& wanted, const Caller& caller) const;
 
  private:

@@ -38,7 +38,7 @@ struct ReservationTraits {
 /// It knows no peer and no standby. A reservation is also kept while its job lives here. A task may
 /// keep a reference to its reservation; any other caller looks its reservation up again after each
 /// wait. `config` and `journal` must outlive it. Owned by Reservations; one thread. Throws
-/// Error{io} when the disk refuses.
+/// Error{io, corrupt} when the disk refuses.
 class ReservationList : public RecordList<Reservation, ReservationTraits> {
  public:
   ReservationList(const Config& config, Journal& journal, Callbacks callbacks)
@@ -73,7 +73,7 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   auto note(Reservation& r, Change change) {
     return change(static_cast<ReservationNotes&>(r.record_));
   }
-  /// Writes `r` to disk. Throws Error{io}.
+  /// Writes `r` to disk.
   void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 
  private:

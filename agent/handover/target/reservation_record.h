@@ -73,7 +73,7 @@ struct ReservationRecord : ReservationNotes {
 [[nodiscard]] boost::json::object to_json(const ReservationRecord& reservation);
 /// The journal's form: with the standby's instance, the source's address and the data token too.
 [[nodiscard]] boost::json::object to_journal(const ReservationRecord& reservation);
-/// Reads to_journal(). Throws Error{corrupt} where the state cannot be read.
+/// Reads to_journal(). Throws Error{corrupt} if the state cannot be read.
 [[nodiscard]] ReservationRecord reservation_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -35,24 +35,25 @@ class ReservationTask final : public RunningReservation,
   [[nodiscard]] SourceLink& source() { return source_; }
   [[nodiscard]] StandbyEvents& standby() { return standby_; }
 
-  /// Returns when the standby's program runs. Throws the Error of a start that failed.
+  /// Returns when the standby's program runs or the reservation was given up meanwhile. Throws the
+  /// Error of a start that failed, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> start_standby();
-  /// Goes on with a reservation that a former agent left. Throws Error{io}.
+  /// Goes on with a reservation that a former agent left. Throws Error{io, corrupt}.
   void resume();
-  /// Grants the job to this host. Throws Error{digest_mismatch} where the standby holds another
-  /// content, Error{not_found, conflict} where the state does not allow it, Error{io} where the
+  /// Grants the job to this host. Throws Error{digest_mismatch} if the standby holds another
+  /// content, Error{not_found, conflict} if the state does not allow it, Error{io, corrupt} if the
   /// disk refuses: then the job is not here.
   void grant(handover::Epoch epoch, const handover::Content& content);
   /// Gives the reservation up for its source. `epoch` above the migration's: an operator decided
   /// that the job goes on there under it; a process that was granted it here stands for good. Any
   /// other value, such as 0: the migration's own. Returns when no process of it steps here. Throws
-  /// Error{conflict} where the job is here.
+  /// Error{conflict} if the job is here, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> drop(handover::Epoch epoch);
   /// Cancels for the operator `by` of this host; returns when its processes have ended. Throws what
-  /// check_cancel() throws.
+  /// check_cancel() throws, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> cancel(std::string by);
   /// Tells the source in the background that an operator gave the job to this host, until the
-  /// source knows it. Does nothing where there is no such notice.
+  /// source knows it. Does nothing if there is no such notice.
   void notify_source();
   /// Ends a process that a former agent restored and did not grant.
   void end_copy(ProcessId root, ProcessId init) { arrival_.end_copy(root, init); }

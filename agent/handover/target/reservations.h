@@ -44,7 +44,7 @@ class Reservations {
 
   /// Reads the records that a former agent left. Call it first: survives_restart() needs it.
   void load() { list_.load(); }
-  /// Goes on with those reservations, once the jobs are loaded. Throws Error{io}.
+  /// Goes on with those reservations, once the jobs are loaded. Throws Error{io, corrupt}.
   void resume_after_restart();
   /// Whether a standby that a former agent left is not to be ended when the jobs are loaded: it was
   /// granted the job, or it is a restored process, which resume_after_restart() ends.
@@ -59,8 +59,8 @@ class Reservations {
   /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
-  /// Error{conflict} where the migration has a reservation already, or leaves this host; Error{io}
-  /// where the disk refuses.
+  /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io,
+  /// corrupt} if the disk refuses; Error{bad_request} for `process` that cannot be read.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 
@@ -102,13 +102,13 @@ class Reservations {
   }
   [[nodiscard]] bool may_restart(const Instance& instance) const;
 
-  // from the runtimes and the kernel
+  // From the runtimes and the kernel. on_message() and on_exit() throw as StandbyEvents do.
   [[nodiscard]] channel::Welcome welcome(const Instance& standby);
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(Instance& standby);
 
  private:
-  /// The task of `r`; made where there is none, and erased when `r` is forgotten.
+  /// The task of `r`; made if there is none, and erased when `r` is forgotten.
   std::shared_ptr<ReservationTask> task_of(Reservation& r);
   [[nodiscard]] bool is_in_use(const Reservation& r) const;
   [[nodiscard]] bool is_granted(const Instance& standby) const;

@@ -14,7 +14,8 @@ class RunningReservation {
  public:
   virtual ~RunningReservation() = default;
 
-  // Each throws Error{io} where the disk refuses a required record; then nothing has happened.
+  // Each throws Error{io, corrupt} if the disk refuses a required record; then nothing has
+  // happened.
   virtual void apply(handover::TargetEvent event) = 0;
   virtual void apply(const handover::Message& said) = 0;
   /// `why` becomes the reservation's error if the message changes its state and it has none yet.

@@ -20,9 +20,9 @@ struct DecisionQuestion {
 
 /// Asks the source's agent of a migration what was decided: the counterpart of TargetClient.
 ///
-/// The only code that knows the path of that call. Waits 2 s at most. Throws Error: the agent's own
-/// error, Code::unreachable or timed_out, Code::protocol_mismatch for an answer that cannot be
-/// read, Code::bad_request for `agent` that is no address.
+/// The only code that knows the path of that call. Waits 2 s at most. Throws Error as
+/// http::call() does, Code::protocol_mismatch or bad_request for an answer that cannot be read, and
+/// Code::bad_request for `agent` that is no address.
 [[nodiscard]] boost::asio::awaitable<DecisionAnswer> ask_decision(DecisionQuestion asked);
 
 }  // namespace cardswap

@@ -9,7 +9,7 @@ namespace cardswap {
 
 /// Turns the messages of a standby, and its exit, into events of its reservation.
 ///
-/// Owned by ReservationTask; one thread. Each call throws Error{io} where the disk refuses.
+/// Owned by ReservationTask; one thread. Each call throws Error{io, corrupt} if the disk refuses.
 class StandbyEvents {
  public:
   /// Both references, and those in `scope`, must outlive it.

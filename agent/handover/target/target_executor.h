@@ -15,10 +15,10 @@ namespace cardswap {
 /// Carries out the effects of an event at the target: first the journal, then the standby and the
 /// source. The only place where a reservation's state changes.
 ///
-/// Each apply(), fail() and tick() throws Error{io} if the disk refuses a required record; then
-/// nothing has happened. `beside` changes other fields of the record together with the state, under
-/// the same rule; it is not called where the event writes no record. Owned by ReservationTask; one
-/// thread.
+/// Each apply(), fail() and tick() throws Error{io, corrupt} if the disk refuses a required record;
+/// then nothing has happened. `beside` changes other fields of the record together with the state,
+/// under the same rule; it is not called if the event writes no record. Owned by ReservationTask;
+/// one thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All references must outlive it.
@@ -38,8 +38,8 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   void apply(const handover::Message& said, std::optional<Error> why = std::nullopt);
   /// Handles the standby's report that it holds the whole state.
   void apply(const handover::Content& verified);
-  /// Applies an event. `error` becomes the record's error, and is logged, if the event changes the
-  /// state.
+  /// Applies an event. `error` is logged if the event changes the state, and then becomes the
+  /// record's error if there is none yet.
   void fail(handover::TargetEvent event, Error error);
   /// TargetSide::tick(): repeats the notice to the source.
   void tick();

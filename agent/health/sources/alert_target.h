@@ -12,7 +12,7 @@ namespace cardswap::health {
 enum class AlertScope : std::uint8_t {
   ours,
   not_ours,  ///< it names another host, or a device that is not here
-  unclear,   ///< no label names a host, or labels disagree: it is reported and never acted on
+  unclear,   ///< no label names a host, or they disagree or are too many: never acted on
 };
 [[nodiscard]] const char* to_string(AlertScope scope);
 
@@ -28,8 +28,9 @@ struct AlertTarget {
 /// ("Hostname", "kubernetes_node", "nodeName", "host_ip", "exported_instance"). A device is named
 /// by its UUID, its PCI address or `cardswap_device`.
 ///
-/// The alert is ours if no label names another host and one label proves this host: its name, one
-/// of its addresses, or the UUID of one of its devices. PCI addresses and device names are the same
+/// The alert is ours if one label proves this host (its name, one of its addresses, or the UUID of
+/// one of its devices), and no label names another host, a device that is not here, or another
+/// device than the other labels. PCI addresses and device names are the same
 /// on all hosts: they select the device after the host is proved. The name of an exporter's pod is
 /// not a host name. The address in `instance` is where an exporter answers: it decides only if no
 /// other label does. Pure.

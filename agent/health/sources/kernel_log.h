@@ -31,7 +31,7 @@ struct LogCallbacks {
 /// former agent stopped, or else at the log's present end. Reads everything since `from`, also in
 /// files that were rotated and are not compressed, but at most the last 64 MiB of each; `since`
 /// marks the lines of a former boot. A file that shrinks or is replaced is read from its start. A
-/// file that is missing is waited for.
+/// file that is missing is waited for, and read from its start.
 [[nodiscard]] asio::awaitable<void> follow_log(asio::io_context& context,
                                                std::filesystem::path path,
                                                std::optional<LogCursor> from,

@@ -8,7 +8,8 @@ namespace cardswap::health {
 
 /// Reads what log daemons and dmesg put before a kernel message: times, brackets, levels, the
 /// host's name and "kernel:", in any order. Fills `at`, `uptime` and `host` of `record`. Anything
-/// else makes it unknown_form. Pure.
+/// else makes it unknown_form, or not_kernel if it says that a process wrote the line. A time
+/// without a zone is of this host's zone. No clock, no I/O.
 [[nodiscard]] KernelRecord::Kind read_prefix(std::string_view text, Ms now, KernelRecord& record);
 
 }  // namespace cardswap::health

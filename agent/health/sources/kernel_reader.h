@@ -29,8 +29,8 @@ struct KernelNews {
   std::vector<DriverFault> faults;
   std::string why;     ///< for every fate but nothing, fault and well: why the line is not acted on
   std::string sample;  ///< the line, made safe by excerpt()
-  bool timed = false;  ///< the line says its time or its boot
-  /// Whether the present boot begins here: earlier lines without a time are of a former boot.
+  bool timed = false;  ///< the line says its wall-clock time or its boot
+  /// Whether a boot begins here: earlier lines without a time are of a former boot.
   bool begins_boot = false;
 };
 
@@ -46,7 +46,7 @@ class KernelReader {
   /// Which lines may be too old, while what was written before is read.
   struct Since {
     Ms wall = 0;              ///< lines with an older time are too old; 0: none is
-    bool other_boot = false;  ///< lines without a time are of a former boot until this boot begins
+    bool other_boot = false;  ///< lines without a time are of a former boot until a boot begins
   };
   /// Reads the next line. `now` is the present time, for lines that do not say their year.
   [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);

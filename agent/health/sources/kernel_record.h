@@ -35,7 +35,7 @@ struct KernelRecord {
 /// -x, -r or ISO times; of rsyslog or `journalctl -o short*` ("May 27 16:50:10 node7 kernel: ", ISO
 /// times with zone and fraction, with or without [seconds]); or of `journalctl -o json`. Accepts
 /// any bytes; `now` gives the year if the line does not. If the form says who wrote a line, only
-/// the kernel's lines are messages. Pure.
+/// the kernel's lines are messages. A time without a zone is of this host's zone. No clock, no I/O.
 [[nodiscard]] KernelRecord record_of(std::string_view line, LogForm form, Ms now);
 
 /// The fields of a record of systemd's journal, from JSON or from its export form.

@@ -14,7 +14,8 @@ namespace cardswap::health {
 ///   alive
 ///
 /// It prints `alive` at least every few seconds unless the driver hangs. Returns the exit code: 0
-/// when nobody reads, 1 when NVML does not start, 3 when there is no such library.
+/// when nobody reads, 1 when NVML does not start, 3 when there is no such library or it lacks what
+/// is needed.
 int watch_nvml(const std::string& library);
 
 }  // namespace cardswap::health

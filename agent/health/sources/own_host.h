@@ -19,15 +19,16 @@ struct OwnHost {
   /// Which host a text names.
   enum class Match { us, another, nobody };
   /// Which host `said` names: "node7", "NODE7.cluster:9400", "10.0.0.7:9100",
-  /// "https://[fd00::7]/metrics". A short name equals the first label of an FQDN. Loopback and
-  /// shared addresses, a number, and texts for "unknown" name nobody.
+  /// "https://[fd00::7]/metrics". A short name equals the first label of an FQDN. Shared
+  /// addresses, those that every host has (loopback, link-local, multicast), a number, and texts
+  /// for "unknown" name nobody.
   [[nodiscard]] Match match(std::string_view said) const;
   /// Whether `said` is an IP address, with or without a port.
   [[nodiscard]] static bool is_address(std::string_view said);
 };
 
-/// The names of this host from the agent's configuration, and its addresses from the present
-/// network interfaces.
+/// The names and addresses of this host from the agent's configuration, and the addresses of its
+/// present network interfaces.
 [[nodiscard]] OwnHost own_host(const Config& config);
 
 }  // namespace cardswap::health

@@ -30,7 +30,7 @@ enum class CapRule : std::uint8_t {
 };
 
 /// Sends payloads to the target: fetches them from their devices ahead of the link, packs them
-/// where that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread.
+/// if that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread.
 /// Calls that wait keep the connection alive and throw as PeerConnection::progress() does.
 class PayloadSender {
  public:

@@ -82,7 +82,7 @@ struct cardswap_gradient {
 /// another value. The callbacks must not call the session.
 struct cardswap_callbacks {
   size_t size;     ///< sizeof(struct cardswap_callbacks) in the caller's header
-  uint64_t flags;  ///< a union of CARDSWAP_LOADS_LAST and CARDSWAP_MOVES_WHOLE; or 0
+  uint64_t flags;  ///< bitwise or of CARDSWAP_LOADS_LAST and CARDSWAP_MOVES_WHOLE; or 0
   /// Puts the regions with cardswap_put_regions(), in an order that is the same on both sides.
   int (*regions)(void* self, cardswap_out* out);
   /// Makes or drops, on a standby, state that exists only after a first use. `names` are the region

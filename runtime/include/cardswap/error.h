@@ -25,7 +25,7 @@ enum class Code : std::uint8_t {
   source_lost,        ///< the trainer or its agent is gone
   timed_out,          ///< a limit passed
   cancelled,          ///< a user or an operator cancelled the migration
-  not_converging,     ///< the rounds do not get below the allowed downtime
+  not_converging,     ///< no freeze within --max-stall can be expected; the job trains on
   digest_mismatch,    ///< the two sides hold different bytes
   io,                 ///< a file, disk or socket failed
   corrupt,            ///< stored data is damaged

@@ -58,9 +58,9 @@ class Session {
   /// Ends a migration that is under way and tells the agent. Waits for the session's own threads.
   ~Session();
 
-  /// Tracks `thing` by reference: it must outlive the session. Throws Error{bad_request} for an
-  /// empty name or one that is in use, and std::invalid_argument, which says why, for a thing that
-  /// cannot be tracked. Track everything before the first boundary: a standby does not have what is
+  /// Tracks `thing` by reference: it must outlive the session. Throws Error{bad_request} for a
+  /// name that is empty, in use or has a '/', and std::invalid_argument, which says why, for a thing
+  /// that cannot be tracked. Track everything before the first boundary: a standby does not have what is
   /// tracked later, and the job is then not moved to a standby.
   template <class T>
   void track(std::string_view name, T& thing) {
@@ -103,8 +103,7 @@ class Session {
   /// it replays. The hook must compute from tracked state alone. `rewrites` names the tracked
   /// things that the hook changes and that nothing else changes. Call this after everything that
   /// the hook reads or rewrites is tracked: state is copied in the order in which it was tracked.
-  /// Throws Error{bad_request} if `name` is empty or in use, or if a name in `rewrites` is not
-  /// tracked.
+  /// Throws Error{bad_request} for a `name` as above, and if a name in `rewrites` is not tracked.
   void after_step(std::string_view name, std::function<void()> hook,
                   std::vector<std::string> rewrites);
 
@@ -122,7 +121,8 @@ class Session {
     return step_boundary();
   }
   /// Tells Cardswap that a step is complete. Outside of a migration it returns at once, except that
-  /// the first call looks at all that is tracked. During a migration it may copy state, or slow the
+  /// the first call, a call after something new is tracked or steps, and a call while the state is
+  /// being listed look at all that is tracked: each value is saved twice. During a migration it may copy state, or slow the
   /// loop down if the migration may do so. At the step at which the job moves it waits for the
   /// outcome of the move.
   ///

@@ -13,7 +13,7 @@ struct CardUnderTest {
   std::shared_ptr<cuda::Runtime> runtime;
   std::function<std::shared_ptr<cuda::Vmm>()> load_vmm;
 };
-/// Throws Error where CUDA was not built in.
+/// Throws Error if CUDA was not built in.
 [[nodiscard]] CardUnderTest card_under_test();
 
 }  // namespace cardswap::test

@@ -17,7 +17,7 @@
 /// Where the search keeps millions of worlds: what costs there is memory that no cache has.
 namespace cardswap::handover::model {
 
-/// Memory in pages of 2 MiB, where the kernel has them: a random access needs no walk of page
+/// Memory in pages of 2 MiB, if the kernel has them: a random access needs no walk of page
 /// tables.
 struct FreeHuge {
   void operator()(void* memory) const noexcept { std::free(memory); }

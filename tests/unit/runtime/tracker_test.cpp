@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <future>
+#include <memory>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "migrator/base/error.h"
 #include "runtime/session/plain_states.h"
@@ -56,11 +59,47 @@ TEST(Tracker, RefusesANameTwice) {
   EXPECT_THROW(tracker.add("", Trackable<int>::make(value)), Error);
 }
 
+TEST(Tracker, RefusesANameWithASlashWhichSeparatesAThingFromItsRegions) {
+  std::vector<std::byte> memory(8);
+  Tracker tracker;
+  for (const auto* name : {"encoder/optimizer", "/", "optimizer/"}) {
+    EXPECT_THROW(tracker.add(name, std::make_unique<MemoryState>(memory)), Error) << name;
+  }
+  EXPECT_TRUE(tracker.entries().empty());
+  tracker.add("encoder.optimizer", std::make_unique<MemoryState>(memory));
+  EXPECT_THAT(tracker.entries(), SizeIs(1));
+}
+
 TEST(StepGate, CountsBoundariesAndLetsThemPass) {
   StepGate gate({});
   for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), StepResult::proceed);
   EXPECT_EQ(gate.step(), 5U);
   EXPECT_GT(gate.median_step_ms(), 0);
+}
+
+TEST(StepGate, DoesNotStandAfterItsCallbackHasThrown) {
+  StepGate::Callbacks callbacks;
+  callbacks.on_parked = [] { throw Error(Code::no_memory, "no thread is left"); };
+  StepGate gate(std::move(callbacks));
+  gate.park();
+  EXPECT_THROW((void)gate.boundary(), Error);
+  ASSERT_FALSE(gate.is_parked());
+  EXPECT_FALSE(gate.run_parked([] {})) << "no thread would run it";
+}
+
+TEST(StepGate, EndsATaskForAThreadWhoseCallbackThrows) {
+  StepGate* known = nullptr;
+  std::future<bool> asked;
+  StepGate gate({{},
+                 [&] {
+                   asked = std::async(std::launch::async, [&] { return known->run_parked([] {}); });
+                   throw Error(Code::no_memory, "no thread is left");
+                 },
+                 {}});
+  known = &gate;
+  gate.park();
+  EXPECT_THROW((void)gate.boundary(), Error);
+  EXPECT_FALSE(asked.get()) << "no thread runs it, whether it came before the exception or after";
 }
 
 TEST(StepGate, HoldsTheTrainingThreadUntilItIsReleased) {
