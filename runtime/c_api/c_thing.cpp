@@ -200,12 +200,12 @@ void Thing::release(std::uint64_t token) const {
 void Thing::relocate(const void* storage, std::span<std::byte> home,
                      std::shared_ptr<void> keep) const {
   if (callbacks_.relocate == nullptr) return;
-  auto* held = hold(std::move(keep));
+  auto* held = wrap_keep(std::move(keep));
   // If the program takes `held`, it gives it back itself.
   if (callbacks_.relocate(self_, storage, home.data(), home.size(), held) != 0) let_go(held);
 }
 
-cardswap_home* hold(std::shared_ptr<void> keep) {
+cardswap_home* wrap_keep(std::shared_ptr<void> keep) {
   return std::make_unique<cardswap_home>(std::move(keep)).release();
 }
 

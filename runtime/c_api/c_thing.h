@@ -77,8 +77,8 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 };
 
 /// Wraps `keep` for the program, which gives it back through let_go().
-[[nodiscard]] cardswap_home* hold(std::shared_ptr<void> keep);
-/// Drops what hold() returned. Any thread; null: does nothing. In a forked process nothing is
+[[nodiscard]] cardswap_home* wrap_keep(std::shared_ptr<void> keep);
+/// Drops what wrap_keep() returned. Any thread; null: does nothing. In a forked process nothing is
 /// freed.
 void let_go(cardswap_home* keep);
 

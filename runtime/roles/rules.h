@@ -11,8 +11,8 @@
 /// static_asserts below prove what must never happen. `TrainerSide` reads the table.
 ///
 /// One decision is not in the table: when a trainer that logs updates parks. A source that is to
-/// stand (is_held()) parks only after its last log entry was sent. SourceRole decides that by
-/// is_held(), because it changes no state: the source stays `freezing` until its engine confirms
+/// stand (must_stand()) parks only after its last log entry was sent. SourceRole decides that by
+/// must_stand(), because it changes no state: the source stays `freezing` until its engine confirms
 /// that the trainer stands.
 ///
 // clang-format off
@@ -181,7 +181,7 @@ inline constexpr auto kIgnoredEvents = [] {
   return state == TrainerState::departed || state == TrainerState::lost;
 }
 /// Whether it is a source whose training thread must stand until the agent's next message.
-[[nodiscard]] constexpr bool is_held(TrainerState state) {
+[[nodiscard]] constexpr bool must_stand(TrainerState state) {
   return state == TrainerState::freezing || state == TrainerState::frozen ||
          state == TrainerState::verified || state == TrainerState::depart_failed ||
          state == TrainerState::departing || is_departed(state);
@@ -189,7 +189,7 @@ inline constexpr auto kIgnoredEvents = [] {
 /// Whether only the agent can let it go on, because the agent was told that it stands or because
 /// its memory is with a keeper.
 [[nodiscard]] constexpr bool is_bound(TrainerState state) {
-  return is_held(state) && state != TrainerState::freezing;
+  return must_stand(state) && state != TrainerState::freezing;
 }
 /// Whether it may take a step, and that step is a step of the job.
 [[nodiscard]] constexpr bool may_step(TrainerState state) {

@@ -27,7 +27,9 @@ class StandbyRole final : private TargetProgram {
 
   // ---- the channel's thread
   /// Stores which state this process holds, after CRIU has restored it.
-  void hold(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) { verified_ = state; }
+  void set_verified(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) {
+    verified_ = state;
+  }
   /// Returns the engine, which the caller destroys without the mutex. Null: there is none.
   [[nodiscard]] std::unique_ptr<Target> take_engine() CARDSWAP_REQUIRES(context_.mutex) {
     return std::move(engine_);

@@ -17,7 +17,7 @@ class Guards {
   explicit Guards(const Policy& policy) : policy_(policy) {}
 
   /// Why no move may start now; empty: a move may start.
-  [[nodiscard]] std::string hold_reason(Ms now) const;
+  [[nodiscard]] std::string refusal(Ms now) const;
   /// Notes that the job's move has started, or how it has ended.
   void note_started(const std::string& job_uid, Ms now);
   void note_ended(const std::string& job_uid, bool moved, Ms now);

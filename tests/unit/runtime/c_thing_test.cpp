@@ -67,7 +67,7 @@ TEST(CThing, RegionsLiveInAnArenaOnceTheirProgramWants) {
 TEST(CThing, AForkLetsNothingGoOfWhatItsParentHas) {
   const auto memory = std::make_shared<int>(1);
   std::weak_ptr<int> held = memory;
-  auto* keep = hold(memory);
+  auto* keep = wrap_keep(memory);
   const auto child = ::fork();
   if (child == 0) {
     cardswap_let_go(keep);
