@@ -13,7 +13,7 @@ StepResult StepGate::boundary() {
   const MutexLock turn(turn_);
   block_if_retired();
   clock_.count(false);
-  const auto result = stand();
+  const auto result = attend();
   if (result == StepResult::proceed && is_timed()) callbacks_.on_begin();
   return result;
 }
@@ -34,7 +34,7 @@ void StepGate::block_if_retired() const {
   end();
 }
 
-StepResult StepGate::stand() {
+StepResult StepGate::attend() {
   bool watched = false;
   {
     const MutexLock lock(mutex_);

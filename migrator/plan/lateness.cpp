@@ -35,7 +35,7 @@ void Lateness::add(double took_ms) {
   }
 }
 
-void Lateness::add_stand(double took_ms) {
+void Lateness::add_parked(double took_ms) {
   ++steps_;
   if (!pace_.is_known()) return;
   end_run();

@@ -80,12 +80,12 @@ class RoleContext {
   [[nodiscard]] Tracker& tracker() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return tracker_;
   }
-  /// Training thread only, except is_away(): any thread, while the training thread stands.
+  /// Training thread only, except is_away(): any thread, while the training thread is parked.
   [[nodiscard]] ArenaRelocator& relocator() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return relocator_;
   }
-  /// Runs `task` on the training thread, which must stand, and waits for its end. Throws what
-  /// `task` throws, and Error{internal} if the training thread does not stand any more. Not on the
+  /// Runs `task` on the training thread, which must be parked, and waits for its end. Throws what
+  /// `task` throws, and Error{internal} if the training thread is not parked any more. Not on the
   /// training thread.
   void on_trainer(std::function<void()> task) const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex));
 

@@ -14,7 +14,7 @@
 namespace cardswap {
 
 /// This process as the source of a migration. It starts the engine, gives it a view of the state at
-/// each boundary, makes the trainer stand for it, and releases the trainer.
+/// each boundary, parks the trainer for it, and releases the trainer.
 ///
 /// The table says what is done. One thing is decided here by the state: when a trainer that logs
 /// updates parks, which is after its last log entry (see rules.h). The engine's thread calls the
@@ -29,7 +29,7 @@ class SourceRole final : private SourceProgram {
   // ---- the channel's thread
   /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
-  /// Makes the trainer stand at the next boundary; while updates are logged, after the last update
+  /// Parks the trainer at the next boundary; while updates are logged, after the last update
   /// was sent. Also called on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
   /// Closes the update log and returns the engine, which the caller destroys without the mutex.
@@ -37,7 +37,7 @@ class SourceRole final : private SourceProgram {
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
   /// Does what take_engine() does, and forgets the migration.
   [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
-  /// Destroys the engine and the latest view of the state; the trainer goes on standing. Waits for
+  /// Destroys the engine and the latest view of the state; the trainer stays parked. Waits for
   /// the engine's thread.
   void end(std::unique_ptr<Source> engine);
   /// Lets the job go on, destroys the engine (may be null), and then sends Released.
@@ -46,9 +46,9 @@ class SourceRole final : private SourceProgram {
   // ---- the training thread
   /// Called at a watched boundary: shows the engine the state, or starts the engine.
   void on_boundary();
-  /// Called when it stands in `freezing`: gives the engine the state at which it stands.
+  /// Called when it is parked in `freezing`: gives the engine the state of that boundary.
   void on_parked();
-  /// Called when it stands after the rehearsed step.
+  /// Called when it is parked after the rehearsed step.
   void on_rehearsed();
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);

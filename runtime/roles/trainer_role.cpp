@@ -37,7 +37,7 @@ void TrainerRole::describe(channel::Hello& hello) {
   const auto& side = context_.side();
   hello.migration = side.migration();
   hello.epoch = context_.epoch;
-  hello.frozen = must_stand(side.state()) && context_.gate.is_parked();
+  hello.frozen = must_park(side.state()) && context_.gate.is_parked();
 }
 
 TrainerRole::RoleWork TrainerRole::apply(const channel::Message& message) {
@@ -156,7 +156,7 @@ void TrainerRole::on_parked() {
     case TrainerState::standby_rehearsing: standby_.on_rehearsed(); break;
     case TrainerState::freezing: source_.on_parked(); break;
     case TrainerState::rehearsing: source_.on_rehearsed(); break;
-    default: break;  // it stands for its first step to be recorded, or was released meanwhile
+    default: break;  // it is parked until its first step is recorded, or was released meanwhile
   }
 }
 

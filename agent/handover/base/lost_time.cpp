@@ -91,7 +91,7 @@ std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_
   if (!lost.has_report || !pace.is_known()) return std::nullopt;
   auto all = lost.lateness;
   if (lost.crossed) {
-    all.add_stand(lost.open_ms + downtime_ms);
+    all.add_parked(lost.open_ms + downtime_ms);
     for (const auto took_ms : lost.first_steps) all.add(took_ms);
   }
   LostTimeSummary summary;

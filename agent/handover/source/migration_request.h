@@ -12,7 +12,7 @@ struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
   std::string
-      failpoint_at;  ///< a state or phase to stand still in (with --failpoints only); or empty
+      failpoint_at;  ///< a state or phase to stand still in; empty: none; needs --failpoints
 };
 
 /// Reads the request. Every field is checked here and nowhere else. Throws Error{bad_request} for a

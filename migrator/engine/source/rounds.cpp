@@ -26,16 +26,16 @@ void throttle_more(SourceContext& source) {
 
 /// Gives up: a user who sets a limit prefers that the job goes on where it is.
 [[noreturn]] void give_up(SourceContext& source) {
-  const auto stand_ms = source.forecast.expected_stand_ms();
+  const auto parked_ms = source.forecast.expected_parked_ms();
   const auto limit = source.options.spec.max_stall_ms;
   source.reporter.report(true);
   throw Error(Code::not_converging,
               fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                           "{:.0f} ms are allowed",
-                          source.reporter.rounds(), stand_ms, limit),
+                          source.reporter.rounds(), parked_ms, limit),
               fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
                           "down meanwhile with --auto-converge",
-                          stand_ms * 1.3));
+                          parked_ms * 1.3));
 }
 
 /// It is not known yet what a step changes: assumes everything that was just sent.
@@ -82,7 +82,7 @@ void sync_by_rounds(SourceContext& source) {
     reporter.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
     forecast.expect_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && reporter.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_stall_ms, forecast.expected_stand_ms(), dirty_bytes,
+    if (should_freeze({spec.max_stall_ms, forecast.expected_parked_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
       forecast.report_converged();
       offered = true;

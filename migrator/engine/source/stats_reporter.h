@@ -77,7 +77,7 @@ class StatsReporter {
   /// Notes the bytes of the values, which are sent in the downtime but not as a payload.
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// Notes how long the program was parked before the step that both sides rehearse.
-  void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
+  void note_rehearsal_parked(double parked_ms) { rehearsal_parked_ms_ = parked_ms; }
   void note_rehearsal(RehearsalOutcome outcome, std::string note);
   /// Notes that the target has replayed the whole log.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
@@ -101,7 +101,7 @@ class StatsReporter {
   ReplayStats replay_;
   FreezeTimes freeze_;
   std::uint64_t values_bytes_ = 0;
-  double rehearsal_pause_ms_ = 0;
+  double rehearsal_parked_ms_ = 0;
   Clock::time_point report_due_{};
   std::string strategy_note_;
   std::string put_off_note_;

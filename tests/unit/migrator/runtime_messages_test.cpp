@@ -78,7 +78,7 @@ MigrationSpec some_spec() {
 Lateness some_lateness() {
   Lateness lateness({20, 1, 30});
   lateness.add(26);
-  lateness.add_stand(90);
+  lateness.add_parked(90);
   lateness.add(30);
   lateness.add(21);
   return lateness;
