@@ -69,10 +69,10 @@ StepResult StepGate::attend() {
   return StepResult::proceed;
 }
 
-/// The thread that returns `migrated` is the last one that leaves a boundary.
+/// The thread that returns `moved` is the last one that leaves a boundary.
 StepResult StepGate::say_moved() {
   gone_ns_ = Clock::now().time_since_epoch().count();
-  return StepResult::migrated;
+  return StepResult::moved;
 }
 
 void StepGate::apply_throttle(MutexLock& lock) {

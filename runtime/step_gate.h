@@ -20,7 +20,7 @@ namespace cardswap {
 /// the training thread is parked here, other threads may run closures on it. Parked: it waits at a
 /// boundary until release(). Frozen: it is parked, and its agent was told so.
 ///
-/// A retired gate returns `migrated` once. A thread that comes after that does not go on: it waits
+/// A retired gate returns `moved` once. A thread that comes after that does not go on: it waits
 /// for the end of the process, and when `grace` is over it calls `end_process`, which does not
 /// return.
 class StepGate {
@@ -45,7 +45,7 @@ class StepGate {
   /// parked. Called by the training thread; another thread's call waits while the training thread
   /// is parked.
   [[nodiscard]] StepResult boundary();
-  /// Returns if this process may take an optimizer's step. Does not return after `migrated`. Waits
+  /// Returns if this process may take an optimizer's step. Does not return after `moved`. Waits
   /// while another thread is at a boundary with attention.
   void wait_if_retired();
 
@@ -68,7 +68,7 @@ class StepGate {
   void release();
   /// Lets the training thread, which is parked, go on, and parks it again at its next boundary.
   void step_once();
-  /// Makes the present or next boundary return `migrated`.
+  /// Makes the present or next boundary return `moved`.
   void retire();
   /// Slows the loop down: at each boundary with attention the training thread waits until the step
   /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
@@ -110,7 +110,7 @@ class StepGate {
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
   Mutex turn_;  // held by the thread that is at a boundary with attention
-  /// When `migrated` was returned, of steady_clock; 0: not yet.
+  /// When `moved` was returned, of steady_clock; 0: not yet.
   std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;
 
   Mutex mutex_;

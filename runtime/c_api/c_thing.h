@@ -77,10 +77,10 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 };
 
 /// Wraps `keep` for the program, which gives it back through let_go().
-[[nodiscard]] cardswap_home* wrap_keep(std::shared_ptr<void> keep);
+[[nodiscard]] cardswap_keep* wrap_keep(std::shared_ptr<void> keep);
 /// Drops what wrap_keep() returned. Any thread; null: does nothing. In a forked process nothing is
 /// freed.
-void let_go(cardswap_home* keep);
+void let_go(cardswap_keep* keep);
 
 /// Stores the reason of the callback that is about to fail; null: none.
 void set_failure(const char* why);

@@ -87,7 +87,7 @@ enum class TrainerAction : std::uint8_t {
   report,          ///< tell the agent of the event
   refuse,          ///< send Failed, which says what is wrong with the message
   report_lost,     ///< send Failed{lost}
-  retire,          ///< end the loop: the boundary returns `migrated`
+  retire,          ///< end the loop: the boundary returns `moved`
   depart,          ///< ends in memory_given, memory_kept or memory_lost
   recall,          ///< ends in memory_recalled, or stays as it is
   arrive,          ///< ends in memory_arrived, or stays as it is

@@ -22,7 +22,7 @@ namespace {
 struct Movable {
   std::vector<std::byte> own{5000, std::byte{7}};
   void* memory = own.data();
-  cardswap_home* keep = nullptr;
+  cardswap_keep* keep = nullptr;
   bool wants = true;
 };
 
@@ -37,7 +37,7 @@ TEST(CThing, RegionsLiveInAnArenaOnceTheirProgramWants) {
     return 0;
   };
   callbacks.relocate = [](void* self, const void* storage, void* home, uint64_t bytes,
-                          cardswap_home* keep) {
+                          cardswap_keep* keep) {
     auto* of = static_cast<Movable*>(self);
     if (!of->wants || storage != of) return 1;
     std::memcpy(home, of->memory, bytes);
