@@ -25,7 +25,10 @@ Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack
 std::span<const std::byte> magic() { return std::as_bytes(std::span(kPackMagic)); }
 
 void put_record(wire::WireWriter& writer, const ChunkRef& chunk) {
-  writer.u32(chunk.stored).u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element).u16(0);
+  writer.u32(chunk.stored)
+      .u8(static_cast<std::uint8_t>(chunk.codec))
+      .u8(chunk.element_bytes)
+      .u16(0);
   writer.u32(chunk.bytes).raw(chunk.id.bytes);
 }
 
@@ -45,7 +48,8 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
       chunk.stored > chunk.bytes || (plain && chunk.stored != chunk.bytes)) {
     throw bad_pack("a chunk has an impossible size");
   }
-  if (chunk.element == 0 || chunk.element > kElementMost || (plain && chunk.element != 1)) {
+  if (chunk.element_bytes == 0 || chunk.element_bytes > kElementMost ||
+      (plain && chunk.element_bytes != 1)) {
     throw bad_pack("a chunk has elements of an impossible size");
   }
 }
@@ -66,7 +70,7 @@ ChunkRef take_record(wire::WireReader& reader, std::uint32_t at) {
   chunk.at = at;
   chunk.stored = reader.u32();
   const auto codec = reader.u8();
-  chunk.element = reader.u8();
+  chunk.element_bytes = reader.u8();
   if (reader.u16() != 0) throw bad_pack("a record has bytes that mean nothing yet");
   chunk.bytes = reader.u32();
   chunk.id = take_id(reader);
@@ -82,7 +86,7 @@ ChunkRef take_entry(wire::WireReader& reader) {
   chunk.stored = reader.u32();
   chunk.bytes = reader.u32();
   const auto codec = reader.u8();
-  chunk.element = reader.u8();
+  chunk.element_bytes = reader.u8();
   if (reader.u16() != 0) throw bad_pack("its index has bytes that mean nothing yet");
   check_chunk(chunk, codec);
   chunk.codec = static_cast<ChunkCodec>(codec);
@@ -100,7 +104,7 @@ std::string_view to_string(ChunkCodec codec) {
 }
 
 EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const std::byte> bytes,
-                          std::uint8_t element, bool pack) {
+                          std::uint8_t element_bytes, bool pack) {
   if (bytes.empty() || bytes.size() > kChunkBytesMost) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
   }
@@ -108,11 +112,11 @@ EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const st
   chunk.ref.id = id;
   chunk.ref.bytes = static_cast<std::uint32_t>(bytes.size());
   if (pack) {
-    auto packed = packer.pack(Codec::zstd, bytes, {element, false});
+    auto packed = packer.pack(Codec::zstd, bytes, {element_bytes, false});
     if (static_cast<double>(packed.size()) < kWorthPacking * static_cast<double>(bytes.size())) {
       chunk.stored = std::move(packed);
       chunk.ref.codec = ChunkCodec::zstd;
-      chunk.ref.element = element;
+      chunk.ref.element_bytes = element_bytes;
     }
   }
   if (chunk.stored.empty()) chunk.stored.assign(bytes.begin(), bytes.end());
@@ -128,7 +132,7 @@ void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte
   if (stored.size() != ref.stored || out.size() != ref.bytes) throw damaged("its size is wrong");
   if (ref.codec == ChunkCodec::zstd) {
     try {
-      packer.unpack(Codec::zstd, stored, out, {ref.element, false});
+      packer.unpack(Codec::zstd, stored, out, {ref.element_bytes, false});
     } catch (const Error&) {
       throw damaged("it cannot be unpacked");
     }
@@ -167,7 +171,7 @@ Pack PackWriter::finish() {
   wire::WireWriter index;
   for (const auto& chunk : chunks_) {
     index.raw(chunk.id.bytes).u32(chunk.at).u32(chunk.stored).u32(chunk.bytes);
-    index.u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element).u16(0);
+    index.u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element_bytes).u16(0);
   }
   wire::WireWriter footer;
   footer.u32(index_at).u32(static_cast<std::uint32_t>(chunks_.size()));

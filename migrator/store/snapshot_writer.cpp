@@ -43,17 +43,18 @@ struct PackingTrial {
 struct RegionChunks {
   Node node;
   std::vector<bool> given;
-  std::uint8_t element = 1;
+  std::uint8_t element_bytes = 1;
   PackingTrial trial;
 };
 
-RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes, std::uint8_t element) {
+RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes,
+                           std::uint8_t element_bytes) {
   RegionChunks chunks;
   chunks.node.bytes = bytes;
   chunks.node.chunk_bytes = chunk_bytes;
   chunks.node.chunks.resize(chunk_count(bytes, chunk_bytes));
   chunks.given.resize(chunks.node.chunks.size());
-  chunks.element = element;
+  chunks.element_bytes = element_bytes;
   return chunks;
 }
 
@@ -180,7 +181,7 @@ void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
   const auto id = id_of(bytes);
   if (!in_pack.contains(id) && !is_there(id)) {
     const bool tried = start.pack && chunks.trial.should_try();
-    const auto chunk = encode_chunk(packer, id, bytes, chunks.element, tried);
+    const auto chunk = encode_chunk(packer, id, bytes, chunks.element_bytes, tried);
     if (tried) chunks.trial.told(chunk.ref.codec != ChunkCodec::plain);
     if (!pack.has_room_for(chunk.stored.size())) put_pack();
     pack.add(chunk);

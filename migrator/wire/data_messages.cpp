@@ -198,7 +198,7 @@ void fields(Archive& a, Of<Archive, EarlyHeader>& m) {
 }
 template <class Archive>
 void fields(Archive& a, Of<Archive, Packing>& m) {
-  a(m.codec, m.element_size, m.bytes);
+  a(m.codec, m.element_bytes, m.bytes);
 }
 
 std::vector<std::byte> encode(const Message& message) {

@@ -209,7 +209,7 @@ using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
 /// How the payload is packed. `bytes`: its size after unpacking; 0 if it is not packed.
 struct Packing {
   Codec codec = Codec::none;
-  std::uint8_t element_size = 1;
+  std::uint8_t element_bytes = 1;
   std::uint32_t bytes = 0;
 };
 /// The header of a payload, and how the payload is packed.

@@ -57,7 +57,7 @@ void BaseCopy::send_staged(const std::function<void()>& between_sends) {
     for (const auto chunk : state.chunks().chunks_of(region)) {
       const auto bytes = state.chunks().span_of(chunk).bytes;
       source_.payloads.send(data::ChunkHeader{chunk, data::kBaseRound},
-                            {left.first(bytes), staged.copy.owner}, state.element_size_of(region),
+                            {left.first(bytes), staged.copy.owner}, state.element_bytes_of(region),
                             CapRule::always);
       left = left.subspan(bytes);
       ++chunks_sent_;

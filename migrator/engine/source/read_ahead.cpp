@@ -12,9 +12,10 @@ constexpr std::size_t kMaxReadAhead = 256;
 
 }  // namespace
 
-void ReadAhead::want(const MemoryRange& range, std::uint8_t element_size) {
+void ReadAhead::want(const MemoryRange& range, std::uint8_t element_bytes) {
   // A payload that will not be packed must not be shuffled.
-  wanted_.push_back({range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_size});
+  wanted_.push_back(
+      {range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_bytes});
 }
 
 std::optional<StagedPayload> ReadAhead::next() {

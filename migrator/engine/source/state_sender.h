@@ -48,7 +48,7 @@ class StateSender {
   [[nodiscard]] ChunkMap& chunks() { return chunks_; }
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
   /// Bytes of one element of the region.
-  [[nodiscard]] std::uint8_t element_size_of(RegionId region) const;
+  [[nodiscard]] std::uint8_t element_bytes_of(RegionId region) const;
 
   /// The speed of the scans so far in bytes a second; 0 before the first one.
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
