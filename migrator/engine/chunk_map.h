@@ -15,7 +15,7 @@ namespace cardswap {
 ///
 /// Both ends keep such a map. The source's map alone decides which chunks a round sends. A chunk is
 /// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a
-/// chunk that changed while it was read is sent again. Pure; one thread.
+/// chunk that changed while it was read is sent again. No clock, no I/O; one thread.
 class ChunkMap {
  public:
   ChunkMap() = default;

@@ -58,7 +58,7 @@ class FilePut {
   FilePut(const BeforeFileCall& before, UnnamedFiles unnamed, const std::string& name)
       : before_(before), unnamed_(unnamed), name_(name) {}
 
-  Put run(int root, std::span<const std::byte> bytes) {
+  PutResult run(int root, std::span<const std::byte> bytes) {
     make_way(root);
     Descriptor file = write_unnamed(bytes);
     const bool linked = file ? link_unnamed(file.get()) : write_beside(bytes);
@@ -69,7 +69,7 @@ class FilePut {
       if (linked) ::unlinkat(way_.at(), way_.last.c_str(), 0);
       throw;
     }
-    return linked ? Put::created : Put::exists;
+    return linked ? PutResult::created : PutResult::exists;
   }
 
  private:
@@ -264,7 +264,7 @@ FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, Unname
   if (!root_) throw os_error(fmt::format("open {}", folder_.string()));
 }
 
-Put FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+PutResult FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
   check_file_name(name);
   return FilePut(before_, unnamed_, name).run(root_.get(), bytes);
 }

@@ -165,7 +165,7 @@ class Prune {
     report_.trashed = victims(view.objects, view.needs, view.roots, surplus, trashed_in(store_));
     if (report_.trashed.empty() || order_.dry_run) return;
     const TrashBatch batch{fresh_number(), order_.now_s, report_.trashed, std::nullopt};
-    if (store_.put_new(trash_name(batch.number, false), encode_trash(batch)) == Put::exists) {
+    if (store_.put_new(trash_name(batch.number, false), encode_trash(batch)) == PutResult::exists) {
       throw Error(Code::conflict, "two batches of trash have one number");
     }
     put_waits(batch.number);

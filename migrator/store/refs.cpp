@@ -104,7 +104,7 @@ void put_tag(Store& store, const std::string& job, const Tag& tag) {
     number = std::max(number, number_in_name(name).value_or(0));
   }
   do ++number;
-  while (store.put_new(tag_name(job, tag.name, number), bytes) == Put::exists);
+  while (store.put_new(tag_name(job, tag.name, number), bytes) == PutResult::exists);
 }
 
 std::vector<Tag> tags_of(Store& store, const std::string& job) {
@@ -127,9 +127,9 @@ std::vector<Tag> tags_of(Store& store, const std::string& job) {
   return tags;
 }
 
-Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-               const std::string& writer) {
-  if (highest_fence(store, job).value_or(0) > epoch) return Put::exists;
+PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
+                     const std::string& writer) {
+  if (highest_fence(store, job).value_or(0) > epoch) return PutResult::exists;
   return store.put_new(fence_name(job, epoch),
                        canonical_bytes(JsonObject{{"epoch", epoch}, {"writer", writer}}));
 }

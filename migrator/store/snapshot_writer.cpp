@@ -203,7 +203,7 @@ void SnapshotWriter::State::put_pack() {
 
 /// An object that exists already is used, unless a prune is about to remove it.
 void SnapshotWriter::State::put(const std::string& name, std::span<const std::byte> bytes) {
-  if (store.put_new(name, bytes) == Put::created) {
+  if (store.put_new(name, bytes) == PutResult::created) {
     cost.written_bytes += bytes.size();
   } else if (trashed = trashed_in(store); trashed.contains(name)) {
     throw Error(Code::conflict, fmt::format("{}: a prune is about to remove it", name),
@@ -336,7 +336,7 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   state.check_still_ours(facts);
   const auto name = ref_name(ref.job, ref.seq);
   const auto bytes = encode_ref(ref);
-  if (state.store.put_new(name, bytes) == Put::exists) {
+  if (state.store.put_new(name, bytes) == PutResult::exists) {
     throw Error(Code::conflict, fmt::format("{}: another writer published it", name));
   }
   state.cost.written_bytes += bytes.size();

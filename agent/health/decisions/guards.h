@@ -11,7 +11,7 @@
 namespace cardswap::health {
 
 /// The limits of automatic moves: how many run at once and start in an hour, cool-downs and the
-/// circuit breaker. Pure: the caller passes the time. `policy` outlives it.
+/// circuit breaker. The caller passes the time. No I/O; one thread. `policy` outlives it.
 class Guards {
  public:
   explicit Guards(const Policy& policy) : policy_(policy) {}

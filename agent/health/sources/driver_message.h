@@ -36,7 +36,8 @@ struct DriverFault {
   std::optional<unsigned> recovery;
 };
 
-/// Reads the driver's messages, some of which take several lines. Pure.
+/// Reads the driver's messages, some of which take several lines. No clock,
+/// no I/O; one thread.
 class DriverMessageParser {
  public:
   /// What a message is.

@@ -61,8 +61,8 @@ struct ReplayOutlook {
 /// step would not make the freeze shorter. With Strategy::automatic it is also offered as soon as
 /// further copying costs the job more time than it saves. It is never offered if the pause would
 /// exceed the limit. Whether the gradients of a step delay the next step beyond the limit is judged
-/// once: when those of one whole step were seen, and before any step has waited. Pure: only `looks`
-/// is remembered.
+/// once: when those of one whole step were seen, and before any step has waited. No clock, no
+/// I/O: only `looks` is remembered.
 [[nodiscard]] ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec,
                                        EarlierLooks& looks);
 

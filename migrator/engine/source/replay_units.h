@@ -14,7 +14,7 @@ namespace cardswap {
 /// whether it is sent by digests instead.
 ///
 /// A unit never changes its index. A shard that gains or loses a region (with a parameter's first
-/// gradient, for example) becomes a new unit, which must be copied. Pure; one thread.
+/// gradient, for example) becomes a new unit, which must be copied. No clock, no I/O; one thread.
 class ReplayUnits {
  public:
   /// A shard, and how it is sent.
