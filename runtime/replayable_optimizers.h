@@ -20,7 +20,7 @@ class ReplayableOptimizers {
  public:
   explicit ReplayableOptimizers(std::span<const TrackedEntry> entries) : entries_(entries) {}
 
-  /// The indexes in `regions` of all that each trainable parameter's update rewrites. A
+  /// The indices in `regions` of all that each trainable parameter's update rewrites. A
   /// parameter without such a region is left out.
   [[nodiscard]] std::vector<Shard> shards(std::span<const TrackedRegion> regions) const;
   /// Does what ReplayableOptimizer::GradientSink does, for the parameters of all optimizers. Any

@@ -13,7 +13,7 @@
 
 namespace cardswap::store {
 
-/// Knows in which packs the chunks of a store are, from the indexes of the packs. Takes about 100
+/// Knows in which packs the chunks of a store are, from the indices of the packs. Takes about 100
 /// bytes of memory for each chunk. May be kept from one snapshot to the next. One thread; find()
 /// and other const calls on several threads while nothing changes it.
 class PackCatalog {
@@ -24,7 +24,7 @@ class PackCatalog {
     ChunkRef chunk;
   };
 
-  /// Reads the indexes of packs that are new in the store, and removes packs that are gone. A pack
+  /// Reads the indices of packs that are new in the store, and removes packs that are gone. A pack
   /// whose index cannot be read is listed in damaged(), and its chunks are not found. Throws what
   /// Store::list() throws.
   void refresh(Store& store);

@@ -17,11 +17,11 @@ using Ms = std::int64_t;
 /// Which source saw a fault.
 enum class FaultSource : std::uint8_t { nvml, kernel_log, alert, probe };
 inline constexpr std::size_t kSources = 4;
-[[nodiscard]] const char* to_string(FaultSource source);
+[[nodiscard]] std::string_view to_string(FaultSource source);
 
 /// How bad a fault is, if its source says so.
 enum class Severity : std::uint8_t { none, warning, critical };
-[[nodiscard]] const char* to_string(Severity severity);
+[[nodiscard]] std::string_view to_string(Severity severity);
 
 /// The device name of a finding about the whole host.
 inline constexpr std::string_view kHost = "host";

@@ -238,7 +238,7 @@ void ReplaySync::poll() {
 void ReplaySync::note_stats() {
   auto stats = shipper_.stats();
   stats.window_wait_ms = window_->waited_ms();
-  stats.regions_not_replayed = report_.not_replayed();
+  stats.shards_not_replayed = report_.not_replayed();
   stats.not_replayed = report_.names_not_replayed();
   source_.reporter.note_replay(stats);
 }

@@ -34,7 +34,7 @@ struct ReplayStats {
   double back_pressure_ms = 0;      ///< as in MigrationStats, and so are the next two
   double hold_ms = 0;
   double window_wait_ms = 0;
-  std::uint64_t regions_not_replayed = 0;
+  std::uint64_t shards_not_replayed = 0;
   std::string not_replayed = {};
 };
 /// The parts of the downtime.
