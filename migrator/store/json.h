@@ -62,7 +62,7 @@ struct JsonMember {
 /// not UTF-8 and for an object with two members of one name.
 [[nodiscard]] std::vector<std::byte> canonical_bytes(const Json& json);
 /// Reads the bytes of canonical_bytes(). Throws Error{corrupt} for any other bytes, and for more
-/// than `values_most` values.
-[[nodiscard]] Json read_canonical(std::span<const std::byte> bytes, std::size_t values_most);
+/// than `values_max` values.
+[[nodiscard]] Json read_canonical(std::span<const std::byte> bytes, std::size_t values_max);
 
 }  // namespace cardswap::store

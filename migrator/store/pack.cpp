@@ -17,7 +17,7 @@ constexpr std::string_view kPackMagic = "CSPACK01";
 constexpr std::size_t kHeaderBytes = 16;
 constexpr std::size_t kRecordBytes = 44;
 constexpr std::size_t kEntryBytes = 48;
-constexpr std::uint8_t kElementMost = 16;
+constexpr std::uint8_t kElementBytesMax = 16;
 constexpr double kWorthPacking = 0.98;
 
 Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack: {}", what)}; }
@@ -44,11 +44,11 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
     throw bad_pack("a chunk is packed in an unknown way");
   }
   const bool plain = codec == static_cast<std::uint8_t>(ChunkCodec::plain);
-  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMost || chunk.stored == 0 ||
+  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMax || chunk.stored == 0 ||
       chunk.stored > chunk.bytes || (plain && chunk.stored != chunk.bytes)) {
     throw bad_pack("a chunk has an impossible size");
   }
-  if (chunk.element_bytes == 0 || chunk.element_bytes > kElementMost ||
+  if (chunk.element_bytes == 0 || chunk.element_bytes > kElementBytesMax ||
       (plain && chunk.element_bytes != 1)) {
     throw bad_pack("a chunk has elements of an impossible size");
   }
@@ -105,7 +105,7 @@ std::string_view to_string(ChunkCodec codec) {
 
 EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const std::byte> bytes,
                           std::uint8_t element_bytes, bool pack) {
-  if (bytes.empty() || bytes.size() > kChunkBytesMost) {
+  if (bytes.empty() || bytes.size() > kChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
   }
   EncodedChunk chunk;
@@ -148,14 +148,14 @@ PackWriter::PackWriter(std::uint64_t salt) : salt_(salt) {}
 bool PackWriter::has_room_for(std::size_t stored) const {
   const auto before = bytes_.empty() ? kHeaderBytes : bytes_.size();
   return before + kRecordBytes + stored + (chunks_.size() + 1) * kEntryBytes + kPackFooterBytes <=
-         kPackBytesMost;
+         kPackBytesMax;
 }
 
 void PackWriter::add(const EncodedChunk& chunk) {
   if (!has_room_for(chunk.stored.size())) throw Error(Code::internal, "a pack has no more room");
   wire::WireWriter head;
   if (bytes_.empty()) {
-    bytes_.reserve(kPackBytesMost);
+    bytes_.reserve(kPackBytesMax);
     head.raw(magic()).u64(salt_++);
   }
   put_record(head, chunk.ref);
@@ -186,7 +186,7 @@ Pack PackWriter::finish() {
 }
 
 PackFooter read_pack_footer(std::span<const std::byte> footer, std::uint64_t pack_bytes) {
-  if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMost ||
+  if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMax ||
       pack_bytes < kHeaderBytes + kRecordBytes + 1 + kEntryBytes + kPackFooterBytes) {
     throw bad_pack(fmt::format("{} bytes are none", pack_bytes));
   }

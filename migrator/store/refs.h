@@ -13,7 +13,7 @@
 namespace cardswap::store {
 
 /// The most bytes of a ref, tag or intent.
-inline constexpr std::size_t kRefBytesMost = 64U << 10;
+inline constexpr std::size_t kRefBytesMax = 64U << 10;
 
 /// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
 /// over all branches and defines their order; two snapshots may have the same step.

@@ -19,7 +19,7 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::uint32_t kMostUnpacked = 32;
+constexpr std::uint32_t kSkipMax = 32;
 constexpr std::size_t kCompareBytes = 1U << 20;
 
 /// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
@@ -34,7 +34,7 @@ struct PackingTrial {
     return false;
   }
   void told(bool shortened) {
-    next_skip = shortened ? 1 : std::min(next_skip * 2, kMostUnpacked);
+    next_skip = shortened ? 1 : std::min(next_skip * 2, kSkipMax);
     skip = shortened ? 0 : next_skip / 2;
   }
 };
@@ -283,7 +283,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     : state_(std::make_unique<State>(store, catalog, std::move(start))) {
   const auto& wanted = state_->start;
   if (!is_label(wanted.job)) throw Error(Code::bad_request, "a job's name is none");
-  if (wanted.chunk_bytes > kChunkBytesMost) {
+  if (wanted.chunk_bytes > kChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", wanted.chunk_bytes));
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is

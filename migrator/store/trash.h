@@ -12,7 +12,7 @@
 
 namespace cardswap::store {
 
-inline constexpr std::size_t kTrashBytesMost = 64U << 20;
+inline constexpr std::size_t kTrashBytesMax = 64U << 20;
 
 /// A batch of objects that a prune will remove later, in this order. The object
 /// "trash/NUMBER/objects" has the names of these. The object "trash/NUMBER/waits", which is made

@@ -10,7 +10,7 @@ namespace {
 /// A freeze that costs hardly more than the best later one is taken, because predictions vary.
 constexpr double kAsGood = 1.03;
 /// The share of the limit for which a step may always wait for the log, whatever the freeze takes.
-constexpr double kLeastWait = 0.25;
+constexpr double kWaitMin = 0.25;
 /// The share of a step that a freeze must save if it waits for one more step.
 constexpr double kWorthAStep = 0.05;
 /// The share of --timeout for which a freeze may wait.
@@ -147,7 +147,7 @@ FreezeWhen freeze_when(Strategy strategy) {
 }
 
 double wait_max_ms(const Measurements& measured, double max_stall_ms) {
-  return std::max(max_stall_ms - expected_parked_times(measured).first, kLeastWait * max_stall_ms);
+  return std::max(max_stall_ms - expected_parked_times(measured).first, kWaitMin * max_stall_ms);
 }
 
 }  // namespace cardswap

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollInterval{100};
 // For a program that tracks another number of tensors after each step.
-constexpr std::uint64_t kMaxInterruptedAudits = 32;
+constexpr std::uint64_t kInterruptedAuditsMax = 32;
 
 }  // namespace
 
@@ -145,7 +145,7 @@ void ReplaySync::take_layout(StateView now) {
   // An optimizer creates its state once. State that changes with each step would keep every audit
   // from ending.
   interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
-  if (interrupted_audits_ > kMaxInterruptedAudits) {
+  if (interrupted_audits_ > kInterruptedAuditsMax) {
     source_.reporter.set_note("by rounds: what is tracked has another layout after each step");
     give_up();
     return;

@@ -12,14 +12,14 @@ namespace {
 // As in hypervisors: 20 % first, then 10 % more after each round that did not help.
 constexpr std::uint32_t kFirstThrottlePct = 20;
 constexpr std::uint32_t kThrottleStepPct = 10;
-constexpr std::uint32_t kMaxThrottlePct = 99;
+constexpr std::uint32_t kThrottlePctMax = 99;
 /// After this many rounds without a decrease, `auto` gives up: the next round will not be smaller.
-constexpr int kMaxVainRounds = 5;
+constexpr int kVainRoundsMax = 5;
 
 void throttle_more(SourceContext& source) {
   const auto before = source.reporter.stats().throttle_pct;
   const auto pct =
-      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kMaxThrottlePct);
+      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kThrottlePctMax);
   source.program.throttle(pct / 100.0);
   source.reporter.note_throttle(pct);
 }
@@ -93,7 +93,7 @@ void sync_by_rounds(SourceContext& source) {
       throttle_more(source);
     } else if (spec.strategy == Strategy::automatic && dirty_bytes_before != 0) {
       in_vain = dirty_bytes >= dirty_bytes_before && !offered ? in_vain + 1 : 0;
-      if (in_vain == kMaxVainRounds) give_up(source);
+      if (in_vain == kVainRoundsMax) give_up(source);
     }
     dirty_bytes_before = dirty_bytes;
     last_scan = Clock::now();
