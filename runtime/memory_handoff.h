@@ -165,7 +165,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// The next connection; nullopt if none is waiting. Does not block.
+  /// The next connection. Nullopt: none is waiting. Does not block.
   [[nodiscard]] std::optional<Connection> accept() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 

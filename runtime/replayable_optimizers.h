@@ -29,7 +29,7 @@ class ReplayableOptimizers {
                                           const std::function<CapturedGradient()>& copy)>;
   /// Gives `sink` each gradient as soon as it is computed; an empty sink ends this.
   void give_early(const GradientSink& sink) const;
-  /// The inputs of the step that `optimizer` is about to take; nullopt: it is not tracked or cannot
+  /// The inputs of the step that `optimizer` is about to take. Nullopt: it is not tracked or cannot
   /// be replayed. UpdateEntry::step is left to the caller.
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer) const;
   /// Takes the step of a received update; does nothing for one without gradients. Throws

@@ -47,7 +47,7 @@ class JsonFieldWriter {
   void named(const char* name, Enum value, const char* older_name = nullptr) {
     limit(name, value, older_name);
   }
-  /// Writes a field; null unless `is_known`.
+  /// Writes a field; null in JSON unless `is_known`.
   template <class Field>
   void known(const char* name, const Field& field, bool is_known) {
     to_[name] = is_known ? value_of(field) : boost::json::value(nullptr);

@@ -28,7 +28,7 @@ struct RestoredTree {
 /// except when the coroutine is cancelled.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
-  /// Returns why some state is not back; nullopt: all of it is back.
+  /// Returns why some state is not back. Nullopt: all of it is back.
   using Undo = std::function<boost::asio::awaitable<std::optional<Error>>(ProcessId root)>;
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 

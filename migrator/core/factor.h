@@ -25,9 +25,9 @@ struct Factor {
 };
 
 /// Finds a positive float that gives `after`, bit for bit, when `before` is multiplied by it. Any
-/// such float is right. `guess` is tried first. None: no positive factor was found. That is always
-/// so where no element is a normal number, non-zero, on both sides, where the sizes differ or are
-/// not whole elements, and for FactorKind::none.
+/// such float is right. `guess` is tried first. Nullopt: no positive factor was found. That is
+/// always so where no element is a normal number, non-zero, on both sides, where the sizes differ
+/// or are not whole elements, and for FactorKind::none.
 [[nodiscard]] std::optional<float> find_factor(FactorKind kind, std::span<const std::byte> before,
                                                std::span<const std::byte> after,
                                                std::optional<float> guess);

@@ -44,7 +44,7 @@ class ChunkMap {
   /// Forgets the digest of a chunk, because other bytes are sent for it.
   void forget(ChunkId chunk) { digests_.at(static_cast<std::size_t>(chunk)).reset(); }
   void forget_all() { digests_.assign(spans_.size(), std::nullopt); }
-  /// The digest of what the target holds; none: not known.
+  /// The digest of what the target holds. Nullopt: not known.
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {
     return digests_.at(static_cast<std::size_t>(chunk));
   }

@@ -114,7 +114,7 @@ class FilePut {
     if (::fsync(file) != 0) throw failed("flush");
   }
 
-  /// A file without a name; none: the file system has no such files.
+  /// A file without a name. Empty: the file system has no such files.
   [[nodiscard]] Descriptor write_unnamed(std::span<const std::byte> bytes) const {
     if (unnamed_ == UnnamedFiles::absent) return {};
     tell("open");
@@ -189,7 +189,7 @@ std::string_view folder_part(std::string_view name) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash);
 }
 
-/// Opens an object to read it; none: there is none.
+/// Opens an object to read it. Empty: there is none.
 Descriptor open_object(int root, const std::string& name, struct stat& status) {
   const auto folder = folder_below(root, folder_part(name));
   const auto last = name.substr(name.rfind('/') + 1);

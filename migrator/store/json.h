@@ -38,7 +38,7 @@ class Json {
   [[nodiscard]] const Value& value() const { return value_; }
 
   // ---- reading: each throws Error{corrupt} if the value has another type or range
-  /// The member of that name; null if the object has no such member.
+  /// The member of that name; JSON's null if the object has none.
   [[nodiscard]] const Json& at(std::string_view name) const;
   [[nodiscard]] bool is_null() const { return value_.index() == 0; }
   [[nodiscard]] std::uint64_t number() const;

@@ -31,7 +31,7 @@ class PackCatalog {
   /// Adds one pack.
   void add(const ObjectId& pack, const std::vector<ChunkRef>& chunks);
 
-  /// Where the chunk is; null: in no pack. Valid until the next refresh() or add().
+  /// Where the chunk is. Null: in no pack. Valid until the next refresh() or add().
   [[nodiscard]] const Place* find(const ObjectId& chunk) const;
   [[nodiscard]] bool has_pack(const ObjectId& pack) const { return packs_.contains(pack); }
   [[nodiscard]] std::size_t chunks() const { return places_.size(); }

@@ -69,7 +69,7 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 /// epoch, or a higher one, is claimed already.
 [[nodiscard]] PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
                                    const std::string& writer);
-/// The highest epoch that is claimed; none: no epoch is.
+/// The highest epoch that is claimed. Nullopt: no epoch is.
 [[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
 
 }  // namespace cardswap::store

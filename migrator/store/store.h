@@ -13,7 +13,7 @@ namespace cardswap::store {
 /// The properties of a store.
 struct StoreFacts {
   std::string where;                        ///< for people: "file:/var/lib/cardswap/store"
-  std::optional<std::uint64_t> free_bytes;  ///< none: not known, or without limit
+  std::optional<std::uint64_t> free_bytes;  ///< nullopt: not known, or without limit
   bool durable = true;                      ///< objects survive a power cut
   bool read_only = false;
 };
@@ -44,7 +44,7 @@ class Store {
   /// than all only at the end of the object.
   virtual std::size_t read(const std::string& name, std::uint64_t offset,
                            std::span<std::byte> into) = 0;
-  /// The size of the object in bytes; none: there is no such object.
+  /// The size of the object in bytes. Nullopt: there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size_of(const std::string& name) = 0;
   /// The names that begin with `prefix` and sort after `after` (empty: all), in the order of their
   /// bytes; at most `most`. `prefix` is empty or ends with '/'.

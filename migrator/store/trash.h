@@ -22,7 +22,7 @@ struct TrashBatch {
   std::uint64_t number = 0;
   std::int64_t at_s = 0;  ///< seconds since 1970, for the grace; safety does not depend on it
   std::vector<std::string> objects;
-  std::optional<std::vector<std::string>> waits;  ///< none: that object does not exist yet
+  std::optional<std::vector<std::string>> waits;  ///< nullopt: that object does not exist yet
   bool operator==(const TrashBatch&) const = default;
 };
 

@@ -25,7 +25,7 @@ class DepartedRole {
   /// stands.
   [[nodiscard]] bool recall();
   /// Takes the memory in the restored process, and compares it with what the process left with.
-  /// Returns the state that it holds; nullopt: that failed, and Failed was sent.
+  /// Returns the state that it holds. Nullopt: that failed, and Failed was sent.
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
   /// Tells the agent that the job's memory is gone (Failed with `lost`). Changes no state: the
   /// table does.

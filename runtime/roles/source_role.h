@@ -76,7 +76,7 @@ class SourceRole final : private SourceProgram {
   struct Boundary {
     std::string migration;
     Arrival arrival = Arrival::standby;
-    /// The strategy of a migration whose engine has not begun yet; nullopt: there is none.
+    /// The strategy of a migration whose engine has not begun yet. Nullopt: there is none.
     std::optional<Strategy> asked;
     int number = 0;  ///< counted from the request for the migration; the first boundary is 1
     // While updates are logged, else null. Owners: the role, the engine and a boundary under way.
@@ -84,10 +84,10 @@ class SourceRole final : private SourceProgram {
     std::shared_ptr<StateWindow> window;
     std::shared_ptr<const StateView> before;  ///< `latest_`, which the engine has read
   };
-  /// Counts the boundary and returns what is to be done at it; nullopt: there is no migration.
+  /// Counts the boundary and returns what is to be done at it. Nullopt: there is no migration.
   [[nodiscard]] std::optional<Boundary> reach_boundary();
-  /// The state that the engine may send, for a migration to a standby and for one with CRIU;
-  /// nullopt: not yet. What they throw ends the migration.
+  /// The state that the engine may send, for a migration to a standby and for one with CRIU.
+  /// Nullopt: not yet. What they throw ends the migration.
   [[nodiscard]] std::optional<StateView> view_of_state(const Boundary& boundary);
   [[nodiscard]] std::optional<StateView> view_of_arenas(const Boundary& boundary);
   /// The present state for the engine. `before` is the latest view while updates are logged, else

@@ -70,7 +70,7 @@ class TrainerRole {
   [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
 
  private:
-  /// The action that a message asks for, and the engine that must end for it; null: none.
+  /// The action that a message asks for, and the engine that must end for it. Null: there is none.
   struct RoleWork {
     TrainerAction action = TrainerAction::none;
     std::string migration;  ///< the migration before the message

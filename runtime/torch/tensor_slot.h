@@ -31,7 +31,7 @@ void save(wire::WireWriter& writer, const at::Tensor& tensor);
 /// not fit the tensor here.
 void load(wire::WireReader& reader, at::Tensor& tensor);
 
-/// The first of `names` that begins with `prefix`, whole; null: there is none. Points into `names`.
+/// The first of `names` that begins with `prefix`, whole. Null: there is none. Points into `names`.
 [[nodiscard]] const std::string* find(const std::vector<std::string>& names,
                                       const std::string& prefix);
 /// Appends a region without bytes whose name carries `count`.

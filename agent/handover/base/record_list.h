@@ -86,12 +86,12 @@ class RecordList {
     add_to_indices(item);
   }
 
-  /// The item of that id; or null.
+  /// The item of that id. Null: there is none.
   [[nodiscard]] Item* find_by_id(const std::string& id) const {
     const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
   }
-  /// The first item of a process here; or null.
+  /// The first item of a process here. Null: there is none.
   [[nodiscard]] Item* first_of(const std::string& instance) const {
     const auto found = by_instance_.lower_bound(instance);
     return found == by_instance_.end() || found->first != instance ? nullptr : found->second;

@@ -68,7 +68,7 @@ class Migration {
     assert(transfers.size() == 1);
     return transfers.front();
   }
-  /// The transfer of a process here; or null.
+  /// The transfer of a process here. Null: there is none.
   [[nodiscard]] Transfer* find(const std::string& instance);
   [[nodiscard]] const Transfer* find(const std::string& instance) const;
   /// Whether `is` holds of each transfer.
@@ -102,7 +102,7 @@ class Migration {
 /// Reads journal_record(). Throws Error{corrupt}.
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
 /// A timeline sample of `transfer` now, in the migration of that record. `source`: the process
-/// here; null: it is gone.
+/// here. Null: it is gone.
 [[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
                                         const Instance* source);
 /// A hint for a target that has no room or no such device.

@@ -59,7 +59,7 @@ struct DeviceName {
 /// Empty: `text` is not a PCI address.
 [[nodiscard]] std::string pci_address(std::string_view text);
 
-/// The name of the device that `text` calls by its name, UUID or PCI address; nothing: there is
+/// The name of the device that `text` calls by its name, UUID or PCI address. Nullopt: there is
 /// none. Never by an index: indices differ between tools.
 [[nodiscard]] std::optional<std::string> device_called(const std::vector<DeviceName>& devices,
                                                        std::string_view text);

@@ -33,7 +33,7 @@ class EarlyCopies {
 
   /// Appends a copy to the queue for the engine.
   void push(EarlyCopy copy) { waiting_.push_back(std::move(copy)); }
-  /// Takes the first copy of that queue; none: it is empty.
+  /// Takes the first copy of that queue. Nullopt: it is empty.
   [[nodiscard]] std::optional<EarlyCopy> pop();
   [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
   void drop_waiting() { waiting_.clear(); }

@@ -62,7 +62,7 @@ class StateSender {
   /// of the frozen state; the target answers once it has replayed `updates` updates. If not
   /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
-  /// The digest of the values that the target holds; none: it has not reported any.
+  /// The digest of the values that the target holds. Nullopt: it has not reported any.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
 
  private:

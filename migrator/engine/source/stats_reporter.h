@@ -21,7 +21,7 @@ struct LinkStats {
   std::uint64_t sent = 0;              ///< bytes of payloads
   std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
   double measured_rate = 0;            ///< as `rate`, but 0 until something was measured
-  std::optional<Codec> codec = {};     ///< the codec that was used last; none: none so far
+  std::optional<Codec> codec = {};     ///< the codec that was used last; nullopt: none so far
 };
 /// The figures of a replay, from ReplaySync.
 struct ReplayStats {

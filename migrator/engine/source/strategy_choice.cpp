@@ -43,7 +43,7 @@ bool may_freeze(SourceContext& source, std::uint64_t dirty_bytes) {
 
 /// The bytes of chunks that a step rewrites: the least of a few steps. Stops measuring once that is
 /// small enough. Several short steps may pass between two measurements, as between two rounds.
-/// None: the program takes no step, or every step creates state.
+/// Nullopt: the program takes no step, or every step creates state.
 std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
   auto& state = source.state;
   auto& program = source.program;
