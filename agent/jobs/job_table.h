@@ -59,7 +59,6 @@ class JobTable {
   [[nodiscard]] Instance& at(const std::string& id);
   /// The live instance of the job `name` with that token. Null: there is none.
   [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
-  [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   /// The instances of all jobs, job by job.
   [[nodiscard]] std::vector<Instance*> instances();

@@ -40,7 +40,13 @@ class RecordList {
 
   [[nodiscard]] bool has(const std::string& id) const { return by_id_.contains(id); }
   [[nodiscard]] const std::list<Item>& all() const { return items_; }
-  [[nodiscard]] std::list<Item>& all() { return items_; }
+  /// All items, in the order in which they were made, for callers that change them.
+  [[nodiscard]] std::vector<Item*> items() {
+    std::vector<Item*> all;
+    all.reserve(items_.size());
+    for (auto& item : items_) all.push_back(&item);
+    return all;
+  }
   /// Says that `item` has changed: raises its record's `version`, on which long polls of the API
   /// and of other agents wait, and notifies changed(). Writes nothing to disk.
   void touch(Item& item) {
