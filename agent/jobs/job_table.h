@@ -52,9 +52,11 @@ class JobTable {
   /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
-  [[nodiscard]] Job* find(const std::string& name);            ///< no standby; null: there is none
-  [[nodiscard]] Instance* by_instance(const std::string& id);  ///< null: there is none
-  /// The instance of that id. Throws Error{source_lost} where its record is gone: a process may end
+  /// The job of that name, which is no standby. Null: there is none.
+  [[nodiscard]] Job* find(const std::string& name);
+  /// The instance of that id. Null: there is none.
+  [[nodiscard]] Instance* by_instance(const std::string& id);
+  /// The same. Throws Error{source_lost} where its record is gone: a process may end
   /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
   /// The live instance of the job `name` with that token. Null: there is none.

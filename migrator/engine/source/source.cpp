@@ -107,8 +107,8 @@ class Source::Impl {
     sync_by_rounds(context_);
   }
 
-  /// Stop-copy: sends nothing before the freeze, and offers it only if the pause is within the
-  /// limit.
+  /// Stop-copy: sends nothing before the freeze, and offers it only if the time parked is
+  /// within the limit.
   void wait_for_freeze() {
     context_.reporter.use(Strategy::stop_copy);
     context_.forecast.expect_downtime(dirty_after_a_step());
