@@ -56,7 +56,7 @@ class JobTable {
   [[nodiscard]] Job* find(const std::string& name);
   /// The instance of that id. Null: there is none.
   [[nodiscard]] Instance* by_instance(const std::string& id);
-  /// The same. Throws Error{source_lost} where its record is gone: a process may end
+  /// The instance of that id. Throws Error{source_lost} where its record is gone: a process may end
   /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
   /// The live instance of the job `name` with that token. Null: there is none.
