@@ -11,8 +11,8 @@ namespace cardswap {
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
-  std::string
-      failpoint_at;  ///< a state or phase to stand still in; empty: none; needs --failpoints
+  /// A state or phase to stand still in, for an agent with --failpoints. Empty: none.
+  std::string failpoint_at;
 };
 
 /// Reads the request. Every field is checked here and nowhere else. Throws Error{bad_request} for a
