@@ -171,7 +171,7 @@ Config config_from(const DaemonOptions& options) {
   for (const auto& device : options.devices) config.devices.push_back(device_from(device));
   find_gpus(config.devices, config.nvml);
   for (const auto& peer : options.peers) {
-    config.peers.push_back(cli::parse_agent_address("--peer", peer).agent.text());
+    config.peers.push_back(http::parse_agent_address("--peer", peer).agent.text());
   }
   if (config.devices.empty()) config.devices.push_back({"cpu:0", 0});
   return config;

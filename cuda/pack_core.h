@@ -10,8 +10,8 @@
 /// migrator/core/byte_shuffle.h. These are the functions of pack.cu's threads; the host's compiler
 /// compiles them too, and tests compare them with that shuffle.
 ///
-/// Eight elements are handled at a time, as `width` words of 64 bits, which are transposed as a
-/// matrix of bytes: the transposition by halves of Hacker's Delight, section 7-3.
+/// Eight elements are handled at a time, as `element_bytes` words of 64 bits, which are transposed
+/// as a matrix of bytes: the transposition by halves of Hacker's Delight, section 7-3.
 namespace cardswap::cuda {
 
 /// A run of bytes to move. No destination of a plan overlaps any source or destination of it.
@@ -19,7 +19,7 @@ struct PackPiece {
   const std::uint8_t* from = nullptr;
   std::uint8_t* to = nullptr;
   std::uint32_t bytes = 0;
-  std::uint8_t width = 1;  ///< bytes of an element: 2, 4 or 8; any other: moved as it is
+  std::uint8_t element_bytes = 1;  ///< 2, 4 or 8; any other: moved as it is
 };
 
 /// The direction of the byte shuffle.
@@ -205,7 +205,7 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
 /// once, in any order.
 CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint32_t worker,
                               std::uint32_t workers) {
-  switch (piece.width) {
+  switch (piece.element_bytes) {
     case 2: pack::shuffle_by<2>(piece, order, worker, workers); return;
     case 4: pack::shuffle_by<4>(piece, order, worker, workers); return;
     case 8: pack::shuffle_by<8>(piece, order, worker, workers); return;
@@ -220,9 +220,9 @@ CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint
   }
 }
 
-/// Whether pack_share() shuffles elements of `width` bytes.
-[[nodiscard]] CARDSWAP_BOTH bool packs(std::uint8_t width) {
-  return width == 2 || width == 4 || width == 8;
+/// Whether pack_share() shuffles elements of this size.
+[[nodiscard]] CARDSWAP_BOTH bool packs(std::uint8_t element_bytes) {
+  return element_bytes == 2 || element_bytes == 4 || element_bytes == 8;
 }
 
 }  // namespace cardswap::cuda

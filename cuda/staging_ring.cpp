@@ -128,13 +128,13 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
   const auto memory = ring_->at(slot).memory;
   PackPlan plan;
   std::size_t used = 0;
-  for (const auto& [range, element_size] : payloads) {
+  for (const auto& [range, element_bytes] : payloads) {
     const auto& bytes = range.bytes;
     const bool small = bytes.size() <= kGatheredBytesMax && used + bytes.size() <= memory.size();
     const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
                                           !(options.direct && is_reached_by_link(bytes)));
     if (!fits) break;
-    const auto shuffle = options.shuffled ? shuffle_for(element_size) : ByteShuffle{element_size};
+    const auto shuffle = options.shuffled ? shuffle_for(element_bytes) : ByteShuffle{element_bytes};
     plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), shuffle);
     begun.push_back({memory.subspan(used, bytes.size()), lease, slot, shuffle});
     used = std::min(whole_pieces(used + bytes.size()), memory.size());
@@ -149,7 +149,7 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
 /// Uses the copy engine if the plan has a single piece that is not shuffled.
 void RingStaging::move(const PackPlan& plan) {
   const auto& first = plan.pieces[0];
-  if (plan.count == 1 && first.width == 1) {
+  if (plan.count == 1 && first.element_bytes == 1) {
     gpu_.check(gpu_.runtime->copy(first.to, first.from, first.bytes, stream_.get()),
                "cudaMemcpyAsync", first.bytes);
     return;

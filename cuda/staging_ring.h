@@ -32,12 +32,12 @@ class StagingRing {
   };
 
   StagingRing(Gpu gpu, std::size_t slot_bytes);
-  /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). None: all slots
+  /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). Nullopt: all slots
   /// are taken, and the ring may not grow.
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
-  /// The slot whose memory begins at `destination`; none: there is no such slot.
+  /// The slot whose memory begins at `destination`. Nullopt: there is no such slot.
   [[nodiscard]] std::optional<std::size_t> find(const std::byte* destination) const;
 
  private:

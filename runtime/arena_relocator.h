@@ -17,7 +17,8 @@ namespace cardswap {
 
 /// Moves tracked storages into arenas, one arena for each device, so that their bytes can be sent
 /// before the process itself is moved. A storage for which an arena has no room stays with the
-/// process. Training thread only, except is_away(): any thread, while the training thread stands.
+/// process. Training thread only, except is_away(): any thread, while the training thread is
+/// parked.
 class ArenaRelocator {
  public:
   explicit ArenaRelocator(Tracker& tracker) : tracker_(tracker) {}
@@ -46,7 +47,7 @@ class ArenaRelocator {
   /// those that do not fit. Throws Error{refused} if a device can have no arena, Error{io}, and what
   /// the program's regions() and relocate() throw.
   bool relocate_some(std::chrono::milliseconds limit);
-  /// Moves all storages, those of gradients too. For a process that stands. Throws as above.
+  /// Moves all storages, those of gradients too. For a process that is parked. Throws as above.
   void relocate_all();
   /// The state that lies in the arenas, with its addresses. With `with_scratch`: also gradients,
   /// and blocks that the program still holds but tracks no more. The regions of an arena follow its

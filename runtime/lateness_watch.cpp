@@ -108,7 +108,7 @@ void LatenessWatch::add(double took_ms) {
     case Phase::after: break;
   }
   if (std::exchange(stood_, false)) {
-    late_.lateness.add_stand(took_ms);
+    late_.lateness.add_parked(took_ms);
   } else {
     late_.lateness.add(took_ms);
   }

@@ -39,7 +39,7 @@ class LatenessWatch {
   [[nodiscard]] std::optional<channel::Message> final_report();
 
   // ---- the training thread
-  /// Notes that the job stands at the boundary that ended its step. Returns the report; nullopt:
+  /// Notes that the job is parked at the boundary that ended its step. Returns the report. Nullopt:
   /// steps are not being timed.
   [[nodiscard]] std::optional<channel::Message> on_parked();
   /// Begins to time a target: this process is the job, and its first step is about to begin.

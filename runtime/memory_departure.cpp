@@ -30,7 +30,7 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
     }
     auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
     (void)memory_handoff::ask<memory_handoff::Kept>(
-        connection, memory_handoff::Keep{memory_handoff::described(arenas)},
+        connection, memory_handoff::Keep{memory_handoff::outlines_of(arenas)},
         memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
@@ -42,9 +42,9 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
   ::malloc_trim(0);  // memory that the program has freed would be in the image
 }
 
-void MemoryDeparture::bind(const std::vector<memory_handoff::Pieces>& arenas,
+void MemoryDeparture::bind(const std::vector<memory_handoff::ArenaOutline>& arenas,
                            std::vector<Descriptor> files) {
-  auto passed = memory_handoff::assembled(arenas, std::move(files));
+  auto passed = memory_handoff::arenas_from(arenas, std::move(files));
   for (const auto* slot : relocator_.slots()) {
     if (slot->arena->is_bound()) continue;
     const auto found = std::ranges::find(passed, slot->name, &memory_handoff::PassedArena::device);

@@ -39,7 +39,7 @@ class MemoryDeparture {
  private:
   void unbind_all();
   /// Maps the received memory for each arena that is not mapped. Throws Error.
-  void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
+  void bind(const std::vector<memory_handoff::ArenaOutline>& arenas, std::vector<Descriptor> files);
 
   ArenaRelocator& relocator_;
   const Keeper keeper_;

@@ -27,7 +27,7 @@ constexpr std::size_t kArenaBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::u
 constexpr wire::TextRule kTexts{kTextBytesMax, kTextBytesMax, false};
 constexpr auto kUnknown = "unknown message number on a holder's socket";
 
-void check(const std::vector<Pieces>& arenas) {
+void check(const std::vector<ArenaOutline>& arenas) {
   std::size_t pieces = 0;
   for (const auto& arena : arenas) {
     if (arena.device.size() > kNameBytesMax) {
@@ -39,7 +39,7 @@ void check(const std::vector<Pieces>& arenas) {
 }
 
 template <class Archive>
-void arenas(Archive& a, Of<Archive, std::vector<Pieces>>& m) {
+void arenas(Archive& a, Of<Archive, std::vector<ArenaOutline>>& m) {
   a.list(m, kArenasMax, kArenaBytesMin);
   if constexpr (Archive::kReads) check(m);
 }
@@ -71,7 +71,7 @@ sockaddr_un address_of(const std::string& path) {
 }  // namespace
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, Pieces>& m) {
+void fields(Archive& a, Of<Archive, ArenaOutline>& m) {
   a(m.device, m.base);
   a.list(m.bytes, kPiecesMax, sizeof(std::uint64_t));
 }
@@ -137,14 +137,14 @@ Connection Connection::to(const std::string& path, pid_t process) {
   return connection;
 }
 
-std::vector<Pieces> described(const std::vector<PassedArena>& arenas) {
-  std::vector<Pieces> result;
+std::vector<ArenaOutline> outlines_of(const std::vector<PassedArena>& arenas) {
+  std::vector<ArenaOutline> result;
   std::size_t count = 0;
   for (const auto& arena : arenas) {
-    Pieces pieces{arena.device, arena.base, {}};
-    for (const auto& piece : arena.pieces) pieces.bytes.push_back(piece.bytes);
+    ArenaOutline outline{arena.device, arena.base, {}};
+    for (const auto& piece : arena.pieces) outline.bytes.push_back(piece.bytes);
     count += arena.pieces.size();
-    result.push_back(std::move(pieces));
+    result.push_back(std::move(outline));
   }
   if (count > kPiecesMax || result.size() > kArenasMax) {
     throw Error(
@@ -162,13 +162,13 @@ std::vector<int> files_of(const std::vector<PassedArena>& arenas) {
   return files;
 }
 
-std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
-                                   std::vector<Descriptor> files) {
+std::vector<PassedArena> arenas_from(const std::vector<ArenaOutline>& outlines,
+                                     std::vector<Descriptor> files) {
   std::vector<PassedArena> result;
   std::size_t next = 0;
-  for (const auto& pieces : arenas) {
-    PassedArena arena{pieces.device, pieces.base, {}};
-    for (const auto bytes : pieces.bytes) {
+  for (const auto& outline : outlines) {
+    PassedArena arena{outline.device, outline.base, {}};
+    for (const auto bytes : outline.bytes) {
       if (next == files.size()) throw Error(Code::bad_request, "memory came without its files");
       arena.pieces.push_back({std::move(files[next++]), bytes});
     }

@@ -30,16 +30,16 @@ inline constexpr std::size_t kPiecesMax = 1024;   ///< of all arenas together
 inline constexpr std::size_t kFilesAtOnce = 128;  ///< in one packet; the kernel allows 253
 
 /// An arena without its files.
-struct Pieces {
+struct ArenaOutline {
   std::string device;                ///< as the job counts devices: "cpu", "cuda:0"
   std::uint64_t base = 0;            ///< the address of the arena
   std::vector<std::uint64_t> bytes;  ///< of each piece
-  bool operator==(const Pieces&) const = default;
+  bool operator==(const ArenaOutline&) const = default;
 };
 
 /// Gives a keeper these arenas.
 struct Keep {
-  std::vector<Pieces> arenas;
+  std::vector<ArenaOutline> arenas;
   bool operator==(const Keep&) const = default;
 };
 /// Answer to Keep: the keeper has them.
@@ -54,7 +54,7 @@ struct Fetch {
 };
 /// Answer to Fetch: the arenas, and what their bytes must be.
 struct Memory {
-  std::vector<Pieces> arenas;
+  std::vector<ArenaOutline> arenas;
   Digest root;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< when the source's last step ended, on the sender's clock
@@ -91,19 +91,19 @@ struct Received {
 
 /// An arena that is handed over, with its files.
 struct PassedArena {
-  std::string device;  ///< as Pieces::device
+  std::string device;  ///< as ArenaOutline::device
   std::uint64_t base = 0;
   std::vector<ArenaPiece> pieces;
 };
-/// The arenas as a message describes them. Throws Error{refused} for more pieces or arenas than a
-/// message may have.
-[[nodiscard]] std::vector<Pieces> described(const std::vector<PassedArena>& arenas);
+/// The outlines of the arenas, for a message. Throws Error{refused} for more pieces or arenas than
+/// a message may have.
+[[nodiscard]] std::vector<ArenaOutline> outlines_of(const std::vector<PassedArena>& arenas);
 /// The arenas' files in order; the arenas go on owning them.
 [[nodiscard]] std::vector<int> files_of(const std::vector<PassedArena>& arenas);
-/// The arenas that a message describes, with `files`, which they own then. Throws
+/// The arenas of a message's outlines, with `files`, which they own then. Throws
 /// Error{bad_request} for too few files; closes files that are too many.
-[[nodiscard]] std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
-                                                 std::vector<Descriptor> files);
+[[nodiscard]] std::vector<PassedArena> arenas_from(const std::vector<ArenaOutline>& outlines,
+                                                   std::vector<Descriptor> files);
 
 /// One end of a connection; used by one thread.
 class Connection {
@@ -168,7 +168,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// The next connection; nullopt if none is waiting. Does not block.
+  /// The next connection. Nullopt: none is waiting. Does not block.
   [[nodiscard]] std::optional<Connection> accept() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 

@@ -20,7 +20,7 @@ class ReplayableOptimizers {
  public:
   explicit ReplayableOptimizers(std::span<const TrackedEntry> entries) : entries_(entries) {}
 
-  /// The indexes in `regions` of all that each trainable parameter's update rewrites. A
+  /// The indices in `regions` of all that each trainable parameter's update rewrites. A
   /// parameter without such a region is left out.
   [[nodiscard]] std::vector<Shard> shards(std::span<const TrackedRegion> regions) const;
   /// Does what ReplayableOptimizer::GradientSink does, for the parameters of all optimizers. Any
@@ -29,7 +29,7 @@ class ReplayableOptimizers {
                                           const std::function<CapturedGradient()>& copy)>;
   /// Gives `sink` each gradient as soon as it is computed; an empty sink ends this.
   void give_early(const GradientSink& sink) const;
-  /// The inputs of the step that `optimizer` is about to take; nullopt: it is not tracked or cannot
+  /// The inputs of the step that `optimizer` is about to take. Nullopt: it is not tracked or cannot
   /// be replayed. UpdateEntry::step is left to the caller.
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer) const;
   /// Takes the step of a received update; does nothing for one without gradients. Throws

@@ -24,7 +24,7 @@ class StepClock {
   }
   /// Makes the step that is under way begin now: the time before was not training.
   void begin_anew() { step_began_ns_ = Clock::now().time_since_epoch().count(); }
-  /// Sets the count; only while the counting thread stands.
+  /// Sets the count; only while the counting thread is parked.
   void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
 
   [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }

@@ -13,7 +13,7 @@ StepResult StepGate::boundary() {
   const MutexLock turn(turn_);
   block_if_retired();
   clock_.count(false);
-  const auto result = stand();
+  const auto result = attend();
   if (result == StepResult::proceed && is_timed()) callbacks_.on_begin();
   return result;
 }
@@ -34,7 +34,7 @@ void StepGate::block_if_retired() const {
   end();
 }
 
-StepResult StepGate::stand() {
+StepResult StepGate::attend() {
   bool watched = false;
   {
     const MutexLock lock(mutex_);
@@ -82,10 +82,10 @@ void StepGate::call_on_parked() {
   }
 }
 
-/// The thread that returns `migrated` is the last one that leaves a boundary.
+/// The thread that returns `moved` is the last one that leaves a boundary.
 StepResult StepGate::say_moved() {
   gone_ns_ = Clock::now().time_since_epoch().count();
-  return StepResult::migrated;
+  return StepResult::moved;
 }
 
 void StepGate::apply_throttle(MutexLock& lock) {

@@ -17,9 +17,10 @@ namespace cardswap {
 /// The gate that the training thread passes at each boundary, and that can stop it there.
 ///
 /// A boundary without attention (see has_attention()) costs a clock read and a few stores. While
-/// the training thread stands here, other threads may run closures on it.
+/// the training thread is parked here, other threads may run closures on it. Parked: it waits at a
+/// boundary until release(). Frozen: it is parked, and its agent was told so.
 ///
-/// A retired gate returns `migrated` once. A thread that comes after that does not go on: it waits
+/// A retired gate returns `moved` once. A thread that comes after that does not go on: it waits
 /// for the end of the process, and when `grace` is over it calls `end_process`, which does not
 /// return.
 class StepGate {
@@ -31,8 +32,8 @@ class StepGate {
   /// boundary(), and the training thread then stands no more.
   struct Callbacks {
     std::function<void()> on_boundary;  ///< at a boundary that is watched
-    std::function<void()> on_parked;    ///< each time it begins to stand
-    std::function<void()> on_resume;    ///< after it stood, just before it goes on; not if retired
+    std::function<void()> on_parked;    ///< each time it is parked
+    std::function<void()> on_resume;    ///< just before it goes on after that; not if retired
     std::function<void()> on_begin;     ///< when it goes on, while steps are timed
   };
 
@@ -40,14 +41,15 @@ class StepGate {
                     std::chrono::milliseconds grace = kGrace)
       : callbacks_(std::move(callbacks)), end_process_(end_process), grace_(grace) {}
 
-  /// Passes a boundary; returns at once unless it has attention, and waits while it is to stand.
-  /// Called by the training thread; another thread's call waits while the training thread stands.
+  /// Passes a boundary; returns at once unless it has attention, and waits while it is to be
+  /// parked. Called by the training thread; another thread's call waits while the training thread
+  /// is parked.
   [[nodiscard]] StepResult boundary();
-  /// Returns if this process may take an optimizer's step. Does not return after `migrated`. Waits
+  /// Returns if this process may take an optimizer's step. Does not return after `moved`. Waits
   /// while another thread is at a boundary with attention.
   void wait_if_retired();
 
-  /// Whether the next boundary may do more than count: it is watched, timed, to stand or retired.
+  /// Whether the next boundary may do more than count: it is watched, timed, to park or retired.
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
 
   // Any thread; these do not wait, except run_parked():
@@ -58,30 +60,30 @@ class StepGate {
   /// Turns the calls of `on_begin` on or off, from the next boundary on. May be called in a
   /// callback.
   void time_steps(bool on);
-  /// Makes the training thread stand at its next boundary, until release() or retire(). If it was
-  /// released just before and has not gone on yet, it goes on first and stands at the boundary
+  /// Parks the training thread at its next boundary, until release() or retire(). If it was
+  /// released just before and has not gone on yet, it goes on first and is parked at the boundary
   /// after.
   void park();
   /// Lets the training thread go on, and ends a park() that has not been reached yet.
   void release();
-  /// Lets the training thread, which stands, go on and makes it stand again at its next boundary.
+  /// Lets the training thread, which is parked, go on, and parks it again at its next boundary.
   void step_once();
-  /// Makes the present or next boundary return `migrated`.
+  /// Makes the present or next boundary return `moved`.
   void retire();
   /// Slows the loop down: at each boundary with attention the training thread waits until the step
   /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
   void throttle(double share);
-  /// Runs `task` on the training thread, which must stand, and waits for its end; rethrows what it
-  /// throws. False: the training thread does not stand, or stands no more because `on_parked`
+  /// Runs `task` on the training thread, which must be parked, and waits for its end; rethrows what
+  /// it throws. False: the training thread is not parked, or is parked no more because `on_parked`
   /// threw, and nothing was done. Not on that thread.
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
   /// How many boundaries were passed, or what set_step() has set. Any thread.
   [[nodiscard]] std::uint64_t step() const { return clock_.step(); }
-  /// Sets the count of steps; only while the training thread stands.
+  /// Sets the count of steps; only while the training thread is parked.
   void set_step(std::uint64_t step) { clock_.set_step(step); }
-  /// When the step under way began, in ns of steady_clock: at the last boundary, or after a stand
-  /// or a throttle there.
+  /// When the step under way began, in ns of steady_clock: at the last boundary, or when it was
+  /// last released or throttled there.
   [[nodiscard]] std::int64_t step_began_ns() const { return clock_.step_began_ns(); }
   /// The median duration of the latest 64 steps; 0 before two boundaries were passed.
   [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
@@ -90,12 +92,12 @@ class StepGate {
   [[nodiscard]] std::vector<float> ordinary_ms() const { return clock_.ordinary_ms(); }
   /// Adds a duration to ordinary_ms(). Training thread only.
   void note_ordinary(double took_ms) { clock_.note_ordinary(static_cast<float>(took_ms)); }
-  /// Whether the training thread stands and was not released since.
+  /// Whether the training thread is parked and was not released since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
-  [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
-  /// Calls `on_parked`. If it throws, the thread stands no more, and the waiting tasks end.
+  [[nodiscard]] StepResult attend() CARDSWAP_REQUIRES(turn_);
+  /// Calls `on_parked`. If it throws, the thread is parked no more, and the waiting tasks end.
   void call_on_parked();
   [[nodiscard]] bool is_timed();
   [[nodiscard]] StepResult say_moved() CARDSWAP_REQUIRES(turn_);
@@ -111,7 +113,7 @@ class StepGate {
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
   Mutex turn_;  // held by the thread that is at a boundary with attention
-  /// When `migrated` was returned, of steady_clock; 0: not yet.
+  /// When `moved` was returned, of steady_clock; 0: not yet.
   std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;
 
   Mutex mutex_;

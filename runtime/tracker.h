@@ -45,7 +45,7 @@ class Tracker {
   /// The optimizers whose updates can be logged and replayed. Valid until something more is
   /// tracked.
   [[nodiscard]] ReplayableOptimizers optimizers() const { return ReplayableOptimizers(entries_); }
-  /// The regions that each trainable parameter's update rewrites, by their indexes in state_view().
+  /// The regions that each trainable parameter's update rewrites, by their indices in state_view().
   [[nodiscard]] std::vector<Shard> shards();
   /// The digest of every tracked byte except gradients: a run without a migration does not know
   /// which of them are state.

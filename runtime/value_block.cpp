@@ -6,9 +6,13 @@
 
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
+#include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 namespace {
+
+static_assert(kValueBytesMax < kValuesBytesMax && kValuesBytesMax < data::kValuesFieldBytesMax,
+              "what a program may save fits a message");
 
 constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
 

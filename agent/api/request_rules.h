@@ -14,7 +14,7 @@ namespace cardswap {
 /// Where a request was received.
 enum class Listener : std::uint8_t { unix_socket, plain_tcp, tls };
 
-/// The refusal of a request that no client of the API sends, whoever the caller is; nothing if the
+/// The refusal of a request that no client of the API sends, whoever the caller is. Nullopt: the
 /// request may be handled. Pure.
 ///
 /// Everywhere refused: what two readers may understand in two ways (a transfer coding other than

@@ -108,7 +108,7 @@ class Router {
   };
   /// What the method and target of a request match.
   struct Asked {
-    /// The call; null: none has that method and path. Valid until the next on().
+    /// The call. Null: none has that method and path. Valid until the next on().
     const Route* route = nullptr;
     bool is_path = false;        ///< the target is a path
     bool is_known_path = false;  ///< a call with this or another method has the path

@@ -76,7 +76,7 @@ class RuntimeHub::Connection {
     queued.notify();
   }
   /// Its process still has it, though what it says may not have been read yet.
-  [[nodiscard]] bool is_held() {
+  [[nodiscard]] bool is_in_use() {
     std::byte next{};
     return !closed &&
            ::recv(socket.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != 0;
@@ -216,7 +216,7 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
   // Two processes that step one job are one too many, whichever came first.
   if (const auto other = attached_.find(instance->id());
       other != attached_.end() && other->second->process != 0 &&
-      other->second->process != peer.pid && other->second->is_held()) {
+      other->second->process != peer.pid && other->second->is_in_use()) {
     throw Error(Code::conflict,
                 fmt::format("process {} is the trainer of job {} already; process {} may not be it "
                             "as well",

@@ -25,7 +25,7 @@ struct Address {
 /// `host`, in brackets if it is an IPv6 address.
 [[nodiscard]] std::string bracketed(std::string_view host);
 
-/// Reads an address; nullopt if `text` is not an address. Port 0 is accepted only with
+/// Reads an address. Nullopt: `text` is not an address. Port 0 is accepted only with
 /// `any_port` (for a listener).
 [[nodiscard]] std::optional<Address> address_from(std::string_view text,
                                                   std::uint16_t default_port = kAgentPort,

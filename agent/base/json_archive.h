@@ -20,11 +20,11 @@ template <Named Enum>
 inline constexpr bool kIsNameOrNone<std::optional<Enum>> = true;
 
 /// Writes a struct as JSON, field by field.
-class JsonOut {
+class JsonFieldWriter {
  public:
   static constexpr bool kReads = false;
 
-  explicit JsonOut(boost::json::object& to) : to_(to) {}
+  explicit JsonFieldWriter(boost::json::object& to) : to_(to) {}
 
   template <class Field>
   void operator()(const char* name, const Field& field) {
@@ -47,7 +47,7 @@ class JsonOut {
   void named(const char* name, Enum value, const char* older_name = nullptr) {
     limit(name, value, older_name);
   }
-  /// Writes a field; null unless `is_known`.
+  /// Writes a field; null in JSON unless `is_known`.
   template <class Field>
   void known(const char* name, const Field& field, bool is_known) {
     to_[name] = is_known ? value_of(field) : boost::json::value(nullptr);
@@ -77,12 +77,12 @@ enum class OutOfRange { corrupt, ignored };
 
 /// Reads a struct from JSON, field by field. A field that is missing, null or of another type keeps
 /// its value.
-class JsonIn {
+class JsonFieldReader {
  public:
   static constexpr bool kReads = true;
 
   /// `odd`: whether a number that does not fit throws Error{corrupt} or is ignored.
-  explicit JsonIn(const boost::json::object& from, OutOfRange odd = OutOfRange::corrupt)
+  explicit JsonFieldReader(const boost::json::object& from, OutOfRange odd = OutOfRange::corrupt)
       : from_(from), odd_(odd) {}
 
   template <class Field>
@@ -128,12 +128,12 @@ class JsonIn {
 
 template <class Struct>
 void put_fields(boost::json::object& to, const Struct& from) {
-  JsonOut out(to);
+  JsonFieldWriter out(to);
   fields(out, from);
 }
 template <class Struct>
 void read_fields(const boost::json::object& from, Struct& to) {
-  JsonIn in(from);
+  JsonFieldReader in(from);
   fields(in, to);
 }
 

@@ -99,7 +99,7 @@ template <class T = double>
 const boost::json::object& object_at(const boost::json::object&&, std::string_view) = delete;
 const boost::json::array& array_at(const boost::json::object&&, std::string_view) = delete;
 
-/// The text as JSON; null if it is empty.
+/// The text as JSON; JSON's null if it is empty.
 [[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
   return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
 }

@@ -8,9 +8,9 @@ namespace {
 namespace json = boost::json;
 
 /// Writes a limit of 0, which is none, as null.
-class RequestOut : public JsonOut {
+class RequestWriter : public JsonFieldWriter {
  public:
-  explicit RequestOut(json::object& to) : JsonOut(to), to_(to) {}
+  explicit RequestWriter(json::object& to) : JsonFieldWriter(to), to_(to) {}
 
   /// Under the name that agents of older releases know as well.
   template <class Field>
@@ -27,7 +27,7 @@ class RequestOut : public JsonOut {
 
 json::object request_body(const MigrationSpec& spec) {
   json::object body;
-  RequestOut out(body);
+  RequestWriter out(body);
   fields(out, spec);
   return body;
 }

@@ -21,7 +21,7 @@ inline constexpr double kAmountMax = 9e15;  ///< whole numbers are exact below i
                                               std::string_view key) {
   return printable(text_at(from, key));
 }
-/// The number of a field, bounded to +-kAmountMax; nullopt if it has none.
+/// The number of a field, bounded to +-kAmountMax. Nullopt: it has none.
 [[nodiscard]] inline std::optional<double> known_amount_at(const boost::json::object& from,
                                                            std::string_view key) {
   double number = 0;

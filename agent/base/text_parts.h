@@ -16,7 +16,7 @@ namespace cardswap {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-/// Reads `text` as a whole number in `base`; nullopt if the whole text is no number that fits.
+/// Reads `text` as a whole number in `base`. Nullopt: the whole text is no number that fits.
 template <class Number>
 [[nodiscard]] std::optional<Number> number_in(std::string_view text, int base = 10) {
   Number value{};

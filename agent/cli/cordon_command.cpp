@@ -29,7 +29,7 @@ struct CordonOptions {
 /// Waits until the agent is ready, then calls it. An agent that restarts refuses connections for a
 /// while, then answers, then is ready; one that is about to end is ready but does not answer the
 /// next call.
-json::object call_when_ready(const Context& context, const AgentAddress& asked,
+json::object call_when_ready(const Context& context, const http::AgentAddress& asked,
                              std::chrono::milliseconds limit, const json::object& body) {
   constexpr std::chrono::milliseconds kTick{200};
   const auto until = Clock::now() + limit;
@@ -54,7 +54,7 @@ json::object call_when_ready(const Context& context, const AgentAddress& asked,
   }
 }
 
-std::string listed(const json::object& answer, const AgentAddress& asked, bool closed) {
+std::string listed(const json::object& answer, const http::AgentAddress& asked, bool closed) {
   const auto* lifted = answer.if_contains("lifted");
   const bool was_open = lifted != nullptr && lifted->is_bool() && !lifted->get_bool();
   auto text = fmt::format("{} {}\n", asked.text(),
@@ -78,7 +78,7 @@ std::string listed(const json::object& answer, const AgentAddress& asked, bool c
 }
 
 Exit change(const Context& context, const CordonOptions& options, bool close) {
-  const auto asked = parse_agent_address(close ? "cordon" : "uncordon", options.place);
+  const auto asked = http::parse_agent_address(close ? "cordon" : "uncordon", options.place);
   json::object body;
   if (!asked.device.empty()) body["device"] = asked.device;
   auto limit = std::chrono::milliseconds(0);

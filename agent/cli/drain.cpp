@@ -50,7 +50,7 @@ std::string name_at(const json::object& from, std::string_view key,
 Drain::Drain(const Context& context, DrainOptions options)
     : context_(context),
       options_(std::move(options)),
-      drained_(parse_agent_address("drain", options_.host).agent),
+      drained_(http::parse_agent_address("drain", options_.host).agent),
       host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials),

@@ -33,7 +33,7 @@ DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std:
     for (const auto& peer : answer.at("peers").as_array()) names.emplace_back(peer.as_string());
   }
   for (const auto& name : names) {
-    const auto agent = parse_agent_address("--to", name).agent;
+    const auto agent = http::parse_agent_address("--to", name).agent;
     const auto same = [&](const auto& other) { return other.text() == agent.text(); };
     if (std::any_of(agents_.begin(), agents_.end(), same)) continue;
     bool itself = false;

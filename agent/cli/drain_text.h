@@ -17,7 +17,7 @@ struct DrainRow {
   std::string result;
   std::string migration;
   std::string strategy;
-  std::optional<double> stall_ms;  ///< as known when the migration ended; none: not known
+  std::optional<double> stall_ms;  ///< as known when the migration ended; nullopt: not known
   std::optional<double> lost_ms;
   std::optional<double> downtime_ms;
   std::optional<double> total_time_ms;

@@ -30,7 +30,7 @@ struct MigrateOptions {
   std::string job;
   std::string to;
   MigrationOptions how;
-  std::string hold_at;
+  std::string failpoint_at;
   bool dry_run = false;
   bool detach = false;
 };
@@ -224,7 +224,7 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   spec.to = options.to;
   auto body = request_body(spec);
   body["dry_run"] = options.dry_run;
-  if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
+  if (!options.failpoint_at.empty()) body["hold_at"] = options.failpoint_at;
   auto client = context.client();
   auto begun =
       client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations", std::move(body));
@@ -276,7 +276,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   options->how.add_rehearsal_to(*command);
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
-  command->add_option("--hold-at", options->hold_at)->group("");
+  command->add_option("--hold-at", options->failpoint_at)->group("");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return migrate(context, *options); };

@@ -23,12 +23,12 @@ struct RestoredTree {
 
 /// Functions for state of a process that CRIU does not know, such as a GPU driver's. The agent
 /// calls them around CRIU, on its thread. An empty member means that there is nothing to do:
-/// callers check that, except for `undo` and `ended` of Host::callbacks(), which are always set.
+/// callers check that, except for `undo` and `ended` of Tools::callbacks(), which are always set.
 /// `before_dump` and `after_restore` throw Error, which ends the move; the others throw nothing
 /// except when the coroutine is cancelled.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
-  /// Returns why some state is not back; nullopt: all of it is back.
+  /// Returns why some state is not back. Nullopt: all of it is back.
   using Undo = std::function<boost::asio::awaitable<std::optional<Error>>(ProcessId root)>;
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 

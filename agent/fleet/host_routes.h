@@ -4,7 +4,7 @@
 
 #include "agent/api/router.h"
 #include "agent/base/config.h"
-#include "agent/criu/host.h"
+#include "agent/criu/tools.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/health/monitor.h"
 #include "agent/jobs/cordon.h"
@@ -21,7 +21,7 @@ struct HostContext {
   const DeviceUsageTable& devices;
   const Cordons& cordons;
   const health::Monitor& health;
-  criu::Host& criu;
+  criu::Tools& criu;
   const DataPlane& data_plane;
   std::chrono::steady_clock::time_point started;
 };

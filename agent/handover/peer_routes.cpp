@@ -20,7 +20,7 @@ std::string id_of(const ApiRequest& request) {
 struct Parts {
   Migrations& migrations;
   Reservations& reservations;
-  criu::Host& criu;
+  criu::Tools& criu;
   DataPlane& data_plane;
 };
 
@@ -90,7 +90,7 @@ asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
 }  // namespace
 
 void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                    criu::Host& criu, DataPlane& data_plane) {
+                    criu::Tools& criu, DataPlane& data_plane) {
   const auto on = calls_on(router, Parts{migrations, reservations, criu, data_plane});
   on("POST", "/v1/peer/reservations", reserve);
   on("GET", "/v1/peer/reservations/{id}", state);

@@ -62,7 +62,7 @@ void heard(Exposition& out, const Monitor& monitor) {
              "Lines of the kernel log with the driver's words, by what became of them.");
   for (const auto fate : {LineFate::fault, LineFate::well, LineFate::unplaced, LineFate::not_kernel,
                           LineFate::other_host, LineFate::too_old}) {
-    out.sample(count(counters.of(fate)), {{"outcome", to_string(fate)}});
+    out.sample(count(counters.of(fate)), {{"outcome", std::string(to_string(fate))}});
   }
   out.one("cardswap_health_kernel_log_gaps_total", Type::counter,
           "Times that a part of the kernel log could not be read.", count(counters.kernel_gaps));

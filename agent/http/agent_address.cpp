@@ -4,7 +4,7 @@
 
 #include "migrator/base/error.h"
 
-namespace cardswap::cli {
+namespace cardswap::http {
 
 AgentAddress parse_agent_address(std::string_view what, std::string_view text) {
   const auto slash = text.find('/');
@@ -13,8 +13,8 @@ AgentAddress parse_agent_address(std::string_view what, std::string_view text) {
     throw Error(Code::bad_request, fmt::format("{}: '{}' names no device", what, text),
                 "write it like gpu-b, gpu-b:7070 or gpu-b:7070/cpu:0");
   }
-  return {http::Endpoint::tcp(std::move(agent)),
+  return {Endpoint::tcp(std::move(agent)),
           slash == std::string_view::npos ? std::string() : std::string(text.substr(slash + 1))};
 }
 
-}  // namespace cardswap::cli
+}  // namespace cardswap::http

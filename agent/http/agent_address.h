@@ -5,11 +5,11 @@
 
 #include "agent/http/client.h"
 
-namespace cardswap::cli {
+namespace cardswap::http {
 
 /// An agent of another host, and perhaps one of its devices, as a user writes it.
 struct AgentAddress {
-  http::Endpoint agent;
+  Endpoint agent;
   std::string device;  ///< empty: the whole host
 
   /// "gpu-b:7070", "gpu-b:7070/cpu:0"
@@ -22,4 +22,4 @@ struct AgentAddress {
 /// text begins with `what`, the option or field that `text` is of.
 [[nodiscard]] AgentAddress parse_agent_address(std::string_view what, std::string_view text);
 
-}  // namespace cardswap::cli
+}  // namespace cardswap::http

@@ -53,7 +53,7 @@ struct Request {
 /// An agent's answer.
 struct Answer {
   unsigned status = 0;
-  boost::json::value body;  ///< null when the answer had no body
+  boost::json::value body;  ///< null: the answer had no body
 };
 
 /// Makes one request on a connection of its own, on the calling coroutine's executor. The arguments

@@ -37,7 +37,7 @@ class Cordons {
   /// Error{io, corrupt} if the disk refuses; then nothing has changed.
   bool lift(const std::string& device);
 
-  /// The cordon that closes this device: the host's, or else its own; nullopt: the device is open.
+  /// The cordon that closes this device: the host's, or else its own. Nullopt: the device is open.
   [[nodiscard]] std::optional<Cordon> find(const std::string& device) const;
   [[nodiscard]] const std::map<std::string, Cordon>& all() const { return cordons_; }
 

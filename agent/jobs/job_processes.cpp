@@ -64,7 +64,7 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
   const auto here = boot_id();
   table_.load();
   std::set<std::string> users;
-  for (const auto& job : std::as_const(table_).all()) users.insert(job.spec.user);
+  for (const auto& job : table_.all()) users.insert(job.spec.user);
   const auto marked = tokens_that_live(users);
   const auto all = table_.instances();
   for (auto* instance : all) {

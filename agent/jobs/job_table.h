@@ -52,14 +52,15 @@ class JobTable {
   /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
-  [[nodiscard]] Job* find(const std::string& name);            ///< the job, no standby; or null
-  [[nodiscard]] Instance* by_instance(const std::string& id);  ///< the instance; or null
+  /// The job of that name, which is no standby. Null: there is none.
+  [[nodiscard]] Job* find(const std::string& name);
+  /// The instance of that id. Null: there is none.
+  [[nodiscard]] Instance* by_instance(const std::string& id);
   /// The instance of that id. Throws Error{source_lost} if its record is gone: a process may end
   /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
-  /// The live instance of the job `name` with that token; or null.
+  /// The live instance of the job `name` with that token. Null: there is none.
   [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
-  [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   /// The instances of all jobs, job by job.
   [[nodiscard]] std::vector<Instance*> instances();

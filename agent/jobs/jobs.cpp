@@ -34,7 +34,7 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
     }
     table_.forget(spec.name);
   }
-  for (const auto& job : std::as_const(table_).all()) {
+  for (const auto& job : table_.all()) {
     if (job.name() != spec.name || !job.standby || !job.is_live()) continue;
     throw Error(Code::conflict,
                 fmt::format("a job {} is on its way here (migration {})", spec.name, job.migration),

@@ -15,7 +15,7 @@ struct OpenFile {
   int flags = 0;     ///< open(2)'s, from /proc/PID/fdinfo/N
 };
 
-/// The value of the `flags:` line (octal) of /proc/PID/fdinfo/N; nullopt if it has none.
+/// The value of the `flags:` line (octal) of /proc/PID/fdinfo/N. Nullopt: it has none.
 [[nodiscard]] std::optional<int> flags_in(std::string_view fdinfo);
 
 /// The files of `open` that their process may overwrite: open for writing without O_APPEND. Leaves

@@ -28,7 +28,7 @@ struct ProcessFamily {
 /// a second at most; they are no members by their token. Throws Error{io} if /proc cannot be
 /// read now, for lack of descriptors say.
 [[nodiscard]] std::vector<ProcessId> members_of(const ProcessFamily& family);
-/// members_of(); nullopt, and a warning in the log, if that throws: ask again later.
+/// members_of(). Nullopt: that throws, and the log has a warning; ask again later.
 [[nodiscard]] std::optional<std::vector<ProcessId>> members_seen(const ProcessFamily& family);
 
 /// The CARDSWAP_TOKEN of every process in this PID namespace that has one and belongs to one of

@@ -26,7 +26,7 @@ void note_parked(Instance& instance, const channel::Parked& parked);
 void note_network(Instance& instance, std::uint64_t network);
 /// Notes whether the trainer stands at a step boundary and waits for the agent.
 void note_frozen(Instance& instance, bool frozen);
-/// Notes that a runtime is connected. `hello`: its first message; null: it was connected as another
+/// Notes that a runtime is connected. `hello`: its first message. Null: it was connected as another
 /// instance before, and `framework` stays as it is.
 void note_attached(Instance& instance, const channel::Hello* hello = nullptr);
 void note_detached(Instance& instance);

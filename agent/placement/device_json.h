@@ -8,7 +8,7 @@
 
 namespace cardswap {
 
-/// Reads one device of the list (GET /v1/devices) of the agent at `address`; nullopt if its name
+/// Reads one device of the list (GET /v1/devices) of the agent at `address`. Nullopt: its name
 /// is not valid. Other fields that are missing or wrong count as 0 or false.
 [[nodiscard]] std::optional<PlacementDevice> device_from(const boost::json::object& from,
                                                          const std::string& address);

@@ -32,7 +32,7 @@ class Command {
   /// Kills it and its process group, and waits for its end, 2 s at most, since the kernel may hold
   /// it.
   asio::awaitable<void> end();
-  /// Why the program could not be started; nullopt: it was started. Call it once, after its end.
+  /// Why the program could not be started. Nullopt: it was started. Call it once, after its end.
   [[nodiscard]] std::optional<Error> not_started() const;
 
  private:

@@ -17,9 +17,9 @@ struct ExitStatus {
 
 /// "exit 3" or "signal 9", from waitpid's status.
 [[nodiscard]] std::string exit_status_text(int wait_status);
-/// Reads exit_status_text(); nullopt for any other text.
+/// Reads exit_status_text(). Nullopt: it is another text.
 [[nodiscard]] std::optional<ExitStatus> parse_exit_status(std::string_view text);
-/// Reads a status file; nullopt if it is missing or holds something else. Does not follow a link,
+/// Reads a status file. Nullopt: it is missing or holds something else. Does not follow a link,
 /// nor block on a pipe.
 [[nodiscard]] std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file);
 

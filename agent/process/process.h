@@ -62,7 +62,7 @@ inline constexpr std::chrono::seconds kExecMax{5};
 /// Turns the report into the process: `failed` is the errno from `report`, 0 at its end, nullopt
 /// after kExecMax. Throws as start_process(); the child is then the caller's to kill and reap.
 [[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
-/// The start time of a process (ProcessId::start_time); nullopt if it is gone. Throws Error{io}
+/// The start time of a process (ProcessId::start_time). Nullopt: it is gone. Throws Error{io}
 /// if /proc cannot be read now, for lack of descriptors say: that does not mean that it has
 /// ended.
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);

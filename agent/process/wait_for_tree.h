@@ -12,9 +12,9 @@
 namespace cardswap {
 
 /// Reaps the children of this process until `root` has ended; returns root's wait status. The rest
-/// of root's process group is killed then, before the pid can be used again. Returns nullopt if
-/// `lifeline` is closed without a byte: then `root` still runs. One byte through `lifeline` means
-/// that it is not needed any more: `on_release` is called. Blocks the thread, and SIGCHLD for good.
+/// of root's process group is killed then, before the pid can be used again. Nullopt: `lifeline`
+/// was closed without a byte, and `root` still runs. One byte through `lifeline` means that it is
+/// not needed any more: `on_release` is called. Blocks the thread, and SIGCHLD for good.
 [[nodiscard]] std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
                                                const std::function<void()>& on_release = {});
 

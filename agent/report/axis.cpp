@@ -14,8 +14,8 @@ struct Unit {
 };
 
 /// The distance of marks: 1, 2 or 5 times a power of ten.
-double round_step(double range, int ticks_most) {
-  const auto raw = range / std::max(1, ticks_most);
+double round_step(double range, int ticks_max) {
+  const auto raw = range / std::max(1, ticks_max);
   const auto power = std::pow(10.0, std::floor(std::log10(raw)));
   for (const auto times : {1.0, 2.0, 5.0}) {
     if (raw <= times * power * (1 + 1e-9)) return times * power;
@@ -48,20 +48,20 @@ Unit time_unit(double max_ms) {
 
 }  // namespace
 
-Axis time_axis(double max_ms, int ticks_most) {
+Axis time_axis(double max_ms, int ticks_max) {
   const auto max = positive_or(max_ms, 1);
   const auto unit = time_unit(max);
-  return marked(0, max / unit.size, round_step(max / unit.size, ticks_most), unit);
+  return marked(0, max / unit.size, round_step(max / unit.size, ticks_max), unit);
 }
 
-Axis duration_axis(double max_ms, int ticks_most) {
+Axis duration_axis(double max_ms, int ticks_max) {
   const auto unit = time_unit(positive_or(max_ms, 1));
   const auto max = positive_or(max_ms, 1) / unit.size;
-  const auto step = round_step(max, ticks_most);
+  const auto step = round_step(max, ticks_max);
   return marked(0, std::ceil(max / step - 1e-9) * step, step, unit);
 }
 
-Axis bytes_axis(double max, int ticks_most, const std::string& per) {
+Axis bytes_axis(double max, int ticks_max, const std::string& per) {
   constexpr std::array kNames{"B", "KiB", "MiB", "GiB", "TiB"};
   Unit unit{1, kNames[0]};
   const auto most = positive_or(max, 1);
@@ -69,16 +69,16 @@ Axis bytes_axis(double max, int ticks_most, const std::string& per) {
     unit = {1024 * unit.size, kNames[i]};
   }
   const auto top = most / unit.size;
-  const auto step = round_step(top, ticks_most);
+  const auto step = round_step(top, ticks_max);
   auto axis = marked(0, std::ceil(top / step - 1e-9) * step, step, unit);
   axis.unit += per;
   return axis;
 }
 
-Axis count_axis(double min, double max, int ticks_most, const std::string& unit) {
+Axis count_axis(double min, double max, int ticks_max, const std::string& unit) {
   const auto low = std::isfinite(min) ? std::max(0.0, min) : 0;
   const auto high = std::max(low + 1, std::isfinite(max) ? max : 0);
-  const auto step = std::max(1.0, round_step(high - low, ticks_most));
+  const auto step = std::max(1.0, round_step(high - low, ticks_max));
   auto axis =
       marked(std::floor(low / step) * step, std::ceil(high / step - 1e-9) * step, step, {1, ""});
   axis.unit = unit;

@@ -21,16 +21,16 @@ struct Axis {
 };
 
 /// Makes an axis from 0 to exactly `max_ms` milliseconds, labelled in ms, s, min or h, with at most
-/// `ticks_most` marks beside 0. A `max_ms` that is not a positive number counts as 1, also in
+/// `ticks_max` marks beside 0. A `max_ms` that is not a positive number counts as 1, also in
 /// bytes_axis() and duration_axis().
-[[nodiscard]] Axis time_axis(double max_ms, int ticks_most);
+[[nodiscard]] Axis time_axis(double max_ms, int ticks_max);
 /// Makes an axis from 0 to a mark at or above `max` bytes, labelled in B to TiB; `per` is appended
 /// to the unit.
-[[nodiscard]] Axis bytes_axis(double max, int ticks_most, const std::string& per = "");
+[[nodiscard]] Axis bytes_axis(double max, int ticks_max, const std::string& per = "");
 /// Makes an axis of whole numbers, from a mark at or below `min` (at least 0) to one at or above
 /// `max` and above `min`.
-[[nodiscard]] Axis count_axis(double min, double max, int ticks_most, const std::string& unit);
+[[nodiscard]] Axis count_axis(double min, double max, int ticks_max, const std::string& unit);
 /// Makes an axis from 0 to a mark at or above `max_ms` milliseconds, labelled in ms, s, min or h.
-[[nodiscard]] Axis duration_axis(double max_ms, int ticks_most);
+[[nodiscard]] Axis duration_axis(double max_ms, int ticks_max);
 
 }  // namespace cardswap::report

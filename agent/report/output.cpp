@@ -47,7 +47,7 @@ void replace(const fs::path& file, std::optional<mode_t> mode, std::string_view 
 bool is_ours(const struct stat& facts) { return facts.st_uid == ::geteuid() || facts.st_uid == 0; }
 
 /// The path that `file` leads to by links of this user or root, so that the link stays and its
-/// target is written. `facts` are those of the target; nothing if it does not exist.
+/// target is written. `facts` are those of the target. Nullopt: it does not exist.
 fs::path behind_links(const std::string& file, std::optional<struct stat>& facts) {
   fs::path at = file;
   for (int links = 0; links < kLinksMax; ++links) {

@@ -43,8 +43,8 @@ struct Part {
 /// The time from the end of the source's last step to the start of the target's first one, and the
 /// hold: the wait before that last step. In ms, unless the name says bytes.
 struct Downtime {
-  std::optional<double> predicted_ms;  ///< hold and downtime; none: not predicted
-  std::optional<double> measured_ms;   ///< none: not measured
+  std::optional<double> predicted_ms;  ///< hold and downtime; nullopt: not predicted
+  std::optional<double> measured_ms;   ///< nullopt: not measured
   double clock_error_ms = 0;
   double limit_ms = 0;  ///< 0: none
   double hold_ms = 0;
@@ -56,8 +56,8 @@ struct Downtime {
   std::uint64_t transferred = 0;  ///< bytes, during the downtime
 };
 
-/// The time that the job lost, from the step boundaries of both sides (docs/operations.md). None:
-/// not known.
+/// The time that the job lost, from the step boundaries of both sides (docs/operations.md).
+/// Nullopt: not known.
 struct Lost {
   std::optional<double> stall_ms;  ///< the longest time by which one step was late
   std::optional<double> lost_ms;   ///< the lateness of all steps together

@@ -22,13 +22,13 @@ enum class ApiRole : std::uint8_t {
 
 /// "anybody", "member", "viewer", "operator", "agent", "alerts".
 [[nodiscard]] std::string_view to_string(ApiRole role);
-/// The role with that name; nothing for other texts, "anybody" and "member".
+/// The role with that name. Nullopt: it is another text, "anybody" or "member".
 [[nodiscard]] std::optional<ApiRole> role_from_string(std::string_view text);
 
 /// Who sent a request, as far as its connection or token proves it.
 struct Caller {
   std::string name;             ///< for logs: "alice", "uid 1000", "nobody"
-  std::optional<ApiRole> role;  ///< none: unless `owner`, a caller that this agent does not know
+  std::optional<ApiRole> role;  ///< nullopt: unless `owner`, a caller that this agent does not know
   bool owner = false;  ///< root or the agent's own user, over the unix socket: may do everything
   bool also_agent = false;  ///< an operator that may do what another host's agent may, too
   std::optional<std::uint32_t> uid = {};  ///< the user, if the kernel says it

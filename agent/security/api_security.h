@@ -19,7 +19,7 @@ namespace cardswap {
 struct ApiSecurity {
   tls::Context tls;  ///< of the TCP port; null: TCP is plain
   Tokens tokens;
-  std::optional<gid_t> group;  ///< its members are operators; none: no group
+  std::optional<gid_t> group;  ///< its members are operators; nullopt: no group
   bool insecure = false;       ///< whoever reaches the TCP port without TLS is operator and agent
   std::vector<std::string> names;    ///< names of this host; a Host header may have them
   std::vector<tls::Ending> endings;  ///< when the certificates and lists in `tls` end

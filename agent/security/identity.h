@@ -25,7 +25,7 @@ class Identity final : public boost::asio::execution_context::service {
     identity.tls_ = std::move(tls);
     identity.bearer_ = std::move(bearer);
   }
-  /// The identity that use() set for `context`; null: none.
+  /// The identity that use() set for `context`. Null: there is none.
   [[nodiscard]] static const Identity* of(boost::asio::execution_context& context) {
     return boost::asio::has_service<Identity>(context)
                ? &boost::asio::use_service<Identity>(context)

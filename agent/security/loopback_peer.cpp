@@ -86,11 +86,11 @@ std::optional<uid_t> user_at(const ip::tcp::endpoint& here, const ip::tcp::endpo
     got = ::recvfrom(kernel.get(), answer.data(), answer.size(), MSG_DONTWAIT,
                      reinterpret_cast<sockaddr*>(&from), &from_size);
   }
-  constexpr std::size_t kLeast = NLMSG_LENGTH(sizeof(inet_diag_msg));
+  constexpr std::size_t kBytesMin = NLMSG_LENGTH(sizeof(inet_diag_msg));
   nlmsghdr header{};
-  if (got < static_cast<ssize_t>(kLeast) || from.nl_pid != 0) return std::nullopt;
+  if (got < static_cast<ssize_t>(kBytesMin) || from.nl_pid != 0) return std::nullopt;
   std::memcpy(&header, answer.data(), sizeof(header));
-  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || header.nlmsg_len < kLeast) return std::nullopt;
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || header.nlmsg_len < kBytesMin) return std::nullopt;
   inet_diag_msg said{};
   std::memcpy(&said, answer.data() + NLMSG_HDRLEN, sizeof(said));
   return owner_in(said, request.id);

@@ -11,7 +11,7 @@
 namespace cardswap {
 
 constexpr Code last_of(Code) { return Code::internal; }
-/// The code of that name; none: there is no such code.
+/// The code of that name. Nullopt: there is no such code.
 [[nodiscard]] std::optional<Code> code_from_string(std::string_view text);
 
 /// Turns any exception into an Error, for a place that must not let exceptions pass: a task, a

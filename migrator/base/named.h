@@ -26,7 +26,7 @@ concept Named = Ranged<Enum> && requires(Enum value) {
   { to_string(value) } -> std::convertible_to<std::string_view>;
 };
 
-/// The value of that name; none: there is no such value.
+/// The value of that name. Nullopt: there is no such value.
 template <Named Enum>
 [[nodiscard]] std::optional<Enum> named(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(last_of(Enum{})); ++i) {

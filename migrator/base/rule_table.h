@@ -8,7 +8,7 @@
 /// functions can run at compile time.
 namespace cardswap {
 
-/// The rule for an event in a state. None: the event has no meaning in that state.
+/// The rule for an event in a state. Nullopt: the event has no meaning in that state.
 template <class Rules, class State, class Event>
 [[nodiscard]] constexpr auto rule_for(const Rules& rules, State from, Event on)
     -> std::optional<typename Rules::value_type> {

@@ -13,7 +13,7 @@ namespace cardswap {
 /// The most bytes of a unix socket's path: those of sun_path without the NUL at its end.
 inline constexpr std::size_t kSocketPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
 
-/// The address of the socket at `path`. None: the path is longer than kSocketPathBytesMax.
+/// The address of the socket at `path`. Nullopt: the path is longer than kSocketPathBytesMax.
 [[nodiscard]] inline std::optional<sockaddr_un> unix_address(std::string_view path) {
   if (path.size() > kSocketPathBytesMax) return std::nullopt;
   sockaddr_un address{};

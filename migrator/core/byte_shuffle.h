@@ -11,10 +11,12 @@ namespace cardswap {
 /// Bytes after the last whole element stay after the planes. cuda/pack_core.h does the same on a
 /// GPU.
 ///
-/// `width`: bytes of one element; for a width other than 2, 4, 8 or 16 the bytes are copied as they
-/// are. `in` and `out` have the same size and do not overlap.
-void shuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out, std::uint8_t width);
-void unshuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out, std::uint8_t width);
+/// `element_bytes`: of one element; for a size other than 2, 4, 8 or 16 the bytes are copied as
+/// they are. `in` and `out` have the same size and do not overlap.
+void shuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out,
+                   std::uint8_t element_bytes);
+void unshuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out,
+                     std::uint8_t element_bytes);
 
 /// Describes bytes for the byte shuffle: the size of their elements, and whether they are shuffled
 /// already.

@@ -60,8 +60,8 @@ class Layout {
   std::shared_ptr<const Content> content_;  // owners: this and its copies
 };
 
-/// Finds for each region of `to` the equal region of `from` (same name and all other fields). None:
-/// the region is new or has changed.
+/// Finds for each region of `to` the equal region of `from` (same name and all other fields).
+/// Nullopt: the region is new or has changed.
 [[nodiscard]] std::vector<std::optional<RegionId>> kept_regions(const Layout& from,
                                                                 const Layout& to);
 

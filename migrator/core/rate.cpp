@@ -9,7 +9,7 @@ constexpr std::chrono::milliseconds kBurst{2};
 /// How late a sender on a busy host may be woken and still catch up.
 constexpr std::chrono::milliseconds kLate{10};
 // Fewer bytes go into buffers on the way at once, and tell little about the link.
-constexpr double kMinSampleBytes = 1 << 20U;
+constexpr double kSampleBytesMin = 1 << 20U;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void RateMeter::add(std::uint64_t bytes, Clock::duration busy) {
   if (bytes == 0 || seconds <= 0) return;
   const auto now = static_cast<double>(bytes) / seconds;
   const auto size = static_cast<double>(bytes);
-  const double share = size / (size + std::min(seen_, 3 * std::max(size, kMinSampleBytes)));
+  const double share = size / (size + std::min(seen_, 3 * std::max(size, kSampleBytesMin)));
   bytes_per_s_ += share * (now - bytes_per_s_);
   seen_ += size;
 }

@@ -28,9 +28,9 @@ class WireReader {
   /// A time of a monotonic clock, or a duration, in ns. Throws for 31 years and more, so that a few
   /// of them can be added without overflow.
   [[nodiscard]] std::int64_t time_ns() {
-    constexpr std::int64_t kMost = 1'000'000'000'000'000'000;  // 31 years
+    constexpr std::int64_t kTimeMax = 1'000'000'000'000'000'000;  // 31 years
     const auto value = i64();
-    if (value <= -kMost || value >= kMost) throw Error(Code::bad_request, "a time is absurd");
+    if (value <= -kTimeMax || value >= kTimeMax) throw Error(Code::bad_request, "a time is absurd");
     return value;
   }
   /// A finite number below 1e18. Throws for any other: later computations rely on both.

@@ -19,7 +19,7 @@ class BlockList {
   /// Begins with nothing in use. Offsets below `first` are never given out.
   explicit BlockList(std::uint64_t first) : used_(first) {}
 
-  /// Takes `bytes` (at least 1) from a hole and returns their offset. None: no hole is large
+  /// Takes `bytes` (at least 1) from a hole and returns their offset. Nullopt: no hole is large
   /// enough.
   [[nodiscard]] std::optional<std::uint64_t> take(std::uint64_t bytes);
   /// Takes `bytes` after everything in use, and returns their offset.

@@ -60,8 +60,8 @@ class Device {
   /// How many bytes one call of digest() should have, for a good speed.
   [[nodiscard]] virtual std::size_t digest_bytes_best() const = 0;
 
-  /// How much of this device's memory the program leaves free when it uses most. None: not known,
-  /// or so much that no caller needs to keep account.
+  /// How much of this device's memory the program leaves free when it uses most. Nullopt: not
+  /// known, or so much that no caller needs to keep account.
   [[nodiscard]] virtual std::optional<std::uint64_t> spare_bytes() { return std::nullopt; }
 
   /// Allocates memory of this device, and memory of the host that the device can copy fastest. The

@@ -13,7 +13,7 @@ namespace cardswap {
 /// Bytes of one tensor that are to be sent.
 struct Payload {
   MemoryRange range;
-  std::uint8_t element_size = 1;  ///< of the tensor's elements, in bytes
+  std::uint8_t element_bytes = 1;  ///< of one element of the tensor
 };
 
 /// A payload on its way from a device to a link. `bytes` may be sent once Staging::is_ready() is

@@ -15,7 +15,7 @@ namespace cardswap {
 ///
 /// Both ends keep such a map. The source's map alone decides which chunks a round sends. A chunk is
 /// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a
-/// chunk that changed while it was read is sent again. Pure; one thread.
+/// chunk that changed while it was read is sent again. No clock, no I/O; one thread.
 class ChunkMap {
  public:
   ChunkMap() = default;
@@ -44,7 +44,7 @@ class ChunkMap {
   /// Forgets the digest of a chunk, because other bytes are sent for it.
   void forget(ChunkId chunk) { digests_.at(static_cast<std::size_t>(chunk)).reset(); }
   void forget_all() { digests_.assign(spans_.size(), std::nullopt); }
-  /// The digest of what the target holds; none: not known.
+  /// The digest of what the target holds. Nullopt: not known.
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {
     return digests_.at(static_cast<std::size_t>(chunk));
   }

@@ -59,7 +59,7 @@ class SourceProgram {
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
   }
-  /// Why no step of this program can be rehearsed; none: it can.
+  /// Why no step of this program can be rehearsed. Nullopt: it can.
   virtual std::optional<std::string> cannot_rehearse() { return std::nullopt; }
   /// The names of the tracked things that differ between two blocks of FrozenState::values.
   virtual std::vector<std::string> differing_values(std::span<const std::byte> /*here*/,

@@ -50,7 +50,7 @@ struct UpdateEntry {
   std::uint64_t step = 0;                   ///< the boundary to which the update leads
   std::uint32_t optimizer = 0;              ///< index among the tracked optimizers
   std::vector<std::byte> options;           ///< hyper-parameters and counters before the step
-  std::vector<CapturedGradient> gradients;  ///< none: the step was skipped
+  std::vector<CapturedGradient> gradients;  ///< empty: the step was skipped
   bool audit = false;                       ///< both sides digest everything right after this step
   Fence fence;                              ///< after the work that computed the gradients
   /// Bytes of all gradients.

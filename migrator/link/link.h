@@ -55,7 +55,7 @@ class Link {
                          std::span<const std::byte> payload,
                          std::shared_ptr<const void> owner = {}) = 0;
   /// The least size of a payload, in bytes, that may lie in memory of this kind at the sender and
-  /// at the receiver. None: no payload may lie in such memory.
+  /// at the receiver. Nullopt: no payload may lie in such memory.
   [[nodiscard]] virtual std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const = 0;
   /// Payloads, and control messages, that were given to the link and are not sent yet.
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;

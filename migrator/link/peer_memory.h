@@ -13,7 +13,7 @@ namespace cardswap {
 
 /// A digest that the processes of one host have in common: over the boot's id and the namespaces of
 /// processes and of the network. Two containers of one machine that each have a network of their
-/// own count as two hosts. None: the kernel does not tell these.
+/// own count as two hosts. Nullopt: the kernel does not tell these.
 [[nodiscard]] std::optional<Digest> host_of_this_process();
 
 /// A random number that a process keeps at a fixed address. A peer that reads the same number at

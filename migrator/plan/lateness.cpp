@@ -5,8 +5,8 @@
 namespace cardswap {
 namespace {
 
-constexpr double kLeastSpread = 0.01;  // of the median
-constexpr double kLeastSpreadMs = 0.1;
+constexpr double kSpreadMin = 0.01;  // of the median
+constexpr double kSpreadMsMin = 0.1;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ Pace pace_of(std::span<float> took_ms) {
   Pace pace;
   pace.step_ms = took_ms[took_ms.size() / 2];
   const double late = took_ms[(took_ms.size() - 1) * 9 / 10];
-  pace.spread_ms = std::max({late - pace.step_ms, kLeastSpread * pace.step_ms, kLeastSpreadMs});
+  pace.spread_ms = std::max({late - pace.step_ms, kSpreadMin * pace.step_ms, kSpreadMsMin});
   pace.steps = static_cast<std::uint32_t>(took_ms.size());
   return pace;
 }
@@ -35,7 +35,7 @@ void Lateness::add(double took_ms) {
   }
 }
 
-void Lateness::add_stand(double took_ms) {
+void Lateness::add_parked(double took_ms) {
   ++steps_;
   if (!pace_.is_known()) return;
   end_run();

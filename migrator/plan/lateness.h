@@ -38,7 +38,7 @@ struct Pace {
 /// by six spreads. A run that was never behind by more than six spreads is jitter and counts
 /// nothing; of steps as they were before the request, fewer than one in a thousand counts. Of any
 /// other run all lateness counts, up to the step at which it was furthest behind. A step in which
-/// the job was made to stand always counts in full.
+/// the job was parked always counts in full.
 ///
 /// No allocation, and a few additions for each step. Not thread-safe.
 class Lateness {
@@ -49,8 +49,8 @@ class Lateness {
 
   /// Adds the next step.
   void add(double took_ms);
-  /// Adds the next step, in which the job was made to stand.
-  void add_stand(double took_ms);
+  /// Adds the next step, in which the job was parked.
+  void add_parked(double took_ms);
 
   [[nodiscard]] const Pace& pace() const { return pace_; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }

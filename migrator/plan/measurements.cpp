@@ -29,9 +29,9 @@ double expected_downtime_ms(const Measurements& measured) {
          rate_or(measured.handover_ms, kHandoverAssumedMs) + kRoundTrips * measured.round_trip_ms;
 }
 
-Stands expected_stands(const Measurements& measured) {
+ParkedTimes expected_parked_times(const Measurements& measured) {
   if (!measured.rehearses) return {expected_downtime_ms(measured), 0};
-  // The agents do not know of the freeze before the second pause.
+  // The agents do not know of the freeze before it is parked a second time.
   const double agents = rate_or(measured.handover_ms, kHandoverAssumedMs);
   auto then = measured;
   then.dirty_bytes = 0;

@@ -33,15 +33,15 @@ struct Measurements {
 [[nodiscard]] double expected_downtime_ms(const Measurements& measured);
 
 /// How long the job is parked, in ms: at one boundary, or with a rehearsal at two, with the
-/// rehearsed step in between. Each pause delays another step.
-struct Stands {
+/// rehearsed step in between. Each time delays another step.
+struct ParkedTimes {
   double first = 0;   ///< until the target has the whole state
   double second = 0;  ///< after the rehearsed step: until the comparison and the grant; else 0
 
   [[nodiscard]] double longest() const { return std::max(first, second); }
   [[nodiscard]] double all() const { return first + second; }
 };
-[[nodiscard]] Stands expected_stands(const Measurements& measured);
+[[nodiscard]] ParkedTimes expected_parked_times(const Measurements& measured);
 
 /// The time in ms in which the link sends `bytes`, and in which one thread digests them.
 [[nodiscard]] double link_ms(const Measurements& measured, double bytes);

@@ -90,11 +90,11 @@ struct MigrationStats {
   std::string compression;       ///< the codec used last, "lz4" or "zstd"; empty: none so far
   double compression_ratio = 1;  ///< bytes of state for one byte sent, of the latest payloads
   GpuPath gpu_path{};
-  std::uint32_t throttle_pct = 0;          ///< by which share the trainer is slowed down
-  std::uint64_t regions_not_replayed = 0;  ///< number of shards that an audit found different
-  std::string not_replayed;                ///< one region of each of the first few such shards
-  std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
-  std::string note;                        ///< for people: what was not done as planned, and why
+  std::uint32_t throttle_pct = 0;         ///< by which share the trainer is slowed down
+  std::uint64_t shards_not_replayed = 0;  ///< that an audit found different
+  std::string not_replayed;               ///< one region of each of the first few such shards
+  std::uint32_t freezes_put_off = 0;      ///< because more was left than when they were offered
+  std::string note;                       ///< for people: what was not done as planned, and why
   RehearsalOutcome rehearsal{};
   std::string rehearsal_note;  ///< for people: which step was rehearsed, and what differed
   bool operator==(const MigrationStats&) const = default;
@@ -129,7 +129,7 @@ void fields(Archive& a, Of<Archive, MigrationStats>& m) {
   a("compression_ratio", m.compression_ratio);
   a.named("gpu_path", m.gpu_path, "card_path");
   a("throttle_pct", m.throttle_pct);
-  a("regions_not_replayed", m.regions_not_replayed);
+  a("regions_not_replayed", m.shards_not_replayed);
   a("not_replayed", m.not_replayed);
   a("freezes_put_off", m.freezes_put_off);
   a("note", m.note);

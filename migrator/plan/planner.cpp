@@ -36,9 +36,9 @@ Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64
   then.replay_ms = 0;
   Prediction p;
   p.strategy = strategy;
-  const auto stands = expected_stands(then);
-  p.downtime_ms = p.lost_ms = stands.all();
-  p.stall_ms = stands.longest();
+  const auto parked = expected_parked_times(then);
+  p.downtime_ms = p.lost_ms = parked.all();
+  p.stall_ms = parked.longest();
   return p;
 }
 
@@ -67,8 +67,8 @@ Prediction replaying(const Measurements& measured, const Prediction& stop, doubl
 }  // namespace
 
 bool should_freeze(const FreezeRule& now) {
-  if (now.max_stall_ms > 0 && now.expected_stand_ms > now.max_stall_ms) return false;
-  if (now.max_stall_ms > 0 && now.expected_stand_ms < kWellWithin * now.max_stall_ms) {
+  if (now.max_stall_ms > 0 && now.expected_parked_ms > now.max_stall_ms) return false;
+  if (now.max_stall_ms > 0 && now.expected_parked_ms < kWellWithin * now.max_stall_ms) {
     return true;
   }
   if (now.last_round || now.dirty_bytes == 0) return true;

@@ -13,8 +13,8 @@ namespace cardswap {
 
 /// The facts on which the decision to freeze depends.
 struct FreezeRule {
-  double max_stall_ms = 300;     ///< 0: no limit
-  double expected_stand_ms = 0;  ///< the longest pause at one boundary, if it froze now
+  double max_stall_ms = 300;      ///< 0: no limit
+  double expected_parked_ms = 0;  ///< the longest time parked at one boundary, if it froze now
   std::uint64_t dirty_bytes = 0;
   std::uint64_t dirty_bytes_before = 0;  ///< one round earlier; 0: no round yet
   bool last_round = false;               ///< no further round is allowed
@@ -30,9 +30,9 @@ struct FreezeRule {
 struct Prediction {
   Strategy strategy = Strategy::stop_copy;
   double total_time_ms = 0;
-  double downtime_ms = 0;  ///< the sum of all pauses; with replay also the wait of the last step
-  double stall_ms = 0;     ///< the longest delay of one step
-  double lost_ms = 0;      ///< the sum of all delays until the job runs at the target
+  double downtime_ms = 0;         ///< all times parked; with replay also the wait of the last step
+  double stall_ms = 0;            ///< the longest delay of one step
+  double lost_ms = 0;             ///< the sum of all delays until the job runs at the target
   std::uint64_t transferred = 0;  ///< bytes; 0: the strategy is not possible
   bool fits = false;              ///< stall_ms is within the limit
   std::string reason;             ///< why not `fits`; else empty

@@ -85,9 +85,9 @@ class Walk {
     const double rest =
         at_.holds || is_whole() ? measured_.rest_share : 1;  // others have gone ahead
     then.dirty_bytes = static_cast<std::uint64_t>(left + entry * ((lagging_ ? 1 : 0) + rest));
-    const auto stands = expected_stands(then);
-    course.freeze_ms = stands.all();
-    course.stall_ms = std::max(course.stall_ms, stands.longest());
+    const auto parked = expected_parked_times(then);
+    course.freeze_ms = parked.all();
+    course.stall_ms = std::max(course.stall_ms, parked.longest());
     course.lost_ms += course.freeze_ms;
     const double logged_ms = log_sent_ - logged_before_;
     const double bytes_a_ms = base_ > 0 ? static_cast<double>(measured_.replayed_bytes) / base_ : 0;

@@ -11,7 +11,7 @@ struct ReplayCourse {
   double copied = 1;         ///< share of Measurements::replayed_bytes copied before the freeze
   bool holds = false;        ///< each step waits for its own entry, not only when the log is full
   double sync_ms = 0;        ///< until the freeze
-  double freeze_ms = 0;      ///< hold and downtime, and the pause of a rehearsal
+  double freeze_ms = 0;      ///< hold and downtime, and the time parked for a rehearsal
   double stall_ms = 0;       ///< the longest delay of one step, the freeze included
   double lost_ms = 0;        ///< the sum of all delays, the freeze included
   std::uint64_t logged = 0;  ///< bytes of gradients that are still to be sent

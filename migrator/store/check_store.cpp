@@ -53,7 +53,7 @@ class StoreCheck {
   }
 
   void pack(const std::string& name) {
-    const auto bytes = named(name, kPackBytesMost);
+    const auto bytes = named(name, kPackBytesMax);
     for (const auto& chunk : read_pack(bytes)) {
       plain_.resize(chunk.bytes);
       decode_chunk(packer_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
@@ -62,7 +62,7 @@ class StoreCheck {
   }
 
   void node(const std::string& name) {
-    for (const auto& chunk : decode_node(named(name, kNodeBytesMost)).chunks) {
+    for (const auto& chunk : decode_node(named(name, kNodeBytesMax)).chunks) {
       if (!chunks_.contains(chunk)) {
         throw Error(Code::not_found, fmt::format("its chunk {} is in no pack", to_string(chunk)));
       }
@@ -75,19 +75,17 @@ class StoreCheck {
   }
 
   void manifest(const std::string& name) {
-    const auto manifest = decode_manifest(named(name, kManifestBytesMost));
+    const auto manifest = decode_manifest(named(name, kManifestBytesMax));
     for (const auto& node : manifest.nodes) need(node_name(node));
     need(node_name(manifest.values));
   }
 
-  void small(const std::string& name) {
-    (void)read_canonical(get(store_, name, kRefBytesMost), 64);
-  }
+  void small(const std::string& name) { (void)read_canonical(get(store_, name, kRefBytesMax), 64); }
 
   void of_job(const std::string& name) {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
     if (!below.starts_with("refs/")) return small(name);
-    const auto ref = decode_ref(get(store_, name, kRefBytesMost));
+    const auto ref = decode_ref(get(store_, name, kRefBytesMax));
     if (ref_name(ref.job, ref.seq) != name) throw Error(Code::corrupt, "it is another's ref");
     need(manifest_name(ref.manifest));
   }

@@ -58,7 +58,7 @@ class FilePut {
   FilePut(const BeforeFileCall& before, UnnamedFiles unnamed, const std::string& name)
       : before_(before), unnamed_(unnamed), name_(name) {}
 
-  Put run(int root, std::span<const std::byte> bytes) {
+  PutResult run(int root, std::span<const std::byte> bytes) {
     make_way(root);
     Descriptor file = write_unnamed(bytes);
     const bool linked = file ? link_unnamed(file.get()) : write_beside(bytes);
@@ -69,7 +69,7 @@ class FilePut {
       if (linked) ::unlinkat(way_.at(), way_.last.c_str(), 0);
       throw;
     }
-    return linked ? Put::created : Put::exists;
+    return linked ? PutResult::created : PutResult::exists;
   }
 
  private:
@@ -114,7 +114,7 @@ class FilePut {
     if (::fsync(file) != 0) throw failed("flush");
   }
 
-  /// A file without a name; none: the file system has no such files.
+  /// A file without a name. Empty: the file system has no such files.
   [[nodiscard]] Descriptor write_unnamed(std::span<const std::byte> bytes) const {
     if (unnamed_ == UnnamedFiles::absent) return {};
     tell("open");
@@ -189,7 +189,7 @@ std::string_view folder_part(std::string_view name) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash);
 }
 
-/// Opens an object to read it; none: there is none.
+/// Opens an object to read it. Empty: there is none.
 Descriptor open_object(int root, const std::string& name, struct stat& status) {
   const auto folder = folder_below(root, folder_part(name));
   const auto last = name.substr(name.rfind('/') + 1);
@@ -264,7 +264,7 @@ FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, Unname
   if (!root_) throw os_error(fmt::format("open {}", folder_.string()));
 }
 
-Put FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+PutResult FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
   check_file_name(name);
   return FilePut(before_, unnamed_, name).run(root_.get(), bytes);
 }

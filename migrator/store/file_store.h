@@ -32,7 +32,7 @@ class FileStore final : public Store {
   explicit FileStore(std::filesystem::path folder, BeforeFileCall before = {},
                      UnnamedFiles unnamed = UnnamedFiles::tried);
 
-  Put put_new(const std::string& name, std::span<const std::byte> bytes) override;
+  PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override;
   std::size_t read(const std::string& name, std::uint64_t offset,
                    std::span<std::byte> into) override;
   std::optional<std::uint64_t> size_of(const std::string& name) override;

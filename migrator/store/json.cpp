@@ -14,7 +14,7 @@
 namespace cardswap::store {
 namespace {
 
-constexpr int kDepthMost = 8;
+constexpr int kDepthMax = 8;
 constexpr std::string_view kShortEscapes = "\"\"\\\\\bb\ff\nn\rr\tt";
 
 Error no_json(std::string_view what) { return {Code::corrupt, fmt::format("JSON: {}", what)}; }
@@ -94,8 +94,8 @@ void print(std::string& out, const Json& json) {
 /// Reads JSON that somebody else wrote: bounded in depth and in what it allocates.
 class JsonReader {
  public:
-  JsonReader(std::string_view text, std::size_t values_most)
-      : rest_(text), values_left_(values_most) {}
+  JsonReader(std::string_view text, std::size_t values_max)
+      : rest_(text), values_left_(values_max) {}
 
   Json whole() {
     auto json = value(0);
@@ -114,7 +114,7 @@ class JsonReader {
   }
 
   Json value(int depth) {
-    if (depth > kDepthMost) throw no_json("it is nested too deep");
+    if (depth > kDepthMax) throw no_json("it is nested too deep");
     if (values_left_-- == 0) throw no_json("it has too many values");
     if (takes("{")) return object(depth);
     if (takes("[")) return array(depth);
@@ -264,9 +264,9 @@ std::vector<std::byte> canonical_bytes(const Json& json) {
   return {bytes.begin(), bytes.end()};
 }
 
-Json read_canonical(std::span<const std::byte> bytes, std::size_t values_most) {
+Json read_canonical(std::span<const std::byte> bytes, std::size_t values_max) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  auto json = JsonReader(text, values_most).whole();
+  auto json = JsonReader(text, values_max).whole();
   std::string again;
   print(again, json);
   if (again != text) throw no_json("it is not in its canonical form");

@@ -38,7 +38,7 @@ class Json {
   [[nodiscard]] const Value& value() const { return value_; }
 
   // ---- reading: each throws Error{corrupt} if the value has another type or range
-  /// The member of that name; null if the object has no such member.
+  /// The member of that name; JSON's null if the object has none.
   [[nodiscard]] const Json& at(std::string_view name) const;
   [[nodiscard]] bool is_null() const { return value_.index() == 0; }
   [[nodiscard]] std::uint64_t number() const;
@@ -62,7 +62,7 @@ struct JsonMember {
 /// not UTF-8 and for an object with two members of one name.
 [[nodiscard]] std::vector<std::byte> canonical_bytes(const Json& json);
 /// Reads the bytes of canonical_bytes(). Throws Error{corrupt} for any other bytes, and for more
-/// than `values_most` values.
-[[nodiscard]] Json read_canonical(std::span<const std::byte> bytes, std::size_t values_most);
+/// than `values_max` values.
+[[nodiscard]] Json read_canonical(std::span<const std::byte> bytes, std::size_t values_max);
 
 }  // namespace cardswap::store

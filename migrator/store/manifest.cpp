@@ -15,7 +15,7 @@ namespace cardswap::store {
 namespace {
 
 constexpr std::uint64_t kManifestFormat = 1;
-constexpr std::size_t kManifestValuesMost = 4U << 20;
+constexpr std::size_t kManifestValuesMax = 4U << 20;
 
 Error bad_manifest(std::string_view what) {
   return {Code::corrupt, fmt::format("manifest: {}", what)};
@@ -182,7 +182,7 @@ Manifest manifest_of(const Json& json) {
   for (const auto& parent : json.at("parents").array()) result.parents.push_back(id_at(parent));
   result.created_s = json.at("created_s").signed_number();
   const auto chunk_bytes = json.at("chunk_bytes").number();
-  if (chunk_bytes == 0 || chunk_bytes > kChunkBytesMost) {
+  if (chunk_bytes == 0 || chunk_bytes > kChunkBytesMax) {
     throw bad_manifest("its chunks have an impossible size");
   }
   result.chunk_bytes = static_cast<std::uint32_t>(chunk_bytes);
@@ -239,7 +239,7 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest) {
                  {"values", to_string(manifest.values)},
                  {"writer", free_text(manifest.writer)}});
   try {
-    if (bytes.size() > kManifestBytesMost) throw bad_manifest("it is too long");
+    if (bytes.size() > kManifestBytesMax) throw bad_manifest("it is too long");
     (void)decode_manifest(bytes);
   } catch (const Error& e) {
     throw Error(Code::bad_request, e.failure());
@@ -248,9 +248,9 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest) {
 }
 
 Manifest decode_manifest(std::span<const std::byte> bytes) {
-  if (bytes.size() > kManifestBytesMost) throw bad_manifest("it is too long");
+  if (bytes.size() > kManifestBytesMax) throw bad_manifest("it is too long");
   try {
-    return manifest_of(read_canonical(bytes, kManifestValuesMost));
+    return manifest_of(read_canonical(bytes, kManifestValuesMax));
   } catch (const Error& e) {
     throw e.failure().starts_with("manifest: ") ? e : bad_manifest(e.failure());
   }

@@ -15,7 +15,7 @@
 namespace cardswap::store {
 
 /// The most bytes of a manifest: enough for some hundred thousand tensors.
-inline constexpr std::size_t kManifestBytesMost = 64U << 20;
+inline constexpr std::size_t kManifestBytesMax = 64U << 20;
 
 /// A tensor of the program, and where its bytes are in a region. Used by exports, comparisons of
 /// tensors and partial restores.

@@ -31,12 +31,12 @@ std::vector<std::byte> get_named(Store& store, const std::string& name, std::uin
 }
 
 Node get_node(Store& store, const ObjectId& id) {
-  return decoded(store, node_name(id), kNodeBytesMost,
+  return decoded(store, node_name(id), kNodeBytesMax,
                  [](std::span<const std::byte> bytes) { return decode_node(bytes); });
 }
 
 Manifest get_manifest(Store& store, const ObjectId& id) {
-  return decoded(store, manifest_name(id), kManifestBytesMost,
+  return decoded(store, manifest_name(id), kManifestBytesMax,
                  [](std::span<const std::byte> bytes) { return decode_manifest(bytes); });
 }
 

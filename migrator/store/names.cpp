@@ -11,7 +11,7 @@ namespace cardswap::store {
 namespace {
 
 constexpr std::size_t kNumberDigits = 20;
-constexpr std::size_t kLabelMost = 63;
+constexpr std::size_t kLabelMax = 63;
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -78,7 +78,7 @@ std::string fence_name(std::string_view job, std::uint64_t epoch) {
 }
 
 bool is_label(std::string_view text) {
-  return !text.empty() && text.size() <= kLabelMost && is_letter_or_digit(text.front()) &&
+  return !text.empty() && text.size() <= kLabelMax && is_letter_or_digit(text.front()) &&
          std::ranges::all_of(text, [](char c) {
            return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-';
          });

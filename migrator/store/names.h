@@ -22,14 +22,15 @@ inline constexpr const char* kTrash = "trash/";
 [[nodiscard]] std::string pack_name(const ObjectId& id);
 [[nodiscard]] std::string node_name(const ObjectId& id);
 [[nodiscard]] std::string manifest_name(const ObjectId& id);
-/// The id in a name of pack_name(), node_name() or manifest_name(). None: it is not such a name.
+/// The id in a name of pack_name(), node_name() or manifest_name(). Nullopt: it is not such a name.
 [[nodiscard]] std::optional<ObjectId> id_in_name(std::string_view name);
 
 /// "jobs/gpt/refs/", and "jobs/gpt/refs/00000000000000000042". Names sort in the order of the
 /// numbers.
 [[nodiscard]] std::string refs_prefix(std::string_view job);
 [[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t seq);
-/// The number at the end of a name: 20 digits after the last '/'. None: the name has no such end.
+/// The number at the end of a name: 20 digits after the last '/'. Nullopt: the name has no such
+/// end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
 /// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
 /// number is the present tag.

@@ -16,12 +16,12 @@ namespace {
 
 constexpr std::string_view kNodeMagic = "CSNODE01";
 constexpr std::size_t kNodeHeadBytes = 24;
-constexpr std::uint32_t kChunkBytesLeast = 4096;
+constexpr std::uint32_t kChunkBytesMin = 4096;
 
 Error bad_node(std::string_view what) { return {Code::corrupt, fmt::format("node: {}", what)}; }
 
 bool is_chunk_size(std::uint32_t bytes) {
-  return std::has_single_bit(bytes) && bytes >= kChunkBytesLeast && bytes <= kChunkBytesMost;
+  return std::has_single_bit(bytes) && bytes >= kChunkBytesMin && bytes <= kChunkBytesMax;
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ std::uint32_t chunk_size(const Node& node, std::uint64_t index) {
 std::vector<std::byte> encode_node(const Node& node) {
   if (!is_chunk_size(node.chunk_bytes) ||
       node.chunks.size() != chunk_count(node.bytes, node.chunk_bytes) ||
-      node.chunks.size() > (kNodeBytesMost - kNodeHeadBytes) / sizeof(ObjectId)) {
+      node.chunks.size() > (kNodeBytesMax - kNodeHeadBytes) / sizeof(ObjectId)) {
     throw Error(Code::bad_request, fmt::format("a region of {} bytes in {} chunks of {} bytes",
                                                node.bytes, node.chunks.size(), node.chunk_bytes));
   }
@@ -51,7 +51,7 @@ std::vector<std::byte> encode_node(const Node& node) {
 }
 
 Node decode_node(std::span<const std::byte> bytes) {
-  if (bytes.size() < kNodeHeadBytes || bytes.size() > kNodeBytesMost) {
+  if (bytes.size() < kNodeHeadBytes || bytes.size() > kNodeBytesMax) {
     throw bad_node(fmt::format("{} bytes are none", bytes.size()));
   }
   wire::WireReader reader(bytes);

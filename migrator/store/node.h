@@ -10,7 +10,7 @@
 namespace cardswap::store {
 
 /// The most bytes of a node: enough for a region of 2 TiB in chunks of 1 MiB.
-inline constexpr std::size_t kNodeBytesMost = 64U << 20;
+inline constexpr std::size_t kNodeBytesMax = 64U << 20;
 
 /// The content of one region: the ids of its chunks, in order. It does not say in which packs they
 /// are. The values of a snapshot have a node as well.

@@ -12,7 +12,7 @@
 namespace cardswap::store {
 namespace {
 
-void hold(int ok) {
+void require(int ok) {
   if (ok != 1) throw Error(Code::internal, "OpenSSL could not make a SHA-256");
 }
 
@@ -20,8 +20,8 @@ void hold(int ok) {
 
 ObjectId id_of(std::span<const std::byte> bytes) {
   ObjectId id;
-  hold(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(id.bytes.data()),
-                  nullptr, EVP_sha256(), nullptr));
+  require(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(id.bytes.data()),
+                     nullptr, EVP_sha256(), nullptr));
   return id;
 }
 
@@ -48,20 +48,20 @@ ObjectId object_id_from(std::string_view text) {
 void IdHasher::Free::operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
 
 IdHasher::IdHasher() : context_(EVP_MD_CTX_new()) {
-  hold(context_ == nullptr ? 0 : 1);
-  hold(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  require(context_ == nullptr ? 0 : 1);
+  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
 }
 
 IdHasher& IdHasher::add(std::span<const std::byte> piece) {
-  hold(EVP_DigestUpdate(context_.get(), piece.data(), piece.size()));
+  require(EVP_DigestUpdate(context_.get(), piece.data(), piece.size()));
   return *this;
 }
 
 ObjectId IdHasher::finish() {
   ObjectId id;
-  hold(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(id.bytes.data()),
-                          nullptr));
-  hold(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  require(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(id.bytes.data()),
+                             nullptr));
+  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
   return id;
 }
 

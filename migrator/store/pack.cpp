@@ -17,7 +17,7 @@ constexpr std::string_view kPackMagic = "CSPACK01";
 constexpr std::size_t kHeaderBytes = 16;
 constexpr std::size_t kRecordBytes = 44;
 constexpr std::size_t kEntryBytes = 48;
-constexpr std::uint8_t kElementMost = 16;
+constexpr std::uint8_t kElementBytesMax = 16;
 constexpr double kWorthPacking = 0.98;
 
 Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack: {}", what)}; }
@@ -25,7 +25,10 @@ Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack
 std::span<const std::byte> magic() { return std::as_bytes(std::span(kPackMagic)); }
 
 void put_record(wire::WireWriter& writer, const ChunkRef& chunk) {
-  writer.u32(chunk.stored).u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element).u16(0);
+  writer.u32(chunk.stored)
+      .u8(static_cast<std::uint8_t>(chunk.codec))
+      .u8(chunk.element_bytes)
+      .u16(0);
   writer.u32(chunk.bytes).raw(chunk.id.bytes);
 }
 
@@ -41,11 +44,12 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
     throw bad_pack("a chunk is packed in an unknown way");
   }
   const bool plain = codec == static_cast<std::uint8_t>(ChunkCodec::plain);
-  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMost || chunk.stored == 0 ||
+  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMax || chunk.stored == 0 ||
       chunk.stored > chunk.bytes || (plain && chunk.stored != chunk.bytes)) {
     throw bad_pack("a chunk has an impossible size");
   }
-  if (chunk.element == 0 || chunk.element > kElementMost || (plain && chunk.element != 1)) {
+  if (chunk.element_bytes == 0 || chunk.element_bytes > kElementBytesMax ||
+      (plain && chunk.element_bytes != 1)) {
     throw bad_pack("a chunk has elements of an impossible size");
   }
 }
@@ -66,7 +70,7 @@ ChunkRef take_record(wire::WireReader& reader, std::uint32_t at) {
   chunk.at = at;
   chunk.stored = reader.u32();
   const auto codec = reader.u8();
-  chunk.element = reader.u8();
+  chunk.element_bytes = reader.u8();
   if (reader.u16() != 0) throw bad_pack("a record has bytes that mean nothing yet");
   chunk.bytes = reader.u32();
   chunk.id = take_id(reader);
@@ -82,7 +86,7 @@ ChunkRef take_entry(wire::WireReader& reader) {
   chunk.stored = reader.u32();
   chunk.bytes = reader.u32();
   const auto codec = reader.u8();
-  chunk.element = reader.u8();
+  chunk.element_bytes = reader.u8();
   if (reader.u16() != 0) throw bad_pack("its index has bytes that mean nothing yet");
   check_chunk(chunk, codec);
   chunk.codec = static_cast<ChunkCodec>(codec);
@@ -100,19 +104,19 @@ std::string_view to_string(ChunkCodec codec) {
 }
 
 EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const std::byte> bytes,
-                          std::uint8_t element, bool pack) {
-  if (bytes.empty() || bytes.size() > kChunkBytesMost) {
+                          std::uint8_t element_bytes, bool pack) {
+  if (bytes.empty() || bytes.size() > kChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
   }
   EncodedChunk chunk;
   chunk.ref.id = id;
   chunk.ref.bytes = static_cast<std::uint32_t>(bytes.size());
   if (pack) {
-    auto packed = packer.pack(Codec::zstd, bytes, {element, false});
+    auto packed = packer.pack(Codec::zstd, bytes, {element_bytes, false});
     if (static_cast<double>(packed.size()) < kWorthPacking * static_cast<double>(bytes.size())) {
       chunk.stored = std::move(packed);
       chunk.ref.codec = ChunkCodec::zstd;
-      chunk.ref.element = element;
+      chunk.ref.element_bytes = element_bytes;
     }
   }
   if (chunk.stored.empty()) chunk.stored.assign(bytes.begin(), bytes.end());
@@ -128,7 +132,7 @@ void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte
   if (stored.size() != ref.stored || out.size() != ref.bytes) throw damaged("its size is wrong");
   if (ref.codec == ChunkCodec::zstd) {
     try {
-      packer.unpack(Codec::zstd, stored, out, {ref.element, false});
+      packer.unpack(Codec::zstd, stored, out, {ref.element_bytes, false});
     } catch (const Error&) {
       throw damaged("it cannot be unpacked");
     }
@@ -144,14 +148,14 @@ PackWriter::PackWriter(std::uint64_t salt) : salt_(salt) {}
 bool PackWriter::has_room_for(std::size_t stored) const {
   const auto before = bytes_.empty() ? kHeaderBytes : bytes_.size();
   return before + kRecordBytes + stored + (chunks_.size() + 1) * kEntryBytes + kPackFooterBytes <=
-         kPackBytesMost;
+         kPackBytesMax;
 }
 
 void PackWriter::add(const EncodedChunk& chunk) {
   if (!has_room_for(chunk.stored.size())) throw Error(Code::internal, "a pack has no more room");
   wire::WireWriter head;
   if (bytes_.empty()) {
-    bytes_.reserve(kPackBytesMost);
+    bytes_.reserve(kPackBytesMax);
     head.raw(magic()).u64(salt_++);
   }
   put_record(head, chunk.ref);
@@ -167,7 +171,7 @@ Pack PackWriter::finish() {
   wire::WireWriter index;
   for (const auto& chunk : chunks_) {
     index.raw(chunk.id.bytes).u32(chunk.at).u32(chunk.stored).u32(chunk.bytes);
-    index.u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element).u16(0);
+    index.u8(static_cast<std::uint8_t>(chunk.codec)).u8(chunk.element_bytes).u16(0);
   }
   wire::WireWriter footer;
   footer.u32(index_at).u32(static_cast<std::uint32_t>(chunks_.size()));
@@ -182,7 +186,7 @@ Pack PackWriter::finish() {
 }
 
 PackFooter read_pack_footer(std::span<const std::byte> footer, std::uint64_t pack_bytes) {
-  if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMost ||
+  if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMax ||
       pack_bytes < kHeaderBytes + kRecordBytes + 1 + kEntryBytes + kPackFooterBytes) {
     throw bad_pack(fmt::format("{} bytes are none", pack_bytes));
   }

@@ -13,9 +13,9 @@
 namespace cardswap::store {
 
 /// The most bytes of a chunk, a usual size of blocks in content stores.
-inline constexpr std::uint32_t kChunkBytesMost = 1U << 20;
+inline constexpr std::uint32_t kChunkBytesMax = 1U << 20;
 /// The most bytes of a pack.
-inline constexpr std::uint32_t kPackBytesMost = 64U << 20;
+inline constexpr std::uint32_t kPackBytesMax = 64U << 20;
 
 /// How a chunk is stored in its pack. `zstd`: byte-shuffled (byte_shuffle.h), then compressed.
 enum class ChunkCodec : std::uint8_t { plain, zstd };
@@ -27,9 +27,9 @@ struct ChunkRef {
   ObjectId id;               ///< of the plain bytes
   std::uint32_t at = 0;      ///< offset of the stored bytes in the pack
   std::uint32_t stored = 0;  ///< number of stored bytes
-  std::uint32_t bytes = 0;   ///< number of plain bytes, 1 to kChunkBytesMost
+  std::uint32_t bytes = 0;   ///< number of plain bytes, 1 to kChunkBytesMax
   ChunkCodec codec = ChunkCodec::plain;
-  std::uint8_t element = 1;  ///< bytes of an element for the shuffle; 1 for ChunkCodec::plain
+  std::uint8_t element_bytes = 1;  ///< bytes of an element for the shuffle; 1 for ChunkCodec::plain
   bool operator==(const ChunkRef&) const = default;
 };
 
@@ -40,12 +40,12 @@ struct EncodedChunk {
 };
 
 /// Encodes the chunk with that id; compresses it if `pack`, and if that makes it at least 2 %
-/// shorter. `element`: bytes of an element (element_bytes()). The bytes must not change during the
+/// shorter. `element_bytes`: of one element (element_bytes()). The bytes must not change during the
 /// call. Any thread, each with a Packer of its own. Throws Error{bad_request} for a chunk of 0 or
-/// more than kChunkBytesMost bytes.
+/// more than kChunkBytesMax bytes.
 [[nodiscard]] EncodedChunk encode_chunk(Packer& packer, const ObjectId& id,
-                                        std::span<const std::byte> bytes, std::uint8_t element,
-                                        bool pack = true);
+                                        std::span<const std::byte> bytes,
+                                        std::uint8_t element_bytes, bool pack = true);
 /// Fills `out`, which has `ref.bytes` bytes, from the stored bytes, and checks it against the id.
 /// Throws Error{corrupt} with the id in its text; `out` is unspecified then.
 void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte> stored,

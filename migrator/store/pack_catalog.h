@@ -13,7 +13,7 @@
 
 namespace cardswap::store {
 
-/// Knows in which packs the chunks of a store are, from the indexes of the packs. Takes about 100
+/// Knows in which packs the chunks of a store are, from the indices of the packs. Takes about 100
 /// bytes of memory for each chunk. May be kept from one snapshot to the next. One thread; find()
 /// and other const calls on several threads while nothing changes it.
 class PackCatalog {
@@ -24,14 +24,14 @@ class PackCatalog {
     ChunkRef chunk;
   };
 
-  /// Reads the indexes of packs that are new in the store, and removes packs that are gone. A pack
+  /// Reads the indices of packs that are new in the store, and removes packs that are gone. A pack
   /// whose index cannot be read is listed in damaged(), and its chunks are not found. Throws what
   /// Store::list() throws.
   void refresh(Store& store);
   /// Adds one pack.
   void add(const ObjectId& pack, const std::vector<ChunkRef>& chunks);
 
-  /// Where the chunk is; null: in no pack. Valid until the next refresh() or add().
+  /// Where the chunk is. Null: in no pack. Valid until the next refresh() or add().
   [[nodiscard]] const Place* find(const ObjectId& chunk) const;
   [[nodiscard]] bool has_pack(const ObjectId& pack) const { return packs_.contains(pack); }
   [[nodiscard]] std::size_t chunks() const { return places_.size(); }

@@ -68,7 +68,7 @@ class PruneLook {
 
   void node(const std::string& name) {
     std::set<ObjectId> packs;
-    for (const auto& chunk : decode_node(get_named(store_, name, kNodeBytesMost)).chunks) {
+    for (const auto& chunk : decode_node(get_named(store_, name, kNodeBytesMax)).chunks) {
       const auto* place = catalog_.find(chunk);
       if (place == nullptr) {
         throw Error(Code::not_found, "its chunk " + to_string(chunk) + " is in no pack");
@@ -80,7 +80,7 @@ class PruneLook {
   }
 
   void manifest(const std::string& name) {
-    const auto manifest = decode_manifest(get_named(store_, name, kManifestBytesMost));
+    const auto manifest = decode_manifest(get_named(store_, name, kManifestBytesMax));
     auto& needs = view_.needs[name];
     for (const auto& node : manifest.nodes) needs.push_back(node_name(node));
     needs.push_back(node_name(manifest.values));
@@ -88,7 +88,7 @@ class PruneLook {
 
   void of_job(const std::string& name) {
     if (name.find("/refs/") != std::string::npos) {
-      const auto ref = decode_ref(get(store_, name, kRefBytesMost));
+      const auto ref = decode_ref(get(store_, name, kRefBytesMax));
       view_.refs.push_back(name);
       view_.roots.insert(name);
       view_.needs[name] = {manifest_name(ref.manifest)};
@@ -165,7 +165,7 @@ class Prune {
     report_.trashed = victims(view.objects, view.needs, view.roots, surplus, trashed_in(store_));
     if (report_.trashed.empty() || order_.dry_run) return;
     const TrashBatch batch{fresh_number(), order_.now_s, report_.trashed, std::nullopt};
-    if (store_.put_new(trash_name(batch.number, false), encode_trash(batch)) == Put::exists) {
+    if (store_.put_new(trash_name(batch.number, false), encode_trash(batch)) == PutResult::exists) {
       throw Error(Code::conflict, "two batches of trash have one number");
     }
     put_waits(batch.number);

@@ -17,10 +17,11 @@ void check_ram_name(const std::string& name) {
 
 }  // namespace
 
-Put RamStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+PutResult RamStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
   check_ram_name(name);
   const MutexLock lock(mutex_);
-  return objects_.try_emplace(name, bytes.begin(), bytes.end()).second ? Put::created : Put::exists;
+  return objects_.try_emplace(name, bytes.begin(), bytes.end()).second ? PutResult::created
+                                                                       : PutResult::exists;
 }
 
 std::size_t RamStore::read(const std::string& name, std::uint64_t offset,

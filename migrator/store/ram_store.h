@@ -12,7 +12,7 @@ namespace cardswap::store {
 /// A store in this process's memory: for tests, and for snapshots that may end with the process.
 class RamStore final : public Store {
  public:
-  Put put_new(const std::string& name, std::span<const std::byte> bytes) override;
+  PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override;
   std::size_t read(const std::string& name, std::uint64_t offset,
                    std::span<std::byte> into) override;
   std::optional<std::uint64_t> size_of(const std::string& name) override;

@@ -14,7 +14,7 @@ namespace cardswap::store {
 namespace {
 
 constexpr std::uint64_t kRefFormat = 1;
-constexpr std::size_t kRefValuesMost = 64;
+constexpr std::size_t kRefValuesMax = 64;
 
 /// The first parts of the names below a prefix: "gpt" of "jobs/gpt/refs/...".
 std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
@@ -43,9 +43,9 @@ std::vector<std::byte> encode_ref(const Ref& ref) {
 }
 
 Ref decode_ref(std::span<const std::byte> bytes) {
-  if (bytes.size() > kRefBytesMost) throw Error(Code::corrupt, "ref: it is too long");
+  if (bytes.size() > kRefBytesMax) throw Error(Code::corrupt, "ref: it is too long");
   try {
-    const auto json = read_canonical(bytes, kRefValuesMost);
+    const auto json = read_canonical(bytes, kRefValuesMax);
     if (json.at("format").number() != kRefFormat) {
       throw Error(Code::protocol_mismatch, "a newer release has written it");
     }
@@ -72,7 +72,7 @@ RefList refs_of(Store& store, const std::string& job) {
     if (seq) list.last_seq = std::max(list.last_seq, *seq);
     if (trashed.contains(name)) continue;
     try {
-      auto ref = decode_ref(get(store, name, kRefBytesMost));
+      auto ref = decode_ref(get(store, name, kRefBytesMax));
       if (ref.job != job || ref.seq != seq) {
         list.damaged.push_back({name, "it is another job's or number's ref"});
       } else {
@@ -104,7 +104,7 @@ void put_tag(Store& store, const std::string& job, const Tag& tag) {
     number = std::max(number, number_in_name(name).value_or(0));
   }
   do ++number;
-  while (store.put_new(tag_name(job, tag.name, number), bytes) == Put::exists);
+  while (store.put_new(tag_name(job, tag.name, number), bytes) == PutResult::exists);
 }
 
 std::vector<Tag> tags_of(Store& store, const std::string& job) {
@@ -115,7 +115,7 @@ std::vector<Tag> tags_of(Store& store, const std::string& job) {
     auto names = list_all(store, tag_prefix(job, part));
     for (; !names.empty(); names.pop_back()) {  // a damaged one leaves the tag where it was before
       try {
-        const auto json = read_canonical(get(store, names.back(), kRefBytesMost), kRefValuesMost);
+        const auto json = read_canonical(get(store, names.back(), kRefBytesMax), kRefValuesMax);
         if (json.at("name").text() != part) continue;
         tags.push_back({part, json.at("seq").number()});
         break;
@@ -127,9 +127,9 @@ std::vector<Tag> tags_of(Store& store, const std::string& job) {
   return tags;
 }
 
-Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-               const std::string& writer) {
-  if (highest_fence(store, job).value_or(0) > epoch) return Put::exists;
+PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
+                     const std::string& writer) {
+  if (highest_fence(store, job).value_or(0) > epoch) return PutResult::exists;
   return store.put_new(fence_name(job, epoch),
                        canonical_bytes(JsonObject{{"epoch", epoch}, {"writer", writer}}));
 }

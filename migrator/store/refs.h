@@ -13,7 +13,7 @@
 namespace cardswap::store {
 
 /// The most bytes of a ref, tag or intent.
-inline constexpr std::size_t kRefBytesMost = 64U << 10;
+inline constexpr std::size_t kRefBytesMax = 64U << 10;
 
 /// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
 /// over all branches and defines their order; two snapshots may have the same step.
@@ -67,9 +67,9 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
 /// epoch, or a higher one, is claimed already.
-[[nodiscard]] Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-                             const std::string& writer);
-/// The highest epoch that is claimed; none: no epoch is.
+[[nodiscard]] PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
+                                   const std::string& writer);
+/// The highest epoch that is claimed. Nullopt: no epoch is.
 [[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
 
 }  // namespace cardswap::store

@@ -19,7 +19,7 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::uint32_t kMostUnpacked = 32;
+constexpr std::uint32_t kSkipMax = 32;
 constexpr std::size_t kCompareBytes = 1U << 20;
 
 /// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
@@ -34,7 +34,7 @@ struct PackingTrial {
     return false;
   }
   void told(bool shortened) {
-    next_skip = shortened ? 1 : std::min(next_skip * 2, kMostUnpacked);
+    next_skip = shortened ? 1 : std::min(next_skip * 2, kSkipMax);
     skip = shortened ? 0 : next_skip / 2;
   }
 };
@@ -43,17 +43,18 @@ struct PackingTrial {
 struct RegionChunks {
   Node node;
   std::vector<bool> given;
-  std::uint8_t element = 1;
+  std::uint8_t element_bytes = 1;
   PackingTrial trial;
 };
 
-RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes, std::uint8_t element) {
+RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes,
+                           std::uint8_t element_bytes) {
   RegionChunks chunks;
   chunks.node.bytes = bytes;
   chunks.node.chunk_bytes = chunk_bytes;
   chunks.node.chunks.resize(chunk_count(bytes, chunk_bytes));
   chunks.given.resize(chunks.node.chunks.size());
-  chunks.element = element;
+  chunks.element_bytes = element_bytes;
   return chunks;
 }
 
@@ -180,7 +181,7 @@ void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
   const auto id = id_of(bytes);
   if (!in_pack.contains(id) && !is_there(id)) {
     const bool tried = start.pack && chunks.trial.should_try();
-    const auto chunk = encode_chunk(packer, id, bytes, chunks.element, tried);
+    const auto chunk = encode_chunk(packer, id, bytes, chunks.element_bytes, tried);
     if (tried) chunks.trial.told(chunk.ref.codec != ChunkCodec::plain);
     if (!pack.has_room_for(chunk.stored.size())) put_pack();
     pack.add(chunk);
@@ -202,7 +203,7 @@ void SnapshotWriter::State::put_pack() {
 
 /// An object that exists already is used, unless a prune is about to remove it.
 void SnapshotWriter::State::put(const std::string& name, std::span<const std::byte> bytes) {
-  if (store.put_new(name, bytes) == Put::created) {
+  if (store.put_new(name, bytes) == PutResult::created) {
     cost.written_bytes += bytes.size();
   } else if (trashed = trashed_in(store); trashed.contains(name)) {
     throw Error(Code::conflict, fmt::format("{}: a prune is about to remove it", name),
@@ -282,7 +283,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     : state_(std::make_unique<State>(store, catalog, std::move(start))) {
   const auto& wanted = state_->start;
   if (!is_label(wanted.job)) throw Error(Code::bad_request, "a job's name is none");
-  if (wanted.chunk_bytes > kChunkBytesMost) {
+  if (wanted.chunk_bytes > kChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", wanted.chunk_bytes));
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is
@@ -335,7 +336,7 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   state.check_still_ours(facts);
   const auto name = ref_name(ref.job, ref.seq);
   const auto bytes = encode_ref(ref);
-  if (state.store.put_new(name, bytes) == Put::exists) {
+  if (state.store.put_new(name, bytes) == PutResult::exists) {
     throw Error(Code::conflict, fmt::format("{}: another writer published it", name));
   }
   state.cost.written_bytes += bytes.size();

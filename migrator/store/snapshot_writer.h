@@ -20,9 +20,9 @@ namespace cardswap::store {
 struct SnapshotStart {
   std::string job;
   Layout layout;
-  std::uint32_t chunk_bytes = kChunkBytesMost;
+  std::uint32_t chunk_bytes = kChunkBytesMax;
   std::string writer;  ///< a label that is unique for each snapshot: a random token
-  /// The snapshot whose chunks keep() takes over; none: every chunk must be added. If a prune is
+  /// The snapshot whose chunks keep() takes over. Nullopt: every chunk must be added. If a prune is
   /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
   bool pack = true;  ///< compress chunks with zstd if that makes them shorter

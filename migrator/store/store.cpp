@@ -9,22 +9,22 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::size_t kNameMost = 255;
-constexpr std::size_t kPartMost = 128;
+constexpr std::size_t kNameMax = 255;
+constexpr std::size_t kPartMax = 128;
 constexpr std::size_t kNamesAtOnce = 1000;
 
 bool is_part(std::string_view part) {
   const auto is_allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
   };
-  return !part.empty() && part.size() <= kPartMost && part.front() != '.' && part.front() != '-' &&
+  return !part.empty() && part.size() <= kPartMax && part.front() != '.' && part.front() != '-' &&
          std::ranges::all_of(part, is_allowed);
 }
 
 }  // namespace
 
 bool is_object_name(std::string_view name) {
-  if (name.size() > kNameMost) return false;
+  if (name.size() > kNameMax) return false;
   while (true) {
     const auto slash = name.find('/');
     if (!is_part(name.substr(0, slash))) return false;

@@ -13,13 +13,13 @@ namespace cardswap::store {
 /// The properties of a store.
 struct StoreFacts {
   std::string where;                        ///< for people: "file:/var/lib/cardswap/store"
-  std::optional<std::uint64_t> free_bytes;  ///< none: not known, or without limit
+  std::optional<std::uint64_t> free_bytes;  ///< nullopt: not known, or without limit
   bool durable = true;                      ///< objects survive a power cut
   bool read_only = false;
 };
 
 /// The result of put_new(): the object was created, or an object with that name exists already.
-enum class Put : std::uint8_t { created, exists };
+enum class PutResult : std::uint8_t { created, exists };
 
 /// Named objects, each written once and as a whole. This is all that a back end has to offer: there
 /// is no rename, no append and no time of change.
@@ -39,12 +39,12 @@ class Store {
   /// Creates the object, whole or not at all, if no object has that name. If several callers try at
   /// once, exactly one gets `created`. If the store is `durable`, the object survives a power cut
   /// once this returns. `exists`: the existing object is unchanged, and may have other bytes.
-  virtual Put put_new(const std::string& name, std::span<const std::byte> bytes) = 0;
+  virtual PutResult put_new(const std::string& name, std::span<const std::byte> bytes) = 0;
   /// Fills `into` from the object's bytes at `offset`. Returns how many bytes it has filled: fewer
   /// than all only at the end of the object.
   virtual std::size_t read(const std::string& name, std::uint64_t offset,
                            std::span<std::byte> into) = 0;
-  /// The size of the object in bytes; none: there is no such object.
+  /// The size of the object in bytes. Nullopt: there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size_of(const std::string& name) = 0;
   /// The names that begin with `prefix` and sort after `after` (empty: all), in the order of their
   /// bytes; at most `most`. `prefix` is empty or ends with '/'.

@@ -25,7 +25,7 @@ StoreFile init_store(Store& store, const std::string& uuid) {
                   "name a folder that is empty");
     }
     (void)store.put_new(kStoreFile,
-                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMost}},
+                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMax}},
                                                    {"format", kStoreFormat},
                                                    {"hash", kHash},
                                                    {"sealed", false},
@@ -40,7 +40,7 @@ StoreFile open_store(Store& store) {
                 "cardswap store init makes one");
   }
   try {
-    const auto json = read_canonical(get(store, kStoreFile, kRefBytesMost), 64);
+    const auto json = read_canonical(get(store, kStoreFile, kRefBytesMax), 64);
     if (json.at("format").number() != kStoreFormat || json.at("hash").text() != kHash) {
       throw Error(Code::protocol_mismatch, "a newer release made this store");
     }

@@ -9,7 +9,7 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::size_t kTrashValuesMost = 2U << 20;
+constexpr std::size_t kTrashValuesMax = 2U << 20;
 
 JsonArray names_as_json(const std::vector<std::string>& names) {
   JsonArray array;
@@ -44,7 +44,7 @@ std::vector<std::byte> encode_waits(const std::vector<std::string>& waits) {
 }
 
 TrashBatch decode_trash(std::span<const std::byte> bytes) {
-  const auto json = read_canonical(bytes, kTrashValuesMost);
+  const auto json = read_canonical(bytes, kTrashValuesMax);
   TrashBatch batch;
   batch.number = json.at("number").number();
   batch.at_s = json.at("at_s").signed_number();
@@ -53,7 +53,7 @@ TrashBatch decode_trash(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::string> decode_waits(std::span<const std::byte> bytes) {
-  return object_names(read_canonical(bytes, kTrashValuesMost).at("waits"));
+  return object_names(read_canonical(bytes, kTrashValuesMax).at("waits"));
 }
 
 std::vector<TrashBatch> trash_in(Store& store) {
@@ -61,11 +61,11 @@ std::vector<TrashBatch> trash_in(Store& store) {
   for (const auto& name : list_all(store, kTrash)) {
     if (!name.ends_with("/objects")) continue;
     try {
-      batches.push_back(decode_trash(get(store, name, kTrashBytesMost)));
+      batches.push_back(decode_trash(get(store, name, kTrashBytesMax)));
       auto& batch = batches.back();
       if (trash_name(batch.number, false) != name) throw Error(Code::corrupt, "it is another's");
       const auto waits = trash_name(batch.number, true);
-      if (store.size_of(waits)) batch.waits = decode_waits(get(store, waits, kTrashBytesMost));
+      if (store.size_of(waits)) batch.waits = decode_waits(get(store, waits, kTrashBytesMax));
     } catch (const Error& e) {
       if (e.code() == Code::not_found) {  // a prune was done with it just now
         batches.pop_back();

@@ -12,7 +12,7 @@
 
 namespace cardswap::store {
 
-inline constexpr std::size_t kTrashBytesMost = 64U << 20;
+inline constexpr std::size_t kTrashBytesMax = 64U << 20;
 
 /// A batch of objects that a prune will remove later, in this order. The object
 /// "trash/NUMBER/objects" has the names of these. The object "trash/NUMBER/waits", which is made
@@ -22,7 +22,7 @@ struct TrashBatch {
   std::uint64_t number = 0;
   std::int64_t at_s = 0;  ///< seconds since 1970, for the grace; safety does not depend on it
   std::vector<std::string> objects;
-  std::optional<std::vector<std::string>> waits;  ///< none: that object does not exist yet
+  std::optional<std::vector<std::string>> waits;  ///< nullopt: that object does not exist yet
   bool operator==(const TrashBatch&) const = default;
 };
 

@@ -24,9 +24,10 @@
 ///     template <class Archive>
 ///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
 ///
-/// The list stands in the namespace of the message, and is called with a Put and with a Take. If
-/// the struct is also written as JSON the fields have names, which Put and Take ignore;
-/// agent/base/json_archive.h calls the same list. Bounds are checked before anything is allocated.
+/// The list stands in the namespace of the message, and is called with a FieldWriter and with a
+/// FieldReader. If the struct is also written as JSON the fields have names, which FieldWriter and
+/// FieldReader ignore; agent/base/json_archive.h calls the same list. Bounds are checked before
+/// anything is allocated.
 namespace cardswap::wire {
 
 /// The limits of a format for its texts.
@@ -36,12 +37,13 @@ struct TextRule {
   bool utf8 = false;  ///< texts are UTF-8 without NUL: replaced when written, checked when read
 };
 
-/// Writes a message, field by field. Each named function below is the counterpart of that of Take.
-class Put {
+/// Writes a message, field by field. Each named function below is the counterpart of that of
+/// FieldReader.
+class FieldWriter {
  public:
   static constexpr bool kReads = false;
 
-  Put(WireWriter& writer, TextRule rule) : writer_(writer), rule_(rule) {}
+  FieldWriter(WireWriter& writer, TextRule rule) : writer_(writer), rule_(rule) {}
 
   template <class... Field>
   requires(!std::is_array_v<Field> && ...) void operator()(const Field&... field) {
@@ -117,20 +119,20 @@ class Put {
     writer_.u8(static_cast<std::uint8_t>(value));
   }
   template <class Struct>
-  requires requires(Put& a, const Struct& m) { fields(a, m); }
+  requires requires(FieldWriter& a, const Struct& m) { fields(a, m); }
   void put(const Struct& value) { fields(*this, value); }
 
   WireWriter& writer_;
   const TextRule rule_;
 };
 
-/// Reads a message, field by field. Throws Error{bad_request} for bytes that no Put can have
-/// written.
-class Take {
+/// Reads a message, field by field. Throws Error{bad_request} for bytes that no FieldWriter can
+/// have written.
+class FieldReader {
  public:
   static constexpr bool kReads = true;
 
-  Take(WireReader& reader, TextRule rule) : reader_(reader), rule_(rule) {}
+  FieldReader(WireReader& reader, TextRule rule) : reader_(reader), rule_(rule) {}
 
   template <class... Field>
   requires(!std::is_array_v<Field> && ...) void operator()(Field&... field) { (take(field), ...); }
@@ -205,7 +207,7 @@ class Take {
     value = static_cast<Enum>(raw);
   }
   template <class Struct>
-  requires requires(Take& a, Struct& m) { fields(a, m); }
+  requires requires(FieldReader& a, Struct& m) { fields(a, m); }
   void take(Struct& value) { fields(*this, value); }
 
   WireReader& reader_;
@@ -215,7 +217,7 @@ class Take {
 /// Writes the fields of the alternative that `message` holds.
 template <class... Kind>
 void put_fields(WireWriter& writer, TextRule rule, const std::variant<Kind...>& message) {
-  Put put(writer, rule);
+  FieldWriter put(writer, rule);
   std::visit([&](const auto& kind) { put(kind); }, message);
 }
 
@@ -228,7 +230,7 @@ Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const 
   } else {
     if (index != Index) return read_fields<Variant, Index + 1>(reader, rule, index, unknown);
     std::variant_alternative_t<Index, Variant> kind;
-    Take take(reader, rule);
+    FieldReader take(reader, rule);
     take(kind);
     return kind;
   }

@@ -22,7 +22,6 @@ namespace cardswap::data {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 64U << 10;
-constexpr std::size_t kValuesBytesMax = 48U << 20;
 constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kChunkDigestBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
 constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
@@ -108,7 +107,7 @@ void fields(Archive&, Of<Archive, FreezeBegin>&) {}
 template <class Archive>
 void fields(Archive& a, Of<Archive, Values>& m) {
   a(m.step, m.last_step_end_ns, m.clock_error_ns);
-  a.blob(m.values, kValuesBytesMax);
+  a.blob(m.values, kValuesFieldBytesMax);
 }
 template <class Archive>
 void fields(Archive& a, Of<Archive, Equal>& m) {
@@ -157,7 +156,7 @@ void fields(Archive& a, Of<Archive, EarlyDropped>& m) {
 template <class Archive>
 void fields(Archive& a, Of<Archive, Update>& m) {
   a(m.number, m.step, m.audit, m.optimizer, m.base_chunks);
-  a.blob(m.options, kValuesBytesMax);
+  a.blob(m.options, kValuesFieldBytesMax);
   a.list(m.gradients, kItemsMax, kGradientBytesMin);
 }
 template <class Archive>
@@ -173,7 +172,7 @@ template <class Archive>
 void fields(Archive&, Of<Archive, Rehearse>&) {}
 template <class Archive>
 void fields(Archive& a, Of<Archive, Rehearsed>& m) {
-  a.blob(m.values, kValuesBytesMax);
+  a.blob(m.values, kValuesFieldBytesMax);
 }
 template <class Archive>
 void fields(Archive& a, Of<Archive, ReadChunk>& m) {
@@ -198,7 +197,7 @@ void fields(Archive& a, Of<Archive, EarlyHeader>& m) {
 }
 template <class Archive>
 void fields(Archive& a, Of<Archive, Packing>& m) {
-  a(m.codec, m.element_size, m.bytes);
+  a(m.codec, m.element_bytes, m.bytes);
 }
 
 std::vector<std::byte> encode(const Message& message) {
@@ -218,7 +217,7 @@ std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) 
   wire::WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(header.index()));
   wire::put_fields(writer, kTexts, header);
-  wire::Put(writer, kTexts)(packing);
+  wire::FieldWriter(writer, kTexts)(packing);
   return std::move(writer).take();
 }
 
@@ -227,7 +226,7 @@ Bulk decode_bulk_header(std::span<const std::byte> bytes) {
   Bulk bulk;
   const std::size_t kind = reader.u8();
   bulk.what = wire::read_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
-  wire::Take(reader, kTexts)(bulk.packing);
+  wire::FieldReader(reader, kTexts)(bulk.packing);
   reader.finish();
   return bulk;
 }

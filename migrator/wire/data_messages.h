@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -18,6 +19,8 @@ namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
 inline constexpr std::uint32_t kVersion = 11;
+/// The most bytes of values that a message carries.
+inline constexpr std::size_t kValuesFieldBytesMax = 48U << 20;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 inline constexpr std::uint32_t kShownBytesMax = 256U << 10U;
 
@@ -210,7 +213,7 @@ using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
 /// How the payload is packed. `bytes`: its size after unpacking; 0 if it is not packed.
 struct Packing {
   Codec codec = Codec::none;
-  std::uint8_t element_size = 1;
+  std::uint8_t element_bytes = 1;
   std::uint32_t bytes = 0;
 };
 /// The header of a payload, and how the payload is packed.

@@ -17,8 +17,8 @@ namespace cardswap::channel {
 class FrameReader {
  public:
   void feed(std::span<const std::byte> piece);
-  /// The body of the next frame (the bytes after the size). None: the frame is not complete yet. A
-  /// body of more than `most` bytes throws as well.
+  /// The body of the next frame (the bytes after the size). Nullopt: the frame is not complete yet.
+  /// A body of more than `most` bytes throws as well.
   [[nodiscard]] std::optional<std::vector<std::byte>> next(std::size_t most = kFrameBytesMax);
 
  private:

@@ -140,7 +140,7 @@ int cardswap_boundary(cardswap_session* session) {
     result = at.session.step_boundary();
   });
   if (status != 0) return status;
-  return result == cardswap::StepResult::migrated ? CARDSWAP_MOVED : CARDSWAP_PROCEED;
+  return result == cardswap::StepResult::moved ? CARDSWAP_MOVED : CARDSWAP_PROCEED;
 }
 
 int cardswap_has_attention(const cardswap_session* session) {

@@ -33,9 +33,9 @@ struct cardswap_out {
   }
 };
 
-/// The program's hold on memory that Cardswap gave.
-struct cardswap_home {
-  explicit cardswap_home(std::shared_ptr<void> held) : keep(std::move(held)) {}
+/// Keeps memory that Cardswap gave, for the program.
+struct cardswap_keep {
+  explicit cardswap_keep(std::shared_ptr<void> held) : keep(std::move(held)) {}
   std::shared_ptr<void> keep;
   const pid_t process = ::getpid();
 };
@@ -200,17 +200,17 @@ void Thing::release(std::uint64_t token) const {
 void Thing::relocate(const void* storage, std::span<std::byte> home,
                      std::shared_ptr<void> keep) const {
   if (callbacks_.relocate == nullptr) return;
-  auto* held = hold(std::move(keep));
+  auto* held = wrap_keep(std::move(keep));
   // If the program takes `held`, it gives it back itself.
   if (callbacks_.relocate(self_, storage, home.data(), home.size(), held) != 0) let_go(held);
 }
 
-cardswap_home* hold(std::shared_ptr<void> keep) {
-  return std::make_unique<cardswap_home>(std::move(keep)).release();
+cardswap_keep* wrap_keep(std::shared_ptr<void> keep) {
+  return std::make_unique<cardswap_keep>(std::move(keep)).release();
 }
 
-void let_go(cardswap_home* keep) {
-  const std::unique_ptr<cardswap_home> held(keep);
+void let_go(cardswap_keep* keep) {
+  const std::unique_ptr<cardswap_keep> held(keep);
   // In a fork the memory is the parent's too, which goes on using it.
   if (held && held->process != ::getpid()) {
     (void)new std::shared_ptr<void>(std::move(held->keep));  // NOLINT: never given back
@@ -305,6 +305,6 @@ void cardswap_put_gradients(cardswap_out* out, const cardswap_gradient* gradient
   });
 }
 
-void cardswap_let_go(cardswap_home* keep) { cardswap::c_api::let_go(keep); }
+void cardswap_let_go(cardswap_keep* keep) { cardswap::c_api::let_go(keep); }
 
 void cardswap_fail(const char* why) { cardswap::c_api::set_failure(why); }

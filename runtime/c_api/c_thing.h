@@ -77,12 +77,12 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 };
 
 /// Wraps `keep` for the program, which gives it back through let_go().
-[[nodiscard]] cardswap_home* hold(std::shared_ptr<void> keep);
-/// Drops what hold() returned. Any thread; null: does nothing. In a forked process nothing is
+[[nodiscard]] cardswap_keep* wrap_keep(std::shared_ptr<void> keep);
+/// Drops what wrap_keep() returned. Any thread. Null: does nothing. In a forked process nothing is
 /// freed.
-void let_go(cardswap_home* keep);
+void let_go(cardswap_keep* keep);
 
-/// Stores the reason of the callback that is about to fail; null: none.
+/// Stores the reason of the callback that is about to fail. Null: no reason is given.
 void set_failure(const char* why);
 
 }  // namespace cardswap::c_api

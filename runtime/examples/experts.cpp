@@ -59,7 +59,7 @@ int train(int argc, char** argv) {
     log.write(step, loss.item<double>());
     std::this_thread::sleep_until(began + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

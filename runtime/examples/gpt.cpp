@@ -239,7 +239,7 @@ int train(const GptOptions& options) {
     if (masters) masters->take_gradients();
     at::autocast::clear_cache();
     log.write(step, loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     if (options.clip > 0) {  // an update behind the optimizer's back
       const torch::NoGradGuard no_grad;
       model->head->weight.clamp_(-options.clip, options.clip);

@@ -61,7 +61,7 @@ int train(int argc, char** argv) {
     optimizer.zero_grad();
     loss.backward();
     log.write(step, loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

@@ -48,7 +48,7 @@ int train(int argc, char** argv) {
     loss.backward();
     nn::utils::clip_grad_norm_(model->parameters(), 1.0);
     log.write(step, loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

@@ -77,7 +77,7 @@ int train(int argc, char** argv) {
                                               std::chrono::duration<double, std::milli>(step_ms)));
     const auto verdict = session.step_boundary();
     passed = moved;
-    if (verdict == cardswap::StepResult::migrated) {
+    if (verdict == cardswap::StepResult::moved) {
       if (!ignore_moved) return log.moved();
       moved = true;
     }

@@ -96,7 +96,7 @@ int train(int argc, char** argv) {
     embedding_optimizer.zero_grad();
     loss.backward();
     log.write(step, loss.item<double>());
-    if (session.step(embedding_optimizer, optimizer) == cardswap::StepResult::migrated)
+    if (session.step(embedding_optimizer, optimizer) == cardswap::StepResult::moved)
       return log.moved();
     ++step;
   }

@@ -133,7 +133,7 @@ int train(int argc, char** argv) {
     second_log.write(step, average);
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

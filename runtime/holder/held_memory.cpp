@@ -17,7 +17,7 @@ constexpr std::uint64_t kLowest = 1ULL << 20;
 constexpr std::uint64_t kBytesMax = 1ULL << 40;
 constexpr std::string_view kGpu = "cuda:";
 
-/// A head and the regions after it, by their indexes.
+/// A head and the regions after it, by their indices.
 struct Wanted {
   std::size_t head = 0;
   std::size_t end = 0;

@@ -54,7 +54,7 @@ class Keeper {
     while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
       if (const auto* keep = std::get_if<memory_handoff::Keep>(&received->message)) {
         if (kept_) throw Error(Code::refused, "a keeper keeps one job's memory");
-        auto arenas = memory_handoff::assembled(keep->arenas, std::move(received->files));
+        auto arenas = memory_handoff::arenas_from(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
           if (arena.device != ArenaRelocator::kHost)
             continue;  // a GPU's is known when it is mapped
@@ -65,7 +65,7 @@ class Keeper {
       } else if (std::holds_alternative<memory_handoff::Fetch>(received->message)) {
         if (!kept_) throw Error(Code::refused, "this keeper was given nothing");
         memory_handoff::Memory memory;
-        memory.arenas = memory_handoff::described(*kept_);
+        memory.arenas = memory_handoff::outlines_of(*kept_);
         connection.send(memory, memory_handoff::files_of(*kept_));
         lent_ = true;
       } else if (std::holds_alternative<memory_handoff::Done>(received->message) && lent_) {

@@ -133,7 +133,7 @@ class Receiver final : private TargetProgram {
     target_.reset();  // no thread writes to the memory from here on
     const auto arenas = memory_.passed();
     connection.send(
-        memory_handoff::Memory{memory_handoff::described(arenas), state->root, state->step,
+        memory_handoff::Memory{memory_handoff::outlines_of(arenas), state->root, state->step,
                                state->last_step_end_ns, state->clock_error_ns,
                                Clock::now().time_since_epoch().count()},
         memory_handoff::files_of(arenas));

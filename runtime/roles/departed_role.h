@@ -11,9 +11,9 @@ namespace cardswap {
 /// This process while CRIU moves it. A keeper process holds its memory until the memory is taken
 /// back here, or is received where the process was restored.
 ///
-/// The channel's thread calls it. It accesses the memory on the training thread, which stands. The
-/// calls wait for that, and for the keeper or the holder (about 10 s at most for an answer). The
-/// table decides which of the calls is made.
+/// The channel's thread calls it. It accesses the memory on the training thread, which is parked.
+/// The calls wait for that, and for the keeper or the holder (about 10 s at most for an answer).
+/// The table decides which of the calls is made.
 class DepartedRole {
  public:
   explicit DepartedRole(RoleContext& context) : context_(context) {}
@@ -25,7 +25,7 @@ class DepartedRole {
   /// stands.
   [[nodiscard]] bool recall();
   /// Takes the memory in the restored process, and compares it with what the process left with.
-  /// Returns the state that it holds; nullopt: that failed, and Failed was sent.
+  /// Returns the state that it holds. Nullopt: that failed, and Failed was sent.
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
   /// Tells the agent that the job's memory is gone (Failed with `lost`). Changes no state: the
   /// table does.
@@ -34,7 +34,7 @@ class DepartedRole {
  private:
   RoleContext& context_;
   std::optional<MemoryDeparture>
-      departure_;  // training thread: made, used and dropped while the trainer stands
+      departure_;  // training thread: made, used and dropped while the trainer is parked
 };
 
 }  // namespace cardswap

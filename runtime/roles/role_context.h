@@ -41,10 +41,10 @@ class RoleContext {
     std::function<std::uint64_t()> inode;               ///< the inode of the connection's socket
     /// This process was restored at another agent, which the session uses from now on.
     std::function<void(const channel::Arrived&)> redirected;
-    /// Why the job cannot be moved in this way; nullopt: it can. Called on the training thread
+    /// Why the job cannot be moved in this way. Nullopt: it can. Called on the training thread
     /// without the mutex, because it reads the program.
     std::function<std::optional<Error>(Arrival)> obstacle;
-    /// Why steps must not be rehearsed; nullopt: they may. Any thread.
+    /// Why steps must not be rehearsed. Nullopt: they may. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
   };
   RoleContext(StepGate& step_gate, Tracker& state_tracker, ArenaRelocator& arena_relocator,
@@ -80,12 +80,12 @@ class RoleContext {
   [[nodiscard]] Tracker& tracker() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return tracker_;
   }
-  /// Training thread only, except is_away(): any thread, while the training thread stands.
+  /// Training thread only, except is_away(): any thread, while the training thread is parked.
   [[nodiscard]] ArenaRelocator& relocator() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return relocator_;
   }
-  /// Runs `task` on the training thread, which must stand, and waits for its end. Throws what
-  /// `task` throws, and Error{internal} if the training thread does not stand any more. Not on the
+  /// Runs `task` on the training thread, which must be parked, and waits for its end. Throws what
+  /// `task` throws, and Error{internal} if the training thread is not parked any more. Not on the
   /// training thread.
   void on_trainer(std::function<void()> task) const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex));
 

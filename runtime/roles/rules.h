@@ -11,9 +11,9 @@
 /// static_asserts below prove what must never happen. `TrainerSide` reads the table.
 ///
 /// One decision is not in the table: when a trainer that logs updates parks. A source that is to
-/// stand (is_held()) parks only after its last log entry was sent. SourceRole decides that by
-/// is_held(), because it changes no state: the source stays `freezing` until its engine confirms
-/// that the trainer stands.
+/// park (must_park()) does so only after its last log entry was sent. SourceRole decides that by
+/// must_park(), because it changes no state: the source stays `freezing` until its engine confirms
+/// that the trainer is parked.
 ///
 // clang-format off
 /// A source:   training -> preparing -> syncing -> freezing -> frozen -> verified -> retired
@@ -180,16 +180,16 @@ inline constexpr auto kIgnoredEvents = [] {
 [[nodiscard]] constexpr bool is_departed(TrainerState state) {
   return state == TrainerState::departed || state == TrainerState::lost;
 }
-/// Whether it is a source whose training thread must stand until the agent's next message.
-[[nodiscard]] constexpr bool is_held(TrainerState state) {
+/// Whether it is a source whose training thread must be parked until the agent's next message.
+[[nodiscard]] constexpr bool must_park(TrainerState state) {
   return state == TrainerState::freezing || state == TrainerState::frozen ||
          state == TrainerState::verified || state == TrainerState::depart_failed ||
          state == TrainerState::departing || is_departed(state);
 }
-/// Whether only the agent can let it go on, because the agent was told that it stands or because
+/// Whether only the agent can let it go on, because the agent was told that it is frozen or because
 /// its memory is with a keeper.
 [[nodiscard]] constexpr bool is_bound(TrainerState state) {
-  return is_held(state) && state != TrainerState::freezing;
+  return must_park(state) && state != TrainerState::freezing;
 }
 /// Whether it may take a step, and that step is a step of the job.
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
@@ -271,8 +271,8 @@ constexpr bool a_bound_trainer_goes_on_only_by_its_agents_message(
   }
   return true;
 }
-/// The source and the standby take the same one step, and both stand after it before anything else
-/// happens to them. The standby's step does not count for the job.
+/// The source and the standby take the same one step, and both are parked after it before anything
+/// else happens to them. The standby's step does not count for the job.
 constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     const bool once = rule.then == TrainerAction::step_once;

@@ -108,7 +108,7 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
                                      std::move(callbacks));
 }
 
-// ---- how the trainer comes to stand, and goes on if the freeze would last too long
+// ---- how the trainer is parked, and goes on if the freeze would last too long
 
 void SourceRole::park() {
   if (log_ && !log_->is_closed()) return;  // before_step() parks, once the last update was sent

@@ -14,7 +14,7 @@
 namespace cardswap {
 
 /// This process as the source of a migration. It starts the engine, gives it a view of the state at
-/// each boundary, makes the trainer stand for it, and releases the trainer.
+/// each boundary, parks the trainer for it, and releases the trainer.
 ///
 /// The table says what is done. One thing is decided here by the state: when a trainer that logs
 /// updates parks, which is after its last log entry (see rules.h). The engine's thread calls the
@@ -29,7 +29,7 @@ class SourceRole final : private SourceProgram {
   // ---- the channel's thread
   /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
-  /// Makes the trainer stand at the next boundary; while updates are logged, after the last update
+  /// Parks the trainer at the next boundary; while updates are logged, after the last update
   /// was sent. Also called on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
   /// Closes the update log and returns the engine, which the caller destroys without the mutex.
@@ -37,7 +37,7 @@ class SourceRole final : private SourceProgram {
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
   /// Does what take_engine() does, and forgets the migration.
   [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
-  /// Destroys the engine and the latest view of the state; the trainer goes on standing. Waits for
+  /// Destroys the engine and the latest view of the state; the trainer stays parked. Waits for
   /// the engine's thread.
   void end(std::unique_ptr<Source> engine);
   /// Lets the job go on, destroys the engine (may be null), and then sends Released.
@@ -46,9 +46,9 @@ class SourceRole final : private SourceProgram {
   // ---- the training thread
   /// Called at a watched boundary: shows the engine the state, or starts the engine.
   void on_boundary();
-  /// Called when it stands in `freezing`: gives the engine the state at which it stands.
+  /// Called when it is parked in `freezing`: gives the engine the state of that boundary.
   void on_parked();
-  /// Called when it stands after the rehearsed step.
+  /// Called when it is parked after the rehearsed step.
   void on_rehearsed();
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
@@ -76,7 +76,7 @@ class SourceRole final : private SourceProgram {
   struct Boundary {
     std::string migration;
     Arrival arrival = Arrival::standby;
-    /// The strategy of a migration whose engine has not begun yet; nullopt: there is none.
+    /// The strategy of a migration whose engine has not begun yet. Nullopt: there is none.
     std::optional<Strategy> asked;
     int number = 0;  ///< counted from the request for the migration; the first boundary is 1
     // While updates are logged, else null. Owners: the role, the engine and a boundary under way.
@@ -84,10 +84,10 @@ class SourceRole final : private SourceProgram {
     std::shared_ptr<StateWindow> window;
     std::shared_ptr<const StateView> before;  ///< `latest_`, which the engine has read
   };
-  /// Counts the boundary and returns what is to be done at it; nullopt: there is no migration.
+  /// Counts the boundary and returns what is to be done at it. Nullopt: there is no migration.
   [[nodiscard]] std::optional<Boundary> reach_boundary();
-  /// The state that the engine may send, for a migration to a standby and for one with CRIU;
-  /// nullopt: not yet. What they throw ends the migration.
+  /// The state that the engine may send, for a migration to a standby and for one with CRIU.
+  /// Nullopt: not yet. What they throw ends the migration.
   [[nodiscard]] std::optional<StateView> view_of_state(const Boundary& boundary);
   [[nodiscard]] std::optional<StateView> view_of_arenas(const Boundary& boundary);
   /// The present state for the engine. `before` is the latest view while updates are logged, else

@@ -47,7 +47,7 @@ void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
     entry.step = step;
     boundary.log->append(std::move(entry));
     const MutexLock lock(context_.mutex);
-    if (is_held(context_.side().state()) && log_ == boundary.log) context_.gate.park();
+    if (must_park(context_.side().state()) && log_ == boundary.log) context_.gate.park();
   }
   boundary.log->end_step(step);
 }
@@ -88,7 +88,7 @@ void SourceRole::before_step(const void* optimizer) {
     if (log_ && log_->is_closed()) {
       log_.reset();
       window_.reset();
-      if (is_held(context_.side().state())) context_.gate.park();
+      if (must_park(context_.side().state())) context_.gate.park();
     }
     log = log_;
     window = window_;
@@ -108,13 +108,13 @@ void SourceRole::before_step(const void* optimizer) {
   bool last = log->holds_each();
   {
     const MutexLock lock(context_.mutex);
-    last = last || (is_held(context_.side().state()) && log_ == log);
+    last = last || (must_park(context_.side().state()) && log_ == log);
   }
   if (last) {
     // Its gradients are sent before the step is taken here: the target takes it at the same time.
     log->wait_until_sent(context_.gate.step() + 1);
     const MutexLock lock(context_.mutex);
-    if (is_held(context_.side().state()) && log_ == log) context_.gate.park();
+    if (must_park(context_.side().state()) && log_ == log) context_.gate.park();
   }
   window->close();
 }

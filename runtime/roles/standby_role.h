@@ -8,7 +8,7 @@
 
 namespace cardswap {
 
-/// This process as the one that a job moves to. It stands and receives the job's state, or was
+/// This process as the one that a job moves to. It is parked and receives the job's state, or was
 /// restored with the whole state; it takes the grant; it waits after its first step until its agent
 /// has recorded that step.
 ///
@@ -27,7 +27,9 @@ class StandbyRole final : private TargetProgram {
 
   // ---- the channel's thread
   /// Stores which state this process holds, after CRIU has restored it.
-  void hold(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) { verified_ = state; }
+  void set_verified(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) {
+    verified_ = state;
+  }
   /// Returns the engine, which the caller destroys without the mutex. Null: there is none.
   [[nodiscard]] std::unique_ptr<Target> take_engine() CARDSWAP_REQUIRES(context_.mutex) {
     return std::move(engine_);
@@ -40,9 +42,10 @@ class StandbyRole final : private TargetProgram {
   void resend_pending();
 
   // ---- the training thread
-  /// Called when it stands at its first boundary: starts the engine, which listens for the source.
+  /// Called when it is parked at its first boundary: starts the engine, which listens for the
+  /// source.
   void on_parked();
-  /// Called when it stands after the rehearsed step.
+  /// Called when it is parked after the rehearsed step.
   void on_rehearsed();
   /// Called at a watched boundary: reports its first own step, and parks after it.
   void on_boundary();

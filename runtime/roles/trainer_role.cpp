@@ -37,7 +37,7 @@ void TrainerRole::describe(channel::Hello& hello) {
   const auto& side = context_.side();
   hello.migration = side.migration();
   hello.epoch = context_.epoch;
-  hello.frozen = is_held(side.state()) && context_.gate.is_parked();
+  hello.frozen = must_park(side.state()) && context_.gate.is_parked();
 }
 
 TrainerRole::RoleWork TrainerRole::apply(const channel::Message& message) {
@@ -103,7 +103,8 @@ void TrainerRole::handle(const channel::Message& message) {
       if (departed_.recall()) source_.end_migration(nullptr, work.migration);
       break;
     case TrainerAction::arrive:
-      if (const auto state = departed_.arrive(std::get<channel::Arrived>(message))) hold(*state);
+      if (const auto state = departed_.arrive(std::get<channel::Arrived>(message)))
+        enter_restored(*state);
       break;
     case TrainerAction::take_grant:
       standby_.take_grant(std::move(work.target), std::get<channel::Grant>(message));
@@ -122,7 +123,7 @@ void TrainerRole::handle(const channel::Message& message) {
   }
 }
 
-void TrainerRole::hold(const VerifiedState& state) {
+void TrainerRole::enter_restored(const VerifiedState& state) {
   const MutexLock lock(context_.mutex);
   const auto migration = context_.side().migration();
   if (context_.verified(TrainerEvent::memory_arrived, migration, state.root) !=
@@ -130,7 +131,7 @@ void TrainerRole::hold(const VerifiedState& state) {
     return;
   }
   standby_.assert_held();
-  standby_.hold(state);
+  standby_.set_verified(state);
   context_.send(channel::Verified{migration, state.step, state.root, {}});
 }
 
@@ -155,7 +156,7 @@ void TrainerRole::on_parked() {
     case TrainerState::standby_rehearsing: standby_.on_rehearsed(); break;
     case TrainerState::freezing: source_.on_parked(); break;
     case TrainerState::rehearsing: source_.on_rehearsed(); break;
-    default: break;  // it stands for its first step to be recorded, or was released meanwhile
+    default: break;  // it is parked until its first step is recorded, or was released meanwhile
   }
 }
 

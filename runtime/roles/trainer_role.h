@@ -70,7 +70,7 @@ class TrainerRole {
   [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
 
  private:
-  /// The action that a message asks for, and the engine that must end for it; null: none.
+  /// The action that a message asks for, and the engine that must end for it. Null: there is none.
   struct RoleWork {
     TrainerAction action = TrainerAction::none;
     std::string migration;  ///< the migration before the message
@@ -80,7 +80,7 @@ class TrainerRole {
   /// Tells the side a message, and does what must be done under the same lock.
   RoleWork apply(const channel::Message& message);
   /// Makes a restored process a standby that holds `state`.
-  void hold(const VerifiedState& state);
+  void enter_restored(const VerifiedState& state);
   /// Sends Failed for a message that the table refuses.
   void refuse(const channel::Message& message, const std::string& migration) const;
 

@@ -32,7 +32,7 @@ class TrainerSide {
   /// The migration under way; empty: none.
   [[nodiscard]] const std::string& migration() const { return migration_; }
   [[nodiscard]] Arrival arrival() const { return arrival_; }
-  /// The digest of the state that both sides hold, or that this standby holds; nullopt: not
+  /// The digest of the state that both sides hold, or that this standby holds. Nullopt: not
   /// verified.
   [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
 

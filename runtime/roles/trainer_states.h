@@ -13,23 +13,23 @@ enum class TrainerState : std::uint8_t {
   training,    ///< it is the job and in no migration
   preparing,   ///< a migration was requested; its engine begins at one of the next boundaries
   syncing,     ///< the engine sends while the job trains
-  freezing,    ///< a freeze was requested: it stands or will stand; the engine has not confirmed it
+  freezing,    ///< a freeze was requested: it is parked or will be; the engine has not confirmed it
   put_off,     ///< it trains: the freeze would have been too long; the engine offers the next one
-  rehearsing,  ///< it takes one step that its standby takes too, and then stands
-  frozen,      ///< it stands, and its agent was told so
+  rehearsing,  ///< it takes one step that its standby takes too, and is then parked
+  frozen,      ///< it is parked, and its agent was told so
   verified,    ///< both sides hold the same bytes
   start_failed,   ///< the engine never began; the job trains and waits for its release
-  depart_failed,  ///< it stands without an engine: it could not depart, and waits for its release
+  depart_failed,  ///< parked without an engine: it could not depart, and waits for its release
   departing,      ///< its memory is being given to its keeper
   departed,       ///< the keeper has its memory: it may be dumped at any moment
   lost,           ///< its memory is gone: this process takes no step any more
-  standby,        ///< it stands, or will after its warm-up, and does not hold the whole state
+  standby,        ///< it is parked, or will be after its warm-up, and does not hold the whole state
   standby_rehearsing,  ///< a standby that takes its source's next step, which does not count
   standby_verified,    ///< a standby, or a restored process, that holds the whole state
   granting,            ///< it takes the grant; its engine ends
   granted,             ///< it is the job; the loop is about to go on
   first_step,          ///< its first step as the job is under way
-  first_step_done,     ///< it stands after its first step until the agent has recorded that step
+  first_step_done,     ///< it is parked after its first step until the agent has recorded that step
   retired,             ///< the job is in another process, for good
 };
 constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
@@ -60,7 +60,7 @@ enum class TrainerEvent : std::uint8_t {
   engine_did_not_begin,
   resumed,
   stepped,    ///< its first step as the job is done
-  rehearsed,  ///< it stands after the rehearsed step
+  rehearsed,  ///< it is parked after the rehearsed step
   // results of actions
   memory_given,
   memory_kept,
@@ -79,15 +79,15 @@ inline constexpr std::size_t kAgentEvents = static_cast<std::size_t>(TrainerEven
 enum class TrainerAction : std::uint8_t {
   none,
   watch,           ///< call on_boundary at each boundary from the next one on
-  park,            ///< stand at the next boundary
-  unpark,          ///< go on from the boundary at which it stands
-  step_once,       ///< go on from that boundary, and stand at the next one
+  park,            ///< park at the next boundary
+  unpark,          ///< go on from the boundary at which it is parked
+  step_once,       ///< go on from that boundary, and park at the next one
   end_migration,   ///< end the engine, let the job go on, send Released
   answer,          ///< send Released, and do nothing else
   report,          ///< tell the agent of the event
   refuse,          ///< send Failed: why a message cannot be obeyed, or an action has failed
   report_lost,     ///< send Failed{lost}
-  retire,          ///< end the loop: the boundary returns `migrated`
+  retire,          ///< end the loop: the boundary returns `moved`
   depart,          ///< ends in memory_given, memory_kept or memory_lost
   recall,          ///< ends in memory_recalled, or stays as it is
   arrive,          ///< ends in memory_arrived, or stays as it is

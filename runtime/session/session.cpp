@@ -106,7 +106,7 @@ class Session::Impl {
   StepResult boundary() {
     end_a_fork();
     const auto result = gate_.boundary();
-    if (result == StepResult::migrated) moved_ = true;
+    if (result == StepResult::moved) moved_ = true;
     return result;
   }
 

@@ -12,7 +12,7 @@
 /// if LibTorch and this build have CUDA, else in accelerator_absent.cpp.
 namespace cardswap::accelerator {
 
-/// The device of a tensor; null: the cpu. Throws std::invalid_argument, which names the device, if
+/// The device of a tensor. Null: the cpu. Throws std::invalid_argument, which names the device, if
 /// tensors there cannot be tracked.
 [[nodiscard]] std::shared_ptr<Device> device_of(const at::Tensor& tensor);
 

@@ -28,7 +28,7 @@ class GradientHooks {
   GradientHooks(const GradientHooks&) = delete;
   GradientHooks& operator=(const GradientHooks&) = delete;
 
-  /// Installs hooks on `parameters`; `sink` gets their indexes in this vector. Call it between two
+  /// Installs hooks on `parameters`; `sink` gets their indices in this vector. Call it between two
   /// backward passes.
   void open(const std::vector<at::Tensor>& parameters, Sink sink);
   /// Removes the hooks. A call of the sink may still be under way.

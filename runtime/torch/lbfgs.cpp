@@ -1,6 +1,5 @@
 #include <cardswap/torch.h>
 
-#include <algorithm>
 #include <deque>
 
 #include "runtime/torch/tensor_slot.h"
@@ -32,8 +31,8 @@ class TrackedLbfgs final : public TrackedState {
 
   void adopt(const std::vector<std::string>& names) override {
     const auto states = tensor_slot::find_count(names, "states", 1);
-    if (states < 0) return;
-    if (states == 0) {
+    if (!states) return;
+    if (*states == 0) {
       optimizer_.state().clear();
       return;
     }
@@ -43,7 +42,7 @@ class TrackedLbfgs final : public TrackedState {
     auto& state = *find_state();
     const auto history = tensor_slot::find_count(names, "history", kHistoryMax);
     for (auto* list : {&state.old_dirs(), &state.old_stps(), &state.ro()}) {
-      list->resize(static_cast<std::size_t>(std::max<std::int64_t>(history, 0)));
+      list->resize(history.value_or(0));
     }
     for_each_tensor(state, [&](const std::string& name, at::Tensor& tensor) {
       tensor_slot::adopt(names, name, tensor);

@@ -24,13 +24,13 @@ using optimizer_fields::counters;
 using optimizer_fields::options;
 using optimizer_fields::tensors;
 
-struct Put {
+struct OptionWriter {
   WireWriter& writer;
   void operator()(double value) const { writer.f64(value); }
   void operator()(bool value) const { writer.boolean(value); }
   void operator()(std::int64_t value) const { writer.i64(value); }
 };
-struct Take {
+struct OptionReader {
   WireReader& reader;
   void operator()(double& value) const { value = reader.any_f64(); }
   void operator()(bool& value) const { value = reader.boolean(); }
@@ -84,7 +84,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
 
   std::vector<std::byte> save() override {
     WireWriter writer;
-    const Put put{writer};
+    const OptionWriter put{writer};
     writer.u32(static_cast<std::uint32_t>(optimizer_.param_groups().size()));
     for (auto& group : optimizer_.param_groups()) {
       options(static_cast<Options&>(group.options()), put);
@@ -99,7 +99,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
 
   void load(std::span<const std::byte> bytes) override {
     WireReader reader(bytes);
-    const Take take{reader};
+    const OptionReader take{reader};
     if (reader.u32() != optimizer_.param_groups().size()) {
       throw std::invalid_argument("the optimizers have a different number of groups");
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -147,18 +146,18 @@ void append_count(std::vector<TrackedRegion>& out, const std::string& name, std:
   out.push_back(without_bytes(name + " " + std::to_string(count)));
 }
 
-std::int64_t find_count(const std::vector<std::string>& names, const std::string& name,
-                        std::size_t max) {
+std::optional<std::size_t> find_count(const std::vector<std::string>& names,
+                                      const std::string& name, std::size_t max) {
   const auto prefix = name + " ";
   const auto* found = find(names, prefix);
-  if (found == nullptr) return -1;
+  if (found == nullptr) return std::nullopt;
   std::size_t count = 0;
   const auto* end = found->data() + found->size();
   const auto read = std::from_chars(found->data() + prefix.size(), end, count);
   if (read.ec != std::errc() || read.ptr != end || count > max) {
     throw std::invalid_argument("'" + *found + "' is no count of tensors");
   }
-  return static_cast<std::int64_t>(count);
+  return count;
 }
 
 }  // namespace cardswap::tensor_slot

@@ -3,6 +3,8 @@
 #include <cardswap/tracking.h>
 #include <torch/types.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,14 +31,14 @@ void save(wire::WireWriter& writer, const at::Tensor& tensor);
 /// not fit the tensor here.
 void load(wire::WireReader& reader, at::Tensor& tensor);
 
-/// The first of `names` that begins with `prefix`, whole; null: there is none. Points into `names`.
+/// The first of `names` that begins with `prefix`, whole. Null: there is none. Points into `names`.
 [[nodiscard]] const std::string* find(const std::vector<std::string>& names,
                                       const std::string& prefix);
 /// Appends a region without bytes whose name carries `count`.
 void append_count(std::vector<TrackedRegion>& out, const std::string& name, std::size_t count);
-/// The count in the source's region name; -1: there is no such region. Throws std::invalid_argument
-/// for a count over `max`, or for a name without a count.
-[[nodiscard]] std::int64_t find_count(const std::vector<std::string>& names,
-                                      const std::string& name, std::size_t max);
+/// The count in the source's region name. Nullopt: there is no such region. Throws
+/// std::invalid_argument for a count over `max`, or for a name without a count.
+[[nodiscard]] std::optional<std::size_t> find_count(const std::vector<std::string>& names,
+                                                    const std::string& name, std::size_t max);
 
 }  // namespace cardswap::tensor_slot

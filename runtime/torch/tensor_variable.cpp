@@ -64,8 +64,8 @@ class TrackedTensors final : public TrackedState {
   }
   void adopt(const std::vector<std::string>& names) override {
     const auto count = tensor_slot::find_count(names, "tensors", kTensorsMax);
-    if (count < 0) return;
-    tensors_.resize(static_cast<std::size_t>(count));
+    if (!count) return;
+    tensors_.resize(*count);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       tensor_slot::adopt(names, place(i), tensors_[i]);
     }

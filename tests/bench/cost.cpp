@@ -40,9 +40,9 @@ using bench::print;
 using test::NetnsPair;
 
 /// Less is not to be told from what a busy moment of the machine costs.
-constexpr double kLeastLost = 0.5;        // steps
-constexpr double kLeastDifference = 0.1;  // steps, of a prediction
-constexpr double kSmallLog = 0.7;         // of a step, that gradients take the link
+constexpr double kLostMin = 0.5;        // steps
+constexpr double kDifferenceMin = 0.1;  // steps, of a prediction
+constexpr double kSmallLog = 0.7;       // of a step, that gradients take the link
 constexpr double kLimitSteps = 3;
 constexpr std::array kStrategies{"stop-copy", "rounds", "replay", "auto"};
 
@@ -78,7 +78,7 @@ class Predictions {
   };
   static double share(const Count& count) { return 100.0 * count.within / std::max(count.all, 1); }
   static void add(Count& count, double predicted, double was) {
-    const bool near = std::abs(predicted - was) <= kLeastDifference;
+    const bool near = std::abs(predicted - was) <= kDifferenceMin;
     count.within += near || (predicted <= 1.5 * was && was <= 1.5 * predicted) ? 1 : 0;
     ++count.all;
   }
@@ -111,7 +111,7 @@ class Point {
   [[nodiscard]] double auto_over_best() const {
     double best = lost("auto");
     for (const auto* strategy : kStrategies) best = std::min(best, lost(strategy));
-    return std::max(lost("auto"), kLeastLost) / std::max(best, kLeastLost);
+    return std::max(lost("auto"), kLostMin) / std::max(best, kLostMin);
   }
 
  private:

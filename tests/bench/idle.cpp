@@ -72,7 +72,7 @@ class Trainer {
     optimizer_->zero_grad();
     loss.backward();
     if (with) {
-      if (session_.step(*optimizer_) == StepResult::migrated) throw std::runtime_error("moved");
+      if (session_.step(*optimizer_) == StepResult::moved) throw std::runtime_error("moved");
     } else {
       optimizer_->step();
     }

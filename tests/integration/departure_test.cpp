@@ -290,8 +290,8 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
     auto connection = accepted();
     auto received = connection.receive(soon());
     ASSERT_TRUE(received && std::holds_alternative<memory_handoff::Keep>(received->message));
-    kept = memory_handoff::assembled(std::get<memory_handoff::Keep>(received->message).arenas,
-                                     std::move(received->files));
+    kept = memory_handoff::arenas_from(std::get<memory_handoff::Keep>(received->message).arenas,
+                                       std::move(received->files));
     connection.send(memory_handoff::Kept{});
     (void)job_->line.hear<channel::Departed>();
   }
@@ -309,7 +309,7 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
     auto connection = accepted();
     ASSERT_TRUE(connection.receive(soon()));
     memory_handoff::Memory memory;
-    memory.arenas = memory_handoff::described(kept);
+    memory.arenas = memory_handoff::outlines_of(kept);
     connection.send(memory, memory_handoff::files_of(kept));
     (void)connection.receive(soon());
   };

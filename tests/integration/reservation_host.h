@@ -122,7 +122,7 @@ class ReservationHost {
   EventSink events_;
   Jobs jobs_{tasks_, config_, journal_, events_};
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
-  criu::Host criu_{context_, config_, journal_};
+  criu::Tools criu_{context_, config_, journal_};
   HandoverGate handover_gate_;
   HandoverContext handover_{
       context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),

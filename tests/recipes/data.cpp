@@ -74,7 +74,7 @@ int loader(Run& run) {
       run.log(loss.item<double>());
       trained += static_cast<std::uint64_t>(batch.data.size(0));  // before the boundary
       const bool was_standby = session.is_standby();
-      if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+      if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
       ++step;
       if (was_standby || step >= steps) break;  // what was fetched ahead is of another place
     }
@@ -107,7 +107,7 @@ int logging(Run& run) {
       log << "step " << step << " loss " << std::hexfloat << loss.item<double>() << std::endl;
     }
     run.pace();
-    if (session.step(optimizer) == cardswap::StepResult::migrated)
+    if (session.step(optimizer) == cardswap::StepResult::moved)
       return 0;  // nothing below is its own
     ++step;
     if (step % 50 == 0) {  // one process comes here, and what is saved is tracked

@@ -30,8 +30,7 @@ int main(int argc, char** argv) try {
                    loss.item<double>());
       std::fflush(log);
     }
-    if (session.step(optimizer) == cardswap::StepResult::migrated)
-      return 0;  // it goes on elsewhere
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;  // it goes on elsewhere
     ++step;
   }
   std::fprintf(log, "digest %s\n", session.state_digest().c_str());  // only where it ends

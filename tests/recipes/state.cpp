@@ -31,7 +31,7 @@ int loose_tensors(Run& run) {
     recent.push_back(loss.detach());
     if (recent.size() == 5) recent.erase(recent.begin(), recent.begin() + 3);
     run.log((loss + torch::stack(recent).mean()).item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
     ++step;
   }
   // [end]
@@ -62,7 +62,7 @@ int generators(Run& run) {
     optimizer.zero_grad();
     loss.backward();
     run.log(loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
     ++step;
   }
   return run.finished();
@@ -110,7 +110,7 @@ int schedules(Run& run) {
     loss.backward();
     run.log(loss.item<double>());
     plateau.step(loss.item<float>());  // before the boundary: `loss` is of this process
-    if (session.step(optimizer, other_optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer, other_optimizer) == cardswap::StepResult::moved) return 0;
     schedule.step();  // after it, as it needs nothing but tracked state
     root.step();
     ++step;
@@ -168,7 +168,7 @@ int own_type(Run& run) {
       curriculum.length = 4 + (curriculum.length + 1) % 16;
     }
     scale = 1 + (step / 10) % 3;
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
     ++step;
   }
   return run.finished();

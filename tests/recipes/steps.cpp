@@ -25,7 +25,7 @@ int accumulation(Run& run) {
       sum += loss.item<double>();
     }
     run.log(sum);
-    if (session.step(optimizer) == cardswap::StepResult::migrated)
+    if (session.step(optimizer) == cardswap::StepResult::moved)
       return 0;  // one boundary for all four
     ++step;
   }
@@ -59,7 +59,7 @@ int average(Run& run) {
     optimizer.zero_grad();
     loss.backward();
     run.log(loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;  // calls the hook
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;  // calls the hook
     ++step;
   }
   // [end]
@@ -94,7 +94,7 @@ int two_optimizers(Run& run) {
     run.log(loss.item<double>());
     const auto verdict =
         critics_turn ? session.step(critic_optimizer) : session.step(generator_optimizer);
-    if (verdict == cardswap::StepResult::migrated) return 0;
+    if (verdict == cardswap::StepResult::moved) return 0;
     ++step;
   }
   // [end]
@@ -122,7 +122,7 @@ int masters(Run& run) {
     loss.backward();
     masters.take_gradients();  // bf16 gradients of the model, as new fp32 ones of the masters
     run.log(loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
     ++step;
   }
   // [end]
@@ -157,7 +157,7 @@ int growing_groups(Run& run) {
     layers->zero_grad();
     loss.backward();
     run.log(loss.item<double>());
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;
+    if (session.step(optimizer) == cardswap::StepResult::moved) return 0;
     ++step;
   }
   // [end]
@@ -186,7 +186,7 @@ int lbfgs(Run& run) {
       return now;
     });
     run.log(loss.item<double>());
-    if (session.step_boundary() == cardswap::StepResult::migrated) return 0;
+    if (session.step_boundary() == cardswap::StepResult::moved) return 0;
     ++step;
   }
   // [end]

@@ -73,7 +73,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
   stats.transferred = stats.remaining = stats.total = stats.rate = stats.dirty_rate = kCount;
   stats.bytes_in_downtime = stats.log_entries = stats.log_bytes = stats.log_lag_bytes = kCount;
   stats.early_bytes = stats.resent_bytes = kCount;
-  stats.regions_not_replayed = kCount;
+  stats.shards_not_replayed = kCount;
   stats.rounds = stats.throttle_pct = stats.freezes_put_off = kSmall;
   stats.expected_downtime_ms = stats.setup_time_ms = stats.freeze_scan_ms = kTime;
   stats.freeze_send_ms = stats.freeze_verify_ms = stats.median_step_ms = stats.replay_ms = kTime;

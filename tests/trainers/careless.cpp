@@ -117,7 +117,7 @@ int train(const Options& options) {
     }
     if (is("something is tracked late") && step == 3) session.track("late", still);
     const auto verdict = session.step(optimizer);
-    if (verdict == StepResult::migrated && is("another thread goes on")) {
+    if (verdict == StepResult::moved && is("another thread goes on")) {
       helper = std::jthread([&] {
         ++step;
         std::ignore = session.step(optimizer);
@@ -125,7 +125,7 @@ int train(const Options& options) {
       });
       helper.join();
     }
-    if (verdict == StepResult::migrated && !is("moved is ignored")) return 0;
+    if (verdict == StepResult::moved && !is("moved is ignored")) return 0;
     ++step;
   }
   if (!is("a save throws")) notes.write("digest " + session.state_digest());

@@ -129,7 +129,7 @@ int train(const Options& options) {
     if (session.is_standby() && step != 0) takes_ms += options.hangs_ms;
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(takes_ms)));
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

@@ -125,7 +125,7 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms,
     } else {
       verdict = session.step(optimizer);
     }
-    if (verdict == cardswap::StepResult::migrated) return log.moved();
+    if (verdict == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

@@ -19,7 +19,7 @@ namespace {
 
 using Bytes = std::span<const char>;
 
-/// The T that the bytes begin with; none where they are too few.
+/// The T that the bytes begin with. Nullopt: they are too few.
 template <class T>
 std::optional<T> first_of(Bytes bytes) {
   if (bytes.size() < sizeof(T)) return std::nullopt;

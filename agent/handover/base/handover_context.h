@@ -5,7 +5,7 @@
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
-#include "agent/criu/host.h"
+#include "agent/criu/tools.h"
 #include "agent/jobs/device_usage.h"
 #include "agent/jobs/job_processes.h"
 #include "agent/jobs/job_table.h"
@@ -24,7 +24,7 @@ struct HandoverContext {
   JobProcesses& processes;
   const DeviceUsageTable& devices;
   RuntimeHub& hub;
-  criu::Host& criu;
+  criu::Tools& criu;
   /// Is told when a job begins to stand still for its handover, and when that is over.
   HandoverGate& handover_gate;
   EventSink& events;

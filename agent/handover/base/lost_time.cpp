@@ -91,7 +91,7 @@ std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_
   if (!lost.has_report || !pace.is_known()) return std::nullopt;
   auto all = lost.lateness;
   if (lost.crossed) {
-    all.add_stand(lost.open_ms + downtime_ms);
+    all.add_parked(lost.open_ms + downtime_ms);
     for (const auto took_ms : lost.first_steps) all.add(took_ms);
   }
   LostTimeSummary summary;
@@ -126,7 +126,7 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
 
 json::object journal_record(const LostTime& lost) {
   json::object record;
-  JsonOut out(record);
+  JsonFieldWriter out(record);
   journal_fields(out, lost);
   json::object lateness;
   put_fields(lateness, lost.lateness);
@@ -137,7 +137,7 @@ json::object journal_record(const LostTime& lost) {
 
 LostTime lost_time_from_journal(const json::object& record) {
   LostTime lost;
-  JsonIn in(record);
+  JsonFieldReader in(record);
   journal_fields(in, lost);
   read_fields(object_at(record, "lateness"), lost.lateness);
   for (const auto& took_ms : array_at(record, "first_steps")) {

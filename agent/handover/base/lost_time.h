@@ -48,7 +48,7 @@ struct LostTimeSummary {
   double spread_ms = 0;           ///< how much those steps vary (Pace::spread_ms)
   std::uint32_t steps_after = 0;  ///< counted steps after the move's end; at most kStepsAfter
 };
-/// The sums; nullopt if the source's runtime has not reported, or the job's pace before the
+/// The sums. Nullopt: the source's runtime has not reported, or the job's pace before the
 /// request is not known. `downtime_ms`: from the end of the source's last step to the beginning of
 /// the target's first.
 [[nodiscard]] std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms);

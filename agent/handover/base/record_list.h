@@ -40,7 +40,13 @@ class RecordList {
 
   [[nodiscard]] bool has(const std::string& id) const { return by_id_.contains(id); }
   [[nodiscard]] const std::list<Item>& all() const { return items_; }
-  [[nodiscard]] std::list<Item>& all() { return items_; }
+  /// All items, in the order in which they were made, for callers that change them.
+  [[nodiscard]] std::vector<Item*> items() {
+    std::vector<Item*> all;
+    all.reserve(items_.size());
+    for (auto& item : items_) all.push_back(&item);
+    return all;
+  }
   /// Says that `item` has changed: raises its record's `version`, on which long polls of the API
   /// and of other agents wait, and notifies changed(). Writes nothing to disk.
   void touch(Item& item) {
@@ -86,12 +92,12 @@ class RecordList {
     add_to_indices(item);
   }
 
-  /// The item of that id; or null.
+  /// The item of that id. Null: there is none.
   [[nodiscard]] Item* find_by_id(const std::string& id) const {
     const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
   }
-  /// The first item of a process here; or null.
+  /// The first item of a process here. Null: there is none.
   [[nodiscard]] Item* first_of(const std::string& instance) const {
     const auto found = by_instance_.lower_bound(instance);
     return found == by_instance_.end() || found->first != instance ? nullptr : found->second;

@@ -15,7 +15,7 @@ std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms, st
     const auto age = now_ms - ended_at_ms[i];
     const bool old = age > retention.most.count();
     const bool many = over > retention.count && age > retention.least.count();
-    if (old || many || over > retention.count_most) {
+    if (old || many || over > retention.count_max) {
       forgotten.push_back(i);
       --over;
     }

@@ -11,12 +11,12 @@ namespace cardswap {
 
 /// How long ended records are kept, in memory and in the journal. The latest `count` stay, and all
 /// that ended within `least`, since the other side may still ask about them. None stays longer than
-/// `most`, and no more than `count_most` stay in total.
+/// `most`, and no more than `count_max` stay in total.
 struct Retention {
   std::size_t count = 1000;
   std::chrono::milliseconds least = std::chrono::hours(1);
   std::chrono::milliseconds most = std::chrono::hours(24 * 30);
-  std::size_t count_most = 10'000;
+  std::size_t count_max = 10'000;
   std::size_t of_maker = 256;  ///< of one maker with a name only so many stay, the latest
   std::size_t at_once = 200;   ///< forgotten in one call at most: each costs a write to the disk
 };

@@ -19,15 +19,15 @@ constexpr milliseconds kFirstStepsAnswerMax{5000};
 constexpr milliseconds kAskPace{100};  // ours, whatever the other agent answers
 constexpr seconds kAskAgain{2};
 constexpr seconds kAskUngranted{15};  // more than the silence after which a target asks
-constexpr seconds kHearLeast{60};
-constexpr seconds kHearMost{3600};
+constexpr seconds kHearMin{60};
+constexpr seconds kHearMax{3600};
 constexpr double kPatienceSteps = 50;
 
 /// For how long a target is asked for its first steps.
 Clock::duration patience(const Transfer& transfer) {
   const auto step_ms = std::clamp(transfer.record().lost_time.lateness.pace().step_ms, 0.0, 1e6);
   return std::clamp<Clock::duration>(
-      milliseconds(static_cast<std::int64_t>(kPatienceSteps * step_ms)), kHearLeast, kHearMost);
+      milliseconds(static_cast<std::int64_t>(kPatienceSteps * step_ms)), kHearMin, kHearMax);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ bool Migration::is_passed_check() const {
   return spec().rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 
-bool Migration::is_at_failpoint() const { return !proceed && hold_at == to_string(state()); }
+bool Migration::is_at_failpoint() const { return !proceed && failpoint_at == to_string(state()); }
 
 Transfer* Migration::find(const std::string& instance) {
   const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
@@ -63,7 +63,7 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
 json::object to_json(const Migration& m) {
   const auto& record = m.record();
   auto all = record_json(record);
-  all["held"] = m.held;
+  all["held"] = m.waits_at_failpoint;
   for (auto& [key, value] : to_json(m.only().record())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);

@@ -37,10 +37,10 @@ class Migration {
 
   /// The transfers, by rank. There is one: only jobs of one rank move.
   std::list<Transfer> transfers;
-  std::string hold_at;           ///< failpoint: the state or phase to stand still in; empty: none
-  bool held = false;             ///< it stands still there now
-  bool proceed = false;          ///< an operator lets it go on: the failpoint is over
-  std::optional<Error> failure;  ///< why it cannot go on; its task acts on it at the next wait
+  std::string failpoint_at;  ///< failpoint: the state or phase to stand still in; empty: none
+  bool waits_at_failpoint = false;  ///< it stands still there now
+  bool proceed = false;             ///< an operator lets it go on: the failpoint is over
+  std::optional<Error> failure;     ///< why it cannot go on; its task acts on it at the next wait
 
   [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
@@ -54,8 +54,8 @@ class Migration {
   [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
   [[nodiscard]] bool is_before_commit() const { return record_.is_before_commit(); }
 
-  /// Whether `hold_at` holds it in its current state: that state is on disk, and its actions are
-  /// not done yet.
+  /// Whether `failpoint_at` holds it in its current state: that state is on disk, and its actions
+  /// are not done yet.
   [[nodiscard]] bool is_at_failpoint() const;
   /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
   /// do not move yet (MigrationIntake::movable() refuses them); when they do, each caller has to
@@ -68,7 +68,7 @@ class Migration {
     assert(transfers.size() == 1);
     return transfers.front();
   }
-  /// The transfer of a process here; or null.
+  /// The transfer of a process here. Null: there is none.
   [[nodiscard]] Transfer* find(const std::string& instance);
   [[nodiscard]] const Transfer* find(const std::string& instance) const;
   /// Whether `is` holds of each transfer.
@@ -102,7 +102,7 @@ class Migration {
 /// Reads journal_record(). Throws Error{corrupt}.
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
 /// A timeline sample of `transfer` now, in the migration of that record. `source`: the process
-/// here; null: it is gone.
+/// here. Null: it is gone.
 [[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
                                         const Instance* source);
 /// A hint for a target that has no room or no such device.

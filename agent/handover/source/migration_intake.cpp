@@ -100,13 +100,13 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   transfer.from = config_.host_name + "/" + source.device();
   transfer.to = spec.to;
   Migration m(std::move(record), {std::move(transfer)});
-  m.hold_at = std::move(wanted.hold_at);
-  if (!m.hold_at.empty() && !config_.failpoints) {
+  m.failpoint_at = std::move(wanted.failpoint_at);
+  if (!m.failpoint_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
-  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at) &&
-      !named<CriuPhase>(m.hold_at)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no state", m.hold_at));
+  if (!m.failpoint_at.empty() && !handover::state_from_string(m.failpoint_at) &&
+      !named<CriuPhase>(m.failpoint_at)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no state", m.failpoint_at));
   }
   return m;
 }

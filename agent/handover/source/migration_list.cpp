@@ -85,7 +85,9 @@ asio::awaitable<void> MigrationList::record_end(std::string id) {
 
 void MigrationList::forget_old_timelines() {
   std::size_t kept = 0;
-  for (auto m = all().rbegin(); m != all().rend(); ++m) {
+  const auto all = items();
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    auto* m = *at;
     const bool none =
         m->are_all([](const Transfer& transfer) { return transfer.record().timeline.empty(); });
     if (!handover::is_over(m->state()) || none || ++kept <= kTimelinesKept) continue;

@@ -60,7 +60,7 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
     const auto all = those_of(instance);
     return {all.begin(), all.end()};
   }
-  /// The migration that is not over and by which the instance leaves; or null.
+  /// The migration that is not over and by which the instance leaves. Null: there is none.
   [[nodiscard]] Migration* find_running(const std::string& instance);
   [[nodiscard]] const Migration* find_running(const std::string& instance) const;
   /// Whether `job`, which is no standby, stands for a migration whose record is missing, because it
@@ -80,7 +80,7 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
     return change(transfer.record_);
   }
   /// Adds a sample of now to the timeline of `transfer`, which is of `m`. `source`: the process
-  /// here; null: it is gone.
+  /// here. Null: it is gone.
   void add_sample(const Migration& m, Transfer& transfer, const Instance* source) {
     transfer.record_.timeline.add(sample_now(m.record(), transfer, source));
   }

@@ -11,7 +11,8 @@ namespace cardswap {
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
-  std::string hold_at;  ///< a state or phase to stand still in (with --failpoints only); or empty
+  /// A state or phase to stand still in, for an agent with --failpoints. Empty: none.
+  std::string failpoint_at;
 };
 
 /// Reads the request. Every field is checked here and nowhere else. Throws Error{bad_request} for a

@@ -44,7 +44,7 @@ bool Migrations::is_pinned(const Migration& m) const {
 void Migrations::resume_after_restart() {
   list_.load();
   book_.load();
-  for (auto& m : list_.all()) task_of(m)->resume();
+  for (auto* m : list_.items()) task_of(*m)->resume();
   std::erase_if(tasks_, [](const auto& one) { return !one.second->is_pinned(); });
   list_.forget_old();
   bring_gpu_states_back();

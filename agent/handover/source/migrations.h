@@ -64,7 +64,7 @@ class Migrations {
   [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const {
     return list_.all_of(instance);
   }
-  /// The migration that is not over and by which `source` leaves; or null.
+  /// The migration that is not over and by which `source` leaves. Null: there is none.
   [[nodiscard]] const Migration* find_running(const Instance& source) const {
     return list_.find_running(source.id());
   }

@@ -98,7 +98,7 @@ Timeline timeline_from_json(const json::array& samples) {
     const auto& from = item.get_object();
     if (!named<handover::State>(text_at(from, "state"))) continue;
     TimelineSample sample;
-    JsonIn in(from, OutOfRange::ignored);
+    JsonFieldReader in(from, OutOfRange::ignored);
     fields(in, sample);
     result.add(std::move(sample));
   }

@@ -54,7 +54,7 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
 
   Stepwise<CopyOnSource> on_source;
-  // Reports of the source's runtime; nullopt until they come.
+  // Reports of the source's runtime. Nullopt: they have not come yet.
   std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it stands
   std::optional<Digest> verified;          ///< the digest that both ends hold
   std::optional<channel::Departed> departed;

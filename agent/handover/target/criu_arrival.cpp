@@ -97,7 +97,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   }
 }
 
-/// Makes the restored process the job's process. Returns why it cannot; nullopt: it has.
+/// Makes the restored process the job's process. Returns why it cannot. Nullopt: it has.
 std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& result) {
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");

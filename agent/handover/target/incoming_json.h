@@ -9,7 +9,7 @@
 namespace cardswap {
 
 /// A migration as its target knows it: JSON with the names of a Migration, "role": "target" and the
-/// reservation's state. `standby`: the job's process here; null: there is none.
+/// reservation's state. `standby`: the job's process here. Null: there is none.
 [[nodiscard]] boost::json::object incoming_json(const Reservation& r, const Instance* standby,
                                                 const Config& config);
 

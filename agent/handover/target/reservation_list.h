@@ -61,7 +61,7 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   /// The reservation, if `caller` is its owner by its certificate. Throws Error{not_found} to any
   /// other certificate, as if there were none.
   [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const;
-  /// The reservation by which `instance` came; or null.
+  /// The reservation by which `instance` came. Null: there is none.
   [[nodiscard]] Reservation* find(const Instance& instance) { return first_of(instance.id()); }
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
     return first_of(instance.id());

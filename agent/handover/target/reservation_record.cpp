@@ -75,7 +75,7 @@ json::object to_json(const ReservationRecord& r) {
 
 json::object to_journal(const ReservationRecord& r) {
   auto record = to_json(r);
-  JsonOut out(record);
+  JsonFieldWriter out(record);
   journal_fields(out, r);
   return record;
 }
@@ -83,7 +83,7 @@ json::object to_journal(const ReservationRecord& r) {
 ReservationRecord reservation_from_journal(const json::object& record) {
   ReservationRecord r;
   read_fields(record, r);
-  JsonIn in(record);
+  JsonFieldReader in(record);
   journal_fields(in, r);
   for (const auto& took_ms : array_at(record, "first_steps")) {
     if (took_ms.is_number() && r.first_steps.size() < kStepsAfter) {

@@ -73,7 +73,7 @@ bool Reservations::is_in_use(const Reservation& r) const {
 }
 
 void Reservations::resume_after_restart() {
-  for (auto& r : list_.all()) task_of(r)->resume();
+  for (auto* r : list_.items()) task_of(*r)->resume();
   end_copies();
   std::erase_if(tasks_, [](const auto& one) {
     return !one.second->is_pinned() && is_over(one.second->reservation().state());
@@ -83,7 +83,7 @@ void Reservations::resume_after_restart() {
 }
 
 void Reservations::forget_old() {
-  prune_logs(list_.all(), context_.jobs);
+  prune_logs(list_, context_.jobs);
   list_.forget_old();
 }
 

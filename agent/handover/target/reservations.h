@@ -20,7 +20,7 @@
 namespace cardswap {
 
 /// Whether this host may start a process that failed again. `brought_by`: the reservation by which
-/// it came; null: it began here, or its reservation was forgotten.
+/// it came. Null: it began here, or its reservation was forgotten.
 [[nodiscard]] bool may_restart(const Instance& instance, const Reservation* brought_by);
 
 /// The facade of the reservations for jobs that arrive here. It passes each request of a source or
@@ -75,7 +75,7 @@ class Reservations {
   }
   [[nodiscard]] const std::list<Reservation>& all() const { return list_.all(); }
   [[nodiscard]] const ReservationList& list() const { return list_; }
-  /// The reservation by which `instance` came; or null.
+  /// The reservation by which `instance` came. Null: there is none.
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
     return list_.find(instance);
   }

@@ -39,7 +39,7 @@ class StandbyEvents {
   CriuArrival& arrival_;
 };
 
-/// The answer to a standby that attaches. `r`: its reservation; null: it was forgotten.
+/// The answer to a standby that attaches. `r`: its reservation. Null: it was forgotten.
 [[nodiscard]] channel::Welcome welcome_of(const Instance& standby, const Reservation* r,
                                           const Config& config);
 

@@ -26,18 +26,20 @@ std::string migration_of(const fs::path& file) {
 
 }  // namespace
 
-void prune_logs(std::list<Reservation>& reservations, JobTable& jobs) {
+void prune_logs(ReservationList& reservations, JobTable& jobs) {
   std::map<std::string_view, std::size_t> of_maker;
-  for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
-    if (r->state() != TargetState::failed || r->log_gone || r->record().job.empty()) continue;
-    if (++of_maker[r->record().owner] <= kLogsOfMaker) continue;
-    r->log_gone = jobs.standby_logs().forget(r->record().job, r->migration());
+  const auto all = reservations.items();
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    auto& r = **at;
+    if (r.state() != TargetState::failed || r.log_gone || r.record().job.empty()) continue;
+    if (++of_maker[r.record().owner] <= kLogsOfMaker) continue;
+    r.log_gone = jobs.standby_logs().forget(r.record().job, r.migration());
   }
 }
 
 void resume_logs(ReservationList& reservations, JobTable& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
-  for (auto& r : reservations.all()) known.emplace(r.migration(), &r);
+  for (auto* r : reservations.items()) known.emplace(r->migration(), r);
   std::error_code gone;
   for (const auto& folder : fs::directory_iterator(config.job_dir("x").parent_path(), gone)) {
     if (folder.is_symlink(gone) || !folder.is_directory(gone)) continue;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <list>
-
 #include "agent/handover/target/reservation_list.h"
 #include "agent/jobs/job_table.h"
 
@@ -10,7 +8,7 @@ namespace cardswap {
 
 /// Removes the logs of standbys that failed, except the latest 20 of each agent that asked for
 /// them: a log may tell why it failed.
-void prune_logs(std::list<Reservation>& reservations, JobTable& jobs);
+void prune_logs(ReservationList& reservations, JobTable& jobs);
 /// Removes the logs of standbys that have no reservation and no job any more. For the others,
 /// writes the job's name into the reservation, because records of earlier releases lack it.
 void resume_logs(ReservationList& reservations, JobTable& jobs, const Config& config);

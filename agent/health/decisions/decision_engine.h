@@ -47,9 +47,9 @@ struct Plan {
   std::vector<Move> moves;
 };
 
-/// Decides from findings which devices are cordoned and which jobs move. Pure: no clock, no I/O.
+/// Decides from findings which devices are cordoned and which jobs move.
 /// Each decision, each delay and, in observe mode, each action that would be taken becomes an
-/// event, once. One thread.
+/// event, once. No clock, no I/O; one thread.
 class DecisionEngine {
  public:
   DecisionEngine(Policy policy, std::vector<DeviceName> devices);

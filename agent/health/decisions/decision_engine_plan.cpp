@@ -192,7 +192,7 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
         plan.moves.push_back(std::move(move));
       continue;
     }
-    if (auto why = guards_.hold_reason(now); !why.empty()) {
+    if (auto why = guards_.refusal(now); !why.empty()) {
       once(incident, "waits", job, std::move(why), now);
       continue;
     }

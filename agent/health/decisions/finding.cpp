@@ -38,7 +38,7 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-const char* to_string(FaultSource source) {
+std::string_view to_string(FaultSource source) {
   switch (source) {
     case FaultSource::nvml: return "nvml";
     case FaultSource::kernel_log: return "kernel_log";
@@ -48,7 +48,7 @@ const char* to_string(FaultSource source) {
   return "";
 }
 
-const char* to_string(Severity severity) {
+std::string_view to_string(Severity severity) {
   switch (severity) {
     case Severity::none: return "none";
     case Severity::warning: return "warning";

@@ -17,11 +17,11 @@ using Ms = std::int64_t;
 /// Which source saw a fault.
 enum class FaultSource : std::uint8_t { nvml, kernel_log, alert, probe };
 inline constexpr std::size_t kSources = 4;
-[[nodiscard]] const char* to_string(FaultSource source);
+[[nodiscard]] std::string_view to_string(FaultSource source);
 
 /// How bad a fault is, if its source says so.
 enum class Severity : std::uint8_t { none, warning, critical };
-[[nodiscard]] const char* to_string(Severity severity);
+[[nodiscard]] std::string_view to_string(Severity severity);
 
 /// The device name of a finding about the whole host.
 inline constexpr std::string_view kHost = "host";
@@ -59,7 +59,7 @@ struct DeviceName {
 /// Empty: `text` is not a PCI address.
 [[nodiscard]] std::string pci_address(std::string_view text);
 
-/// The name of the device that `text` calls by its name, UUID or PCI address; nothing: there is
+/// The name of the device that `text` calls by its name, UUID or PCI address. Nullopt: there is
 /// none. Never by an index: indices differ between tools.
 [[nodiscard]] std::optional<std::string> device_called(const std::vector<DeviceName>& devices,
                                                        std::string_view text);

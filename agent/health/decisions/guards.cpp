@@ -27,7 +27,7 @@ std::size_t Guards::last_hour(Ms now) const {
       std::count_if(starts_.begin(), starts_.end(), [&](Ms at) { return at > now - kHour; }));
 }
 
-std::string Guards::hold_reason(Ms now) const {
+std::string Guards::refusal(Ms now) const {
   if (is_breaker_open(now)) return fmt::format("the circuit breaker is open: {}", why_open_);
   if (running_.size() >= policy_.moves_at_once) {
     return fmt::format("{} moves run already, the budget", running_.size());

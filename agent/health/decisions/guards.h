@@ -11,13 +11,13 @@
 namespace cardswap::health {
 
 /// The limits of automatic moves: how many run at once and start in an hour, cool-downs and the
-/// circuit breaker. Pure: the caller passes the time. `policy` outlives it.
+/// circuit breaker. The caller passes the time. No I/O; one thread. `policy` outlives it.
 class Guards {
  public:
   explicit Guards(const Policy& policy) : policy_(policy) {}
 
   /// Why no move may start now; empty: a move may start.
-  [[nodiscard]] std::string hold_reason(Ms now) const;
+  [[nodiscard]] std::string refusal(Ms now) const;
   /// Notes that the job's move has started, or how it has ended.
   void note_started(const std::string& job_uid, Ms now);
   void note_ended(const std::string& job_uid, bool moved, Ms now);

@@ -20,7 +20,7 @@ Enum named(std::string_view name, Enum last, Enum otherwise) {
 
 }  // namespace
 
-const char* to_string(Phase phase) {
+std::string_view to_string(Phase phase) {
   switch (phase) {
     case Phase::waiting: return "waiting";
     case Phase::active: return "active";

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/health/decisions/finding.h"
@@ -19,7 +20,7 @@ enum class Phase : std::uint8_t {
   active,
   quiet,  ///< its source reported the end; it is kept until it was quiet for resolve_after
 };
-[[nodiscard]] const char* to_string(Phase phase);
+[[nodiscard]] std::string_view to_string(Phase phase);
 
 /// One open fault of one device. Several sources may report it, several times.
 struct Incident {

@@ -16,7 +16,7 @@ class IncidentList {
   static constexpr std::size_t kMax = 512;
 
   /// Adds an incident for the finding. If the list is full, erases the oldest one that asks for no
-  /// cordon and no move; null: there is none, and nothing was added.
+  /// cordon and no move. Null: there is none, and nothing was added.
   Incident* add(const Finding& finding, const std::string& code);
   /// Adds an incident of a former agent.
   void restore(Incident incident);

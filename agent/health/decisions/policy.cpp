@@ -23,7 +23,7 @@ bool applies(const Rule& rule, const Finding& finding) {
 
 }  // namespace
 
-const char* to_string(Action action) {
+std::string_view to_string(Action action) {
   switch (action) {
     case Action::ignore: return "ignore";
     case Action::alert: return "alert";

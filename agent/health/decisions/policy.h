@@ -20,7 +20,7 @@ enum class Action : std::uint8_t {
   migrate,  ///< cordon, and move the device's jobs live
   drain,    ///< cordon, and move every job of the host that can move live
 };
-[[nodiscard]] const char* to_string(Action action);
+[[nodiscard]] std::string_view to_string(Action action);
 
 /// One of the policy file's `rules`. Empty fields match everything; '*' stands for any text.
 struct Rule {

@@ -161,7 +161,7 @@ Class nvlink_unit(std::string_view detail) {
 
 }  // namespace
 
-const char* to_string(Class action_class) {
+std::string_view to_string(Class action_class) {
   switch (action_class) {
     case Class::ignore: return "ignore";
     case Class::report: return "report";

@@ -26,7 +26,7 @@ enum class Class : std::uint8_t {
   restart_other,  ///< context dead or memory not trusted: never copy, restart elsewhere
   node,           ///< the device is gone and the host must be rebooted: the healthy rest moves live
 };
-[[nodiscard]] const char* to_string(Class action_class);
+[[nodiscard]] std::string_view to_string(Class action_class);
 /// Whether the device's memory may be copied to another device.
 [[nodiscard]] bool may_copy(Class action_class);
 /// How urgent a class is: a higher one is handled first.

@@ -199,7 +199,7 @@ Devices devices_in(const Alert& alert, const std::vector<DeviceName>& devices) {
 
 }  // namespace
 
-const char* to_string(AlertScope scope) {
+std::string_view to_string(AlertScope scope) {
   switch (scope) {
     case AlertScope::ours: return "ours";
     case AlertScope::not_ours: return "not_ours";

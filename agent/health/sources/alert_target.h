@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/health/sources/alert.h"
@@ -14,7 +15,7 @@ enum class AlertScope : std::uint8_t {
   not_ours,  ///< it names another host, or a device that is not here
   unclear,   ///< no label names a host, or they disagree or are too many: never acted on
 };
-[[nodiscard]] const char* to_string(AlertScope scope);
+[[nodiscard]] std::string_view to_string(AlertScope scope);
 
 /// The device that an alert is about.
 struct AlertTarget {

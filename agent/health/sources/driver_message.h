@@ -21,7 +21,7 @@ struct XidLine {
   std::optional<unsigned> recovery;
 };
 
-/// Reads a line; nothing if it has no XID of a GPU. The line may hold any bytes: a record of
+/// Reads a line. Nullopt: it has no XID of a GPU. The line may hold any bytes: a record of
 /// /dev/kmsg, a line of dmesg or of a log file (kernel_record.h), or what a program wrote there to
 /// deceive its reader. It counts only if its message begins with the driver's "NVRM:" and the
 /// kernel wrote it, as far as the line says who did (kmsg facility 0).

@@ -58,7 +58,7 @@ std::optional<TimeOfDay> take_clock(std::string_view& text) {
   return clock;
 }
 
-/// `zone`: seconds east of UTC; nothing: this host's time.
+/// `zone`: seconds east of UTC. Nullopt: this host's time.
 Ms wall_ms(int year, int month, int day, const TimeOfDay& clock, std::optional<int> zone) {
   std::tm when{};
   when.tm_year = year - 1900;

@@ -27,7 +27,7 @@ bool is_field(std::string_view line) {
 
 }  // namespace
 
-const char* to_string(LineFate fate) {
+std::string_view to_string(LineFate fate) {
   switch (fate) {
     case LineFate::nothing: return "nothing";
     case LineFate::fault: return "fault";

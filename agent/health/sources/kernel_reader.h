@@ -21,7 +21,7 @@ enum class LineFate : std::uint8_t {
   too_old,     ///< older than this boot, or read before
 };
 inline constexpr std::size_t kLineFates = 7;
-[[nodiscard]] const char* to_string(LineFate fate);
+[[nodiscard]] std::string_view to_string(LineFate fate);
 
 /// What the reader found in a line.
 struct KernelNews {

@@ -46,7 +46,7 @@ struct JournalFields {
   [[nodiscard]] KernelRecord record() const;
 };
 
-/// The sequence number of a record of /dev/kmsg, 1234 in "4,1234,98765,-;message"; nothing if it is
+/// The sequence number of a record of /dev/kmsg, 1234 in "4,1234,98765,-;message". Nullopt: it is
 /// not one.
 [[nodiscard]] std::optional<std::uint64_t> kmsg_sequence(std::string_view record);
 

@@ -27,7 +27,7 @@ struct LogCursor {
 };
 
 [[nodiscard]] boost::json::object to_json(const LogCursor& cursor);
-/// Reads what to_json() wrote; nothing if `record` is empty or has no boot id.
+/// Reads what to_json() wrote. Nullopt: `record` is empty or has no boot id.
 [[nodiscard]] std::optional<LogCursor> cursor_from(const boost::json::object& record);
 
 /// The digest of at most kTailBytes before `offset` of the open file; empty if it is shorter or

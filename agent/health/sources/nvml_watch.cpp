@@ -34,7 +34,7 @@ struct Unload {
   void operator()(void* library) const noexcept { ::dlclose(library); }
 };
 
-/// NVML's functions; null: this driver's library does not have it.
+/// NVML's functions. Null: this driver's library does not have it.
 struct Api {
   std::unique_ptr<void, Unload> library;
   nvmlReturn_t (*init)() = nullptr;

@@ -17,7 +17,7 @@ inline bool take(std::string_view& text, std::string_view prefix) {
   text.remove_prefix(prefix.size());
   return true;
 }
-/// Removes the number with which `text` begins and returns it; nothing: it begins with none that
+/// Removes the number with which `text` begins and returns it. Nullopt: it begins with none that
 /// fits.
 template <class Number>
 [[nodiscard]] std::optional<Number> take_number(std::string_view& text, int base = 10) {

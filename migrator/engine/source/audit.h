@@ -23,8 +23,8 @@ struct AuditOutcome {
 };
 /// Compares both sides' digests after the same update. State that an update rewrites must be equal
 /// on both sides; a unit with a difference is sent by digests from now on (changed in `units`). For
-/// the other chunks, `chunks` takes the target's digests. Pure; `here` and `there` have one digest
-/// for each chunk.
+/// the other chunks, `chunks` takes the target's digests. No clock, no I/O; `here` and `there` have
+/// one digest for each chunk.
 [[nodiscard]] AuditOutcome compare_audits(std::span<const Digest> here,
                                           std::span<const Digest> there, ChunkMap& chunks,
                                           ReplayUnits& units);

@@ -9,7 +9,7 @@ namespace cardswap {
 namespace {
 
 /// No further shard is copied aside beyond this; a single one may be larger.
-constexpr std::uint64_t kMaxStagedBytes = 256U << 20U;
+constexpr std::uint64_t kStagedBytesMax = 256U << 20U;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ bool BaseCopy::stage_next(std::uint64_t step_min) {
 
 void BaseCopy::stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes) {
   if (source_.freeze.is_here()) return;  // what was not copied goes with the frozen state
-  while (staged_so_far_ < log_bytes && staged_bytes_ < kMaxStagedBytes && stage_next(step_min)) {
+  while (staged_so_far_ < log_bytes && staged_bytes_ < kStagedBytesMax && stage_next(step_min)) {
   }
 }
 
@@ -57,7 +57,7 @@ void BaseCopy::send_staged(const std::function<void()>& between_sends) {
     for (const auto chunk : state.chunks().chunks_of(region)) {
       const auto bytes = state.chunks().span_of(chunk).bytes;
       source_.payloads.send(data::ChunkHeader{chunk, data::kBaseRound},
-                            {left.first(bytes), staged.copy.owner}, state.element_size_of(region),
+                            {left.first(bytes), staged.copy.owner}, state.element_bytes_of(region),
                             CapRule::always);
       left = left.subspan(bytes);
       ++chunks_sent_;

@@ -8,7 +8,7 @@
 namespace cardswap {
 
 /// Measures the rate of a link over stretches of time in which it was never idle, so that pauses do
-/// not count. The caller brings the clock. Pure; one thread.
+/// not count. The caller brings the clock. No I/O; one thread.
 class BusyRateMeter {
  public:
   using Clock = std::chrono::steady_clock;

@@ -30,12 +30,12 @@ class Compressor {
     Codec codec = Codec::none;
     std::vector<std::byte> bytes;
   };
-  /// Packs a payload. None: send it as it is. `link_rate`: bytes a second on the wire, 0 while
+  /// Packs a payload. Nullopt: send it as it is. `link_rate`: bytes a second on the wire, 0 while
   /// unknown. `shuffle` describes `bytes`.
   [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, ByteShuffle shuffle,
                                            double link_rate);
 
-  /// The codec in use now; none: payloads are sent as they are.
+  /// The codec in use now; Codec::none: payloads are sent as they are.
   [[nodiscard]] Codec codec() const { return codec_; }
   /// Bytes of state for one byte on the wire, for the latest payloads; 1 while nothing is packed.
   [[nodiscard]] double ratio() const { return ratio_; }

@@ -34,11 +34,11 @@ Measurements DowntimeForecast::measurements(std::uint64_t dirty_bytes, double re
 
 void DowntimeForecast::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   expected_bytes_ = dirty_bytes;
-  const auto stands = expected_stands(measurements(dirty_bytes, replay_ms));
-  expected_downtime_ms_ = stands.all();
-  expected_stand_ms_ = stands.longest();
+  const auto parked = expected_parked_times(measurements(dirty_bytes, replay_ms));
+  expected_downtime_ms_ = parked.all();
+  expected_parked_ms_ = parked.longest();
   reporter_.note_expected_downtime(expected_downtime_ms_);
-  expect_lateness(stands.longest(), stands.all());
+  expect_lateness(parked.longest(), parked.all());
 }
 
 void DowntimeForecast::expect_lateness(double stall_ms, double lost_ms) {

@@ -20,7 +20,7 @@ class DowntimeForecast {
                    const SourceCallbacks& callbacks, StatsReporter& reporter,
                    std::function<LinkStats()> link, std::function<double()> digest_rate);
 
-  /// Makes all later predictions include the second pause of a rehearsal.
+  /// Makes all later predictions include the time parked after a rehearsed step.
   void expect_rehearsal() { rehearses_ = true; }
   /// The measurements as of now. `replay_ms`: of one step's updates at the target; 0: unknown.
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
@@ -31,8 +31,8 @@ class DowntimeForecast {
   /// of one step, and the sum of all delays, past and predicted.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return expected_downtime_ms_; }
-  /// The longest pause at one boundary.
-  [[nodiscard]] double expected_stand_ms() const { return expected_stand_ms_; }
+  /// The longest time parked at one boundary.
+  [[nodiscard]] double expected_parked_ms() const { return expected_parked_ms_; }
 
   /// Calls SourceCallbacks::converged; does nothing if it was called since the last put_off().
   void report_converged();
@@ -52,7 +52,7 @@ class DowntimeForecast {
   bool rehearses_ = false;
   bool converged_ = false;
   double expected_downtime_ms_ = 0;
-  double expected_stand_ms_ = 0;
+  double expected_parked_ms_ = 0;
   std::uint64_t expected_bytes_ = 0;
   std::uint64_t offered_bytes_ = 0;
 };

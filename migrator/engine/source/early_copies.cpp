@@ -9,7 +9,7 @@ bool EarlyCopies::is_wanted(ParameterId parameter) const {
   return index < wanted_.size() && wanted_[index] && !held_.contains(parameter);
 }
 
-std::uint64_t EarlyCopies::hold(ParameterId parameter, std::uint64_t bytes) {
+std::uint64_t EarlyCopies::reserve(ParameterId parameter, std::uint64_t bytes) {
   held_[parameter] = {++numbered_, bytes};
   held_bytes_ += bytes;
   return numbered_;

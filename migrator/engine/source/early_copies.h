@@ -23,7 +23,7 @@ class EarlyCopies {
   /// Whether a copy for the parameter is wanted and none is held.
   [[nodiscard]] bool is_wanted(ParameterId parameter) const;
   /// Counts a copy of `bytes`, which is still to be made, as held, and returns its number.
-  std::uint64_t hold(ParameterId parameter, std::uint64_t bytes);
+  std::uint64_t reserve(ParameterId parameter, std::uint64_t bytes);
   /// Whether the copy with this number is held.
   [[nodiscard]] bool holds(ParameterId parameter, std::uint64_t number) const;
   /// No longer counts a copy for the parameter as held; does nothing if there is none.
@@ -33,7 +33,7 @@ class EarlyCopies {
 
   /// Appends a copy to the queue for the engine.
   void push(EarlyCopy copy) { waiting_.push_back(std::move(copy)); }
-  /// Takes the first copy of that queue; none: it is empty.
+  /// Takes the first copy of that queue. Nullopt: it is empty.
   [[nodiscard]] std::optional<EarlyCopy> pop();
   [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
   void drop_waiting() { waiting_.clear(); }

@@ -60,7 +60,8 @@ bool EarlySender::send_piece() {
   const auto sent_before = source_.payloads.link_stats().sent;
   source_.payloads.send(data::EarlyHeader{next->number, next->sent},
                         {gradient.bytes.subspan(next->sent, size), gradient.owner},
-                        source_.state.element_size_of(unit.shard.regions.front()), CapRule::always);
+                        source_.state.element_bytes_of(unit.shard.regions.front()),
+                        CapRule::always);
   next->sent += size;
   stats_.bytes += size;
   stats_.wire_bytes += source_.payloads.link_stats().sent - sent_before;

@@ -38,7 +38,7 @@ class EarlySender {
   /// Sends a piece of the next early gradient. False: there is none. Throws as
   /// PayloadSender::send().
   bool send_piece();
-  /// Returns one claim for each gradient of the entry. None: the gradient must be sent whole,
+  /// Returns one claim for each gradient of the entry. Nullopt: the gradient must be sent whole,
   /// because it was not sent early or was sent in vain. Also drops what was sent in vain, and early
   /// gradients of earlier steps that no entry has claimed.
   [[nodiscard]] std::vector<std::optional<Claim>> claim(const UpdateEntry& entry);
@@ -65,7 +65,7 @@ class EarlySender {
   [[nodiscard]] bool is_followed(ParameterId parameter, std::uint64_t step) const;
   void take_new();
   void drop(const Pending& pending);
-  /// The factor from the early copy to the entry's gradient; none: there is no such factor.
+  /// The factor from the early copy to the entry's gradient. Nullopt: there is no such factor.
   [[nodiscard]] std::optional<Factor> relation(const CapturedGradient& early,
                                                const CapturedGradient& now);
 

@@ -10,7 +10,7 @@ namespace cardswap {
 ///
 /// Early gradients can use only the time of the link that the entry of the previous step leaves,
 /// and after the base copy the first such entry is whole. So each step leaves a little less than
-/// the previous one, until no more can be sent early. Pure; one thread.
+/// the previous one, until no more can be sent early. No clock, no I/O; one thread.
 class FallingRest {
  public:
   /// The most boundaries for which a freeze is delayed.

@@ -10,7 +10,7 @@
 namespace cardswap {
 namespace {
 
-constexpr int kMaxResends = 3;
+constexpr int kResendsMax = 3;
 
 }  // namespace
 
@@ -77,10 +77,10 @@ void FrozenSend::send_rest(const std::vector<Digest>& now) {
     }
     const auto differing = state.chunks().differing(now).size();
     if (differing == 0) return;
-    if (attempt == kMaxResends) {
+    if (attempt == kResendsMax) {
       throw Error(Code::digest_mismatch,
                   fmt::format("{} chunks still differ after they were sent {} times", differing,
-                              kMaxResends + 1),
+                              kResendsMax + 1),
                   "something else writes to the standby's memory, or the link damages bytes");
     }
   }

@@ -13,7 +13,7 @@ namespace cardswap {
 /// note_scan() throw as PeerConnection's do.
 class FrozenSend {
  public:
-  /// Both outlive this. `replay` sends the rest of its log first; null: there is no replay.
+  /// Both outlive this. `replay` sends the rest of its log first. Null: there is no replay.
   FrozenSend(SourceContext& source, ReplaySync* replay) : source_(source), replay_(replay) {}
 
   /// Sends the rest of the log, then digests the frozen state while the target digests its own.

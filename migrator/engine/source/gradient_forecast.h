@@ -6,7 +6,8 @@ namespace cardswap {
 
 /// Predicts the gradients of the next step: their bytes, and the rest of them that will not have
 /// been sent early when the step's entry comes. Both follow the previous steps: an increase is
-/// taken over at once, a decrease slowly. The entries of one step count together. Pure; one thread.
+/// taken over at once, a decrease slowly. The entries of one step count together. No clock, no I/O;
+/// one thread.
 class GradientForecast {
  public:
   /// Notes an entry: the bytes of its gradients, and how many of these were sent before it.

@@ -62,7 +62,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   for (std::size_t i = 0; i < claims.size(); ++i) {
     auto& gradient = entry.gradients[i];
     const auto& unit = units_[*units_.find(gradient.parameter)];
-    const auto element_size = source_.state.element_size_of(unit.shard.regions.front());
+    const auto element_bytes = source_.state.element_bytes_of(unit.shard.regions.front());
     auto& size = update.gradients.emplace_back();
     size.parameter = static_cast<std::uint32_t>(gradient.parameter);
     size.bytes = gradient.bytes.size();
@@ -70,9 +70,9 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
     if (auto& claim = claims[i]) {
       size.early = claim->number;
       size.factor = claim->factor;
-      one = {std::move(claim->gradient), claim->number, claim->sent, element_size};
+      one = {std::move(claim->gradient), claim->number, claim->sent, element_bytes};
     } else {
-      one = {std::move(gradient), 0, 0, element_size};
+      one = {std::move(gradient), 0, 0, element_bytes};
     }
     ahead += one.sent;
   }
@@ -92,23 +92,23 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
   const auto piece_bytes = source_.options.spec.chunk_bytes;
   const auto sent_before = source_.payloads.link_stats().sent;
   auto ahead = source_.payloads.read_ahead(after);
-  for (const auto& [gradient, early, sent, element_size] : gradients) {
+  for (const auto& [gradient, early, sent, element_bytes] : gradients) {
     // A MemoryRange is not const, but a device does not write to a range that it reads.
     auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
     for (std::uint64_t offset = sent; offset < gradient.bytes.size(); offset += piece_bytes) {
       const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
-      ahead.want({gradient.device.get(), {bytes + offset, size}}, element_size);
+      ahead.want({gradient.device.get(), {bytes + offset, size}}, element_bytes);
     }
   }
   for (std::uint32_t i = 0; i < gradients.size(); ++i) {
-    const auto& [gradient, early, sent, element_size] = gradients[i];
+    const auto& [gradient, early, sent, element_bytes] = gradients[i];
     for (std::uint64_t offset = sent; offset < gradient.bytes.size();) {
       auto piece = source_.payloads.await(ahead);
       const auto size = piece.bytes.size();
       if (!piece.owner) piece.owner = gradient.owner;
       const auto header = early != 0 ? data::BulkHeader(data::EarlyHeader{early, offset})
                                      : data::GradientHeader{update, i, offset};
-      source_.payloads.send(header, std::move(piece), element_size, CapRule::always);
+      source_.payloads.send(header, std::move(piece), element_bytes, CapRule::always);
       stats_.log_bytes += size;
       offset += size;
       between_sends();

@@ -65,7 +65,7 @@ class LogShipper {
     CapturedGradient gradient;
     std::uint64_t early = 0;  ///< data::EarlyGradient::number; 0: not sent early
     std::uint64_t sent = 0;   ///< bytes that were sent early
-    std::uint8_t element_size = 1;
+    std::uint8_t element_bytes = 1;
   };
   void send_gradients(std::uint64_t update, std::span<const Outgoing> gradients, const Fence& after,
                       const std::function<void()>& between_sends);

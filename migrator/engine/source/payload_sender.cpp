@@ -55,18 +55,18 @@ StagedPayload PayloadSender::await(ReadAhead& ahead) {
 }
 
 void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
-                         std::uint8_t element_size, CapRule rule) {
+                         std::uint8_t element_bytes, CapRule rule) {
   auto& payload = fetched.bytes;
   auto& owner = fetched.owner;
-  const ByteShuffle shuffle{element_size, fetched.shuffle.done};
+  const ByteShuffle shuffle{element_bytes, fetched.shuffle.done};
   auto now = Clock::now();
   if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
   wait_for_a_slot(rule);
   data::Packing packing;
   const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
-  if (shuffle.done) packing = {Codec::shuffled, element_size, plain_bytes};
+  if (shuffle.done) packing = {Codec::shuffled, element_bytes, plain_bytes};
   if (auto packed = compressor_.pack(payload, shuffle, wire_rate())) {
-    packing = {packed->codec, element_size, plain_bytes};
+    packing = {packed->codec, element_bytes, plain_bytes};
     const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
     payload = *bytes;
     owner = bytes;

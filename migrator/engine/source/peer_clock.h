@@ -9,7 +9,7 @@ namespace cardswap {
 
 /// The offset of the target's steady_clock from this host's, measured by pings. The quickest answer
 /// counts, because its error is the smallest. An answer counts only for a ping that was sent and
-/// not answered yet, so a target cannot make up times. Pure; one thread.
+/// not answered yet, so a target cannot make up times. No clock, no I/O; one thread.
 class PeerClock {
  public:
   /// Notes that a ping is sent at `now_ns` of this host's clock; the ping carries this time.

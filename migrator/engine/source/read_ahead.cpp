@@ -8,24 +8,25 @@ namespace cardswap {
 namespace {
 
 /// Enough to use all buffers of a device. Payloads in the host's memory need no read-ahead.
-constexpr std::size_t kMaxReadAhead = 256;
+constexpr std::size_t kReadAheadMax = 256;
 
 }  // namespace
 
-void ReadAhead::want(const MemoryRange& range, std::uint8_t element_size) {
+void ReadAhead::want(const MemoryRange& range, std::uint8_t element_bytes) {
   // A payload that will not be packed must not be shuffled.
-  wanted_.push_back({range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_size});
+  wanted_.push_back(
+      {range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_bytes});
 }
 
 std::optional<StagedPayload> ReadAhead::next() {
-  while (begun_ < wanted_.size() && ahead_.size() < kMaxReadAhead) {
+  while (begun_ < wanted_.size() && ahead_.size() < kReadAheadMax) {
     auto& device = *wanted_[begun_].range.device;
     if (device.is_host()) {
       if (!ahead_.empty()) break;
       return StagedPayload{wanted_[begun_++].range.bytes, {}, 0};
     }
     const auto left = std::span(wanted_).subspan(begun_).first(
-        std::min(wanted_.size() - begun_, kMaxReadAhead - ahead_.size()));
+        std::min(wanted_.size() - begun_, kReadAheadMax - ahead_.size()));
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
     auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,

@@ -25,8 +25,9 @@ class ReadAhead {
         packer_(packer) {}
   /// Adds a payload to the end of the queue. The memory must stay valid until it was fetched and
   /// sent.
-  void want(const MemoryRange& range, std::uint8_t element_size);
-  /// The next payload, in the order of want(). None: it is not there yet, or no payload is wanted.
+  void want(const MemoryRange& range, std::uint8_t element_bytes);
+  /// The next payload, in the order of want(). Nullopt: it is not there yet, or no payload is
+  /// wanted.
   [[nodiscard]] std::optional<StagedPayload> next();
 
  private:

@@ -37,7 +37,7 @@ bool decide_on_rehearsal(SourceContext& source) {
 
 void RehearsalRun::begin() {
   auto& freeze = source_.freeze;
-  source_.reporter.note_rehearsal_pause(
+  source_.reporter.note_rehearsal_parked(
       ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
   source_.connection.begin_to_ask(&TargetAnswers::rehearsed, data::Rehearse{});
   freeze.drop();

@@ -10,7 +10,7 @@ namespace {
 /// A freeze that costs hardly more than the best later one is taken, because predictions vary.
 constexpr double kAsGood = 1.03;
 /// The share of the limit for which a step may always wait for the log, whatever the freeze takes.
-constexpr double kLeastWait = 0.25;
+constexpr double kWaitMin = 0.25;
 /// The share of a step that a freeze must save if it waits for one more step.
 constexpr double kWorthAStep = 0.05;
 /// The share of --timeout for which a freeze may wait.
@@ -32,12 +32,12 @@ std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now)
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
-/// The pauses of a freeze. To replay the last entry takes no longer than the same step here, and
-/// runs at the same time.
-Stands stands_of(Measurements now, std::uint64_t freeze_bytes) {
+/// How long a freeze parks the job. To replay the last entry takes no longer than the same step
+/// here, and runs at the same time.
+ParkedTimes parked_times_of(Measurements now, std::uint64_t freeze_bytes) {
   now.dirty_bytes = freeze_bytes;
   now.replay_ms = 0;
-  return expected_stands(now);
+  return expected_parked_times(now);
 }
 
 /// Whether a freeze now costs no more than the course with the least lost time. If an entry is sent
@@ -47,7 +47,7 @@ bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse
   const double entry =
       (facts.holds_each ? now.rest_share : 1) * static_cast<double>(now.update_bytes);
   now.dirty_bytes = facts.bytes_to_copy + of_copied(now, static_cast<std::uint64_t>(entry));
-  return expected_stands(now).all() <= kAsGood * course.lost_ms;
+  return expected_parked_times(now).all() <= kAsGood * course.lost_ms;
 }
 
 /// Whether a freeze, which is possible now and would take `freeze_ms`, should wait for one more
@@ -100,7 +100,7 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
   const auto course = course_of_replay(now, limit, when);
   ReplayOutlook outlook;
   outlook.freeze_bytes = freeze_bytes_of(facts, now);
-  const auto freeze = stands_of(now, outlook.freeze_bytes);
+  const auto freeze = parked_times_of(now, outlook.freeze_bytes);
   const bool is_copied = facts.bytes_to_copy == 0;
   const bool caught_up = facts.lag_bytes <= facts.gradients.most_bytes();
   const bool is_complete = is_copied && facts.is_audited && caught_up;
@@ -114,7 +114,7 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
   if (is_copied) {
     looks.rest.note(facts.gradients.latest_step(), facts.gradients.usual_rest_bytes());
   }
-  // Called also when the pause does not fit, because it counts the boundaries.
+  // Called also when the time parked does not fit, because it counts the boundaries.
   const bool now_or_never =
       is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, looks.rest);
   const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
@@ -147,7 +147,7 @@ FreezeWhen freeze_when(Strategy strategy) {
 }
 
 double wait_max_ms(const Measurements& measured, double max_stall_ms) {
-  return std::max(max_stall_ms - expected_stands(measured).first, kLeastWait * max_stall_ms);
+  return std::max(max_stall_ms - expected_parked_times(measured).first, kWaitMin * max_stall_ms);
 }
 
 }  // namespace cardswap

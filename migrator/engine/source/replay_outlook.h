@@ -59,10 +59,10 @@ struct ReplayOutlook {
 ///
 /// A freeze is offered when everything is copied and audited, the log has caught up, and one more
 /// step would not make the freeze shorter. With Strategy::automatic it is also offered as soon as
-/// further copying costs the job more time than it saves. It is never offered if the pause would
-/// exceed the limit. Whether the gradients of a step delay the next step beyond the limit is judged
-/// once: when those of one whole step were seen, and before any step has waited. Pure: only `looks`
-/// is remembered.
+/// further copying costs the job more time than it saves. It is never offered if the job would
+/// be parked beyond the limit. Whether the gradients of a step delay the next step beyond the limit
+/// is judged once: when those of one whole step were seen, and before any step has waited. No
+/// clock, no I/O: only `looks` is remembered.
 [[nodiscard]] ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec,
                                        EarlierLooks& looks);
 

@@ -5,14 +5,14 @@
 namespace cardswap {
 namespace {
 
-constexpr std::uint64_t kMaxNamesReported = 8;
+constexpr std::uint64_t kNamesReportedMax = 8;
 
-const char* ellipsis(std::uint64_t count) { return count > kMaxNamesReported ? ", ..." : ""; }
+const char* ellipsis(std::uint64_t count) { return count > kNamesReportedMax ? ", ..." : ""; }
 
 }  // namespace
 
 void ReplayReport::add(std::uint64_t& count, std::string& names, const std::string& region) {
-  if (++count <= kMaxNamesReported) names += (names.empty() ? "" : ", ") + region;
+  if (++count <= kNamesReportedMax) names += (names.empty() ? "" : ", ") + region;
 }
 
 std::string ReplayReport::text(std::size_t shards) const {

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollInterval{100};
 // For a program that tracks another number of tensors after each step.
-constexpr std::uint64_t kMaxInterruptedAudits = 32;
+constexpr std::uint64_t kInterruptedAuditsMax = 32;
 
 }  // namespace
 
@@ -145,7 +145,7 @@ void ReplaySync::take_layout(StateView now) {
   // An optimizer creates its state once. State that changes with each step would keep every audit
   // from ending.
   interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
-  if (interrupted_audits_ > kMaxInterruptedAudits) {
+  if (interrupted_audits_ > kInterruptedAuditsMax) {
     source_.reporter.set_note("by rounds: what is tracked has another layout after each step");
     give_up();
     return;
@@ -238,7 +238,7 @@ void ReplaySync::poll() {
 void ReplaySync::note_stats() {
   auto stats = shipper_.stats();
   stats.window_wait_ms = window_->waited_ms();
-  stats.regions_not_replayed = report_.not_replayed();
+  stats.shards_not_replayed = report_.not_replayed();
   stats.not_replayed = report_.names_not_replayed();
   source_.reporter.note_replay(stats);
 }

@@ -14,21 +14,21 @@ namespace cardswap {
 /// whether it is sent by digests instead.
 ///
 /// A unit never changes its index. A shard that gains or loses a region (with a parameter's first
-/// gradient, for example) becomes a new unit, which must be copied. Pure; one thread.
+/// gradient, for example) becomes a new unit, which must be copied. No clock, no I/O; one thread.
 class ReplayUnits {
  public:
   /// A shard, and how it is sent.
   struct Unit {
     Shard shard;  ///< without regions that an earlier unit has
     std::uint64_t bytes = 0;
-    std::optional<std::uint64_t> copied_at;  ///< the step of the copy; none: not copied yet
+    std::optional<std::uint64_t> copied_at;  ///< the step of the copy; nullopt: not copied yet
     bool by_digests = false;                 ///< replaying gives wrong bytes, or is not possible
     bool gone = false;                       ///< the layout has no such shard any more
     [[nodiscard]] bool is_replayed() const { return copied_at && !by_digests; }
   };
 
   /// Takes over a new layout and its shards; `kept` is kept_regions() from the former layout.
-  /// Returns the indices of the new units. None: `shards` do not belong to `layout`, and nothing
+  /// Returns the indices of the new units. Nullopt: `shards` do not belong to `layout`, and nothing
   /// has changed.
   [[nodiscard]] std::optional<std::vector<std::size_t>> follow(
       const Layout& layout, const std::vector<Shard>& shards,
@@ -37,12 +37,12 @@ class ReplayUnits {
   [[nodiscard]] std::size_t size() const { return units_.size(); }
   [[nodiscard]] Unit& operator[](std::size_t index) { return units_[index]; }
   [[nodiscard]] const Unit& operator[](std::size_t index) const { return units_[index]; }
-  /// The index of the unit that has the region; none: no update rewrites it. Throws
+  /// The index of the unit that has the region. Nullopt: no update rewrites it. Throws
   /// std::out_of_range for an unknown region.
   [[nodiscard]] std::optional<std::size_t> find(RegionId region) const {
     return unit_of_region_.at(static_cast<std::size_t>(region));
   }
-  /// The index of the parameter's unit; none: there is none.
+  /// The index of the parameter's unit. Nullopt: there is none.
   [[nodiscard]] std::optional<std::size_t> find(ParameterId parameter) const;
   /// Whether the target replays the updates of this region, so that it needs no sending.
   [[nodiscard]] bool replays(RegionId region) const {

@@ -12,30 +12,30 @@ namespace {
 // As in hypervisors: 20 % first, then 10 % more after each round that did not help.
 constexpr std::uint32_t kFirstThrottlePct = 20;
 constexpr std::uint32_t kThrottleStepPct = 10;
-constexpr std::uint32_t kMaxThrottlePct = 99;
+constexpr std::uint32_t kThrottlePctMax = 99;
 /// After this many rounds without a decrease, `auto` gives up: the next round will not be smaller.
-constexpr int kMaxVainRounds = 5;
+constexpr int kVainRoundsMax = 5;
 
 void throttle_more(SourceContext& source) {
   const auto before = source.reporter.stats().throttle_pct;
   const auto pct =
-      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kMaxThrottlePct);
+      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kThrottlePctMax);
   source.program.throttle(pct / 100.0);
   source.reporter.note_throttle(pct);
 }
 
 /// Gives up: a user who sets a limit prefers that the job goes on where it is.
 [[noreturn]] void give_up(SourceContext& source) {
-  const auto stand_ms = source.forecast.expected_stand_ms();
+  const auto parked_ms = source.forecast.expected_parked_ms();
   const auto limit = source.options.spec.max_stall_ms;
   source.reporter.report(true);
   throw Error(Code::not_converging,
               fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                           "{:.0f} ms are allowed",
-                          source.reporter.rounds(), stand_ms, limit),
+                          source.reporter.rounds(), parked_ms, limit),
               fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
                           "down meanwhile with --auto-converge",
-                          stand_ms * 1.3));
+                          parked_ms * 1.3));
 }
 
 /// It is not known yet what a step changes: assumes everything that was just sent.
@@ -82,7 +82,7 @@ void sync_by_rounds(SourceContext& source) {
     reporter.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
     forecast.expect_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && reporter.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_stall_ms, forecast.expected_stand_ms(), dirty_bytes,
+    if (should_freeze({spec.max_stall_ms, forecast.expected_parked_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
       forecast.report_converged();
       offered = true;
@@ -93,7 +93,7 @@ void sync_by_rounds(SourceContext& source) {
       throttle_more(source);
     } else if (spec.strategy == Strategy::automatic && dirty_bytes_before != 0) {
       in_vain = dirty_bytes >= dirty_bytes_before && !offered ? in_vain + 1 : 0;
-      if (in_vain == kMaxVainRounds) give_up(source);
+      if (in_vain == kVainRoundsMax) give_up(source);
     }
     dirty_bytes_before = dirty_bytes;
     last_scan = Clock::now();

@@ -107,12 +107,12 @@ class Source::Impl {
     sync_by_rounds(context_);
   }
 
-  /// Stop-copy: sends nothing before the freeze, and offers it only if the pause is within the
-  /// limit.
+  /// Stop-copy: sends nothing before the freeze, and offers it only if the time parked is
+  /// within the limit.
   void wait_for_freeze() {
     context_.reporter.use(Strategy::stop_copy);
     context_.forecast.expect_downtime(dirty_after_a_step());
-    const auto expected = context_.forecast.expected_stand_ms();
+    const auto expected = context_.forecast.expected_parked_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
       context_.reporter.report(true);
       throw Error(Code::not_converging,
@@ -145,7 +145,7 @@ class Source::Impl {
     if (callbacks_.put_off && limit > 0 && left > offered) {
       forecast.expect_downtime(left);
       const auto expected =
-          forecast.expected_stand_ms() +
+          forecast.expected_parked_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(

@@ -85,7 +85,7 @@ std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
   return here;
 }
 
-std::uint8_t StateSender::element_size_of(RegionId region) const {
+std::uint8_t StateSender::element_bytes_of(RegionId region) const {
   return element_bytes(view_.layout.regions()[static_cast<std::size_t>(region)].dtype);
 }
 
@@ -168,13 +168,13 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
 
 void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
   const auto& span = chunks_.span_of(chunk);
-  ahead.want(range_of(view_, span), element_size_of(span.region));
+  ahead.want(range_of(view_, span), element_bytes_of(span.region));
 }
 
 /// `ahead` gives the chunk next.
 void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
   payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
-                 element_size_of(chunks_.span_of(chunk).region),
+                 element_bytes_of(chunks_.span_of(chunk).region),
                  final ? CapRule::always : CapRule::until_frozen);
   chunks_.forget(chunk);
 }

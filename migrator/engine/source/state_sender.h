@@ -48,7 +48,7 @@ class StateSender {
   [[nodiscard]] ChunkMap& chunks() { return chunks_; }
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
   /// Bytes of one element of the region.
-  [[nodiscard]] std::uint8_t element_size_of(RegionId region) const;
+  [[nodiscard]] std::uint8_t element_bytes_of(RegionId region) const;
 
   /// The speed of the scans so far in bytes a second; 0 before the first one.
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
@@ -62,7 +62,7 @@ class StateSender {
   /// of the frozen state; the target answers once it has replayed `updates` updates. If not
   /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
-  /// The digest of the values that the target holds; none: it has not reported any.
+  /// The digest of the values that the target holds. Nullopt: it has not reported any.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
 
  private:

@@ -47,7 +47,7 @@ class StateWindow {
   void open(std::uint64_t step, Fence fence = {});
 
   // ---- a reader
-  /// Begins a read. None: the window is closed, or being closed, or another Read exists.
+  /// Begins a read. Nullopt: the window is closed, or being closed, or another Read exists.
   [[nodiscard]] std::optional<Read> try_read();
 
   /// Whether a state can be read; false from the beginning of close() on.

@@ -38,9 +38,9 @@ MigrationStats StatsReporter::stats() const {
   all.resent_bytes = replay_.resent_bytes;
   all.replay_ms = replay_.replay_ms;
   all.back_pressure_ms = replay_.back_pressure_ms;
-  all.hold_ms = replay_.hold_ms + rehearsal_pause_ms_;
+  all.hold_ms = replay_.hold_ms + rehearsal_parked_ms_;
   all.window_wait_ms = replay_.window_wait_ms;
-  all.regions_not_replayed = replay_.regions_not_replayed;
+  all.shards_not_replayed = replay_.shards_not_replayed;
   all.not_replayed = replay_.not_replayed;
   all.freeze_scan_ms = freeze_.scan_ms;
   all.freeze_send_ms = freeze_.send_ms;

@@ -21,7 +21,7 @@ struct LinkStats {
   std::uint64_t sent = 0;              ///< bytes of payloads
   std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
   double measured_rate = 0;            ///< as `rate`, but 0 until something was measured
-  std::optional<Codec> codec = {};     ///< the codec that was used last; none: none so far
+  std::optional<Codec> codec = {};     ///< the codec that was used last; nullopt: none so far
 };
 /// The figures of a replay, from ReplaySync.
 struct ReplayStats {
@@ -34,7 +34,7 @@ struct ReplayStats {
   double back_pressure_ms = 0;      ///< as in MigrationStats, and so are the next two
   double hold_ms = 0;
   double window_wait_ms = 0;
-  std::uint64_t regions_not_replayed = 0;
+  std::uint64_t shards_not_replayed = 0;
   std::string not_replayed = {};
 };
 /// The parts of the downtime.
@@ -77,7 +77,7 @@ class StatsReporter {
   /// Notes the bytes of the values, which are sent in the downtime but not as a payload.
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// Notes how long the program was parked before the step that both sides rehearse.
-  void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
+  void note_rehearsal_parked(double parked_ms) { rehearsal_parked_ms_ = parked_ms; }
   void note_rehearsal(RehearsalOutcome outcome, std::string note);
   /// Notes that the target has replayed the whole log.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
@@ -101,7 +101,7 @@ class StatsReporter {
   ReplayStats replay_;
   FreezeTimes freeze_;
   std::uint64_t values_bytes_ = 0;
-  double rehearsal_pause_ms_ = 0;
+  double rehearsal_parked_ms_ = 0;
   Clock::time_point report_due_{};
   std::string strategy_note_;
   std::string put_off_note_;

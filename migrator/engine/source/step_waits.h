@@ -13,7 +13,7 @@ class StepWaits {
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::duration<double, std::milli>;
 
-  /// Limits the sum of the waits of one step, for waits that begin later; none: no limit.
+  /// Limits the sum of the waits of one step, for waits that begin later. Nullopt: no limit.
   void set_max(std::optional<Milliseconds> longest) { max_ = longest; }
   /// Begins a wait of `step`, and returns until when it may wait: Clock::time_point::max() if there
   /// is no limit. One of the two functions below ends the wait.

@@ -8,9 +8,9 @@
 
 namespace cardswap {
 
-/// The target's latest answer of each kind; none: not answered yet. A value. PeerConnection::ask()
-/// and begin_to_ask() reset the answer before they send the question. The target sends `replayed`
-/// and `audited` without a question; they have numbers.
+/// The target's latest answer of each kind. Nullopt: not answered yet. A value.
+/// PeerConnection::ask() and begin_to_ask() reset the answer before they send the question. The
+/// target sends `replayed` and `audited` without a question; they have numbers.
 struct TargetAnswers {
   std::optional<std::uint32_t> accepted;  ///< Accept::chunks
   bool multiplies = false;                ///< Accept::multiplies

@@ -79,7 +79,7 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
         (bytes_max_ != 0 && entry_bytes_ + early_.held_bytes() + bytes > bytes_max_)) {
       return false;
     }
-    number = early_.hold(parameter, bytes);
+    number = early_.reserve(parameter, bytes);
   }
   std::optional<CapturedGradient> gradient;
   try {

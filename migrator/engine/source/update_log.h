@@ -70,16 +70,16 @@ class UpdateLog {
   // ---- the engine's thread
   /// Sets whose gradients are taken early: `parameters` is indexed by ParameterId.
   void want_early(std::vector<bool> parameters);
-  /// Takes the next early copy; none: there is none. Its entry may have been appended since.
+  /// Takes the next early copy. Nullopt: there is none. Its entry may have been appended since.
   [[nodiscard]] std::optional<EarlyCopy> take_early();
   /// No longer counts a copy from take_early() as held. Does nothing if its entry has released it
   /// already; never touches a later copy of the parameter.
   void drop_early(const EarlyCopy& copy);
-  /// Takes the next entry. None: there is none, or it is of a step after `step_max`.
+  /// Takes the next entry. Nullopt: there is none, or it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// Bounds the gradients that the log holds; 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
-  /// Limits the sum of the waits of one step, for waits that begin later; none: no limit.
+  /// Limits the sum of the waits of one step, for waits that begin later. Nullopt: no limit.
   void set_wait_max(std::optional<StepWaits::Milliseconds> longest);
   /// No longer counts `bytes` of an entry as held.
   void release(std::uint64_t bytes);
@@ -89,7 +89,7 @@ class UpdateLog {
   void note_sent();
   /// Requests an audit at the next boundary.
   void request_audit();
-  /// The step of the audit that was appended since the last call; none: no audit was.
+  /// The step of the audit that was appended since the last call. Nullopt: no audit was.
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
   /// Ends all waits and ignores later entries. Any thread.
   void close();

@@ -10,7 +10,7 @@ namespace cardswap {
 namespace {
 
 /// So many bytes that the start of a thread does not matter, but only a few ms of a fast link.
-constexpr std::size_t kMinBatchBytes = 32U << 20U;
+constexpr std::size_t kBatchBytesMin = 32U << 20U;
 /// The two ends of the link use this many cores.
 constexpr unsigned kCoresOfALine = 2;
 
@@ -38,7 +38,7 @@ bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool al
   if (waiting_.empty()) return true;
   if (all_are_here) {
     begin(payloads, std::max(1U, cores_));
-  } else if (cores_ > kCoresOfALine && waiting_bytes_ >= kMinBatchBytes) {
+  } else if (cores_ > kCoresOfALine && waiting_bytes_ >= kBatchBytesMin) {
     begin(payloads, 1);  // the others have the line to serve, and other jobs
   }
   return false;

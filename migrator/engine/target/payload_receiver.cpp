@@ -15,7 +15,7 @@ std::size_t PayloadReceiver::on_received(std::span<const std::byte> header,
                                          const data::Packing& packing, std::size_t bytes) {
   ByteShuffle shuffle;
   if (packing.codec != Codec::none) {
-    shuffle = buffers_.shuffle_for(header, packing.element_size);
+    shuffle = buffers_.shuffle_for(header, packing.element_bytes);
     bytes = unpacker_.on_received(header, packing, shuffle);
   }
   buffers_.on_received(header, shuffle);

@@ -43,8 +43,8 @@ class UpdateQueue {
   void on_received(const data::EarlyHeader& header, std::size_t bytes) {
     early_.on_received(header, bytes);
   }
-  /// Takes the next update in order. None: its gradients are not complete, or it needs more chunks
-  /// of the base copy than `base_chunks`, the number that has landed.
+  /// Takes the next update in order. Nullopt: its gradients are not complete, or it needs more
+  /// chunks of the base copy than `base_chunks`, the number that has landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
   /// Forgets everything, for a new layout, in which numbers begin at 1 again. Throws
   /// Error{bad_request} while a piece is landing.

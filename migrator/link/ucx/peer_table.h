@@ -31,7 +31,7 @@ class PeerTable {
   /// Adds a peer. Peers are numbered from 0 on, in the order of add(). `came`: when it connected.
   PeerId add(ucp_ep* endpoint, bool admitted, Clock::time_point came);
   void admit(PeerId peer);
-  /// Removes a peer and returns its endpoint, which the caller closes; null: there is no such peer.
+  /// Removes a peer and returns its endpoint, which the caller closes. Null: there is no such peer.
   ucp_ep* remove(PeerId peer);
 
   [[nodiscard]] bool is_empty() const { return peers_.empty(); }
@@ -39,12 +39,12 @@ class PeerTable {
   [[nodiscard]] bool has(PeerId peer) const { return peers_.contains(peer); }
   /// The peer with the lowest number; not to be called when is_empty().
   [[nodiscard]] PeerId first() const { return peers_.begin()->first; }
-  /// The endpoint of a peer; null: there is no such peer.
+  /// The endpoint of a peer. Null: there is no such peer.
   [[nodiscard]] ucp_ep* endpoint_of(PeerId peer) const;
   [[nodiscard]] std::optional<PeerId> find(const ucp_ep* endpoint) const;
-  /// The peer that has waited longest to be admitted. None: all are admitted.
+  /// The peer that has waited longest to be admitted. Nullopt: all are admitted.
   [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
-  /// A peer that came over 3 s ago and is not admitted. None: there is no such peer.
+  /// A peer that came over 3 s ago and is not admitted. Nullopt: there is no such peer.
   [[nodiscard]] std::optional<PeerId> overdue(Clock::time_point now) const;
 
   /// Counts a control message of `bytes` from a peer of this table. Throws Error{bad_request} for
@@ -54,7 +54,7 @@ class PeerTable {
   /// Queues the loss of a peer.
   void note_loss(PeerId peer, std::string why) noexcept;
   /// Takes the next loss from the queue; losses of peers that are removed already are dropped.
-  /// None: the queue is empty.
+  /// Nullopt: the queue is empty.
   [[nodiscard]] std::optional<Loss> take_loss();
 
  private:

@@ -52,8 +52,10 @@ struct cardswap_region {
   uint64_t version;     ///< grows with each change of the memory; 0: changes are not counted
 };
 
-/// A hold on memory that Cardswap gave: cardswap_callbacks::relocate.
-typedef struct cardswap_home cardswap_home;
+/// Keeps memory that Cardswap gave until cardswap_let_go(): cardswap_callbacks::relocate.
+typedef struct cardswap_keep cardswap_keep;
+/// The older name.
+typedef cardswap_keep cardswap_home;
 
 /// A parameter that an optimizer steps.
 struct cardswap_parameter {
@@ -118,7 +120,7 @@ struct cardswap_callbacks {
   /// use `home` from now on, and returns 0. The program calls cardswap_let_go(keep) when it uses
   /// `home` no more. Another result means that the region stays where it is; it is not an error,
   /// and `keep` must not be used then.
-  int (*relocate)(void* self, const void* storage, void* home, uint64_t bytes, cardswap_home* keep);
+  int (*relocate)(void* self, const void* storage, void* home, uint64_t bytes, cardswap_keep* keep);
 };
 
 /// cardswap_callbacks::flags: load this thing after all others, because loading them may change it.
@@ -190,7 +192,7 @@ CARDSWAP_EXPORT int cardswap_do_not_rehearse(cardswap_session* session, const ch
 
 /// Gives back the memory that relocate() was given, which the program does not use any more. Any
 /// thread. In a forked process the memory stays as it is. Null: does nothing.
-CARDSWAP_EXPORT void cardswap_let_go(cardswap_home* keep);
+CARDSWAP_EXPORT void cardswap_let_go(cardswap_keep* keep);
 
 // Only inside callbacks. The arguments are copied; the memory of regions and gradients is not.
 /// Sets the reason of a callback that is about to fail.

@@ -22,10 +22,13 @@
 /// adds LibTorch's types.
 namespace cardswap {
 
-/// The result of a step boundary. `proceed`: go on with the loop. `migrated`: leave the loop,
-/// because the job goes on in another process. `migrated` is returned once: after it, the next step
+/// The result of a step boundary. `proceed`: go on with the loop. `moved`: leave the loop,
+/// because the job goes on in another process. `moved` is returned once: after it, the next step
 /// or boundary of this process, on any thread, does not return (see Session).
-enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
+enum class [[nodiscard]] StepResult : std::uint8_t{
+    proceed, moved,
+    migrated = moved,  ///< the older name
+};
 
 /// A job's connection to Cardswap: it knows which state belongs to the job, and where a step ends.
 ///
@@ -40,7 +43,7 @@ enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
 /// There is one session in a process. Only the thread that runs the training loop calls it, which
 /// must be the main thread in a standby.
 ///
-/// Only one process takes the job's steps. Once step() or step_boundary() has returned `migrated`,
+/// Only one process takes the job's steps. Once step() or step_boundary() has returned `moved`,
 /// the next of these calls does not return: the agent ends the process. If the agent does not, the
 /// process ends itself one minute after the move, with a line on stderr and status 75. A process
 /// that was forked from the trainer ends in the same way as soon as it makes such a call.

@@ -252,7 +252,7 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
   }
   if (GetParam().strategy == Strategy::replay) {
     EXPECT_GT(target_program_.replayed_, 0);
-    EXPECT_EQ(verified_->regions_not_replayed, 0U) << verified_->not_replayed;
+    EXPECT_EQ(verified_->shards_not_replayed, 0U) << verified_->not_replayed;
     EXPECT_LT(source_program_.steps_held_, source_program_.steps_logged_) << "the card has room";
   }
 }

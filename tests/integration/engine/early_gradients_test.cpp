@@ -135,7 +135,7 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
     ASSERT_TRUE(trains_until([&] { return converged_ && early_steps_ >= steps; })) << why();
     ASSERT_TRUE(freezes_and_verifies()) << why();
     EXPECT_EQ(stats_.strategy, "replay");
-    EXPECT_EQ(stats_.regions_not_replayed, 0U) << stats_.not_replayed;
+    EXPECT_EQ(stats_.shards_not_replayed, 0U) << stats_.not_replayed;
     EXPECT_LE(stats_.bytes_in_downtime, 64 * kKiB) << "nothing was wrong in the end";
     source_.reset();
     target_.reset();

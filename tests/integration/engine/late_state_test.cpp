@@ -121,7 +121,7 @@ class LateState : public ::testing::Test, protected test::Notes {
   }
   void expect_a_replay_to_the_end(std::uint64_t bytes_in_downtime_max) {
     EXPECT_EQ(stats_.strategy, "replay");
-    EXPECT_EQ(stats_.regions_not_replayed, 0U) << stats_.not_replayed;
+    EXPECT_EQ(stats_.shards_not_replayed, 0U) << stats_.not_replayed;
     EXPECT_LE(stats_.bytes_in_downtime, bytes_in_downtime_max);
     expect_equal_experts();
   }

@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
     log.write(step, static_cast<double>(sum));
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step_boundary() == StepResult::migrated) return log.moved();
+    if (session.step_boundary() == StepResult::moved) return log.moved();
     ++step;
   }
   return log.finished();

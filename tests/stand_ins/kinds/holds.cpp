@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
     }
     log.write(step, static_cast<double>(sum));
     std::this_thread::sleep_until(next);
-    if (session.step_boundary() == cardswap::StepResult::migrated) return log.moved();
+    if (session.step_boundary() == cardswap::StepResult::moved) return log.moved();
     ++step;
   }
   bool same = true;

@@ -20,7 +20,7 @@ using namespace cardswap::cuda::driver;  // NOLINT: its numbers
 constexpr CUresult kInvalidContext = 201;
 constexpr CUdevice kCardNumber = 4;  // an ordinal is not a device
 constexpr std::size_t kGranularity = 2U << 20U;
-constexpr std::size_t kMost = 1U << 30U;
+constexpr std::size_t kMax = 1U << 30U;
 
 CUcontext context() {
   static int place = 0;
@@ -95,7 +95,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, std::size_t bytes,
                      const CUmemAllocationProp* wanted, unsigned long long flags) {  // NOLINT
   if (!is_current()) return kInvalidContext;
   if (!fits(bytes) || !is_right(*wanted) || flags != 0) return kInvalidValue;
-  if (bytes > kMost) return kOutOfMemory;
+  if (bytes > kMax) return kOutOfMemory;
   const int file = ::memfd_create("stand-in libcuda", MFD_CLOEXEC);
   if (file < 0 || ::ftruncate(file, static_cast<off_t>(bytes)) != 0) return kOutOfMemory;
   *handle = static_cast<CUmemGenericAllocationHandle>(file) + 1000;

@@ -299,7 +299,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
       while (!connection) connection = listener.accept();
       (void)connection->receive(Clock::now() + 10s);
       memory_handoff::Memory memory;
-      memory.arenas = memory_handoff::described(arenas);
+      memory.arenas = memory_handoff::outlines_of(arenas);
       memory.root = root;
       memory.step = 7;
       connection->send(memory, memory_handoff::files_of(arenas));

@@ -136,10 +136,10 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
   const auto bytes = random_bytes((3U << 20U) + 7);
   const auto memory = device_->allocate(bytes.size());
   put(bytes, memory.bytes);
-  for (const std::uint8_t element_size : {1, 2, 4, 8}) {
+  for (const std::uint8_t element_bytes : {1, 2, 4, 8}) {
     std::vector<Payload> payloads;
     for (std::size_t at = 0, size = 1; at + size < bytes.size(); at += size, size = size * 2 + 3) {
-      payloads.push_back({{device_.get(), memory.bytes.subspan(at, size)}, element_size});
+      payloads.push_back({{device_.get(), memory.bytes.subspan(at, size)}, element_bytes});
     }
     const auto there = device_->allocate(bytes.size());
     const auto staging = device_->stage({2U << 20U, std::nullopt});
@@ -149,7 +149,7 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
       const auto range = payloads[i].range.bytes;
       const auto at = static_cast<std::size_t>(range.data() - memory.bytes.data());
       std::vector<std::byte> shuffled(range.size());
-      shuffle_bytes(std::span(bytes).subspan(at, range.size()), shuffled, element_size);
+      shuffle_bytes(std::span(bytes).subspan(at, range.size()), shuffled, element_bytes);
       ASSERT_EQ(arrived(*staging, fetched[i]), shuffled) << range.size();
       const auto to = there.bytes.subspan(at, range.size());
       const auto place = staging->reserve(to, true);

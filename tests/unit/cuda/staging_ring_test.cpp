@@ -189,17 +189,17 @@ TEST_F(StagingRingTest, GathersNoMoreThanABufferHolds) {
 TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
   fill_memory();
   const std::size_t size = 1000003;
-  for (const std::uint8_t element_size : {1, 2, 4, 8, 16}) {
-    const Payload payload{{device_.get(), range(size)}, element_size};
+  for (const std::uint8_t element_bytes : {1, 2, 4, 8, 16}) {
+    const Payload payload{{device_.get(), range(size)}, element_bytes};
     const auto begun = staging_->fetch({&payload, 1}, {}, {false, true});
     ASSERT_EQ(begun.size(), 1U);
     wait_for(begun.front());
     const auto shuffle = begun.front().shuffle;
-    EXPECT_EQ(shuffle.element_bytes, element_size);
-    EXPECT_EQ(shuffle.done, element_size != 1 && element_size != 16) << "or the host shuffles it";
+    EXPECT_EQ(shuffle.element_bytes, element_bytes);
+    EXPECT_EQ(shuffle.done, element_bytes != 1 && element_bytes != 16) << "or the host shuffles it";
     std::vector<std::byte> shuffled(size);
-    shuffle_bytes({behind(), size}, shuffled, shuffle.done ? element_size : std::uint8_t{1});
-    EXPECT_TRUE(std::ranges::equal(begun.front().bytes, shuffled)) << int{element_size};
+    shuffle_bytes({behind(), size}, shuffled, shuffle.done ? element_bytes : std::uint8_t{1});
+    EXPECT_TRUE(std::ranges::equal(begun.front().bytes, shuffled)) << int{element_bytes};
   }
 }
 

@@ -92,9 +92,9 @@ TEST(DataMessages, RefuseACountThatTheMessageCannotHold) {
 
 /// What is computed with them would overflow.
 TEST(DataMessages, RefuseTimesThatNoClockHas) {
-  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
-  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
-  for (const auto time : {kLeast, kLeast / 8, kMost / 8, kMost}) {
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  for (const auto time : {kMin, kMin / 8, kMax / 8, kMax}) {
     EXPECT_THROW((void)decode(encode(Ping{time})), Error) << time;
     EXPECT_THROW((void)decode(encode(Pong{1, time})), Error) << time;
     EXPECT_THROW((void)decode(encode(Values{1, time, 3, {}})), Error) << time;

@@ -72,15 +72,15 @@ TEST_F(DowntimeForecastTest, CountsTheSecondStandOfARehearsal) {
   figures_.note_state(1'000'000'000);
   forecast_.expect_downtime(200'000'000);
   const auto once = forecast_.expected_downtime_ms();
-  EXPECT_EQ(forecast_.expected_stand_ms(), once);
+  EXPECT_EQ(forecast_.expected_parked_ms(), once);
   EXPECT_EQ(figures_.stats().expected_stall_ms, once);
   forecast_.expect_rehearsal();
   forecast_.expect_downtime(200'000'000);
   EXPECT_GT(forecast_.expected_downtime_ms(), once + 100);
-  EXPECT_LE(forecast_.expected_stand_ms(), once);
+  EXPECT_LE(forecast_.expected_parked_ms(), once);
   EXPECT_EQ(figures_.stats().expected_downtime_ms, forecast_.expected_downtime_ms());
   EXPECT_EQ(figures_.stats().expected_lost_ms, forecast_.expected_downtime_ms());
-  EXPECT_EQ(figures_.stats().expected_stall_ms, forecast_.expected_stand_ms());
+  EXPECT_EQ(figures_.stats().expected_stall_ms, forecast_.expected_parked_ms());
 }
 
 TEST_F(DowntimeForecastTest, GivesThePlannerBytesOfStateASecond) {

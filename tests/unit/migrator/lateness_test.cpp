@@ -111,16 +111,16 @@ TEST(Lateness, IsLittleForJitterWithALongTail) {
 
 TEST(Lateness, OfAStepInWhichTheJobStoodCountsHoweverShortThatWas) {
   Lateness lateness(kPace);
-  lateness.add_stand(107);
+  lateness.add_parked(107);
   EXPECT_EQ(lateness.stall_ms(), 7);
   EXPECT_EQ(lateness.lost_ms(), 7);
-  lateness.add_stand(90);
+  lateness.add_parked(90);
   EXPECT_EQ(lateness.lost_ms(), 7) << "it was early all the same";
 }
 
 TEST(Lateness, OfAStandComesOnTopOfTheStepsBeforeIt) {
   auto lateness = after({300, 300});
-  lateness.add_stand(900);
+  lateness.add_parked(900);
   lateness.add(100);
   EXPECT_EQ(lateness.lost_ms(), 200 + 200 + 800);
   EXPECT_EQ(lateness.stall_ms(), 800);
@@ -133,7 +133,7 @@ TEST(Lateness, IsNeverLessThanTheLongestStall) {
     Lateness lateness(kPace);
     for (int i = 0; i < 60; ++i) {
       if (i % 17 == 0) {
-        lateness.add_stand(anything(random));
+        lateness.add_parked(anything(random));
       } else {
         lateness.add(i % 3 == 0 ? anything(random) : 100);
       }
@@ -146,7 +146,7 @@ TEST(Lateness, IsNeverLessThanTheLongestStall) {
 TEST(Lateness, IsNothingWhereThePaceIsNotKnown) {
   Lateness lateness(Pace{.step_ms = 20, .spread_ms = 1, .steps = 2});
   lateness.add(500);
-  lateness.add_stand(500);
+  lateness.add_parked(500);
   EXPECT_EQ(lateness.lost_ms(), 0);
   EXPECT_EQ(lateness.steps(), 2U);
   EXPECT_FALSE(lateness.pace().is_known());

@@ -51,9 +51,9 @@ TEST(ExpectedStands, AreOneWithoutARehearsal) {
   Measurements measured;
   measured.state_bytes = 10'000'000;
   measured.dirty_bytes = 2'000'000;
-  const auto stands = expected_stands(measured);
-  EXPECT_EQ(stands.first, expected_downtime_ms(measured));
-  EXPECT_EQ(stands.second, 0);
+  const auto parked = expected_parked_times(measured);
+  EXPECT_EQ(parked.first, expected_downtime_ms(measured));
+  EXPECT_EQ(parked.second, 0);
 }
 
 TEST(ExpectedStands, AreTwoWithOneAndTheAgentsHearOfTheSecondAlone) {
@@ -67,12 +67,12 @@ TEST(ExpectedStands, AreTwoWithOneAndTheAgentsHearOfTheSecondAlone) {
   measured.handover_ms = 11;
   measured.step_ms = 10;
   measured.rehearses = true;
-  const auto stands = expected_stands(measured);
-  EXPECT_NEAR(stands.first, 10 + 20 + 2 + 5 * 4 + 4 + 2, 1e-9);
-  EXPECT_NEAR(stands.second, 10 + 11 + 5 * 4 + 2 + 0.1 * 10, 1e-9)
+  const auto parked = expected_parked_times(measured);
+  EXPECT_NEAR(parked.first, 10 + 20 + 2 + 5 * 4 + 4 + 2, 1e-9);
+  EXPECT_NEAR(parked.second, 10 + 11 + 5 * 4 + 2 + 0.1 * 10, 1e-9)
       << "nothing is sent, and the standby's step is a little later";
-  EXPECT_EQ(stands.longest(), stands.first);
-  EXPECT_EQ(stands.all(), stands.first + stands.second);
+  EXPECT_EQ(parked.longest(), parked.first);
+  EXPECT_EQ(parked.all(), parked.first + parked.second);
 }
 
 TEST(ShouldFreeze, NeverAboveTheLimit) {

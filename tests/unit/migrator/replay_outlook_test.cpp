@@ -154,7 +154,7 @@ TEST_F(ReplayOutlookTest, OffersAFreezeOfAPartWhereTheStrategyWasChosenAndItPays
   EXPECT_EQ(advice(), Advice::offer_freeze);
   spec_.max_stall_ms = 100;
   looks_.limit_was_judged = true;
-  EXPECT_EQ(advice(), Advice::go_on) << "the stand is beyond the limit";
+  EXPECT_EQ(advice(), Advice::go_on) << "the time parked is beyond the limit";
   spec_.max_stall_ms = 0;
   facts_.bytes_to_copy = 500'000;
   EXPECT_EQ(advice(), Advice::go_on) << "with the entry of what was copied, copying on loses less";

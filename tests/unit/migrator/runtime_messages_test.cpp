@@ -39,7 +39,7 @@ MigrationStats some_stats() {
   stats.back_pressure_ms = 18;
   stats.window_wait_ms = 19;
   stats.hold_ms = 20;
-  stats.regions_not_replayed = 21;
+  stats.shards_not_replayed = 21;
   stats.not_replayed = "w";
   stats.throttle_pct = 22;
   stats.compression = "zstd";
@@ -78,7 +78,7 @@ MigrationSpec some_spec() {
 Lateness some_lateness() {
   Lateness lateness({20, 1, 30});
   lateness.add(26);
-  lateness.add_stand(90);
+  lateness.add_parked(90);
   lateness.add(30);
   lateness.add(21);
   return lateness;

@@ -9,7 +9,7 @@
 namespace cardswap {
 namespace {
 
-constexpr std::uint64_t kMost = 1000;
+constexpr std::uint64_t kMax = 1000;
 
 data::Update update_of(std::uint64_t number, std::vector<std::uint64_t> gradient_bytes,
                        std::uint64_t base_chunks = 0) {
@@ -34,7 +34,7 @@ void land(UpdateQueue& queue, const data::GradientHeader& header, std::size_t by
 
 TEST(UpdateQueue, PutsPiecesTogetherInAnyOrder) {
   UpdateQueue queue;
-  queue.add(update_of(1, {10, 4}), kMost, host);
+  queue.add(update_of(1, {10, 4}), kMax, host);
   land(queue, {1, 1, 0}, 4, std::byte{3});
   land(queue, {1, 0, 6}, 4, std::byte{2});
   EXPECT_FALSE(queue.take(0));
@@ -48,8 +48,8 @@ TEST(UpdateQueue, PutsPiecesTogetherInAnyOrder) {
 
 TEST(UpdateQueue, KeepsTheirOrderAndWaitsForTheBaseCopy) {
   UpdateQueue queue;
-  queue.add(update_of(1, {4}, 2), kMost, host);
-  queue.add(update_of(2, {}), kMost, host);
+  queue.add(update_of(1, {4}, 2), kMax, host);
+  queue.add(update_of(2, {}), kMax, host);
   land(queue, {1, 0, 0}, 4, {});
   EXPECT_FALSE(queue.take(1)) << "a chunk of the base copy is still under way";
   EXPECT_EQ(queue.take(2)->number, 1U);
@@ -59,10 +59,10 @@ TEST(UpdateQueue, KeepsTheirOrderAndWaitsForTheBaseCopy) {
 
 TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
   UpdateQueue queue;
-  EXPECT_THROW(queue.add(update_of(2, {}), kMost, host), Error) << "out of order";
-  EXPECT_THROW(queue.add(update_of(1, {kMost, 1}), kMost, host), Error) << "more than the state";
-  EXPECT_THROW(queue.add(update_of(1, {~0ULL, 2}), kMost, host), Error) << "a sum that overflows";
-  queue.add(update_of(1, {10}), kMost, host);
+  EXPECT_THROW(queue.add(update_of(2, {}), kMax, host), Error) << "out of order";
+  EXPECT_THROW(queue.add(update_of(1, {kMax, 1}), kMax, host), Error) << "more than the state";
+  EXPECT_THROW(queue.add(update_of(1, {~0ULL, 2}), kMax, host), Error) << "a sum that overflows";
+  queue.add(update_of(1, {10}), kMax, host);
   EXPECT_THROW((void)queue.reserve({2, 0, 0}, 1), Error) << "not announced";
   EXPECT_THROW((void)queue.reserve({1, 1, 0}, 1), Error) << "no such gradient";
   EXPECT_THROW((void)queue.reserve({1, 0, 5}, 6), Error) << "past the end";
@@ -76,17 +76,17 @@ TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
 
 TEST(UpdateQueue, BoundsWhatMayWait) {
   UpdateQueue queue;
-  for (std::uint64_t i = 1; i <= 4; ++i) queue.add(update_of(i, {kMost}), kMost, host);
-  EXPECT_THROW(queue.add(update_of(5, {kMost}), kMost, host), Error);
+  for (std::uint64_t i = 1; i <= 4; ++i) queue.add(update_of(i, {kMax}), kMax, host);
+  EXPECT_THROW(queue.add(update_of(5, {kMax}), kMax, host), Error);
 }
 
 TEST(UpdateQueue, BeginsAnewForAnotherLayoutUnlessSomethingIsLanding) {
   UpdateQueue queue;
-  queue.add(update_of(1, {10}), kMost, host);
+  queue.add(update_of(1, {10}), kMax, host);
   land(queue, {1, 0, 0}, 4, {});
   queue.clear();
   EXPECT_FALSE(queue.take(0));
-  queue.add(update_of(1, {10}), kMost, host);
+  queue.add(update_of(1, {10}), kMax, host);
   (void)queue.reserve({1, 0, 0}, 4);
   EXPECT_THROW(queue.clear(), Error);
 }
@@ -105,9 +105,9 @@ data::Update update_with_early(std::uint64_t number, std::uint64_t early, std::u
 
 TEST(UpdateQueue, TakesAGradientThatCameBeforeItsUpdate) {
   UpdateQueue queue;
-  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  queue.add(data::EarlyGradient{1, 5, 10}, kMax, host);
   land(queue, data::EarlyHeader{1, 0}, 6, std::byte{1});
-  queue.add(update_with_early(1, 1, 10), kMost, host);
+  queue.add(update_with_early(1, 1, 10), kMax, host);
   land(queue, {1, 1, 0}, 2, std::byte{3});
   EXPECT_FALSE(queue.take(0)) << "the early one is not whole";
   land(queue, data::EarlyHeader{1, 6}, 4, std::byte{2});
@@ -124,7 +124,7 @@ TEST(UpdateQueue, TakesAGradientThatCameBeforeItsUpdate) {
 
 TEST(UpdateQueue, LetsADroppedGradientsPiecesLandAndForgetsIt) {
   UpdateQueue queue;
-  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  queue.add(data::EarlyGradient{1, 5, 10}, kMax, host);
   (void)queue.reserve(data::EarlyHeader{1, 0}, 4);
   queue.drop({1, 6});
   land(queue, data::EarlyHeader{1, 4}, 2, {});
@@ -132,16 +132,16 @@ TEST(UpdateQueue, LetsADroppedGradientsPiecesLandAndForgetsIt) {
   queue.on_received(data::EarlyHeader{1, 0}, 4);
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 6}, 1), Error) << "nobody's any more";
   queue.clear();
-  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  queue.add(data::EarlyGradient{1, 5, 10}, kMax, host);
 }
 
 TEST(UpdateQueue, RefusesEarlyGradientsThatNoHonestSourceSends) {
   UpdateQueue queue;
-  EXPECT_THROW(queue.add(data::EarlyGradient{2, 5, 10}, kMost, host), Error) << "out of order";
-  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, 0}, kMost, host), Error) << "of nothing";
-  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, kMost + 1}, kMost, host), Error) << "too much";
+  EXPECT_THROW(queue.add(data::EarlyGradient{2, 5, 10}, kMax, host), Error) << "out of order";
+  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, 0}, kMax, host), Error) << "of nothing";
+  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, kMax + 1}, kMax, host), Error) << "too much";
   EXPECT_THROW(queue.drop({1, 0}), Error) << "not announced";
-  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  queue.add(data::EarlyGradient{1, 5, 10}, kMax, host);
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{2, 0}, 1), Error) << "not announced";
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 5}, 6), Error) << "past the end";
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, ~0ULL}, 1), Error) << "overflows";
@@ -152,32 +152,32 @@ TEST(UpdateQueue, RefusesEarlyGradientsThatNoHonestSourceSends) {
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 0}, 8), Error) << "twice";
   EXPECT_THROW(queue.drop({1, 7}), Error) << "fewer than came";
   EXPECT_THROW(queue.drop({1, 11}), Error) << "more than there are";
-  EXPECT_THROW(queue.add(update_with_early(1, 2, 10), kMost, host), Error) << "no such one";
-  EXPECT_THROW(queue.add(update_with_early(1, 1, 9), kMost, host), Error) << "another size";
+  EXPECT_THROW(queue.add(update_with_early(1, 2, 10), kMax, host), Error) << "no such one";
+  EXPECT_THROW(queue.add(update_with_early(1, 1, 9), kMax, host), Error) << "another size";
   auto other = update_with_early(1, 1, 10);
   other.gradients[0].parameter = 6;
-  EXPECT_THROW(queue.add(other, kMost, host), Error) << "another parameter";
+  EXPECT_THROW(queue.add(other, kMax, host), Error) << "another parameter";
   for (const double factor : {0.0, -1.0, 0.1, 1e300}) {
     auto odd = update_with_early(1, 1, 10);
     odd.gradients[0].factor.value = factor;
-    EXPECT_THROW(queue.add(odd, kMost, host), Error) << factor << " is no positive float";
+    EXPECT_THROW(queue.add(odd, kMax, host), Error) << factor << " is no positive float";
   }
   auto twice = update_with_early(1, 1, 10);
   twice.gradients.push_back(twice.gradients[0]);
-  EXPECT_THROW(queue.add(twice, kMost, host), Error) << "twice in one";
-  queue.add(update_with_early(1, 1, 10), kMost, host);
-  EXPECT_THROW(queue.add(update_with_early(2, 1, 10), kMost, host), Error) << "in two";
+  EXPECT_THROW(queue.add(twice, kMax, host), Error) << "twice in one";
+  queue.add(update_with_early(1, 1, 10), kMax, host);
+  EXPECT_THROW(queue.add(update_with_early(2, 1, 10), kMax, host), Error) << "in two";
   EXPECT_THROW(queue.drop({1, 10}), Error) << "an update has it";
 }
 
 TEST(UpdateQueue, BoundsEarlyGradientsAndUpdatesTogether) {
   UpdateQueue queue;
-  queue.add(data::EarlyGradient{1, 0, kMost}, kMost, host);
-  queue.add(data::EarlyGradient{2, 1, kMost}, kMost, host);
-  queue.add(update_of(1, {kMost}), kMost, host);
-  queue.add(update_of(2, {kMost}), kMost, host);
-  EXPECT_THROW(queue.add(update_of(3, {1}), kMost, host), Error);
-  EXPECT_THROW(queue.add(data::EarlyGradient{3, 2, 1}, kMost, host), Error);
+  queue.add(data::EarlyGradient{1, 0, kMax}, kMax, host);
+  queue.add(data::EarlyGradient{2, 1, kMax}, kMax, host);
+  queue.add(update_of(1, {kMax}), kMax, host);
+  queue.add(update_of(2, {kMax}), kMax, host);
+  EXPECT_THROW(queue.add(update_of(3, {1}), kMax, host), Error);
+  EXPECT_THROW(queue.add(data::EarlyGradient{3, 2, 1}, kMax, host), Error);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ namespace {
 struct Movable {
   std::vector<std::byte> own{5000, std::byte{7}};
   void* memory = own.data();
-  cardswap_home* keep = nullptr;
+  cardswap_keep* keep = nullptr;
   bool wants = true;
 };
 
@@ -37,7 +37,7 @@ TEST(CThing, RegionsLiveInAnArenaOnceTheirProgramWants) {
     return 0;
   };
   callbacks.relocate = [](void* self, const void* storage, void* home, uint64_t bytes,
-                          cardswap_home* keep) {
+                          cardswap_keep* keep) {
     auto* of = static_cast<Movable*>(self);
     if (!of->wants || storage != of) return 1;
     std::memcpy(home, of->memory, bytes);
@@ -67,7 +67,7 @@ TEST(CThing, RegionsLiveInAnArenaOnceTheirProgramWants) {
 TEST(CThing, AForkLetsNothingGoOfWhatItsParentHas) {
   const auto memory = std::make_shared<int>(1);
   std::weak_ptr<int> held = memory;
-  auto* keep = hold(memory);
+  auto* keep = wrap_keep(memory);
   const auto child = ::fork();
   if (child == 0) {
     cardswap_let_go(keep);

@@ -121,7 +121,7 @@ TEST(HandOver, RefusesMorePiecesThanCanBePassed) {
                Error);
   std::vector<memory_handoff::PassedArena> arenas(1);
   arenas[0].pieces.resize(1025);
-  EXPECT_THROW((void)memory_handoff::described(arenas), Error);
+  EXPECT_THROW((void)memory_handoff::outlines_of(arenas), Error);
 }
 
 struct Pair {
@@ -144,13 +144,13 @@ TEST(HandOver, PassesEveryFileInOrder) {
   for (std::size_t i = 0; i < kCount; ++i) {
     arenas[i == 0 ? 0 : 1].pieces.push_back({make_arena_file(4096 * (i + 1)), 4096 * (i + 1)});
   }
-  pair.one->send(memory_handoff::Keep{memory_handoff::described(arenas)},
+  pair.one->send(memory_handoff::Keep{memory_handoff::outlines_of(arenas)},
                  memory_handoff::files_of(arenas));
   auto received = pair.two->receive(Clock::now() + 5s);
   ASSERT_TRUE(received);
   ASSERT_EQ(received->files.size(), kCount);
   const auto keep = std::get<memory_handoff::Keep>(received->message);
-  const auto got = memory_handoff::assembled(keep.arenas, std::move(received->files));
+  const auto got = memory_handoff::arenas_from(keep.arenas, std::move(received->files));
   ASSERT_EQ(got.size(), 2U);
   EXPECT_EQ(got[1].device, "cuda:0");
   ASSERT_EQ(got[1].pieces.size(), kCount - 1);

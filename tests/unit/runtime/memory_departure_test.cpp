@@ -101,7 +101,7 @@ TEST_F(MemoryDepartures, AKeeperThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemo
       auto giving = next(listener);
       auto given = giving.receive(soon());
       const auto arenas = std::get<handoff::Keep>(given->message).arenas;
-      const auto kept = handoff::assembled(arenas, std::move(given->files));
+      const auto kept = handoff::arenas_from(arenas, std::move(given->files));
       giving.send(handoff::Kept{});
       auto taking = next(listener);
       EXPECT_TRUE(taking.receive(soon()));

@@ -288,7 +288,7 @@ class Roles : public ::testing::Test, protected Notes {
       note([&] {
         if (task_) std::exchange(task_, nullptr)();
       });
-      if (take_step_(session) == StepResult::migrated) return;
+      if (take_step_(session) == StepResult::moved) return;
       if (session.is_standby()) ++rehearsed_;
       note([&] {
         standby_ = session.is_standby();

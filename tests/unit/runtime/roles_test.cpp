@@ -241,15 +241,15 @@ TEST_F(StandbyRole, BeginsNoMigrationWhileItsFirstStepIsNotRecorded) {
 /// Method: one more than it keeps in mind asks what its state consists of, while it is in a step.
 TEST_F(SourceRole, SaysAtOnceThatTooManyWaitForAListOfItsState) {
   open_primary(kKiB);
-  constexpr std::uint64_t kMost = 16;
+  constexpr std::uint64_t kMax = 16;
   in_a_step([&] {
-    for (std::uint64_t i = 1; i <= kMost + 1; ++i) job_->line.say(channel::ListState{i});
+    for (std::uint64_t i = 1; i <= kMax + 1; ++i) job_->line.say(channel::ListState{i});
     const auto first = job_->line.hear<channel::StateList>();
-    EXPECT_EQ(first.request, kMost + 1);
+    EXPECT_EQ(first.request, kMax + 1);
     EXPECT_TRUE(first.last);
     EXPECT_NE(first.refusal, "");
   });
-  for (std::uint64_t i = 1; i <= kMost; ++i) {
+  for (std::uint64_t i = 1; i <= kMax; ++i) {
     const auto list = job_->line.hear<channel::StateList>();
     EXPECT_EQ(list.request, i);
     EXPECT_EQ(list.refusal, "");

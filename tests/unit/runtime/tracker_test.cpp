@@ -158,7 +158,7 @@ TEST(StepGate, StandsAnewAtTheNextBoundaryWhenItIsParkedJustAfterItsRelease) {
 TEST(StepGate, EndsTheLoopWhenRetired) {
   StepGate gate({});
   gate.park();
-  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), StepResult::migrated); });
+  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), StepResult::moved); });
   gate.retire();
 }
 
@@ -172,7 +172,7 @@ template <class Forbidden>
 void go_on_after_moved(Forbidden forbidden) {
   StepGate gate({}, &end_this_process, std::chrono::milliseconds(50));
   gate.retire();
-  if (gate.boundary() != StepResult::migrated) ::_exit(1);
+  if (gate.boundary() != StepResult::moved) ::_exit(1);
   forbidden(gate);
   ::_exit(2);  // it came back
 }
@@ -206,7 +206,7 @@ TEST(StepGate, TellsOneThreadThatItMoved) {
   gate->park();
   for (int i = 0; i < 3; ++i) {
     std::thread([gate] {
-      if (gate->boundary() == StepResult::migrated) ++told;
+      if (gate->boundary() == StepResult::moved) ++told;
       ++heard;
       heard.notify_all();
     }).detach();

@@ -223,7 +223,7 @@ TEST(TrainerSide, WalksAsASourceUntilItIsRetired) {
 TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
   auto side = in(S::freezing);
   EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::unpark);
-  EXPECT_FALSE(is_held(side.state()));
+  EXPECT_FALSE(must_park(side.state()));
   EXPECT_EQ(side.on(W::freeze_offered, kMigration), A::park) << "the agent is not told again";
   EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
   EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::none) << "the agent counts on it by now";

@@ -74,7 +74,7 @@ TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
   auto lost = stands();
   ASSERT_TRUE(lost.merge(first_steps({})));
   auto lateness = lost.lateness;
-  lateness.add_stand(400);
+  lateness.add_parked(400);
   for (std::uint32_t i = 0; i < kStepsAfter; ++i) lateness.add(50);
   ASSERT_TRUE(lost.merge(channel::LateSteps{"m-1", lateness, 0, kStepsAfter, true}));
   EXPECT_EQ(summary_of(lost, 200)->lost_ms, 450);

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 class PredictionBookTest : public ::testing::Test {
  protected:
-  /// One that was predicted to lose 100 ms in one stand of 80, and lost 150 in one of 120.
+  /// One that was predicted to lose 100 ms, parked for 80, and lost 150, parked for 120.
   static TransferRecord moved() {
     TransferRecord transfer;
     transfer.to = "gpu-b:7070/cuda:0";

@@ -17,7 +17,7 @@ Retention small() {
   return {.count = 2,
           .least = std::chrono::seconds(1),
           .most = std::chrono::minutes(1),
-          .count_most = 5,
+          .count_max = 5,
           .at_once = 100};
 }
 std::vector<std::size_t> forgotten(std::vector<std::int64_t> ages) {

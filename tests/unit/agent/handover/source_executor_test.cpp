@@ -22,7 +22,7 @@ class SourceExecutorTest : public ::testing::Test, private RunningMigration {
  protected:
   SourceExecutorTest() {
     departures_.emplace_back(scope_, migration_.only());
-    migration_.hold_at =
+    migration_.failpoint_at =
         "committed";  // what is granted is kept back: nobody is there who could hear it
     auto& transfer = migration_.only();
     transfer.frozen_at = 41;

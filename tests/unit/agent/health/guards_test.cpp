@@ -38,7 +38,7 @@ TEST(Guards, TakeNoTimesAheadOfTheClockFromTheJournal) {
                                    {"open_until_ms", kNow + 100 * kHour},
                                    {"why_open", "it was"}};
   guards.restore(record, kNow);
-  EXPECT_THAT(guards.hold_reason(kNow), HasSubstr("it was"));
+  EXPECT_THAT(guards.refusal(kNow), HasSubstr("it was"));
   EXPECT_FALSE(guards.is_breaker_open(kNow + policy.breaker_reset));
   EXPECT_EQ(guards.last_hour(kNow + kHour), 0U);
 }

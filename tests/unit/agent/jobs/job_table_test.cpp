@@ -48,7 +48,7 @@ class JobTableTest : public ::testing::Test {
     next_.emplace(config_, journal_);
     next_->load();
     EXPECT_EQ(next_->all().size(), 1U);
-    return next_->all().front();
+    return next_->instances().front()->job();
   }
 
   const test::TempDir dir_;

@@ -13,7 +13,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kGiB = 1ULL << 30;
-constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
 
 struct WhatAJobSays : ::testing::Test {
   WhatAJobSays() { job.spec.name = "gpt"; }
@@ -32,21 +32,21 @@ struct WhatAJobSays : ::testing::Test {
 TEST_F(WhatAJobSays, OfItsSizeCountsForItsDeviceAndNoMore) {
   EXPECT_EQ(share_of(of_size(3 * kGiB), 8 * kGiB), 3 * kGiB);
   EXPECT_EQ(share_of(of_size(9 * kGiB), 8 * kGiB), 8 * kGiB);
-  EXPECT_EQ(share_of(of_size(kMost), 8 * kGiB), 8 * kGiB);
-  JobTable::note(of_size(0), [](InstanceRecord& record) { record.reserved_bytes = kMost; });
+  EXPECT_EQ(share_of(of_size(kMax), 8 * kGiB), 8 * kGiB);
+  JobTable::note(of_size(0), [](InstanceRecord& record) { record.reserved_bytes = kMax; });
   EXPECT_EQ(share_of(instance, 8 * kGiB), 8 * kGiB);
 }
 
 TEST_F(WhatAJobSays, OfItsSizeIsOfAScaleThatTimesCanBeMadeOf) {
   channel::Tracked told;
-  told.state_bytes = told.relocatable_bytes = told.replayed_bytes = told.update_bytes = kMost;
+  told.state_bytes = told.relocatable_bytes = told.replayed_bytes = told.update_bytes = kMax;
   (void)note_sizes(instance, told, 8 * kGiB);
   for (const auto bytes : {instance.record().state_bytes, instance.record().relocatable_bytes,
                            instance.record().replayed_bytes, instance.record().update_bytes}) {
     EXPECT_EQ(bytes, 1ULL << 50);
   }
   (void)note_sizes(instance, {}, 8 * kGiB);
-  note_parked(instance, {.state_bytes = kMost});
+  note_parked(instance, {.state_bytes = kMax});
   EXPECT_EQ(instance.record().state_bytes, 1ULL << 50);
   told.state_bytes = kGiB;
   (void)note_sizes(instance, told, 8 * kGiB);
@@ -77,7 +77,7 @@ TEST_F(WhatAJobSays, OfItsSizeIsWrittenOnceASecondHoweverOftenItIsSaid) {
 }
 
 TEST_F(WhatAJobSays, OfItsStepsIsNoNegativeTimeAndNoStepThatJsonCannotCarry) {
-  note_step(instance, kMost, -5);
+  note_step(instance, kMax, -5);
   EXPECT_EQ(instance.record().step, 1ULL << 53);
   EXPECT_EQ(instance.median_step_ms, 0);
 }

@@ -207,7 +207,7 @@ TEST(Report, OfAFailureSaysWhyAndThatTheJobGoesOn) {
 
 TEST(Report, TellsWhatAnAuditFound) {
   auto m = migration();
-  m.transfer.stats.regions_not_replayed = 2;
+  m.transfer.stats.shards_not_replayed = 2;
   m.transfer.stats.not_replayed = "model.a, model.b";
   EXPECT_THAT(to_text(report_of(m)),
               HasSubstr("2 regions different after replay (model.a, model.b)"));
@@ -242,7 +242,7 @@ TEST(Page, EscapesWhatStrangersNamed) {
   auto m = given_up();
   m.id = m.spec.job = m.transfer.from = m.spec.to = m.transfer.stats.strategy =
       m.transfer.stats.not_replayed = evil;
-  m.transfer.stats.regions_not_replayed = 1;
+  m.transfer.stats.shards_not_replayed = 1;
   m.error = Error(Code::link_lost, evil, evil);
   m.history.emplace_back(evil, m.started_at_ms + 995);
   m.transfer.timeline.add({.at_ms = 1000, .state = State::syncing, .phase = "<script>x</script>"});

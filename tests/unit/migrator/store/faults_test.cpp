@@ -155,7 +155,7 @@ TEST_F(Saved, SurvivesAFailureOfEveryCallToTheDisk) {
 /// zeros, taken away. Each time the check of the store names it, and no byte of it is believed.
 TEST_F(Saved, NamesEveryObjectThatIsDamaged) {
   for (const auto& name : list_all(*store_, "")) {
-    const auto whole = get(*store_, name, kPackBytesMost);
+    const auto whole = get(*store_, name, kPackBytesMax);
     const auto is_named = [&](std::span<const std::byte> bytes, const std::string& how) {
       const Copy copy(folder_);
       copy.write(name, bytes);
@@ -179,13 +179,13 @@ TEST_F(Saved, NamesEveryObjectThatIsDamaged) {
 
 TEST_F(Saved, FindsARefWhoseBitsChanged) {
   const auto name = ref_name("gpt", 2);
-  const auto whole = get(*store_, name, kRefBytesMost);
+  const auto whole = get(*store_, name, kRefBytesMax);
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     auto bytes = whole;
     bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
     RamStore store;
     for (const auto& other : list_all(*store_, "")) {
-      (void)store.put_new(other, other == name ? bytes : get(*store_, other, kPackBytesMost));
+      (void)store.put_new(other, other == name ? bytes : get(*store_, other, kPackBytesMax));
     }
     PackCatalog catalog;
     catalog.refresh(store);
@@ -207,7 +207,7 @@ TEST_F(Saved, IsNotBelievedWithAnotherValidPackInAPacksPlace) {
   const auto packs = list_all(*store_, kPacks);
   ASSERT_GE(packs.size(), 2U);
   const Copy copy(folder_);
-  copy.write(packs[0], get(*store_, packs[1], kPackBytesMost));
+  copy.write(packs[0], get(*store_, packs[1], kPackBytesMax));
   const auto store = make_file_store(copy.path());
   EXPECT_THAT(check_store(*store), Contains(Field(&Damage::object, packs[0])));
   EXPECT_THROW((void)(test::holds(*store, one_, first_) && test::holds(*store, two_, second_)),

@@ -147,7 +147,7 @@ TEST(Pack, OfTheSameChunksHasAnotherNameEachTime) {
 TEST(Pack, StaysWithinItsSize) {
   Packer packer;
   PackWriter writer(1);
-  std::vector<std::byte> chunk(kChunkBytesMost);
+  std::vector<std::byte> chunk(kChunkBytesMax);
   std::size_t count = 0;
   while (writer.has_room_for(chunk.size())) {
     chunk[0] = static_cast<std::byte>(count++);
@@ -155,7 +155,7 @@ TEST(Pack, StaysWithinItsSize) {
   }
   EXPECT_EQ(count, 63U);
   const auto pack = writer.finish();
-  EXPECT_LE(pack.bytes.size(), kPackBytesMost);
+  EXPECT_LE(pack.bytes.size(), kPackBytesMax);
   EXPECT_EQ(read_pack(pack.bytes).size(), count);
 }
 

@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& tested) { return tested.param.name; });
 
 TEST_P(BackEnds, GiveBackWhatWasPut) {
-  EXPECT_EQ(store_->put_new("a/b", bytes_of("hello")), Put::created);
+  EXPECT_EQ(store_->put_new("a/b", bytes_of("hello")), PutResult::created);
   EXPECT_EQ(text_of(*store_, "a/b"), "hello");
   EXPECT_EQ(store_->size_of("a/b"), 5U);
   std::array<std::byte, 9> some{};
@@ -70,13 +70,13 @@ TEST_P(BackEnds, GiveBackWhatWasPut) {
   EXPECT_EQ(some[0], std::byte{'l'});
   EXPECT_EQ(store_->read("a/b", 5, some), 0U);
   EXPECT_EQ(store_->read("a/b", 1ULL << 62, some), 0U);
-  EXPECT_EQ(store_->put_new("empty", {}), Put::created);
+  EXPECT_EQ(store_->put_new("empty", {}), PutResult::created);
   EXPECT_EQ(text_of(*store_, "empty"), "");
 }
 
 TEST_P(BackEnds, LeaveAnObjectAsItIs) {
-  ASSERT_EQ(store_->put_new("a", bytes_of("first")), Put::created);
-  EXPECT_EQ(store_->put_new("a", bytes_of("second")), Put::exists);
+  ASSERT_EQ(store_->put_new("a", bytes_of("first")), PutResult::created);
+  EXPECT_EQ(store_->put_new("a", bytes_of("second")), PutResult::exists);
   EXPECT_EQ(text_of(*store_, "a"), "first");
 }
 
@@ -91,13 +91,13 @@ TEST_P(BackEnds, SayWhatIsNotThere) {
 }
 
 TEST_P(BackEnds, RefuseMoreBytesThanAllowed) {
-  ASSERT_EQ(store_->put_new("a", bytes_of("four")), Put::created);
+  ASSERT_EQ(store_->put_new("a", bytes_of("four")), PutResult::created);
   EXPECT_EQ(thrown([&] { (void)get(*store_, "a", 3); }), Code::corrupt);
 }
 
 TEST_P(BackEnds, ListInTheOrderOfBytes) {
   for (const auto* name : {"p/b/2", "p/b.c", "p/b-1", "p/a", "q/x", "p/b/1"}) {
-    ASSERT_EQ(store_->put_new(name, {}), Put::created);
+    ASSERT_EQ(store_->put_new(name, {}), PutResult::created);
   }
   EXPECT_THAT(store_->list("p/", "", 10), ElementsAre("p/a", "p/b-1", "p/b.c", "p/b/1", "p/b/2"));
   EXPECT_THAT(store_->list("p/", "p/b-1", 2), ElementsAre("p/b.c", "p/b/1"));
@@ -108,10 +108,10 @@ TEST_P(BackEnds, ListInTheOrderOfBytes) {
 }
 
 TEST_P(BackEnds, ForgetWhatWasRemoved) {
-  ASSERT_EQ(store_->put_new("a/b", bytes_of("1")), Put::created);
+  ASSERT_EQ(store_->put_new("a/b", bytes_of("1")), PutResult::created);
   store_->remove("a/b");
   EXPECT_FALSE(store_->size_of("a/b"));
-  EXPECT_EQ(store_->put_new("a/b", bytes_of("2")), Put::created);
+  EXPECT_EQ(store_->put_new("a/b", bytes_of("2")), PutResult::created);
   EXPECT_EQ(text_of(*store_, "a/b"), "2");
 }
 
@@ -126,7 +126,7 @@ TEST_P(BackEnds, RefuseNamesThatLeadElsewhere) {
 TEST_P(BackEnds, LetOneOfManyMakeAnObject) {
   for (int round = 0; round < 20; ++round) {
     const auto name = "race/" + std::to_string(round);
-    std::array<Put, 4> told{};
+    std::array<PutResult, 4> told{};
     {
       std::vector<std::jthread> threads;
       for (std::size_t i = 0; i < told.size(); ++i) {
@@ -134,8 +134,8 @@ TEST_P(BackEnds, LetOneOfManyMakeAnObject) {
             [&, i] { told[i] = store_->put_new(name, bytes_of("writer " + std::to_string(i))); });
       }
     }
-    ASSERT_EQ(std::ranges::count(told, Put::created), 1);
-    const auto winner = std::ranges::find(told, Put::created) - told.begin();
+    ASSERT_EQ(std::ranges::count(told, PutResult::created), 1);
+    const auto winner = std::ranges::find(told, PutResult::created) - told.begin();
     EXPECT_EQ(text_of(*store_, name), "writer " + std::to_string(winner));
   }
 }
@@ -167,7 +167,7 @@ TEST(FileStore, NeverFollowsALinkOutOfItsFolder) {
   EXPECT_NE(thrown([&] { (void)store->read("b", 0, bytes); }), Code::internal);
   EXPECT_NE(thrown([&] { (void)store->put_new("a/new", bytes); }), Code::internal);
   EXPECT_NE(thrown([&] { store->remove("a/secret"); }), Code::internal);
-  EXPECT_EQ(store->put_new("b", bytes), Put::exists);
+  EXPECT_EQ(store->put_new("b", bytes), PutResult::exists);
   EXPECT_THAT(store->list("", "", 10), IsEmpty());
   EXPECT_TRUE(std::filesystem::exists(outside.path() / "secret"));
   EXPECT_FALSE(std::filesystem::exists(outside.path() / "new"));
@@ -183,7 +183,7 @@ TEST(FileStore, LosesAnObjectWhoseFlushFailed) {
     EXPECT_FALSE(store.size_of("a/b")) << failing;
   }
   const auto whole = make_file_store(dir.path());
-  EXPECT_EQ(whole->put_new("a/b", bytes_of("1")), Put::created);
+  EXPECT_EQ(whole->put_new("a/b", bytes_of("1")), PutResult::created);
 }
 
 TEST(FileStore, IsNotMadeWhereOtherThingsAre) {
@@ -250,9 +250,9 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
 TEST(SnapshotWriter, PublishesNothingBehindAFence) {
   RamStore store;
   const auto state = test::state_at(100);
-  ASSERT_EQ(take_fence(store, "gpt", 2, "other-host"), Put::created);
-  EXPECT_EQ(take_fence(store, "gpt", 2, "late"), Put::exists);
-  EXPECT_EQ(take_fence(store, "gpt", 1, "later"), Put::exists);
+  ASSERT_EQ(take_fence(store, "gpt", 2, "other-host"), PutResult::created);
+  EXPECT_EQ(take_fence(store, "gpt", 2, "late"), PutResult::exists);
+  EXPECT_EQ(take_fence(store, "gpt", 1, "later"), PutResult::exists);
   EXPECT_EQ(thrown([&] { (void)test::save(store, state); }), Code::conflict);
   EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty());
 }
@@ -274,7 +274,7 @@ class LyingStore final : public Store {
  public:
   explicit LyingStore(std::string about) : about_(std::move(about)) {}
 
-  Put put_new(const std::string& name, std::span<const std::byte> bytes) override {
+  PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override {
     std::vector<std::byte> kept(bytes.begin(), bytes.end());
     if (name.starts_with(about_)) kept[kept.size() / 2] ^= std::byte{1};
     return ram_.put_new(name, kept);

@@ -1,4 +1,4 @@
-#include "agent/criu/host.h"
+#include "agent/criu/tools.h"
 
 #include <spdlog/spdlog.h>
 
@@ -11,7 +11,7 @@
 
 namespace cardswap::criu {
 
-boost::asio::awaitable<void> Host::probe() {
+boost::asio::awaitable<void> Tools::probe() {
   while (probing_ && !probed_) co_await pause_for(std::chrono::milliseconds(10));
   if (probed_) co_return;
   probing_ = true;
@@ -24,7 +24,7 @@ boost::asio::awaitable<void> Host::probe() {
   probed_ = true;
 }
 
-boost::asio::awaitable<void> Host::find() {
+boost::asio::awaitable<void> Tools::find() {
   auto found = co_await probe_tool(config_);
   try {
     if (found.is_usable()) prepare_handoff_dirs(config_);
@@ -45,9 +45,9 @@ boost::asio::awaitable<void> Host::find() {
   }
 }
 
-boost::json::object to_json(const Host& host) {
-  const auto& tool = host.tool();
-  const auto& cuda = host.cuda();
+boost::json::object to_json(const Tools& tools) {
+  const auto& tool = tools.tool();
+  const auto& cuda = tools.cuda();
   return {{"usable", tool.is_usable()},
           {"version", text_or_null(tool.version)},
           {"path", text_or_null(tool.path)},

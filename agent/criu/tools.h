@@ -12,10 +12,10 @@ namespace cardswap::criu {
 
 /// The tools of this host for moving processes: CRIU and the GPU driver. Owned by the agent; one
 /// thread.
-class Host {
+class Tools {
  public:
   /// All references must outlive it. Throws what CudaState throws.
-  Host(boost::asio::io_context& context, const Config& config, Journal& journal)
+  Tools(boost::asio::io_context& context, const Config& config, Journal& journal)
       : config_(config), cuda_(context, config, journal), callbacks_(cuda_.callbacks()) {}
 
   /// The functions around CRIU for state that it does not know; complete after probe().
@@ -41,6 +41,6 @@ class Host {
 };
 
 /// The host's tools in the answer of `GET /v1/devices`; complete after probe().
-[[nodiscard]] boost::json::object to_json(const Host& host);
+[[nodiscard]] boost::json::object to_json(const Tools& tools);
 
 }  // namespace cardswap::criu
