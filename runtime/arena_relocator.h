@@ -44,8 +44,8 @@ class ArenaRelocator {
   /// Bytes of tracked state that lie in an arena or can be moved into one.
   [[nodiscard]] std::uint64_t relocatable_bytes();
   /// Moves storages for about `limit`, at least one. True: none is left to be moved, except
-  /// those that do not fit. Throws Error{refused} if a device can have no arena, Error{io}, and what
-  /// the program's regions() and relocate() throw.
+  /// those that do not fit. Throws Error{refused} if a device can have no arena, Error{io}, and
+  /// what the program's regions() and relocate() throw.
   bool relocate_some(std::chrono::milliseconds limit);
   /// Moves all storages, those of gradients too. For a process that is parked. Throws as above.
   void relocate_all();

@@ -25,8 +25,8 @@ struct Factor {
 };
 
 /// Finds a positive float that gives `after`, bit for bit, when `before` is multiplied by it. Any
-/// such float is right. `guess` is tried first. Nullopt: no positive factor was found. That is always
-/// so if no element is a normal number, non-zero, on both sides, if the sizes differ or are
+/// such float is right. `guess` is tried first. Nullopt: no positive factor was found. That is
+/// always so if no element is a normal number, non-zero, on both sides, if the sizes differ or are
 /// not whole elements, and for FactorKind::none.
 [[nodiscard]] std::optional<float> find_factor(FactorKind kind, std::span<const std::byte> before,
                                                std::span<const std::byte> after,

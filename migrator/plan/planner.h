@@ -21,8 +21,8 @@ struct FreezeRule {
 };
 
 /// Whether to freeze now: the pause is within the limit, and it is below a quarter of the limit, or
-/// nothing is dirty, or another round is not allowed, or more than nine tenths of what was dirty one
-/// round earlier is dirty now. Without a limit the quarter does not count.
+/// nothing is dirty, or another round is not allowed, or more than nine tenths of what was dirty
+/// one round earlier is dirty now. Without a limit the quarter does not count.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
 /// The predicted cost of a strategy. `stall_ms` and `lost_ms` are delays of the job's steps of any

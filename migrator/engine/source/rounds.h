@@ -8,8 +8,8 @@ namespace cardswap {
 /// dirty rounds). Each round sends the chunks whose digest differs from the target's, until the
 /// rest fits into the allowed downtime. Returns when the program is frozen. Throws
 /// Error{not_converging} if the rest does not fit after MigrationSpec::max_rounds rounds or, with
-/// Strategy::automatic, after five rounds in a row that leave no less; and as PeerConnection's waits
-/// do.
+/// Strategy::automatic, after five rounds in a row that leave no less; and as PeerConnection's
+/// waits do.
 void sync_by_rounds(SourceContext& source);
 
 }  // namespace cardswap

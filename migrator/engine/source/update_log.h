@@ -23,8 +23,8 @@ struct UpdateLogStats {
   double hold_ms = 0;             ///< how long the latest held step waited for its entries
   double waited_ms = 0;           ///< sum of all waits of steps, ...
   double longest_wait_ms = 0;     ///< ... and the longest wait of one step
-  bool all_sent = true;           ///< those of the latest held step were in time, or the log was closed
-  std::uint32_t waiting = 0;      ///< threads that wait in this log now
+  bool all_sent = true;       ///< those of the latest held step were in time, or the log was closed
+  std::uint32_t waiting = 0;  ///< threads that wait in this log now
 };
 
 /// The update log between the training thread, which appends entries, and the engine, which sends
@@ -45,8 +45,8 @@ class UpdateLog {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `wake` is called, on the appending thread, when there is something to send or the log has closed
-  /// itself.
+  /// `wake` is called, on the appending thread, when there is something to send or the log has
+  /// closed itself.
   explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // ---- training thread

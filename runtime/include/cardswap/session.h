@@ -62,9 +62,9 @@ class Session {
   ~Session();
 
   /// Tracks `thing` by reference: it must outlive the session. Throws Error{bad_request} for a
-  /// name that is empty, in use or has a '/', and std::invalid_argument, which says why, for a thing
-  /// that cannot be tracked. Track everything before the first boundary: a standby does not have what is
-  /// tracked later, and the job is then not moved to a standby.
+  /// name that is empty, in use or has a '/', and std::invalid_argument, which says why, for a
+  /// thing that cannot be tracked. Track everything before the first boundary: a standby does not
+  /// have what is tracked later, and the job is then not moved to a standby.
   template <class T>
   void track(std::string_view name, T& thing) {
     track_thing(name, Trackable<T>::make(thing), std::addressof(thing), typeid(thing).name());
@@ -125,9 +125,9 @@ class Session {
   }
   /// Tells Cardswap that a step is complete. Outside of a migration it returns at once, except that
   /// the first call, a call after something new is tracked or steps, and a call while the state is
-  /// being listed look at all that is tracked: each value is saved twice. During a migration it may copy state, or slow the
-  /// loop down if the migration may do so. At the step at which the job moves it waits for the
-  /// outcome of the move.
+  /// being listed look at all that is tracked: each value is saved twice. During a migration it may
+  /// copy state, or slow the loop down if the migration may do so. At the step at which the job
+  /// moves it waits for the outcome of the move.
   ///
   /// In a standby the first call waits for the job's state. It returns when the job has arrived, or
   /// earlier, to rehearse one step: then the next call returns when the job has arrived. In both
