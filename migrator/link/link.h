@@ -36,7 +36,7 @@ class LinkListener {
   /// The peer is gone, for the reason `why`; no other event of this peer follows. Not called after
   /// Link::drop().
   virtual void on_lost(PeerId peer, std::string_view why) = 0;
-  /// Whether a new peer of a listening link is restricted until Link::admit(), as that says.
+  /// Whether new peers of a listening link are restricted (see Link::admit()).
   [[nodiscard]] virtual bool admits() const { return false; }
 };
 
@@ -65,7 +65,7 @@ class Link {
   virtual void drop(PeerId peer) = 0;
   /// Lifts the restrictions on a peer that has proven its identity. If the listener admits(), a
   /// peer that is not admitted within a few seconds is lost, or earlier when the link is full and
-  /// another peer connects; and it may send only a few control messages until then.
+  /// another peer connects; and it may send at most 64 KiB of control messages until then.
   virtual void admit(PeerId peer) = 0;
   /// Moves bytes and delivers events. Sleeps until there was an event or a completed send, wake()
   /// was called, or the deadline has come. An event may call wait() again. Throws Error{link_lost}
