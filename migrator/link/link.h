@@ -47,8 +47,10 @@ class LinkListener {
 class Link {
  public:
   virtual ~Link() = default;
+  /// Sends a message. One of more than 64 MiB ends the connection at its receiver.
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// Sends a payload. The memory must stay valid until the payload was sent or the Link is gone;
+  /// Sends a payload. `header` has 1 to 55 bytes; a longer one may end the connection at its
+  /// receiver. The memory must stay valid until the payload was sent or the Link is gone;
   /// the Link holds `owner`, if given, until then. The bytes may change before that; then the
   /// receiver may get a mixture of old and new bytes.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
