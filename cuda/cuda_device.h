@@ -32,9 +32,9 @@ struct Framework {
 using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 
 /// A GPU. All work goes to own streams of the lowest priority, which are ordered after the
-/// program's work by events; no call except those of arenas waits for the whole device. Memory from
-/// allocate() is kept for later calls until the device is destroyed, because to free it stops the
-/// GPU.
+/// program's work by events; no call waits for the whole device, except those of arenas and a
+/// digest that needs a larger buffer than any before. Memory from allocate() is kept for later
+/// calls until the device is destroyed, because to free it stops the GPU.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
   /// Opens the GPU `index`. Throws as cuda::check(): Error{internal} if there is no such GPU,
@@ -42,6 +42,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
       std::shared_ptr<Runtime> runtime, int index, Framework framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
+  /// Called by open() alone.
   CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm load_vmm);
 
   void enter() override { gpu_.select(); }

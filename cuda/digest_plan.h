@@ -7,8 +7,8 @@
 
 namespace cardswap::cuda {
 
-/// The bytes of one leaf, the same as in migrator/core/digest.h. nvcc compiles only this header and
-/// xxh3_core.h, and not that one.
+/// The bytes of one leaf, the same as in migrator/core/digest.h. Written out, because nvcc does not
+/// compile that header.
 inline constexpr std::uint32_t kLeafBytes = 65536;
 /// How many leaves one block of threads digests, with four threads for each leaf.
 inline constexpr std::uint32_t kLeavesPerTile = 16;

@@ -16,7 +16,8 @@ class CudaDevice;
 inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
 inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
 /// Payloads up to this size share a buffer and are moved by one kernel, because to start a copy for
-/// each would take longer than the copy. Larger payloads are moved by the copy engine.
+/// each would take longer than the copy. A larger payload is moved by the copy engine, or by the
+/// kernel if it is shuffled.
 inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 
 /// Pinned buffers of one size, which copies of a device and sends of a link use in turn, so that

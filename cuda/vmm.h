@@ -11,7 +11,7 @@
 
 namespace cardswap::cuda {
 
-/// The driver's handle of an allocation, which is not mapped by that alone.
+/// The driver's handle of an allocation. Creating it maps nothing.
 enum class MemoryHandle : std::uint64_t {};
 
 /// The driver's calls of virtual memory management that we use. driver_vmm() makes the real calls,

@@ -20,11 +20,11 @@ namespace cardswap {
 ///
 /// Until the certificate, the token or the kernel says who a caller is, it gets refusals only,
 /// except on the paths that probes ask (is_open_to_anybody()). Requests that no client of the API
-/// sends are refused too (api/request_rules.h). All connections are bounded: 16 KiB of headers
-/// within 10 s, a body of 1 MiB within 20 s more (some calls take a larger one: CallLimits), 30 s
-/// to read an answer, 512 connections on TCP and 128 on the unix socket (api/connections.h says
-/// which one is dropped when it is full). A process that may have fewer than 1024 descriptors gets
-/// fewer connections, because the agent needs descriptors itself.
+/// sends are refused too (api/request_rules.h). All connections are bounded: 10 s for the TLS
+/// handshake, 16 KiB of headers within 10 s, a body of 1 MiB within 20 s more (some calls take a
+/// larger one: CallLimits), 30 s to read an answer, 512 connections on TCP and 128 on the unix
+/// socket (api/connections.h says which one is dropped when it is full). A process that may have
+/// fewer than 1024 descriptors gets fewer connections, because the agent needs descriptors itself.
 ///
 /// While a job stands still for its handover and more than 16 connections are open, new TCP
 /// connections wait up to 100 ms and calls that are not between agents up to 1 s. Each connection

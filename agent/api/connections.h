@@ -16,8 +16,8 @@ namespace cardswap {
 /// request: of the address with the most connections, the one that has waited longest. So slow and
 /// silent clients, however many, do not keep others out. A connection whose call is being answered
 /// is never dropped. Calls that are being answered have a limit of their own, and so has each
-/// caller, so that a caller whose calls never end does not keep others out. Connections on which an
-/// agent has called are dropped last. One thread.
+/// caller, so that a caller whose calls never end does not keep others out. Connections whose
+/// latest call was one between agents are dropped last. One thread.
 class Connections {
   struct Entry;
 

@@ -6,7 +6,7 @@ namespace cardswap {
 
 /// Removes the uids of jobs from an answer, also the counts of failed moves, whose keys are uids.
 /// Agents know a job by its uid wherever it runs, so only callers who may act on the job get it
-/// (Caller::may_see_uids()).
+/// (Caller::may_see_uids()). Looks five levels deep: no answer has them deeper.
 void hide_uids(boost::json::value& answer);
 
 }  // namespace cardswap

@@ -43,14 +43,14 @@ struct Config {
   bool no_new_privs = false;  ///< setuid programs of a job gain no rights
   std::uint64_t job_log_max = 1ULL << 30;  ///< bytes of a job's output on disk; 0: no bound
   bool encrypt_always = false;             ///< encrypt the data of every migration from here
-  bool failpoints = false;
-  std::filesystem::path health_policy;  ///< empty: the defaults, which only observe
-  std::filesystem::path criu;           ///< empty: searched for; "none": not used
-  bool criu_trust_peers = false;        ///< processes from peers keep any rights that they had
+  bool failpoints = false;                 ///< requests may name a state to wait in; for tests
+  std::filesystem::path health_policy;     ///< empty: the defaults, which only observe
+  std::filesystem::path criu;              ///< empty: searched for; "none": not used
+  bool criu_trust_peers = false;           ///< processes from peers keep any rights that they had
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read
   std::string nvml = "libnvidia-ml.so.1";          ///< empty: not loaded
   std::string libcuda = "libcuda.so.1";            ///< empty: not loaded
-  /// A target whose agent does not answer for so long is lost, or after the commit in doubt.
+  /// A target whose agent is silent for this time counts as lost; after the commit, as in doubt.
   std::chrono::milliseconds peer_silence_max{3000};
 
   [[nodiscard]] bool has_port() const { return !listen_host.empty(); }

@@ -10,7 +10,7 @@ struct Column {
   std::string title;
   /// The highest rank is left out first when the terminal is too narrow; 0: it stays.
   int rank = 0;
-  bool numbers = false;  ///< aligned to the right and never cut
+  bool numbers = false;  ///< aligned to the right; not shortened, but a finished line may be
 };
 using Rows = std::vector<std::vector<std::string>>;
 

@@ -58,7 +58,7 @@ Monitor::Monitor(const HealthContext& context)
       kernel_log_(scope_),
       probes_(scope_),
       webhooks_(scope_),
-      mover_(scope_) {
+      mover_(context_, journalled_, counters_) {
   warn_of_strangers(context.config, engine().policy());
 }
 

@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "agent/base/agent_event.h"
+#include "agent/health/health_context.h"
 #include "agent/health/mover.h"
-#include "agent/health/sources/health_context.h"
 #include "agent/health/sources/kernel_log_source.h"
 #include "agent/health/sources/nvml_devices.h"
 #include "agent/health/sources/probes.h"
 #include "agent/health/sources/source_coverage.h"
+#include "agent/health/sources/source_scope.h"
 #include "agent/health/sources/webhooks.h"
 
 namespace cardswap::health {
@@ -69,7 +70,7 @@ class Monitor {
   const HealthContext context_;
   HealthCounters counters_;
   JournalledEngine journalled_;
-  const HealthScope scope_{context_, journalled_, counters_};
+  const SourceScope scope_{context_.io, context_.tasks, context_.config, journalled_, counters_};
   NvmlDevices nvml_;
   KernelLogSource kernel_log_;
   Probes probes_;

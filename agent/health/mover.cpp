@@ -13,13 +13,13 @@
 
 namespace cardswap::health {
 
-Mover::Mover(const HealthScope& scope)
-    : tasks_(scope.context.tasks),
-      config_(scope.context.config),
-      jobs_(scope.context.jobs),
-      migrations_(scope.context.migrations),
-      journalled_(scope.journalled),
-      counters_(scope.counters) {}
+Mover::Mover(const HealthContext& context, JournalledEngine& journalled, HealthCounters& counters)
+    : tasks_(context.tasks),
+      config_(context.config),
+      jobs_(context.jobs),
+      migrations_(context.migrations),
+      journalled_(journalled),
+      counters_(counters) {}
 
 void Mover::start(const Move& move) {
   if (!move.dry_run) {

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "agent/health/avoided_targets.h"
-#include "agent/health/sources/health_context.h"
+#include "agent/health/decisions/journalled_engine.h"
+#include "agent/health/health_context.h"
+#include "agent/health/sources/health_counters.h"
 
 namespace cardswap::health {
 
@@ -12,7 +14,8 @@ namespace cardswap::health {
 /// to the engine how it ended. Each move is a task. One thread.
 class Mover {
  public:
-  explicit Mover(const HealthScope& scope);
+  /// `journalled` and `counters` must outlive it.
+  Mover(const HealthContext& context, JournalledEngine& journalled, HealthCounters& counters);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
 

@@ -11,10 +11,10 @@ enum class InstanceState : std::uint8_t {
   running,
   standby,  ///< waits at its first step boundary for a job that arrives
   moved,    ///< its job is at another place now
-  ended,    ///< it ended by itself, with exit code 0
-  stopped,  ///< it ended because somebody asked for it
-  failed,   ///< it ended by a signal or with another exit code
-  lost,     ///< it ended, and it is not known how
+  ended,    ///< it ended with exit code 0, whether it was asked to end or not
+  stopped,  ///< it was asked to end, and did not end with exit code 0
+  failed,   ///< it ended unasked, by a signal or with another exit code
+  lost,     ///< it ended unasked, and it is not known how
 };
 constexpr InstanceState last_of(InstanceState) { return InstanceState::lost; }
 

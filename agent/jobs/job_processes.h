@@ -62,7 +62,8 @@ class JobProcesses {
   void promote(Job& job, std::uint64_t epoch);
   /// Sends SIGTERM, and after `grace` SIGKILL, to all processes of the instance, whatever its
   /// state, and prevents a restart. Returns the signalled pids when all are gone, however long that
-  /// takes; empty for an unknown instance.
+  /// takes; empty for an unknown instance. A job that was halted for good (Job::newer_epoch) gets
+  /// SIGKILL at once.
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
   /// end_processes(): ends an instance whose job is elsewhere, without changing its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);

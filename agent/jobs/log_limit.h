@@ -24,8 +24,8 @@ namespace cardswap {
 /// the file system cannot make holes, Error{refused} for a file that is no log.
 std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes);
 
-/// Frees disk space that `log` has allocated without writing to it (past its end, or before its
-/// first byte) if that is more than `max_bytes`. Returns how many bytes it freed. Output that is
+/// Frees disk space that is allocated to `log` but was never written (past its end, or before its
+/// first byte), if that is more than `max_bytes`. Returns how many bytes it freed. Output that is
 /// written at the same moment may be lost; no program that only prints allocates so much. Throws
 /// what shorten_log() throws.
 std::uint64_t free_unwritten_space(const std::filesystem::path& log, std::uint64_t max_bytes);

@@ -75,12 +75,14 @@ std::vector<std::string> left_behind(const std::vector<ProcessId>& members, cons
   return reasons;
 }
 
-pid_t innermost_pid_of(pid_t pid) {
-  std::istringstream numbers(status_field(pid, "NSpid"));
+pid_t innermost_pid_in(const std::string& numbers) {
+  std::istringstream all(numbers);
   pid_t last = 0;
-  for (pid_t number = 0; numbers >> number;) last = number;
+  for (pid_t number = 0; all >> number;) last = number;
   return last;
 }
+
+pid_t innermost_pid_of(pid_t pid) { return innermost_pid_in(status_field(pid, "NSpid")); }
 
 bool is_traced(const ProcessId& root) {
   std::vector<pid_t> tree;

@@ -8,9 +8,9 @@
 /// The report's charts as SVG elements, for a page with the style sheet (report/style.h). Pure.
 namespace cardswap::report {
 
-/// What each side did over time; below it, on the same time axis, steps, bytes sent, the rate and,
-/// if they apply, the bytes still to send, the log's lag, the downtime that a freeze would have
-/// taken, and the throttle.
+/// What each side did over time; below it, on the same time axis, those of these that are known:
+/// steps, bytes sent, the rate, the bytes still to send, the log's lag, the downtime that a freeze
+/// would have taken, and the throttle.
 [[nodiscard]] std::string timeline_chart(const Report& report);
 
 /// The predicted downtime as a bar, above the parts of the measured one. Empty: neither is known.

@@ -77,13 +77,13 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   }
   report_losses(r, found);
   report_downtime(r, found);
-  if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
+  if (const auto shards = count_at(progress, "regions_not_replayed"); shards > 0) {
     const auto names = printable_at(progress, "not_replayed");
-    found.push_back({Level::warning,
-                     fmt::format("an audit found {} region{} different after replay ({}): {} sent "
-                                 "by rounds instead",
-                                 regions, regions == 1 ? "" : "s", names,
-                                 regions == 1 ? "it was" : "they were")});
+    found.push_back(
+        {Level::warning,
+         fmt::format("an audit found {} shard{} different after replay ({}): {} sent "
+                     "by rounds instead",
+                     shards, shards == 1 ? "" : "s", names, shards == 1 ? "it was" : "they were")});
   } else if (r.strategy == "replay" && r.has_moved()) {
     found.push_back({Level::note, "every replayed region was bit for bit the same on both sides"});
   }

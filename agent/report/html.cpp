@@ -45,7 +45,7 @@ std::string lost_tiles(const Lost& lost) {
                 lost.note.empty() ? "nothing was told of its steps" : lost.note);
   }
   return tile("Stall", format_ms(*lost.stall_ms),
-              fmt::format("the latest step; {}", steps_text(lost.stall_steps))) +
+              fmt::format("the most delayed step; {}", steps_text(lost.stall_steps))) +
          tile("Lost", format_ms(*lost.lost_ms),
               fmt::format("all late steps; {}{}", steps_text(lost.lost_steps),
                           lost.final ? "" : ", so far"));

@@ -49,7 +49,7 @@ struct Caller {
   /// Whether its certificate is for `host`. "*.example.org" in a certificate is for every name with
   /// exactly one label more.
   [[nodiscard]] bool is_for(std::string_view host) const;
-  /// Whether answers to it may have the uids of jobs, by which agents know a job wherever it runs.
+  /// Whether it may see the uids of jobs. A uid identifies a job on any host.
   [[nodiscard]] bool may_see_uids() const { return owner || role == ApiRole::operator_; }
 };
 

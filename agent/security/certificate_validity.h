@@ -15,11 +15,11 @@
 namespace cardswap::tls {
 
 /// Holds the certificate that a client showed, as long as the connection lives: a certificate that
-/// was valid at the handshake may end or be revoked before the connection ends. One thread.
+/// was valid at the handshake may expire or be revoked before the connection ends. One thread.
 class PeerCertificate {
  public:
-  /// Takes the certificate and its chain from a finished server's handshake, which `context`
-  /// accepted. If the client showed none, fault() is always empty.
+  /// Takes the certificate and its chain from a server-side handshake that is finished and that
+  /// `context` accepted. If the client showed none, fault() is always empty.
   PeerCertificate(SSL* ssl, Context context);
   ~PeerCertificate();
   PeerCertificate(PeerCertificate&&) noexcept;

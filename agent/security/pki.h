@@ -14,7 +14,8 @@ namespace cardswap::pki {
 
 /// Makes DIR/ca.crt and DIR/ca.key (P-256, mode 0600), and DIR if it is not there. Throws
 /// Error{conflict} if one of the two files is there (a new ca.key may then be left), Error{refused}
-/// if DIR is another user's or others may write to it, Error{io}.
+/// if DIR is a link, a file or another user's, or if others may write to it or to a folder above
+/// it, Error{io}.
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime);
 
 /// Which certificate issue() makes.

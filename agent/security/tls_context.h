@@ -12,8 +12,7 @@
 
 namespace cardswap::tls {
 
-/// Shared by the connections that use it and by who opens them, because it may be renewed
-/// meanwhile.
+/// A connection keeps the context that it was opened with: the agent may replace it meanwhile.
 using Context = std::shared_ptr<boost::asio::ssl::context>;
 
 /// TLS 1.3 only, without session resumption. The server asks every client for a certificate of the

@@ -36,7 +36,7 @@ class LinkListener {
   /// The peer is gone, for the reason `why`; no other event of this peer follows. Not called after
   /// Link::drop().
   virtual void on_lost(PeerId peer, std::string_view why) = 0;
-  /// Whether a new peer of a listening link is restricted until Link::admit(), as that says.
+  /// Whether new peers of a listening link are restricted (see Link::admit()).
   [[nodiscard]] virtual bool admits() const { return false; }
 };
 
@@ -47,8 +47,10 @@ class LinkListener {
 class Link {
  public:
   virtual ~Link() = default;
+  /// Sends a message. One of more than 64 MiB ends the connection at its receiver.
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// Sends a payload. The memory must stay valid until the payload was sent or the Link is gone;
+  /// Sends a payload. `header` has 1 to 55 bytes; a longer one may end the connection at its
+  /// receiver. The memory must stay valid until the payload was sent or the Link is gone;
   /// the Link holds `owner`, if given, until then. The bytes may change before that; then the
   /// receiver may get a mixture of old and new bytes.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
@@ -65,7 +67,7 @@ class Link {
   virtual void drop(PeerId peer) = 0;
   /// Lifts the restrictions on a peer that has proven its identity. If the listener admits(), a
   /// peer that is not admitted within a few seconds is lost, or earlier when the link is full and
-  /// another peer connects; and it may send only a few control messages until then.
+  /// another peer connects; and it may send at most 64 KiB of control messages until then.
   virtual void admit(PeerId peer) = 0;
   /// Moves bytes and delivers events. Sleeps until there was an event or a completed send, wake()
   /// was called, or the deadline has come. An event may call wait() again. Throws Error{link_lost}

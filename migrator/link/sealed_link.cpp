@@ -112,7 +112,7 @@ std::optional<std::size_t> SealedLink::direct_bytes_min(MemoryKind kind) const {
 }
 
 void SealedLink::drop(PeerId peer) {
-  peers_.erase(peer);
+  forget(peer);
   link_->drop(peer);
 }
 
@@ -130,7 +130,7 @@ void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
   const auto sealed = frame.subspan(kControlAadBytes);
   const auto known = peers_.find(id);
   if (known != peers_.end()) {
-    if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another line");
+    if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another link");
     take_control(id, known->second, number, aad, sealed);
     return;
   }
@@ -219,8 +219,15 @@ void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::
   link_listener_.on_received(id, own_header, opened.size());
 }
 
+void SealedLink::forget(PeerId id) {
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) return;
+  abandoned_.merge(found->second.landing);
+  peers_.erase(found);
+}
+
 void SealedLink::on_lost(PeerId peer, std::string_view why) {
-  if (outgoing_ == Direction::target_to_source) peers_.erase(peer);
+  if (outgoing_ == Direction::target_to_source) forget(peer);
   link_listener_.on_lost(peer, why);
 }
 

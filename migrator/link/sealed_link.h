@@ -84,6 +84,7 @@ class SealedLink final : public Link, private LinkListener {
                     std::span<const std::byte> sealed);
   void take_clear(PeerId id, std::span<const std::byte> message);
   void refuse(PeerId id);
+  void forget(PeerId id);
   [[nodiscard]] Peer& at(PeerId id);
 
   const CipherKey key_;
@@ -92,7 +93,10 @@ class SealedLink final : public Link, private LinkListener {
   LinkListener& link_listener_;
   std::map<PeerId, Peer> peers_;
   std::set<CipherSalt> salts_;  // of all connections so far: a salt is accepted once
-  std::unique_ptr<Link> link_;  // dies first: it calls this listener
+  // Memory that reserve() returned for peers that are gone: a transfer in flight may still write
+  // there for as long as link_ lives.
+  std::multimap<std::uint64_t, std::vector<std::byte>> abandoned_;
+  std::unique_ptr<Link> link_;  // dies first: it calls this listener, and writes to its memory
 };
 
 }  // namespace cardswap

@@ -13,7 +13,7 @@ struct Measurements {
   std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: nothing can be replayed
   std::uint64_t dirty_bytes = 0;     ///< that differ on the target, by the latest scan
   double link_rate = 0;              ///< 0: unknown
-  double digest_rate = 0;            ///< of one thread; 0: unknown
+  double digest_rate = 0;            ///< of the latest scans, with all their threads; 0: unknown
   double step_ms = 0;
   double replay_ms = 0;  ///< of one step's updates at the target; 0: unknown
   double round_trip_ms = 0;
@@ -43,7 +43,7 @@ struct ParkedTimes {
 };
 [[nodiscard]] ParkedTimes expected_parked_times(const Measurements& measured);
 
-/// The time in ms in which the link sends `bytes`, and in which one thread digests them.
+/// The time in ms in which the link sends `bytes`, and in which this host digests them.
 [[nodiscard]] double link_ms(const Measurements& measured, double bytes);
 [[nodiscard]] double digest_ms(const Measurements& measured, double bytes);
 

@@ -63,7 +63,7 @@ constexpr RehearsalOutcome last_of(RehearsalOutcome) { return RehearsalOutcome::
 struct MigrationStats {
   MigrationPhase phase{};
   std::uint64_t transferred = 0;    ///< bytes sent, repeats included
-  std::uint64_t remaining = 0;      ///< bytes of this round still to send
+  std::uint64_t remaining = 0;      ///< bytes of this round or of the base copy still to send
   std::uint64_t total = 0;          ///< bytes of tracked state
   std::uint32_t rounds = 0;         ///< rounds finished; the base copy is the first one
   std::uint64_t dirty_rate = 0;     ///< bytes a second that become dirty

@@ -32,13 +32,14 @@ namespace cardswap::wire {
 
 /// The limits of a format for its texts.
 struct TextRule {
+  /// The reader refuses a longer text. With `utf8` the writer cuts it.
   std::size_t bytes_max = 0;
   std::size_t brief_bytes_max = 0;  ///< for texts that only people read: cut when written
   bool utf8 = false;  ///< texts are UTF-8 without NUL: replaced when written, checked when read
 };
 
 /// Writes a message, field by field. Each named function below is the counterpart of that of
-/// FieldReader.
+/// FieldReader. A double that is no number, or is 1e18 or more in size, is written as 0.
 class FieldWriter {
  public:
   static constexpr bool kReads = false;

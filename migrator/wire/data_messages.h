@@ -149,7 +149,7 @@ struct ChunkDigests {
   std::uint32_t round = 0;
   bool final = false;
   std::vector<std::pair<ChunkId, Digest>> chunks;
-  Digest values;  ///< only if `final`: of the values, saved again after they were applied
+  Digest values;  ///< if `final`: of the values, saved again after they were applied; else zeros
 };
 /// Answer to Ping.
 struct Pong {

@@ -23,12 +23,13 @@ enum class FileHere : char {
 /// W_OK or X_OK of access(2). The file is not opened, because an open may block or have effects.
 [[nodiscard]] bool may_open(int fd, int access);
 
-/// Compares one file, as this process's user. CRIU opens files as root, by their names; so a file
-/// that this user may not open as the job has it open is `closed`, and a link as the last part of
-/// the name is `link`. For programs and libraries links are followed, because their build ids
-/// identify them. Anything but a regular file (or a folder, if one is needed) counts as missing.
-/// A file of the kernel's own file systems fits if everybody may read it and its size is the same;
-/// it is never opened, because that may block or have effects.
+/// Compares one file, as this process's user. A regular file fits if the build ids are equal, or,
+/// without one, the sizes; a file that is written may be longer than needed. CRIU opens files as
+/// root, by their names; so a file that this user may not open as the job has it open is `closed`,
+/// and a link as the last part of the name is `link`. For programs and libraries links are
+/// followed, because their build ids identify them. Anything but a regular file (or a folder, if
+/// one is needed) counts as missing. A file of the kernel's own file systems fits if everybody may
+/// read it and its size is the same; it is never opened, because that may block or have effects.
 [[nodiscard]] FileHere inspect_file(const NeededFile& file);
 
 }  // namespace cardswap::criu

@@ -9,9 +9,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
-#include <string>
 
+#include "agent/process/process_tree.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
 
@@ -37,15 +36,9 @@ void enter_namespaces_of(pid_t pid) {
 }
 
 pid_t innermost_pid(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("NSpid:")) continue;
-    std::istringstream numbers(line.substr(6));
-    pid_t last = pid;
-    for (pid_t number = 0; numbers >> number;) last = number;
-    return last;
-  }
-  throw Error(Code::source_lost, fmt::format("process {} is gone", pid));
+  const auto inner = innermost_pid_of(pid);
+  if (inner == 0) throw Error(Code::source_lost, fmt::format("process {} is gone", pid));
+  return inner;
 }
 
 void leave_for_new_namespaces() {

@@ -14,9 +14,9 @@ void enter_namespaces_of(pid_t pid);
 /// Enters a new mount namespace, in which later mounts of the host appear, and makes a new PID
 /// namespace for the children. Throws Error{io}.
 void leave_for_new_namespaces();
-/// Prepares the first process of such a PID namespace: mounts its own /proc, and, if this
-/// host has so many pids, makes those of its helpers start far above those that a restored process
-/// may need. Throws Error{io}.
+/// Prepares the first process of such a PID namespace: mounts its own /proc, and, if pid_max is
+/// above 16384, lets the pids of its helpers begin 4096 below pid_max, where a restored process
+/// hardly needs one. Throws Error{io}.
 void settle_as_first_process();
 
 }  // namespace cardswap::criu

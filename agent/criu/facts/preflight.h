@@ -14,8 +14,9 @@ namespace cardswap::criu {
 struct GpuFindings {
   std::string no_driver;  ///< why no driver can save CUDA state here; empty: it can
   std::set<pid_t> saved;  ///< processes whose state it can save
-  std::map<pid_t, std::string> without_state;  ///< processes without state, with its message
-  std::vector<std::string> reasons;            ///< why it cannot save some state now
+  /// Processes without state, and the driver's message about each.
+  std::map<pid_t, std::string> without_state;
+  std::vector<std::string> reasons;  ///< why it cannot save some state now
 };
 
 /// Why these processes cannot be moved from here, one sentence for each cause; empty: they can. It

@@ -15,6 +15,7 @@
 #include "agent/criu/facts/proc_files.h"
 #include "agent/criu/facts/proc_text.h"
 #include "agent/criu/facts/same_file.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap::criu {
 namespace {
@@ -38,7 +39,6 @@ std::string protocol_of(const std::filesystem::path& descriptor) {
   return got > 0 ? std::string(name.data()) : std::string();
 }
 
-/// Of two that were stat'ed; a file system's own numbers are the same by both ways.
 OpenDescriptor read_open(const std::filesystem::path& process, const std::string& number,
                          const struct stat& log) {
   OpenDescriptor thing;
@@ -86,14 +86,6 @@ std::map<std::string, std::string> read_namespaces(const std::filesystem::path& 
   return found;
 }
 
-/// The last word of "NSpid:\t4711\t7".
-pid_t inner_pid(const std::string& numbers, pid_t otherwise) {
-  const auto last = numbers.find_last_of(" \t");
-  const auto text = last == std::string::npos ? numbers : numbers.substr(last + 1);
-  const auto number = std::atoi(text.c_str());
-  return number > 0 ? number : otherwise;
-}
-
 /// A memfd of huge pages is called like any other.
 std::set<std::string> huge_ranges(const std::filesystem::path& process,
                                   const std::vector<Mapping>& mappings) {
@@ -130,8 +122,10 @@ ProcessFacts read_process(const std::filesystem::path& proc, pid_t pid,
   if (const auto tracer = status.find("TracerPid"); tracer != status.end()) {
     facts.tracer = std::atoi(tracer->second.c_str());
   }
-  const auto pids = status.find("NSpid");
-  facts.inner_pid = inner_pid(pids == status.end() ? "" : pids->second, pid);
+  facts.inner_pid = pid;
+  if (const auto pids = status.find("NSpid"); pids != status.end()) {
+    if (const auto inner = innermost_pid_in(pids->second); inner > 0) facts.inner_pid = inner;
+  }
   const auto stat_text = text_of(process / "stat");
   facts.tty = tty_in_stat(stat_text);
   facts.session = session_in_stat(stat_text);

@@ -51,7 +51,7 @@ struct ProcessFacts {
   std::string root = "/";
   std::map<std::string, std::string> namespaces;  ///< "net" -> "net:[4026531840]"
   std::vector<Mapping> mappings;
-  std::set<std::string> huge;  ///< Mapping::range of mappings of hugetlbfs
+  std::set<std::string> huge;  ///< Mapping::range of the memfds of huge pages
   std::vector<OpenDescriptor> open;
 };
 

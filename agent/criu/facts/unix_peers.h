@@ -6,7 +6,8 @@
 namespace cardswap::criu {
 
 /// The inodes of the connected unix sockets of this network namespace, each with the inode of its
-/// other end, by the kernel's socket diagnosis (sock_diag). Empty if that is not available.
+/// other end, by the kernel's socket diagnosis (sock_diag). Empty or incomplete if the kernel does
+/// not tell all.
 [[nodiscard]] std::map<std::uint64_t, std::uint64_t> unix_peers();
 
 }  // namespace cardswap::criu

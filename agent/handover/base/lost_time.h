@@ -25,7 +25,7 @@ struct FirstStepsReport {
 struct LostTime {
   bool has_report = false;  ///< the source's runtime has reported
   Lateness lateness;        ///< lateness of the steps at the source
-  double open_ms = 0;       ///< the step at whose end the source stands, up to there; 0: none
+  double open_ms = 0;       ///< how long the step before the freeze took; 0: it is not frozen
   std::uint32_t after = 0;  ///< steps in `lateness` since the source was released
   bool crossed = false;     ///< the target's first step began
   std::vector<double> first_steps;  ///< durations of the target's first steps, in ms
@@ -58,6 +58,8 @@ struct LostTimeSummary {
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 
 [[nodiscard]] boost::json::object journal_record(const LostTime& lost);
+/// Reads journal_record(). Missing fields keep their defaults. Throws Error{corrupt} if a number is
+/// out of range.
 [[nodiscard]] LostTime lost_time_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -50,13 +50,14 @@ inline constexpr std::size_t kMessageKinds = kCountOf<Message::Kind>;
 struct Effect {
   /// The kinds of effects.
   enum class Type : std::uint8_t {
-    journal,         ///< write the side's record to disk
-    send,            ///< send `message` to the other side; it may be lost
-    begin_sync,      ///< the source's trainer begins to send its state
-    freeze,          ///< the source's trainer stops at its next step boundary
-    release,         ///< the source's trainer goes on, under `epoch`
-    retire,          ///< the source's trainer ends: the job is at the target now
-    start_standby,   ///< the target starts the standby
+    journal,     ///< write the side's record to disk
+    send,        ///< send `message` to the other side; it may be lost
+    begin_sync,  ///< the source's trainer begins to send its state
+    freeze,      ///< the source's trainer stops at its next step boundary
+    release,     ///< the source's trainer goes on, under `epoch`
+    retire,      ///< the source's trainer ends: the job is at the target now
+    /// The target starts the standby. Reservations::reserve() does it, because it takes a while.
+    start_standby,
     kill_standby,    ///< the target kills the standby; `standby_ended` follows once it is gone
     grant,           ///< the standby owns the job, under `epoch`, and takes its first step
     resume,          ///< the standby goes on past its first step

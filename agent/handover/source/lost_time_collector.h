@@ -31,9 +31,9 @@ class LostTimeCollector {
   void on_exit(const Instance& source);
   /// Whether a transfer has reports of its source and still misses steps of its target.
   [[nodiscard]] bool awaits_first_steps() const;
-  /// Asks the target, where the job is for good, for its first steps there. Records them, and
-  /// teaches the PredictionBook. Gives up after the time of 50 steps, but not within a minute and
-  /// not later than an hour.
+  /// Asks the target, where the job is for good, for its first steps there, one rank after the
+  /// other. Records them, and teaches the PredictionBook. Gives a rank up after the time of 50
+  /// steps, but not within a minute and not later than an hour.
   asio::awaitable<void> collect_first_steps();
 
  private:

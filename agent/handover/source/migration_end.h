@@ -14,8 +14,9 @@ namespace cardswap {
 /// Brings a migration to its end after MigrationTask's walk: either the target has the job, or the
 /// source goes on and the target keeps nothing.
 ///
-/// Retries without a limit while the target does not answer or the disk is full. Owned by
-/// MigrationTask; one thread.
+/// Retries without a limit while the disk is full, and after the commit while the target does not
+/// answer. Before it, tells the target for 8 s that the migration is given up: a target that does
+/// not hear it gives up by itself. Owned by MigrationTask; one thread.
 class MigrationEnd {
  public:
   /// All references must outlive it.

@@ -12,8 +12,8 @@ namespace cardswap {
 /// Carries out an operator's decision about a migration that was committed: asks the target once
 /// more, then logs, journals and reports it. Throws Error{conflict} if there is nothing to
 /// decide, if the job is to go on here and has no process here, and, unless overruled, if the
-/// target contradicts; Error{io, corrupt} if the disk refuses. `context` and `targets` must outlive
-/// it.
+/// target's agent answers and contradicts or does not know the migration; Error{io, corrupt} if the
+/// disk refuses. `context` and `targets` must outlive it.
 [[nodiscard]] asio::awaitable<void> force_migration(Pin<MigrationTask> task,
                                                     OperatorDecision decision,
                                                     const HandoverContext& context,

@@ -90,7 +90,8 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   /// Writes the record of an ended migration; while the disk refuses, it tries again.
   asio::awaitable<void> record_end(std::string id);
 
-  /// Forgets the timelines of all but the latest ended migrations, in memory and on disk.
+  /// Forgets the timelines of all but the latest 200 ended migrations that have one, in memory and
+  /// on disk. Does not throw: what the disk refuses is logged.
   void forget_old_timelines();
 
  private:

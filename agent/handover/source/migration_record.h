@@ -57,7 +57,8 @@ struct MigrationRecord : MigrationNotes {
 
 /// The record under the names of the API, which are the journal's too.
 [[nodiscard]] boost::json::object record_json(const MigrationRecord& record);
-/// Reads record_json(). Throws Error{corrupt} if the state cannot be read.
+/// Reads record_json(). Throws Error{corrupt} if the state cannot be read or a number is out of
+/// range. A root that is no digest is logged, and left empty.
 [[nodiscard]] MigrationRecord record_from_json(const boost::json::object& json);
 
 /// The migration's whole record on disk: record_json() with its transfers, and with their timelines

@@ -15,8 +15,9 @@ struct MigrationRequest {
   std::string failpoint_at;
 };
 
-/// Reads the request. Every field is checked here and nowhere else. Throws Error{bad_request} for a
-/// field that is unknown, of a wrong type or out of range. Null means no limit.
+/// Reads the request. Throws Error{bad_request} for a field that is unknown, of a wrong type or out
+/// of range, and for a dry run of a rehearsal alone. Null lifts a limit; any other field that is
+/// null counts as missing. MigrationIntake checks `to` and the failpoint.
 [[nodiscard]] MigrationRequest migration_request_from(const ApiRequest& request);
 
 }  // namespace cardswap

@@ -35,7 +35,7 @@ class Migrations {
   Migrations(const HandoverContext& context, std::function<void(const Migration&)> forgetting);
 
   /// Goes on with the migrations that a former agent left: one that was not committed is given up,
-  /// any other is finished. Call it once, first.
+  /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
   /// MigrationIntake::prepared(): makes a request ready for start() or plan().
@@ -44,11 +44,12 @@ class Migrations {
   }
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
   /// MigrationIntake::movable() and make() throw, Error{refused} for an obstacle that the runtime
-  /// reported, and Error{io}.
+  /// reported, and Error{io, corrupt} if the disk refuses.
   const Migration& start(MigrationRequest wanted);
   /// plan_migration(): preflight and prediction only.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
-  /// Gives a migration up; returns at once. Throws Error{conflict} if it is committed or over.
+  /// Gives a migration up; returns at once. Throws Error{conflict} if it is committed, over or
+  /// being given up already.
   void cancel(const std::string& id);
   /// Lets a migration that a failpoint holds go on.
   void proceed(const std::string& id);
@@ -86,9 +87,9 @@ class Migrations {
     return intake_.rehearses_within(asked, leaving, caller);
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
-  /// say). With TLS only the agent at the migration's target is answered, by the hosts of its
-  /// certificate; another caller gets Error{not_found}. Throws Error{io, corrupt} if the disk
-  /// refuses.
+  /// say). With TLS only the agent at the migration's target, by the hosts of its certificate, and
+  /// this agent's owner are answered; another caller gets Error{not_found}. Throws Error{io,
+  /// corrupt} if the disk refuses.
   [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
                                         const Caller& caller);
 

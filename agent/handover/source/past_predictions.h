@@ -41,13 +41,14 @@ class PastPredictions {
   static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
   static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
 
-  /// Adds one move. Ignored if a figure was not predicted (0) or is not finite.
+  /// Adds one move. Ignored if a figure was not predicted (0), is negative or is not finite.
   void note(const Route& route, const StallAndLost& predicted, const StallAndLost& was);
-  /// Corrects the planner's prediction.
+  /// Corrects the planner's prediction. The corrected lost time is at least the corrected stall.
   [[nodiscard]] CorrectedPrediction corrected(const Route& route, const StallAndLost& raw) const;
 
   [[nodiscard]] boost::json::object to_json() const;
-  /// Reads to_json(). Throws Error{corrupt} for anything that to_json() does not write.
+  /// Reads to_json(). Throws Error{corrupt} for another version, and for a route that to_json()
+  /// does not write. Empty if there are no routes.
   [[nodiscard]] static PastPredictions from_json(const boost::json::value& json);
 
  private:

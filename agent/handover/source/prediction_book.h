@@ -11,10 +11,10 @@ namespace cardswap {
 /// Keeps this agent's PastPredictions in a file of its data folder, so that a restarted agent
 /// predicts as well as the one before it.
 ///
-/// Nothing depends on the file. A file that is damaged, half written or owned by another user is
-/// renamed to <file>.damaged, and the log says so. If the file cannot be written, the log says so
-/// once, and the agent goes on with what it has in memory. No call throws for that. Owned by
-/// Migrations; one thread.
+/// Nothing depends on the file. A file that is damaged, half written, owned by another user or
+/// cannot be read is renamed to <file>.damaged, and the log says so. If the file cannot be written,
+/// the log says so once until it can, and the agent goes on with what it has in memory. No call
+/// throws for that. Owned by Migrations; one thread.
 class PredictionBook {
  public:
   /// `host`: this agent's host name, the start of all its routes.

@@ -10,8 +10,9 @@ namespace cardswap {
 
 /// Examines the process of `instance` for a move by CRIU: the reasons why it cannot move, and what
 /// it needs at its target. Takes some seconds at most, while the job runs on; `context` must
-/// outlive it. Throws Error{source_lost} when the process ends meanwhile, Error{not_found} for a
-/// device that is not configured any more, and what criu::examine() and members_of() throw.
+/// outlive it. Throws Error{source_lost} when the process ends meanwhile, Error{not_found} for
+/// an instance or a device that is not there any more, and what criu::examine() and members_of()
+/// throw.
 [[nodiscard]] boost::asio::awaitable<criu::TreeReport> examine_process(
     const HandoverContext& context, std::string instance);
 

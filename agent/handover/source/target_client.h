@@ -25,9 +25,9 @@ struct TargetAnswer {
 ///
 /// No other code knows the paths and the JSON of these calls; this class knows no migrations.
 /// Connections are kept open between calls, except for a call that must not be sent twice. Each
-/// call throws Error: the agent's own error, Code::unreachable or timed_out, or
-/// Code::protocol_mismatch for an answer that cannot be read. Owned by Migrations; one thread; it
-/// must outlive its calls.
+/// call throws Error: the agent's own error, as reported_by() has it, Code::unreachable or
+/// timed_out, or Code::protocol_mismatch for an answer that cannot be read. Owned by Migrations;
+/// one thread; it must outlive its calls.
 class TargetClient {
  public:
   /// A reservation: the agent that holds it, the migration's id, and the epoch that it is for.

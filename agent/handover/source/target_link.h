@@ -31,7 +31,8 @@ class TargetLink {
   /// Sends the messages that a failpoint held back.
   void send_kept_back();
   /// Tells the trainer where the target receives its state. `handover_ms`:
-  /// TargetLinks::handover_ms(). Only after the standby has parked.
+  /// TargetLinks::handover_ms(). Only after the standby has parked. Fails the migration if the
+  /// trainer is not attached.
   void begin_sync(double handover_ms);
 
  private:

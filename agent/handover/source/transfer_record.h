@@ -66,6 +66,7 @@ struct TransferRecord {
 /// The transfer as the journal has it, without the timeline.
 [[nodiscard]] boost::json::object journal_record(const TransferRecord& transfer);
 /// Reads journal_record() and the timeline, if there is one. Missing fields keep their defaults.
+/// Throws Error{corrupt} if a number is out of range.
 [[nodiscard]] TransferRecord transfer_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

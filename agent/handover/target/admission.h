@@ -32,7 +32,7 @@ struct AdmissionRequest {
 };
 /// The answer to an AdmissionRequest: whether the job may come, and if not, why not.
 struct Admission {
-  bool no_memory = false;
+  bool no_memory = false;  ///< the device has too little memory: the call fails with that code
   std::vector<std::string> blocked_reasons;
   std::string hint;  ///< what to do about the first reason; empty: take another device
 

@@ -23,7 +23,8 @@ namespace cardswap {
 /// disk with the next record.
 class Reservation {
  public:
-  /// A reservation that a former agent left: a process that came by CRIU counts as arrived.
+  /// Takes the record of a new reservation or of a former agent's. If CRIU moves the process, it
+  /// counts as arrived; for a new reservation the caller resets that.
   explicit Reservation(ReservationRecord record);
   Reservation(Reservation&&) = default;
   Reservation(const Reservation&) = delete;

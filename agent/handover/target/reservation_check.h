@@ -46,7 +46,8 @@ class ReservationCheck {
   /// that cannot be read.
   [[nodiscard]] Found check(const ReservationRequest& wanted, const Caller& caller,
                             const ListenAddress& address, HostInspection seen) const;
-  /// Throws Error{conflict} if the migration has a reservation already, or leaves this host.
+  /// Throws Error{conflict} if the migration has a reservation already, or leaves this host for
+  /// another one.
   void check_is_new(const ReservationRequest& wanted, const Caller& caller) const;
 
  private:

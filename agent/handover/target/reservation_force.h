@@ -10,8 +10,8 @@ namespace cardswap {
 
 /// Carries out an operator's decision about a job that arrives: asks the source once more before
 /// the job is taken here, then logs, journals and reports it. Throws Error{conflict} if the
-/// state does not allow it, and, unless overruled, if the source contradicts; Error{io, corrupt} if
-/// the disk refuses. `context` must outlive it.
+/// state does not allow it, and, unless overruled, if the source contradicts or does not know the
+/// migration; Error{io, corrupt} if the disk refuses. `context` must outlive it.
 [[nodiscard]] asio::awaitable<void> force_reservation(Pin<ReservationTask> task,
                                                       OperatorDecision decision,
                                                       const HandoverContext& context);

@@ -1,5 +1,7 @@
 #include "agent/handover/target/reservation_record.h"
 
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
@@ -14,6 +16,24 @@ namespace json = boost::json;
 /// Empty until the standby holds the whole state.
 std::string root_of(const handover::Content& content) {
   return content.root == Digest{} ? std::string() : to_string(content.root);
+}
+
+/// A number on which the decision depends: there is no default for it.
+std::uint64_t required_number(const json::object& record, std::string_view key) {
+  std::uint64_t number = 0;
+  if (!read_recorded(record, key, number)) {
+    throw Error(Code::corrupt, fmt::format("its field '{}' cannot be read", key));
+  }
+  return number;
+}
+
+handover::Content recorded_content(const json::object& record) {
+  const auto step = required_number(record, "step");
+  try {
+    return content_from(text_at(record, "root"), step);
+  } catch (const Error&) {
+    throw Error(Code::corrupt, "its root is no digest");
+  }
 }
 
 }  // namespace
@@ -95,11 +115,10 @@ ReservationRecord reservation_from_journal(const json::object& record) {
   // steps here.
   const auto state = handover::target_state_from_string(text_at(record, "state"));
   if (!state) throw Error(Code::corrupt, "its state cannot be read");
-  r.side = handover::TargetSide(
-      {*state, record.at("epoch").to_number<std::uint64_t>(),
-       content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>()),
-       flag_at(record, "open")});
-  if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
+  r.side = handover::TargetSide({*state, required_number(record, "epoch"), recorded_content(record),
+                                 flag_at(record, "open")});
+  const auto* error = record.if_contains("error");
+  if (error != nullptr && error->is_object()) r.error = http::error_from_json(*error);
   return r;
 }
 

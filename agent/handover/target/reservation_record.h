@@ -73,7 +73,8 @@ struct ReservationRecord : ReservationNotes {
 [[nodiscard]] boost::json::object to_json(const ReservationRecord& reservation);
 /// The journal's form: with the standby's instance, the source's address and the data token too.
 [[nodiscard]] boost::json::object to_journal(const ReservationRecord& reservation);
-/// Reads to_journal(). Throws Error{corrupt} if the state cannot be read.
+/// Reads to_journal(). Throws Error{corrupt} if the state, the epoch, the step or the root cannot
+/// be read, or a number is out of range. Other missing fields keep their defaults.
 [[nodiscard]] ReservationRecord reservation_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -59,8 +59,9 @@ class Reservations {
   /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
-  /// Error{conflict} if the migration has a reservation already, or leaves this host; Error{io,
-  /// corrupt} if the disk refuses; Error{bad_request} for `process` that cannot be read.
+  /// Error{conflict} if the migration has a reservation already, or leaves this host for another
+  /// one; Error{io, corrupt} if the disk refuses; Error{bad_request} for `process` that cannot be
+  /// read.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 

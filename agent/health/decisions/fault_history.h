@@ -17,8 +17,8 @@ namespace cardswap::health {
 /// quiet for the longest time. One thread.
 class FaultHistory {
  public:
-  /// Counts the finding, unless its source has reported the same fault within `merge_window`.
-  /// Returns times().
+  /// Counts the finding, unless its source's last counted one of that fault is at most
+  /// `merge_window` older. Returns times().
   std::vector<Ms> count(const Finding& finding, const std::string& code, Ms merge_window);
   /// When the fault happened, as the source that saw it most often reported; oldest first.
   [[nodiscard]] std::vector<Ms> times(const std::string& device, const std::string& code) const;

@@ -38,9 +38,10 @@ struct Webhook {
 /// "1"). Reads other versions as far as it can: unknown fields are skipped, missing ones are empty.
 /// Throws Error{bad_request} only if there is no list of alerts.
 [[nodiscard]] Webhook webhook_from(const boost::json::object& body);
-/// Reads the call without its alerts, or one alert, for callers that read the alerts a few at a
-/// time. Throws as webhook_from() does.
+/// Reads the call without its alerts, for callers that read the alerts a few at a time. Throws as
+/// webhook_from() does.
 [[nodiscard]] Webhook webhook_head(const boost::json::object& body);
+/// Reads one alert; missing fields are empty. Throws nothing.
 [[nodiscard]] Alert alert_from(const boost::json::object& alert);
 
 /// The code of the fault: "xid:N" if a label carries the XID (dcgm-exporter's "xid" and

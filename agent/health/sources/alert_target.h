@@ -25,7 +25,8 @@ struct AlertTarget {
 };
 
 /// Reads all labels, in any case, because sites name them differently. A label names a host if its
-/// last word is host, hostname, node, machine, server, fqdn, instance or the like
+/// last word, or the last before name, ip, address or the like, is host, node, machine, server,
+/// instance or the like
 /// ("Hostname", "kubernetes_node", "nodeName", "host_ip", "exported_instance"). A device is named
 /// by its UUID, its PCI address or `cardswap_device`.
 ///

@@ -14,7 +14,7 @@ namespace cardswap::health {
 
 /// Callbacks of follow_log(), called on the thread of its io_context. All must be set.
 struct LogCallbacks {
-  /// A line of the file, or a record of /dev/kmsg, cut at 16 KiB. `since` says which lines may be
+  /// A line of the file or of a record of /dev/kmsg, cut at 16 KiB. `since` says which lines may be
   /// old.
   std::function<void(std::string_view, const KernelReader::Since&)> line;
   /// "ok" when the log is opened, or why it cannot be read.

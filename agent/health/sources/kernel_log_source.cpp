@@ -32,10 +32,10 @@ KernelReader reader_of(const Config& config) {
 
 }  // namespace
 
-KernelLogSource::KernelLogSource(const HealthScope& scope)
-    : io_(scope.context.io),
-      tasks_(scope.context.tasks),
-      config_(scope.context.config),
+KernelLogSource::KernelLogSource(const SourceScope& scope)
+    : io_(scope.io),
+      tasks_(scope.tasks),
+      config_(scope.config),
       journalled_(scope.journalled),
       counters_(scope.counters),
       reader_(reader_of(config_)) {

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/health/sources/health_context.h"
 #include "agent/health/sources/kernel_reader.h"
 #include "agent/health/sources/log_cursor.h"
+#include "agent/health/sources/source_scope.h"
 
 namespace cardswap::health {
 
@@ -15,7 +15,7 @@ namespace cardswap::health {
 /// driver's faults. One thread.
 class KernelLogSource {
  public:
-  explicit KernelLogSource(const HealthScope& scope);
+  explicit KernelLogSource(const SourceScope& scope);
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 

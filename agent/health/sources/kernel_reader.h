@@ -43,7 +43,7 @@ class KernelReader {
   KernelReader(LogForm form, std::vector<std::string> names, std::string boot)
       : form_(form), names_(std::move(names)), boot_(std::move(boot)) {}
 
-  /// Which lines may be too old, while what was written before is read.
+  /// Which lines are too old. For the lines that were in the log when it was opened.
   struct Since {
     Ms wall = 0;              ///< lines with an older time are too old; 0: none is
     bool other_boot = false;  ///< lines without a time are of a former boot until a boot begins

@@ -8,11 +8,8 @@
 
 namespace cardswap::health {
 
-NvmlDevices::NvmlDevices(const HealthScope& scope)
-    : io_(scope.context.io),
-      tasks_(scope.context.tasks),
-      config_(scope.context.config),
-      journalled_(scope.journalled) {
+NvmlDevices::NvmlDevices(const SourceScope& scope)
+    : io_(scope.io), tasks_(scope.tasks), config_(scope.config), journalled_(scope.journalled) {
   journalled_.set_source("nvml", config_.nvml.empty() ? "off" : "not asked yet");
 }
 

@@ -3,14 +3,14 @@
 #include <string>
 #include <vector>
 
-#include "agent/health/sources/health_context.h"
+#include "agent/health/sources/source_scope.h"
 
 namespace cardswap::health {
 
 /// NVML as a source: runs the process that watches the GPUs, and reports its findings. One thread.
 class NvmlDevices {
  public:
-  explicit NvmlDevices(const HealthScope& scope);
+  explicit NvmlDevices(const SourceScope& scope);
   NvmlDevices(const NvmlDevices&) = delete;
   NvmlDevices& operator=(const NvmlDevices&) = delete;
 

@@ -54,7 +54,8 @@ void take_nvml_line(std::string_view line, const NvmlCallbacks& callbacks) {
   if (part[0] == "state" && parts >= 2) {
     callbacks.state(part[1] == "ok" ? "ok" : excerpt(part[1]) + ": " + excerpt(part[2]));
   } else if (part[0] == "device" && parts == 4) {
-    callbacks.device(number_in<int>(part[1]).value_or(0), excerpt(part[2]), pci_address(part[3]));
+    const auto index = number_in<int>(part[1]);
+    if (index) callbacks.device(*index, excerpt(part[2]), pci_address(part[3]));
   } else if (part[0] == "finding" && parts == 7) {
     Finding finding;
     finding.source = FaultSource::nvml;

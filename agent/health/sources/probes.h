@@ -1,6 +1,6 @@
 #pragma once
 
-#include "agent/health/sources/health_context.h"
+#include "agent/health/sources/source_scope.h"
 
 namespace cardswap::health {
 
@@ -8,8 +8,8 @@ namespace cardswap::health {
 /// task of its own, until the policy is replaced. One thread.
 class Probes {
  public:
-  explicit Probes(const HealthScope& scope)
-      : io_(scope.context.io), tasks_(scope.context.tasks), journalled_(scope.journalled) {}
+  explicit Probes(const SourceScope& scope)
+      : io_(scope.io), tasks_(scope.tasks), journalled_(scope.journalled) {}
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 

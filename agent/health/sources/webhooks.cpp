@@ -34,8 +34,8 @@ class Webhooks::Turn {
   Webhooks& of_;
 };
 
-Webhooks::Webhooks(const HealthScope& scope)
-    : config_(scope.context.config), journalled_(scope.journalled), counters_(scope.counters) {}
+Webhooks::Webhooks(const SourceScope& scope)
+    : config_(scope.config), journalled_(scope.journalled), counters_(scope.counters) {}
 
 std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "agent/health/sources/alert.h"
-#include "agent/health/sources/health_context.h"
 #include "agent/health/sources/own_host.h"
+#include "agent/health/sources/source_scope.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::health {
@@ -13,7 +13,7 @@ namespace cardswap::health {
 /// The alerts of Alertmanager and Grafana as a source. One thread.
 class Webhooks {
  public:
-  explicit Webhooks(const HealthScope& scope);
+  explicit Webhooks(const SourceScope& scope);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 

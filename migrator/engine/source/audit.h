@@ -43,7 +43,8 @@ class Audit {
   /// Notes that the audit's entry, of `step`, is sent as the update with the number `update`.
   void note_sent_as(std::uint64_t step, std::uint64_t update);
   /// Returns the audit's outcome, once, when both sides' digests are here; else none. Call it
-  /// between any two sends. Throws what a device threw during the scan.
+  /// between any two sends. Throws what a device threw during the scan, and Error{bad_request} if
+  /// the target has digests of another number of chunks.
   [[nodiscard]] std::optional<AuditOutcome> poll(ReplayUnits& units);
   /// Gives up the current audit, because the layout has changed. True: an audit of the former
   /// layout had been requested, and none was concluded.

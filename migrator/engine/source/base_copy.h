@@ -21,13 +21,15 @@ class BaseCopy {
       : source_(source), window_(window), units_(units) {}
 
   /// Copies the next shard aside. (To send it straight from the window would hold the window open
-  /// for seconds on a slow link.) False: no shard is left, or a step is being taken. `step_min`:
-  /// the entry of that step was sent without the shard's gradients, so the copy must not be older.
-  /// Throws Error{no_memory, internal}.
+  /// for seconds on a slow link.) False: no shard is left, or the state cannot be read now: a step
+  /// is being taken, an audit reads it, or it is older than `step_min`. The entry of that step was
+  /// sent without the shard's gradients, so the copy must not be older. Throws Error{no_memory,
+  /// internal}.
   bool stage_next(std::uint64_t step_min);
   /// Copies shards ahead while an entry is being sent, because the window may be closed when the
-  /// entry is done. Copies no more bytes in all than `log_bytes`, the bytes of gradients sent so
-  /// far, so that base copy and log share the link. Does nothing once the program is frozen.
+  /// entry is done. Stops at the shard with which it has copied `log_bytes` bytes in all, the bytes
+  /// of gradients sent so far, so that base copy and log share the link; or when 256 MiB wait to be
+  /// sent. Does nothing once the program is frozen. Throws as stage_next().
   void stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
   /// Sends the oldest shard copied aside; has_staged() must be true. Call it before the next entry

@@ -28,7 +28,8 @@ class DowntimeForecast {
   /// Assumes that nothing else delays a step.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
   /// Call it after expect_downtime() if steps before the freeze are late as well: the longest delay
-  /// of one step, and the sum of all delays, past and predicted.
+  /// of one step, and the sum of all delays, past and predicted. Does nothing while a freeze is
+  /// offered.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return expected_downtime_ms_; }
   /// The longest time parked at one boundary.

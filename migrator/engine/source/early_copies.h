@@ -23,6 +23,7 @@ class EarlyCopies {
   /// Whether a copy for the parameter is wanted and none is held.
   [[nodiscard]] bool is_wanted(ParameterId parameter) const;
   /// Counts a copy of `bytes`, which is still to be made, as held, and returns its number.
+  /// is_wanted() must be true.
   std::uint64_t reserve(ParameterId parameter, std::uint64_t bytes);
   /// Whether the copy with this number is held.
   [[nodiscard]] bool holds(ParameterId parameter, std::uint64_t number) const;

@@ -42,8 +42,8 @@ class EarlySender {
   /// because it was not sent early or was sent in vain. Also drops what was sent in vain, and early
   /// gradients of earlier steps that no entry has claimed.
   [[nodiscard]] std::vector<std::optional<Claim>> claim(const UpdateEntry& entry);
-  /// Drops all early gradients, before the layout changes, and waits until the link is idle. Throws
-  /// as PayloadSender::wait_until_sent().
+  /// Drops all early gradients, before the layout changes. If the target knows of any of them,
+  /// waits until the link is idle. Throws as PayloadSender::wait_until_sent().
   void drop_all();
 
   /// Counts of bytes since the beginning.

@@ -10,7 +10,7 @@ namespace cardswap {
 
 /// Brings the target to the state of the frozen program, and measures how much of the downtime each
 /// part of this takes. One object for each freeze. The engine's thread. All calls except
-/// note_scan() throw as PeerConnection's do.
+/// note_scan() throw as PeerConnection's do, and what a device throws.
 class FrozenSend {
  public:
   /// Both outlive this. `replay` sends the rest of its log first. Null: there is no replay.

@@ -26,7 +26,8 @@ class LogShipper {
   /// `update_bytes`: ReplaySizes::update_bytes.
   void begin(std::uint64_t update_bytes);
   /// Sends an entry. `base_chunks`: how many chunks of the base copy the target must have before it
-  /// replays the entry. `between_sends` is called after each payload.
+  /// replays the entry. `between_sends` is called after each payload. If the log is empty then,
+  /// waits until the link has sent everything.
   void send(UpdateEntry entry, std::uint64_t base_chunks,
             const std::function<void()>& between_sends);
   /// Releases the entries that the target has replayed by now from the log.

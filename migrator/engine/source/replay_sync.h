@@ -41,9 +41,10 @@ class ReplaySync {
   /// rewrite.
   bool begin();
   /// Syncs until the program is frozen; call it again after a freeze that was put off. False:
-  /// replaying does not work for this job, because no shard can be reproduced or a step would be
-  /// delayed beyond the limit. covers() is then false for all chunks, and the target has replayed
-  /// all updates that were sent.
+  /// replaying does not work for this job, because no shard can be reproduced, the layout changes
+  /// after each step, or a step would be delayed beyond the limit. covers() is then false for all
+  /// chunks, and the target has replayed all updates that were sent. Throws Error{not_converging}
+  /// if only replay was requested and a step would be delayed beyond the limit.
   bool sync();
   /// How many bytes a freeze with that state has to send, as far as it is known before the state is
   /// digested. To be called when has_waited_in_vain() is false.

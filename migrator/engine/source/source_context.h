@@ -25,9 +25,10 @@ struct SourceContext {
   SourceContext& operator=(const SourceContext&) = delete;
 
   /// Connects, agrees on the layout with the target, and measures the offset of the clocks. Throws
-  /// as PeerConnection does.
+  /// as PeerConnection::connect() and StateSender::introduce() do.
   void connect();
-  /// Measures the link's rate by sending the first chunks of the state. Throws as connect().
+  /// Measures the link's rate by sending the first chunks of the state. Throws as
+  /// StateSender::send_round().
   void probe_link();
 
   const SourceOptions& options;

@@ -18,7 +18,9 @@ namespace cardswap {
 
 /// Brings the target's state to that of the source: agrees on the layout, digests the memory here,
 /// and sends the chunks that the target does not hold. The engine's thread. Calls that send or wait
-/// throw as PeerConnection's waits do.
+/// throw as PeerConnection's waits do; those that digest or send chunks, what a device throws; and
+/// those that bring a layout over, Error{layout_differs} if the target cuts it into another number
+/// of chunks.
 class StateSender {
  public:
   /// All outlive this.
@@ -52,7 +54,7 @@ class StateSender {
 
   /// The speed of the scans so far in bytes a second; 0 before the first one.
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
-  /// Digests all chunks here on `threads` threads, and waits for that. Throws what a device throws.
+  /// Digests all chunks here on `threads` threads, and waits for that.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
   /// Sends one round of all chunks that the target does not hold, while the program trains. Chunks
   /// are sent while later ones are still digested, on `threads` threads. A freeze ends the round
@@ -62,7 +64,8 @@ class StateSender {
   /// of the frozen state; the target answers once it has replayed `updates` updates. If not
   /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
-  /// The digest of the values that the target holds. Nullopt: it has not reported any.
+  /// The digest of the values that the target holds, after a final round; else it has no meaning.
+  /// Nullopt: the target has not sent any digests.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
 
  private:

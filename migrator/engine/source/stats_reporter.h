@@ -78,6 +78,7 @@ class StatsReporter {
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// Notes how long the program was parked before the step that both sides rehearse.
   void note_rehearsal_parked(double parked_ms) { rehearsal_parked_ms_ = parked_ms; }
+  /// Notes how the rehearsal ended, and reports at once.
   void note_rehearsal(RehearsalOutcome outcome, std::string note);
   /// Notes that the target has replayed the whole log.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
@@ -85,7 +86,7 @@ class StatsReporter {
   // ---- for people
   /// Sets the note of the strategy, in place of the previous one.
   void set_note(std::string note);
-  /// Counts a freeze that was put off, and notes the reason.
+  /// Counts a freeze that was put off, notes the reason, and reports at once.
   void note_freeze_put_off(const std::string& why);
 
   // ---- what DowntimeForecast expects

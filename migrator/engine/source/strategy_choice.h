@@ -7,8 +7,9 @@
 
 namespace cardswap {
 
-/// The strategy to use: the requested one, or for `auto` the best by predictions, for which the
-/// link is measured. Throws as PeerConnection's waits do.
+/// The strategy to use: the requested one, or for `auto` the best by predictions. Measures the link
+/// first, unless rounds, or replay without a limit, was requested. Throws as
+/// SourceContext::probe_link() does.
 [[nodiscard]] Strategy choose_strategy(SourceContext& source);
 
 /// Checks whether rounds can keep the limit, for `auto` when it is not sure that they can. Waits

@@ -91,7 +91,7 @@ class UpdateLog {
   void request_audit();
   /// The step of the audit that was appended since the last call. Nullopt: no audit was.
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
-  /// Ends all waits and ignores later entries. Any thread.
+  /// Ends all waits, drops what was not taken yet, and ignores later entries. Any thread.
   void close();
   [[nodiscard]] bool is_closed() const;
   /// Whether the log was closed because a step would have waited too long.

@@ -19,8 +19,9 @@ namespace cardswap {
 class LandedDigests {
  public:
   /// `wake` is called from a thread of this when advance() has something to do. With two `cores` or
-  /// fewer, which the two ends of the link need, no thread starts before all chunks are here; add()
-  /// then digests chunks in the host's memory itself, while their bytes are in the cache.
+  /// fewer no thread starts before all chunks are here, because the two ends of the link need the
+  /// cores; add() then digests chunks in the host's memory itself, while their bytes are in the
+  /// cache.
   explicit LandedDigests(std::function<void()> wake,
                          unsigned cores = std::thread::hardware_concurrency())
       : wake_(std::move(wake)), cores_(cores) {}

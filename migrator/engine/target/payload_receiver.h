@@ -25,20 +25,20 @@ class PayloadReceiver {
     stagings_.emplace(direct_bytes_min_, payload_bytes_max);
   }
   /// Returns memory of `bytes` for the payload with `header`, which belongs in `range`. Throws
-  /// Error{bad_request} when such a payload is in flight already or does not fit its range, and
-  /// what Staging::reserve() throws.
+  /// Error{bad_request} when it does not fit its range, or when such a payload is in flight already
+  /// (unless it lands straight in its range), and what Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header,
                                              const data::Packing& packing, std::size_t bytes,
                                              const MemoryRange& range);
   /// Takes a payload that has landed, and begins to bring it to its range. Returns the bytes of the
-  /// range that it fills; 0: the range was forgotten. Throws Error{bad_request} when it cannot be
-  /// unpacked.
+  /// range that it fills; 0: it was packed, and its range was forgotten. Throws Error{bad_request}
+  /// when it cannot be unpacked.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
                           std::size_t bytes);
   /// Blocks until every payload that was received is in its range.
   void settle();
-  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
-  /// buffers.
+  /// Forgets the ranges of payloads that land in buffers. One that lands straight in its range may
+  /// still land there: keep that memory.
   void forget_ranges();
 
  private:

@@ -14,8 +14,8 @@ class ReceiveBuffers {
  public:
   /// Returns the memory where a payload for `range` lands: the range itself, if it is in the host's
   /// memory or `direct` and the link reaches it, else a buffer, valid until on_received(). Throws
-  /// Error{bad_request} when a payload with this header is in flight already, and what
-  /// Staging::reserve() throws.
+  /// Error{bad_request} when a payload with this header is in flight already (unless the range is
+  /// in the host's memory), and what Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(StagingPool& stagings,
                                              std::span<const std::byte> header,
                                              const MemoryRange& range, bool direct);
@@ -24,8 +24,8 @@ class ReceiveBuffers {
                                         std::uint8_t element_bytes) const;
   /// Begins to bring the payload to its range. `shuffle` describes its bytes.
   void on_received(std::span<const std::byte> header, ByteShuffle shuffle);
-  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
-  /// buffers.
+  /// Forgets the ranges of payloads that land in buffers. One that lands straight in its range may
+  /// still land there: keep that memory.
   void forget_ranges();
 
  private:

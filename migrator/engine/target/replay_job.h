@@ -20,8 +20,9 @@ class ReplayJob {
   [[nodiscard]] const ReceivedUpdate& update() const { return update_; }
   // ---- once is_done()
   /// Throws the Error by which the replay failed, if it failed: that of TargetProgram::replay()
-  /// (any other exception as Error{internal}), or Error{digest_mismatch} if a gradient that was
-  /// sent early is not the right one after the multiplication by its factor.
+  /// (any other exception as Error{internal}), Error{digest_mismatch} if a gradient that was sent
+  /// early is not the right one after the multiplication by its factor, or Error{bad_request} if
+  /// such a gradient is not in the host's memory.
   void rethrow_failure() const;
   /// How long the replay took.
   [[nodiscard]] double ms() const { return ms_; }

@@ -67,8 +67,8 @@ class StateReceiver {
   void distrust() { whole_ = false; }
 
   // ---- answers
-  /// The first `bytes` of a chunk; to be called between two rounds. Throws Error{bad_request} for
-  /// an unknown chunk, for more than its bytes, and for more than data::kShownBytesMax.
+  /// The first `bytes` of a chunk. Throws Error{bad_request} within a round, for an unknown chunk,
+  /// for more than its bytes, and for more than data::kShownBytesMax.
   [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
   /// Ends the round; returns the digests of the chunks that have landed in it.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);

@@ -25,9 +25,10 @@ namespace cardswap {
 /// The target's connection to its source. It admits the source that has the token, and carries out
 /// the source's orders in a fixed sequence, whichever of them came together.
 ///
-/// Events of the link only note what came, and run() acts on it. Only the memory for payloads and
-/// for the gradients of an update is made at once, because payloads need it. The engine's thread,
-/// except wake(), rehearsed() and port(), which any thread may call.
+/// Events of the link only note the source's orders, and run() carries them out. Only
+/// payloads are placed and unpacked, memory for the gradients of an update is made, and pings are
+/// answered within the event. The engine's thread, except wake(), rehearsed() and port(), which any
+/// thread may call.
 class TargetConnection final : private LinkListener {
  public:
   /// Listens when it returns. Throws what listen_link() throws. All outlive this.

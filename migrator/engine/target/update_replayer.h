@@ -46,7 +46,7 @@ class UpdateReplayer {
     double ms = 0;
     bool audit = false;
   };
-  /// Takes the result when is_done(). Throws what TargetProgram::replay() threw.
+  /// Takes the result when is_done(). Throws as ReplayJob::rethrow_failure() does.
   Done finish();
   /// The number of the latest update that was replayed; 0: none yet.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }

@@ -26,6 +26,7 @@ class UcxLink final : public Link {
   /// follows.
   UcxLink(const std::string& transports, const std::string& host, LinkListener& link_listener,
           const std::string& peers);
+  /// Closes the connections: up to 300 ms for each, then up to 500 ms for what is in flight.
   ~UcxLink() override;
 
   /// Throws Error{bad_request, refused, unreachable}.

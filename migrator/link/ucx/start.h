@@ -12,8 +12,8 @@ namespace cardswap::ucx {
 /// Which networks of this host UCX may use.
 struct Networks {
   std::string transports;  ///< UCX_TLS, then UCX_NET_DEVICES behind an `@`; empty: UCX chooses
-  /// The address on which the link listens. If it is IPv6, UCX tells its peer the IPv6 addresses of
-  /// the interfaces instead of the IPv4 ones.
+  /// The address on which the link listens or to which it connects. If it is IPv6, UCX tells its
+  /// peer the IPv6 addresses of the interfaces instead of the IPv4 ones.
   std::string host;
   /// The addresses of the other side, as in LinkOptions. Interfaces that do not lead there are left
   /// out (devices_to()), unless `transports` or the environment's UCX_NET_DEVICES names interfaces.

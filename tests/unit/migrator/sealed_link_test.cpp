@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/support/no_link.h"
 
 namespace cardswap {
@@ -12,17 +14,21 @@ using ::testing::SizeIs;
 /// A link below a sealed one: keeps what it is given to send.
 class KeepingLink final : public test::NoLink {
  public:
-  explicit KeepingLink(std::vector<std::vector<std::byte>>& sent) : sent_(sent) {}
+  KeepingLink(std::vector<std::vector<std::byte>>& sent,
+              std::vector<std::vector<std::byte>>& headers)
+      : sent_(sent), headers_(headers) {}
   void send_control(PeerId, std::vector<std::byte> message) override {
     sent_.push_back(std::move(message));
   }
-  void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte> payload,
+  void send_bulk(PeerId, std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void>) override {
+    headers_.push_back(std::move(header));
     sent_.emplace_back(payload.begin(), payload.end());
   }
 
  private:
   std::vector<std::vector<std::byte>>& sent_;
+  std::vector<std::vector<std::byte>>& headers_;
 };
 
 /// An engine that expects no event except the loss of a peer.
@@ -43,7 +49,7 @@ struct SealedSide {
       : link(cipher_key_from(std::string(64, '7')), direction, clear_refusal(), engine,
              [this](LinkListener& listener) {
                inner = &listener;
-               return std::make_unique<KeepingLink>(sent);
+               return std::make_unique<KeepingLink>(sent, headers);
              }) {}
   void send_everything(PeerId to) {
     link.send_control(to, std::vector<std::byte>(8));
@@ -52,6 +58,7 @@ struct SealedSide {
 
   const std::vector<std::byte> payload = std::vector<std::byte>(16);
   std::vector<std::vector<std::byte>> sent;
+  std::vector<std::vector<std::byte>> headers;  ///< of payloads
   SilentEngine engine;
   LinkListener* inner = nullptr;
   SealedLink link;
@@ -82,6 +89,29 @@ TEST(SealedLink, SendsNothingToAPeerThatIsLost) {
 
   EXPECT_NO_THROW(target.send_everything(kPeer));
   EXPECT_THAT(target.sent, SizeIs(2));
+}
+
+/// A transfer in flight may still write to the memory of a peer that is gone.
+TEST(SealedLink, KeepsTheMemoryOfPeersThatAreGone) {
+  SealedSide target(Direction::target_to_source);
+  const auto reserve_for = [&](PeerId peer) {
+    SealedSide source(Direction::source_to_target);
+    source.send_everything(kServer);
+    target.inner->on_control(peer, source.sent.front());
+    return target.inner->reserve(peer, source.headers.front(), 1000);
+  };
+
+  const auto of_lost = reserve_for(PeerId{1});
+  target.inner->on_lost(PeerId{1}, "reset");
+  const auto of_dropped = reserve_for(PeerId{2});
+  target.link.drop(PeerId{2});
+  const auto of_third = reserve_for(PeerId{3});
+
+  // Memory that was freed would be used again.
+  EXPECT_NE(of_lost.data(), of_dropped.data());
+  EXPECT_NE(of_dropped.data(), of_third.data());
+  std::ranges::fill(of_lost, std::byte{1});  // AddressSanitizer sees it if the memory was freed
+  std::ranges::fill(of_dropped, std::byte{1});
 }
 
 }  // namespace

@@ -11,6 +11,15 @@ using handover::TargetState;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+bool is_refused_as_corrupt(const boost::json::object& record) {
+  try {
+    (void)reservation_from_journal(record);
+    return false;
+  } catch (const Error& error) {
+    return error.code() == Code::corrupt;
+  }
+}
+
 ReservationRecord some_record() {
   ReservationRecord record;
   record.migration = "m-1";
@@ -48,21 +57,35 @@ TEST(ReservationRecord, IsReadBackWithAllThatARestartedAgentGoesOnWith) {
 /// `failed` would prove to its source that nothing steps here, and it would take the job back.
 TEST(ReservationRecord, WhoseStateCannotBeReadIsNoProof) {
   auto spoilt = to_journal(some_record());
-  const auto refused = [&] {
-    try {
-      (void)reservation_from_journal(spoilt);
-      return false;
-    } catch (const Error& error) {
-      return error.code() == Code::corrupt;
-    }
-  };
-  EXPECT_FALSE(refused());
+  EXPECT_FALSE(is_refused_as_corrupt(spoilt));
   spoilt["state"] = "grantd";
-  EXPECT_TRUE(refused());
+  EXPECT_TRUE(is_refused_as_corrupt(spoilt));
   spoilt["state"] = 7;
-  EXPECT_TRUE(refused());
+  EXPECT_TRUE(is_refused_as_corrupt(spoilt));
   spoilt.erase("state");
-  EXPECT_TRUE(refused());
+  EXPECT_TRUE(is_refused_as_corrupt(spoilt));
+}
+
+TEST(ReservationRecord, WhoseEpochStepOrRootCannotBeReadIsCorrupt) {
+  const auto whole = to_journal(some_record());
+  for (const auto* field : {"epoch", "step"}) {
+    auto spoilt = whole;
+    spoilt[field] = -1;
+    EXPECT_TRUE(is_refused_as_corrupt(spoilt)) << field;
+    spoilt[field] = "two";
+    EXPECT_TRUE(is_refused_as_corrupt(spoilt)) << field;
+    spoilt.erase(field);
+    EXPECT_TRUE(is_refused_as_corrupt(spoilt)) << field;
+  }
+  auto spoilt = whole;
+  spoilt["root"] = "no digest";
+  EXPECT_TRUE(is_refused_as_corrupt(spoilt));
+}
+
+TEST(ReservationRecord, NeedsNoError) {
+  auto record = to_journal(some_record());
+  record.erase("error");
+  EXPECT_FALSE(reservation_from_journal(record).error);
 }
 
 TEST(Reservation, OfAFormerAgentHasItsProcessWhereCriuHadRestoredIt) {

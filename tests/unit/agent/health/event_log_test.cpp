@@ -168,7 +168,8 @@ TEST(NvmlLines, AreReadAndWhatIsNoneIsPassedOver) {
   for (const auto* line :
        {"state\tok\t2 devices", "state\tabsent\tno such file", "device\t1\tGPU-x\t0000:3b:00",
         "finding\tGPU-x\t0000:3b:00\txid:79\t1\t0\ttext\twith a tab", "alive", "", "finding",
-        "finding\ta\tb", "\t\t\t\t\t\t\t\t", "device\tx"}) {
+        "finding\ta\tb", "\t\t\t\t\t\t\t\t", "device\tx", "device\tone\tGPU-y\t0000:3c:00",
+        "device\t\tGPU-z\t0000:3d:00"}) {
     health::take_nvml_line(line, events);
   }
   EXPECT_THAT(states, ElementsAre("ok", "absent: no such file"));

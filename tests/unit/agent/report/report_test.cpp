@@ -210,7 +210,7 @@ TEST(Report, TellsWhatAnAuditFound) {
   m.transfer.stats.shards_not_replayed = 2;
   m.transfer.stats.not_replayed = "model.a, model.b";
   EXPECT_THAT(to_text(report_of(m)),
-              HasSubstr("2 regions different after replay (model.a, model.b)"));
+              HasSubstr("2 shards different after replay (model.a, model.b)"));
 }
 
 TEST(Report, TellsOfAPredictionThatWasWrong) {

@@ -3,8 +3,6 @@
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
-#include "agent/health/decisions/journalled_engine.h"
-#include "agent/health/sources/health_counters.h"
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/job_table.h"
 
@@ -18,13 +16,6 @@ struct HealthContext {
   JobTable& jobs;
   Migrations& migrations;
   Cordons& cordons;
-};
-
-/// What the sources and the mover use. The monitor owns it, and them.
-struct HealthScope {
-  const HealthContext& context;
-  JournalledEngine& journalled;
-  HealthCounters& counters;
 };
 
 }  // namespace cardswap::health
