@@ -130,7 +130,7 @@ void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
   const auto sealed = frame.subspan(kControlAadBytes);
   const auto known = peers_.find(id);
   if (known != peers_.end()) {
-    if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another line");
+    if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another link");
     take_control(id, known->second, number, aad, sealed);
     return;
   }

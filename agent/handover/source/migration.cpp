@@ -28,7 +28,7 @@ void Migration::adopt(MigrationRecord record, std::vector<TransferRecord> record
   for (auto& transfer : transfers) transfer.record_ = std::move(*one++);
 }
 
-bool Migration::is_passed_check() const {
+bool Migration::has_passed_check() const {
   return spec().rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 

@@ -77,7 +77,7 @@ class Migration {
     return std::ranges::all_of(transfers, is);
   }
   /// Whether it was only a rehearsal, and the step of both sides left the same bytes.
-  [[nodiscard]] bool is_passed_check() const;
+  [[nodiscard]] bool has_passed_check() const;
   /// How many calls to the targets' agents have come back so far, failed ones included.
   [[nodiscard]] std::uint64_t calls() const;
 

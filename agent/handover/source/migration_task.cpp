@@ -96,7 +96,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   // Reserve before anything else is said to anybody.
   co_await enter(Event::started);
   co_await wait_for_each(
-      [](const Transfer& one) { return one.target.place == PlaceAtTarget::accepted; });
+      [](const Transfer& one) { return one.target.progress == ReservationProgress::accepted; });
   co_await park();
   co_await wait_at_failpoint(to_string(migration_.state()));
   for (const auto& transfer : migration_.transfers) {
@@ -195,7 +195,7 @@ asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   }
   migration_.waits_at_failpoint = false;
   scope_.list.touch(migration_);
-  targets_.send_kept_back();
+  targets_.send_held_back();
 }
 
 asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, Deadline until) {

@@ -47,11 +47,12 @@ void TargetLink::send(const Message& message) {
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, migration_.id());
+  if (message.kind == Kind::reserve)
+    target.progress.step(ReservationProgress::asked, migration_.id());
   scope_.run.spawn("tell the target of " + migration_.id(), call(message));
 }
 
-void TargetLink::send_kept_back() {
+void TargetLink::send_held_back() {
   for (const auto& message : std::exchange(transfer_.target.held_back, {})) send(message);
 }
 
@@ -139,8 +140,8 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
     // Else it was given up meanwhile.
-    if (target.place == PlaceAtTarget::asked)
-      target.place.step(PlaceAtTarget::accepted, migration_.id());
+    if (target.progress == ReservationProgress::asked)
+      target.progress.step(ReservationProgress::accepted, migration_.id());
     target.last_contact_at = Clock::now();
     return;
   }
@@ -162,14 +163,15 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
       !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
   if (asked.kind == Kind::grant && handover::is_committed(migration_.state())) {
     if (granted) {
-      target.place.step(PlaceAtTarget::granted, migration_.id());
+      target.progress.step(ReservationProgress::granted, migration_.id());
     } else {
       target.doubt_grant(migration_.id());
     }
   }
   const bool silent = (asked.kind == Kind::grant && !granted) ||
                       (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
-  target.line.step(silent ? TargetLine::silent : TargetLine::answers, migration_.id());
+  target.reachability.step(silent ? TargetReachability::silent : TargetReachability::answers,
+                           migration_.id());
   if (handover::is_committed(migration_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
@@ -261,7 +263,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
     if (gone || is(failed, {Code::not_found})) {
-      transfer_.target.place.step(PlaceAtTarget::dropped, migration_.id());
+      transfer_.target.progress.step(ReservationProgress::dropped, migration_.id());
     }
     return;
   }

@@ -37,7 +37,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     } catch (const Error&) {
       co_return seen;  // reserve() says so, and nothing of files is told
     }
-    seen.no_start = co_await why_not_started(wanted.spec, context_.config);
+    seen.no_start = co_await why_not_startable(wanted.spec, context_.config);
     co_return seen;
   }
   // What this host has is nothing to tell about where no process comes anyway.

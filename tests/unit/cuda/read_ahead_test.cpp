@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "cuda/cuda_device.h"
-#include "cuda/staging_ring.h"
+#include "cuda/cuda_staging.h"
 #include "migrator/base/error.h"
 #include "migrator/core/byte_shuffle.h"
 #include "migrator/engine/source/read_ahead.h"
