@@ -124,7 +124,7 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
   to["lost_note"] = text_or_null(summary ? lost.note : why_unknown(lost));
 }
 
-json::object journal_record(const LostTime& lost) {
+json::object to_journal(const LostTime& lost) {
   json::object record;
   JsonFieldWriter out(record);
   journal_fields(out, lost);

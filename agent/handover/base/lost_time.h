@@ -57,7 +57,7 @@ struct LostTimeSummary {
 /// saying why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 
-[[nodiscard]] boost::json::object journal_record(const LostTime& lost);
+[[nodiscard]] boost::json::object to_journal(const LostTime& lost);
 [[nodiscard]] LostTime lost_time_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -98,8 +98,8 @@ class Migration {
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);
 /// The migration as the journal has it.
-[[nodiscard]] boost::json::object journal_record(const Migration& migration);
-/// Reads journal_record(). Throws Error{corrupt}.
+[[nodiscard]] boost::json::object to_journal(const Migration& migration);
+/// Reads to_journal(). Throws Error{corrupt}.
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
 /// A timeline sample of `transfer` now, in the migration of that record. `source`: the process
 /// here. Null: it is gone.

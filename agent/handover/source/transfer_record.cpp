@@ -90,10 +90,10 @@ json::object to_json(const TransferRecord& transfer) {
   return all;
 }
 
-json::object journal_record(const TransferRecord& transfer) {
+json::object to_journal(const TransferRecord& transfer) {
   auto record = to_json(transfer);
   record["rank"] = transfer.rank;
-  record["lost"] = journal_record(transfer.lost_time);
+  record["lost"] = to_journal(transfer.lost_time);
   if (transfer.keeper.pid != 0) {
     json::object keeper;
     put_fields(keeper, transfer.keeper);

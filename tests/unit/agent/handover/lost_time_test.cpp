@@ -141,7 +141,7 @@ TEST(LostTime, IsReadFromAnAnswerThatNeedNotHaveIt) {
 TEST(LostTime, IsItselfAfterTheJournal) {
   auto lost = stands();
   (void)lost.merge(first_steps({90, 50, 51}, true));
-  const auto again = lost_time_from_journal(journal_record(lost));
+  const auto again = lost_time_from_journal(to_journal(lost));
   EXPECT_EQ(json_of(again, 200), json_of(lost, 200));
   EXPECT_EQ(again.lateness, lost.lateness);
   EXPECT_EQ(again.over, lost.over);
