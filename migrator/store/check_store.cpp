@@ -56,7 +56,7 @@ class StoreCheck {
     const auto bytes = named(name, kPackBytesMax);
     for (const auto& chunk : read_pack(bytes)) {
       plain_.resize(chunk.bytes);
-      decode_chunk(packer_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
+      decode_chunk(compressor_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
       chunks_.insert(chunk.id);
     }
   }
@@ -91,7 +91,7 @@ class StoreCheck {
   }
 
   Store& store_;
-  Packer packer_;
+  Compressor compressor_;
   std::vector<std::byte> plain_;
   std::set<std::string> whole_;
   std::set<ObjectId> chunks_;

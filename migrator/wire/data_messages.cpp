@@ -196,7 +196,7 @@ void fields(Archive& a, Of<Archive, EarlyHeader>& m) {
   a(m.number, m.offset);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Packing>& m) {
+void fields(Archive& a, Of<Archive, PayloadEncoding>& m) {
   a(m.codec, m.element_bytes, m.bytes);
 }
 
@@ -213,11 +213,11 @@ Message decode(std::span<const std::byte> bytes) {
   return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
-std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {
+std::vector<std::byte> encode(const BulkHeader& header, const PayloadEncoding& encoding) {
   wire::WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(header.index()));
   wire::put_fields(writer, kTexts, header);
-  wire::FieldWriter(writer, kTexts)(packing);
+  wire::FieldWriter(writer, kTexts)(encoding);
   return std::move(writer).take();
 }
 
@@ -226,7 +226,7 @@ Bulk decode_bulk_header(std::span<const std::byte> bytes) {
   Bulk bulk;
   const std::size_t kind = reader.u8();
   bulk.what = wire::read_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
-  wire::FieldReader(reader, kTexts)(bulk.packing);
+  wire::FieldReader(reader, kTexts)(bulk.encoding);
   reader.finish();
   return bulk;
 }

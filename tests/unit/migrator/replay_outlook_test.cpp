@@ -191,7 +191,7 @@ TEST_F(ReplayOutlookTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntryO
   facts_.lag_bytes = 8'000;
   EXPECT_EQ(look().freeze_bytes, 8'700U) << "more than an entry leaves";
   facts_.state_bytes_per_gradient_byte = 0.5;
-  EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients pack better than the state";
+  EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients compress better than the state";
   facts_.bytes_to_copy = 75'000;
   EXPECT_EQ(look().freeze_bytes, 76'700U) << "the entry has a quarter of the gradients";
 }

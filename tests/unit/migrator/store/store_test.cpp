@@ -349,16 +349,16 @@ TEST(SnapshotReader, ReadsAnyRunOfBytes) {
   PackCatalog catalog;
   catalog.refresh(store);
   const SnapshotReader reader(store, catalog, ref);
-  Packer packer;
+  Compressor compressor;
   for (const auto& [offset, size] :
        {std::pair{0, 1}, {4095, 2}, {1, 9'999}, {9'999, 1}, {10'000, 0}}) {
     std::vector<std::byte> out(static_cast<std::size_t>(size));
-    reader.read(packer, RegionId{0}, static_cast<std::uint64_t>(offset), out);
+    reader.read(compressor, RegionId{0}, static_cast<std::uint64_t>(offset), out);
     EXPECT_TRUE(std::ranges::equal(
         out, std::span(state.memory[0]).subspan(static_cast<std::size_t>(offset), out.size())));
   }
   std::array<std::byte, 2> past{};
-  EXPECT_EQ(thrown([&] { reader.read(packer, RegionId{0}, 9'999, past); }), Code::bad_request);
+  EXPECT_EQ(thrown([&] { reader.read(compressor, RegionId{0}, 9'999, past); }), Code::bad_request);
 }
 
 TEST(Tags, AreWhereTheyWerePutLast) {
