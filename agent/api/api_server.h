@@ -26,7 +26,7 @@ namespace cardswap {
 /// which one is dropped when it is full). A process that may have fewer than 1024 descriptors gets
 /// fewer connections, because the agent needs descriptors itself.
 ///
-/// While a job stands still for its handover and more than 16 connections are open, new TCP
+/// While a job is frozen for its handover and more than 16 connections are open, new TCP
 /// connections wait up to 100 ms and calls that are not between agents up to 1 s. Each connection
 /// is a task of `tasks`. One thread, that of `context`. All references outlive the server.
 class ApiServer {

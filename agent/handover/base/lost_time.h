@@ -25,9 +25,10 @@ struct FirstStepsReport {
 struct LostTime {
   bool has_report = false;  ///< the source's runtime has reported
   Lateness lateness;        ///< lateness of the steps at the source
-  double open_ms = 0;       ///< the step at whose end the source stands, up to there; 0: none
-  std::uint32_t after = 0;  ///< steps in `lateness` since the source was released
-  bool crossed = false;     ///< the target's first step began
+  double open_ms =
+      0;  ///< how long the step took at whose end the source is frozen, in ms; 0: it is not frozen
+  std::uint32_t after = 0;          ///< steps in `lateness` since the source was released
+  bool crossed = false;             ///< the target's first step began
   std::vector<double> first_steps;  ///< durations of the target's first steps, in ms
   bool over = false;                ///< no further report counts
   std::string note;                 ///< why less is known than should be; empty: all is known

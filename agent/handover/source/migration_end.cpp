@@ -26,7 +26,7 @@ constexpr seconds kRetireGrace{10};
 constexpr seconds kCleanUpMax{8};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMax{2000};
-constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent knows nothing
+constexpr seconds kTellQuietly{5};  // to one that is halted, or of which its agent knows nothing
 
 }  // namespace
 

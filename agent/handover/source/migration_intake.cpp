@@ -58,17 +58,17 @@ void choose_arrival(MigrationSpec& spec, const Instance& source) {
 }
 
 /// A copy that may not be the one which steps: given up, the migration would let it go on.
-void refuse_what_stands(const Job& job, const MigrationList& list) {
+void refuse_halted_copy(const Job& job, const MigrationList& list) {
   if (job.newer_epoch != 0) {
     throw Error(Code::conflict,
-                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere",
+                fmt::format("job {} is halted here for good: epoch {} of it steps elsewhere",
                             job.name(), job.newer_epoch),
                 "`cardswap stop " + job.name() + "` ends this copy");
   }
   if (list.has_lost_the_record_of(job)) {
     throw Error(Code::conflict,
-                fmt::format("job {} stands for migration {}, whose record is set aside", job.name(),
-                            job.migration),
+                fmt::format("job {} is frozen for migration {}, whose record is set aside",
+                            job.name(), job.migration),
                 what_to_do_without_the_record(job));
   }
 }
@@ -135,7 +135,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                     job->world_size, job->instances.size(), config_.host_name),
         "stop it at a checkpoint, and start it where it is to run");
   }
-  refuse_what_stands(*job, list_);
+  refuse_halted_copy(*job, list_);
   if (const auto* other = list_.find_running(source.id())) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
                 "wait for it, or `cardswap cancel " + other->id() + "`");

@@ -78,7 +78,7 @@ std::string recall(const MigrationList& list, const Migration& planned, Measurem
   return from;
 }
 
-/// What stands against it, here and at the target.
+/// The obstacles to it, here and at the target.
 struct Blocked {
   json::array reasons;
   Code code = Code::refused;

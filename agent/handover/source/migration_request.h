@@ -11,7 +11,7 @@ namespace cardswap {
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
-  /// A state or phase to stand still in, for an agent with --failpoints. Empty: none.
+  /// A state or phase in which it is held, for an agent with --failpoints. Empty: none.
   std::string failpoint_at;
 };
 

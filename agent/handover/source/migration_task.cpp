@@ -186,14 +186,14 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 /// `place` is between what is on disk and what it stands for. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (migration_.failpoint_at != name) co_return;
-  migration_.waits_at_failpoint = true;
+  migration_.is_held = true;
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
     co_await scope_.list.changed(migration_)
         .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
-  migration_.waits_at_failpoint = false;
+  migration_.is_held = false;
   scope_.list.touch(migration_);
   targets_.send_held_back();
 }

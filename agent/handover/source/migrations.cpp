@@ -141,7 +141,7 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
   answer.is_superseded = m.state() == State::superseded;
   answer.own_epoch = m.own_epoch();
   const auto* source = context_.jobs.by_instance(m.only().instance());
-  answer.stands = answer.is_superseded && source != nullptr && source->is_live();
+  answer.is_halted = answer.is_superseded && source != nullptr && source->is_live();
   return answer;
 }
 

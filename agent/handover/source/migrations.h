@@ -93,15 +93,15 @@ class Migrations {
                                         const Caller& caller);
 
   // from the runtimes
-  /// A job's primary attaches. If it stands for a migration that the job's record does not have,
+  /// A job's primary attaches. If it is frozen for a migration that the job's record does not have,
   /// notes that migration; if it steps and no migration runs, clears it.
   void on_attach(Instance& source, const channel::Hello& hello) const;
   void on_hello(const Instance& source, const channel::Hello& hello);
   void on_message(Instance& source, const channel::Message& message);
   void on_detached(const Instance& source);
   void on_exit(Instance& source);
-  /// A job's process is about to be asked to end. Gives a migration up for which it stands and that
-  /// is not decided: a standing program would not hear the request.
+  /// A job's process is about to be asked to end. Gives a migration up for which it is frozen and
+  /// that is not decided: a frozen program would not hear the request.
   void on_stop(const Instance& source);
 
  private:

@@ -56,7 +56,7 @@ class Transfer {
 
   Stepwise<CopyOnSource> on_source;
   // Reports of the source's runtime. Nullopt: they have not come yet.
-  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it stands
+  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it is frozen
   std::optional<Digest> verified;          ///< the digest that both ends hold
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_time;  ///< when that report came

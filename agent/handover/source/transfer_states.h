@@ -15,8 +15,8 @@ namespace cardswap {
 enum class CopyOnSource : std::uint8_t {
   training,
   converged,  ///< trains, and a freeze would be short enough
-  frozen,     ///< stands at the end of a step
-  verified,   ///< stands, and both ends hold the same bytes
+  frozen,     ///< frozen at the end of a step
+  verified,   ///< frozen, and both ends hold the same bytes
   departed,   ///< arrive criu: has given its memory and its devices away
   released,   ///< was told to go on here, and does
 };

@@ -142,7 +142,7 @@ void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Ca
     if (job.uid() != spec.uid || spec.uid.empty() || !job.is_live() || job.newer_epoch == 0)
       continue;
     admission.blocked_reasons.push_back(
-        fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
+        fmt::format("a superseded copy of job {} is halted on {}: `cardswap stop {}` there ends it",
                     job.name(), context_.config.host_name, job.name()));
   }
 }

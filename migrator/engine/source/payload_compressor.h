@@ -10,13 +10,13 @@
 
 namespace cardswap {
 
-/// The link rate, in bytes a second, from which on compressing is not even tried: a core compresses
+/// The link rate, in bytes a second, from which on compression is not even tried: a core compresses
 /// slower.
 inline constexpr double kCompressedRateMax = 2e9;
 /// A payload of fewer bytes is never compressed.
 inline constexpr std::size_t kCompressedBytesMin = 4096;
 
-/// Decides whether compressing makes a migration shorter, and compresses its payloads.
+/// Decides whether compression makes a migration shorter, and compresses its payloads.
 ///
 /// Compression::automatic: from time to time one payload is compressed with each codec. A codec can
 /// carry min(its speed, link rate x its ratio) bytes a second. The best codec is used if that is
@@ -53,8 +53,8 @@ class PayloadCompressor {
   Codec codec_ = Codec::none;
   double ratio_ = 1;
   Clock::time_point try_at_{};
-  unsigned skip_ = 0;       ///< payloads to send as they are before compressing is tried again
-  unsigned skip_next_ = 1;  ///< grows while compressing does not help
+  unsigned skip_ = 0;       ///< payloads to send as they are before compression is tried again
+  unsigned skip_next_ = 1;  ///< grows while compression does not help
 };
 
 }  // namespace cardswap

@@ -45,7 +45,7 @@ class PayloadSender {
   [[nodiscard]] StagedPayload await(ReadAhead& ahead);
   /// Waits until the link has a free slot and the cap allows the send, then sends the payload.
   /// `rule` says whether a freeze ends the wait for the cap. `element_bytes`: bytes of one element,
-  /// for the compressing on a slow link.
+  /// for the compression on a slow link.
   void send(const data::BulkHeader& header, StagedPayload fetched, std::uint8_t element_bytes,
             CapRule rule);
   /// Ends the current measurement of the rate: the caller knows that the last payload has arrived.

@@ -315,7 +315,7 @@ bool TargetConnection::end_rehearsal() {
   std::optional<std::vector<std::byte>> values;
   {
     const MutexLock lock(mutex_);
-    values.swap(stands_);
+    values.swap(parked_values_);
   }
   if (!values) return false;
   rehearses_ = false;
@@ -326,7 +326,7 @@ bool TargetConnection::end_rehearsal() {
 void TargetConnection::rehearsed(std::vector<std::byte> values) {
   {
     const MutexLock lock(mutex_);
-    stands_ = std::move(values);
+    parked_values_ = std::move(values);
   }
   link_->wake();
 }
