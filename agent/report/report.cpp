@@ -230,7 +230,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   d.predicted_ms = known_amount_at(parts, "predicted_ms");
   d.measured_ms = known_amount_at(parts, "measured_ms");
   d.clock_error_ms = amount_at(parts, "clock_error_ms");
-  d.limit_ms = amount_at(migration, "max_downtime_ms");
+  d.limit_ms = amount_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
   d.hold_ms = amount_at(parts, "hold_ms");
   d.scan_ms = amount_at(parts, "scan_ms");
   d.send_ms = amount_at(parts, "send_ms");

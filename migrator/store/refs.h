@@ -67,8 +67,8 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
 /// epoch, or a higher one, is claimed already.
-[[nodiscard]] PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-                                   const std::string& writer);
+[[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
+                                    const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.
 [[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
 

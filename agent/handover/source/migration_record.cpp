@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 /// What the API and the journal call by one name each. The rest of a record is in to_journal().
 template <class Archive>
-void fields(Archive& a, Of<Archive, MigrationRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, MigrationRecord>& m) {
   a("id", m.id);
   a("version", m.version);
   fields(a, m.spec);

@@ -68,7 +68,7 @@ void Timeline::thin(bool keep_changes) {
 }
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, TimelineSample>& m) {
+void fields(Archive& a, FieldsOf<Archive, TimelineSample>& m) {
   a("at_ms", m.at_ms);
   a("state", m.state);
   a("phase", m.phase);

@@ -250,9 +250,9 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
 TEST(SnapshotWriter, PublishesNothingBehindAFence) {
   RamStore store;
   const auto state = test::state_at(100);
-  ASSERT_EQ(take_fence(store, "gpt", 2, "other-host"), PutResult::created);
-  EXPECT_EQ(take_fence(store, "gpt", 2, "late"), PutResult::exists);
-  EXPECT_EQ(take_fence(store, "gpt", 1, "later"), PutResult::exists);
+  ASSERT_EQ(claim_epoch(store, "gpt", 2, "other-host"), PutResult::created);
+  EXPECT_EQ(claim_epoch(store, "gpt", 2, "late"), PutResult::exists);
+  EXPECT_EQ(claim_epoch(store, "gpt", 1, "later"), PutResult::exists);
   EXPECT_EQ(thrown([&] { (void)test::save(store, state); }), Code::conflict);
   EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty());
 }
