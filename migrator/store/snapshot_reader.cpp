@@ -111,8 +111,8 @@ std::vector<std::byte> SnapshotReader::values(Compressor& compressor) const {
   return bytes;
 }
 
-std::vector<Damage> SnapshotReader::verify(const VerifyDepth& depth) const {
-  std::vector<Damage> damage;
+std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
+  std::vector<Corruption> damage;
   std::vector<Digest> digests;
   Compressor compressor;
   std::vector<std::byte> bytes;

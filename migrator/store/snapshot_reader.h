@@ -49,7 +49,7 @@ class SnapshotReader {
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
   /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
   /// to read that share of the snapshot.
-  [[nodiscard]] std::vector<Damage> verify(const VerifyDepth& depth = {}) const;
+  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {}) const;
 
  private:
   void read_chunk(Compressor& compressor, const ObjectId& id, std::span<std::byte> into) const;

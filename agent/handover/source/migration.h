@@ -58,7 +58,7 @@ class Migration {
   /// are not done yet.
   [[nodiscard]] bool is_at_failpoint() const;
   /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
-  /// do not move yet (MigrationIntake::movable() refuses them); when they do, each caller has to
+  /// do not move yet (MigrationAdmission::movable() refuses them); when they do, each caller has to
   /// decide about all transfers.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);

@@ -144,7 +144,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await run_.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : migration_.transfers) {
-    transfer.target.poll_mode.step(PollMode::state, migration_.id());
+    transfer.target.poll_mode.step(PollMode::immediate, migration_.id());
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {

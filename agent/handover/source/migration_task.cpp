@@ -127,7 +127,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
   // The target's agent must have heard the same from its side before anything is decided.
   for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
   executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_at});
   scope_.list.changed(migration_).notify();
   co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
@@ -142,7 +142,7 @@ asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
   for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
   spawn("watch the target of " + migration_.id(), watch_targets());
   if (!co_await wait_for([this] { return migration_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
@@ -157,7 +157,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
   const auto is_watched = [this] { return migration_.is_before_commit() && !migration_.failure; };
   const auto is_awaited = [this] {
     return std::ranges::any_of(migration_.transfers, [](const auto& one) {
-      return one.target.poll_mode == PollMode::news;
+      return one.target.poll_mode == PollMode::long_poll;
     });
   };
   for (int quick = 0; is_watched();) {

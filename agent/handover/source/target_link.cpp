@@ -71,7 +71,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   }
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
-  if (!failed && message.kind == Kind::poll && mode == PollMode::state) {
+  if (!failed && message.kind == Kind::poll && mode == PollMode::immediate) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;
     target.round_trip_ms = std::min(target.round_trip_ms, took.count());
     ++target.round_trips;
@@ -110,11 +110,11 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
     default: break;
   }
   const bool committed = handover::is_committed(migration_.state());
-  if (transfer_.target.poll_mode == PollMode::state && !committed) {
+  if (transfer_.target.poll_mode == PollMode::immediate && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
-  co_return co_await targets_.news(reservation(), transfer_.target.version,
-                                   committed ? kNewsWaitCommitted : kNewsWait);
+  co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version,
+                                              committed ? kNewsWaitCommitted : kNewsWait);
 }
 
 /// What the place is for.
@@ -204,7 +204,7 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto before = migration_.state();
   scope_.run.apply(status.message);
   if (migration_.state() != before)
-    transfer_.target.poll_mode.step(PollMode::state, migration_.id());
+    transfer_.target.poll_mode.step(PollMode::immediate, migration_.id());
 }
 
 /// A target whose agent does not answer is lost.
@@ -218,7 +218,7 @@ void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
         fmt::format("the agent of {} does not answer: {}", transfer_.record().to, failed.failure()),
         "the job goes on where it is; look at that agent and the network"));
   }
-  if (mode == PollMode::news) scope_.run.fail(failed);
+  if (mode == PollMode::long_poll) scope_.run.fail(failed);
 }
 
 void TargetLink::on_answer_after_the_commit(const Message& asked,

@@ -39,8 +39,8 @@ std::string_view to_string(TargetReachability reachability) {
 std::string_view to_string(PollMode mode) {
   using enum PollMode;
   switch (mode) {
-    case state: return "state";
-    case news: return "news";
+    case immediate: return "immediate";
+    case long_poll: return "long_poll";
   }
   return {};
 }

@@ -41,10 +41,10 @@ constexpr TargetReachability last_of(TargetReachability) { return TargetReachabi
 
 /// What a poll asks the target's agent for before the decision.
 enum class PollMode : std::uint8_t {
-  state,  ///< its state now
-  news,   ///< its next state, because a coroutine waits for it
+  immediate,  ///< its state now
+  long_poll,  ///< its next state, because a coroutine waits for it
 };
-constexpr PollMode last_of(PollMode) { return PollMode::news; }
+constexpr PollMode last_of(PollMode) { return PollMode::long_poll; }
 [[nodiscard]] std::string_view to_string(PollMode mode);
 
 /// What the agent has done so that a stopped process goes on here.

@@ -83,10 +83,10 @@ void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
 
 void PayloadSender::wait_until_sent() {
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
-  end_stretch();
+  end_busy_period();
 }
 
-void PayloadSender::end_stretch() { meter_.end(Clock::now()); }
+void PayloadSender::end_busy_period() { meter_.end(Clock::now()); }
 
 void PayloadSender::wait_for_a_slot(CapRule rule) {
   const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);

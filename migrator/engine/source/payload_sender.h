@@ -49,8 +49,8 @@ class PayloadSender {
   void send(const data::BulkHeader& header, StagedPayload fetched, std::uint8_t element_bytes,
             CapRule rule);
   /// Ends the current measurement of the rate: the caller knows that the last payload has arrived.
-  void end_stretch();
-  /// Waits until no payload is in flight, and ends the measurement as end_stretch() does.
+  void end_busy_period();
+  /// Waits until no payload is in flight, and ends the measurement as end_busy_period() does.
   void wait_until_sent();
 
   /// The bytes sent so far, and the rate now, under the cap; for the planner and for people.

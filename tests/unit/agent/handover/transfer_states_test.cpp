@@ -67,7 +67,7 @@ TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
   EXPECT_EQ(transfer.on_source, CopyOnSource::training);
   EXPECT_EQ(transfer.target.progress, ReservationProgress::unasked);
   EXPECT_EQ(transfer.target.reachability, TargetReachability::answers);
-  EXPECT_EQ(transfer.target.poll_mode, PollMode::state);
+  EXPECT_EQ(transfer.target.poll_mode, PollMode::immediate);
 }
 
 TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {

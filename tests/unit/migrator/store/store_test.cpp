@@ -10,8 +10,8 @@
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/file_store.h"
+#include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
-#include "migrator/store/ram_store.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/migrator/store/sample.h"
 
@@ -52,7 +52,7 @@ class BackEnds : public testing::TestWithParam<BackEnd> {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BackEnds,
-    testing::Values(BackEnd{"ram", [](const auto&) { return std::make_unique<RamStore>(); }},
+    testing::Values(BackEnd{"ram", [](const auto&) { return std::make_unique<InMemoryStore>(); }},
                     BackEnd{"file", [](const auto& path) { return make_file_store(path); }},
                     BackEnd{"file_beside",
                             [](const auto& path) {
@@ -196,7 +196,7 @@ TEST(FileStore, IsNotMadeWhereOtherThingsAre) {
 }
 
 TEST(SnapshotWriter, WritesWhatChangedAndNoMore) {
-  RamStore store;
+  InMemoryStore store;
   const auto first = test::state_at(100);
   auto second = first;
   second.step = 200;
@@ -217,7 +217,7 @@ TEST(SnapshotWriter, WritesWhatChangedAndNoMore) {
 }
 
 TEST(SnapshotWriter, StoresTheSameBytesOnce) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   (void)test::save(store, state);
   PackCatalog catalog;
@@ -230,7 +230,7 @@ TEST(SnapshotWriter, StoresTheSameBytesOnce) {
 }
 
 TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog one_catalog;
   PackCatalog other_catalog;
@@ -248,7 +248,7 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
 }
 
 TEST(SnapshotWriter, PublishesNothingBehindAFence) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   ASSERT_EQ(claim_epoch(store, "gpt", 2, "other-host"), PutResult::created);
   EXPECT_EQ(claim_epoch(store, "gpt", 2, "late"), PutResult::exists);
@@ -258,7 +258,7 @@ TEST(SnapshotWriter, PublishesNothingBehindAFence) {
 }
 
 TEST(SnapshotWriter, PublishesNothingOnceItWasTakenForDead) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog catalog;
   SnapshotWriter writer(
@@ -295,7 +295,7 @@ class LyingStore final : public Store {
 
  private:
   const std::string about_;
-  RamStore ram_;
+  InMemoryStore ram_;
 };
 
 TEST(SnapshotWriter, PublishesNothingThatReadsBackOtherwise) {
@@ -308,7 +308,7 @@ TEST(SnapshotWriter, PublishesNothingThatReadsBackOtherwise) {
 }
 
 TEST(SnapshotWriter, NamesAChunkThatNobodyGave) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog catalog;
   SnapshotWriter writer(
@@ -328,7 +328,7 @@ TEST(SnapshotWriter, NamesAChunkThatNobodyGave) {
 }
 
 TEST(SnapshotReader, FindsAStateThatIsNotTheCommittedOne) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   auto torn = state;
   torn.memory[1][0] ^= std::byte{1};
@@ -343,7 +343,7 @@ TEST(SnapshotReader, FindsAStateThatIsNotTheCommittedOne) {
 }
 
 TEST(SnapshotReader, ReadsAnyRunOfBytes) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   const auto ref = test::save(store, state);
   PackCatalog catalog;
@@ -362,7 +362,7 @@ TEST(SnapshotReader, ReadsAnyRunOfBytes) {
 }
 
 TEST(Tags, AreWhereTheyWerePutLast) {
-  RamStore store;
+  InMemoryStore store;
   put_tag(store, "gpt", {"before-lr-drop", 4});
   put_tag(store, "gpt", {"best", 2});
   put_tag(store, "gpt", {"before-lr-drop", 3});
