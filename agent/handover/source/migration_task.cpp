@@ -183,7 +183,7 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
   co_await wait_at_failpoint(to_string(migration_.state()));
 }
 
-/// `place` is between what is on disk and what it stands for. What is committed has no limit.
+/// The failpoint `name` is between what is on disk and its effects. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (migration_.failpoint_at != name) co_return;
   migration_.is_held = true;

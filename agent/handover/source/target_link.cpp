@@ -26,8 +26,8 @@ using Clock = std::chrono::steady_clock;
 using Kind = Message::Kind;
 
 constexpr milliseconds kHeartbeatAnswerMax{1500};
-constexpr milliseconds kNewsWait{300};           // at the target, before the commit
-constexpr milliseconds kNewsWaitCommitted{500};  // and after it
+constexpr milliseconds kLongPoll{300};           // at the target, before the commit
+constexpr milliseconds kLongPollCommitted{500};  // and after it
 
 bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
   return failed && std::ranges::find(codes, failed->code()) != codes.end();
@@ -40,7 +40,7 @@ TargetLink::TargetLink(const MigrationScope& scope, TargetClient& targets, Trans
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
-  // A failpoint stands between what is on disk and what it stands for.
+  // A failpoint is between what is on disk and its effects.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
   if (decides && migration_.is_at_failpoint()) {
     target.held_back.push_back(message);
@@ -114,10 +114,10 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
   co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version,
-                                              committed ? kNewsWaitCommitted : kNewsWait);
+                                              committed ? kLongPollCommitted : kLongPoll);
 }
 
-/// What the place is for.
+/// What the reservation is for.
 asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
   const auto& source = scope_.context.jobs.at(transfer_.instance());
   auto wanted = cardswap::wanted_reservation(migration_, transfer_, source, scope_.context.config);

@@ -110,7 +110,7 @@ LineReading KernelReader::read(std::string_view line, Ms now, const Since& since
   if (is_too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
   switch (parser_.parse(record.text, reading.faults)) {
     case DriverMessageParser::Verdict::fault: reading.fate = LineFate::fault; break;
-    case DriverMessageParser::Verdict::well: reading.fate = LineFate::well; break;
+    case DriverMessageParser::Verdict::harmless: reading.fate = LineFate::well; break;
     case DriverMessageParser::Verdict::unreadable_xid:
       return fate(LineFate::unplaced, "an XID in a form that is not known");
     case DriverMessageParser::Verdict::unknown_words:
