@@ -154,7 +154,7 @@ class TwoEpochs : public ::testing::Test {
     EXPECT_THAT(back.err, HasSubstr("superseded copy"));
     EXPECT_EQ(lower.command({"stop", "job", "--grace", "0s"}).exit_code, 0);
     EXPECT_EQ(process_state_of(lower), ' ');
-    EXPECT_TRUE(within(40s, [&] { return note_of(higher).find("stands") == std::string::npos; }))
+    EXPECT_TRUE(within(40s, [&] { return note_of(higher).find("is halted") == std::string::npos; }))
         << note_of(higher);
     EXPECT_TRUE(higher.steps_again_within("job", 5s)) << logs();
   }
