@@ -72,7 +72,7 @@ void Agent::start() {
   tasks_.spawn("try the data plane", data_plane_.probe());
   tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));
   server_.listen_unix(config_.socket);
-  tls::log_ends(server_.endings());
+  tls::log_expiries(server_.expiries());
   metrics_.set_recovered();
   try {
     write_agent_file();
@@ -108,7 +108,7 @@ void Agent::reload() {
     if (config_.tls.is_configured()) tls::Identity::use(context_, tls::client_context(config_.tls));
     server_.renew(std::move(security));
     spdlog::info("certificates, revocations and tokens are read anew");
-    tls::log_ends(server_.endings());
+    tls::log_expiries(server_.expiries());
   } catch (const Error& error) {
     spdlog::error("reload: {}; what was read before still holds", error.what());
   }

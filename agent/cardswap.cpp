@@ -26,8 +26,9 @@ int report(const cardswap::cli::Context& context, const cardswap::Error& error) 
                      boost::json::object{{"error", cardswap::http::to_json(error)}})
               << "\n";
   } else {
-    std::cerr << "cardswap: " << cardswap::shown_lines(error.failure()) << "\n";
-    if (!error.hint().empty()) std::cerr << "hint: " << cardswap::shown_lines(error.hint()) << "\n";
+    std::cerr << "cardswap: " << cardswap::printable_lines(error.failure()) << "\n";
+    if (!error.hint().empty())
+      std::cerr << "hint: " << cardswap::printable_lines(error.hint()) << "\n";
   }
   return static_cast<int>(cardswap::exit_for(error.code()));
 }
@@ -88,7 +89,7 @@ void cardswap::cli::Context::show(
   if (wants_json()) {
     std::cout << boost::json::serialize(answer) << "\n";
   } else if (!quiet) {
-    std::cout << shown_lines(text(answer));
+    std::cout << printable_lines(text(answer));
   }
 }
 

@@ -20,7 +20,7 @@ class RuntimeDispatcher {
   /// Answers a runtime that attaches. Throws Error{conflict} if a higher epoch of its job was
   /// granted.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
-  /// Handles a message. A runtime whose job was superseded is only made to stand again. Throws
+  /// Handles a message. A runtime whose job was superseded is only halted again. Throws
   /// Error{io, corrupt} if the disk refuses.
   void dispatch(Instance& instance, const channel::Message& message);
   /// Notes that a runtime has closed its connection.

@@ -6,7 +6,7 @@
 #include <bit>
 #include <utility>
 
-#include "cuda/staging_ring.h"
+#include "cuda/cuda_staging.h"
 #include "cuda/vmm_arena.h"
 #include "migrator/base/error.h"
 
@@ -57,10 +57,10 @@ void CudaDevice::load_kernels() {
   const MemoryRange nothing{this, {}};
   Digest digest;
   digester_.digest({&nothing, 1}, {&digest, 1}, {});
-  PackPlan plan;
+  GatherPlan plan;
   plan.count = 1;
   const MutexLock lock(read_mutex_);
-  gpu_.check(gpu_.runtime->pack(plan, read_stream_.get()), "the pack kernel");
+  gpu_.check(gpu_.runtime->gather(plan, read_stream_.get()), "the gather kernel");
 }
 
 Fence CudaDevice::fence() {
@@ -129,7 +129,7 @@ void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const 
 }
 
 std::unique_ptr<Staging> CudaDevice::stage(const StagingOptions& options) {
-  return std::make_unique<RingStaging>(shared_from_this(), gpu_, options);
+  return std::make_unique<CudaStaging>(shared_from_this(), gpu_, options);
 }
 
 std::shared_ptr<Arena> CudaDevice::reserve_arena(std::uint64_t base, std::uint64_t bytes) {

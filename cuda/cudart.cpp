@@ -80,8 +80,8 @@ class Cudart final : public Runtime {
   Status digest(const DigestPlan& plan, Stream stream) override {
     return of(launch_digest(plan, native(stream)));
   }
-  Status pack(const PackPlan& plan, Stream stream) override {
-    return of(launch_pack(plan, native(stream)));
+  Status gather(const GatherPlan& plan, Stream stream) override {
+    return of(launch_gather(plan, native(stream)));
   }
   std::string text(Status status) override {
     return cudaGetErrorString(static_cast<cudaError_t>(status));

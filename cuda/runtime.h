@@ -7,7 +7,7 @@
 #include <string>
 
 #include "cuda/digest_plan.h"
-#include "cuda/pack_core.h"
+#include "cuda/gather_core.h"
 
 namespace cardswap::cuda {
 
@@ -61,7 +61,7 @@ class Runtime {
   /// done.
   virtual Status digest(const DigestPlan& plan, Stream stream) = 0;
   /// Moves the pieces of `plan`; their memory must stay valid until the stream is done.
-  virtual Status pack(const PackPlan& plan, Stream stream) = 0;
+  virtual Status gather(const GatherPlan& plan, Stream stream) = 0;
 
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };

@@ -106,7 +106,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
     offset = blocks_.append(size);
   }
   const auto give = [self = shared_from_this(),
-                     range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
+                     range = FirstFitAllocator::Range{*offset, size}](std::span<std::byte>* block) {
     {
       // Makes no call of the driver: this may run on any thread, and at the program's end.
       const MutexLock held(self->mutex_);

@@ -7,7 +7,7 @@
 #include "cuda/vmm.h"
 #include "migrator/base/mutex.h"
 #include "migrator/device/arena.h"
-#include "migrator/device/block_list.h"
+#include "migrator/device/first_fit_allocator.h"
 
 namespace cardswap::cuda {
 
@@ -71,9 +71,9 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
 
   mutable Mutex mutex_;
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;
-  BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
+  FirstFitAllocator blocks_ CARDSWAP_GUARDED_BY(mutex_);
   /// Ranges that were given back while the GPU may still work on them.
-  std::vector<BlockList::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
+  std::vector<FirstFitAllocator::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Piece>> pieces_ CARDSWAP_GUARDED_BY(mutex_);
 };
 

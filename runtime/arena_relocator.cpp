@@ -159,7 +159,7 @@ Digest ArenaRelocator::digest() {
   const auto moved = state_view(true);
   wire::WireWriter writer;
   writer.digest(moved.layout.digest()).digest(digest_of(save_values(tracker_.entries())));
-  // On every core, because the job stands meanwhile.
+  // On every core, because the job is frozen meanwhile.
   const auto chunks = cut_into_chunks(moved.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
   const DigestJob job(ranges_of(moved, chunks), moved.fence,

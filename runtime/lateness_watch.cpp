@@ -21,7 +21,7 @@ std::optional<channel::Message> LatenessWatch::begin(const std::string& migratio
   late_.migration = migration;
   late_.lateness = Lateness(pace_of(before));
   began_ns_ = gate_.step_began_ns();
-  stood_ = false;
+  was_frozen_ = false;
   changed_ = true;
   enter(Phase::moving);
   return last;
@@ -66,7 +66,7 @@ std::optional<channel::Message> LatenessWatch::end() {
 std::optional<channel::Message> LatenessWatch::on_parked() {
   const MutexLock lock(mutex_);
   if (phase_ != Phase::moving) return std::nullopt;
-  stood_ = true;
+  was_frozen_ = true;
   late_.open_ms = ms_between(began_ns_, gate_.step_began_ns());
   changed_ = false;
   return report();
@@ -107,7 +107,7 @@ void LatenessWatch::add(double took_ms) {
     case Phase::going_on:
     case Phase::after: break;
   }
-  if (std::exchange(stood_, false)) {
+  if (std::exchange(was_frozen_, false)) {
     late_.lateness.add_parked(took_ms);
   } else {
     late_.lateness.add(took_ms);

@@ -66,7 +66,7 @@ class LatenessWatch {
   std::string migration_ CARDSWAP_GUARDED_BY(mutex_);  ///< the one that was timed last; empty: none
   channel::LateSteps late_ CARDSWAP_GUARDED_BY(mutex_);
   channel::FirstSteps first_steps_ CARDSWAP_GUARDED_BY(mutex_);
-  bool stood_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< the job stood in the step under way
+  bool was_frozen_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< in the step under way
   bool changed_ CARDSWAP_GUARDED_BY(mutex_) = false;
   /// When the step under way began, of steady_clock.
   std::int64_t began_ns_ CARDSWAP_GUARDED_BY(mutex_) = 0;

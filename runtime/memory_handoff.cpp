@@ -39,7 +39,7 @@ void check(const std::vector<ArenaOutline>& arenas) {
 }
 
 template <class Archive>
-void arenas(Archive& a, Of<Archive, std::vector<ArenaOutline>>& m) {
+void arenas(Archive& a, FieldsOf<Archive, std::vector<ArenaOutline>>& m) {
   a.list(m, kArenasMax, kArenaBytesMin);
   if constexpr (Archive::kReads) check(m);
 }
@@ -71,35 +71,35 @@ sockaddr_un address_of(const std::string& path) {
 }  // namespace
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, ArenaOutline>& m) {
+void fields(Archive& a, FieldsOf<Archive, ArenaOutline>& m) {
   a(m.device, m.base);
   a.list(m.bytes, kPiecesMax, sizeof(std::uint64_t));
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Keep>& m) {
+void fields(Archive& a, FieldsOf<Archive, Keep>& m) {
   arenas(a, m.arenas);
 }
 template <class Archive>
-void fields(Archive&, Of<Archive, Kept>&) {}
+void fields(Archive&, FieldsOf<Archive, Kept>&) {}
 template <class Archive>
-void fields(Archive& a, Of<Archive, Fetch>& m) {
+void fields(Archive& a, FieldsOf<Archive, Fetch>& m) {
   a(m.migration, m.token);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Memory>& m) {
+void fields(Archive& a, FieldsOf<Archive, Memory>& m) {
   arenas(a, m.arenas);
   a(m.root, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
 }
 template <class Archive>
-void fields(Archive&, Of<Archive, Done>&) {}
+void fields(Archive&, FieldsOf<Archive, Done>&) {}
 template <class Archive>
-void fields(Archive& a, Of<Archive, Refusal>& m) {
+void fields(Archive& a, FieldsOf<Archive, Refusal>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
 }
 template <class Archive>
-void fields(Archive&, Of<Archive, Files>&) {}
+void fields(Archive&, FieldsOf<Archive, Files>&) {}
 
 std::vector<std::byte> encode(const Message& message) {
   wire::WireWriter writer;

@@ -29,7 +29,7 @@ class StepGate {
   static constexpr std::chrono::seconds kGrace{60};
 
   /// What the gate calls, on the training thread. Each may be empty. What they throw leaves
-  /// boundary(), and the training thread then stands no more.
+  /// boundary(), and the training thread then waits no more.
   struct Callbacks {
     std::function<void()> on_boundary;  ///< at a boundary that is watched
     std::function<void()> on_parked;    ///< each time it is parked

@@ -34,7 +34,7 @@ VERB = re.compile(r"(admits|awaits|concerns|contains|covers|differs|fits|holds|l
 NO_QUESTIONS = {
     "become_user", "check_attach", "confirm", "decide_on_rehearsal", "differ_by_rounding", "every_pair_is_listed_once", "find",
     "flag_at", "flag_or", "forget", "from_hex", "keep_only", "log_outlasts_a_step", "next_row",
-    "on_trainer_message", "packs", "read", "read_at", "read_recorded", "signal_group", "signal_process",
+    "on_trainer_message", "read", "read_at", "read_recorded", "signal_group", "signal_process",
     "take", "take_exit_status",
 }
 

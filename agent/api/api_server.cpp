@@ -40,7 +40,7 @@ constexpr std::chrono::milliseconds kRefusalReadMax{500};
 constexpr std::size_t kRefusalBytesMax = 16U << 20;
 /// With at most this many connections no handover is delayed.
 constexpr std::size_t kCrowd = 16;
-/// A connection that is made while a job stands still may be the other agent's.
+/// A connection that is made while a job is frozen may be the other agent's.
 constexpr std::chrono::milliseconds kNewcomerWaitMax{100};
 constexpr std::chrono::milliseconds kCallWaitMax{1000};
 

@@ -26,7 +26,7 @@ namespace cardswap {
 /// socket (api/connections.h says which one is dropped when it is full). A process that may have
 /// fewer than 1024 descriptors gets fewer connections, because the agent needs descriptors itself.
 ///
-/// While a job stands still for its handover and more than 16 connections are open, new TCP
+/// While a job is frozen for its handover and more than 16 connections are open, new TCP
 /// connections wait up to 100 ms and calls that are not between agents up to 1 s. Each connection
 /// is a task of `tasks`. One thread, that of `context`. All references outlive the server.
 class ApiServer {
@@ -48,8 +48,8 @@ class ApiServer {
   void close();
   /// Uses `security` from the next request on, for connections that are open, too.
   void renew(ApiSecurity security) { security_ = std::move(security); }
-  /// When the certificates and lists of revocations end that the present security was made of.
-  [[nodiscard]] const std::vector<tls::Ending>& endings() const { return security_.endings; }
+  /// When the certificates and CRLs expire that the present security was made of.
+  [[nodiscard]] const std::vector<tls::Expiry>& expiries() const { return security_.expiries; }
   /// Whether it listens on the unix socket and, if listen_tcp() was called, on the TCP port.
   [[nodiscard]] bool is_open() const { return unix_.is_open() && (!has_port_ || tcp_.is_open()); }
 

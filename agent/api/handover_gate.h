@@ -9,26 +9,26 @@
 
 namespace cardswap {
 
-/// Knows whether a job of this host stands still for its handover. When many callers come at once,
+/// Knows whether a job of this host is frozen for its handover. When many callers come at once,
 /// they wait until that is over, because the agent works for the job meanwhile. One thread.
 class HandoverGate {
  public:
-  /// `stands_still`: `migration` holds its job still from now on; false: it does so no more. To
+  /// `is_frozen`: the job of `migration` is frozen from now on; false: not any more. To
   /// repeat either changes nothing.
-  void note(const std::string& migration, bool stands_still) {
-    if (stands_still) {
+  void note(const std::string& migration, bool is_frozen) {
+    if (is_frozen) {
       since_.emplace(migration, Clock::now());
     } else if (since_.erase(migration) > 0) {
       over_.notify();
     }
   }
-  /// Whether a job stands still, and has for less than 2 s. A longer one does not count: nobody
+  /// Whether a job is frozen, and has been for less than 2 s. A longer one does not count: nobody
   /// waits for a link that is cut or for an operator's decision.
   [[nodiscard]] bool is_closed() const {
     return std::any_of(since_.begin(), since_.end(),
                        [](const auto& one) { return Clock::now() - one.second < kMomentMax; });
   }
-  /// Waits until no job stands still, at most for `most`; returns at once when is_closed() is
+  /// Waits until no job is frozen, at most for `most`; returns at once when is_closed() is
   /// false.
   asio::awaitable<void> wait(std::chrono::milliseconds most) {
     const auto until = Clock::now() + most;

@@ -22,6 +22,12 @@ namespace cardswap {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
+/// `key`; or `former`, what earlier releases called the field, if it has no value under `key`.
+[[nodiscard]] inline std::string_view key_or_former(const boost::json::object& from,
+                                                    std::string_view key, std::string_view former) {
+  return value_at(from, key) != nullptr ? key : former;
+}
+
 /// Sets `out` if the field has a value of its type that fits; else leaves it unchanged and returns
 /// false.
 template <class T>

@@ -52,12 +52,12 @@ std::string written_out(std::string_view told, bool lines) {
 }  // namespace
 
 std::string printable(std::string_view text) { return written_out(text, false); }
-std::string shown_lines(std::string_view text) { return written_out(text, true); }
+std::string printable_lines(std::string_view text) { return written_out(text, true); }
 std::string excerpt(std::string_view text, std::size_t bytes_max) {
   return printable(text.substr(0, bytes_max)) + (text.size() > bytes_max ? "..." : "");
 }
 
-std::string first_of(const std::vector<std::string>& all) {
+std::string joined_first(const std::vector<std::string>& all) {
   constexpr std::size_t kNamed = 16;
   const auto named = std::min(all.size(), kNamed);
   auto text = fmt::format("{}", fmt::join(std::span(all).first(named), ", "));

@@ -12,11 +12,11 @@ namespace cardswap {
 /// UTF-8 becomes '?'. Other text is unchanged.
 [[nodiscard]] std::string printable(std::string_view text);
 /// Makes text safe like printable(), but keeps line feeds and tabs.
-[[nodiscard]] std::string shown_lines(std::string_view text);
+[[nodiscard]] std::string printable_lines(std::string_view text);
 /// Makes the first `bytes_max` bytes safe like printable(), with "..." after them if more
 /// follow.
 [[nodiscard]] std::string excerpt(std::string_view text, std::size_t bytes_max = 256);
 /// Joins the first 16 texts with commas, and counts the rest: "7, 8 and 120 more".
-[[nodiscard]] std::string first_of(const std::vector<std::string>& all);
+[[nodiscard]] std::string joined_first(const std::vector<std::string>& all);
 
 }  // namespace cardswap

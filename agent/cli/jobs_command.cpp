@@ -70,7 +70,7 @@ Exit show_logs(const Context& context, const std::string& name, std::int64_t tai
                                format_size(static_cast<std::uint64_t>(piece.offset - offset)),
                                name);
     }
-    std::cout << (as_it_is ? piece.data : shown_lines(piece.data)) << std::flush;
+    std::cout << (as_it_is ? piece.data : printable_lines(piece.data)) << std::flush;
     const bool all = piece.next >= piece.size;
     if (all && (!follow || piece.ended)) return Exit::done;
     if (all) std::this_thread::sleep_for(std::chrono::milliseconds(200));

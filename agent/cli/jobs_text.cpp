@@ -21,7 +21,7 @@ std::string how_it_ended(const json::object& job) {
 std::string process_names(const json::array& processes) {
   std::vector<std::string> numbers;
   for (const auto& process : processes) numbers.push_back(json::serialize(process));
-  return (processes.size() == 1 ? "process " : "processes ") + first_of(numbers);
+  return (processes.size() == 1 ? "process " : "processes ") + joined_first(numbers);
 }
 
 /// Whether the table shows the job: live jobs, and those that need attention unless a live one has

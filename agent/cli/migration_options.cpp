@@ -63,7 +63,7 @@ void MigrationOptions::add_to(CLI::App& command) {
   option(command, "--log-memory", "auto",
          "Gradients held for replay before the job has to wait; auto: twice a step's",
          [](auto& spec, const auto& text) {
-           spec.log_bytes_max = text == "auto" ? 0 : parse_size("--log-memory", text);
+           spec.log_memory = text == "auto" ? 0 : parse_size("--log-memory", text);
          });
   option(command, "--compress", "auto",
          "auto (only where it shortens the migration), off, lz4 or zstd",

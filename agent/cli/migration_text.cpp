@@ -64,7 +64,8 @@ std::string progress_line(const json::object& migration, std::size_t width) {
     if (auto lost = lost_so_far(migration); !lost.empty()) parts.push_back(std::move(lost));
     parts.push_back(fmt::format("{} left of {}", size(p, "remaining"), size(p, "total")));
     if (number_at(p, "expected_downtime_ms") > 0) {
-      const auto most = number_at(migration, "max_downtime_ms");
+      const auto most =
+          number_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
       parts.push_back(fmt::format("downtime now {}{}", ms(p, "expected_downtime_ms"),
                                   most > 0 ? fmt::format(" (max {})", format_ms(most)) : ""));
     }
@@ -90,7 +91,8 @@ std::string warning_line(const json::object& migration) {
 std::string remarks(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   std::string result;
-  const auto limit = number_at(migration, "max_downtime_ms");
+  const auto limit =
+      number_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
   const auto downtime = number_at(migration, "downtime_ms");
   const auto held = number_at(p, "hold_ms");  // the limit is for both
   const auto stood = downtime + held;
@@ -287,7 +289,7 @@ std::string plan_text(const json::object& plan) {
     result += fmt::format(
         "nothing is sure to keep a step of the job for at most {}: allow more with "
         "--max-stall, or raise --bandwidth\n",
-        ms(plan, "max_downtime_ms"));
+        ms(plan, key_or_former(plan, "max_stall_ms", "max_downtime_ms")));
   }
   if (text(plan, "arrive") == "criu") {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";

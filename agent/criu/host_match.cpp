@@ -29,20 +29,20 @@ std::vector<std::string> features_here() {
 }
 
 /// Why a file does not fit. Does not tell the sizes and build ids of this host's files.
-std::string why_not(const NeededFile& file, FileHere here, const std::string& user) {
+std::string why_not(const NeededFile& file, FileMatch here, const std::string& user) {
   const auto what = file.use == NeededFile::Use::mapped ? "program or library" : "open file";
   switch (here) {
-    case FileHere::fits: return {};
-    case FileHere::another_build:
+    case FileMatch::fits: return {};
+    case FileMatch::another_build:
       return fmt::format("{} is another build than the job's {}", file.path, what);
-    case FileHere::differs: return fmt::format("{} differs from the job's {}", file.path, what);
-    case FileHere::closed:
+    case FileMatch::differs: return fmt::format("{} differs from the job's {}", file.path, what);
+    case FileMatch::closed:
       return fmt::format("{} cannot be opened by {} as the job has it open", file.path,
                          user.empty() ? "the job's user" : user);
-    case FileHere::link:
+    case FileMatch::link:
       return fmt::format("{} is a link, and no {} as the job has it", file.path,
                          file.use == NeededFile::Use::folder ? "folder" : "file");
-    case FileHere::missing: break;
+    case FileMatch::missing: break;
   }
   return file.use == NeededFile::Use::folder
              ? fmt::format("there is no folder {}", file.path)
@@ -159,7 +159,8 @@ HostNeeds needs_from_json(const json::object& body) {
   return needs;
 }
 
-std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const FileHere> here_are,
+std::vector<std::string> what_is_missing(const HostNeeds& needs,
+                                         std::span<const FileMatch> here_are,
                                          const std::string& host, const std::string& user) {
   std::vector<std::string> reasons;
   const auto features = features_here();
@@ -175,7 +176,7 @@ std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const
   if (!no_room.empty()) reasons.push_back(std::move(no_room));
   std::size_t unsaid = 0;
   for (std::size_t i = 0; i < needs.files.size(); ++i) {
-    const auto here = i < here_are.size() ? here_are[i] : FileHere::missing;
+    const auto here = i < here_are.size() ? here_are[i] : FileMatch::missing;
     const auto why = why_not(needs.files[i], here, user);
     if (why.empty()) continue;
     if (reasons.size() < kSaidMax) {

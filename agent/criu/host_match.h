@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/file_match.h"
 #include "agent/criu/facts/preflight.h"
 #include "agent/criu/gpu_match.h"
 
@@ -35,7 +35,7 @@ struct HostNeeds {
 /// `needs.files`, made as `user` (empty: not named in the text). Reads /proc/cpuinfo and
 /// /proc/meminfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
-                                                       std::span<const FileHere> here_are,
+                                                       std::span<const FileMatch> here_are,
                                                        const std::string& host,
                                                        const std::string& user = {});
 

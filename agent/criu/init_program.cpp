@@ -53,7 +53,7 @@ class ReportReader {
     text_.append(piece.data(), got);
     co_return true;
   }
-  [[nodiscard]] Report report() const { return parse_report(text_); }
+  [[nodiscard]] InitReport report() const { return parse_report(text_); }
 
  private:
   asio::posix::stream_descriptor pipe_;
@@ -91,7 +91,7 @@ class RestoreLimit {
   TimeLimit limit_;
 };
 
-Error said(const Report& report, const char* what) {
+Error said(const InitReport& report, const char* what) {
   return {Code::refused, fmt::format("{}: {}", what,
                                      report.failure.empty() ? "cardswap-init ended without a report"
                                                             : report.failure)};
@@ -99,8 +99,8 @@ Error said(const Report& report, const char* what) {
 
 }  // namespace
 
-Report parse_report(std::string_view text) {
-  Report report;
+InitReport parse_report(std::string_view text) {
+  InitReport report;
   while (!text.empty()) {
     const auto end = text.find('\n');
     if (end == std::string_view::npos) break;  // not whole yet
@@ -139,7 +139,8 @@ asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
   if (!reader.report().ok) throw said(reader.report(), "CRIU could not dump the process");
 }
 
-asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, ProcessId& init) {
+asio::awaitable<RestoreReport> restore(RestoreOrder order, const ImageDir& images,
+                                       ProcessId& init) {
   auto pipe = make_pipe();
   std::vector<std::string> arguments{"restore",
                                      "--criu",
@@ -189,7 +190,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
   }
   for (const auto pid : children_of(init.pid)) {
     if (innermost_pid_of(pid) == report.restored) {
-      co_return Restored{{pid, start_time_of(pid).value_or(0)}, init};
+      co_return RestoreReport{{pid, start_time_of(pid).value_or(0)}, init};
     }
   }
   signal_process(init, SIGKILL);

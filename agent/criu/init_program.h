@@ -43,7 +43,7 @@ struct RestoreOrder {
   std::chrono::milliseconds limit{5000};
 };
 /// A restored tree. All of it ends with `init`, the first process of its PID namespace.
-struct Restored {
+struct RestoreReport {
   ProcessId root;
   ProcessId init;
 };
@@ -51,17 +51,17 @@ struct Restored {
 /// that the caller can kill it meanwhile. Throws Error{refused} with CRIU's message,
 /// Error{timed_out} after the limit, Error{target_lost} if the tree ends at once, and what
 /// start_child() throws; nothing is left running then.
-boost::asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images,
-                                         ProcessId& init);
+boost::asio::awaitable<RestoreReport> restore(RestoreOrder order, const ImageDir& images,
+                                              ProcessId& init);
 
 /// A report of cardswap-init.
-struct Report {
+struct InitReport {
   pid_t init = 0;       ///< 0: not reported yet
   bool ok = false;      ///< the order was carried out
   pid_t restored = 0;   ///< the root's pid in its own PID namespace
   std::string failure;  ///< CRIU's message; empty: it has not failed
 };
 /// Reads a report, of which only the beginning may be there yet. Pure.
-[[nodiscard]] Report parse_report(std::string_view text);
+[[nodiscard]] InitReport parse_report(std::string_view text);
 
 }  // namespace cardswap::criu

@@ -40,7 +40,7 @@ class ProcessArrival {
 
   /// The result of restored().
   struct Result {
-    Restored tree;
+    RestoreReport tree;
     Descriptor socket;  ///< this agent's end of the job's connection
     std::uint64_t image_bytes = 0;
     double restore_ms = 0;        ///< from the received image to the restored tree

@@ -21,7 +21,8 @@ bool check_attach(Instance& primary, Epoch reported, Jobs& jobs, const Migration
   if (may != Attach::refused) return may == Attach::granted;
   const auto newer = std::max(known, reported);
   const auto text = fmt::format(
-      "the runtime of job {} came back under epoch {}, and epoch {} of it was granted: it stands "
+      "the runtime of job {} came back under epoch {}, and epoch {} of it was granted: it is "
+      "halted "
       "for good; `cardswap stop {}` ends it",
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);

@@ -10,7 +10,7 @@ namespace cardswap::handover {
 
 /// Decides on the Hello of a primary, which reports the epoch `reported`. True: it may step. False:
 /// it has to wait for a migration that is decided. Throws Error{conflict} if a higher epoch of
-/// the job was granted: the job then stands for good, and a log line and an event say so.
+/// the job was granted: the job is then halted for good, and a log line and an event say so.
 [[nodiscard]] bool check_attach(Instance& primary, Epoch reported, Jobs& jobs,
                                 const Migrations& migrations, const Reservations& reservations,
                                 EventSink& events);

@@ -48,7 +48,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   if (instance.frozen && instance.state() == InstanceState::running) {
     return {EffectiveState::Kind::frozen,
             m != nullptr && !handover::is_over(m->state())
-                ? fmt::format("stands for migration {} to {}", m->id(), m->spec().to)
+                ? fmt::format("is frozen for migration {} to {}", m->id(), m->spec().to)
                 : std::string()};
   }
   if (m != nullptr && m->has_pending_notice()) return {{}, copy_note(*m)};
@@ -61,7 +61,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   if (r != nullptr && r->is_granted() && r->has_pending_notice()) {
     if (r->record().copy == LowerCopy::frozen) {
       return {{},
-              fmt::format("its copy at {} stands for good: `cardswap stop {}` there",
+              fmt::format("its copy at {} is halted for good: `cardswap stop {}` there",
                           r->record().from, job.name())};
     }
     return {
@@ -84,11 +84,12 @@ void check_stop(const Instance& instance, const Migrations& migrations,
                 "`cardswap cancel " + r->migration() + "` here or at its source gives it up");
   }
   if (instance.is_live() && migrations.has_lost_the_record_of(job)) {
-    throw Error(Code::conflict,
-                fmt::format("job {} stands for migration {}, whose record was damaged and is set "
-                            "aside: this may be its only good copy",
-                            job.name(), job.migration),
-                what_to_do_without_the_record(job));
+    throw Error(
+        Code::conflict,
+        fmt::format("job {} is frozen for migration {}, whose record was damaged and is set "
+                    "aside: this may be its only good copy",
+                    job.name(), job.migration),
+        what_to_do_without_the_record(job));
   }
   const auto* m = migration_of(instance, migrations);
   if (m == nullptr || !instance.is_live()) return;
@@ -98,7 +99,7 @@ void check_stop(const Instance& instance, const Migrations& migrations,
   }
   throw Error(
       Code::conflict,
-      fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
+      fmt::format("job {} is frozen for migration {}, which is {}: this may be its only good "
                   "copy",
                   job.name(), m->id(), to_string(m->state())),
       m->state() == State::in_doubt
@@ -112,7 +113,7 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
   const auto& job = instance.job();
   if (migrations.has_lost_the_record_of(job)) {
     spdlog::error(
-        "job {} is not started again: it stood for migration {}, whose record was "
+        "job {} is not started again: it was frozen for migration {}, whose record was "
         "damaged and is set aside; it may run elsewhere",
         job.name(), job.migration);
     return false;
@@ -123,7 +124,7 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
 std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
     if (job.is_live() && job.newer_epoch != 0) {
-      return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),
+      return fmt::format("job {}: a copy that epoch {} has superseded is halted here", job.name(),
                          job.newer_epoch);
     }
     if (job.is_live() && migrations.has_lost_the_record_of(job)) {

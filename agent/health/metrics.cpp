@@ -12,7 +12,7 @@ double count(std::uint64_t number) { return static_cast<double>(number); }
 void incidents(Exposition& out, const DecisionEngine& engine) {
   std::array<double, 3> by_state{};
   for (const auto& incident : engine.incidents()) {
-    ++by_state.at(static_cast<std::size_t>(state_of(incident)));
+    ++by_state.at(static_cast<std::size_t>(nagios_code_of(incident)));
   }
   out.family("cardswap_health_incidents", Type::gauge,
              "Faults that are open, by how bad they are.");

@@ -8,7 +8,7 @@
 #include "agent/health/health_context.h"
 #include "agent/health/mover.h"
 #include "agent/health/sources/kernel_log_source.h"
-#include "agent/health/sources/nvml_devices.h"
+#include "agent/health/sources/nvml_source.h"
 #include "agent/health/sources/probes.h"
 #include "agent/health/sources/source_coverage.h"
 #include "agent/health/sources/source_scope.h"
@@ -71,7 +71,7 @@ class Monitor {
   HealthCounters counters_;
   JournalledEngine journalled_;
   const SourceScope scope_{context_.io, context_.tasks, context_.config, journalled_, counters_};
-  NvmlDevices nvml_;
+  NvmlSource nvml_;
   KernelLogSource kernel_log_;
   Probes probes_;
   Webhooks webhooks_;

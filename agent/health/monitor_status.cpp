@@ -78,7 +78,7 @@ json::object Monitor::status() const {
   std::string summary;
   json::array incidents;
   for (const auto& incident : engine().incidents()) {
-    const auto severity = state_of(incident);
+    const auto severity = nagios_code_of(incident);
     auto shown = to_json(incident);
     shown["state"] = kWords.at(static_cast<std::size_t>(severity));
     incidents.push_back(std::move(shown));
@@ -93,8 +93,9 @@ json::object Monitor::status() const {
     worst = std::max(worst, 1);
     if (summary.empty()) summary = concern;
   }
-  const auto open = std::count_if(engine().incidents().begin(), engine().incidents().end(),
-                                  [](const auto& incident) { return state_of(incident) > 0; });
+  const auto open =
+      std::count_if(engine().incidents().begin(), engine().incidents().end(),
+                    [](const auto& incident) { return nagios_code_of(incident) > 0; });
   if (open > 1) summary += fmt::format(" and {} more", open - 1);
   const auto add = [&](const std::string& more) {
     if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <string>
@@ -23,7 +24,7 @@ class ConnectionPool {
   struct Idle {
     std::string endpoint;
     std::unique_ptr<Connection> connection;
-    Connection::Deadline since;
+    std::chrono::steady_clock::time_point since;
   };
   [[nodiscard]] std::unique_ptr<Connection> take(const std::string& endpoint);
   void keep(const std::string& endpoint, std::unique_ptr<Connection> connection);

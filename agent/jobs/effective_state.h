@@ -13,8 +13,8 @@ struct EffectiveState {
   /// How migrations change it.
   enum class Kind : std::uint8_t {
     as_recorded,
-    frozen,    ///< it stands for a migration, or for good
-    in_doubt,  ///< it stands, and its job may run elsewhere
+    frozen,    ///< frozen for a migration, or halted for good
+    in_doubt,  ///< it is frozen, and its job may run elsewhere
   };
   Kind kind = Kind::as_recorded;
   std::string note;  ///< what an operator should know or do; or empty

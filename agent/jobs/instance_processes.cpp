@@ -78,7 +78,7 @@ boost::asio::awaitable<void> end_processes(JobTable& table, std::string id,
     std::vector<std::string> numbers;
     for (const auto pid : met) numbers.push_back(std::to_string(pid));
     spdlog::info("job {} is {}: processes {} of it were ended here", record->name(),
-                 to_string(record->state()), first_of(numbers));
+                 to_string(record->state()), joined_first(numbers));
     table.changed().notify();
   }
 }

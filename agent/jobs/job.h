@@ -90,7 +90,7 @@ class Instance {
   [[nodiscard]] bool is_being_started() const { return is_live() && process().pid == 0; }
 
   bool attached = false;  ///< its runtime is connected
-  bool frozen = false;    ///< its trainer stands at a step boundary and waits for the agent
+  bool frozen = false;    ///< its trainer waits at a step boundary for the agent
   double median_step_ms = 0;
   std::string framework;
   std::uint64_t network = 0;       ///< the network namespace of its runtime; 0: not known
@@ -98,7 +98,7 @@ class Instance {
   std::uint64_t saved_step = 0;    ///< the step that is on disk
   bool oversize_reported = false;  ///< it reported an impossible size, and an event told so
   bool reported = false;           ///< its runtime has reported what it tracks
-  std::vector<channel::Obstacle> obstacles;  ///< what stands against a move, as its runtime reports
+  std::vector<channel::Obstacle> obstacles;  ///< obstacles to a move, as its runtime reports
 
  private:
   friend class JobTable;
@@ -121,7 +121,8 @@ struct Job {
   JobSpec spec;
   std::uint32_t world_size = 1;  ///< ranks, on all hosts
   std::uint64_t epoch = 1;
-  std::uint64_t newer_epoch = 0;  ///< another copy steps under it: this one stands for good; or 0
+  std::uint64_t newer_epoch =
+      0;  ///< another copy steps under it: this one is halted for good; or 0
   bool standby = false;
   bool superseded = false;  ///< the job arrived here again; this record is kept for its migration
   std::string migration;    ///< the migration that it is in, or by which it arrives; or empty

@@ -14,7 +14,7 @@ void reapply_halt(const Job& job) {
     try {
       for (const auto pid : tree_of(instance.process())) ::kill(pid, SIGSTOP);
     } catch (const Error& error) {
-      spdlog::error("job {} is to stand for good, and may go on: {}", job.name(), error.what());
+      spdlog::error("job {} is to be halted for good, and may go on: {}", job.name(), error.what());
     }
   }
 }

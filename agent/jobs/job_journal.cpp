@@ -12,7 +12,7 @@ namespace cardswap {
 namespace json = boost::json;
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, Job>& m) {
+void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("id", m.id);
   a("name", m.spec.name);
   a("uid", m.spec.uid);
@@ -30,7 +30,7 @@ void fields(Archive& a, Of<Archive, Job>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, InstanceRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, InstanceRecord>& m) {
   a("instance", m.id);
   a("rank", m.rank);
   a("state", m.state);

@@ -14,8 +14,8 @@ class JobOwnership {
   [[nodiscard]] virtual EffectiveState effective_state_of(const Instance& instance) const = 0;
   /// Throws Error{conflict} if stopping this process now could end the only good copy of its job.
   virtual void check_stop(const Instance& instance) const = 0;
-  /// A live process is about to be asked to end. One that stands for a migration is made to go on,
-  /// so that it can hear that.
+  /// A live process is about to be asked to end. One that is frozen for a migration is made to go
+  /// on, so that it can hear that.
   virtual void on_stop(const Instance& instance) = 0;
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
   [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;

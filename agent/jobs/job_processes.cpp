@@ -33,8 +33,8 @@ asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap
 constexpr std::chrono::seconds kSaveAgain{2};
 constexpr std::chrono::seconds kMembersAgain{2};
 
-/// Writes the record of a job that stands for good until the disk takes it: no other record tells
-/// the next agent that it must stand.
+/// Writes the record of a job that is halted for good until the disk takes it: no other record
+/// tells the next agent that it must be halted.
 asio::awaitable<void> record_halt(JobTable& table, std::string id) {
   while (true) {
     co_await pause_for(kSaveAgain);
@@ -42,7 +42,7 @@ asio::awaitable<void> record_halt(JobTable& table, std::string id) {
     if (job == table.all().end()) co_return;
     try {
       table.save(*job);
-      spdlog::info("job {}: that it stands for good is on disk now", job->name());
+      spdlog::info("job {}: that it is halted for good is on disk now", job->name());
       co_return;
     } catch (const Error&) {  // as it was told
       continue;
@@ -285,8 +285,8 @@ void JobProcesses::halt_trainer(Job& job, std::uint64_t newer_epoch) {
   try {
     table_.save(job);
   } catch (const Error& disk) {
-    spdlog::error("job {} stands for good: {}", job.name(), disk.what());
-    tasks_.spawn("record that " + job.name() + " stands", record_halt(table_, job.id));
+    spdlog::error("job {} is halted for good: {}", job.name(), disk.what());
+    tasks_.spawn("record that " + job.name() + " is halted", record_halt(table_, job.id));
   }
   table_.changed().notify();
 }

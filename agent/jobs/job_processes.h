@@ -67,7 +67,7 @@ class JobProcesses {
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
   /// end_processes(): ends an instance whose job is elsewhere, without changing its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
-  /// Makes the job stand for good, because another copy steps under `newer_epoch`: its processes
+  /// Halts the job for good, because another copy steps under `newer_epoch`: its processes
   /// get SIGSTOP and keep their state until somebody ends them. If the disk refuses the record, it
   /// is written again every 2 s until the disk takes it.
   void halt_trainer(Job& job, std::uint64_t newer_epoch);

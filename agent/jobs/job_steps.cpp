@@ -20,12 +20,12 @@ asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends) {
     co_await pause_for(kStepEvery);
     const auto all = table.instances();
     // Not during a downtime. A job in no migration that says it is frozen does not count, because a
-    // program may say so for ever; nor does a job in doubt, which may stand for days.
-    const auto stands = [&ends](const Instance* instance) {
+    // program may say so for ever; nor does a job in doubt, which may be frozen for days.
+    const auto is_frozen = [&ends](const Instance* instance) {
       return instance->frozen && !instance->job().migration.empty() &&
              ends.ownership().effective_state_of(*instance).kind != EffectiveState::Kind::in_doubt;
     };
-    if (std::ranges::any_of(all, stands)) continue;
+    if (std::ranges::any_of(all, is_frozen)) continue;
     // The one after the last, so that each has its turn.
     const auto changed = [](const Instance* instance) {
       return instance->is_live() && !instance->job().standby &&

@@ -8,8 +8,8 @@
 namespace cardswap {
 
 /// Writes the steps of jobs to disk, one job every three seconds, so that a crash of the host
-/// leaves a recent step. Writes nothing while a job stands for its handover. Runs until cancelled.
-/// `table` and `ends` must outlive it.
+/// leaves a recent step. Writes nothing while a job is frozen for its handover. Runs until
+/// cancelled. `table` and `ends` must outlive it.
 [[nodiscard]] boost::asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends);
 
 }  // namespace cardswap

@@ -24,7 +24,7 @@ void note_parked(Instance& instance, const channel::Parked& parked);
 // What only a connected runtime knows. Not in the journal: the runtime tells the next agent again.
 
 void note_network(Instance& instance, std::uint64_t network);
-/// Notes whether the trainer stands at a step boundary and waits for the agent.
+/// Notes whether the trainer waits at a step boundary for the agent.
 void note_frozen(Instance& instance, bool frozen);
 /// Notes that a runtime is connected. `hello`: its first message. Null: it was connected as another
 /// instance before, and `framework` stays as it is.

@@ -30,7 +30,7 @@ MetricsCalls::MetricsCalls(MetricSources sources, const RequestStats& requests, 
     json::array reasons;
     for (const auto& reason : found) reasons.emplace_back(reason);
     json::array warnings;
-    for (const auto& soon : tls::ends_soon(sources_.server.endings(), unix_ms() / 1000)) {
+    for (const auto& soon : tls::expiring_soon(sources_.server.expiries(), unix_ms() / 1000)) {
       warnings.emplace_back(soon);
     }
     co_return ApiAnswer{found.empty() ? 200U : 503U,
@@ -46,7 +46,7 @@ std::vector<std::string> MetricsCalls::not_ready_reasons() const {
   if (const auto failed = sources_.journal.write_failure(); !failed.empty()) {
     reasons.push_back(failed);
   }
-  for (auto& text : tls::ended(sources_.server.endings(), unix_ms() / 1000)) {
+  for (auto& text : tls::expired(sources_.server.expiries(), unix_ms() / 1000)) {
     reasons.push_back(std::move(text));
   }
   if (!sources_.server.is_open()) reasons.emplace_back("the API's sockets are closed");

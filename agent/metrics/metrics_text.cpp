@@ -23,8 +23,8 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
   out.one("cardswap_ready", Type::gauge, "1 when /readyz answers 200.", ready ? 1 : 0);
   out.family("cardswap_certificate_end_timestamp_seconds", Type::gauge,
              "When what this agent's connections need ends.");
-  for (const auto& ending : from.server.endings()) {
-    out.sample(static_cast<double>(ending.at_s), {{"what", ending.what}});
+  for (const auto& expiry : from.server.expiries()) {
+    out.sample(static_cast<double>(expiry.at_s), {{"what", expiry.what}});
   }
   out.one("cardswap_runtime_connections", Type::gauge, "Runtimes of jobs that are attached.",
           count(from.hub.attached()));

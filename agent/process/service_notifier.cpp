@@ -58,15 +58,15 @@ void ServiceNotifier::ready(std::function<std::string()> status) {
   if (!socket_) return;
   status_ = std::move(status);
   send(fmt::format("READY=1\nSTATUS={}\n", status_()));
-  beat();
+  ping_watchdog();
 }
 
-void ServiceNotifier::beat() {
+void ServiceNotifier::ping_watchdog() {
   timer_.expires_after(every_);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     send(fmt::format("{}STATUS={}\n", watched_ ? "WATCHDOG=1\n" : "", status_()));
-    beat();
+    ping_watchdog();
   });
 }
 

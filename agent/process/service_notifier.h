@@ -30,7 +30,7 @@ class ServiceNotifier {
 
  private:
   void send(const std::string& state) const;
-  void beat();
+  void ping_watchdog();
 
   Descriptor socket_;
   std::string address_;  ///< a path; '@' at its start: an abstract address

@@ -21,12 +21,12 @@ constexpr double kBottom = kTop + 2 * kRow;
 std::string downtime_chart(const Report& report) {
   const auto& d = report.downtime;
   if (!d.predicted_ms && !d.measured_ms) return {};
-  struct Stretch {
+  struct Interval {
     std::string name;
     double ms;
     const char* style;
   };
-  std::vector<Stretch> parts;
+  std::vector<Interval> parts;
   if (d.measured_ms) {
     parts = {{"hold", d.hold_ms, "p-hold"},
              {"scan", d.scan_ms, "p-scan"},

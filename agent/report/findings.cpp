@@ -18,13 +18,13 @@ constexpr double kOffByMs = 10;
 
 /// The lost time is reported if it is this many times the time that the job stood still, and a
 /// whole step.
-constexpr double kMoreThanItStood = 1.5;
+constexpr double kMoreThanDowntime = 1.5;
 
 void report_losses(const Report& r, std::vector<Finding>& found) {
   const auto& lost = r.lost;
   if (!lost.lost_ms || lost.lost_steps.value_or(0) < 1) return;
   const auto stood = r.downtime.measured_ms.value_or(0) + r.downtime.hold_ms;
-  if (*lost.lost_ms < kMoreThanItStood * stood) return;
+  if (*lost.lost_ms < kMoreThanDowntime * stood) return;
   auto why = r.strategy == "replay"
                  ? "its steps waited for their gradients to go over: on a faster link, or by "
                    "another strategy, it loses less"

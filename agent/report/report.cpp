@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 /// How many periods the rate is shown for: short enough to show a change, long enough for a mean.
-constexpr double kRateStretches = 120;
-constexpr double kRateStretchMinMs = 40;
+constexpr double kRateIntervals = 120;
+constexpr double kRateIntervalMinMs = 40;
 
 std::vector<Span> states_of(const json::object& migration, std::int64_t started, double total_ms) {
   std::vector<Span> result;
@@ -118,7 +118,7 @@ std::vector<Bytes> bytes_by_phase(const Report& report) {
 }
 
 void measure_rates(Report& report) {
-  const auto stretch = std::max(kRateStretchMinMs, report.total_ms / kRateStretches);
+  const auto interval = std::max(kRateIntervalMinMs, report.total_ms / kRateIntervals);
   const TimelineSample* from = nullptr;
   const TimelineSample* first = nullptr;
   const TimelineSample* last = nullptr;
@@ -127,8 +127,8 @@ void measure_rates(Report& report) {
     if (sample.transferred > 0 && first == nullptr) first = from;
     if (last == nullptr || sample.transferred > last->transferred) last = &sample;
     const auto ms = static_cast<double>(sample.at_ms - from->at_ms);
-    if (ms < stretch && &sample != &report.samples.back()) continue;
-    if (ms >= kRateStretchMinMs / 2 && sample.transferred >= from->transferred) {
+    if (ms < interval && &sample != &report.samples.back()) continue;
+    if (ms >= kRateIntervalMinMs / 2 && sample.transferred >= from->transferred) {
       const auto rate = static_cast<double>(sample.transferred - from->transferred) / ms * 1e3;
       report.rates.push_back(
           {static_cast<double>(from->at_ms), static_cast<double>(sample.at_ms), rate});
@@ -230,7 +230,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   d.predicted_ms = known_amount_at(parts, "predicted_ms");
   d.measured_ms = known_amount_at(parts, "measured_ms");
   d.clock_error_ms = amount_at(parts, "clock_error_ms");
-  d.limit_ms = amount_at(migration, "max_downtime_ms");
+  d.limit_ms = amount_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
   d.hold_ms = amount_at(parts, "hold_ms");
   d.scan_ms = amount_at(parts, "scan_ms");
   d.send_ms = amount_at(parts, "send_ms");

@@ -25,7 +25,7 @@ std::string titled(std::string_view title) {
 
 std::string escaped(std::string_view text) {
   std::string result;
-  for (const char c : shown_lines(text)) {
+  for (const char c : printable_lines(text)) {
     switch (c) {
       case '&': result += "&amp;"; break;
       case '<': result += "&lt;"; break;

@@ -41,7 +41,7 @@ ApiSecurity ApiSecurity::load(const Config& config) {
   if (!config.token_file.empty()) security.tokens = Tokens::load(config.token_file);
   if (config.tls.is_configured()) {
     security.tls = tls::server_context(config.tls, security.tokens.empty());
-    security.endings = tls::endings(config.tls);
+    security.expiries = tls::expiries_of(config.tls);
   }
   if (!config.api_group.empty()) {
     std::array<char, 16384> room{};

@@ -21,8 +21,8 @@ struct ApiSecurity {
   Tokens tokens;
   std::optional<gid_t> group;  ///< its members are operators; nullopt: no group
   bool insecure = false;       ///< whoever reaches the TCP port without TLS is operator and agent
-  std::vector<std::string> names;    ///< names of this host; a Host header may have them
-  std::vector<tls::Ending> endings;  ///< when the certificates and lists in `tls` end
+  std::vector<std::string> names;     ///< names of this host; a Host header may have them
+  std::vector<tls::Expiry> expiries;  ///< when the certificates and CRLs in `tls` expire
 
   /// Reads the files that `config` names. Throws Error{bad_request, io, refused}.
   [[nodiscard]] static ApiSecurity load(const Config& config);

@@ -36,18 +36,18 @@ std::optional<std::int64_t> unix_time(const ASN1_TIME* time) {
   return ::timegm(&parts);
 }
 
-/// The ends of all items that `next` reads from the file, in their order.
+/// When all items expire that `next` reads from the file, in their order.
 template <class Next>
-std::vector<std::int64_t> ends_in(const std::filesystem::path& file, Next next) {
-  std::vector<std::int64_t> ends;
-  const File in(BIO_new_file(file.c_str(), "r"));
+std::vector<std::int64_t> expiries_in(const std::filesystem::path& file, Next next) {
+  std::vector<std::int64_t> times;
+  const Bio in(BIO_new_file(file.c_str(), "r"));
   for (bool more = in != nullptr; more;) {
     const ASN1_TIME* end = nullptr;
     const auto holder = next(in.get(), end);
     more = holder != nullptr;
-    if (const auto at = unix_time(end)) ends.push_back(*at);
+    if (const auto at = unix_time(end)) times.push_back(*at);
   }
-  return ends;
+  return times;
 }
 
 Certificate next_certificate(BIO* file, const ASN1_TIME*& end) {
@@ -56,18 +56,18 @@ Certificate next_certificate(BIO* file, const ASN1_TIME*& end) {
   return found;
 }
 
-Revocations next_list(BIO* file, const ASN1_TIME*& end) {
-  Revocations found(PEM_read_bio_X509_CRL(file, nullptr, nullptr, nullptr));
+Crl next_crl(BIO* file, const ASN1_TIME*& end) {
+  Crl found(PEM_read_bio_X509_CRL(file, nullptr, nullptr, nullptr));
   if (found) end = X509_CRL_get0_nextUpdate(found.get());
   return found;
 }
 
-std::string named(const Ending& ending) {
+std::string named(const Expiry& expiry) {
   return fmt::format("{} {}",
-                     ending.what == "certificate" ? "the certificate"
-                     : ending.what == "authority" ? "the authority's certificate"
+                     expiry.what == "certificate" ? "the certificate"
+                     : expiry.what == "authority" ? "the authority's certificate"
                                                   : "the list of revoked certificates",
-                     ending.file.string());
+                     expiry.file.string());
 }
 
 }  // namespace
@@ -85,13 +85,13 @@ PeerCertificate::PeerCertificate(SSL* ssl, Context context)
 PeerCertificate::~PeerCertificate() = default;
 PeerCertificate::PeerCertificate(PeerCertificate&&) noexcept = default;
 
-std::string PeerCertificate::fault(const Context& now) {
+std::string PeerCertificate::fault(const Context& context) {
   auto* certificate = shown_->certificate.get();
   if (certificate == nullptr) return {};
   if (!lasts(certificate)) return X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED);
-  if (now == proven_by_ && Clock::now() - proven_at_ < kProvenFor) return {};
+  if (context == proven_by_ && Clock::now() - proven_at_ < kProvenFor) return {};
   const Verification verification(X509_STORE_CTX_new());
-  auto* store = SSL_CTX_get_cert_store(now->native_handle());
+  auto* store = SSL_CTX_get_cert_store(context->native_handle());
   if (!verification ||
       X509_STORE_CTX_init(verification.get(), store, certificate, shown_->chain.get()) != 1 ||
       X509_STORE_CTX_set_default(verification.get(), "ssl_client") != 1) {
@@ -100,7 +100,7 @@ std::string PeerCertificate::fault(const Context& now) {
   if (X509_verify_cert(verification.get()) != 1) {
     return X509_verify_cert_error_string(X509_STORE_CTX_get_error(verification.get()));
   }
-  proven_by_ = now;
+  proven_by_ = context;
   proven_at_ = Clock::now();
   return {};
 }
@@ -110,50 +110,50 @@ bool is_peer_still_valid(const SSL* ssl) {
   return certificate != nullptr && lasts(certificate);
 }
 
-std::vector<Ending> endings(const Files& files) {
-  std::vector<Ending> found;
+std::vector<Expiry> expiries_of(const Files& files) {
+  std::vector<Expiry> found;
   // A certificate is valid only as long as those of its chain in the file.
-  if (const auto ends = ends_in(files.certificate, next_certificate); !ends.empty()) {
+  if (const auto times = expiries_in(files.certificate, next_certificate); !times.empty()) {
     found.push_back(
-        {"certificate", files.certificate, *std::min_element(ends.begin(), ends.end())});
+        {"certificate", files.certificate, *std::min_element(times.begin(), times.end())});
   }
-  // Of several authorities, the one that ends last is enough.
-  if (const auto ends = ends_in(files.authority, next_certificate); !ends.empty()) {
-    found.push_back({"authority", files.authority, *std::max_element(ends.begin(), ends.end())});
+  // Of several authorities, the one that expires last is enough.
+  if (const auto times = expiries_in(files.authority, next_certificate); !times.empty()) {
+    found.push_back({"authority", files.authority, *std::max_element(times.begin(), times.end())});
   }
-  if (const auto ends = ends_in(files.revoked, next_list); !ends.empty()) {
-    found.push_back({"revocations", files.revoked, *std::min_element(ends.begin(), ends.end())});
+  if (const auto times = expiries_in(files.revoked, next_crl); !times.empty()) {
+    found.push_back({"revocations", files.revoked, *std::min_element(times.begin(), times.end())});
   }
   return found;
 }
 
-std::vector<std::string> ended(const std::vector<Ending>& endings, std::int64_t now_s) {
+std::vector<std::string> expired(const std::vector<Expiry>& expiries, std::int64_t now_s) {
   std::vector<std::string> texts;
-  for (const auto& ending : endings) {
-    if (ending.at_s > now_s) continue;
+  for (const auto& expiry : expiries) {
+    if (expiry.at_s > now_s) continue;
     texts.push_back(
-        fmt::format("{} has ended: nobody who connects anew is believed, or believes "
+        fmt::format("{} has expired: nobody who connects anew is believed, or believes "
                     "this agent; replace it and reload",
-                    named(ending)));
+                    named(expiry)));
   }
   return texts;
 }
 
-std::vector<std::string> ends_soon(const std::vector<Ending>& endings, std::int64_t now_s) {
+std::vector<std::string> expiring_soon(const std::vector<Expiry>& expiries, std::int64_t now_s) {
   std::vector<std::string> texts;
-  for (const auto& ending : endings) {
-    const auto left = ending.at_s - now_s;
+  for (const auto& expiry : expiries) {
+    const auto left = expiry.at_s - now_s;
     if (left <= 0 || left > kSoon) continue;
-    texts.push_back(left >= kDay ? fmt::format("{} ends in {} days", named(ending), left / kDay)
-                                 : fmt::format("{} ends in {} min", named(ending), left / 60));
+    texts.push_back(left >= kDay ? fmt::format("{} expires in {} days", named(expiry), left / kDay)
+                                 : fmt::format("{} expires in {} min", named(expiry), left / 60));
   }
   return texts;
 }
 
-void log_ends(const std::vector<Ending>& endings) {
+void log_expiries(const std::vector<Expiry>& expiries) {
   const auto now_s = static_cast<std::int64_t>(std::time(nullptr));
-  for (const auto& text : ended(endings, now_s)) spdlog::error("{}", text);
-  for (const auto& text : ends_soon(endings, now_s)) spdlog::warn("{}", text);
+  for (const auto& text : expired(expiries, now_s)) spdlog::error("{}", text);
+  for (const auto& text : expiring_soon(expiries, now_s)) spdlog::warn("{}", text);
 }
 
 }  // namespace cardswap::tls

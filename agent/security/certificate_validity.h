@@ -26,9 +26,9 @@ class PeerCertificate {
   PeerCertificate& operator=(PeerCertificate&&) = delete;
 
   /// Why the certificate is not valid any more; empty: it is valid. Checks the time on each call.
-  /// Verifies the whole chain and the revocations again when `now` is another context than at the
-  /// last verification, and every 10 s. `now` must not be null.
-  [[nodiscard]] std::string fault(const Context& now);
+  /// Verifies the whole chain and the revocations again when `context` is another one than at the
+  /// last verification, and every 10 s. `context` must not be null.
+  [[nodiscard]] std::string fault(const Context& context);
 
  private:
   struct Shown;
@@ -37,26 +37,26 @@ class PeerCertificate {
   std::chrono::steady_clock::time_point proven_at_;
 };
 
-/// Whether the other side showed a certificate that has not ended. Looks at the time only, not at
+/// Whether the other side showed a certificate that has not expired. Looks at the time only, not at
 /// revocations.
 [[nodiscard]] bool is_peer_still_valid(const SSL* ssl);
 
-/// When a file that this agent's TLS connections need ends.
-struct Ending {
-  std::string what;  ///< "certificate", "authority" or "revocations"
+/// When a file that this agent's TLS connections need expires.
+struct Expiry {
+  std::string what;  ///< "certificate", "authority" or "revocations" (CRLs)
   std::filesystem::path file;
   std::int64_t at_s = 0;  ///< Unix time
 };
-/// When the files end that are given and can be read: a certificate with the first of its chain,
-/// revocations with the first list, the authorities with the last one.
-[[nodiscard]] std::vector<Ending> endings(const Files& files);
-/// A text for each file that has ended at `now_s` (Unix time): no new connection succeeds then.
-[[nodiscard]] std::vector<std::string> ended(const std::vector<Ending>& endings,
-                                             std::int64_t now_s);
-/// A text for each file that ends within a week of `now_s`.
-[[nodiscard]] std::vector<std::string> ends_soon(const std::vector<Ending>& endings,
-                                                 std::int64_t now_s);
-/// Logs the texts of ended() as errors, and those of ends_soon() as warnings, as of now.
-void log_ends(const std::vector<Ending>& endings);
+/// When the files expire that are given and can be read: a certificate with the first of its chain,
+/// a file of CRLs with the first of them, the authorities with the last one.
+[[nodiscard]] std::vector<Expiry> expiries_of(const Files& files);
+/// A text for each file that has expired at `now_s` (Unix time): no new connection succeeds then.
+[[nodiscard]] std::vector<std::string> expired(const std::vector<Expiry>& expiries,
+                                               std::int64_t now_s);
+/// A text for each file that expires within a week of `now_s`.
+[[nodiscard]] std::vector<std::string> expiring_soon(const std::vector<Expiry>& expiries,
+                                                     std::int64_t now_s);
+/// Logs the texts of expired() as errors, and those of expiring_soon() as warnings, as of now.
+void log_expiries(const std::vector<Expiry>& expiries);
 
 }  // namespace cardswap::tls

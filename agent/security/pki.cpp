@@ -25,9 +25,9 @@
 namespace cardswap::pki {
 namespace {
 
+using tls::Bio;
 using tls::Certificate;
-using tls::File;
-using tls::Revocations;
+using tls::Crl;
 using Key = std::unique_ptr<EVP_PKEY, ReleaseWith<EVP_PKEY_free>>;
 using Serial = std::unique_ptr<BIGNUM, ReleaseWith<BN_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, ReleaseWith<X509_EXTENSION_free>>;
@@ -48,14 +48,14 @@ Result must(Result result, const char* doing) {
 }
 
 /// Creates a file: nothing is overwritten, and nobody else can read a key at any time.
-File create(const std::filesystem::path& path, mode_t mode) {
+Bio create(const std::filesystem::path& path, mode_t mode) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) {
     throw Error(errno == EEXIST ? Code::conflict : Code::io,
                 fmt::format("{}: {}", path.string(), std::strerror(errno)),
                 errno == EEXIST ? "nothing is overwritten; choose another folder or name" : "");
   }
-  return File(must(BIO_new_fd(fd, BIO_CLOSE), "open a file"));
+  return Bio(must(BIO_new_fd(fd, BIO_CLOSE), "open a file"));
 }
 
 void write_key(const std::filesystem::path& path, EVP_PKEY* key) {
@@ -69,8 +69,8 @@ void write_certificate(const std::filesystem::path& path, X509* certificate) {
   must(PEM_write_bio_X509(file.get(), certificate) == 1, "write a certificate");
 }
 
-File open_file(const std::filesystem::path& path) {
-  File file(BIO_new_file(path.c_str(), "r"));
+Bio open_file(const std::filesystem::path& path) {
+  Bio file(BIO_new_file(path.c_str(), "r"));
   if (!file) {
     throw Error(Code::not_found, fmt::format("{} cannot be read", path.string()),
                 "cardswap pki init DIR makes an authority, and cardswap pki issue certificates");
@@ -79,7 +79,7 @@ File open_file(const std::filesystem::path& path) {
 }
 
 std::string pem_of(X509_CRL* list) {
-  const File text(must(BIO_new(BIO_s_mem()), "make room for the list"));
+  const Bio text(must(BIO_new(BIO_s_mem()), "make room for the list"));
   must(PEM_write_bio_X509_CRL(text.get(), list) == 1, "write the list");
   char* bytes = nullptr;
   const auto size = BIO_get_mem_data(text.get(), &bytes);
@@ -193,9 +193,9 @@ Time time_from_now(std::chrono::seconds time) {
 
 /// Copies the entries of a former list into the new one.
 void keep_revoked(const std::filesystem::path& list, X509_CRL* into) {
-  const File file(BIO_new_file(list.c_str(), "r"));
+  const Bio file(BIO_new_file(list.c_str(), "r"));
   if (!file) return;  // the first one
-  const Revocations former(PEM_read_bio_X509_CRL(file.get(), nullptr, nullptr, nullptr));
+  const Crl former(PEM_read_bio_X509_CRL(file.get(), nullptr, nullptr, nullptr));
   if (!former) {
     throw Error(Code::corrupt, fmt::format("{} is no list of revoked certificates", list.string()),
                 "move it away; then revoke again what it held");
@@ -264,7 +264,7 @@ void revoke(const std::filesystem::path& dir, const std::string& name,
             std::chrono::seconds lifetime) {
   const auto [ca, ca_key] = authority_in(dir);
   const auto list = dir / "ca.crl";
-  const Revocations made(must(X509_CRL_new(), "make a list"));
+  const Crl made(must(X509_CRL_new(), "make a list"));
   auto* raw = made.get();
   X509_CRL_set_version(raw, 1);  // version 2
   X509_CRL_set_issuer_name(raw, X509_get_subject_name(ca.get()));

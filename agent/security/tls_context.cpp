@@ -37,7 +37,7 @@ void must(const error_code& error, const std::filesystem::path& file, const char
 
 /// The authorities among the certificates of `file`.
 void add_authorities(const std::filesystem::path& file, std::vector<Certificate>& into) {
-  const File in(BIO_new_file(file.c_str(), "r"));
+  const Bio in(BIO_new_file(file.c_str(), "r"));
   while (in) {
     Certificate found(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
     if (!found) break;
@@ -56,10 +56,10 @@ void check_lists_are_the_authoritys(const Files& files) {
   std::vector<Certificate> authorities;
   add_authorities(files.authority, authorities);
   add_authorities(files.certificate, authorities);  // those between it and the first one
-  const File in(BIO_new_file(files.revoked.c_str(), "r"));
+  const Bio in(BIO_new_file(files.revoked.c_str(), "r"));
   bool good = true;
   while (in && good) {
-    const Revocations list(PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
+    const Crl list(PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
     if (!list) break;
     good = std::ranges::any_of(
         authorities, [&](const Certificate& each) { return signed_by(list.get(), each.get()); });

@@ -8,8 +8,8 @@ namespace cardswap {
 /// the struct, const for one that writes it.
 ///
 ///     template <class Archive>
-///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
+///     void fields(Archive& a, FieldsOf<Archive, Frozen>& m) { a(m.migration, m.step); }
 template <class Archive, class Struct>
-using Of = std::conditional_t<Archive::kReads, Struct, const Struct>;
+using FieldsOf = std::conditional_t<Archive::kReads, Struct, const Struct>;
 
 }  // namespace cardswap

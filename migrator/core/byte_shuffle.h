@@ -8,7 +8,7 @@ namespace cardswap {
 
 /// The byte shuffle of HDF5 and Blosc: the first bytes of all elements, then all second bytes and
 /// so on, one plane for each. Signs and exponents come together, which makes tensors compressible.
-/// Bytes after the last whole element stay after the planes. cuda/pack_core.h does the same on a
+/// Bytes after the last whole element stay after the planes. cuda/gather_core.h does the same on a
 /// GPU.
 ///
 /// `element_bytes`: of one element; for a size other than 2, 4, 8 or 16 the bytes are copied as

@@ -19,7 +19,7 @@ namespace {
 constexpr int kZstdLevel = 1;
 constexpr std::uint8_t kElementMax = 16;
 
-Error damaged() { return {Code::bad_request, "a packed payload is damaged"}; }
+Error damaged() { return {Code::bad_request, "a compressed payload is damaged"}; }
 
 const char* chars(const std::byte* bytes) {
   return reinterpret_cast<const char*>(bytes);  // NOLINT: LZ4's interface
@@ -57,17 +57,17 @@ std::uint8_t element_bytes(std::string_view dtype) {
   return 1;
 }
 
-struct Packer::Contexts {
+struct Compressor::Contexts {
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> compress{ZSTD_createCCtx(), &ZSTD_freeCCtx};
   std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> decompress{ZSTD_createDCtx(),
                                                                   &ZSTD_freeDCtx};
 };
 
-Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
-Packer::~Packer() = default;
+Compressor::Compressor() : contexts_(std::make_unique<Contexts>()) {}
+Compressor::~Compressor() = default;
 
-std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
-                                    ByteShuffle shuffle) {
+std::vector<std::byte> Compressor::compress(Codec codec, std::span<const std::byte> bytes,
+                                            ByteShuffle shuffle) {
   assert(codec == Codec::lz4 || codec == Codec::zstd);
   if (!shuffle.done) {
     shuffled_.resize(bytes.size());
@@ -75,29 +75,29 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
     shuffle_bytes(bytes, shuffled_, shuffle.element_bytes);
     bytes = shuffled_;
   }
-  std::vector<std::byte> packed;
+  std::vector<std::byte> compressed;
   if (codec == Codec::lz4) {
-    packed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
+    compressed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
     const auto size =
-        LZ4_compress_default(chars(bytes.data()), chars(packed.data()),
-                             static_cast<int>(bytes.size()), static_cast<int>(packed.size()));
-    if (size <= 0) throw Error(Code::internal, "LZ4 could not pack a chunk");
-    packed.resize(static_cast<std::size_t>(size));
-    return packed;
+        LZ4_compress_default(chars(bytes.data()), chars(compressed.data()),
+                             static_cast<int>(bytes.size()), static_cast<int>(compressed.size()));
+    if (size <= 0) throw Error(Code::internal, "LZ4 could not compress a chunk");
+    compressed.resize(static_cast<std::size_t>(size));
+    return compressed;
   }
-  packed.resize(ZSTD_compressBound(bytes.size()));
-  const auto size = ZSTD_compressCCtx(contexts_->compress.get(), packed.data(), packed.size(),
-                                      bytes.data(), bytes.size(), kZstdLevel);
+  compressed.resize(ZSTD_compressBound(bytes.size()));
+  const auto size = ZSTD_compressCCtx(contexts_->compress.get(), compressed.data(),
+                                      compressed.size(), bytes.data(), bytes.size(), kZstdLevel);
   if (ZSTD_isError(size) != 0) {
     throw Error(Code::internal,
-                fmt::format("zstd could not pack a chunk: {}", ZSTD_getErrorName(size)));
+                fmt::format("zstd could not compress a chunk: {}", ZSTD_getErrorName(size)));
   }
-  packed.resize(size);
-  return packed;
+  compressed.resize(size);
+  return compressed;
 }
 
-void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
-                    ByteShuffle shuffle) {
+void Compressor::decompress(Codec codec, std::span<const std::byte> compressed,
+                            std::span<std::byte> out, ByteShuffle shuffle) {
   if (shuffle.element_bytes == 0 || shuffle.element_bytes > kElementMax) throw damaged();
   auto whole = out;
   if (!shuffle.done) {
@@ -106,16 +106,16 @@ void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::span<st
   }
   if (codec == Codec::lz4) {
     const auto size =
-        LZ4_decompress_safe(chars(packed.data()), chars(whole.data()),
-                            static_cast<int>(packed.size()), static_cast<int>(whole.size()));
+        LZ4_decompress_safe(chars(compressed.data()), chars(whole.data()),
+                            static_cast<int>(compressed.size()), static_cast<int>(whole.size()));
     if (size < 0 || static_cast<std::size_t>(size) != whole.size()) throw damaged();
   } else if (codec == Codec::zstd) {
     const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), whole.data(), whole.size(),
-                                          packed.data(), packed.size());
+                                          compressed.data(), compressed.size());
     if (ZSTD_isError(size) != 0 || size != whole.size()) throw damaged();
   } else if (codec == Codec::shuffled) {
-    if (packed.size() != whole.size()) throw damaged();
-    std::ranges::copy(packed, whole.begin());
+    if (compressed.size() != whole.size()) throw damaged();
+    std::ranges::copy(compressed, whole.begin());
   } else {
     throw damaged();
   }

@@ -11,8 +11,8 @@
 
 namespace cardswap {
 
-/// How a payload's bytes are packed on the wire. `shuffled`: byte-shuffled (byte_shuffle.h) and not
-/// packed.
+/// How a payload's bytes are compressed on the wire. `shuffled`: byte-shuffled (byte_shuffle.h) and
+/// not compressed.
 enum class Codec : std::uint8_t { none, lz4, zstd, shuffled };
 [[nodiscard]] std::string_view to_string(Codec codec);
 constexpr Codec last_of(Codec) { return Codec::shuffled; }
@@ -28,25 +28,25 @@ constexpr Compression last_of(Compression) { return Compression::zstd; }
 /// that is not known here.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);
 
-/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd level 1. Keeps
-/// its buffers and contexts; one thread.
-class Packer {
+/// Lossless compression of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd level 1.
+/// Keeps its buffers and contexts; one thread.
+class Compressor {
  public:
-  Packer();
-  ~Packer();
-  Packer(const Packer&) = delete;
-  Packer& operator=(const Packer&) = delete;
+  Compressor();
+  ~Compressor();
+  Compressor(const Compressor&) = delete;
+  Compressor& operator=(const Compressor&) = delete;
 
-  /// Packs `bytes`. `codec` is lz4 or zstd; the other two have nothing to pack. `shuffle` describes
-  /// `bytes`: they are shuffled first unless that is done already. Throws Error{internal} when the
-  /// codec fails.
-  [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
-                                            ByteShuffle shuffle);
+  /// Compresses `bytes`. `codec` is lz4 or zstd; the other two have nothing to compress. `shuffle`
+  /// describes `bytes`: they are shuffled first unless that is done already. Throws Error{internal}
+  /// when the codec fails.
+  [[nodiscard]] std::vector<std::byte> compress(Codec codec, std::span<const std::byte> bytes,
+                                                ByteShuffle shuffle);
   /// Fills all of `out`. `codec` is any but `none`. `shuffle` describes what `out` is to hold: if
   /// `done` it is left shuffled. Throws Error{bad_request} for another codec, for an element size
-  /// of 0 or above 16, and if `packed` does not unpack to exactly as many bytes.
-  void unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
-              ByteShuffle shuffle);
+  /// of 0 or above 16, and if `compressed` does not decompress to exactly as many bytes.
+  void decompress(Codec codec, std::span<const std::byte> compressed, std::span<std::byte> out,
+                  ByteShuffle shuffle);
 
  private:
   struct Contexts;

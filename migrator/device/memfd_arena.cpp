@@ -146,7 +146,7 @@ std::shared_ptr<std::span<std::byte>> MemfdArena::allocate(std::uint64_t bytes) 
     offset = blocks_.append(size);
   }
   const auto give = [self = shared_from_this(),
-                     range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
+                     range = FirstFitAllocator::Range{*offset, size}](std::span<std::byte>* block) {
     self->give_back(range);
     delete block;  // NOLINT(cppcoreguidelines-owning-memory): a shared_ptr's deleter
   };
@@ -186,7 +186,7 @@ void MemfdArena::map(std::uint64_t from, std::uint64_t to) const {
   }
 }
 
-void MemfdArena::give_back(BlockList::Range range) {
+void MemfdArena::give_back(FirstFitAllocator::Range range) {
   const MutexLock lock(mutex_);
   const auto hole = blocks_.give_back(range);
   const auto first = up(hole.offset, kPage);

@@ -8,7 +8,7 @@
 
 #include "migrator/base/mutex.h"
 #include "migrator/device/arena.h"
-#include "migrator/device/block_list.h"
+#include "migrator/device/first_fit_allocator.h"
 
 namespace cardswap {
 
@@ -40,7 +40,7 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
   MemfdArena(std::uint64_t base, std::uint64_t capacity);
   void grow(std::uint64_t bytes, std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
   void map(std::uint64_t from, std::uint64_t to) const CARDSWAP_REQUIRES(mutex_);
-  void give_back(BlockList::Range range);
+  void give_back(FirstFitAllocator::Range range);
   [[nodiscard]] std::byte* at(std::uint64_t offset) const;
 
   const std::uint64_t base_;
@@ -48,7 +48,7 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
   mutable Mutex mutex_;
   std::uint64_t capacity_ CARDSWAP_GUARDED_BY(mutex_);    // bytes of reserved addresses
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // bytes of the file
-  BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
+  FirstFitAllocator blocks_ CARDSWAP_GUARDED_BY(mutex_);
   Descriptor file_ CARDSWAP_GUARDED_BY(mutex_);
 };
 

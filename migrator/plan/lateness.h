@@ -62,7 +62,7 @@ class Lateness {
   bool operator==(const Lateness&) const = default;
 
   template <class Archive>
-  friend void fields(Archive& a, Of<Archive, Lateness>& m) {
+  friend void fields(Archive& a, FieldsOf<Archive, Lateness>& m) {
     a("step_ms", m.pace_.step_ms);
     a("spread_ms", m.pace_.spread_ms);
     a("steps_before", m.pace_.steps);

@@ -44,8 +44,8 @@ struct MigrationSpec {
   double timeout_ms = 600'000;   ///< 0: no timeout
   std::uint32_t max_rounds = 0;  ///< rounds of pre-copy, with the base copy; 0: no limit
   std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t log_bytes_max = 0;  ///< bytes of gradients in the log; 0: those of two steps
-  bool auto_converge = false;       ///< slow the trainer down if rounds need it
+  std::uint64_t log_memory = 0;  ///< bytes of gradients in the log; 0: those of two steps
+  bool auto_converge = false;    ///< slow the trainer down if rounds need it
   bool encrypt = false;
   Compression compression = Compression::automatic;
   Rehearsal rehearse = Rehearsal::off;
@@ -55,7 +55,7 @@ struct MigrationSpec {
 /// The fields, in the order of the wire and with the names of the API. A limit of 0 means no limit.
 /// A second name is the former name of the field.
 template <class Archive>
-void fields(Archive& a, Of<Archive, MigrationSpec>& m) {
+void fields(Archive& a, FieldsOf<Archive, MigrationSpec>& m) {
   a("job", m.job);
   a("to", m.to);
   a("strategy", m.strategy);
@@ -65,7 +65,7 @@ void fields(Archive& a, Of<Archive, MigrationSpec>& m) {
   a.limit("timeout_ms", m.timeout_ms);
   a.limit("max_rounds", m.max_rounds);
   a("chunk_bytes", m.chunk_bytes);
-  a("log_memory", m.log_bytes_max);
+  a("log_memory", m.log_memory);
   a("auto_converge", m.auto_converge);
   a("encrypt", m.encrypt);
   a("compression", m.compression);

@@ -102,7 +102,7 @@ struct MigrationStats {
 
 /// The fields, in the order of the wire and with the names of the API and of the journal.
 template <class Archive>
-void fields(Archive& a, Of<Archive, MigrationStats>& m) {
+void fields(Archive& a, FieldsOf<Archive, MigrationStats>& m) {
   a.named("phase", m.phase);
   a("transferred", m.transferred);
   a("remaining", m.remaining);

@@ -24,7 +24,7 @@ class StoreCheck {
  public:
   explicit StoreCheck(Store& store) : store_(store) {}
 
-  std::vector<Damage> run() {
+  std::vector<Corruption> run() {
     judge(kStoreFile, [&] { (void)open_store(store_); });
     for (const auto& name : list_all(store_, kPacks)) judge(name, [&] { pack(name); });
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
@@ -56,7 +56,7 @@ class StoreCheck {
     const auto bytes = named(name, kPackBytesMax);
     for (const auto& chunk : read_pack(bytes)) {
       plain_.resize(chunk.bytes);
-      decode_chunk(packer_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
+      decode_chunk(compressor_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
       chunks_.insert(chunk.id);
     }
   }
@@ -91,15 +91,15 @@ class StoreCheck {
   }
 
   Store& store_;
-  Packer packer_;
+  Compressor compressor_;
   std::vector<std::byte> plain_;
   std::set<std::string> whole_;
   std::set<ObjectId> chunks_;
-  std::vector<Damage> damage_;
+  std::vector<Corruption> damage_;
 };
 
 }  // namespace
 
-std::vector<Damage> check_store(Store& store) { return StoreCheck(store).run(); }
+std::vector<Corruption> check_store(Store& store) { return StoreCheck(store).run(); }
 
 }  // namespace cardswap::store

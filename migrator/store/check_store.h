@@ -12,6 +12,6 @@ namespace cardswap::store {
 /// nothing is. Does not check the roots of snapshots: SnapshotReader::verify() does. Takes as long
 /// as to read the whole store. Throws what the store throws, except for objects that are damaged or
 /// missing.
-[[nodiscard]] std::vector<Damage> check_store(Store& store);
+[[nodiscard]] std::vector<Corruption> check_store(Store& store);
 
 }  // namespace cardswap::store

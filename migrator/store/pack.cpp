@@ -18,7 +18,7 @@ constexpr std::size_t kHeaderBytes = 16;
 constexpr std::size_t kRecordBytes = 44;
 constexpr std::size_t kEntryBytes = 48;
 constexpr std::uint8_t kElementBytesMax = 16;
-constexpr double kWorthPacking = 0.98;
+constexpr double kWorthCompressing = 0.98;
 
 Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack: {}", what)}; }
 
@@ -41,7 +41,7 @@ ObjectId take_id(wire::WireReader& reader) {
 /// Checks the fields of a chunk against the limits of all chunks.
 void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
   if (codec > static_cast<std::uint8_t>(last_of(ChunkCodec{}))) {
-    throw bad_pack("a chunk is packed in an unknown way");
+    throw bad_pack("a chunk is compressed in an unknown way");
   }
   const bool plain = codec == static_cast<std::uint8_t>(ChunkCodec::plain);
   if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMax || chunk.stored == 0 ||
@@ -103,18 +103,20 @@ std::string_view to_string(ChunkCodec codec) {
   return "unknown";
 }
 
-EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const std::byte> bytes,
-                          std::uint8_t element_bytes, bool pack) {
+EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
+                          std::span<const std::byte> bytes, std::uint8_t element_bytes,
+                          bool compress) {
   if (bytes.empty() || bytes.size() > kChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
   }
   EncodedChunk chunk;
   chunk.ref.id = id;
   chunk.ref.bytes = static_cast<std::uint32_t>(bytes.size());
-  if (pack) {
-    auto packed = packer.pack(Codec::zstd, bytes, {element_bytes, false});
-    if (static_cast<double>(packed.size()) < kWorthPacking * static_cast<double>(bytes.size())) {
-      chunk.stored = std::move(packed);
+  if (compress) {
+    auto compressed = compressor.compress(Codec::zstd, bytes, {element_bytes, false});
+    if (static_cast<double>(compressed.size()) <
+        kWorthCompressing * static_cast<double>(bytes.size())) {
+      chunk.stored = std::move(compressed);
       chunk.ref.codec = ChunkCodec::zstd;
       chunk.ref.element_bytes = element_bytes;
     }
@@ -124,7 +126,7 @@ EncodedChunk encode_chunk(Packer& packer, const ObjectId& id, std::span<const st
   return chunk;
 }
 
-void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte> stored,
+void decode_chunk(Compressor& compressor, const ChunkRef& ref, std::span<const std::byte> stored,
                   std::span<std::byte> out) {
   const auto damaged = [&](std::string_view what) {
     return Error(Code::corrupt, fmt::format("chunk {}: {}", to_string(ref.id), what));
@@ -132,9 +134,9 @@ void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte
   if (stored.size() != ref.stored || out.size() != ref.bytes) throw damaged("its size is wrong");
   if (ref.codec == ChunkCodec::zstd) {
     try {
-      packer.unpack(Codec::zstd, stored, out, {ref.element_bytes, false});
+      compressor.decompress(Codec::zstd, stored, out, {ref.element_bytes, false});
     } catch (const Error&) {
-      throw damaged("it cannot be unpacked");
+      throw damaged("it cannot be decompressed");
     }
   } else {
     if (stored.size() != out.size()) throw damaged("its size is wrong");

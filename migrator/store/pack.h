@@ -39,16 +39,16 @@ struct EncodedChunk {
   std::vector<std::byte> stored;
 };
 
-/// Encodes the chunk with that id; compresses it if `pack`, and if that makes it at least 2 %
+/// Encodes the chunk with that id; compresses it if `compress`, and if that makes it at least 2 %
 /// shorter. `element_bytes`: of one element (element_bytes()). The bytes must not change during the
-/// call. Any thread, each with a Packer of its own. Throws Error{bad_request} for a chunk of 0 or
-/// more than kChunkBytesMax bytes.
-[[nodiscard]] EncodedChunk encode_chunk(Packer& packer, const ObjectId& id,
+/// call. Any thread, each with a Compressor of its own. Throws Error{bad_request} for a chunk of 0
+/// or more than kChunkBytesMax bytes.
+[[nodiscard]] EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                                         std::span<const std::byte> bytes,
-                                        std::uint8_t element_bytes, bool pack = true);
+                                        std::uint8_t element_bytes, bool compress = true);
 /// Fills `out`, which has `ref.bytes` bytes, from the stored bytes, and checks it against the id.
 /// Throws Error{corrupt} with the id in its text; `out` is unspecified then.
-void decode_chunk(Packer& packer, const ChunkRef& ref, std::span<const std::byte> stored,
+void decode_chunk(Compressor& compressor, const ChunkRef& ref, std::span<const std::byte> stored,
                   std::span<std::byte> out);
 
 /// A complete pack. Its object's name is pack_name() of its id.

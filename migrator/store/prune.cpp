@@ -20,7 +20,7 @@ struct PruneView {
   std::vector<std::string> objects;  ///< in the order of removal
   Needs needs;
   std::set<std::string> roots;  ///< refs
-  std::vector<Damage> damaged;
+  std::vector<Corruption> damaged;
 };
 
 /// Reads a store from its packs up.

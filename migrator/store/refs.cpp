@@ -127,8 +127,8 @@ std::vector<Tag> tags_of(Store& store, const std::string& job) {
   return tags;
 }
 
-PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-                     const std::string& writer) {
+PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
+                      const std::string& writer) {
   if (highest_fence(store, job).value_or(0) > epoch) return PutResult::exists;
   return store.put_new(fence_name(job, epoch),
                        canonical_bytes(JsonObject{{"epoch", epoch}, {"writer", writer}}));

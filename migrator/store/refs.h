@@ -33,16 +33,16 @@ struct Ref {
 [[nodiscard]] Ref decode_ref(std::span<const std::byte> bytes);
 
 /// An object that is damaged or missing.
-struct Damage {
+struct Corruption {
   std::string object;  ///< its name
   std::string what;    ///< for people
-  bool operator==(const Damage&) const = default;
+  bool operator==(const Corruption&) const = default;
 };
 
 /// The refs of a job in a store.
 struct RefList {
   std::vector<Ref> refs;  ///< readable ones, by `seq`
-  std::vector<Damage> damaged;
+  std::vector<Corruption> damaged;
   std::uint64_t last_seq = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
@@ -67,8 +67,8 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
 /// epoch, or a higher one, is claimed already.
-[[nodiscard]] PutResult take_fence(Store& store, const std::string& job, std::uint64_t epoch,
-                                   const std::string& writer);
+[[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
+                                    const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.
 [[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
 

@@ -55,7 +55,7 @@ const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) c
   return nodes_[at].chunks[index];
 }
 
-void SnapshotReader::read_chunk(Packer& packer, const ObjectId& id,
+void SnapshotReader::read_chunk(Compressor& compressor, const ObjectId& id,
                                 std::span<std::byte> into) const {
   const auto* place = catalog_.find(id);
   if (place == nullptr) {
@@ -70,13 +70,13 @@ void SnapshotReader::read_chunk(Packer& packer, const ObjectId& id,
     throw Error(Code::corrupt, fmt::format("{}: it is cut off", name));
   }
   try {
-    decode_chunk(packer, place->chunk, stored, into);
+    decode_chunk(compressor, place->chunk, stored, into);
   } catch (const Error& e) {
     throw e.within(name);
   }
 }
 
-void SnapshotReader::read(Packer& packer, RegionId region, std::uint64_t offset,
+void SnapshotReader::read(Compressor& compressor, RegionId region, std::uint64_t offset,
                           std::span<std::byte> into) const {
   const auto at = static_cast<std::size_t>(region);
   if (at >= nodes_.size() || offset > nodes_[at].bytes || into.size() > nodes_[at].bytes - offset) {
@@ -91,10 +91,10 @@ void SnapshotReader::read(Packer& packer, RegionId region, std::uint64_t offset,
     const auto skip = offset % node.chunk_bytes;
     const auto taken = std::min<std::size_t>(size - skip, into.size());
     if (taken == size) {
-      read_chunk(packer, node.chunks[index], into.first(size));
+      read_chunk(compressor, node.chunks[index], into.first(size));
     } else {
       whole.resize(size);
-      read_chunk(packer, node.chunks[index], whole);
+      read_chunk(compressor, node.chunks[index], whole);
       std::ranges::copy(std::span(whole).subspan(skip, taken), into.begin());
     }
     into = into.subspan(taken);
@@ -102,19 +102,19 @@ void SnapshotReader::read(Packer& packer, RegionId region, std::uint64_t offset,
   }
 }
 
-std::vector<std::byte> SnapshotReader::values(Packer& packer) const {
+std::vector<std::byte> SnapshotReader::values(Compressor& compressor) const {
   std::vector<std::byte> bytes(values_.bytes);
   for (std::size_t i = 0; i < values_.chunks.size(); ++i) {
-    read_chunk(packer, values_.chunks[i],
+    read_chunk(compressor, values_.chunks[i],
                std::span(bytes).subspan(i * values_.chunk_bytes, chunk_size(values_, i)));
   }
   return bytes;
 }
 
-std::vector<Damage> SnapshotReader::verify(const VerifyDepth& depth) const {
-  std::vector<Damage> damage;
+std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
+  std::vector<Corruption> damage;
   std::vector<Digest> digests;
-  Packer packer;
+  Compressor compressor;
   std::vector<std::byte> bytes;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const auto& node = nodes_[i];
@@ -122,7 +122,7 @@ std::vector<Damage> SnapshotReader::verify(const VerifyDepth& depth) const {
       if (depth.share < 1 && !is_sampled(node.chunks[c], depth.share)) continue;
       bytes.resize(chunk_size(node, c));
       try {
-        read_chunk(packer, node.chunks[c], bytes);
+        read_chunk(compressor, node.chunks[c], bytes);
         digests.push_back(digest_of(bytes));
       } catch (const Error& e) {
         damage.push_back(
@@ -131,7 +131,7 @@ std::vector<Damage> SnapshotReader::verify(const VerifyDepth& depth) const {
     }
   }
   try {
-    const auto value_bytes = values(packer);
+    const auto value_bytes = values(compressor);
     if (damage.empty() && depth.share >= 1 &&
         data::root_of(manifest_.layout, digests, digest_of(value_bytes)) != manifest_.root) {
       damage.push_back({manifest_name(ref_.manifest),

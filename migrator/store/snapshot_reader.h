@@ -23,9 +23,9 @@ struct VerifyDepth {
 
 /// Reads one snapshot. Every byte that it returns was checked against the SHA-256 of its chunk.
 ///
-/// Several threads may call it, each with a Packer of its own. Store and catalog outlive it, and
-/// the catalog must not change meanwhile. A prune may remove objects of the snapshot while it is
-/// read, unless the caller has made an Intent. All calls that read throw what the store throws.
+/// Several threads may call it, each with a Compressor of its own. Store and catalog outlive it,
+/// and the catalog must not change meanwhile. A prune may remove objects of the snapshot while it
+/// is read, unless the caller has made an Intent. All calls that read throw what the store throws.
 class SnapshotReader {
  public:
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
@@ -41,17 +41,18 @@ class SnapshotReader {
 
   /// Fills `into` from the region's bytes at `offset`. Throws Error{bad_request} past the region's
   /// end, and Error{corrupt} or Error{not_found} with pack and chunk in the text.
-  void read(Packer& packer, RegionId region, std::uint64_t offset, std::span<std::byte> into) const;
+  void read(Compressor& compressor, RegionId region, std::uint64_t offset,
+            std::span<std::byte> into) const;
   /// The bytes of the values. Throws as read().
-  [[nodiscard]] std::vector<std::byte> values(Packer& packer) const;
+  [[nodiscard]] std::vector<std::byte> values(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
   /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
   /// to read that share of the snapshot.
-  [[nodiscard]] std::vector<Damage> verify(const VerifyDepth& depth = {}) const;
+  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {}) const;
 
  private:
-  void read_chunk(Packer& packer, const ObjectId& id, std::span<std::byte> into) const;
+  void read_chunk(Compressor& compressor, const ObjectId& id, std::span<std::byte> into) const;
 
   Store& store_;
   const PackCatalog& catalog_;

@@ -122,7 +122,7 @@ struct SnapshotWriter::State {
   std::vector<RegionChunks> regions;
   std::optional<RegionChunks> values;
   std::set<ObjectId> in_pack;  // chunks of the pack that is being filled
-  Packer packer;
+  Compressor compressor;
   PackWriter pack;
   SnapshotCost cost;
 };
@@ -180,8 +180,8 @@ void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
   }
   const auto id = id_of(bytes);
   if (!in_pack.contains(id) && !is_there(id)) {
-    const bool tried = start.pack && chunks.trial.should_try();
-    const auto chunk = encode_chunk(packer, id, bytes, chunks.element_bytes, tried);
+    const bool tried = start.compress && chunks.trial.should_try();
+    const auto chunk = encode_chunk(compressor, id, bytes, chunks.element_bytes, tried);
     if (tried) chunks.trial.told(chunk.ref.codec != ChunkCodec::plain);
     if (!pack.has_room_for(chunk.stored.size())) put_pack();
     pack.add(chunk);

@@ -25,7 +25,7 @@ struct SnapshotStart {
   /// The snapshot whose chunks keep() takes over. Nullopt: every chunk must be added. If a prune is
   /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
-  bool pack = true;  ///< compress chunks with zstd if that makes them shorter
+  bool compress = true;  ///< compress chunks with zstd if that makes them shorter
 };
 
 /// The fields of a manifest that the caller provides at the commit. The writer itself fills in job,

@@ -22,7 +22,7 @@
 /// Writes and reads messages by one list of their fields, so that both sides cannot disagree:
 ///
 ///     template <class Archive>
-///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
+///     void fields(Archive& a, FieldsOf<Archive, Frozen>& m) { a(m.migration, m.step); }
 ///
 /// The list stands in the namespace of the message, and is called with a FieldWriter and with a
 /// FieldReader. If the struct is also written as JSON the fields have names, which FieldWriter and

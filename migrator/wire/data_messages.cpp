@@ -7,11 +7,11 @@
 namespace cardswap {
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, Region>& m) {
+void fields(Archive& a, FieldsOf<Archive, Region>& m) {
   a(m.name, m.dtype, m.shape, m.bytes, m.address);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Factor>& m) {
+void fields(Archive& a, FieldsOf<Archive, Factor>& m) {
   a(m.kind);
   if (m.kind != FactorKind::none) a(m.value, m.product);
 }
@@ -53,7 +53,7 @@ void check_version(std::uint32_t magic, std::uint32_t version) {
 }
 
 template <class Archive>
-void layout(Archive& a, Of<Archive, Layout>& m) {
+void layout(Archive& a, FieldsOf<Archive, Layout>& m) {
   if constexpr (Archive::kReads) {
     std::vector<Region> regions;
     a.list(regions, kRegionsMax, kRegionBytesMin);
@@ -75,128 +75,128 @@ void head(Archive& a, First& m) {
 }  // namespace
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, Authenticate>& m) {
+void fields(Archive& a, FieldsOf<Archive, Authenticate>& m) {
   head(a, m);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Hello>& m) {
+void fields(Archive& a, FieldsOf<Archive, Hello>& m) {
   head(a, m);
   a(m.chunk_bytes, m.want_digests);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, LayoutChanged>& m) {
+void fields(Archive& a, FieldsOf<Archive, LayoutChanged>& m) {
   a(m.want_digests);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, LayoutAmended>& m) {
+void fields(Archive& a, FieldsOf<Archive, LayoutAmended>& m) {
   a(m.updates, m.base_chunks);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, RoundEnd>& m) {
+void fields(Archive& a, FieldsOf<Archive, RoundEnd>& m) {
   a(m.round, m.chunks, m.final, m.updates);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Ping>& m) {
+void fields(Archive& a, FieldsOf<Archive, Ping>& m) {
   a(m.sent_ns);
 }
 template <class Archive>
-void fields(Archive&, Of<Archive, FreezeBegin>&) {}
+void fields(Archive&, FieldsOf<Archive, FreezeBegin>&) {}
 template <class Archive>
-void fields(Archive& a, Of<Archive, Values>& m) {
+void fields(Archive& a, FieldsOf<Archive, Values>& m) {
   a(m.step, m.last_step_end_ns, m.clock_error_ns);
   a.blob(m.values, kValuesFieldBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Equal>& m) {
+void fields(Archive& a, FieldsOf<Archive, Equal>& m) {
   a(m.root);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Abort>& m) {
+void fields(Archive& a, FieldsOf<Archive, Abort>& m) {
   a(m.reason);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Accept>& m) {
+void fields(Archive& a, FieldsOf<Archive, Accept>& m) {
   a(m.chunks, m.multiplies);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Refuse>& m) {
+void fields(Archive& a, FieldsOf<Archive, Refuse>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, ChunkDigests>& m) {
+void fields(Archive& a, FieldsOf<Archive, ChunkDigests>& m) {
   a(m.round, m.final, m.values);
   a.list(m.chunks, kItemsMax, kChunkDigestBytesMin);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Pong>& m) {
+void fields(Archive& a, FieldsOf<Archive, Pong>& m) {
   a(m.sent_ns, m.target_ns);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Confirmed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Confirmed>& m) {
   a(m.root);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Update::GradientSize>& m) {
+void fields(Archive& a, FieldsOf<Archive, Update::GradientSize>& m) {
   a(m.parameter, m.bytes, m.early);
   if (m.early != 0) a(m.factor);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, EarlyGradient>& m) {
+void fields(Archive& a, FieldsOf<Archive, EarlyGradient>& m) {
   a(m.number, m.parameter, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, EarlyDropped>& m) {
+void fields(Archive& a, FieldsOf<Archive, EarlyDropped>& m) {
   a(m.number, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Update>& m) {
+void fields(Archive& a, FieldsOf<Archive, Update>& m) {
   a(m.number, m.step, m.audit, m.optimizer, m.base_chunks);
   a.blob(m.options, kValuesFieldBytesMax);
   a.list(m.gradients, kItemsMax, kGradientBytesMin);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Replayed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Replayed>& m) {
   a(m.number, m.replay_ms);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Audited>& m) {
+void fields(Archive& a, FieldsOf<Archive, Audited>& m) {
   a(m.number);
   a.list(m.chunks, kItemsMax, sizeof(Digest));
 }
 template <class Archive>
-void fields(Archive&, Of<Archive, Rehearse>&) {}
+void fields(Archive&, FieldsOf<Archive, Rehearse>&) {}
 template <class Archive>
-void fields(Archive& a, Of<Archive, Rehearsed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Rehearsed>& m) {
   a.blob(m.values, kValuesFieldBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, ReadChunk>& m) {
+void fields(Archive& a, FieldsOf<Archive, ReadChunk>& m) {
   a(m.chunk, m.bytes);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, ChunkBytes>& m) {
+void fields(Archive& a, FieldsOf<Archive, ChunkBytes>& m) {
   a(m.chunk);
   a.blob(m.bytes, kShownBytesMax);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, ChunkHeader>& m) {
+void fields(Archive& a, FieldsOf<Archive, ChunkHeader>& m) {
   a(m.chunk, m.round);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, GradientHeader>& m) {
+void fields(Archive& a, FieldsOf<Archive, GradientHeader>& m) {
   a(m.update, m.gradient, m.offset);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, EarlyHeader>& m) {
+void fields(Archive& a, FieldsOf<Archive, EarlyHeader>& m) {
   a(m.number, m.offset);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Packing>& m) {
+void fields(Archive& a, FieldsOf<Archive, PayloadEncoding>& m) {
   a(m.codec, m.element_bytes, m.bytes);
 }
 
@@ -213,11 +213,11 @@ Message decode(std::span<const std::byte> bytes) {
   return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
-std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {
+std::vector<std::byte> encode(const BulkHeader& header, const PayloadEncoding& encoding) {
   wire::WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(header.index()));
   wire::put_fields(writer, kTexts, header);
-  wire::FieldWriter(writer, kTexts)(packing);
+  wire::FieldWriter(writer, kTexts)(encoding);
   return std::move(writer).take();
 }
 
@@ -226,7 +226,7 @@ Bulk decode_bulk_header(std::span<const std::byte> bytes) {
   Bulk bulk;
   const std::size_t kind = reader.u8();
   bulk.what = wire::read_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
-  wire::FieldReader(reader, kTexts)(bulk.packing);
+  wire::FieldReader(reader, kTexts)(bulk.encoding);
   reader.finish();
   return bulk;
 }

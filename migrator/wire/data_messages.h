@@ -210,18 +210,19 @@ struct EarlyHeader {
   std::uint64_t offset = 0;
 };
 using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
-/// How the payload is packed. `bytes`: its size after unpacking; 0 if it is not packed.
-struct Packing {
+/// How the payload is compressed. `bytes`: its size after decompression; 0 if it is not compressed.
+struct PayloadEncoding {
   Codec codec = Codec::none;
   std::uint8_t element_bytes = 1;
   std::uint32_t bytes = 0;
 };
-/// The header of a payload, and how the payload is packed.
+/// The header of a payload, and how the payload is compressed.
 struct Bulk {
   BulkHeader what;
-  Packing packing;
+  PayloadEncoding encoding;
 };
-[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing = {});
+[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header,
+                                            const PayloadEncoding& encoding = {});
 /// Throws Error{bad_request}.
 [[nodiscard]] Bulk decode_bulk_header(std::span<const std::byte> bytes);
 

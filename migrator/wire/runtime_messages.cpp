@@ -5,135 +5,135 @@
 namespace cardswap::channel {
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, Hello>& m) {
+void fields(Archive& a, FieldsOf<Archive, Hello>& m) {
   a(m.protocol_version, m.job, m.token, m.pid, m.role, m.runtime_version, m.framework, m.epoch,
     m.migration, m.frozen, m.network);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Obstacle>& m) {
+void fields(Archive& a, FieldsOf<Archive, Obstacle>& m) {
   a.brief(m.what);
   a.brief(m.hint);
   a(m.always);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Tracked>& m) {
+void fields(Archive& a, FieldsOf<Archive, Tracked>& m) {
   a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.relocatable_bytes);
   a.brief_list(m.obstacles, kObstaclesMax);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, StateItem>& m) {
+void fields(Archive& a, FieldsOf<Archive, StateItem>& m) {
   for (auto* text : {&m.name, &m.kind, &m.type, &m.device, &m.dtype}) a.brief(*text);
   a(m.bytes, m.tensors, m.tracked);
   for (auto* text : {&m.moves, &m.changed, &m.note}) a.brief(*text);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, StateList>& m) {
+void fields(Archive& a, FieldsOf<Archive, StateList>& m) {
   a(m.request, m.step, m.page, m.last);
   a.brief_list(m.items, kItemsMax);
   a.brief(m.refusal);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, ListState>& m) {
+void fields(Archive& a, FieldsOf<Archive, ListState>& m) {
   a(m.request);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, LateSteps>& m) {
+void fields(Archive& a, FieldsOf<Archive, LateSteps>& m) {
   a(m.migration, m.lateness, m.open_ms, m.after, m.over);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, FirstSteps>& m) {
+void fields(Archive& a, FieldsOf<Archive, FirstSteps>& m) {
   a(m.migration);
   a.list(m.took_ms, kStepsAfter, sizeof(double));
   a(m.over);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, TimeSteps>& m) {
+void fields(Archive& a, FieldsOf<Archive, TimeSteps>& m) {
   a(m.migration);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Stepped>& m) {
+void fields(Archive& a, FieldsOf<Archive, Stepped>& m) {
   a(m.step, m.median_step_ms);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Parked>& m) {
+void fields(Archive& a, FieldsOf<Archive, Parked>& m) {
   a(m.host, m.port, m.state_bytes);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, SyncProgress>& m) {
+void fields(Archive& a, FieldsOf<Archive, SyncProgress>& m) {
   a(m.migration, m.stats);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Converged>& m) {
+void fields(Archive& a, FieldsOf<Archive, Converged>& m) {
   a(m.migration, m.expected_downtime_ms);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Frozen>& m) {
+void fields(Archive& a, FieldsOf<Archive, Frozen>& m) {
   a(m.migration, m.step);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Verified>& m) {
+void fields(Archive& a, FieldsOf<Archive, Verified>& m) {
   a(m.migration, m.step, m.root, m.stats);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Failed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Failed>& m) {
   a(m.migration, m.code, m.failure, m.hint, m.lost);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Released>& m) {
+void fields(Archive& a, FieldsOf<Archive, Released>& m) {
   a(m.migration);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Resumed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Resumed>& m) {
   a(m.migration, m.step, m.downtime_ms, m.clock_error_ms);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, FirstStep>& m) {
+void fields(Archive& a, FieldsOf<Archive, FirstStep>& m) {
   a(m.migration, m.step);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Ended>& m) {
+void fields(Archive& a, FieldsOf<Archive, Ended>& m) {
   a(m.step, m.moved);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Welcome>& m) {
+void fields(Archive& a, FieldsOf<Archive, Welcome>& m) {
   a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
     m.data_peers);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Refused>& m) {
+void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
   a(m.code, m.failure, m.hint);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, BeginSync>& m) {
+void fields(Archive& a, FieldsOf<Archive, BeginSync>& m) {
   a(m.migration, m.host, m.port, m.token, m.spec, m.transports, m.handover_ms, m.data_key,
     m.data_peers);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Freeze>& m) {
+void fields(Archive& a, FieldsOf<Archive, Freeze>& m) {
   a(m.migration);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Release>& m) {
+void fields(Archive& a, FieldsOf<Archive, Release>& m) {
   a(m.migration);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Retire>& m) {
+void fields(Archive& a, FieldsOf<Archive, Retire>& m) {
   a(m.migration);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Grant>& m) {
+void fields(Archive& a, FieldsOf<Archive, Grant>& m) {
   a(m.migration, m.epoch, m.root);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Depart>& m) {
+void fields(Archive& a, FieldsOf<Archive, Depart>& m) {
   a(m.migration, m.keeper, m.keeper_pid);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Departed>& m) {
+void fields(Archive& a, FieldsOf<Archive, Departed>& m) {
   a(m.migration, m.socket_inode, m.root);
 }
 template <class Archive>
-void fields(Archive& a, Of<Archive, Arrived>& m) {
+void fields(Archive& a, FieldsOf<Archive, Arrived>& m) {
   a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
 }
 

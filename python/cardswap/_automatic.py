@@ -94,16 +94,16 @@ def _is_alone(tensor: Any, storage: Any) -> bool:
 
 # ---- whether a program is one of these
 
-_is_asked: bool | None = None  # whether the program itself uses Cardswap; None: not decided yet
+_uses_cardswap: bool | None = None  # whether the program itself uses Cardswap; None: not decided yet
 
 
-def is_asked() -> bool:
+def program_uses_cardswap() -> bool:
     """Whether the program itself imports the package, or a framework's loop has opened a session. Decided once, when it
     first matters: at an optimizer's first step, or when a loader's workers start."""
-    global _is_asked
-    if _is_asked is None:
-        _is_asked = sessions._session is not None or _is_imported()
-    return _is_asked
+    global _uses_cardswap
+    if _uses_cardswap is None:
+        _uses_cardswap = sessions._session is not None or _is_imported()
+    return _uses_cardswap
 
 
 def _is_imported() -> bool:
@@ -117,7 +117,8 @@ def _is_imported() -> bool:
 
 def moves_whole() -> bool:
     """Whether this program may be moved as a whole process."""
-    return bool(os.environ.get("CARDSWAP_SOCKET")) and (os.environ.get("CARDSWAP_ARRIVE") == "criu" or not is_asked())
+    return bool(os.environ.get("CARDSWAP_SOCKET")) and (
+        os.environ.get("CARDSWAP_ARRIVE") == "criu" or not program_uses_cardswap())
 
 
 # ---- its boundaries
@@ -145,7 +146,7 @@ def after_clearing() -> None:
 def _begin() -> bool:
     global _session, _is_over
     multiprocessing = sys.modules.get("multiprocessing")
-    if multiprocessing is not None and multiprocessing.parent_process() is not None or is_asked():
+    if multiprocessing is not None and multiprocessing.parent_process() is not None or program_uses_cardswap():
         _is_over = True
         return False
     if threading.current_thread() is not threading.main_thread():

@@ -102,7 +102,7 @@ def strangers() -> list[str]:
     return [name for key, name in names.items() if key not in known]
 
 
-def notes() -> dict[Any, tuple[Any, Any]]:
+def torch_groups() -> dict[Any, tuple[Any, Any]]:
     """torch's own table of groups: for each, its backend's name, and the store where groups made of it meet."""
     return _c10d._world.pg_map
 

@@ -62,10 +62,10 @@ def _watch(torch: Any) -> None:
     if scaler is not None:
         _note_each(scaler, "scaler")
     register_optimizer_step_pre_hook(_on_step)
-    _watch_those_that_do_not_ask(torch)
+    _watch_unmodified_programs(torch)
 
 
-def _watch_those_that_do_not_ask(torch: Any) -> None:
+def _watch_unmodified_programs(torch: Any) -> None:
     from . import _automatic, _workers
 
     _automatic.watch(torch)

@@ -28,10 +28,10 @@ def watch(torch_: Any) -> None:
     synchronize: Any = multiprocessing.synchronize  # its parts without a name
     pickler: Any = multiprocessing.reduction.ForkingPickler
     synchronize._multiprocessing = _Semaphores()
-    _start_plainly(dataloader._MultiProcessingDataLoaderIter)
-    _make_storages_plainly(torch_.UntypedStorage)
+    _start_with_shelf(dataloader._MultiProcessingDataLoaderIter)
+    _make_storages_on_shelf(torch_.UntypedStorage)
     usual = pickler._extra_reducers[torch_.Tensor]
-    pickler.register(torch_.Tensor, lambda tensor: _plain(tensor) if _goes_plainly(tensor) else usual(tensor))
+    pickler.register(torch_.Tensor, lambda tensor: _reduced(tensor) if _uses_shelf(tensor) else usual(tensor))
 
 
 # ---- semaphores
@@ -73,7 +73,7 @@ class _Semaphores:
 
 # ---- batches
 
-def _start_plainly(cls: Any) -> None:
+def _start_with_shelf(cls: Any) -> None:
     start = cls.__init__
 
     def begin(self, loader):
@@ -90,7 +90,7 @@ def _worker() -> tuple[Shelf, int] | None:
     return (_shelf, about.id) if _shelf is not None and about is not None else None
 
 
-def _make_storages_plainly(cls: Any) -> None:
+def _make_storages_on_shelf(cls: Any) -> None:
     shared = cls._new_shared.__func__
 
     def make(cls_, size, *, device="cpu"):
@@ -108,12 +108,12 @@ def _over(memory: Any) -> Any:
     return torch().frombuffer(memory, dtype=torch().uint8)
 
 
-def _goes_plainly(tensor: Any) -> bool:
+def _uses_shelf(tensor: Any) -> bool:
     return (_worker() is not None and tensor.device.type == "cpu" and tensor.layout == torch().strided
             and not tensor.requires_grad and not tensor.is_shared() and not tensor.is_quantized)
 
 
-def _plain(tensor: Any) -> tuple[Any, tuple[Any, ...]]:
+def _reduced(tensor: Any) -> tuple[Any, tuple[Any, ...]]:
     """What is needed to make a tensor with the same strides; as much as torch's own way keeps."""
     sides, strides = tuple(tensor.size()), tuple(tensor.stride())
     span = 1 + sum((side - 1) * stride for side, stride in zip(sides, strides)) if tensor.numel() else 0

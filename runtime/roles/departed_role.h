@@ -19,10 +19,10 @@ class DepartedRole {
   explicit DepartedRole(RoleContext& context) : context_(context) {}
 
   /// Gives the memory to the keeper and sends Departed. The engine must have ended. If the keeper
-  /// does not take the memory, the process stands as before, or is lost: both are sent as Failed.
+  /// does not take the memory, the process stays frozen, or is lost: both are sent as Failed.
   void depart(const channel::Depart& depart);
-  /// Takes the memory back. False: that failed, Failed{lost} was sent, and the trainer still
-  /// stands.
+  /// Takes the memory back. False: that failed, Failed{lost} was sent, and the trainer is
+  /// still frozen.
   [[nodiscard]] bool recall();
   /// Takes the memory in the restored process, and compares it with what the process left with.
   /// Returns the state that it holds. Nullopt: that failed, and Failed was sent.

@@ -284,14 +284,14 @@ constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rule
     const bool enters =
         rule.to == TrainerState::rehearsing || rule.to == TrainerState::standby_rehearsing;
     if (enters && !once && rule.from != rule.to) return false;
-    const bool stands = rule.on == TrainerEvent::rehearsed;
+    const bool is_rehearsed = rule.on == TrainerEvent::rehearsed;
     if (rule.from == TrainerState::rehearsing && rule.to != rule.from &&
         rule.on != TrainerEvent::release && rule.on != TrainerEvent::retire &&
-        !(stands && rule.to == TrainerState::freezing)) {
+        !(is_rehearsed && rule.to == TrainerState::freezing)) {
       return false;
     }
     if (rule.from == TrainerState::standby_rehearsing && rule.to != rule.from &&
-        !(stands && rule.to == TrainerState::standby)) {
+        !(is_rehearsed && rule.to == TrainerState::standby)) {
       return false;
     }
   }

@@ -18,8 +18,8 @@
 #include "runtime/framework.h"
 #include "runtime/roles/trainer_role.h"
 #include "runtime/session/inventory.h"
-#include "runtime/session/one_session.h"
 #include "runtime/session/plain_states.h"
+#include "runtime/session/session_claim.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
 #include "runtime/tracker.h"
@@ -296,7 +296,7 @@ class Session::Impl {
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
   }
 
-  const OneSession one_;
+  const SessionClaim one_;
   const pid_t pid_ = ::getpid();
   const std::string framework_;
   std::string job_;

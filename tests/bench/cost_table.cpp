@@ -12,7 +12,7 @@
 namespace cardswap::bench {
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, CostRow>& m) {
+void fields(Archive& a, FieldsOf<Archive, CostRow>& m) {
   a("gradients", m.gradients);
   a("r", m.r);
   a("way", m.way);

@@ -241,7 +241,7 @@ double fetch_rate(Bench& bench, std::span<const Payload> payloads, FetchOptions 
   return static_cast<double>(bytes) / seconds_since(start);
 }
 
-void measure_packing(Bench& bench) {
+void measure_gathering(Bench& bench) {
   constexpr std::size_t kSmall = 4096;
   const auto memory = bench.device->allocate(256 * kMiB);
   const auto pinned = bench.device->allocate_host(kRegion);
@@ -286,7 +286,7 @@ void measure_packing(Bench& bench) {
 void measure(int argc, char** argv) {
   Bench bench;
   measure_digest(bench);
-  measure_packing(bench);
+  measure_gathering(bench);
   // Without CUDA's own transports every byte passes through the ring.
   measure_staging(bench, argc > 1 ? argv[1] : "tcp");
   measure_direct(bench);

@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   });
   fuzz::expect_error_or_nothing([&] {
     const auto bulk = data::decode_bulk_header(bytes);
-    const auto again = data::encode(bulk.what, bulk.packing);
+    const auto again = data::encode(bulk.what, bulk.encoding);
     if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
   });
   return 0;

@@ -21,14 +21,13 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   migration.spec.to = "gpu-b/cpu:0";
   migration.history.emplace_back("planned", 1);
   migration.error = Error(Code::io, "disk");
-  return {
-      bytes_of(boost::json::serialize(to_journal(job))),
-      bytes_of(boost::json::serialize(journal_record(migration, std::vector<TransferRecord>(1)))),
-      bytes_of(boost::json::serialize(health::to_json(health::Incident()))),
-      bytes_of(boost::json::serialize(health::Guards(health::Policy()).record())),
-      bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
-               R"({"alertname":"GpuHot","UUID":"GPU-1","severity":"critical"},)"
-               R"("annotations":{"summary":"hot"},"fingerprint":"1"}]})")};
+  return {bytes_of(boost::json::serialize(to_journal(job))),
+          bytes_of(boost::json::serialize(to_journal(migration, std::vector<TransferRecord>(1)))),
+          bytes_of(boost::json::serialize(health::to_json(health::Incident()))),
+          bytes_of(boost::json::serialize(health::Guards(health::Policy()).record())),
+          bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
+                   R"({"alertname":"GpuHot","UUID":"GPU-1","severity":"critical"},)"
+                   R"("annotations":{"summary":"hot"},"fingerprint":"1"}]})")};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

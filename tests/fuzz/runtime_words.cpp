@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   sample.step = frozen_at;
   transfer.timeline.add(std::move(sample));
   expect_readable(to_journal(job), [](const auto& record) { return Job(record).is_live(); });
-  expect_readable(journal_record(m, std::vector{transfer}),
+  expect_readable(to_journal(m, std::vector{transfer}),
                   [](const auto& record) { return migration_from_journal(record); });
   return 0;
 }

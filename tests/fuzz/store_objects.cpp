@@ -32,20 +32,20 @@ Manifest some_manifest() {
 }
 
 std::vector<std::byte> some_pack() {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(1);
   for (const auto& plain : {fuzz::bytes_of("plain"), std::vector<std::byte>(4096)}) {
-    writer.add(encode_chunk(packer, id_of(plain), plain, 4));
+    writer.add(encode_chunk(compressor, id_of(plain), plain, 4));
   }
   return writer.finish().bytes;
 }
 
 void read_chunks(std::span<const std::byte> pack) {
-  Packer packer;
+  Compressor compressor;
   for (const auto& chunk : read_pack(pack)) {
     std::vector<std::byte> plain(chunk.bytes);
     fuzz::expect_error_or_nothing(
-        [&] { decode_chunk(packer, chunk, pack.subspan(chunk.at, chunk.stored), plain); });
+        [&] { decode_chunk(compressor, chunk, pack.subspan(chunk.at, chunk.stored), plain); });
   }
 }
 

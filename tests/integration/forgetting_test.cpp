@@ -35,7 +35,7 @@ boost::json::object ended_migration(const std::string& id, std::int64_t at) {
   std::vector<TransferRecord> transfers(1);
   transfers[0].instance = "of-" + id;
   transfers[0].from = "gpu-a/cpu:0";
-  return journal_record(m, transfers);
+  return to_journal(m, transfers);
 }
 
 ReservationRecord ended_reservation(const std::string& id, std::int64_t at) {

@@ -211,7 +211,7 @@ TEST_F(InDoubtWithoutItsRecord, IsNeitherStoppedNorMovedWithoutAWord) {
     if (words[0] == "migrate") words.insert(words.end(), {"--to", b_.at("cpu:0")});
     const auto refused = a_.command(words);
     EXPECT_EQ(refused.exit_code, 3) << refused.out;
-    EXPECT_THAT(refused.err, HasSubstr("stands for migration " + id));
+    EXPECT_THAT(refused.err, HasSubstr("is frozen for migration " + id));
     EXPECT_THAT(refused.err, HasSubstr("cardswap resolve " + id + " --force target"));
   }
   EXPECT_EQ(a_.command({"stop", "--force", "job"}).exit_code, 0);
@@ -228,7 +228,8 @@ TEST_F(InDoubtWithoutItsRecord, IsNotStartedAgain) {
   ::kill(pid, SIGKILL);
   ASSERT_TRUE(a_.ended_within("job", 30s)) << a_.log();
   EXPECT_EQ(text(a_.job("job"), "state"), "failed");
-  EXPECT_THAT(a_.log(), HasSubstr("job job is not started again: it stood for migration " + id));
+  EXPECT_THAT(a_.log(),
+              HasSubstr("job job is not started again: it was frozen for migration " + id));
   EXPECT_EQ(read_file(log_.string()), trained) << "it began anew beside what may run elsewhere";
 }
 

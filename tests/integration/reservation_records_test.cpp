@@ -65,7 +65,7 @@ TEST_F(ReservationRecords, HaveNoReasonForAnEndThatIsNone) {
   ASSERT_NO_FATAL_FAILURE(grant());
   host_.await(host_.places().drop(kId, 103));
   const auto first = place().record().error.value().failure();
-  host_.await(host_.places().drop(kId, 104));  // it stands for good by now
+  host_.await(host_.places().drop(kId, 104));  // it is halted for good by now
   EXPECT_EQ(place().record().error.value().failure(), first);
 }
 

@@ -93,7 +93,7 @@ TEST_F(TargetClientTest, TakesNothingForAStateThatIsNone) {
 }
 
 TEST_F(TargetClientTest, WaitsForNewsAtTheTarget) {
-  EXPECT_THROW((void)wait(client_.news(place(), 5, 300ms)), Error);
+  EXPECT_THROW((void)wait(client_.wait_for_change(place(), 5, 300ms)), Error);
   EXPECT_EQ(asked().target, "/v1/peer/reservations/m-1?after=5&wait_ms=300");
 }
 

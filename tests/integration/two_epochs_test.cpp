@@ -1,8 +1,8 @@
 /// Method: two hosts with a real link. The migration is brought past its commit, the link is cut,
 /// the operator decides rightly, wrongly or not at all, and the link heals. Processes are judged by
 /// the kernel (stopped, running or gone), what is said by both hosts' jobs, events, logs, health
-/// and metrics. Whatever was decided: in the end one copy steps, and the other stands for good or
-/// is gone, and both sides say so.
+/// and metrics. Whatever was decided: in the end one copy steps, and the other is halted for good
+/// or is gone, and both sides say so.
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -95,7 +95,7 @@ class TwoEpochs : public ::testing::Test {
   void expect_no_stop_while(const std::string& state) const {
     const auto refused = a_->command({"stop", "job"});
     EXPECT_EQ(refused.exit_code, 3) << state;
-    EXPECT_THAT(refused.err, HasSubstr("stands for migration " + id_ + ", which is " + state));
+    EXPECT_THAT(refused.err, HasSubstr("is frozen for migration " + id_ + ", which is " + state));
     EXPECT_NE(process_state_of(*a_), ' ') << "its only good copy may have been ended";
   }
   static std::string note_of(const Host& host) {
@@ -124,7 +124,7 @@ class TwoEpochs : public ::testing::Test {
     const auto name_ends = stat.rfind(')');
     return name_ends == std::string::npos ? ' ' : stat.at(name_ends + 2);
   }
-  [[nodiscard]] bool stands_for_good(const Host& host) const {
+  [[nodiscard]] bool is_halted_for_good(const Host& host) const {
     return within(15s, [&] {
       return process_state_of(host) == 'T' && text(host.job("job"), "state") == "frozen" &&
              note_of(host).find("superseded") != std::string::npos;
@@ -137,11 +137,11 @@ class TwoEpochs : public ::testing::Test {
 
   /// What both hosts say once the copy on `lower` stands, and that it goes with a `stop`.
   void expect_said_and_stopped(const Host& higher, const Host& lower) {
-    ASSERT_TRUE(stands_for_good(lower)) << logs();
+    ASSERT_TRUE(is_halted_for_good(lower)) << logs();
     EXPECT_TRUE(higher.steps_again_within("job", 5s)) << logs();
     EXPECT_THAT(note_of(lower), HasSubstr("cardswap stop job"));
-    EXPECT_TRUE(
-        within(25s, [&] { return note_of(higher).find("stands for good") != std::string::npos; }))
+    EXPECT_TRUE(within(
+        25s, [&] { return note_of(higher).find("is halted for good") != std::string::npos; }))
         << note_of(higher) << logs();
     for (const auto* host : {&higher, &lower}) {
       EXPECT_THAT(events_of(*host, "two_epochs"), Not(IsEmpty()));
@@ -154,7 +154,7 @@ class TwoEpochs : public ::testing::Test {
     EXPECT_THAT(back.err, HasSubstr("superseded copy"));
     EXPECT_EQ(lower.command({"stop", "job", "--grace", "0s"}).exit_code, 0);
     EXPECT_EQ(process_state_of(lower), ' ');
-    EXPECT_TRUE(within(40s, [&] { return note_of(higher).find("stands") == std::string::npos; }))
+    EXPECT_TRUE(within(40s, [&] { return note_of(higher).find("is halted") == std::string::npos; }))
         << note_of(higher);
     EXPECT_TRUE(higher.steps_again_within("job", 5s)) << logs();
   }
@@ -219,22 +219,22 @@ TEST_F(TwoEpochs, ForcedToTheSourceWhileTheTargetStepsTheTargetStandsAfterTheHea
   expect_said_and_stopped(*a_, *b_);
 }
 
-/// Method: the target's journal refuses the job's record, which says that the job stands for good,
-/// until the copy stands and that was told; its agent ends once the record is on disk.
+/// Method: the target's journal refuses the job's record, which says that the job is halted for
+/// good, until the copy stands and that was told; its agent ends once the record is on disk.
 TEST_F(TwoEpochs, ACopyThatMustStandIsToldOfAtOnceAndRecordedAsSoonAsItCanBe) {
   start_job();
   lose_a_target_that_steps();
   EXPECT_EQ(resolve(*a_, "source"), 0);
   auto refused = std::make_unique<RefusedRecords>(b_->dir() / "journal.db", "job");
   net_->heal();
-  ASSERT_TRUE(stands_for_good(*b_)) << logs();
+  ASSERT_TRUE(is_halted_for_good(*b_)) << logs();
   EXPECT_TRUE(within(5s, [&] { return !events_of(*b_, "two_epochs").empty(); })) << logs();
   refused.reset();
   EXPECT_TRUE(within(10s, [&] { return b_->log().find("is on disk now") != std::string::npos; }))
       << logs();
   b_->kill_agent(SIGKILL);
   b_->start_agent();
-  EXPECT_TRUE(stands_for_good(*b_)) << logs();
+  EXPECT_TRUE(is_halted_for_good(*b_)) << logs();
 }
 
 TEST_F(TwoEpochs, ForcedToTheSourceBeforeTheGrantArrivedTheStandbyIsGoneAfterTheHeal) {
@@ -288,7 +288,7 @@ TEST_F(TwoEpochs, RestartedAgentsGoOnTellingAndObeying) {
   b_->start_agent();
   EXPECT_TRUE(b_->steps_again_within("job", 5s)) << logs();
   net_->heal();
-  ASSERT_TRUE(stands_for_good(*b_)) << logs();
+  ASSERT_TRUE(is_halted_for_good(*b_)) << logs();
   const auto copy = processes_of(b_->dir());
   ASSERT_THAT(copy, SizeIs(1));
   ::kill(copy[0], SIGCONT);
@@ -304,7 +304,7 @@ TEST_F(TwoEpochs, ForcedToTheTargetWhileTheSourceStepsTheSourceStandsAfterTheHea
   start_job();
   migrate_and_hold("verifying");
   EXPECT_EQ(text(a_->job("job"), "state"), "frozen");
-  EXPECT_THAT(note_of(*a_), HasSubstr("stands for migration " + id_));
+  EXPECT_THAT(note_of(*a_), HasSubstr("is frozen for migration " + id_));
   ASSERT_TRUE(within(10s, [&] {
     return b_->log().find("migration " + id_ + " here: verified") != std::string::npos;
   })) << logs();

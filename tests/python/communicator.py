@@ -147,7 +147,7 @@ class NextCommunicator:
                 for group, backend in zip(self._groups, self._backends):
                     backend._set_default_timeout(group.slot.backend.options._timeout)
                     group.slot.put(backend)
-                    notes = groups.notes()
+                    notes = groups.torch_groups()
                     self._exchanged.append((group, notes[group.process_group]))
                     store = torch().distributed.PrefixStore(f"{group.name}/", self._store)
                     notes[group.process_group] = (notes[group.process_group][0], store)
@@ -161,7 +161,7 @@ class NextCommunicator:
         while self._exchanged:
             group, note = self._exchanged.pop()
             group.slot.put_back()
-            groups.notes()[group.process_group] = note
+            groups.torch_groups()[group.process_group] = note
         self._backends.clear()
 
     def retire(self) -> None:

@@ -170,35 +170,35 @@ TEST(Certificate, ThatEndsSoonOrHasEndedIsTold) {
   const Host a(dir.path() / "a", {.name = "a", .more = more});
   auto ready = ask_over_unix(a, {.target = "/readyz"});
   EXPECT_EQ(ready.status, 200U);
-  EXPECT_THAT(ready.content, HasSubstr("ca.crl ends in 2 days"));
-  EXPECT_THAT(a.log(), HasSubstr("ca.crl ends in 2 days"));
+  EXPECT_THAT(ready.content, HasSubstr("ca.crl expires in 2 days"));
+  EXPECT_THAT(a.log(), HasSubstr("ca.crl expires in 2 days"));
   EXPECT_THAT(ask_over_unix(a, {.target = "/metrics"}).content,
               HasSubstr("cardswap_certificate_end_timestamp_seconds{what=\"revocations\"}"));
 
   pki::revoke(fleet.dir(), "", std::chrono::seconds(1));
   tls::Files list;
   list.revoked = fleet.dir() / "ca.crl";
-  ASSERT_TRUE(
-      within(10s, [&] { return tls::ended(tls::endings(list), std::time(nullptr)).size() == 1; }));
+  ASSERT_TRUE(within(
+      10s, [&] { return tls::expired(tls::expiries_of(list), std::time(nullptr)).size() == 1; }));
   ::kill(a.agent_pid(), SIGHUP);
   ASSERT_TRUE(within(10s, [&] { return reloads(a) == 1; }));
   ready = ask_over_unix(a, {.target = "/readyz"});
   EXPECT_EQ(ready.status, 503U);
-  EXPECT_THAT(ready.content, HasSubstr("ca.crl has ended"));
-  EXPECT_THAT(a.log(), HasSubstr("ca.crl has ended"));
+  EXPECT_THAT(ready.content, HasSubstr("ca.crl has expired"));
+  EXPECT_THAT(a.log(), HasSubstr("ca.crl has expired"));
 }
 
-TEST(Endings, AreToldInTheirOwnTime) {
-  const std::vector<tls::Ending> all{{"certificate", "tls.crt", 1'000'000},
+TEST(Expiries, AreToldInTheirOwnTime) {
+  const std::vector<tls::Expiry> all{{"certificate", "tls.crt", 1'000'000},
                                      {"authority", "ca.crt", 9'000'000}};
-  EXPECT_THAT(tls::ends_soon(all, 1'000'000 - 8 * 86'400), IsEmpty());
-  EXPECT_THAT(tls::ends_soon(all, 1'000'000 - 3 * 86'400 - 5),
-              ElementsAre("the certificate tls.crt ends in 3 days"));
-  EXPECT_THAT(tls::ends_soon(all, 1'000'000 - 600),
-              ElementsAre("the certificate tls.crt ends in 10 min"));
-  EXPECT_THAT(tls::ended(all, 999'999), IsEmpty());
-  EXPECT_THAT(tls::ended(all, 1'000'000), ElementsAre(HasSubstr("tls.crt has ended")));
-  EXPECT_THAT(tls::ends_soon(all, 1'000'000), IsEmpty());
+  EXPECT_THAT(tls::expiring_soon(all, 1'000'000 - 8 * 86'400), IsEmpty());
+  EXPECT_THAT(tls::expiring_soon(all, 1'000'000 - 3 * 86'400 - 5),
+              ElementsAre("the certificate tls.crt expires in 3 days"));
+  EXPECT_THAT(tls::expiring_soon(all, 1'000'000 - 600),
+              ElementsAre("the certificate tls.crt expires in 10 min"));
+  EXPECT_THAT(tls::expired(all, 999'999), IsEmpty());
+  EXPECT_THAT(tls::expired(all, 1'000'000), ElementsAre(HasSubstr("tls.crt has expired")));
+  EXPECT_THAT(tls::expiring_soon(all, 1'000'000), IsEmpty());
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/file_match.h"
 #include "agent/criu/host_match.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
@@ -17,7 +17,7 @@ namespace cardswap::test {
 namespace {
 
 namespace fs = std::filesystem;
-using criu::FileHere;
+using criu::FileMatch;
 using criu::NeededFile;
 using ::testing::ElementsAre;
 
@@ -38,9 +38,9 @@ class FilesOfAProcess : public ::testing::Test {
     std::ofstream(path) << kContent;
     ::chmod(path.c_str(), mode);
   }
-  FileHere found(const LocalUser& user, const std::string& name, NeededFile::Use use) {
+  FileMatch found(const LocalUser& user, const std::string& name, NeededFile::Use use) {
     const NeededFile file{(dir_.path() / name).string(), use, 16, {}};
-    return static_cast<FileHere>(user.does([&] { return static_cast<int>(inspect_file(file)); }));
+    return static_cast<FileMatch>(user.does([&] { return static_cast<int>(inspect_file(file)); }));
   }
   TempDir dir_;
 };
@@ -51,16 +51,16 @@ TEST_F(FilesOfAProcess, AreOnlyThoseThatItsUserMayOpenAsItHasThemOpen) {
   make(dir_.path() / "own", 0600);
   ASSERT_EQ(::chown((dir_.path() / "own").c_str(), user.uid(), user.gid()), 0);
   for (const auto use : {Use::read, Use::written, Use::mapped}) {
-    EXPECT_EQ(found(user, "own", use), FileHere::fits);
-    EXPECT_EQ(found(user, "roots", use), FileHere::closed);
-    EXPECT_EQ(found(user, "closed/file", use), FileHere::closed);
-    EXPECT_EQ(found(user, "closed/nothing", use), FileHere::closed) << "tells what is there";
-    EXPECT_EQ(found(user, "nothing", use), FileHere::missing);
+    EXPECT_EQ(found(user, "own", use), FileMatch::fits);
+    EXPECT_EQ(found(user, "roots", use), FileMatch::closed);
+    EXPECT_EQ(found(user, "closed/file", use), FileMatch::closed);
+    EXPECT_EQ(found(user, "closed/nothing", use), FileMatch::closed) << "tells what is there";
+    EXPECT_EQ(found(user, "nothing", use), FileMatch::missing);
   }
-  EXPECT_EQ(found(user, "shown", Use::read), FileHere::fits);
-  EXPECT_EQ(found(user, "shown", Use::written), FileHere::closed);
-  EXPECT_EQ(found(user, "closed", Use::folder), FileHere::closed);
-  EXPECT_EQ(found(user, ".", Use::folder), FileHere::fits);
+  EXPECT_EQ(found(user, "shown", Use::read), FileMatch::fits);
+  EXPECT_EQ(found(user, "shown", Use::written), FileMatch::closed);
+  EXPECT_EQ(found(user, "closed", Use::folder), FileMatch::closed);
+  EXPECT_EQ(found(user, ".", Use::folder), FileMatch::fits);
 }
 
 TEST_F(FilesOfAProcess, AreNoLinks) {
@@ -69,21 +69,22 @@ TEST_F(FilesOfAProcess, AreNoLinks) {
   fs::create_symlink("roots", dir_.path() / "to-roots");
   fs::create_symlink("shown", dir_.path() / "to-shown");
   fs::create_directory_symlink("closed", dir_.path() / "to-closed");
-  EXPECT_EQ(found(user, "to-roots", Use::written), FileHere::link);
-  EXPECT_EQ(found(user, "to-shown", Use::read), FileHere::link);
-  EXPECT_EQ(found(user, "to-closed", Use::folder), FileHere::link);
-  EXPECT_EQ(found(user, "to-closed/file", Use::read), FileHere::closed);
-  EXPECT_EQ(found(user, "to-shown", Use::mapped), FileHere::fits) << "a library's other name";
-  EXPECT_EQ(found(user, "to-roots", Use::mapped), FileHere::closed);
+  EXPECT_EQ(found(user, "to-roots", Use::written), FileMatch::link);
+  EXPECT_EQ(found(user, "to-shown", Use::read), FileMatch::link);
+  EXPECT_EQ(found(user, "to-closed", Use::folder), FileMatch::link);
+  EXPECT_EQ(found(user, "to-closed/file", Use::read), FileMatch::closed);
+  EXPECT_EQ(found(user, "to-shown", Use::mapped), FileMatch::fits) << "a library's other name";
+  EXPECT_EQ(found(user, "to-roots", Use::mapped), FileMatch::closed);
 }
 
 TEST_F(FilesOfAProcess, AreToldOfWithoutTheirSizeAndMode) {
   criu::HostNeeds needs;
   needs.files = {{"/etc/shadow", NeededFile::Use::written, 1, {}},
                  {"/tmp/link", NeededFile::Use::written, 1, {}}};
-  EXPECT_THAT(what_is_missing(needs, std::vector{FileHere::closed, FileHere::link}, "b", "trainer"),
-              ElementsAre("on b: /etc/shadow cannot be opened by trainer as the job has it open",
-                          "on b: /tmp/link is a link, and no file as the job has it"));
+  EXPECT_THAT(
+      what_is_missing(needs, std::vector{FileMatch::closed, FileMatch::link}, "b", "trainer"),
+      ElementsAre("on b: /etc/shadow cannot be opened by trainer as the job has it open",
+                  "on b: /tmp/link is a link, and no file as the job has it"));
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ constexpr std::chrono::seconds kFilesInspectionMax{5};
 
 }  // namespace
 
-boost::asio::awaitable<std::vector<FileHere>> inspect_files_as(std::optional<JobUser> user,
-                                                               std::vector<NeededFile> files) {
-  std::vector<FileHere> found;
+boost::asio::awaitable<std::vector<FileMatch>> inspect_files_as(std::optional<JobUser> user,
+                                                                std::vector<NeededFile> files) {
+  std::vector<FileMatch> found;
   if (files.empty()) co_return found;
   const std::function<std::string()> inspect = [&user, &files] {
     if (user) become_in_child(*user);
@@ -28,7 +28,7 @@ boost::asio::awaitable<std::vector<FileHere>> inspect_files_as(std::optional<Job
   };
   try {
     const auto letters = co_await run_in_child(inspect, kFilesInspectionMax);
-    for (const auto letter : letters) found.push_back(static_cast<FileHere>(letter));
+    for (const auto letter : letters) found.push_back(static_cast<FileMatch>(letter));
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;
     throw Error(Code::timed_out,

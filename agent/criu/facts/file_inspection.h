@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/file_match.h"
 #include "agent/process/job_user.h"
 
 namespace cardswap::criu {
@@ -13,7 +13,7 @@ namespace cardswap::criu {
 /// the agent's user). Returns one result for each file, in their order. Throws Error{timed_out}
 /// after 5 s, Error{refused} when the child cannot become that user, and Error{io, internal} as
 /// run_in_child() does.
-[[nodiscard]] boost::asio::awaitable<std::vector<FileHere>> inspect_files_as(
+[[nodiscard]] boost::asio::awaitable<std::vector<FileMatch>> inspect_files_as(
     std::optional<JobUser> user, std::vector<NeededFile> files);
 
 }  // namespace cardswap::criu

@@ -16,7 +16,7 @@
 #include <sstream>
 #include <string>
 
-#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/file_match.h"
 #include "agent/criu/facts/proc_files.h"
 #include "agent/criu/facts/same_file.h"
 #include "agent/process/pipe.h"
@@ -227,9 +227,9 @@ std::size_t first_refused(pid_t pid, const Owner& owner, const Holdings& holding
 
 }  // namespace
 
-void check_held_files(const std::vector<pid_t>& tasks, const struct stat& log) {
+void check_held_files(const std::vector<pid_t>& processes, const struct stat& log) {
   std::optional<uid_t> user;
-  for (const auto pid : tasks) {
+  for (const auto pid : processes) {
     const auto owner = owner_of(pid);
     if (!owner) throw Error(Code::refused, fmt::format("process {} is gone", pid));
     if (text_of(fmt::format("/proc/{}/status", pid)).find("\nState:\tZ") != std::string::npos) {

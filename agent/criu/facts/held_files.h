@@ -10,13 +10,13 @@
 /// process.
 namespace cardswap::criu {
 
-/// Throws Error{refused} that names the first file that one of `tasks` has open, maps, is in or
+/// Throws Error{refused} that names the first file that one of `processes` has open, maps, is in or
 /// runs, and that its user could not open in that way now by its name; also if the processes
 /// belong to different users, unless the first is root's. Processes of root are not checked.
 /// A process that is gone, whose files cannot be looked at, or whose root folder is another one is
-/// refused too. Throws Error{io} if this host has no process or descriptor left. `tasks` must be
-/// stopped and live in this process's PID namespace. `log` is the job's log, which this process
+/// refused too. Throws Error{io} if this host has no process or descriptor left. `processes` must
+/// be stopped and live in this process's PID namespace. `log` is the job's log, which this process
 /// opened for it. Forks: only for a program with one thread. Blocks.
-void check_held_files(const std::vector<pid_t>& tasks, const struct stat& log);
+void check_held_files(const std::vector<pid_t>& processes, const struct stat& log);
 
 }  // namespace cardswap::criu

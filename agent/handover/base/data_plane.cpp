@@ -11,6 +11,7 @@
 #include <array>
 #include <fstream>
 #include <memory>
+#include <ranges>
 #include <set>
 
 #include "agent/base/address.h"
@@ -110,7 +111,7 @@ bool is_own_network(std::uint64_t network) {
 
 std::string data_peers(const std::vector<std::string>& announced, const std::string& seen,
                        const std::vector<std::string>& own) {
-  if (announced.empty() || announced.size() > kAddressesMax) return {};
+  if (announced.empty()) return {};
   std::set<std::string> all;
   const auto add = [&](const std::string& address) {
     std::array<std::byte, sizeof(in6_addr)> bytes{};
@@ -119,7 +120,7 @@ std::string data_peers(const std::vector<std::string>& announced, const std::str
                        ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
     if (known) all.insert(host);
   };
-  for (const auto& address : announced) {
+  for (const auto& address : announced | std::views::take(kAddressesMax)) {
     if (!is_loopback(address)) add(address);
   }
   add(seen);

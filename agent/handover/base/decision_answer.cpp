@@ -34,7 +34,7 @@ json::object to_json(const DecisionAnswer& answer) {
           {"root", root == Digest{} ? std::string() : to_string(root)},
           {"step", step},
           {"own_epoch", answer.own_epoch},
-          {"copy", answer.stands ? json::value(kFrozen) : json::value(nullptr)}};
+          {"copy", answer.is_halted ? json::value(kFrozen) : json::value(nullptr)}};
 }
 
 DecisionAnswer decision_answer_from(const std::string& agent, handover::Epoch epoch,
@@ -50,7 +50,7 @@ DecisionAnswer decision_answer_from(const std::string& agent, handover::Epoch ep
   }
   const auto own_epoch = number_at(fields, "own_epoch");
   decided.own_epoch = validate::count("own_epoch", own_epoch, validate::kEpochMax);
-  decided.stands = text_at(fields, "copy") == kFrozen;
+  decided.is_halted = text_at(fields, "copy") == kFrozen;
   return decided;
 }
 

@@ -13,7 +13,7 @@ struct DecisionAnswer {
   handover::Message message;   ///< the decision, its epoch and its content
   bool is_superseded = false;  ///< the source gave up; then the target stepped under a higher epoch
   handover::Epoch own_epoch = 0;  ///< the epoch under which the source's own trainer goes on
-  bool stands = false;            ///< the source's own trainer stands for good as the lower copy
+  bool is_halted = false;  ///< the source's own trainer is halted for good, as the lower copy
 };
 
 [[nodiscard]] boost::json::object to_json(const DecisionAnswer& answer);

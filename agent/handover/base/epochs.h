@@ -11,7 +11,7 @@ namespace cardswap::handover {
 enum class Attach : std::uint8_t {
   granted,  ///< it may step
   waits,    ///< it may not step: its migration is decided, and tells it what follows
-  refused,  ///< another copy of its job has a higher epoch: it stands for good
+  refused,  ///< another copy of its job has a higher epoch: it is halted for good
 };
 
 /// Decides on a Hello. `own` is the epoch of the process as its agent has it on disk. `reported` is
@@ -29,7 +29,7 @@ constexpr bool is_old(Epoch asked, Epoch known) { return known != 0 && asked <= 
 
 static_assert(attach(1, 0, 1, false) == Attach::granted, "a job that was just started");
 static_assert(attach(102, 1, 102, false) == Attach::granted, "one that was taken back");
-static_assert(attach(2, 2, 102, false) == Attach::refused, "invariant 1: a lower epoch stands");
+static_assert(attach(2, 2, 102, false) == Attach::refused, "invariant 1: a lower epoch is halted");
 static_assert(attach(2, 0, 3, false) == Attach::refused, "also when it is started anew");
 static_assert(attach(1, 2, 1, false) == Attach::refused, "its agent's journal is older than it");
 static_assert(attach(1, 1, 2, true) == Attach::waits, "a source that is in doubt");

@@ -25,7 +25,7 @@ struct HandoverContext {
   const DeviceUsageTable& devices;
   RuntimeHub& hub;
   criu::Tools& criu;
-  /// Is told when a job begins to stand still for its handover, and when that is over.
+  /// Is told when a job is frozen for its handover, and when that is over.
   HandoverGate& handover_gate;
   EventSink& events;
 };

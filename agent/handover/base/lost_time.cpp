@@ -21,7 +21,7 @@ constexpr double kStepMsMin = 1e-3;
 double bounded(double ms) { return std::clamp(ms, 0.0, kToldMsMax); }
 
 template <class Archive>
-void journal_fields(Archive& a, Of<Archive, LostTime>& m) {
+void journal_fields(Archive& a, FieldsOf<Archive, LostTime>& m) {
   a("told", m.has_report);
   a("open_ms", m.open_ms);
   a("after", m.after);
@@ -124,7 +124,7 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
   to["lost_note"] = text_or_null(summary ? lost.note : why_unknown(lost));
 }
 
-json::object journal_record(const LostTime& lost) {
+json::object to_journal(const LostTime& lost) {
   json::object record;
   JsonFieldWriter out(record);
   journal_fields(out, lost);

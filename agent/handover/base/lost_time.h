@@ -57,9 +57,9 @@ struct LostTimeSummary {
 /// saying why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 
-[[nodiscard]] boost::json::object journal_record(const LostTime& lost);
-/// Reads journal_record(). Missing fields keep their defaults. Throws Error{corrupt} if a number is
-/// out of range.
+[[nodiscard]] boost::json::object to_journal(const LostTime& lost);
+/// Reads to_journal(). Missing fields keep their defaults. Throws Error{corrupt} if a number is out
+/// of range.
 [[nodiscard]] LostTime lost_time_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -62,7 +62,7 @@ struct Effect {
     grant,           ///< the standby owns the job, under `epoch`, and takes its first step
     resume,          ///< the standby goes on past its first step
     alert_operator,  ///< tell an operator
-    halt_trainer,    ///< this side's trainer stands for good: another copy steps under `epoch`
+    halt_trainer,    ///< this side's trainer is halted for good: another copy steps under `epoch`
     end_trainer,     ///< end the source's process, which did not end by itself after `retire`
   };
   Type type = Type::journal;

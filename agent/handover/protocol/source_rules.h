@@ -69,8 +69,8 @@ enum class Action : std::uint8_t {
   release,         ///< the frozen or syncing trainer goes on, under its old epoch
   reclaim,         ///< the frozen trainer goes on, under a higher epoch than the granted one
   alert_operator,  ///< an operator is told; nothing is guessed
-  halt_trainer,    ///< the trainer here stands for good; it is not ended: its state may be wanted
-  end,             ///< the process here is ended: its job is at the target
+  halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
+  end,           ///< the process here is ended: its job is at the target
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
@@ -193,7 +193,8 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
 static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
 static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
 static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
-static_assert(only_the_lower_of_two_is_halted(kSourceRules), "invariant 1: a lower epoch stands");
+static_assert(only_the_lower_of_two_is_halted(kSourceRules),
+              "invariant 1: a lower epoch is halted");
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");

@@ -91,7 +91,7 @@ Effects SourceSide::on(const Message& message) {
 Effects SourceSide::after_the_end(const Message& message) {
   Effects effects;
   if (is_granted(message.state)) {
-    // Two copies: the lower one stands.
+    // Two copies: the lower one is halted.
     if (record_.own_epoch < message.epoch) return on(Event::target_outranks);
     effects.send(this->message(Kind::drop));
   } else if (message.state == TargetState::nothing || message.state == TargetState::failed) {

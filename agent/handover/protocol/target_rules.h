@@ -24,7 +24,7 @@ enum class TargetState : std::uint8_t {
   completed,
   stopping,    ///< it had the grant and is being killed; it may still step
   failed,      ///< final: no process steps here, and none will for this migration
-  superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; stands for
+  superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; halted for
                ///< good
 };
 constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
@@ -59,7 +59,7 @@ enum class TargetAction : std::uint8_t {
   kill,
   resume,  ///< past the first step's boundary, where a granted trainer waits
   ask,
-  halt_trainer,  ///< the trainer here stands for good; it is not ended: its state may be wanted
+  halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
@@ -197,7 +197,7 @@ static_assert(is_granted_once_and_by_a_fitting_message(kTargetRules), "invariant
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
 static_assert(a_superseded_trainer_never_steps_again(kTargetRules),
-              "invariant 1: a lower epoch stands");
+              "invariant 1: a lower epoch is halted");
 static_assert(every_pair_is_listed_once(kTargetRules));
 
 [[nodiscard]] std::string_view to_string(TargetState state);

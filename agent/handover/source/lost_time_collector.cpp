@@ -83,8 +83,8 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string inst
     const auto next = Clock::now() + kAskPace;
     try {
       auto reservation = reservation_ref(migration_, transfer);
-      const auto answer = co_await targets_.news(std::move(reservation), version, kFirstStepsWait,
-                                                 kFirstStepsAnswerMax);
+      const auto answer = co_await targets_.wait_for_change(std::move(reservation), version,
+                                                            kFirstStepsWait, kFirstStepsAnswerMax);
       version = answer.status->version;
       if (!answer.status->first_steps.known) {
         end(transfer,

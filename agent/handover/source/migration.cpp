@@ -28,7 +28,7 @@ void Migration::adopt(MigrationRecord record, std::vector<TransferRecord> record
   for (auto& transfer : transfers) transfer.record_ = std::move(*one++);
 }
 
-bool Migration::is_passed_check() const {
+bool Migration::has_passed_check() const {
   return spec().rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 
@@ -62,8 +62,8 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
 
 json::object to_json(const Migration& m) {
   const auto& record = m.record();
-  auto all = record_json(record);
-  all["held"] = m.waits_at_failpoint;
+  auto all = to_journal(record);
+  all["held"] = m.is_held;
   for (auto& [key, value] : to_json(m.only().record())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);
@@ -110,9 +110,7 @@ json::object timeline_json(const Migration& migration) {
         {"step", known(moved, m.migrated_at_step())}}}};
 }
 
-json::object journal_record(const Migration& m) {
-  return journal_record(m.record(), m.transfer_records());
-}
+json::object to_journal(const Migration& m) { return to_journal(m.record(), m.transfer_records()); }
 
 Migration migration_from_journal(const json::object& record) {
   std::vector<TransferRecord> transfers;
@@ -120,7 +118,7 @@ Migration migration_from_journal(const json::object& record) {
     if (item.is_object()) transfers.push_back(transfer_from_journal(item.get_object()));
   }
   if (transfers.empty()) throw Error(Code::corrupt, "the record of a migration moves nothing");
-  return {record_from_json(record), std::move(transfers)};
+  return {migration_record_from_journal(record), std::move(transfers)};
 }
 
 }  // namespace cardswap

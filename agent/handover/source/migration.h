@@ -37,10 +37,10 @@ class Migration {
 
   /// The transfers, by rank. There is one: only jobs of one rank move.
   std::list<Transfer> transfers;
-  std::string failpoint_at;  ///< failpoint: the state or phase to stand still in; empty: none
-  bool waits_at_failpoint = false;  ///< it stands still there now
-  bool proceed = false;             ///< an operator lets it go on: the failpoint is over
-  std::optional<Error> failure;     ///< why it cannot go on; its task acts on it at the next wait
+  std::string failpoint_at;      ///< failpoint: the state or phase in which it is held; empty: none
+  bool is_held = false;          ///< it is there now
+  bool proceed = false;          ///< an operator lets it go on: the failpoint is over
+  std::optional<Error> failure;  ///< why it cannot go on; its task acts on it at the next wait
 
   [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
@@ -58,7 +58,7 @@ class Migration {
   /// are not done yet.
   [[nodiscard]] bool is_at_failpoint() const;
   /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
-  /// do not move yet (MigrationIntake::movable() refuses them); when they do, each caller has to
+  /// do not move yet (MigrationAdmission::movable() refuses them); when they do, each caller has to
   /// decide about all transfers.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);
@@ -77,7 +77,7 @@ class Migration {
     return std::ranges::all_of(transfers, is);
   }
   /// Whether it was only a rehearsal, and the step of both sides left the same bytes.
-  [[nodiscard]] bool is_passed_check() const;
+  [[nodiscard]] bool has_passed_check() const;
   /// How many calls to the targets' agents have come back so far, failed ones included.
   [[nodiscard]] std::uint64_t calls() const;
 
@@ -98,8 +98,8 @@ class Migration {
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);
 /// The migration as the journal has it.
-[[nodiscard]] boost::json::object journal_record(const Migration& migration);
-/// Reads journal_record(). Throws Error{corrupt}.
+[[nodiscard]] boost::json::object to_journal(const Migration& migration);
+/// Reads to_journal(). Throws Error{corrupt}.
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
 /// A timeline sample of `transfer` now, in the migration of that record. `source`: the process
 /// here. Null: it is gone.

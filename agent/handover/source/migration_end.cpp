@@ -26,7 +26,7 @@ constexpr seconds kRetireGrace{10};
 constexpr seconds kCleanUpMax{8};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMax{2000};
-constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent knows nothing
+constexpr seconds kTellQuietly{5};  // to one that is halted, or of which its agent knows nothing
 
 }  // namespace
 
@@ -144,13 +144,15 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await run_.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : migration_.transfers) {
-    transfer.target.poll_mode.step(PollMode::state, migration_.id());
+    transfer.target.poll_mode.step(PollMode::immediate, migration_.id());
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {
-    return one.target.place == PlaceAtTarget::granted;
+    return one.target.progress == ReservationProgress::granted;
   };
-  const auto speaks = [](const Transfer& one) { return one.target.line == TargetLine::answers; };
+  const auto speaks = [](const Transfer& one) {
+    return one.target.reachability == TargetReachability::answers;
+  };
   const auto is_heard = [this](const Transfer& one) {
     return Clock::now() - one.target.last_contact_at < config_.peer_silence_max;
   };
@@ -234,7 +236,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
-  const auto level = migration_.is_passed_check() ? spdlog::level::info : spdlog::level::warn;
+  const auto level = migration_.has_passed_check() ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "job {} migration {} is given up: {}", migration_.spec().job, migration_.id(),
               error.what());
   co_await clean_up();
@@ -246,7 +248,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   Backoff retry(kRetryFirst, kRetryMax);
   const auto until = Clock::now() + kCleanUpMax;
   const auto is_dropped = [](const Transfer& one) {
-    return one.target.place == PlaceAtTarget::dropped;
+    return one.target.progress == ReservationProgress::dropped;
   };
   const auto goes_on = [&] {
     return Clock::now() < until && migration_.state() == State::aborting &&
@@ -270,7 +272,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     notes.job_ended = job_ended;
     const bool cancelled = notes.error->code() == Code::cancelled;
     notes.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (migration_.is_passed_check()) {
+    if (migration_.has_passed_check()) {
       notes.result = MigrationResult::checked;
       notes.error.reset();
     }

@@ -24,7 +24,7 @@ Error nothing_to_force(const Migration& m, MigrationSide to) {
 
 /// Why the decision is refused, where the target answers and contradicts it, or knows nothing.
 std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState target_state) {
-  // Its record may be gone and its process step: nobody there would make that stand later on.
+  // Its record may be gone and its process step: nobody there would halt that later on.
   if (target_state == TargetState::nothing) {
     return Error(
         Code::conflict,
@@ -40,13 +40,13 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
         fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
                     m.spec().job, m.spec().to, to_string(target_state), m.id()),
         "the migration ends by itself; --overrule takes the job back all the same, and "
-        "makes the copy there stand for good");
+        "halts the copy there for good");
   }
   const bool gone = target_state == TargetState::failed || target_state == TargetState::stopping;
   if (to == MigrationSide::target && gone) {
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
-                             "the process that stands here may be its only good copy",
+                             "the process that is frozen here may be its only good copy",
                              m.spec().job, m.spec().to, to_string(target_state), m.id()),
                  fmt::format("`cardswap resolve {} --force source` lets it go on here; --overrule "
                              "gives it up all the same",

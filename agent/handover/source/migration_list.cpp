@@ -65,7 +65,7 @@ void MigrationList::note_over(const Migration& m) {
 
 void MigrationList::save(const MigrationRecord& record,
                          const std::vector<TransferRecord>& transfers) {
-  put(record.id, journal_record(record, transfers));
+  put(record.id, to_journal(record, transfers));
 }
 
 asio::awaitable<void> MigrationList::record_end(std::string id) {

@@ -63,8 +63,8 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   /// The migration that is not over and by which the instance leaves. Null: there is none.
   [[nodiscard]] Migration* find_running(const std::string& instance);
   [[nodiscard]] const Migration* find_running(const std::string& instance) const;
-  /// Whether `job`, which is no standby, stands for a migration whose record is missing, because it
-  /// was damaged and set aside. Then only an operator can find out whether the job is elsewhere.
+  /// Whether `job`, which is no standby, is frozen for a migration whose record is missing, because
+  /// it was damaged and set aside. Then only an operator can find out whether the job is elsewhere.
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
   /// Notes that `m` is over: its processes may leave by another migration from now on.
   void note_over(const Migration& m);

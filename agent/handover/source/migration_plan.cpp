@@ -78,7 +78,7 @@ std::string recall(const MigrationList& list, const Migration& planned, Measurem
   return from;
 }
 
-/// What stands against it, here and at the target.
+/// The obstacles to it, here and at the target.
 struct Blocked {
   json::array reasons;
   Code code = Code::refused;
@@ -120,9 +120,9 @@ asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, s
 }  // namespace
 
 asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContext context) {
-  const auto& source = context.intake.movable(wanted.spec);
+  const auto& source = context.admission.movable(wanted.spec);
   const auto planned =
-      std::make_shared<const Migration>(context.intake.make(std::move(wanted), source));
+      std::make_shared<const Migration>(context.admission.make(std::move(wanted), source));
   const auto& m = *planned;
   Measurements measured;
   measured.state_bytes = source.record().state_bytes;

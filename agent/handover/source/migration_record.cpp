@@ -13,9 +13,9 @@ namespace cardswap {
 
 namespace json = boost::json;
 
-/// What the API and the journal call by one name each. The rest of a record is in record_json().
+/// What the API and the journal call by one name each. The rest of a record is in to_journal().
 template <class Archive>
-void fields(Archive& a, Of<Archive, MigrationRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, MigrationRecord>& m) {
   a("id", m.id);
   a("version", m.version);
   fields(a, m.spec);
@@ -67,7 +67,7 @@ handover::SourceRecord side_from(const json::object& record) {
 
 }  // namespace
 
-json::object record_json(const MigrationRecord& m) {
+json::object to_journal(const MigrationRecord& m) {
   json::array history;
   for (const auto& [state, at] : m.history) {
     history.push_back(json::object{{"state", state}, {"at_ms", at}});
@@ -80,11 +80,11 @@ json::object record_json(const MigrationRecord& m) {
   all["history"] = std::move(history);
   all["copy"] = m.has_pending_notice() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
                                        : json::value(nullptr);
-  all["held"] = false;  // what a run stands at is not on disk
+  all["held"] = false;  // whether a failpoint holds it is not on disk
   return all;
 }
 
-MigrationRecord record_from_json(const json::object& from) {
+MigrationRecord migration_record_from_journal(const json::object& from) {
   MigrationRecord m;
   m.side = handover::SourceSide(side_from(from));
   m.spec.arrive = Arrival::standby;  // records that do not say were of no other
@@ -100,11 +100,11 @@ MigrationRecord record_from_json(const json::object& from) {
   return m;
 }
 
-json::object journal_record(const MigrationRecord& m, std::span<const TransferRecord> transfers) {
-  auto record = record_json(m);
+json::object to_journal(const MigrationRecord& m, std::span<const TransferRecord> transfers) {
+  auto record = to_journal(m);
   json::array all;
   for (const auto& transfer : transfers) {
-    auto one = journal_record(transfer);
+    auto one = to_journal(transfer);
     if (m.ended_at_ms != 0) one["timeline"] = to_json(transfer.timeline);
     all.push_back(std::move(one));
   }

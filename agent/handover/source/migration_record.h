@@ -55,15 +55,15 @@ struct MigrationRecord : MigrationNotes {
   [[nodiscard]] bool is_before_commit() const;
 };
 
-/// The record under the names of the API, which are the journal's too.
-[[nodiscard]] boost::json::object record_json(const MigrationRecord& record);
-/// Reads record_json(). Throws Error{corrupt} if the state cannot be read or a number is out of
-/// range. A root that is no digest is logged, and left empty.
-[[nodiscard]] MigrationRecord record_from_json(const boost::json::object& json);
+/// The record without its transfers, under the names of the API, which are the journal's too.
+[[nodiscard]] boost::json::object to_journal(const MigrationRecord& record);
+/// Reads both forms of to_journal(), without transfers. Throws Error{corrupt} if the state cannot
+/// be read or a number is out of range. A root that is no digest is logged, and left empty.
+[[nodiscard]] MigrationRecord migration_record_from_journal(const boost::json::object& json);
 
-/// The migration's whole record on disk: record_json() with its transfers, and with their timelines
-/// once it is over.
-[[nodiscard]] boost::json::object journal_record(const MigrationRecord& record,
-                                                 std::span<const TransferRecord> transfers);
+/// The migration's whole record on disk: with its transfers, and with their timelines once it is
+/// over.
+[[nodiscard]] boost::json::object to_journal(const MigrationRecord& record,
+                                             std::span<const TransferRecord> transfers);
 
 }  // namespace cardswap

@@ -11,13 +11,13 @@ namespace cardswap {
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
-  /// A state or phase to stand still in, for an agent with --failpoints. Empty: none.
+  /// A state or phase in which it is held, for an agent with --failpoints. Empty: none.
   std::string failpoint_at;
 };
 
 /// Reads the request. Throws Error{bad_request} for a field that is unknown, of a wrong type or out
 /// of range, and for a dry run of a rehearsal alone. Null lifts a limit; any other field that is
-/// null counts as missing. MigrationIntake checks `to` and the failpoint.
+/// null counts as missing. MigrationAdmission checks `to` and the failpoint.
 [[nodiscard]] MigrationRequest migration_request_from(const ApiRequest& request);
 
 }  // namespace cardswap

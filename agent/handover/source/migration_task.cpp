@@ -96,7 +96,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   // Reserve before anything else is said to anybody.
   co_await enter(Event::started);
   co_await wait_for_each(
-      [](const Transfer& one) { return one.target.place == PlaceAtTarget::accepted; });
+      [](const Transfer& one) { return one.target.progress == ReservationProgress::accepted; });
   co_await park();
   co_await wait_at_failpoint(to_string(migration_.state()));
   for (const auto& transfer : migration_.transfers) {
@@ -127,7 +127,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
   // The target's agent must have heard the same from its side before anything is decided.
   for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
   executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_at});
   scope_.list.changed(migration_).notify();
   co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
@@ -142,7 +142,7 @@ asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
   for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::news, migration_.id());
+    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
   spawn("watch the target of " + migration_.id(), watch_targets());
   if (!co_await wait_for([this] { return migration_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
@@ -157,7 +157,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
   const auto is_watched = [this] { return migration_.is_before_commit() && !migration_.failure; };
   const auto is_awaited = [this] {
     return std::ranges::any_of(migration_.transfers, [](const auto& one) {
-      return one.target.poll_mode == PollMode::news;
+      return one.target.poll_mode == PollMode::long_poll;
     });
   };
   for (int quick = 0; is_watched();) {
@@ -183,19 +183,19 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
   co_await wait_at_failpoint(to_string(migration_.state()));
 }
 
-/// `place` is between what is on disk and what it stands for. What is committed has no limit.
+/// The failpoint `name` is between what is on disk and its effects. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (migration_.failpoint_at != name) co_return;
-  migration_.waits_at_failpoint = true;
+  migration_.is_held = true;
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
     co_await scope_.list.changed(migration_)
         .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
-  migration_.waits_at_failpoint = false;
+  migration_.is_held = false;
   scope_.list.touch(migration_);
-  targets_.send_kept_back();
+  targets_.send_held_back();
 }
 
 asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, Deadline until) {

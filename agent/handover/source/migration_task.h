@@ -21,8 +21,9 @@ namespace cardswap {
 /// The walk is one coroutine that gives events to the migration's SourceSide; SourceExecutor
 /// carries out the effects, and MigrationEnd does the rest, however the walk ended. Messages of
 /// runtimes and targets are noted meanwhile, and the coroutine acts on them. The committed content
-/// is that of one rank: MigrationIntake accepts no job of several. Shared by Migrations and by the
-/// Pin of each coroutine, so that the migration is not forgotten while they work on it. One thread.
+/// is that of one rank: MigrationAdmission accepts no job of several. Shared by Migrations and by
+/// the Pin of each coroutine, so that the migration is not forgotten while they work on it. One
+/// thread.
 class MigrationTask final : public RunningMigration,
                             public Pinnable,
                             public std::enable_shared_from_this<MigrationTask> {

@@ -28,7 +28,7 @@ Migrations::Migrations(const HandoverContext& context,
                  }}),
       targets_(context.tasks),
       book_(context.config.data_dir / "predictions.json", context.config.host_name),
-      intake_(context.io, context.config, context.jobs, list_, targets_) {}
+      admission_(context.io, context.config, context.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id()];
@@ -68,9 +68,9 @@ void Migrations::bring_gpu_states_back() {
 // ---- requests
 
 const Migration& Migrations::start(MigrationRequest wanted) {
-  auto& source = intake_.movable(wanted.spec);
+  auto& source = admission_.movable(wanted.spec);
   list_.forget_old();
-  auto made = intake_.make(std::move(wanted), source);
+  auto made = admission_.make(std::move(wanted), source);
   if (const auto refusal = refusal_by(source.obstacles, made.spec().arrive, source.name())) {
     throw Error(*refusal);
   }
@@ -88,7 +88,7 @@ const Migration& Migrations::start(MigrationRequest wanted) {
 }
 
 asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  return plan_migration(std::move(wanted), {context_, intake_, list_, targets_, book_});
+  return plan_migration(std::move(wanted), {context_, admission_, list_, targets_, book_});
 }
 
 void Migrations::cancel(const std::string& id) {
@@ -141,7 +141,7 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
   answer.is_superseded = m.state() == State::superseded;
   answer.own_epoch = m.own_epoch();
   const auto* source = context_.jobs.by_instance(m.only().instance());
-  answer.stands = answer.is_superseded && source != nullptr && source->is_live();
+  answer.is_halted = answer.is_superseded && source != nullptr && source->is_live();
   return answer;
 }
 

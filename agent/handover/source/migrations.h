@@ -11,7 +11,7 @@
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/base/reservation_request.h"
 #include "agent/handover/protocol/operator_decision.h"
-#include "agent/handover/source/migration_intake.h"
+#include "agent/handover/source/migration_admission.h"
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/migration_task.h"
@@ -24,7 +24,7 @@ namespace cardswap {
 /// API, of an operator or of a target in doubt, and each message of a runtime, on to the right
 /// migration.
 ///
-/// Behind it, MigrationList keeps the migrations, MigrationIntake makes new ones, and a
+/// Behind it, MigrationList keeps the migrations, MigrationAdmission makes new ones, and a
 /// MigrationTask works on each, with TargetLinks to its target. Callers may read a Migration, and
 /// change it only through this class. Owned by the agent; one thread. A caller that waits looks its
 /// migration up again afterwards. A function that takes an id throws Error{not_found} for an
@@ -38,13 +38,13 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
-  /// MigrationIntake::prepared(): makes a request ready for start() or plan().
+  /// MigrationAdmission::prepared(): makes a request ready for start() or plan().
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted) {
-    return intake_.prepared(std::move(wanted));
+    return admission_.prepared(std::move(wanted));
   }
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
-  /// MigrationIntake::movable() and make() throw, Error{refused} for an obstacle that the runtime
-  /// reported, and Error{io, corrupt} if the disk refuses.
+  /// MigrationAdmission::movable() and make() throw, Error{refused} for an obstacle that the
+  /// runtime reported, and Error{io, corrupt} if the disk refuses.
   const Migration& start(MigrationRequest wanted);
   /// plan_migration(): preflight and prediction only.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
@@ -76,15 +76,15 @@ class Migrations {
   /// Notified of each change of `m`, a migration of this class. `m` is not forgotten while somebody
   /// waits for it.
   [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
-  /// MigrationIntake::moves_within().
+  /// MigrationAdmission::moves_within().
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const {
-    return intake_.moves_within(asked, leaving, caller);
+    return admission_.moves_within(asked, leaving, caller);
   }
-  /// MigrationIntake::rehearses_within().
+  /// MigrationAdmission::rehearses_within().
   [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const {
-    return intake_.rehearses_within(asked, leaving, caller);
+    return admission_.rehearses_within(asked, leaving, caller);
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
   /// say). With TLS only the agent at the migration's target, by the hosts of its certificate, and
@@ -94,15 +94,15 @@ class Migrations {
                                         const Caller& caller);
 
   // from the runtimes
-  /// A job's primary attaches. If it stands for a migration that the job's record does not have,
+  /// A job's primary attaches. If it is frozen for a migration that the job's record does not have,
   /// notes that migration; if it steps and no migration runs, clears it.
   void on_attach(Instance& source, const channel::Hello& hello) const;
   void on_hello(const Instance& source, const channel::Hello& hello);
   void on_message(Instance& source, const channel::Message& message);
   void on_detached(const Instance& source);
   void on_exit(Instance& source);
-  /// A job's process is about to be asked to end. Gives a migration up for which it stands and that
-  /// is not decided: a standing program would not hear the request.
+  /// A job's process is about to be asked to end. Gives a migration up for which it is frozen and
+  /// that is not decided: a frozen program would not hear the request.
   void on_stop(const Instance& source);
 
  private:
@@ -116,7 +116,7 @@ class Migrations {
   MigrationList list_;
   TargetClient targets_;
   PredictionBook book_;
-  MigrationIntake intake_;
+  MigrationAdmission admission_;
   std::map<std::string, std::shared_ptr<MigrationTask>> tasks_;  // by migration
 };
 

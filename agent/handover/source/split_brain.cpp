@@ -13,13 +13,13 @@ std::string host_of(const std::string& to) { return parse_destination(to).host; 
 
 std::string how_it_is(const Migration& m) {
   if (m.state() == State::superseded) {
-    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good",
+    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, is halted for good",
                        m.epoch(), m.spec().to, m.own_epoch());
   }
-  const bool stands = m.record().copy == TargetState::superseded;
+  const bool is_halted = m.record().copy == TargetState::superseded;
   return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch(),
                      m.spec().to, m.epoch(),
-                     stands ? "stands for good" : "steps and is told to stand");
+                     is_halted ? "is halted for good" : "steps and is told to halt");
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ std::string copy_note(const Migration& m) {
                        m.id());
   }
   if (*m.record().copy == TargetState::superseded) {
-    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec().to,
+    return fmt::format("its copy at {} is halted for good: `cardswap stop {}` there", m.spec().to,
                        m.spec().job);
   }
   return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch(), m.spec().to,

@@ -9,7 +9,7 @@
 /// Texts and events for a job that may run, or runs, in two places.
 namespace cardswap {
 
-/// The hint for a job that stands for a migration whose record was damaged here: the commands by
+/// The hint for a job that is frozen for a migration whose record was damaged here: the commands by
 /// which an operator finds out where the job is, and decides.
 [[nodiscard]] std::string what_to_do_without_the_record(const Job& job);
 

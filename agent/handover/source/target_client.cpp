@@ -43,8 +43,9 @@ asio::awaitable<TargetAnswer> TargetClient::state(ReservationRef reservation,
   co_return answer_from(reservation, said, true);
 }
 
-asio::awaitable<TargetAnswer> TargetClient::news(ReservationRef reservation, std::uint64_t after,
-                                                 milliseconds wait, milliseconds timeout) {
+asio::awaitable<TargetAnswer> TargetClient::wait_for_change(ReservationRef reservation,
+                                                            std::uint64_t after, milliseconds wait,
+                                                            milliseconds timeout) {
   auto path = path_of(reservation) + fmt::format("?after={}&wait_ms={}", after, wait.count());
   const auto said = co_await ask(reservation.agent, "GET", std::move(path), nullptr, timeout);
   co_return answer_from(reservation, said, true);

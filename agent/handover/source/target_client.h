@@ -47,9 +47,9 @@ class TargetClient {
   asio::awaitable<TargetAnswer> state(ReservationRef reservation,
                                       std::chrono::milliseconds timeout);
   /// The state, once its version is above `after`; at the latest after `wait`, whatever it is then.
-  asio::awaitable<TargetAnswer> news(ReservationRef reservation, std::uint64_t after,
-                                     std::chrono::milliseconds wait,
-                                     std::chrono::milliseconds timeout = kAnswerMax);
+  asio::awaitable<TargetAnswer> wait_for_change(ReservationRef reservation, std::uint64_t after,
+                                                std::chrono::milliseconds wait,
+                                                std::chrono::milliseconds timeout = kAnswerMax);
   asio::awaitable<TargetAnswer> grant(ReservationRef reservation, handover::Content content);
   /// Tells the target that the migration was given up. An `epoch` above the reservation's own: the
   /// job was taken back and goes on here under it.

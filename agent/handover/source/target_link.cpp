@@ -26,8 +26,8 @@ using Clock = std::chrono::steady_clock;
 using Kind = Message::Kind;
 
 constexpr milliseconds kHeartbeatAnswerMax{1500};
-constexpr milliseconds kNewsWait{300};           // at the target, before the commit
-constexpr milliseconds kNewsWaitCommitted{500};  // and after it
+constexpr milliseconds kLongPoll{300};           // at the target, before the commit
+constexpr milliseconds kLongPollCommitted{500};  // and after it
 
 bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
   return failed && std::ranges::find(codes, failed->code()) != codes.end();
@@ -40,18 +40,19 @@ TargetLink::TargetLink(const MigrationScope& scope, TargetClient& targets, Trans
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
-  // A failpoint stands between what is on disk and what it stands for.
+  // A failpoint is between what is on disk and its effects.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
   if (decides && migration_.is_at_failpoint()) {
     target.held_back.push_back(message);
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  if (message.kind == Kind::reserve) target.place.step(PlaceAtTarget::asked, migration_.id());
+  if (message.kind == Kind::reserve)
+    target.progress.step(ReservationProgress::asked, migration_.id());
   scope_.run.spawn("tell the target of " + migration_.id(), call(message));
 }
 
-void TargetLink::send_kept_back() {
+void TargetLink::send_held_back() {
   for (const auto& message : std::exchange(transfer_.target.held_back, {})) send(message);
 }
 
@@ -70,7 +71,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   }
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
-  if (!failed && message.kind == Kind::poll && mode == PollMode::state) {
+  if (!failed && message.kind == Kind::poll && mode == PollMode::immediate) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;
     target.round_trip_ms = std::min(target.round_trip_ms, took.count());
     ++target.round_trips;
@@ -109,14 +110,14 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
     default: break;
   }
   const bool committed = handover::is_committed(migration_.state());
-  if (transfer_.target.poll_mode == PollMode::state && !committed) {
+  if (transfer_.target.poll_mode == PollMode::immediate && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
-  co_return co_await targets_.news(reservation(), transfer_.target.version,
-                                   committed ? kNewsWaitCommitted : kNewsWait);
+  co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version,
+                                              committed ? kLongPollCommitted : kLongPoll);
 }
 
-/// What the place is for.
+/// What the reservation is for.
 asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
   const auto& source = scope_.context.jobs.at(transfer_.instance());
   auto wanted = cardswap::wanted_reservation(migration_, transfer_, source, scope_.context.config);
@@ -139,8 +140,8 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
     // Else it was given up meanwhile.
-    if (target.place == PlaceAtTarget::asked)
-      target.place.step(PlaceAtTarget::accepted, migration_.id());
+    if (target.progress == ReservationProgress::asked)
+      target.progress.step(ReservationProgress::accepted, migration_.id());
     target.last_contact_at = Clock::now();
     return;
   }
@@ -162,14 +163,15 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
       !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
   if (asked.kind == Kind::grant && handover::is_committed(migration_.state())) {
     if (granted) {
-      target.place.step(PlaceAtTarget::granted, migration_.id());
+      target.progress.step(ReservationProgress::granted, migration_.id());
     } else {
       target.doubt_grant(migration_.id());
     }
   }
   const bool silent = (asked.kind == Kind::grant && !granted) ||
                       (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
-  target.line.step(silent ? TargetLine::silent : TargetLine::answers, migration_.id());
+  target.reachability.step(silent ? TargetReachability::silent : TargetReachability::answers,
+                           migration_.id());
   if (handover::is_committed(migration_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
@@ -202,7 +204,7 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto before = migration_.state();
   scope_.run.apply(status.message);
   if (migration_.state() != before)
-    transfer_.target.poll_mode.step(PollMode::state, migration_.id());
+    transfer_.target.poll_mode.step(PollMode::immediate, migration_.id());
 }
 
 /// A target whose agent does not answer is lost.
@@ -216,7 +218,7 @@ void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
         fmt::format("the agent of {} does not answer: {}", transfer_.record().to, failed.failure()),
         "the job goes on where it is; look at that agent and the network"));
   }
-  if (mode == PollMode::news) scope_.run.fail(failed);
+  if (mode == PollMode::long_poll) scope_.run.fail(failed);
 }
 
 void TargetLink::on_answer_after_the_commit(const Message& asked,
@@ -261,7 +263,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
     if (gone || is(failed, {Code::not_found})) {
-      transfer_.target.place.step(PlaceAtTarget::dropped, migration_.id());
+      transfer_.target.progress.step(ReservationProgress::dropped, migration_.id());
     }
     return;
   }

@@ -29,7 +29,7 @@ class TargetLink {
   /// back.
   void send(const handover::Message& message);
   /// Sends the messages that a failpoint held back.
-  void send_kept_back();
+  void send_held_back();
   /// Tells the trainer where the target receives its state. `handover_ms`:
   /// TargetLinks::handover_ms(). Only after the standby has parked. Fails the migration if the
   /// trainer is not attached.

@@ -35,8 +35,8 @@ void TargetLinks::begin_sync() {
   for (auto& link : links_) link.begin_sync(takes_ms);
 }
 
-void TargetLinks::send_kept_back() {
-  for (auto& link : links_) link.send_kept_back();
+void TargetLinks::send_held_back() {
+  for (auto& link : links_) link.send_held_back();
   if (std::exchange(begin_sync_is_due_, false)) begin_sync();
 }
 

@@ -18,10 +18,10 @@ class TargetLinks final : public handover::Peer {
   TargetLinks(const MigrationScope& scope, TargetClient& targets);
 
   void send(const handover::Message& message) override;
-  /// Tells the trainers to begin; at a failpoint, once send_kept_back() is called.
+  /// Tells the trainers to begin; at a failpoint, once send_held_back() is called.
   void begin_sync();
   /// Sends the messages that a failpoint held back.
-  void send_kept_back();
+  void send_held_back();
 
   /// Asks each target until its round trip was measured three times. Throws what
   /// RunningMigration::check() throws.

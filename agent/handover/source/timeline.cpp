@@ -46,15 +46,15 @@ void Timeline::add(TimelineSample sample) {
   samples_.push_back(std::move(sample));
   if (samples_.size() <= kSamplesMax) return;
   interval_ms_ *= 2;
-  thin(true);
+  downsample(true);
   // Little was gained where a phase changes all the time.
   while (samples_.size() > kSamplesMax * 3 / 4) {
     interval_ms_ *= 2;
-    thin(false);
+    downsample(false);
   }
 }
 
-void Timeline::thin(bool keep_changes) {
+void Timeline::downsample(bool keep_changes) {
   std::vector<TimelineSample> kept;
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const bool ends = i == 0 || i + 1 == samples_.size();
@@ -68,7 +68,7 @@ void Timeline::thin(bool keep_changes) {
 }
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, TimelineSample>& m) {
+void fields(Archive& a, FieldsOf<Archive, TimelineSample>& m) {
   a("at_ms", m.at_ms);
   a("state", m.state);
   a("phase", m.phase);

@@ -49,7 +49,7 @@ class Timeline {
   bool operator==(const Timeline&) const = default;
 
  private:
-  void thin(bool keep_changes);
+  void downsample(bool keep_changes);
 
   std::vector<TimelineSample> samples_;
   std::int64_t interval_ms_ = kFirstIntervalMs;

@@ -28,8 +28,8 @@ struct TargetContact {
   std::chrono::steady_clock::time_point last_contact_at = std::chrono::steady_clock::now();
   double round_trip_ms = 1e9;  ///< the shortest measured one; 1e9: none was measured
   int round_trips = 0;         ///< how many were measured
-  Stepwise<PlaceAtTarget> place;
-  Stepwise<TargetLine> line;
+  Stepwise<ReservationProgress> progress;
+  Stepwise<TargetReachability> reachability;
   Stepwise<PollMode> poll_mode;
   std::string failure;                       ///< of the latest call that failed after the commit
   std::string refused_by_the_disk;           ///< the disk's latest error, so that it is logged once
@@ -37,7 +37,8 @@ struct TargetContact {
 
   /// Makes a grant that was answered count as unanswered: it is sent again. `whose` is for the log.
   void doubt_grant(std::string_view whose) {
-    if (place == PlaceAtTarget::granted) place.step(PlaceAtTarget::accepted, whose);
+    if (progress == ReservationProgress::granted)
+      progress.step(ReservationProgress::accepted, whose);
   }
 };
 
@@ -55,7 +56,7 @@ class Transfer {
 
   Stepwise<CopyOnSource> on_source;
   // Reports of the source's runtime. Nullopt: they have not come yet.
-  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it stands
+  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it is frozen
   std::optional<Digest> verified;          ///< the digest that both ends hold
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_time;  ///< when that report came

@@ -10,7 +10,7 @@ namespace json = boost::json;
 
 /// What the API and the journal call by one name each.
 template <class Archive>
-void fields(Archive& a, Of<Archive, TransferRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, TransferRecord>& m) {
   a("rank", m.rank);
   a("instance", m.instance);
   a("from", m.from);
@@ -28,7 +28,7 @@ void fields(Archive& a, Of<Archive, TransferRecord>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, ProcessMove>& m) {
+void fields(Archive& a, FieldsOf<Archive, ProcessMove>& m) {
   a("freeze_ms", m.freeze_ms);
   a("dump_ms", m.dump_ms);
   a("ship_ms", m.ship_ms);
@@ -40,7 +40,7 @@ void fields(Archive& a, Of<Archive, ProcessMove>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, Of<Archive, ProcessId>& m) {
+void fields(Archive& a, FieldsOf<Archive, ProcessId>& m) {
   a("pid", m.pid);
   a("start_time", m.start_time);
 }
@@ -90,10 +90,10 @@ json::object to_json(const TransferRecord& transfer) {
   return all;
 }
 
-json::object journal_record(const TransferRecord& transfer) {
+json::object to_journal(const TransferRecord& transfer) {
   auto record = to_json(transfer);
   record["rank"] = transfer.rank;
-  record["lost"] = journal_record(transfer.lost_time);
+  record["lost"] = to_journal(transfer.lost_time);
   if (transfer.keeper.pid != 0) {
     json::object keeper;
     put_fields(keeper, transfer.keeper);

@@ -61,12 +61,12 @@ struct TransferRecord {
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };
 
-/// The transfer as the API shows it. The journal has more of it: journal_record().
+/// The transfer as the API shows it. The journal has more of it: to_journal().
 [[nodiscard]] boost::json::object to_json(const TransferRecord& transfer);
 /// The transfer as the journal has it, without the timeline.
-[[nodiscard]] boost::json::object journal_record(const TransferRecord& transfer);
-/// Reads journal_record() and the timeline, if there is one. Missing fields keep their defaults.
-/// Throws Error{corrupt} if a number is out of range.
+[[nodiscard]] boost::json::object to_journal(const TransferRecord& transfer);
+/// Reads to_journal() and the timeline, if there is one. Missing fields keep their defaults. Throws
+/// Error{corrupt} if a number is out of range.
 [[nodiscard]] TransferRecord transfer_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

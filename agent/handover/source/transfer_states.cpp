@@ -15,9 +15,9 @@ std::string_view to_string(CopyOnSource copy) {
   return {};
 }
 
-std::string_view to_string(PlaceAtTarget place) {
-  using enum PlaceAtTarget;
-  switch (place) {
+std::string_view to_string(ReservationProgress progress) {
+  using enum ReservationProgress;
+  switch (progress) {
     case unasked: return "unasked";
     case asked: return "asked";
     case accepted: return "accepted";
@@ -27,9 +27,9 @@ std::string_view to_string(PlaceAtTarget place) {
   return {};
 }
 
-std::string_view to_string(TargetLine line) {
-  using enum TargetLine;
-  switch (line) {
+std::string_view to_string(TargetReachability reachability) {
+  using enum TargetReachability;
+  switch (reachability) {
     case answers: return "answers";
     case silent: return "silent";
   }
@@ -39,8 +39,8 @@ std::string_view to_string(TargetLine line) {
 std::string_view to_string(PollMode mode) {
   using enum PollMode;
   switch (mode) {
-    case state: return "state";
-    case news: return "news";
+    case immediate: return "immediate";
+    case long_poll: return "long_poll";
   }
   return {};
 }

@@ -15,8 +15,8 @@ namespace cardswap {
 enum class CopyOnSource : std::uint8_t {
   training,
   converged,  ///< trains, and a freeze would be short enough
-  frozen,     ///< stands at the end of a step
-  verified,   ///< stands, and both ends hold the same bytes
+  frozen,     ///< frozen at the end of a step
+  verified,   ///< frozen, and both ends hold the same bytes
   departed,   ///< arrive criu: has given its memory and its devices away
   released,   ///< was told to go on here, and does
 };
@@ -24,27 +24,27 @@ constexpr CopyOnSource last_of(CopyOnSource) { return CopyOnSource::released; }
 [[nodiscard]] std::string_view to_string(CopyOnSource copy);
 
 /// The reservation at the target, as far as the target has answered.
-enum class PlaceAtTarget : std::uint8_t {
+enum class ReservationProgress : std::uint8_t {
   unasked,
   asked,
   accepted,
   granted,  ///< the grant was answered, be it by a refusal: the target's state says which
   dropped,  ///< the target holds nothing any more, or its agent cannot be told
 };
-constexpr PlaceAtTarget last_of(PlaceAtTarget) { return PlaceAtTarget::dropped; }
-[[nodiscard]] std::string_view to_string(PlaceAtTarget place);
+constexpr ReservationProgress last_of(ReservationProgress) { return ReservationProgress::dropped; }
+[[nodiscard]] std::string_view to_string(ReservationProgress progress);
 
 /// Whether the target's agent answers after the decision.
-enum class TargetLine : std::uint8_t { answers, silent };
-constexpr TargetLine last_of(TargetLine) { return TargetLine::silent; }
-[[nodiscard]] std::string_view to_string(TargetLine line);
+enum class TargetReachability : std::uint8_t { answers, silent };
+constexpr TargetReachability last_of(TargetReachability) { return TargetReachability::silent; }
+[[nodiscard]] std::string_view to_string(TargetReachability reachability);
 
 /// What a poll asks the target's agent for before the decision.
 enum class PollMode : std::uint8_t {
-  state,  ///< its state now
-  news,   ///< its next state, because a coroutine waits for it
+  immediate,  ///< its state now
+  long_poll,  ///< its next state, because a coroutine waits for it
 };
-constexpr PollMode last_of(PollMode) { return PollMode::news; }
+constexpr PollMode last_of(PollMode) { return PollMode::long_poll; }
 [[nodiscard]] std::string_view to_string(PollMode mode);
 
 /// What the agent has done so that a stopped process goes on here.
@@ -78,17 +78,18 @@ inline constexpr std::array kCopySteps = [] {
                                                  {departed, released}});
 }();
 
-inline constexpr std::array kPlaceSteps = [] {
-  using enum PlaceAtTarget;
-  return std::to_array<StateStep<PlaceAtTarget>>({{unasked, asked},
-                                                  {asked, accepted},
-                                                  {accepted, granted},
-                                                  {granted, accepted},  // in doubt: said again
-                                                  {unasked, granted},   // of a former agent's
-                                                  {unasked, dropped},   // likewise
-                                                  {asked, dropped},
-                                                  {accepted, dropped},
-                                                  {granted, dropped}});
+inline constexpr std::array kReservationSteps = [] {
+  using enum ReservationProgress;
+  return std::to_array<StateStep<ReservationProgress>>(
+      {{unasked, asked},
+       {asked, accepted},
+       {accepted, granted},
+       {granted, accepted},  // in doubt: said again
+       {unasked, granted},   // of a former agent's
+       {unasked, dropped},   // likewise
+       {asked, dropped},
+       {accepted, dropped},
+       {granted, dropped}});
 }();
 
 inline constexpr std::array kContinuationSteps = [] {
@@ -100,15 +101,16 @@ inline constexpr std::array kContinuationSteps = [] {
 constexpr bool may_follow(CopyOnSource from, CopyOnSource to) {
   return std::ranges::find(kCopySteps, StateStep<CopyOnSource>{from, to}) != kCopySteps.end();
 }
-constexpr bool may_follow(PlaceAtTarget from, PlaceAtTarget to) {
-  return std::ranges::find(kPlaceSteps, StateStep<PlaceAtTarget>{from, to}) != kPlaceSteps.end();
+constexpr bool may_follow(ReservationProgress from, ReservationProgress to) {
+  return std::ranges::find(kReservationSteps, StateStep<ReservationProgress>{from, to}) !=
+         kReservationSteps.end();
 }
 constexpr bool may_follow(Continuation from, Continuation to) {
   return std::ranges::find(kContinuationSteps, StateStep<Continuation>{from, to}) !=
          kContinuationSteps.end();
 }
 // An agent may answer or not at any time, and be asked for either.
-constexpr bool may_follow(TargetLine, TargetLine) { return true; }
+constexpr bool may_follow(TargetReachability, TargetReachability) { return true; }
 constexpr bool may_follow(PollMode, PollMode) { return true; }
 
 /// Whether a process in the state `copy` is in `wanted` or has passed it. False after a release.
@@ -126,12 +128,13 @@ consteval bool can_each_copy_be_released() {
   }
   return true;
 }
-consteval bool is_a_dropped_place_final() {
-  return std::ranges::none_of(kPlaceSteps,
-                              [](const auto& step) { return step.from == PlaceAtTarget::dropped; });
+consteval bool is_a_dropped_reservation_final() {
+  return std::ranges::none_of(kReservationSteps, [](const auto& step) {
+    return step.from == ReservationProgress::dropped;
+  });
 }
 static_assert(is_a_release_the_end(), "it trains, and its runtime speaks of it no more");
 static_assert(can_each_copy_be_released(), "invariant 3");
-static_assert(is_a_dropped_place_final());
+static_assert(is_a_dropped_reservation_final());
 
 }  // namespace cardswap

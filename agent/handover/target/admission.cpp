@@ -72,8 +72,8 @@ Requester requester_of(const Caller& caller, const std::string& from, const std:
   return requester;
 }
 
-boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,
-                                                             const Config& config) {
+boost::asio::awaitable<std::optional<Error>> why_not_startable(const JobSpec& spec,
+                                                               const Config& config) {
   try {
     ProcessSpec process;
     process.argv = spec.argv;

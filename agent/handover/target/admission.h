@@ -57,7 +57,7 @@ struct Requester {
 /// Why this host cannot start the job's program: it has no such user, folder or program, or the
 /// user may not execute it. Nullopt: it can. Tries the same calls as a start, in a child process,
 /// without starting the program. May take some seconds. `config` must outlive it.
-[[nodiscard]] boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,
-                                                                           const Config& config);
+[[nodiscard]] boost::asio::awaitable<std::optional<Error>> why_not_startable(const JobSpec& spec,
+                                                                             const Config& config);
 
 }  // namespace cardswap

@@ -37,7 +37,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     } catch (const Error&) {
       co_return seen;  // reserve() says so, and nothing of files is told
     }
-    seen.no_start = co_await why_not_started(wanted.spec, context_.config);
+    seen.no_start = co_await why_not_startable(wanted.spec, context_.config);
     co_return seen;
   }
   // What this host has is nothing to tell about where no process comes anyway.
@@ -142,7 +142,7 @@ void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Ca
     if (job.uid() != spec.uid || spec.uid.empty() || !job.is_live() || job.newer_epoch == 0)
       continue;
     admission.blocked_reasons.push_back(
-        fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
+        fmt::format("a superseded copy of job {} is halted on {}: `cardswap stop {}` there ends it",
                     job.name(), context_.config.host_name, job.name()));
   }
 }

@@ -15,7 +15,7 @@
 
 namespace cardswap {
 
-/// Finds out what stands against a job that is to come here. Changes nothing.
+/// Finds the obstacles to a job that is to come here. Changes nothing.
 ///
 /// Owned by Reservations; one thread; it must outlive its coroutines.
 class ReservationCheck {
@@ -55,7 +55,7 @@ class ReservationCheck {
                     AdmissionRequest& asked) const;
   void inspect_copies(const ReservationRequest& wanted, const Caller& caller,
                       Admission& admission) const;
-  /// What stands against a process image here; the GPUs that it needs.
+  /// The obstacles to a process image here; the GPUs that it needs.
   std::vector<criu::NeededGpu> add_blocks(const ReservationRequest& wanted, const Caller& caller,
                                           std::vector<std::string> missing,
                                           Admission& admission) const;

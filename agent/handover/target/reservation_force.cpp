@@ -38,8 +38,8 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
     throw Error(Code::conflict,
                 fmt::format("the job of migration {} is at {}: its agent answers, and says {}",
                             migration, r.record().from, says),
-                "it goes on there; --overrule takes it here all the same, and makes the copy there "
-                "stand for good");
+                "it goes on there; --overrule takes it here all the same, and halts the copy there "
+                "for good");
   }
   if (knows_nothing && !decision.overrule) {
     throw Error(Code::conflict,

@@ -40,7 +40,7 @@ handover::Content recorded_content(const json::object& record) {
 
 /// What the API and the journal both have.
 template <class Archive>
-void fields(Archive& a, Of<Archive, ReservationRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, ReservationRecord>& m) {
   a("migration", m.migration);
   a("version", m.version);
   a("restore_ms", m.restore_ms);
@@ -57,7 +57,7 @@ namespace {
 
 /// What the journal alone has: nobody's business, or of no use while it runs.
 template <class Archive>
-void journal_fields(Archive& a, Of<Archive, ReservationRecord>& m) {
+void journal_fields(Archive& a, FieldsOf<Archive, ReservationRecord>& m) {
   a("job", m.job);
   a("data_token", m.data_token);
   a("instance", m.instance);

@@ -56,7 +56,7 @@ class Reservations {
                                                              Caller caller) const {
     return check_.inspect_here(std::move(wanted), std::move(caller));
   }
-  /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
+  /// Makes a reservation, unless it is a dry run or there is an obstacle: the Offer says
   /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
   /// Error{conflict} if the migration has a reservation already, or leaves this host for another

@@ -7,16 +7,16 @@ namespace cardswap {
 
 void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
                        EventSink& events) {
-  const bool stands = newer_epoch != 0;
+  const bool is_halted = newer_epoch != 0;
   const auto text =
-      stands ? fmt::format(
-                   "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
-                   "here, of epoch {}, stands for good; `cardswap stop {}` here ends it",
-                   job, r.migration(), newer_epoch, r.record().from, r.epoch(), job)
-             : fmt::format(
-                   "job {} is there twice (migration {}): epoch {} steps here; the copy at "
-                   "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
-                   job, r.migration(), r.epoch(), r.record().from, job);
+      is_halted ? fmt::format(
+                      "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
+                      "here, of epoch {}, is halted for good; `cardswap stop {}` here ends it",
+                      job, r.migration(), newer_epoch, r.record().from, r.epoch(), job)
+                : fmt::format(
+                      "job {} is there twice (migration {}): epoch {} steps here; the copy at "
+                      "{} is of a lower one and must be halted; on that host: `cardswap stop {}`",
+                      job, r.migration(), r.epoch(), r.record().from, job);
   spdlog::error("{}", text);
   events.emit({"two_epochs", text, job, {}, r.migration()});
 }

@@ -19,7 +19,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kTellFirst{100};
 constexpr milliseconds kTellMax{2000};
-constexpr seconds kTellAgain{5};  // to one that stands
+constexpr seconds kTellAgain{5};  // to one that is halted
 
 }  // namespace
 
@@ -98,11 +98,11 @@ void SourceLink::on_copy(const DecisionAnswer& answer) {
   if (lower) {
     note_copy(LowerCopy::steps);
   } else {
-    note_copy(answer.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
+    note_copy(answer.is_halted ? std::optional(LowerCopy::frozen) : std::nullopt);
   }
   if (higher) {
     run_.apply(Message{Message::Kind::drop, answer.own_epoch});
-  } else if (!answer.stands) {
+  } else if (!answer.is_halted) {
     run_.apply(answer.message);
   }
 }

@@ -93,7 +93,7 @@ void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (first && !incident.verdict.may_copy) {
     emit_event(
         incident, "not_trusted",
-        incident.verdict.action_class == Class::node
+        incident.verdict.action_class == ActionClass::node
             ? "the device is gone: nothing can be copied from it; start its jobs anew on another "
               "device, from what they saved themselves"
             : "what is in its memory must not be copied; start its jobs anew on another device, "
@@ -138,13 +138,13 @@ std::string DecisionEngine::why_forbidden(const HostJob& job,
       continue;
     }
     const bool victim_known =
-        other.verdict.action_class == Class::contained && other.pid &&
+        other.verdict.action_class == ActionClass::contained && other.pid &&
         std::any_of(jobs.begin(), jobs.end(), [&](const auto& j) { return j.pid == *other.pid; });
     if (victim_known && job.pid != *other.pid) continue;
     return fmt::format(
         "{} on {}: its memory {}; start it anew on another device, from what it saved itself",
         other.code, other.device,
-        other.verdict.action_class == Class::node ? "cannot be read" : "must not be copied");
+        other.verdict.action_class == ActionClass::node ? "cannot be read" : "must not be copied");
   }
   return {};
 }
@@ -184,7 +184,7 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
               job.device,
               incident.code,
               fmt::format("{} on {}", incident.code, incident.device),
-              incident.verdict.action_class == Class::live_deadline,
+              incident.verdict.action_class == ActionClass::live_deadline,
               wants_drain(incident),
               !policy_.act};
     if (move.dry_run) {

@@ -28,7 +28,7 @@ std::vector<Ms> FaultHistory::Times::most() const {
 std::vector<Ms> FaultHistory::count(const Finding& finding, const std::string& code,
                                     Ms merge_window) {
   const auto key = key_of(finding.device, code);
-  if (!of_fault_.contains(key) && of_fault_.size() >= kFaultsMax) forget_the_quietest();
+  if (!of_fault_.contains(key) && of_fault_.size() >= kFaultsMax) evict_oldest();
   auto& times = of_fault_[key];
   auto& mine = times.seen.at(static_cast<std::size_t>(finding.source));
   if (mine.empty() || finding.at - mine.back() > merge_window) {
@@ -40,10 +40,10 @@ std::vector<Ms> FaultHistory::count(const Finding& finding, const std::string& c
   return times.most();
 }
 
-void FaultHistory::forget_the_quietest() {
-  const auto quietest = by_newest_.begin();
-  of_fault_.erase(quietest->second);
-  by_newest_.erase(quietest);
+void FaultHistory::evict_oldest() {
+  const auto oldest = by_newest_.begin();
+  of_fault_.erase(oldest->second);
+  by_newest_.erase(oldest);
 }
 
 std::vector<Ms> FaultHistory::times(const std::string& device, const std::string& code) const {

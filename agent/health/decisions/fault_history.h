@@ -31,7 +31,7 @@ class FaultHistory {
     [[nodiscard]] std::vector<Ms> most() const;
   };
 
-  void forget_the_quietest();
+  void evict_oldest();
 
   std::map<std::string, Times> of_fault_;
   /// The faults by the time of their latest finding: the quietest is found without a search.

@@ -29,7 +29,7 @@ std::string_view to_string(Phase phase) {
   return "";
 }
 
-int state_of(const Incident& incident) {
+int nagios_code_of(const Incident& incident) {
   if (incident.verdict.action == Action::ignore || incident.phase == Phase::quiet) return 0;
   if (incident.verdict.action >= Action::cordon || incident.severity == Severity::critical) {
     return incident.phase == Phase::waiting ? 1 : 2;
@@ -79,7 +79,7 @@ Incident incident_from_journal(const json::object& record) {
   incident.text = text_at(record, "text");
   incident.detail = text_at(record, "detail");
   auto& verdict = incident.verdict;
-  verdict.action_class = named(text_at(record, "class"), Class::node, Class::report);
+  verdict.action_class = named(text_at(record, "class"), ActionClass::node, ActionClass::report);
   verdict.action = named(text_at(record, "action"), Action::drain, Action::alert);
   verdict.why = text_at(record, "why");
   verdict.may_copy = flag_at(record, "may_copy");

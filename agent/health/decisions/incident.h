@@ -60,7 +60,7 @@ struct Incident {
 }
 
 /// The exit code of a Nagios check for it: 0 OK, 1 WARNING, 2 CRITICAL.
-[[nodiscard]] int state_of(const Incident& incident);
+[[nodiscard]] int nagios_code_of(const Incident& incident);
 
 /// The incident for the API and the journal.
 [[nodiscard]] boost::json::object to_json(const Incident& incident);

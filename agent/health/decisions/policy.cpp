@@ -34,17 +34,17 @@ std::string_view to_string(Action action) {
   return "";
 }
 
-Action action_of(Class action_class) {
+Action action_of(ActionClass action_class) {
   switch (action_class) {
-    case Class::ignore: return Action::ignore;
-    case Class::report:
-    case Class::restart_same: return Action::alert;
-    case Class::live_low:
-    case Class::live:
-    case Class::live_deadline:
-    case Class::contained: return Action::migrate;
-    case Class::restart_other: return Action::cordon;
-    case Class::node: return Action::drain;
+    case ActionClass::ignore: return Action::ignore;
+    case ActionClass::report:
+    case ActionClass::restart_same: return Action::alert;
+    case ActionClass::live_low:
+    case ActionClass::live:
+    case ActionClass::live_deadline:
+    case ActionClass::contained: return Action::migrate;
+    case ActionClass::restart_other: return Action::cordon;
+    case ActionClass::node: return Action::drain;
   }
   return Action::alert;
 }

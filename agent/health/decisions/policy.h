@@ -71,7 +71,7 @@ struct Policy {
 
   /// What is to be done about a finding, and what it means.
   struct Verdict {
-    Class action_class = Class::report;
+    ActionClass action_class = ActionClass::report;
     Action action = Action::alert;
     Ms hold = 0;
     Ms resolve_after = 0;
@@ -88,6 +88,6 @@ struct Policy {
 };
 
 /// The action for a class if no rule of the policy says another one.
-[[nodiscard]] Action action_of(Class action_class);
+[[nodiscard]] Action action_of(ActionClass action_class);
 
 }  // namespace cardswap::health

@@ -15,7 +15,7 @@ namespace cardswap::health {
 inline constexpr unsigned kXidMax = 9999;
 
 /// The class of a fault, by what has to be done about it (docs/health.md, "Action classes").
-enum class Class : std::uint8_t {
+enum class ActionClass : std::uint8_t {
   ignore,         ///< counted and logged
   report,         ///< its meaning for jobs is not known: reported to people, nothing moves
   live_low,       ///< the device still works; move live when there is room, quarantine it
@@ -26,24 +26,24 @@ enum class Class : std::uint8_t {
   restart_other,  ///< context dead or memory not trusted: never copy, restart elsewhere
   node,           ///< the device is gone and the host must be rebooted: the healthy rest moves live
 };
-[[nodiscard]] std::string_view to_string(Class action_class);
+[[nodiscard]] std::string_view to_string(ActionClass action_class);
 /// Whether the device's memory may be copied to another device.
-[[nodiscard]] bool may_copy(Class action_class);
+[[nodiscard]] bool may_copy(ActionClass action_class);
 /// How urgent a class is: a higher one is handled first.
-[[nodiscard]] int urgency(Class action_class);
+[[nodiscard]] int urgency(ActionClass action_class);
 
 /// The `count`-th fault within `window` is of class `becomes`.
 struct Escalation {
   unsigned count = 0;  ///< 0: never
   Ms window = 0;
-  Class becomes = Class::ignore;
+  ActionClass becomes = ActionClass::ignore;
 };
 
 /// What a code means for the jobs on its device.
 struct Meaning {
   std::string_view code;
   std::string_view text;
-  Class action_class = Class::report;
+  ActionClass action_class = ActionClass::report;
   Escalation escalation = {};
   Ms hold = 0;  ///< for this long the finding waits for one that supersedes it
   /// Whether the device stays broken until it was reset and an operator or the source says so;
@@ -55,7 +55,7 @@ struct Meaning {
 inline constexpr std::string_view kTableVersion = "2026-11-28";
 
 /// The meaning of a code such as "xid:79" or "recovery:gpu_reset". For XIDs with several severities
-/// (144-150) the text `detail` decides. An unknown code is Class::report.
+/// (144-150) the text `detail` decides. An unknown code is ActionClass::report.
 [[nodiscard]] Meaning meaning_of(std::string_view code, std::string_view detail = {});
 
 /// A row of the table: the first and the last XID of a range, and their meaning.

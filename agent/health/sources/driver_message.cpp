@@ -83,7 +83,7 @@ constexpr std::array<Words, 11> kFaults{{
     {"requires a reset", "reset_required", "driver:reset_required"},
 }};
 /// Messages of every start of the driver and of its tools' ordinary work.
-constexpr std::array kWell{
+constexpr std::array kHarmless{
     "loading NVIDIA", "unloading", "GPU at PCI",   "GPU Board Serial",    "Persistence",
     "license",        "Loading",   "GSP firmware", "nvidia-persistenced", "request_mem_region",
     "Enabling",       "nvlink"};
@@ -135,23 +135,23 @@ DriverMessageParser::Verdict DriverMessageParser::parse_line(std::string_view wo
   if (begins && !pci.empty()) {
     pci_ = pci;
     lines_left_ = kLinesOfAMessage;
-    return Verdict::well;
+    return Verdict::harmless;
   }
   if (goes_on) {
     --lines_left_;
-    return Verdict::well;
+    return Verdict::harmless;
   }
   lines_left_ = 0;
-  const bool well = std::any_of(kWell.begin(), kWell.end(),
-                                [&](const char* known) { return words.starts_with(known); });
-  return well ? Verdict::well : Verdict::unknown_words;
+  const bool harmless = std::any_of(kHarmless.begin(), kHarmless.end(),
+                                    [&](const char* known) { return words.starts_with(known); });
+  return harmless ? Verdict::harmless : Verdict::unknown_words;
 }
 
 DriverMessageParser::Verdict DriverMessageParser::parse(std::string_view message,
                                                         std::vector<DriverFault>& faults) {
   // The end of a line inside a message: unchanged, as /dev/kmsg and as rsyslog write it.
   constexpr std::array<std::string_view, 3> kEnds{"\n", "\\x0a", "#012"};
-  auto verdict = Verdict::well;
+  auto verdict = Verdict::harmless;
   while (!message.empty()) {
     auto end = message.size();
     std::size_t size = 0;
@@ -167,7 +167,7 @@ DriverMessageParser::Verdict DriverMessageParser::parse(std::string_view message
     const bool drivers = take(line, "NVRM:");
     if (line.empty() || (!drivers && lines_left_ == 0)) continue;
     const auto one = parse_line(line, faults);
-    if (one == Verdict::fault || verdict == Verdict::well) verdict = one;
+    if (one == Verdict::fault || verdict == Verdict::harmless) verdict = one;
   }
   return verdict;
 }

@@ -42,13 +42,13 @@ class DriverMessageParser {
   /// What a message is.
   enum class Verdict : std::uint8_t {
     fault,
-    well,            ///< a known text that is no fault
+    harmless,        ///< a known text that is no fault
     unreadable_xid,  ///< an XID in an unknown form
     unknown_words,   ///< an unknown text
   };
   /// Reads a message, which begins with "NVRM:" and may hold several lines, separated as a log
   /// escapes them. Appends its faults to `faults`. Returns `fault` if there was one; else the
-  /// verdict on the first line that was not understood; else `well`.
+  /// verdict on the first line that was not understood; else `harmless`.
   Verdict parse(std::string_view message, std::vector<DriverFault>& faults);
   /// Whether a message has begun that may go on in the next line.
   [[nodiscard]] bool is_mid_message() const { return lines_left_ > 0; }

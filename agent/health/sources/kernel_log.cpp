@@ -47,7 +47,7 @@ class OpenFile {
     const auto got = ::read(file_.get(), piece.data(), piece.size());
     if (got <= 0) return false;
     const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
-    cutter_.feed(bytes, [&](std::string_view line) { callbacks_.line(line, since_); });
+    splitter_.feed(bytes, [&](std::string_view line) { callbacks_.line(line, since_); });
     if (const auto end = bytes.rfind('\n'); end != std::string_view::npos) {
       whole_ = read_ + end + 1;
     }
@@ -68,14 +68,14 @@ class OpenFile {
     if (::fstat(file_.get(), &now) != 0 || static_cast<std::uint64_t>(now.st_size) >= read_) return;
     ::lseek(file_.get(), 0, SEEK_SET);
     read_ = whole_ = 0;
-    cutter_ = LineCutter();
+    splitter_ = LineSplitter();
   }
 
  private:
   Descriptor file_;
   KernelReader::Since since_;
   LogCallbacks callbacks_;
-  LineCutter cutter_;
+  LineSplitter splitter_;
   std::uint64_t read_ = 0;
   std::uint64_t whole_ = 0;
   struct stat first_ {};
@@ -204,7 +204,7 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
                                     LogCallbacks callbacks) {
   asio::posix::stream_descriptor device(context, fd);
   device.non_blocking(true);
-  LineCutter cutter;
+  LineSplitter splitter;
   std::array<char, 8192> piece{};
   const auto boot = boot_id();
   // After a reboot all records are new.
@@ -238,7 +238,7 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
       empty = got < 0 && (errno == EAGAIN || errno == EINTR);
       if (empty) break;
       if (got <= 0) co_return;
-      cutter.feed({piece.data(), static_cast<std::size_t>(got)}, take);
+      splitter.feed({piece.data(), static_cast<std::size_t>(got)}, take);
     }
     if (is_kmsg && last != before) callbacks.cursor({boot, unix_ms(), last, 0, 0, {}});
     if (empty) skip = false;
@@ -249,7 +249,7 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
 
 }  // namespace
 
-void LineCutter::feed(std::string_view bytes, const std::function<void(std::string_view)>& line) {
+void LineSplitter::feed(std::string_view bytes, const std::function<void(std::string_view)>& line) {
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
     const auto part = bytes.substr(0, end);

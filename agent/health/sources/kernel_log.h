@@ -38,9 +38,9 @@ struct LogCallbacks {
                                                LogCallbacks callbacks);
 
 /// Cuts a stream of bytes into lines.
-class LineCutter {
+class LineSplitter {
  public:
-  explicit LineCutter(std::size_t most = 16384) : most_(most) {}
+  explicit LineSplitter(std::size_t most = 16384) : most_(most) {}
   /// Calls `line` for each line that `bytes` complete, with at most the first `most` of its bytes
   /// and without the line feed.
   void feed(std::string_view bytes, const std::function<void(std::string_view)>& line);

@@ -67,21 +67,22 @@ void KernelLogSource::note_gap(const std::string& what) {
 }
 
 void KernelLogSource::take(std::string_view line, const KernelReader::Since& since) {
-  const auto news = reader_.read(line, journalled_.now(), since);
-  ++counters_.kernel_lines.at(static_cast<std::size_t>(news.fate));
-  if (news.begins_boot) held_.clear();
-  if (news.fate == LineFate::fault) return take_faults(news, since);
-  if (news.fate == LineFate::nothing || news.fate == LineFate::well) return;
-  if (!logged_kinds_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
+  const auto reading = reader_.read(line, journalled_.now(), since);
+  ++counters_.kernel_lines.at(static_cast<std::size_t>(reading.fate));
+  if (reading.begins_boot) held_.clear();
+  if (reading.fate == LineFate::fault) return take_faults(reading, since);
+  if (reading.fate == LineFate::nothing || reading.fate == LineFate::well) return;
+  if (!logged_kinds_.insert(fmt::format("{} {}", to_string(reading.fate), reading.why)).second)
+    return;
   journalled_.emit_event({.kind = "kernel_line",
                           .text = fmt::format("{}: not acted on; further ones are counted only: {}",
-                                              news.why, news.sample)});
+                                              reading.why, reading.sample)});
   if (logged_kinds_.size() > kLoggedKindsMax) logged_kinds_.clear();
 }
 
-void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Since& since) {
-  for (const auto& fault : news.faults) {
-    if (!since.other_boot || news.timed) {
+void KernelLogSource::take_faults(const LineReading& reading, const KernelReader::Since& since) {
+  for (const auto& fault : reading.faults) {
+    if (!since.other_boot || reading.timed) {
       report(fault);
       continue;
     }

@@ -27,7 +27,7 @@ class KernelLogSource {
 
  private:
   void take(std::string_view line, const KernelReader::Since& since);
-  void take_faults(const KernelNews& news, const KernelReader::Since& since);
+  void take_faults(const LineReading& reading, const KernelReader::Since& since);
   void report(const DriverFault& fault);
   void note_gap(const std::string& what);
 

@@ -76,48 +76,48 @@ bool KernelReader::take_export(std::string_view line, KernelRecord& record) {
   return false;
 }
 
-KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since) {
-  KernelNews news;
+LineReading KernelReader::read(std::string_view line, Ms now, const Since& since) {
+  LineReading reading;
   if (since.other_boot && line.find("Linux version ") != std::string_view::npos &&
       line.find("NVRM") == std::string_view::npos) {
     booted_ = true;
-    news.begins_boot = true;
+    reading.begins_boot = true;
   }
   KernelRecord record;
   if (form_ == LogForm::file && !take_export(line, record)) {
-    if (exporting_) return news;
+    if (exporting_) return reading;
     record = record_of(line, form_, now);
   } else if (form_ == LogForm::kmsg) {
     record = record_of(line, form_, now);
   }
   const auto fate = [&](LineFate what, std::string why) {
-    news.fate = what;
-    news.why = std::move(why);
-    news.sample = excerpt(line);
-    return news;
+    reading.fate = what;
+    reading.why = std::move(why);
+    reading.sample = excerpt(line);
+    return reading;
   };
   switch (record.kind) {
-    case KernelRecord::Kind::nothing: return news;
+    case KernelRecord::Kind::nothing: return reading;
     case KernelRecord::Kind::not_kernel:
       return fate(LineFate::not_kernel, "a process wrote it, not the kernel");
     case KernelRecord::Kind::unknown_form:
       return fate(LineFate::unplaced, "what stands before the driver's words is not known");
     case KernelRecord::Kind::message: break;
   }
-  news.timed = record.at.has_value() || !record.boot.empty();
+  reading.timed = record.at.has_value() || !record.boot.empty();
   if (!is_of_this_host(record))
     return fate(LineFate::other_host, "it names host " + excerpt(record.host, kHostShownMax));
   if (is_too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
-  switch (parser_.parse(record.text, news.faults)) {
-    case DriverMessageParser::Verdict::fault: news.fate = LineFate::fault; break;
-    case DriverMessageParser::Verdict::well: news.fate = LineFate::well; break;
+  switch (parser_.parse(record.text, reading.faults)) {
+    case DriverMessageParser::Verdict::fault: reading.fate = LineFate::fault; break;
+    case DriverMessageParser::Verdict::harmless: reading.fate = LineFate::well; break;
     case DriverMessageParser::Verdict::unreadable_xid:
       return fate(LineFate::unplaced, "an XID in a form that is not known");
     case DriverMessageParser::Verdict::unknown_words:
       return fate(LineFate::unplaced, "the driver's words are not known");
   }
-  news.sample = excerpt(line);
-  return news;
+  reading.sample = excerpt(line);
+  return reading;
 }
 
 }  // namespace cardswap::health

@@ -24,7 +24,7 @@ inline constexpr std::size_t kLineFates = 7;
 [[nodiscard]] std::string_view to_string(LineFate fate);
 
 /// What the reader found in a line.
-struct KernelNews {
+struct LineReading {
   LineFate fate = LineFate::nothing;
   std::vector<DriverFault> faults;
   std::string why;     ///< for every fate but nothing, fault and well: why the line is not acted on
@@ -49,8 +49,8 @@ class KernelReader {
     bool other_boot = false;  ///< lines without a time are of a former boot until a boot begins
   };
   /// Reads the next line. `now` is the present time, for lines that do not say their year.
-  [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);
-  [[nodiscard]] KernelNews read(std::string_view line, Ms now) { return read(line, now, Since()); }
+  [[nodiscard]] LineReading read(std::string_view line, Ms now, const Since& since);
+  [[nodiscard]] LineReading read(std::string_view line, Ms now) { return read(line, now, Since()); }
   /// Whether reading may stop and go on here later: no message or record is half read.
   [[nodiscard]] bool is_idle() const { return !exporting_ && !parser_.is_mid_message(); }
 

@@ -24,7 +24,7 @@ constexpr seconds kAgainWhenAbsent{60};
 /// Reads until the process ends (false) or is silent for too long (true).
 asio::awaitable<bool> listen(asio::io_context& context, Command& command,
                              const NvmlCallbacks& callbacks) {
-  LineCutter cutter;
+  LineSplitter splitter;
   std::array<char, 4096> piece{};
   while (true) {
     asio::steady_timer silence(context, kSilenceMax);
@@ -35,8 +35,8 @@ asio::awaitable<bool> listen(asio::io_context& context, Command& command,
                   silence.async_wait(asio::use_awaitable));
     if (first.index() == 1) co_return true;
     if (error) co_return false;
-    cutter.feed({piece.data(), std::get<0>(first)},
-                [&](std::string_view line) { take_nvml_line(line, callbacks); });
+    splitter.feed({piece.data(), std::get<0>(first)},
+                  [&](std::string_view line) { take_nvml_line(line, callbacks); });
   }
 }
 

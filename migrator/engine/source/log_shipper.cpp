@@ -17,12 +17,12 @@ constexpr double kReplayDecay = 0.75;
 void LogShipper::begin(std::uint64_t update_bytes) {
   room_ = room_for_gradients(source_.state.view().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
-  if (source_.options.spec.log_bytes_max == 0 && room_ < update_bytes) log_.hold_each();
+  if (source_.options.spec.log_memory == 0 && room_ < update_bytes) log_.hold_each();
   bound(update_bytes);
 }
 
 void LogShipper::bound(std::uint64_t update_bytes) {
-  const auto asked = source_.options.spec.log_bytes_max;
+  const auto asked = source_.options.spec.log_memory;
   const auto fits = std::min(kStepsHeld * update_bytes, room_);
   log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }

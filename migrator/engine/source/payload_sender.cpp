@@ -35,10 +35,11 @@ PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& conne
       compressor_(options.spec.compression) {}
 
 ReadAhead PayloadSender::read_ahead(Fence after) {
-  // A packed payload passes through the host's memory. On a fast link no payload is packed.
+  // A compressed payload passes through the host's memory. On a fast link no payload is compressed.
   const auto as_it_is = [this] {
     return options_.spec.compression == Compression::off ||
-           (options_.spec.compression == Compression::automatic && wire_rate() > kPackedRateMax);
+           (options_.spec.compression == Compression::automatic &&
+            wire_rate() > kCompressedRateMax);
   };
   return {stagings_, std::move(after), as_it_is, compressor_};
 }
@@ -62,18 +63,18 @@ void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
   auto now = Clock::now();
   if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
   wait_for_a_slot(rule);
-  data::Packing packing;
+  data::PayloadEncoding encoding;
   const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
-  if (shuffle.done) packing = {Codec::shuffled, element_bytes, plain_bytes};
-  if (auto packed = compressor_.pack(payload, shuffle, wire_rate())) {
-    packing = {packed->codec, element_bytes, plain_bytes};
-    const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
+  if (shuffle.done) encoding = {Codec::shuffled, element_bytes, plain_bytes};
+  if (auto compressed = compressor_.compress(payload, shuffle, wire_rate())) {
+    encoding = {compressed->codec, element_bytes, plain_bytes};
+    const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(compressed->bytes));
     payload = *bytes;
     owner = bytes;
-    packed_by_ = packed->codec;
+    compressed_by_ = compressed->codec;
   }
   now = Clock::now();
-  connection_.send_bulk(data::encode(header, packing), payload, std::move(owner));
+  connection_.send_bulk(data::encode(header, encoding), payload, std::move(owner));
   cap_.note_sent(payload.size(), now);
   sent_ += payload.size();
   if (freeze_.is_here()) sent_in_downtime_ += payload.size();
@@ -82,10 +83,10 @@ void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
 
 void PayloadSender::wait_until_sent() {
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
-  end_stretch();
+  end_busy_period();
 }
 
-void PayloadSender::end_stretch() { meter_.end(Clock::now()); }
+void PayloadSender::end_busy_period() { meter_.end(Clock::now()); }
 
 void PayloadSender::wait_for_a_slot(CapRule rule) {
   const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
@@ -109,7 +110,7 @@ LinkStats PayloadSender::link_stats() const {
           .sent = sent_,
           .sent_in_downtime = sent_in_downtime_,
           .measured_rate = meter_.bytes_per_s() == 0 ? 0 : wire_rate(),
-          .codec = packed_by_};
+          .codec = compressed_by_};
 }
 
 void PayloadSender::take_measured_rate(double bytes_per_s) { meter_.start_over(bytes_per_s); }

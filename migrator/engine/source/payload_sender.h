@@ -9,8 +9,8 @@
 #include "migrator/core/rate.h"
 #include "migrator/device/staging.h"
 #include "migrator/engine/source/busy_rate_meter.h"
-#include "migrator/engine/source/compressor.h"
 #include "migrator/engine/source/freeze_request.h"
+#include "migrator/engine/source/payload_compressor.h"
 #include "migrator/engine/source/peer_connection.h"
 #include "migrator/engine/source/read_ahead.h"
 #include "migrator/engine/source/stats_reporter.h"
@@ -29,7 +29,7 @@ enum class CapRule : std::uint8_t {
   until_frozen,  ///< no longer once the program is frozen: the freeze cuts the round short anyway
 };
 
-/// Sends payloads to the target: fetches them from their devices ahead of the link, packs them
+/// Sends payloads to the target: fetches them from their devices ahead of the link, compresses them
 /// if that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread.
 /// Calls that wait keep the connection alive and throw as PeerConnection::progress() does.
 class PayloadSender {
@@ -45,12 +45,12 @@ class PayloadSender {
   [[nodiscard]] StagedPayload await(ReadAhead& ahead);
   /// Waits until the link has a free slot and the cap allows the send, then sends the payload.
   /// `rule` says whether a freeze ends the wait for the cap. `element_bytes`: bytes of one element,
-  /// for the packing on a slow link.
+  /// for the compression on a slow link.
   void send(const data::BulkHeader& header, StagedPayload fetched, std::uint8_t element_bytes,
             CapRule rule);
   /// Ends the current measurement of the rate: the caller knows that the last payload has arrived.
-  void end_stretch();
-  /// Waits until no payload is in flight, and ends the measurement as end_stretch() does.
+  void end_busy_period();
+  /// Waits until no payload is in flight, and ends the measurement as end_busy_period() does.
   void wait_until_sent();
 
   /// The bytes sent so far, and the rate now, under the cap; for the planner and for people.
@@ -68,11 +68,11 @@ class PayloadSender {
   FreezeRequest& freeze_;
   StagingPool stagings_;
   RateCap cap_;
-  Compressor compressor_;
+  PayloadCompressor compressor_;
   BusyRateMeter meter_;  // of bytes on the wire
   std::uint64_t sent_ = 0;
   std::uint64_t sent_in_downtime_ = 0;
-  std::optional<Codec> packed_by_;
+  std::optional<Codec> compressed_by_;
 };
 
 }  // namespace cardswap

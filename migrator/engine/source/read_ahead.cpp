@@ -13,9 +13,9 @@ constexpr std::size_t kReadAheadMax = 256;
 }  // namespace
 
 void ReadAhead::want(const MemoryRange& range, std::uint8_t element_bytes) {
-  // A payload that will not be packed must not be shuffled.
+  // A payload that will not be compressed must not be shuffled.
   wanted_.push_back(
-      {range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_bytes});
+      {range, range.bytes.size() < kCompressedBytesMin ? std::uint8_t{1} : element_bytes});
 }
 
 std::optional<StagedPayload> ReadAhead::next() {
@@ -30,7 +30,7 @@ std::optional<StagedPayload> ReadAhead::next() {
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
     auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,
-                                              {direct_(), packer_.codec() != Codec::none});
+                                              {direct_(), compressor_.codec() != Codec::none});
     if (fetched.empty()) break;
     begun_ += fetched.size();
     std::ranges::move(fetched, std::back_inserter(ahead_));

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/engine/source/compressor.h"
+#include "migrator/engine/source/payload_compressor.h"
 #include "migrator/engine/staging_pool.h"
 
 namespace cardswap {
@@ -15,14 +15,14 @@ namespace cardswap {
 class ReadAhead {
  public:
   /// Reads after the work before `after` is done. `direct` gives FetchOptions::direct; it is called
-  /// at each fetch, because the link's rate is known only then. `packer` tells whether payloads
-  /// will be packed, and so are to be shuffled. `stagings` and `packer` outlive this.
+  /// at each fetch, because the link's rate is known only then. `compressor` tells whether payloads
+  /// will be compressed, and so are to be shuffled. `stagings` and `compressor` outlive this.
   ReadAhead(StagingPool& stagings, Fence after, std::function<bool()> direct,
-            const Compressor& packer)
+            const PayloadCompressor& compressor)
       : stagings_(stagings),
         after_(std::move(after)),
         direct_(std::move(direct)),
-        packer_(packer) {}
+        compressor_(compressor) {}
   /// Adds a payload to the end of the queue. The memory must stay valid until it was fetched and
   /// sent.
   void want(const MemoryRange& range, std::uint8_t element_bytes);
@@ -34,7 +34,7 @@ class ReadAhead {
   StagingPool& stagings_;
   const Fence after_;
   const std::function<bool()> direct_;
-  const Compressor& packer_;
+  const PayloadCompressor& compressor_;
   std::vector<Payload> wanted_;
   std::size_t begun_ = 0;
   std::deque<StagedPayload> ahead_;

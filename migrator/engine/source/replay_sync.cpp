@@ -108,7 +108,7 @@ bool ReplaySync::sync() {
 
 /// Takes a view at most once a step: a view has a cost, and nothing changes within a step.
 void ReplaySync::follow_the_program() {
-  if (!source_.state.has_news()) return;
+  if (!source_.state.has_new_step()) return;
   auto now = source_.program.state_view();
   if (now.layout == source_.state.view().layout) {
     source_.state.refresh(std::move(now));
@@ -302,21 +302,21 @@ void ReplaySync::bound_waits() {
 }
 
 void ReplaySync::look_ahead() {
-  using Advice = ReplayOutlook::Advice;
+  using Advice = ReplayForecast::Advice;
   bound_waits();
-  const auto outlook = outlook_of(facts(), source_.options.spec, looks_);
-  source_.forecast.expect_downtime(outlook.freeze_bytes);
-  source_.forecast.expect_lateness(outlook.stall_ms, outlook.lost_ms);
-  switch (outlook.advice) {
+  const auto predicted = forecast_of(facts(), source_.options.spec, history_);
+  source_.forecast.expect_downtime(predicted.freeze_bytes);
+  source_.forecast.expect_lateness(predicted.stall_ms, predicted.lost_ms);
+  switch (predicted.advice) {
     case Advice::go_on: return;
     case Advice::offer_freeze: source_.forecast.report_converged(); return;
     case Advice::go_by_rounds:
-      source_.reporter.set_note(outlook.why);
+      source_.reporter.set_note(predicted.why);
       give_up();
       return;
     case Advice::refuse:
       source_.reporter.report(true);
-      throw Error(Code::not_converging, outlook.why, outlook.hint);
+      throw Error(Code::not_converging, predicted.why, predicted.hint);
   }
 }
 

@@ -8,7 +8,7 @@
 #include "migrator/engine/source/audit.h"
 #include "migrator/engine/source/base_copy.h"
 #include "migrator/engine/source/log_shipper.h"
-#include "migrator/engine/source/replay_outlook.h"
+#include "migrator/engine/source/replay_forecast.h"
 #include "migrator/engine/source/replay_report.h"
 #include "migrator/engine/source/replay_units.h"
 #include "migrator/engine/source/source_context.h"
@@ -74,7 +74,7 @@ class ReplaySync {
   void report_units();
   [[nodiscard]] ReplayFacts facts() const;
   void bound_waits();
-  /// Reports the prediction, and does what outlook_of() advises.
+  /// Reports the prediction, and does what forecast_of() advises.
   void look_ahead();
   void give_up();
 
@@ -87,7 +87,7 @@ class ReplaySync {
   Audit audit_;
   ReplayReport report_;
   ReplaySizes sizes_;
-  EarlierLooks looks_;
+  ForecastHistory history_;
   const std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
   bool holds_for_the_limit_ = false;  // each step waits for its own entry, to keep the limit
   bool begun_ = false;                // the state that no update rewrites was sent once

@@ -185,7 +185,7 @@ void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
   connection_.begin_to_ask(&TargetAnswers::digests, data::RoundEnd{round, sent, final, updates});
   await_digests(round, final);
   // The stretch ends with the answer: until then the last payloads may only be in a buffer.
-  payloads_.end_stretch();
+  payloads_.end_busy_period();
 }
 
 }  // namespace cardswap

@@ -33,7 +33,7 @@ class StateSender {
   /// Unless the strategy is stop-copy, also waits for the digests of what the target holds.
   void introduce();
   /// Whether the program has passed a boundary since view() was taken.
-  [[nodiscard]] bool has_news() const { return program_.step() != view_.step; }
+  [[nodiscard]] bool has_new_step() const { return program_.step() != view_.step; }
   /// Replaces view() by `now`. If the layout has changed, the target adopts the new one; it reports
   /// again what it holds, as in introduce().
   void refresh(StateView now);

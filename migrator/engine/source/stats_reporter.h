@@ -19,7 +19,7 @@ struct LinkStats {
   double ratio = 1;  ///< bytes of state for one byte on the wire
   double round_trip_ms = 0;
   std::uint64_t sent = 0;              ///< bytes of payloads
-  std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
+  std::uint64_t sent_in_downtime = 0;  ///< of these, while the program was frozen
   double measured_rate = 0;            ///< as `rate`, but 0 until something was measured
   std::optional<Codec> codec = {};     ///< the codec that was used last; nullopt: none so far
 };

@@ -55,12 +55,12 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
     const auto waits_since = PeerConnection::Clock::now();
     const auto wait_max_ms = std::max(kWaitMinMs, kWaitSteps * program.median_step_ms());
     source.connection.progress_until([&] {
-      return source.freeze.is_here() || state.has_news() || ms_since(waits_since) > wait_max_ms;
+      return source.freeze.is_here() || state.has_new_step() || ms_since(waits_since) > wait_max_ms;
     });
     if (source.freeze.is_here()) return 0;
-    if (!state.has_news() || ++looks > kLooksMax) {
+    if (!state.has_new_step() || ++looks > kLooksMax) {
       source.reporter.set_note(
-          state.has_news()
+          state.has_new_step()
               ? std::string("by rounds: each step makes state, and what it changes is not known")
               : fmt::format("by rounds: the job took no step for {:.1f} s, and what one changes is "
                             "not known",

@@ -12,12 +12,12 @@ namespace {
 /// So many bytes that the start of a thread does not matter, but only a few ms of a fast link.
 constexpr std::size_t kBatchBytesMin = 32U << 20U;
 /// The two ends of the link use this many cores.
-constexpr unsigned kCoresOfALine = 2;
+constexpr unsigned kCoresOfALink = 2;
 
 }  // namespace
 
 void LandedDigests::add(ChunkId chunk, const MemoryRange& range) {
-  if (cores_ <= kCoresOfALine && range.device == &cpu_device()) {
+  if (cores_ <= kCoresOfALink && range.device == &cpu_device()) {
     const RacyRead scope;
     taken_.emplace_back(chunk, digest_of(range.bytes));
     return;
@@ -38,8 +38,8 @@ bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool al
   if (waiting_.empty()) return true;
   if (all_are_here) {
     begin(payloads, std::max(1U, cores_));
-  } else if (cores_ > kCoresOfALine && waiting_bytes_ >= kBatchBytesMin) {
-    begin(payloads, 1);  // the others have the line to serve, and other jobs
+  } else if (cores_ > kCoresOfALink && waiting_bytes_ >= kBatchBytesMin) {
+    begin(payloads, 1);  // the others have the link to serve, and other jobs
   }
   return false;
 }

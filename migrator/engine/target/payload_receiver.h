@@ -7,14 +7,14 @@
 
 #include "migrator/device/memory_range.h"
 #include "migrator/engine/staging_pool.h"
+#include "migrator/engine/target/payload_decompressor.h"
 #include "migrator/engine/target/receive_buffers.h"
-#include "migrator/engine/target/unpacker.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 
-/// Receives payloads: gives the link memory for each payload, and brings it, unpacked, to the range
-/// where it belongs. The counterpart of PayloadSender; makes no calls of a link. One thread.
+/// Receives payloads: gives the link memory for each payload, and brings it, decompressed, to the
+/// range where it belongs. The counterpart of PayloadSender; makes no calls of a link. One thread.
 class PayloadReceiver {
  public:
   explicit PayloadReceiver(StagingPool::DirectBytesMin direct_bytes_min)
@@ -28,12 +28,12 @@ class PayloadReceiver {
   /// Error{bad_request} when it does not fit its range, or when such a payload is in flight already
   /// (unless it lands straight in its range), and what Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header,
-                                             const data::Packing& packing, std::size_t bytes,
-                                             const MemoryRange& range);
+                                             const data::PayloadEncoding& encoding,
+                                             std::size_t bytes, const MemoryRange& range);
   /// Takes a payload that has landed, and begins to bring it to its range. Returns the bytes of the
-  /// range that it fills; 0: it was packed, and its range was forgotten. Throws Error{bad_request}
-  /// when it cannot be unpacked.
-  std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
+  /// range that it fills; 0: it was compressed, and its range was forgotten. Throws
+  /// Error{bad_request} when it cannot be decompressed.
+  std::size_t on_received(std::span<const std::byte> header, const data::PayloadEncoding& encoding,
                           std::size_t bytes);
   /// Blocks until every payload that was received is in its range.
   void settle();
@@ -45,7 +45,7 @@ class PayloadReceiver {
   const StagingPool::DirectBytesMin direct_bytes_min_;
   std::optional<StagingPool> stagings_;
   ReceiveBuffers buffers_;
-  Unpacker unpacker_;
+  PayloadDecompressor decompressor_;
 };
 
 }  // namespace cardswap

@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// The buffers at the target in which unpacked payloads land before they are brought to a device's
-/// memory. One thread.
+/// The buffers at the target in which decompressed payloads land before they are brought to a
+/// device's memory. One thread.
 class ReceiveBuffers {
  public:
   /// Returns the memory where a payload for `range` lands: the range itself, if it is in the host's

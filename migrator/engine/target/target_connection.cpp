@@ -103,8 +103,8 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
   if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
   if (rehearses_) throw Error(Code::bad_request, "a payload in the middle of a rehearsed step");
   liveness_.note_contact(Clock::now());
-  const auto [what, packing] = data::decode_bulk_header(header);
-  const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
+  const auto [what, encoding] = data::decode_bulk_header(header);
+  const auto plain_bytes = encoding.codec == Codec::none ? bytes : encoding.bytes;
   const auto range = std::visit(
       [&](const auto& one) {
         if constexpr (std::is_same_v<std::decay_t<decltype(one)>, data::ChunkHeader>) {
@@ -114,13 +114,13 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
         }
       },
       what);
-  return payloads_.reserve(header, packing, bytes, range);
+  return payloads_.reserve(header, encoding, bytes, range);
 }
 
 void TargetConnection::on_received(PeerId, std::span<const std::byte> header, std::size_t bytes) {
   liveness_.note_contact(Clock::now());
-  const auto [what, packing] = data::decode_bulk_header(header);
-  bytes = payloads_.on_received(header, packing, bytes);
+  const auto [what, encoding] = data::decode_bulk_header(header);
+  bytes = payloads_.on_received(header, encoding, bytes);
   if (const auto* chunk = std::get_if<data::ChunkHeader>(&what)) {
     state_.on_received(*chunk);
   } else if (const auto* early = std::get_if<data::EarlyHeader>(&what)) {
@@ -315,7 +315,7 @@ bool TargetConnection::end_rehearsal() {
   std::optional<std::vector<std::byte>> values;
   {
     const MutexLock lock(mutex_);
-    values.swap(stands_);
+    values.swap(parked_values_);
   }
   if (!values) return false;
   rehearses_ = false;
@@ -326,7 +326,7 @@ bool TargetConnection::end_rehearsal() {
 void TargetConnection::rehearsed(std::vector<std::byte> values) {
   {
     const MutexLock lock(mutex_);
-    stands_ = std::move(values);
+    parked_values_ = std::move(values);
   }
   link_->wake();
 }

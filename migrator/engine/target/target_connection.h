@@ -89,8 +89,8 @@ class TargetConnection final : private LinkListener {
   Digest values_;               // of the values that the program holds
   bool rehearses_ = false;      // the program takes a step: its memory must not be touched
   Mutex mutex_;
-  std::optional<std::vector<std::byte>> stands_
-      CARDSWAP_GUARDED_BY(mutex_);  // rehearsed()'s values
+  std::optional<std::vector<std::byte>> parked_values_
+      CARDSWAP_GUARDED_BY(mutex_);  // those of rehearsed()
 
   // They outlive the link, which writes to their buffers until it is gone. Their threads wake the
   // link; run() ends these threads.

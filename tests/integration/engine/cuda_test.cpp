@@ -30,7 +30,7 @@ constexpr char kTransports[] = "tcp";
 constexpr std::size_t kParameterBytes = (1U << 20U) + 52;
 
 /// A job on a card of its own: a parameter, what its optimizer keeps of it, and what no step
-/// changes: a table, and noise, which does not pack.
+/// changes: a table, and noise, which does not compress.
 struct Job {
   explicit Job(unsigned seed) {
     std::mt19937 random(seed);
@@ -247,8 +247,8 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
   }
   EXPECT_EQ(verified_->gpu_path, GpuPath::staged) << "these transports have no CUDA";
   if (GetParam().compression != Compression::off) {
-    EXPECT_GT(source_job_.card->count("pack"), 0U) << "the card shuffles";
-    EXPECT_GT(target_job_.card->count("pack"), 0U);
+    EXPECT_GT(source_job_.card->count("gather"), 0U) << "the card shuffles";
+    EXPECT_GT(target_job_.card->count("gather"), 0U);
   }
   if (GetParam().strategy == Strategy::replay) {
     EXPECT_GT(target_program_.replayed_, 0);

@@ -179,14 +179,14 @@ void StandInCudart::digest_now(const cuda::DigestPlan& plan) {
 }
 
 /// Does what the kernel would do, with a few workers one after the other.
-void StandInCudart::pack_now(const cuda::PackPlan& plan) {
+void StandInCudart::gather_now(const cuda::GatherPlan& plan) {
   constexpr std::uint32_t kWorkers = 5;
   for (std::uint32_t i = 0; i < plan.count; ++i) {
     auto piece = plan.pieces[i];
     piece.from = reinterpret_cast<const std::uint8_t*>(translate(piece.from));
     piece.to = reinterpret_cast<std::uint8_t*>(translate(piece.to));
     for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
-      cuda::pack_share(piece, plan.order, worker, kWorkers);
+      cuda::gather_share(piece, plan.direction, worker, kWorkers);
     }
   }
 }
@@ -357,11 +357,11 @@ Status StandInCudart::digest(const cuda::DigestPlan& plan, Stream stream) {
   return Status::ok;
 }
 
-Status StandInCudart::pack(const cuda::PackPlan& plan, Stream stream) {
+Status StandInCudart::gather(const cuda::GatherPlan& plan, Stream stream) {
   const std::lock_guard lock(mutex_);
-  if (const auto status = called("pack"); status != Status::ok) return status;
+  if (const auto status = called("gather"); status != Status::ok) return status;
   if (stream == nullptr) return kBadHandle;
-  give(stream, {[this, plan] { pack_now(plan); }});
+  give(stream, {[this, plan] { gather_now(plan); }});
   return Status::ok;
 }
 

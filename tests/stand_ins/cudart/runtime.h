@@ -69,7 +69,7 @@ class StandInCudart final : public cuda::Runtime {
   cuda::Status synchronize(cuda::Event event) override;
   cuda::Status copy(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override;
   cuda::Status digest(const cuda::DigestPlan& plan, cuda::Stream stream) override;
-  cuda::Status pack(const cuda::PackPlan& plan, cuda::Stream stream) override;
+  cuda::Status gather(const cuda::GatherPlan& plan, cuda::Stream stream) override;
   std::string text(cuda::Status status) override;
 
  private:
@@ -98,7 +98,7 @@ class StandInCudart final : public cuda::Runtime {
   void run(int stream, std::uint64_t up_to);
   std::byte* translate(const void* memory);
   void digest_now(const cuda::DigestPlan& plan);
-  void pack_now(const cuda::PackPlan& plan);
+  void gather_now(const cuda::GatherPlan& plan);
 
   std::recursive_mutex mutex_;
   std::vector<std::string> calls_;

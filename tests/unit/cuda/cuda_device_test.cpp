@@ -58,7 +58,7 @@ TEST_F(CudaDeviceTest, IsNamedByIndexForPeopleAndByUuidInside) {
 TEST_F(CudaDeviceTest, LoadsItsKernelsBeforeTheProgramTrains) {
   const auto other = cuda::CudaDevice::open(card_, 0, {[this] { return program_; }, {}});
   EXPECT_EQ(card_->count("digest"), 1U);
-  EXPECT_EQ(card_->count("pack"), 1U);
+  EXPECT_EQ(card_->count("gather"), 1U);
 }
 
 TEST_F(CudaDeviceTest, ACardWithoutKernelsTrainsAndTellsTheMigration) {

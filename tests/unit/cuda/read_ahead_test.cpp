@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "cuda/cuda_device.h"
-#include "cuda/staging_ring.h"
+#include "cuda/cuda_staging.h"
 #include "migrator/base/error.h"
 #include "migrator/core/byte_shuffle.h"
 #include "migrator/engine/source/read_ahead.h"
@@ -36,13 +36,13 @@ class ReadAheadTest : public ::testing::Test {
       cuda::CudaDevice::open(card_, 0, {[this] { return program_; }, {}});
   Buffer memory_ = device_->allocate(kPayload);
   StagingPool stagings_{[](MemoryKind) { return 0; }, kPayload};  // the link reaches any memory
-  Compressor packs_nothing_{Compression::off};
+  PayloadCompressor no_compression_{Compression::off};
 };
 
 TEST_F(ReadAheadTest, GoesStraightAsSoonAsTheLinkTurnsOutFast) {
   bool fast = false;
   ReadAhead ahead(
-      stagings_, {}, [&fast] { return fast; }, packs_nothing_);
+      stagings_, {}, [&fast] { return fast; }, no_compression_);
   const auto range = part(0, 1U << 20U);
   for (std::size_t i = 0; i < kSlots + 2; ++i) ahead.want(range, 4);
   EXPECT_FALSE(is_itself(next(ahead), range));
@@ -54,7 +54,7 @@ TEST_F(ReadAheadTest, GoesStraightAsSoonAsTheLinkTurnsOutFast) {
 
 TEST_F(ReadAheadTest, KeepsTheOrderOverDevicesAndSizes) {
   ReadAhead ahead(
-      stagings_, {}, [] { return false; }, packs_nothing_);
+      stagings_, {}, [] { return false; }, no_compression_);
   std::vector<std::byte> host(100, std::byte{7});
   std::vector<MemoryRange> ranges;
   for (std::size_t i = 0; i < 40; ++i) {
@@ -75,32 +75,32 @@ TEST_F(ReadAheadTest, KeepsTheOrderOverDevicesAndSizes) {
   EXPECT_FALSE(ahead.next());
 }
 
-TEST_F(ReadAheadTest, ShufflesWhatWillBePackedAndNothingSmaller) {
-  const Compressor packs{Compression::lz4};
+TEST_F(ReadAheadTest, ShufflesWhatWillBeCompressedAndNothingSmaller) {
+  const PayloadCompressor lz4{Compression::lz4};
   ReadAhead ahead(
-      stagings_, {}, [] { return false; }, packs);
+      stagings_, {}, [] { return false; }, lz4);
   ahead.want(part(0, 8192), 4);
   ahead.want(part(3, 1000), 4);
   EXPECT_EQ(next(ahead).shuffle, (ByteShuffle{4, true}));
   EXPECT_FALSE(next(ahead).shuffle.done);
 }
 
-TEST_F(ReadAheadTest, APackedPayloadLandsWhereTheHostCanUnpackIt) {
+TEST_F(ReadAheadTest, ACompressedPayloadLandsWhereTheHostCanDecompressIt) {
   ReceiveBuffers landings;
   const auto range = part(0, 8000);
   const std::vector<std::byte> plain{std::byte{1}};
-  const std::vector<std::byte> packed{std::byte{2}};
+  const std::vector<std::byte> compressed{std::byte{2}};
   EXPECT_EQ(landings.reserve(stagings_, plain, range, true).data(), range.bytes.data());
-  const auto place = landings.reserve(stagings_, packed, range, false);
+  const auto place = landings.reserve(stagings_, compressed, range, false);
   EXPECT_NE(place.data(), range.bytes.data());
-  EXPECT_THROW((void)landings.reserve(stagings_, packed, range, false), Error) << "twice";
+  EXPECT_THROW((void)landings.reserve(stagings_, compressed, range, false), Error) << "twice";
 
   std::vector<std::byte> elements(range.bytes.size());
   for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<std::byte>(i * 3);
   const ByteShuffle planes{4, true};
-  ASSERT_EQ(landings.shuffle_for(packed, 4), planes) << "the card takes them apart";
+  ASSERT_EQ(landings.shuffle_for(compressed, 4), planes) << "the card takes them apart";
   shuffle_bytes(elements, place, 4);
-  landings.on_received(packed, planes);
+  landings.on_received(compressed, planes);
   stagings_.settle();
   EXPECT_TRUE(
       std::ranges::equal(std::span(card_->behind(range.bytes.data()), elements.size()), elements));

@@ -43,10 +43,10 @@ class Surroundings {
           },
           {By::source_trainer_dies, 0, 0, true});
     }
-    engine(TrainerEvent::freeze_holds, By::source_trainer_stands);
+    engine(TrainerEvent::freeze_holds, By::source_trainer_is_frozen);
     engine(TrainerEvent::freeze_put_off, By::source_trainer_is_put_off);
     if (is == TrainerState::put_off) {
-      engine(TrainerEvent::freeze_offered, By::source_trainer_stands_anew);
+      engine(TrainerEvent::freeze_offered, By::source_trainer_is_frozen_anew);
     }
     const auto step = [](World& w) {
       if (w.source.step != w.done) lose_count(w);
@@ -325,11 +325,11 @@ const char* broken_invariant(const World& w) {
   if (target_runs && w.target.up != 0 && state == TargetState::superseded) {
     return "1: the lower one steps on";
   }
-  // What stands for good was outranked: the operator's word has no other end here.
+  // What is halted for good was outranked: the operator's word has no other end here.
   if ((source == Life::halted || target == Life::halted) && w.blind == 0) {
     return "1: a trainer was granted away and had to be stopped, by nobody's word";
   }
-  if (source == Life::halted && target == Life::halted) return "6: both copies stand for good";
+  if (source == Life::halted && target == Life::halted) return "6: both copies are halted for good";
   if (source_runs && w.source.epoch < w.released) return "1: a lower epoch steps";
   if (target_runs && kGranted < w.released) return "1: a lower epoch steps";
   if (w.done == kMiscounted) return "2: a step was lost or doubled";

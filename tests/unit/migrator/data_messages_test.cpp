@@ -59,7 +59,7 @@ TEST(BulkHeaders, HaveTheBytesOfTheirVersion) {
                                   {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}},
                                   {EarlyHeader{6, 7}, {}}};
   test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt",
-                          [](const Bulk& bulk) { return encode(bulk.what, bulk.packing); });
+                          [](const Bulk& bulk) { return encode(bulk.what, bulk.encoding); });
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {
@@ -107,10 +107,10 @@ TEST(BulkHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
   const std::vector<BulkHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3},
                                         EarlyHeader{4, 5}};
   for (const auto& header : headers) {
-    const Packing packing{Codec::zstd, 4, 5};
-    const auto packed = encode(header, packing);
-    const auto again = decode_bulk_header(packed);
-    EXPECT_EQ(encode(again.what, again.packing), packed);
+    const PayloadEncoding encoding{Codec::zstd, 4, 5};
+    const auto compressed = encode(header, encoding);
+    const auto again = decode_bulk_header(compressed);
+    EXPECT_EQ(encode(again.what, again.encoding), compressed);
     auto bytes = encode(header);
     EXPECT_EQ(encode(decode_bulk_header(bytes).what), bytes);
     EXPECT_THROW((void)decode_bulk_header(std::span(bytes).first(bytes.size() - 1)), Error);

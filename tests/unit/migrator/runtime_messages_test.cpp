@@ -67,7 +67,7 @@ MigrationSpec some_spec() {
   spec.timeout_ms = 77.5;
   spec.max_rounds = 9;
   spec.chunk_bytes = 4096;
-  spec.log_bytes_max = 1 << 20;
+  spec.log_memory = 1 << 20;
   spec.auto_converge = true;
   spec.encrypt = true;
   spec.compression = Compression::zstd;

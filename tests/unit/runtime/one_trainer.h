@@ -78,18 +78,18 @@ class Receiver final : public TargetProgram {
     if (const auto found = memory_.find(forgets_); found != memory_.end()) {
       found->second.front() ^= std::byte{1};
     }
-    stands_(values_);
+    on_rehearsed_(values_);
   }
 
   std::string forgets_;
-  std::function<void(std::vector<std::byte>)> stands_;
+  std::function<void(std::vector<std::byte>)> on_rehearsed_;
 
  private:
   std::map<std::string, std::vector<std::byte>> memory_;
   std::vector<std::byte> values_;
 };
 
-/// A source of one tracked memory, which stands.
+/// A source of one tracked memory, which is frozen.
 class Giver final : public SourceProgram {
  public:
   explicit Giver(std::size_t bytes) : memory_(bytes, std::byte(3)) {
@@ -182,7 +182,7 @@ class Roles : public ::testing::Test, protected Notes {
     TargetCallbacks events;
     events.verified = [this](const VerifiedState& state) { note([&] { held_ = state; }); };
     events.failed = [](const Error&) {};
-    receiver_.stands_ = [this](std::vector<std::byte> values) {
+    receiver_.on_rehearsed_ = [this](std::vector<std::byte> values) {
       const MutexLock lock(making_);
       target_->rehearsed(std::move(values));
     };

@@ -108,7 +108,7 @@ TEST(Shown, WritesOutWhatATerminalObeysAndNothingElse) {
   EXPECT_EQ(printable("\xff"
                       "a"),
             "?a");
-  EXPECT_EQ(shown_lines("a\n\tb\x1b[2J\r\n"), "a\n\tb\\x1b[2J\\r\n");
+  EXPECT_EQ(printable_lines("a\n\tb\x1b[2J\r\n"), "a\n\tb\\x1b[2J\\r\n");
 }
 
 TEST(Shown, AnExcerptSaysThatItIsOne) {
@@ -174,11 +174,11 @@ TEST(DeviceUuid, IsTheSameForOneDeviceAndShowsNotTheMachinesId) {
 }
 
 TEST(Shown, NamesTheFirstOfManyAndCountsTheOthers) {
-  EXPECT_EQ(first_of({}), "");
-  EXPECT_EQ(first_of({"7"}), "7");
-  EXPECT_EQ(first_of({"7", "8"}), "7, 8");
-  EXPECT_THAT(first_of(std::vector<std::string>(16, "7")), ::testing::EndsWith("7, 7"));
-  EXPECT_THAT(first_of(std::vector<std::string>(100, "7")),
+  EXPECT_EQ(joined_first({}), "");
+  EXPECT_EQ(joined_first({"7"}), "7");
+  EXPECT_EQ(joined_first({"7", "8"}), "7, 8");
+  EXPECT_THAT(joined_first(std::vector<std::string>(16, "7")), ::testing::EndsWith("7, 7"));
+  EXPECT_THAT(joined_first(std::vector<std::string>(100, "7")),
               ::testing::EndsWith("7, 7 and 84 more"));
 }
 

@@ -350,7 +350,7 @@ TEST_F(MadeUpProcess, NeedsItsFilesThere) {
   needs.gpus = {{"GPU-1", "H200"}};
   EXPECT_EQ(needs_from_json(to_json(needs)), needs);
   const auto missing = [&] {
-    std::vector<FileHere> found;
+    std::vector<FileMatch> found;
     for (const auto& file : needs.files) found.push_back(inspect_file(file));
     return what_is_missing(needs, found, "b");
   };
@@ -372,14 +372,14 @@ TEST(FilesHere, AreNeitherOpenedNorToldOfWhereTheyAreNoPlainFiles) {
          {NeededFile::Use::mapped, NeededFile::Use::read, NeededFile::Use::written}) {
       file.use = use;
       file.build_id = use == NeededFile::Use::mapped ? "00" : "";
-      EXPECT_EQ(inspect_file(file), FileHere::missing) << path;
+      EXPECT_EQ(inspect_file(file), FileMatch::missing) << path;
     }
   }
-  EXPECT_EQ(inspect_file({.path = "/", .use = NeededFile::Use::folder}), FileHere::fits);
-  EXPECT_EQ(inspect_file({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::fits);
-  EXPECT_EQ(inspect_file({.path = "/proc/meminfo", .use = NeededFile::Use::read}), FileHere::fits);
+  EXPECT_EQ(inspect_file({.path = "/", .use = NeededFile::Use::folder}), FileMatch::fits);
+  EXPECT_EQ(inspect_file({.path = "/proc", .use = NeededFile::Use::folder}), FileMatch::fits);
+  EXPECT_EQ(inspect_file({.path = "/proc/meminfo", .use = NeededFile::Use::read}), FileMatch::fits);
   EXPECT_EQ(inspect_file({.path = "/proc/1/fd", .use = NeededFile::Use::folder}),
-            FileHere::missing);
+            FileMatch::missing);
 }
 
 TEST(Preflight, KnowsThisProcess) {
@@ -387,7 +387,7 @@ TEST(Preflight, KnowsThisProcess) {
   ASSERT_EQ(tree.processes.size(), 1U);
   EXPECT_FALSE(tree.processes[0].mappings.empty());
   const auto needs = needs_of(tree);
-  std::vector<FileHere> found;
+  std::vector<FileMatch> found;
   for (const auto& file : needs.files) found.push_back(inspect_file(file));
   EXPECT_THAT(what_is_missing(needs, found, "here"), IsEmpty());
   EXPECT_THAT(build_id_of("/proc/self/exe"), ::testing::MatchesRegex("[0-9a-f]{16,}"));

@@ -60,7 +60,9 @@ TEST(DataPeers, AreLoopbackForThisHostOnly) {
 
 TEST(DataPeers, AreAnybodyWhereNothingIsKnown) {
   EXPECT_EQ(data_peers({}, "10.0.0.1", {"10.0.0.2"}), "");
-  EXPECT_EQ(data_peers(std::vector<std::string>(65, "10.0.0.1"), "10.0.0.1", {}), "");
+  EXPECT_EQ(data_peers(std::vector<std::string>(65, "10.0.0.1"), "", {"10.0.0.2"}),
+            data_peers({"10.0.0.1"}, "", {"10.0.0.2"}))
+      << "too many announced addresses do not open the list";
   EXPECT_EQ(data_peers({"x\n", "10.0.0.1 0.0.0.0"}, "10.0.0.1", {}), "10.0.0.1");
 }
 

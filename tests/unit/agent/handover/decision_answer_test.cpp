@@ -30,7 +30,7 @@ TEST(DecisionAnswer, SaysToItsReaderWhatWasDecided) {
     EXPECT_EQ(said.message.decision, decision);
     EXPECT_EQ(said.message.epoch, 3U);
     EXPECT_EQ(said.own_epoch, 4U);
-    EXPECT_FALSE(said.stands);
+    EXPECT_FALSE(said.is_halted);
   }
   auto committed = answer_of(Decision::committed);
   committed.message.content.root.bytes[0] = 1;
@@ -41,11 +41,11 @@ TEST(DecisionAnswer, SaysToItsReaderWhatWasDecided) {
 
 TEST(DecisionAnswer, OfASupersededMigrationIsACommitOnlyWhereTheJobIs) {
   auto answer = answer_of(Decision::committed);
-  answer.is_superseded = answer.stands = true;
+  answer.is_superseded = answer.is_halted = true;
   EXPECT_EQ(to_json(answer).at("decision").as_string(), "superseded");
   const auto said = read(answer, TargetState::granted);
   EXPECT_TRUE(said.is_superseded);
-  EXPECT_TRUE(said.stands);
+  EXPECT_TRUE(said.is_halted);
   EXPECT_EQ(said.message.decision, Decision::committed);
   EXPECT_THROW((void)read(answer, TargetState::verified), Error);
 }

@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// A step takes 50 ms; one was late by 100 ms, and it stands at the end of one that took 50 ms.
-LostTime stands() {
+/// A step takes 50 ms; one was late by 100 ms, and it is frozen at the end of one that took 50 ms.
+LostTime lost_while_frozen() {
   LostTime lost;
   Lateness lateness({.step_ms = 50, .spread_ms = 2, .steps = 64});
   lateness.add(150);
@@ -38,7 +38,7 @@ json::object json_of(const LostTime& lost, double downtime_ms) {
 }
 
 TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   EXPECT_EQ(summary_of(lost, 0)->lost_ms, 100) << "as long as it has not begun there";
   ASSERT_TRUE(lost.merge(first_steps({})));
   const auto summary = summary_of(lost, 200);
@@ -48,7 +48,7 @@ TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
 }
 
 TEST(LostTime, HasTheFirstStepsAtTheTarget) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   ASSERT_TRUE(lost.merge(first_steps({90, 50, 51})));
   EXPECT_EQ(summary_of(lost, 200)->lost_ms, 340);
   EXPECT_EQ(summary_of(lost, 200)->steps_after, 3U);
@@ -62,7 +62,7 @@ TEST(LostTime, HasTheFirstStepsAtTheTarget) {
 }
 
 TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   ASSERT_TRUE(lost.merge(first_steps({50, 50, 50}, true)));
   EXPECT_TRUE(lost.over);
   EXPECT_THAT(lost.note, HasSubstr("3 of 10 steps"));
@@ -71,7 +71,7 @@ TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
 
 /// It was given up while it stood: what it lost it lost all the same.
 TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   ASSERT_TRUE(lost.merge(first_steps({})));
   auto lateness = lost.lateness;
   lateness.add_parked(400);
@@ -139,9 +139,9 @@ TEST(LostTime, IsReadFromAnAnswerThatNeedNotHaveIt) {
 }
 
 TEST(LostTime, IsItselfAfterTheJournal) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   (void)lost.merge(first_steps({90, 50, 51}, true));
-  const auto again = lost_time_from_journal(journal_record(lost));
+  const auto again = lost_time_from_journal(to_journal(lost));
   EXPECT_EQ(json_of(again, 200), json_of(lost, 200));
   EXPECT_EQ(again.lateness, lost.lateness);
   EXPECT_EQ(again.over, lost.over);
@@ -157,7 +157,7 @@ json::object moved(const LostTime& lost) {
 }
 
 TEST(LostTime, IsReadBeforeTheDowntime) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   (void)lost.merge(first_steps({50, 50, 50}));
   const auto text = cli::summary(moved(lost));
   EXPECT_THAT(text,
@@ -170,7 +170,7 @@ TEST(LostTime, IsReadBeforeTheDowntime) {
 }
 
 TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
-  auto lost = stands();
+  auto lost = lost_while_frozen();
   (void)lost.merge(first_steps({50, 50}));
   EXPECT_TRUE(cli::is_final_within(moved(lost), 400ms));
   EXPECT_FALSE(cli::is_final_within(moved(lost), 399ms)) << "8 steps are to come";
@@ -186,7 +186,7 @@ TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
   record.result = MigrationResult::failed;
   TransferRecord transfer;
   transfer.stats.strategy = "replay";
-  transfer.lost_time = stands();
+  transfer.lost_time = lost_while_frozen();
   const auto counted = [&] {
     FinishedMigrations finished;
     finished.add(Migration(record, {transfer}));

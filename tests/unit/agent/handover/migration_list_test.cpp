@@ -79,10 +79,10 @@ TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
 }
 
 TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
-  auto spoilt = journal_record(made("m-1", State::committed, "i-1"));
+  auto spoilt = to_journal(made("m-1", State::committed, "i-1"));
   spoilt["state"] = "comitted";
   journal_.put(Journal::Kind::migration, "m-1", spoilt);
-  journal_.put(Journal::Kind::migration, "m-2", journal_record(made("m-2", State::syncing, "i-2")));
+  journal_.put(Journal::Kind::migration, "m-2", to_journal(made("m-2", State::syncing, "i-2")));
   auto all = list();
   all.load();
   EXPECT_FALSE(all.has("m-1")) << "nobody who asks is told that it is given up";
@@ -94,10 +94,10 @@ TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
 }
 
 TEST_F(MigrationListTest, KnowsWhatStandsForARecordThatWasPutAside) {
-  auto spoilt = journal_record(made("m-1", State::in_doubt, "i-1"));
+  auto spoilt = to_journal(made("m-1", State::in_doubt, "i-1"));
   spoilt["state"] = "in_dubt";
   journal_.put(Journal::Kind::migration, "m-1", spoilt);
-  journal_.put(Journal::Kind::migration, "m-2", journal_record(made("m-2", State::syncing, "i-2")));
+  journal_.put(Journal::Kind::migration, "m-2", to_journal(made("m-2", State::syncing, "i-2")));
   auto all = list();
   all.load();
   Job job;

@@ -20,7 +20,7 @@ SourceRecord read_back(const SourceRecord& source) {
   MigrationRecord record;
   record.id = "m-1";
   record.side = handover::SourceSide(source);
-  return migration_from_journal(journal_record(record, one_transfer())).record().side.record();
+  return migration_from_journal(to_journal(record, one_transfer())).record().side.record();
 }
 
 TEST(MigrationRecord, IsItsSidesAfterTheJournal) {
@@ -88,7 +88,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   second.rank = 1;
   second.instance = "i-2";
 
-  const auto again = migration_from_journal(journal_record(record, transfers));
+  const auto again = migration_from_journal(to_journal(record, transfers));
   ASSERT_EQ(again.transfers.size(), 2U);
   const auto& one = again.transfers.front().record();
   EXPECT_EQ(one.instance, "i-1");
@@ -154,7 +154,7 @@ TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
 
 TEST(MigrationRecord, NamesItsResultAndTheSideThatItWasForcedTo) {
   MigrationRecord record;
-  const auto written = [&] { return journal_record(record, one_transfer()); };
+  const auto written = [&] { return to_journal(record, one_transfer()); };
   const auto read = [&] { return migration_from_journal(written()).record(); };
   EXPECT_TRUE(written().at("result").is_null());
   EXPECT_TRUE(written().at("forced").is_null());

@@ -39,7 +39,7 @@ MigrationSpec none_of_the_defaults() {
           .timeout_ms = 1500,
           .max_rounds = 7,
           .chunk_bytes = 1 << 16,
-          .log_bytes_max = 1 << 24,
+          .log_memory = 1 << 24,
           .auto_converge = true,
           .encrypt = true,
           .compression = Compression::zstd,

@@ -37,7 +37,7 @@ TEST(SourceClient, SaysWhichProtocolItSpeaksAndWhatItIs) {
   const auto said = answer_to(source, TargetState::verified);
   EXPECT_EQ(said.message.decision, Decision::aborted);
   EXPECT_EQ(said.own_epoch, 4U);
-  EXPECT_FALSE(said.stands);
+  EXPECT_FALSE(said.is_halted);
   ASSERT_EQ(source.asked().size(), 1U);
   EXPECT_EQ(source.asked().front().target, "/v1/peer/decisions/m-00000001?state=verified");
   EXPECT_EQ(source.asked().front().protocol, "1");
@@ -50,7 +50,7 @@ TEST(SourceClient, TakesASupersededMigrationForACommitOnlyWhereTheJobIsHere) {
   });
   const auto said = answer_to(source, TargetState::granted);
   EXPECT_EQ(said.message.decision, Decision::committed);
-  EXPECT_TRUE(said.stands);
+  EXPECT_TRUE(said.is_halted);
   EXPECT_THROW((void)answer_to(source, TargetState::verified), Error);
 }
 

@@ -89,7 +89,7 @@ TEST_F(SourceExecutorTest, KeepsARecordAsAWholeWhileTransfersStayWhereTheyAre) {
 
 /// Method: the journal refuses the record of a commit, and takes the next one.
 TEST_F(SourceExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
-  const auto before = journal_record(migration_);
+  const auto before = to_journal(migration_);
   const auto before_on_disk = on_disk();
   {
     const test::RefusedRecords refused(parts_.dir.path() / "j.db", "migration");
@@ -97,7 +97,7 @@ TEST_F(SourceExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
   }
   EXPECT_EQ(migration_.state(), State::verifying);
   EXPECT_EQ(migration_.record().version, 1U);
-  EXPECT_EQ(journal_record(migration_), before);
+  EXPECT_EQ(to_journal(migration_), before);
   EXPECT_EQ(on_disk(), before_on_disk);
   EXPECT_TRUE(migration_.only().record().timeline.empty());
   EXPECT_THAT(migration_.only().target.held_back, IsEmpty()) << "nothing is granted";
@@ -108,9 +108,9 @@ TEST_F(SourceExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
 }
 
 TEST_F(SourceExecutorTest, ChangesNothingBesideAStateThatStays) {
-  const auto before = journal_record(migration_);
+  const auto before = to_journal(migration_);
   executor_.apply(handover::Event::freeze_due, name_job);
-  EXPECT_EQ(journal_record(migration_), before);
+  EXPECT_EQ(to_journal(migration_), before);
   executor_.apply(handover::Event::digests_equal);
   EXPECT_EQ(migration_.record().job_uid, "") << "it is of no later change either";
 }

@@ -100,13 +100,13 @@ TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
   transfers[0].timeline.add(at(1));
   EXPECT_FALSE(to_json(Migration(record, transfers)).contains("timeline"));
   const auto is_on_disk = [&] {
-    return journal_record(record, transfers).at("transfers").at(0).as_object().contains("timeline");
+    return to_journal(record, transfers).at("transfers").at(0).as_object().contains("timeline");
   };
   EXPECT_FALSE(is_on_disk());
   record.side = handover::SourceSide({State::aborted, 2, 1});
   record.ended_at_ms = 10;
   EXPECT_TRUE(is_on_disk());
-  const auto m = migration_from_journal(journal_record(record, transfers));
+  const auto m = migration_from_journal(to_journal(record, transfers));
   EXPECT_EQ(m.only().record().timeline, transfers[0].timeline);
   const auto served = timeline_json(m);
   EXPECT_THAT(served.at("samples").as_array(), SizeIs(1));

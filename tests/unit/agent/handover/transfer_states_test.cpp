@@ -43,7 +43,7 @@ TEST(TransferStates, OfTheProcessHereGoOnOneByOneUntilItIsReleased) {
 }
 
 TEST(TransferStates, OfThePlaceThereEndWhenItWasDropped) {
-  EXPECT_THAT(steps<PlaceAtTarget>(),
+  EXPECT_THAT(steps<ReservationProgress>(),
               UnorderedElementsAre("unasked > asked", "asked > accepted", "accepted > granted",
                                    "granted > accepted", "unasked > granted", "unasked > dropped",
                                    "asked > dropped", "accepted > dropped", "granted > dropped"));
@@ -65,22 +65,22 @@ TEST(TransferStates, OfAReleasedProcessHaveReachedNothing) {
 TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
   const Transfer transfer{TransferRecord()};
   EXPECT_EQ(transfer.on_source, CopyOnSource::training);
-  EXPECT_EQ(transfer.target.place, PlaceAtTarget::unasked);
-  EXPECT_EQ(transfer.target.line, TargetLine::answers);
-  EXPECT_EQ(transfer.target.poll_mode, PollMode::state);
+  EXPECT_EQ(transfer.target.progress, ReservationProgress::unasked);
+  EXPECT_EQ(transfer.target.reachability, TargetReachability::answers);
+  EXPECT_EQ(transfer.target.poll_mode, PollMode::immediate);
 }
 
 TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {
   TargetContact target;
   target.doubt_grant("m-1");
-  EXPECT_EQ(target.place, PlaceAtTarget::unasked);
-  target.place.step(PlaceAtTarget::granted, "m-1");
+  EXPECT_EQ(target.progress, ReservationProgress::unasked);
+  target.progress.step(ReservationProgress::granted, "m-1");
   target.doubt_grant("m-1");
-  EXPECT_EQ(target.place, PlaceAtTarget::accepted);
-  target.place.step(PlaceAtTarget::granted, "m-1");
-  target.place.step(PlaceAtTarget::dropped, "m-1");
+  EXPECT_EQ(target.progress, ReservationProgress::accepted);
+  target.progress.step(ReservationProgress::granted, "m-1");
+  target.progress.step(ReservationProgress::dropped, "m-1");
   target.doubt_grant("m-1");
-  EXPECT_EQ(target.place, PlaceAtTarget::dropped);
+  EXPECT_EQ(target.progress, ReservationProgress::dropped);
 }
 
 TEST(TransferStates, MayBeToldTwice) {
@@ -96,9 +96,9 @@ TEST(TransferStatesDeathTest, EndAnAgentThatLeavesAStepOut) {
   if (!kHoldsSteps) return test::skip_without("asserts", "the build has NDEBUG");
   Stepwise<CopyOnSource> copy;
   EXPECT_DEATH(copy.step(CopyOnSource::verified, "m-1"), "may_follow");
-  Stepwise<PlaceAtTarget> place;
-  place.step(PlaceAtTarget::dropped, "m-1");
-  EXPECT_DEATH(place.step(PlaceAtTarget::granted, "m-1"), "may_follow");
+  Stepwise<ReservationProgress> progress;
+  progress.step(ReservationProgress::dropped, "m-1");
+  EXPECT_DEATH(progress.step(ReservationProgress::granted, "m-1"), "may_follow");
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST_F(HealthEngineActs, KeepsTheNewestOfTooManyHistories) {
   const auto found = std::find_if(incidents.begin(), incidents.end(),
                                   [](const auto& incident) { return incident.device == "a"; });
   ASSERT_NE(found, incidents.end());
-  EXPECT_EQ(found->verdict.action_class, Class::live) << "the 2nd within a day";
+  EXPECT_EQ(found->verdict.action_class, ActionClass::live) << "the 2nd within a day";
 }
 
 TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {

@@ -144,14 +144,14 @@ TEST_F(EventLogFile, IsAskedByPageDeviceAndTime) {
   EXPECT_THAT(log.find({.after = 4}), IsEmpty());
 }
 
-TEST(LineCutter, CutsLinesOfAnyLengthAndBytes) {
-  health::LineCutter cutter(8);
+TEST(LineSplitter, CutsLinesOfAnyLengthAndBytes) {
+  health::LineSplitter splitter(8);
   std::vector<std::string> lines;
   const auto take = [&](std::string_view line) { lines.emplace_back(line); };
-  cutter.feed("ab", take);
-  cutter.feed("c\n\n0123456789abcdef", take);
-  cutter.feed(std::string(100'000, 'x'), take);
-  cutter.feed("\nend\n", take);
+  splitter.feed("ab", take);
+  splitter.feed("c\n\n0123456789abcdef", take);
+  splitter.feed(std::string(100'000, 'x'), take);
+  splitter.feed("\nend\n", take);
   EXPECT_THAT(lines, ElementsAre("abc", "", "01234567", "end"));
 }
 

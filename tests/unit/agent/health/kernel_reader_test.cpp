@@ -110,14 +110,14 @@ TEST(KernelReader, ReadsMigInstancesAndOlderSpellings) {
   auto reads = reader();
   for (const auto* bracket : {"PCI:0000:3b:00 GPU-I:05", "PCI:0000:3b:00 GPU-I:05 GPU-CI:01",
                               "PCI:0000:3B:00.0, GPU-I:5", "PCI:00000000:3b:00 MIG 5"}) {
-    const auto news = reads.read(
+    const auto reading = reads.read(
         fmt::format("NVRM: Xid ({}): 94, pid=7194, Contained: CE User Channel", bracket), kNow);
-    ASSERT_EQ(news.faults.size(), 1U) << bracket;
-    EXPECT_EQ(news.faults[0].code, "xid:94");
-    EXPECT_EQ(news.faults[0].pci, "0000:3b:00");
-    EXPECT_EQ(news.faults[0].pid, 7194);
-    EXPECT_THAT(news.faults[0].detail, HasSubstr("5"));
-    EXPECT_THAT(news.faults[0].detail, HasSubstr("MIG instance"));
+    ASSERT_EQ(reading.faults.size(), 1U) << bracket;
+    EXPECT_EQ(reading.faults[0].code, "xid:94");
+    EXPECT_EQ(reading.faults[0].pci, "0000:3b:00");
+    EXPECT_EQ(reading.faults[0].pid, 7194);
+    EXPECT_THAT(reading.faults[0].detail, HasSubstr("5"));
+    EXPECT_THAT(reading.faults[0].detail, HasSubstr("MIG instance"));
   }
   EXPECT_THAT(faults({"NVRM: Xid (0000:3b:00): 13, Graphics Exception"}),
               ElementsAre("xid:13@0000:3b:00"));

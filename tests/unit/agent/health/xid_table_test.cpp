@@ -13,67 +13,67 @@ using ::testing::HasSubstr;
 
 struct Row {
   std::string xids;  ///< "13" or "39-41"
-  Class action_class;
+  ActionClass action_class;
   Action action;
 };
 
 /// The reference's table (docs/health.md), written a second time by hand: a slip in one shows.
 const std::vector<Row> kReference{
-    {"8", Class::restart_same, Action::alert},
-    {"11", Class::restart_same, Action::alert},
-    {"13", Class::restart_same, Action::alert},
-    {"25", Class::restart_same, Action::alert},
-    {"31-32", Class::restart_same, Action::alert},
-    {"37-38", Class::ignore, Action::ignore},
-    {"39-41", Class::restart_same, Action::alert},
-    {"43-45", Class::ignore, Action::ignore},
-    {"46", Class::restart_other, Action::cordon},
-    {"48", Class::restart_other, Action::cordon},
-    {"54", Class::live, Action::migrate},
-    {"60", Class::restart_same, Action::alert},
-    {"62", Class::restart_other, Action::cordon},
-    {"63", Class::live_low, Action::migrate},
-    {"64", Class::live, Action::migrate},
-    {"66-68", Class::ignore, Action::ignore},
-    {"69-72", Class::restart_same, Action::alert},
-    {"74", Class::live_deadline, Action::migrate},
-    {"75-77", Class::restart_same, Action::alert},
-    {"79", Class::node, Action::drain},
-    {"80", Class::restart_same, Action::alert},
-    {"82-86", Class::restart_same, Action::alert},
-    {"88-89", Class::restart_same, Action::alert},
-    {"92", Class::live_low, Action::migrate},
-    {"93", Class::ignore, Action::ignore},
-    {"94", Class::contained, Action::migrate},
-    {"95", Class::restart_other, Action::cordon},
-    {"96-105", Class::restart_same, Action::alert},
-    {"106-107", Class::ignore, Action::ignore},
-    {"109", Class::restart_same, Action::alert},
-    {"110", Class::restart_other, Action::cordon},
-    {"119-120", Class::live_deadline, Action::migrate},
-    {"121", Class::ignore, Action::ignore},
-    {"126-135", Class::restart_same, Action::alert},
-    {"136", Class::live_deadline, Action::migrate},
-    {"137", Class::ignore, Action::ignore},
-    {"139", Class::restart_same, Action::alert},
-    {"140", Class::restart_other, Action::cordon},
-    {"141", Class::ignore, Action::ignore},
-    {"143", Class::restart_other, Action::cordon},
-    {"144-150", Class::report, Action::alert},
-    {"151", Class::node, Action::drain},
-    {"152-154", Class::ignore, Action::ignore},
-    {"155", Class::live_deadline, Action::migrate},
-    {"156", Class::report, Action::alert},
-    {"157", Class::ignore, Action::ignore},
-    {"158", Class::restart_other, Action::cordon},
-    {"160", Class::report, Action::alert},
-    {"161", Class::ignore, Action::ignore},
-    {"162-166", Class::report, Action::alert},
-    {"167", Class::restart_other, Action::cordon},
-    {"168", Class::live, Action::migrate},
-    {"169-170", Class::report, Action::alert},
-    {"171-172", Class::ignore, Action::ignore},
-    {"173", Class::node, Action::drain},
+    {"8", ActionClass::restart_same, Action::alert},
+    {"11", ActionClass::restart_same, Action::alert},
+    {"13", ActionClass::restart_same, Action::alert},
+    {"25", ActionClass::restart_same, Action::alert},
+    {"31-32", ActionClass::restart_same, Action::alert},
+    {"37-38", ActionClass::ignore, Action::ignore},
+    {"39-41", ActionClass::restart_same, Action::alert},
+    {"43-45", ActionClass::ignore, Action::ignore},
+    {"46", ActionClass::restart_other, Action::cordon},
+    {"48", ActionClass::restart_other, Action::cordon},
+    {"54", ActionClass::live, Action::migrate},
+    {"60", ActionClass::restart_same, Action::alert},
+    {"62", ActionClass::restart_other, Action::cordon},
+    {"63", ActionClass::live_low, Action::migrate},
+    {"64", ActionClass::live, Action::migrate},
+    {"66-68", ActionClass::ignore, Action::ignore},
+    {"69-72", ActionClass::restart_same, Action::alert},
+    {"74", ActionClass::live_deadline, Action::migrate},
+    {"75-77", ActionClass::restart_same, Action::alert},
+    {"79", ActionClass::node, Action::drain},
+    {"80", ActionClass::restart_same, Action::alert},
+    {"82-86", ActionClass::restart_same, Action::alert},
+    {"88-89", ActionClass::restart_same, Action::alert},
+    {"92", ActionClass::live_low, Action::migrate},
+    {"93", ActionClass::ignore, Action::ignore},
+    {"94", ActionClass::contained, Action::migrate},
+    {"95", ActionClass::restart_other, Action::cordon},
+    {"96-105", ActionClass::restart_same, Action::alert},
+    {"106-107", ActionClass::ignore, Action::ignore},
+    {"109", ActionClass::restart_same, Action::alert},
+    {"110", ActionClass::restart_other, Action::cordon},
+    {"119-120", ActionClass::live_deadline, Action::migrate},
+    {"121", ActionClass::ignore, Action::ignore},
+    {"126-135", ActionClass::restart_same, Action::alert},
+    {"136", ActionClass::live_deadline, Action::migrate},
+    {"137", ActionClass::ignore, Action::ignore},
+    {"139", ActionClass::restart_same, Action::alert},
+    {"140", ActionClass::restart_other, Action::cordon},
+    {"141", ActionClass::ignore, Action::ignore},
+    {"143", ActionClass::restart_other, Action::cordon},
+    {"144-150", ActionClass::report, Action::alert},
+    {"151", ActionClass::node, Action::drain},
+    {"152-154", ActionClass::ignore, Action::ignore},
+    {"155", ActionClass::live_deadline, Action::migrate},
+    {"156", ActionClass::report, Action::alert},
+    {"157", ActionClass::ignore, Action::ignore},
+    {"158", ActionClass::restart_other, Action::cordon},
+    {"160", ActionClass::report, Action::alert},
+    {"161", ActionClass::ignore, Action::ignore},
+    {"162-166", ActionClass::report, Action::alert},
+    {"167", ActionClass::restart_other, Action::cordon},
+    {"168", ActionClass::live, Action::migrate},
+    {"169-170", ActionClass::report, Action::alert},
+    {"171-172", ActionClass::ignore, Action::ignore},
+    {"173", ActionClass::node, Action::drain},
 };
 
 std::pair<unsigned, unsigned> range_of(const std::string& text) {
@@ -103,7 +103,7 @@ TEST(XidTable, LeadsEveryXidFromTheKernelsLineToItsAction) {
     finding.detail = line->detail;
     const auto verdict = policy.judge(finding, {0});
     const auto* row = by_xid[xid];
-    EXPECT_EQ(verdict.action_class, row == nullptr ? Class::report : row->action_class);
+    EXPECT_EQ(verdict.action_class, row == nullptr ? ActionClass::report : row->action_class);
     EXPECT_EQ(verdict.action, row == nullptr ? Action::alert : row->action);
   }
 }
@@ -134,11 +134,12 @@ TEST(XidTable, NeverCopiesFromADeviceThatIsGoneOrCorrupt) {
 }
 
 TEST(XidTable, ReadsHowBadAnNvlinkUnitIsFromItsText) {
-  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XC1").action_class, Class::ignore);
-  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XID_154_EVAL").action_class, Class::restart_same);
-  EXPECT_EQ(meaning_of("xid:149", "NETIR Link Fatal").action_class, Class::live_deadline);
-  EXPECT_EQ(meaning_of("xid:144", "SAW Fatal").action_class, Class::restart_other);
-  EXPECT_EQ(meaning_of("xid:150", "").action_class, Class::report);
+  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XC1").action_class, ActionClass::ignore);
+  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XID_154_EVAL").action_class,
+            ActionClass::restart_same);
+  EXPECT_EQ(meaning_of("xid:149", "NETIR Link Fatal").action_class, ActionClass::live_deadline);
+  EXPECT_EQ(meaning_of("xid:144", "SAW Fatal").action_class, ActionClass::restart_other);
+  EXPECT_EQ(meaning_of("xid:150", "").action_class, ActionClass::report);
 }
 
 TEST(XidTable, TakesASecondCopyEngineFaultWithinADayForTheDevices) {

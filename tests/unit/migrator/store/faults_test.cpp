@@ -13,9 +13,9 @@
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/file_store.h"
+#include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
 #include "migrator/store/prune.h"
-#include "migrator/store/ram_store.h"
 #include "tests/support/needs.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/migrator/store/sample.h"
@@ -160,7 +160,7 @@ TEST_F(Saved, NamesEveryObjectThatIsDamaged) {
       const Copy copy(folder_);
       copy.write(name, bytes);
       EXPECT_THAT(check_store(*make_file_store(copy.path())),
-                  Contains(Field(&Damage::object, name)))
+                  Contains(Field(&Corruption::object, name)))
           << name << " " << how;
     };
     // JSON that names nobody may read well with another letter; what it says is held otherwise.
@@ -183,7 +183,7 @@ TEST_F(Saved, FindsARefWhoseBitsChanged) {
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     auto bytes = whole;
     bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
-    RamStore store;
+    InMemoryStore store;
     for (const auto& other : list_all(*store_, "")) {
       (void)store.put_new(other, other == name ? bytes : get(*store_, other, kPackBytesMax));
     }
@@ -209,7 +209,7 @@ TEST_F(Saved, IsNotBelievedWithAnotherValidPackInAPacksPlace) {
   const Copy copy(folder_);
   copy.write(packs[0], get(*store_, packs[1], kPackBytesMax));
   const auto store = make_file_store(copy.path());
-  EXPECT_THAT(check_store(*store), Contains(Field(&Damage::object, packs[0])));
+  EXPECT_THAT(check_store(*store), Contains(Field(&Corruption::object, packs[0])));
   EXPECT_THROW((void)(test::holds(*store, one_, first_) && test::holds(*store, two_, second_)),
                Error);
 }

@@ -115,12 +115,12 @@ TEST(CanonicalJson, RefusesEveryOtherSpelling) {
 }
 
 TEST(Pack, GivesEachChunkBack) {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(7);
   const auto floats = test::weights(65536, 1);
   const auto text = test::bytes_of("short");
-  writer.add(encode_chunk(packer, id_of(floats), floats, 4));
-  writer.add(encode_chunk(packer, id_of(text), text, 4));
+  writer.add(encode_chunk(compressor, id_of(floats), floats, 4));
+  writer.add(encode_chunk(compressor, id_of(text), text, 4));
   const auto pack = writer.finish();
   ASSERT_EQ(read_pack(pack.bytes), pack.chunks);
   EXPECT_EQ(pack.chunks[0].codec, ChunkCodec::zstd);
@@ -128,30 +128,30 @@ TEST(Pack, GivesEachChunkBack) {
   EXPECT_EQ(pack.id, id_of(pack.bytes));
   for (const auto& [chunk, plain] : {std::pair{pack.chunks[0], floats}, {pack.chunks[1], text}}) {
     std::vector<std::byte> out(chunk.bytes);
-    decode_chunk(packer, chunk, std::span(pack.bytes).subspan(chunk.at, chunk.stored), out);
+    decode_chunk(compressor, chunk, std::span(pack.bytes).subspan(chunk.at, chunk.stored), out);
     EXPECT_EQ(out, plain);
   }
   EXPECT_TRUE(writer.empty());
 }
 
 TEST(Pack, OfTheSameChunksHasAnotherNameEachTime) {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(7);
   const auto text = test::bytes_of("short");
-  writer.add(encode_chunk(packer, id_of(text), text, 1));
+  writer.add(encode_chunk(compressor, id_of(text), text, 1));
   const auto first = writer.finish();
-  writer.add(encode_chunk(packer, id_of(text), text, 1));
+  writer.add(encode_chunk(compressor, id_of(text), text, 1));
   EXPECT_NE(writer.finish().id, first.id);
 }
 
 TEST(Pack, StaysWithinItsSize) {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(1);
   std::vector<std::byte> chunk(kChunkBytesMax);
   std::size_t count = 0;
   while (writer.has_room_for(chunk.size())) {
     chunk[0] = static_cast<std::byte>(count++);
-    writer.add(encode_chunk(packer, id_of(chunk), chunk, 1, false));
+    writer.add(encode_chunk(compressor, id_of(chunk), chunk, 1, false));
   }
   EXPECT_EQ(count, 63U);
   const auto pack = writer.finish();
@@ -252,10 +252,10 @@ TEST(Trash, IsReadAsItWasWritten) {
 /// Every prefix and every single-bit change of each format is refused, or is another valid value
 /// whose bytes differ (a text's letter): nothing is read as what it was not.
 TEST(Formats, RefuseWhatIsCutOffOrChanged) {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(7);
   const auto floats = test::weights(4096, 1);
-  writer.add(encode_chunk(packer, id_of(floats), floats, 4));
+  writer.add(encode_chunk(compressor, id_of(floats), floats, 4));
   const auto pack = writer.finish().bytes;
   const auto node = encode_node({4096, 4096, 0, {id_of(floats)}});
   const auto manifest = encode_manifest(sample_manifest());
@@ -275,24 +275,25 @@ TEST(Formats, RefuseWhatIsCutOffOrChanged) {
 }
 
 TEST(Formats, BelieveNoChunkWhoseBytesChanged) {
-  Packer packer;
+  Compressor compressor;
   const auto plain = test::bytes_of("as it is");
-  auto chunk = encode_chunk(packer, id_of(plain), plain, 1, false);
+  auto chunk = encode_chunk(compressor, id_of(plain), plain, 1, false);
   chunk.stored[3] ^= std::byte{1};
   std::vector<std::byte> out(plain.size());
-  EXPECT_EQ(code_of([&] { decode_chunk(packer, chunk.ref, chunk.stored, out); }), Code::corrupt);
+  EXPECT_EQ(code_of([&] { decode_chunk(compressor, chunk.ref, chunk.stored, out); }),
+            Code::corrupt);
 }
 
 TEST(Formats, SayWhatIsDamaged) {
-  Packer packer;
+  Compressor compressor;
   PackWriter writer(7);
   const auto floats = test::weights(4096, 1);
-  writer.add(encode_chunk(packer, id_of(floats), floats, 4));
+  writer.add(encode_chunk(compressor, id_of(floats), floats, 4));
   auto pack = writer.finish();
   pack.bytes[pack.chunks[0].at + 9] ^= std::byte{4};
   std::vector<std::byte> out(4096);
   try {
-    decode_chunk(packer, pack.chunks[0],
+    decode_chunk(compressor, pack.chunks[0],
                  std::span(pack.bytes).subspan(pack.chunks[0].at, pack.chunks[0].stored), out);
     FAIL() << "a damaged chunk was read";
   } catch (const Error& e) {

@@ -119,13 +119,13 @@ inline bool holds(Store& store, const Ref& ref, const State& state) {
   PackCatalog catalog;
   catalog.refresh(store);
   const SnapshotReader reader(store, catalog, ref);
-  Packer packer;
+  Compressor compressor;
   for (std::size_t i = 0; i < state.memory.size(); ++i) {
     std::vector<std::byte> out(state.memory[i].size());
-    reader.read(packer, static_cast<RegionId>(i), 0, out);
+    reader.read(compressor, static_cast<RegionId>(i), 0, out);
     if (out != state.memory[i]) return false;
   }
-  return reader.values(packer) == state.values && reader.manifest().root == state.root() &&
+  return reader.values(compressor) == state.values && reader.manifest().root == state.root() &&
          reader.verify().empty();
 }
 

@@ -10,8 +10,8 @@
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/file_store.h"
+#include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
-#include "migrator/store/ram_store.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/migrator/store/sample.h"
 
@@ -52,7 +52,7 @@ class BackEnds : public testing::TestWithParam<BackEnd> {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BackEnds,
-    testing::Values(BackEnd{"ram", [](const auto&) { return std::make_unique<RamStore>(); }},
+    testing::Values(BackEnd{"ram", [](const auto&) { return std::make_unique<InMemoryStore>(); }},
                     BackEnd{"file", [](const auto& path) { return make_file_store(path); }},
                     BackEnd{"file_beside",
                             [](const auto& path) {
@@ -196,7 +196,7 @@ TEST(FileStore, IsNotMadeWhereOtherThingsAre) {
 }
 
 TEST(SnapshotWriter, WritesWhatChangedAndNoMore) {
-  RamStore store;
+  InMemoryStore store;
   const auto first = test::state_at(100);
   auto second = first;
   second.step = 200;
@@ -217,7 +217,7 @@ TEST(SnapshotWriter, WritesWhatChangedAndNoMore) {
 }
 
 TEST(SnapshotWriter, StoresTheSameBytesOnce) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   (void)test::save(store, state);
   PackCatalog catalog;
@@ -230,7 +230,7 @@ TEST(SnapshotWriter, StoresTheSameBytesOnce) {
 }
 
 TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog one_catalog;
   PackCatalog other_catalog;
@@ -248,17 +248,17 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
 }
 
 TEST(SnapshotWriter, PublishesNothingBehindAFence) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
-  ASSERT_EQ(take_fence(store, "gpt", 2, "other-host"), PutResult::created);
-  EXPECT_EQ(take_fence(store, "gpt", 2, "late"), PutResult::exists);
-  EXPECT_EQ(take_fence(store, "gpt", 1, "later"), PutResult::exists);
+  ASSERT_EQ(claim_epoch(store, "gpt", 2, "other-host"), PutResult::created);
+  EXPECT_EQ(claim_epoch(store, "gpt", 2, "late"), PutResult::exists);
+  EXPECT_EQ(claim_epoch(store, "gpt", 1, "later"), PutResult::exists);
   EXPECT_EQ(thrown([&] { (void)test::save(store, state); }), Code::conflict);
   EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty());
 }
 
 TEST(SnapshotWriter, PublishesNothingOnceItWasTakenForDead) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog catalog;
   SnapshotWriter writer(
@@ -295,7 +295,7 @@ class LyingStore final : public Store {
 
  private:
   const std::string about_;
-  RamStore ram_;
+  InMemoryStore ram_;
 };
 
 TEST(SnapshotWriter, PublishesNothingThatReadsBackOtherwise) {
@@ -308,7 +308,7 @@ TEST(SnapshotWriter, PublishesNothingThatReadsBackOtherwise) {
 }
 
 TEST(SnapshotWriter, NamesAChunkThatNobodyGave) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog catalog;
   SnapshotWriter writer(
@@ -328,7 +328,7 @@ TEST(SnapshotWriter, NamesAChunkThatNobodyGave) {
 }
 
 TEST(SnapshotReader, FindsAStateThatIsNotTheCommittedOne) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   auto torn = state;
   torn.memory[1][0] ^= std::byte{1};
@@ -343,26 +343,26 @@ TEST(SnapshotReader, FindsAStateThatIsNotTheCommittedOne) {
 }
 
 TEST(SnapshotReader, ReadsAnyRunOfBytes) {
-  RamStore store;
+  InMemoryStore store;
   const auto state = test::state_at(100);
   const auto ref = test::save(store, state);
   PackCatalog catalog;
   catalog.refresh(store);
   const SnapshotReader reader(store, catalog, ref);
-  Packer packer;
+  Compressor compressor;
   for (const auto& [offset, size] :
        {std::pair{0, 1}, {4095, 2}, {1, 9'999}, {9'999, 1}, {10'000, 0}}) {
     std::vector<std::byte> out(static_cast<std::size_t>(size));
-    reader.read(packer, RegionId{0}, static_cast<std::uint64_t>(offset), out);
+    reader.read(compressor, RegionId{0}, static_cast<std::uint64_t>(offset), out);
     EXPECT_TRUE(std::ranges::equal(
         out, std::span(state.memory[0]).subspan(static_cast<std::size_t>(offset), out.size())));
   }
   std::array<std::byte, 2> past{};
-  EXPECT_EQ(thrown([&] { reader.read(packer, RegionId{0}, 9'999, past); }), Code::bad_request);
+  EXPECT_EQ(thrown([&] { reader.read(compressor, RegionId{0}, 9'999, past); }), Code::bad_request);
 }
 
 TEST(Tags, AreWhereTheyWerePutLast) {
-  RamStore store;
+  InMemoryStore store;
   put_tag(store, "gpt", {"before-lr-drop", 4});
   put_tag(store, "gpt", {"best", 2});
   put_tag(store, "gpt", {"before-lr-drop", 3});

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/replay_outlook.h"
+#include "migrator/engine/source/replay_forecast.h"
 
 #include <fmt/format.h>
 
@@ -54,73 +54,75 @@ bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse
 /// step. If entries are sent within a step, one more step is not late; and as long as the rest of
 /// each step is smaller than that of the previous one, the last step waits for less.
 bool is_worth_a_step(const ReplayFacts& facts, const Measurements& now, double freeze_ms,
-                     double timeout_ms, FallingRest& rest) {
+                     double timeout_ms, BacklogTrend& backlog) {
   if (facts.holds_each || log_outlasts_a_step(now)) return false;
   const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
   if (rest_ms < kWorthAStep * now.step_ms) return false;
   const bool in_time =
       timeout_ms <= 0 || facts.age_ms + now.step_ms + freeze_ms < kOfTimeout * timeout_ms;
-  return rest.is_worth_a_step(facts.program_step) && in_time;
+  return backlog.is_worth_a_step(facts.program_step) && in_time;
 }
 
 /// Whether this is the first call after the gradients of a whole step were seen. Only the most that
 /// there may be was known before; experts that are rarely chosen have no gradients in most steps.
-bool judges_the_limit(const ReplayFacts& facts, EarlierLooks& looks) {
-  if (looks.limit_was_judged || facts.updates_sent == 0) return false;
+bool judges_the_limit(const ReplayFacts& facts, ForecastHistory& history) {
+  if (history.limit_was_judged || facts.updates_sent == 0) return false;
   const auto latest = facts.gradients.latest_step();
-  if (looks.first_step == 0) looks.first_step = latest;
-  looks.limit_was_judged = latest != looks.first_step;
-  return looks.limit_was_judged;
+  if (history.first_step == 0) history.first_step = latest;
+  history.limit_was_judged = latest != history.first_step;
+  return history.limit_was_judged;
 }
 
 /// Sets the advice for a course that delays a step beyond the limit.
-void turn_away(ReplayOutlook& outlook, const Measurements& now, double stall_ms,
-               const MigrationSpec& spec) {
-  outlook.why = fmt::format(
+void give_up_limit(ReplayForecast& forecast, const Measurements& now, double stall_ms,
+                   const MigrationSpec& spec) {
+  forecast.why = fmt::format(
       "replay would keep a step of the job for {:.0f} ms, {:.0f} ms are allowed: the gradients of "
       "a step take {:.0f} ms on this link",
       stall_ms, spec.max_stall_ms, link_ms(now, static_cast<double>(now.update_bytes)));
   if (spec.strategy == Strategy::replay) {
-    outlook.advice = ReplayOutlook::Advice::refuse;
-    outlook.hint = fmt::format(
+    forecast.advice = ReplayForecast::Advice::refuse;
+    forecast.hint = fmt::format(
         "allow more with --max-stall {:.0f}ms, raise --bandwidth, or let --strategy auto choose",
         1.3 * stall_ms);
   } else {
-    outlook.advice = ReplayOutlook::Advice::go_by_rounds;
-    outlook.why = "by rounds: " + outlook.why;
+    forecast.advice = ReplayForecast::Advice::go_by_rounds;
+    forecast.why = "by rounds: " + forecast.why;
   }
 }
 
 }  // namespace
 
-ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, EarlierLooks& looks) {
+ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
+                           ForecastHistory& history) {
   const auto limit = spec.max_stall_ms;
   const auto now = measurements_of(facts);
   const auto when = freeze_when(spec.strategy);
   const auto course = course_of_replay(now, limit, when);
-  ReplayOutlook outlook;
-  outlook.freeze_bytes = freeze_bytes_of(facts, now);
-  const auto freeze = parked_times_of(now, outlook.freeze_bytes);
+  ReplayForecast forecast;
+  forecast.freeze_bytes = freeze_bytes_of(facts, now);
+  const auto freeze = parked_times_of(now, forecast.freeze_bytes);
   const bool is_copied = facts.bytes_to_copy == 0;
   const bool caught_up = facts.lag_bytes <= facts.gradients.most_bytes();
   const bool is_complete = is_copied && facts.is_audited && caught_up;
-  outlook.stall_ms =
+  forecast.stall_ms =
       std::max(facts.longest_wait_ms, is_complete ? freeze.longest() : course.stall_ms);
-  outlook.lost_ms = facts.waited_ms + (is_complete ? freeze.all() : course.lost_ms);
-  if (limit > 0 && judges_the_limit(facts, looks) && course.stall_ms > limit) {
-    turn_away(outlook, now, course.stall_ms, spec);
-    return outlook;
+  forecast.lost_ms = facts.waited_ms + (is_complete ? freeze.all() : course.lost_ms);
+  if (limit > 0 && judges_the_limit(facts, history) && course.stall_ms > limit) {
+    give_up_limit(forecast, now, course.stall_ms, spec);
+    return forecast;
   }
   if (is_copied) {
-    looks.rest.note(facts.gradients.latest_step(), facts.gradients.usual_rest_bytes());
+    history.backlog.note(facts.gradients.latest_step(), facts.gradients.usual_rest_bytes());
   }
   // Called also when the time parked does not fit, because it counts the boundaries.
   const bool now_or_never =
-      is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, looks.rest);
+      is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, history.backlog);
   const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
   const bool fits = limit <= 0 || freeze.longest() <= limit;
-  if (fits && (now_or_never || may_be_early)) outlook.advice = ReplayOutlook::Advice::offer_freeze;
-  return outlook;
+  if (fits && (now_or_never || may_be_early))
+    forecast.advice = ReplayForecast::Advice::offer_freeze;
+  return forecast;
 }
 
 Measurements measurements_of(const ReplayFacts& facts) {

@@ -1,4 +1,4 @@
-#include "migrator/store/ram_store.h"
+#include "migrator/store/in_memory_store.h"
 
 #include <fmt/format.h>
 
@@ -17,15 +17,15 @@ void check_ram_name(const std::string& name) {
 
 }  // namespace
 
-PutResult RamStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+PutResult InMemoryStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
   check_ram_name(name);
   const MutexLock lock(mutex_);
   return objects_.try_emplace(name, bytes.begin(), bytes.end()).second ? PutResult::created
                                                                        : PutResult::exists;
 }
 
-std::size_t RamStore::read(const std::string& name, std::uint64_t offset,
-                           std::span<std::byte> into) {
+std::size_t InMemoryStore::read(const std::string& name, std::uint64_t offset,
+                                std::span<std::byte> into) {
   check_ram_name(name);
   const MutexLock lock(mutex_);
   const auto found = objects_.find(name);
@@ -39,7 +39,7 @@ std::size_t RamStore::read(const std::string& name, std::uint64_t offset,
   return size;
 }
 
-std::optional<std::uint64_t> RamStore::size_of(const std::string& name) {
+std::optional<std::uint64_t> InMemoryStore::size_of(const std::string& name) {
   check_ram_name(name);
   const MutexLock lock(mutex_);
   const auto found = objects_.find(name);
@@ -47,8 +47,8 @@ std::optional<std::uint64_t> RamStore::size_of(const std::string& name) {
   return found->second.size();
 }
 
-std::vector<std::string> RamStore::list(const std::string& prefix, const std::string& after,
-                                        std::size_t most) {
+std::vector<std::string> InMemoryStore::list(const std::string& prefix, const std::string& after,
+                                             std::size_t most) {
   const MutexLock lock(mutex_);
   std::vector<std::string> names;
   auto at = after < prefix ? objects_.lower_bound(prefix) : objects_.upper_bound(after);
@@ -58,13 +58,13 @@ std::vector<std::string> RamStore::list(const std::string& prefix, const std::st
   return names;
 }
 
-void RamStore::remove(const std::string& name) {
+void InMemoryStore::remove(const std::string& name) {
   check_ram_name(name);
   const MutexLock lock(mutex_);
   objects_.erase(name);
 }
 
-StoreFacts RamStore::facts() {
+StoreFacts InMemoryStore::facts() {
   return {.where = "ram:", .free_bytes = std::nullopt, .durable = false, .read_only = false};
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/session/one_session.h"
+#include "runtime/session/session_claim.h"
 
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ void end_forked_process(pid_t trainer, const std::string& job) {
   ::_exit(kNotTheJob);
 }
 
-OneSession::OneSession() {
+SessionClaim::SessionClaim() {
   auto holder = holder_.load();
   if (holder == ::getpid() || !holder_.compare_exchange_strong(holder, ::getpid())) {
     throw Error(Code::conflict, "this process has a Cardswap session already",

@@ -1,4 +1,4 @@
-#include "cuda/staging_ring.h"
+#include "cuda/cuda_staging.h"
 
 #include <algorithm>
 #include <limits>
@@ -22,28 +22,29 @@ std::size_t whole_pieces(std::size_t bytes) {
   return (bytes + kPieceAlign - 1) / kPieceAlign * kPieceAlign;
 }
 
-PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to, ByteShuffle shuffle) {
+GatherPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to,
+                     ByteShuffle shuffle) {
   return {reinterpret_cast<const std::uint8_t*>(from.data()),  // NOLINT: the kernel's bytes
           reinterpret_cast<std::uint8_t*>(to.data()),          // NOLINT
           static_cast<std::uint32_t>(from.size()),
           shuffle.done ? shuffle.element_bytes : std::uint8_t{1}};
 }
 
-bool overlaps(const PackPlan& plan, const PackPiece& piece) {
-  return std::any_of(plan.pieces, plan.pieces + plan.count, [&](const PackPiece& other) {
+bool overlaps(const GatherPlan& plan, const GatherPiece& piece) {
+  return std::any_of(plan.pieces, plan.pieces + plan.count, [&](const GatherPiece& other) {
     return piece.to < other.to + other.bytes && other.to < piece.to + piece.bytes;
   });
 }
 
 }  // namespace
 
-StagingRing::StagingRing(Gpu gpu, std::size_t slot_bytes)
+PinnedRing::PinnedRing(Gpu gpu, std::size_t slot_bytes)
     : gpu_(std::move(gpu)),
       slot_bytes_((std::max<std::size_t>(slot_bytes, 1) + kSlotAlign - 1) / kSlotAlign *
                   kSlotAlign),
       slots_max_(std::max(kSlotsMin, kRingBytes / slot_bytes_)) {}
 
-void StagingRing::grow() {
+void PinnedRing::grow() {
   // Twice what there is: a small job pins little, a large one a block at a time.
   const auto wanted = std::max(kFirstSlots, slots_.size());
   const auto fits = std::max<std::size_t>(1, kRingBlockBytes / slot_bytes_);
@@ -56,7 +57,7 @@ void StagingRing::grow() {
   }
 }
 
-std::optional<std::size_t> StagingRing::take() {
+std::optional<std::size_t> PinnedRing::take() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const auto slot = (next_ + i) % slots_.size();
     if (slots_[slot].taken) continue;
@@ -71,24 +72,24 @@ std::optional<std::size_t> StagingRing::take() {
   return next_++;
 }
 
-std::optional<std::size_t> StagingRing::find(const std::byte* destination) const {
+std::optional<std::size_t> PinnedRing::find(const std::byte* destination) const {
   const auto found = std::ranges::find_if(
       slots_, [&](const Slot& slot) { return slot.taken && slot.memory.data() == destination; });
   if (found == slots_.end()) return std::nullopt;
   return static_cast<std::size_t>(found - slots_.begin());
 }
 
-RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu,
+CudaStaging::CudaStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu,
                          const StagingOptions& options)
     : device_(std::move(device)),
       gpu_(gpu),
       options_(options),
-      ring_(std::make_shared<StagingRing>(gpu, options.payload_bytes_max)),
+      ring_(std::make_shared<PinnedRing>(gpu, options.payload_bytes_max)),
       stream_(std::move(gpu)) {
-  scattered_.order = PackOrder::from_shuffled;
+  scattered_.direction = ShuffleDirection::from_shuffled;
 }
 
-RingStaging::~RingStaging() {
+CudaStaging::~CudaStaging() {
   scattered_.count = 0;  // nobody will look at it, and its memory may be gone
   try {
     settle();
@@ -97,12 +98,12 @@ RingStaging::~RingStaging() {
   }
 }
 
-bool RingStaging::is_reached_by_link(std::span<const std::byte> range) const {
+bool CudaStaging::is_reached_by_link(std::span<const std::byte> range) const {
   return options_.direct_bytes_min && range.size() >= *options_.direct_bytes_min &&
          !device_->is_in_arena(range);
 }
 
-std::vector<StagedPayload> RingStaging::fetch(std::span<const Payload> payloads, const Fence& after,
+std::vector<StagedPayload> CudaStaging::fetch(std::span<const Payload> payloads, const Fence& after,
                                               FetchOptions options) {
   std::vector<StagedPayload> begun;
   while (begun.size() < payloads.size()) {
@@ -120,18 +121,18 @@ std::vector<StagedPayload> RingStaging::fetch(std::span<const Payload> payloads,
 }
 
 /// Brings the first of `payloads` to `slot`, and if it is small also the small ones that follow.
-void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
+void CudaStaging::fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
                        FetchOptions options, std::vector<StagedPayload>& begun) {
   // Held from here: a call that fails gives it back.
   const std::shared_ptr<const void> lease(
       ring_.get(), [ring = ring_, slot](const void*) { ring->give_back(slot); });
   const auto memory = ring_->at(slot).memory;
-  PackPlan plan;
+  GatherPlan plan;
   std::size_t used = 0;
   for (const auto& [range, element_bytes] : payloads) {
     const auto& bytes = range.bytes;
     const bool small = bytes.size() <= kGatheredBytesMax && used + bytes.size() <= memory.size();
-    const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
+    const bool fits = plan.count == 0 || (small && plan.count < kGatherPiecesMax &&
                                           !(options.direct && is_reached_by_link(bytes)));
     if (!fits) break;
     const auto shuffle = options.shuffled ? shuffle_for(element_bytes) : ByteShuffle{element_bytes};
@@ -147,21 +148,21 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
 }
 
 /// Uses the copy engine if the plan has a single piece that is not shuffled.
-void RingStaging::move(const PackPlan& plan) {
+void CudaStaging::move(const GatherPlan& plan) {
   const auto& first = plan.pieces[0];
   if (plan.count == 1 && first.element_bytes == 1) {
     gpu_.check(gpu_.runtime->copy(first.to, first.from, first.bytes, stream_.get()),
                "cudaMemcpyAsync", first.bytes);
     return;
   }
-  gpu_.check(gpu_.runtime->pack(plan, stream_.get()), "the pack kernel");
+  gpu_.check(gpu_.runtime->gather(plan, stream_.get()), "the gather kernel");
 }
 
-bool RingStaging::is_ready(const StagedPayload& fetched) {
+bool CudaStaging::is_ready(const StagedPayload& fetched) {
   return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->has_passed();
 }
 
-std::span<std::byte> RingStaging::reserve(std::span<std::byte> range, bool direct) {
+std::span<std::byte> CudaStaging::reserve(std::span<std::byte> range, bool direct) {
   if (direct && is_reached_by_link(range)) return range;
   give_back_copied();
   auto slot = ring_->take();
@@ -177,11 +178,11 @@ std::span<std::byte> RingStaging::reserve(std::span<std::byte> range, bool direc
   return ring_->at(*slot).memory.first(range.size());
 }
 
-ByteShuffle RingStaging::shuffle_for(std::uint8_t element_bytes) const {
-  return {element_bytes, packs(element_bytes)};
+ByteShuffle CudaStaging::shuffle_for(std::uint8_t element_bytes) const {
+  return {element_bytes, is_shuffled(element_bytes)};
 }
 
-void RingStaging::on_received(std::span<std::byte> destination, std::span<std::byte> range,
+void CudaStaging::on_received(std::span<std::byte> destination, std::span<std::byte> range,
                               ByteShuffle shuffle) {
   const auto slot = ring_->find(destination.data());
   if (!slot) return;  // it landed in the range itself
@@ -195,11 +196,11 @@ void RingStaging::on_received(std::span<std::byte> destination, std::span<std::b
   if (!small || overlaps(scattered_, piece)) scatter();
   scattered_.pieces[scattered_.count++] = piece;
   scattered_slots_.push_back(*slot);
-  if (!small || scattered_.count == kPackPiecesMax) scatter();
+  if (!small || scattered_.count == kGatherPiecesMax) scatter();
 }
 
 /// Moves the landed payloads that wait into the GPU.
-void RingStaging::scatter() {
+void CudaStaging::scatter() {
   if (scattered_.count == 0) return;
   gpu_.select();
   move(scattered_);
@@ -208,14 +209,14 @@ void RingStaging::scatter() {
   copying_.push_back(std::exchange(scattered_slots_, {}));
 }
 
-void RingStaging::give_back_copied() {
+void CudaStaging::give_back_copied() {
   while (!copying_.empty() && ring_->at(copying_.front().back()).event->has_passed()) {
     for (const auto slot : copying_.front()) ring_->give_back(slot);
     copying_.pop_front();
   }
 }
 
-void RingStaging::settle() {
+void CudaStaging::settle() {
   scatter();
   if (copying_.empty()) return;
   ring_->at(copying_.back().back()).event->synchronize();

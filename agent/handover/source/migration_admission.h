@@ -17,10 +17,10 @@ namespace cardswap {
 /// It also finds the agent that a destination means: an address as people write it, or a host's own
 /// name as `cardswap jobs` prints it. It starts nothing. Owned by Migrations; one thread; it must
 /// outlive its coroutines.
-class MigrationIntake {
+class MigrationAdmission {
  public:
-  MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
-                  const MigrationList& list, TargetClient& targets);
+  MigrationAdmission(asio::io_context& context, const Config& config, JobTable& jobs,
+                     const MigrationList& list, TargetClient& targets);
 
   /// `wanted` with `to` as an address: a host's own name is looked up, by asking each --peer if
   /// need be (0.7 s each at most). Waits up to 3 s for a runtime that has not attached again after

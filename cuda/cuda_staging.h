@@ -23,7 +23,7 @@ inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 /// Pinned buffers of one size, which copies of a device and sends of a link use in turn, so that
 /// copying and sending go on at the same time. Grows block by block on demand, up to kRingBytes, or
 /// more if kPayloadsUnderWayMax large payloads need it. One thread.
-class StagingRing {
+class PinnedRing {
  public:
   /// One buffer of the ring.
   struct Slot {
@@ -32,7 +32,7 @@ class StagingRing {
     bool taken = false;
   };
 
-  StagingRing(Gpu gpu, std::size_t slot_bytes);
+  PinnedRing(Gpu gpu, std::size_t slot_bytes);
   /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). Nullopt: all slots
   /// are taken, and the ring may not grow.
   [[nodiscard]] std::optional<std::size_t> take();
@@ -54,11 +54,11 @@ class StagingRing {
 
 /// Brings payloads through a ring of buffers, or without a buffer if the link reaches the GPU's
 /// memory. Small payloads are gathered into one buffer, and scattered from several buffers, by one
-/// launch; payloads that will be packed are shuffled on the way.
-class RingStaging final : public Staging {
+/// launch; payloads that will be compressed are shuffled on the way.
+class CudaStaging final : public Staging {
  public:
-  RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
-  ~RingStaging() override;
+  CudaStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
+  ~CudaStaging() override;
 
   std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
                                    FetchOptions options) override;
@@ -73,18 +73,18 @@ class RingStaging final : public Staging {
   void fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
             FetchOptions options, std::vector<StagedPayload>& begun);
   void scatter();
-  void move(const PackPlan& plan);
+  void move(const GatherPlan& plan);
   [[nodiscard]] bool is_reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
   const std::shared_ptr<const CudaDevice> device_;  ///< owners: the program's views and this
   const Gpu gpu_;
   const StagingOptions options_;
-  const std::shared_ptr<StagingRing> ring_;  ///< owners: this and payloads that are not sent yet
+  const std::shared_ptr<PinnedRing> ring_;  ///< owners: this and payloads that are not sent yet
   OwnedStream stream_;
   /// Slots that one copy or launch moves into the GPU; the last one's event tells when it is done.
   std::deque<std::vector<std::size_t>> copying_;
-  PackPlan scattered_;                        ///< landed payloads, to be moved with the next ones
+  GatherPlan scattered_;                      ///< landed payloads, to be moved with the next ones
   std::vector<std::size_t> scattered_slots_;  ///< of scattered_
 };
 

@@ -1,4 +1,4 @@
-#include "agent/criu/facts/files_here.h"
+#include "agent/criu/facts/file_match.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -55,7 +55,7 @@ bool may_have_it(const Descriptor& handle, NeededFile::Use use) {
   return may_open(handle.get(), R_OK) || may_open(handle.get(), X_OK);
 }
 
-FileHere why_not_opened() { return errno == EACCES ? FileHere::closed : FileHere::missing; }
+FileMatch why_not_opened() { return errno == EACCES ? FileMatch::closed : FileMatch::missing; }
 
 }  // namespace
 
@@ -63,34 +63,34 @@ bool may_open(int fd, int access) {
   return ::syscall(SYS_faccessat2, fd, "", access, AT_EACCESS | AT_EMPTY_PATH) == 0;
 }
 
-FileHere inspect_file(const NeededFile& file) {
+FileMatch inspect_file(const NeededFile& file) {
   auto handle = opened(file.path);
   struct stat facts {};
   if (!handle) return why_not_opened();
-  if (::fstat(handle.get(), &facts) != 0) return FileHere::missing;
+  if (::fstat(handle.get(), &facts) != 0) return FileMatch::missing;
   if (S_ISLNK(facts.st_mode)) {
-    if (file.use != NeededFile::Use::mapped) return FileHere::link;
+    if (file.use != NeededFile::Use::mapped) return FileMatch::link;
     handle = Descriptor(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
     if (!handle) return why_not_opened();
-    if (::fstat(handle.get(), &facts) != 0) return FileHere::missing;
+    if (::fstat(handle.get(), &facts) != 0) return FileMatch::missing;
   }
   const bool is_kind =
       file.use == NeededFile::Use::folder ? S_ISDIR(facts.st_mode) : S_ISREG(facts.st_mode);
-  if (!is_kind) return FileHere::missing;
-  if (!may_have_it(handle, file.use)) return FileHere::closed;
+  if (!is_kind) return FileMatch::missing;
+  if (!may_have_it(handle, file.use)) return FileMatch::closed;
   if (is_of_the_kernel(handle)) {  // there for everybody to read, or not: it is not opened
     const bool fits = file.use == NeededFile::Use::folder ||
                       (file.build_id.empty() && facts.st_size == static_cast<off_t>(file.bytes));
-    return fits && (facts.st_mode & S_IROTH) != 0 ? FileHere::fits : FileHere::missing;
+    return fits && (facts.st_mode & S_IROTH) != 0 ? FileMatch::fits : FileMatch::missing;
   }
-  if (file.use == NeededFile::Use::folder) return FileHere::fits;
+  if (file.use == NeededFile::Use::folder) return FileMatch::fits;
   if (!file.build_id.empty()) {
-    return build_id_at(handle) == file.build_id ? FileHere::fits : FileHere::another_build;
+    return build_id_at(handle) == file.build_id ? FileMatch::fits : FileMatch::another_build;
   }
   const auto bytes = static_cast<std::uint64_t>(facts.st_size);
   // What the job appends to meanwhile grows where both hosts share it.
   const bool grows = file.use == NeededFile::Use::written && bytes > file.bytes;
-  return bytes == file.bytes || grows ? FileHere::fits : FileHere::differs;
+  return bytes == file.bytes || grows ? FileMatch::fits : FileMatch::differs;
 }
 
 }  // namespace cardswap::criu

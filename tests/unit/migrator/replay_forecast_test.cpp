@@ -1,22 +1,22 @@
-#include "migrator/engine/source/replay_outlook.h"
+#include "migrator/engine/source/replay_forecast.h"
 
 #include <gmock/gmock.h>
 
 namespace cardswap {
 namespace {
 
-using Advice = ReplayOutlook::Advice;
+using Advice = ReplayForecast::Advice;
 using ::testing::IsEmpty;
 using ::testing::StrEq;
 
 /// A state that takes the link a step, with gradients that take a tenth of one, of which a
 /// twenty-fifth is left to the step's entry. Of the link a byte takes a microsecond. A freeze takes
 /// 5 ms besides what it sends.
-class ReplayOutlookTest : public ::testing::Test {
+class ReplayForecastTest : public ::testing::Test {
  protected:
   static constexpr double kFixedMs = 5;
 
-  ReplayOutlookTest() {
+  ReplayForecastTest() {
     facts_.measured.link_rate = 1e6;
     facts_.measured.digest_rate = 1e15;
     facts_.measured.step_ms = 100;
@@ -40,12 +40,12 @@ class ReplayOutlookTest : public ::testing::Test {
   void gradients_are(std::uint64_t bytes, std::uint64_t ahead) {
     facts_.gradients = {};
     facts_.updates_sent = facts_.log_bytes = facts_.early_bytes = 0;
-    looks_ = {};
+    history_ = {};
     step(bytes, ahead);
-    looks_.first_step = facts_.updates_sent;
+    history_.first_step = facts_.updates_sent;
     step(bytes, ahead);
   }
-  ReplayOutlook look() { return outlook_of(facts_, spec_, looks_); }
+  ReplayForecast look() { return forecast_of(facts_, spec_, history_); }
   Advice advice() { return look().advice; }
   /// The course from here on, as the planner reckons it.
   [[nodiscard]] ReplayCourse course() const {
@@ -55,12 +55,12 @@ class ReplayOutlookTest : public ::testing::Test {
 
   ReplayFacts facts_;
   MigrationSpec spec_;
-  EarlierLooks looks_;
+  ForecastHistory history_;
 };
 
 // ---- when a freeze is offered
 
-TEST_F(ReplayOutlookTest, OffersAFreezeOnceAllIsCopiedAndAuditedAndTheLogHasCaughtUp) {
+TEST_F(ReplayForecastTest, OffersAFreezeOnceAllIsCopiedAndAuditedAndTheLogHasCaughtUp) {
   EXPECT_EQ(advice(), Advice::offer_freeze);
   facts_.bytes_to_copy = 1;
   EXPECT_EQ(advice(), Advice::go_on);
@@ -74,7 +74,7 @@ TEST_F(ReplayOutlookTest, OffersAFreezeOnceAllIsCopiedAndAuditedAndTheLogHasCaug
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 
-TEST_F(ReplayOutlookTest, OffersNoFreezeThatStandsForLongerThanTheLimit) {
+TEST_F(ReplayForecastTest, OffersNoFreezeThatStandsForLongerThanTheLimit) {
   facts_.measured.dirty_bytes = 20'000;
   ASSERT_NEAR(look().stall_ms, kFixedMs + 20 + 0.4, 1e-3);
   spec_.max_stall_ms = look().stall_ms;
@@ -86,7 +86,7 @@ TEST_F(ReplayOutlookTest, OffersNoFreezeThatStandsForLongerThanTheLimit) {
 }
 
 /// Steps that leave less to their entries each, as at the end of the base copy.
-TEST_F(ReplayOutlookTest, WaitsForAStepMoreWhileEachLeavesLess) {
+TEST_F(ReplayForecastTest, WaitsForAStepMoreWhileEachLeavesLess) {
   gradients_are(40'000, 0);
   for (int look = 0; look < 9; ++look) {
     EXPECT_EQ(advice(), Advice::go_on) << "it is no step to look again";
@@ -101,14 +101,14 @@ TEST_F(ReplayOutlookTest, WaitsForAStepMoreWhileEachLeavesLess) {
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 
-TEST_F(ReplayOutlookTest, WaitsForNoStepWhereATwentiethOfOneIsLeft) {
+TEST_F(ReplayForecastTest, WaitsForNoStepWhereATwentiethOfOneIsLeft) {
   gradients_are(10'000, 4'990);
   EXPECT_EQ(advice(), Advice::go_on);
   gradients_are(10'000, 5'010);
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 
-TEST_F(ReplayOutlookTest, WaitsForNoStepThatWouldBeLate) {
+TEST_F(ReplayForecastTest, WaitsForNoStepThatWouldBeLate) {
   gradients_are(40'000, 0);
   facts_.holds_each = true;
   EXPECT_EQ(advice(), Advice::offer_freeze) << "it waits for its own entry";
@@ -118,7 +118,7 @@ TEST_F(ReplayOutlookTest, WaitsForNoStepThatWouldBeLate) {
   EXPECT_EQ(advice(), Advice::offer_freeze) << "the target follows no faster";
 }
 
-TEST_F(ReplayOutlookTest, WaitsNoLongerThanHalfOfTheTimeout) {
+TEST_F(ReplayForecastTest, WaitsNoLongerThanHalfOfTheTimeout) {
   gradients_are(40'000, 0);
   const double freeze_ms = kFixedMs + 40;
   spec_.timeout_ms = 2'000;
@@ -131,19 +131,19 @@ TEST_F(ReplayOutlookTest, WaitsNoLongerThanHalfOfTheTimeout) {
 }
 
 /// A freeze that does not fit is one that could be: the boundaries that it may wait for are few.
-TEST_F(ReplayOutlookTest, CountsTheBoundariesAtWhichAFreezeDidNotFit) {
+TEST_F(ReplayForecastTest, CountsTheBoundariesAtWhichAFreezeDidNotFit) {
   gradients_are(40'000, 0);
-  looks_.limit_was_judged = true;
+  history_.limit_was_judged = true;
   spec_.max_stall_ms = 20;
   EXPECT_EQ(advice(), Advice::go_on);
-  facts_.program_step += FallingRest::kStepsMax;
+  facts_.program_step += BacklogTrend::kStepsMax;
   EXPECT_EQ(advice(), Advice::go_on);
   spec_.max_stall_ms = 300;
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 
 /// Gradients that take the link two steps: what is copied on costs each step more than it saves.
-TEST_F(ReplayOutlookTest, OffersAFreezeOfAPartWhereTheStrategyWasChosenAndItPays) {
+TEST_F(ReplayForecastTest, OffersAFreezeOfAPartWhereTheStrategyWasChosenAndItPays) {
   facts_.sizes.replayed_bytes = facts_.measured.state_bytes = 600'000;
   gradients_are(200'000, 0);
   facts_.bytes_to_copy = 300'000;
@@ -153,14 +153,14 @@ TEST_F(ReplayOutlookTest, OffersAFreezeOfAPartWhereTheStrategyWasChosenAndItPays
   spec_.strategy = Strategy::automatic;
   EXPECT_EQ(advice(), Advice::offer_freeze);
   spec_.max_stall_ms = 100;
-  looks_.limit_was_judged = true;
+  history_.limit_was_judged = true;
   EXPECT_EQ(advice(), Advice::go_on) << "the time parked is beyond the limit";
   spec_.max_stall_ms = 0;
   facts_.bytes_to_copy = 500'000;
   EXPECT_EQ(advice(), Advice::go_on) << "with the entry of what was copied, copying on loses less";
 }
 
-TEST_F(ReplayOutlookTest, CountsTheRestOfAnEntryIntoAnEarlyFreezeWhereStepsWaitForTheirs) {
+TEST_F(ReplayForecastTest, CountsTheRestOfAnEntryIntoAnEarlyFreezeWhereStepsWaitForTheirs) {
   facts_.sizes.replayed_bytes = facts_.measured.state_bytes = 600'000;
   gradients_are(200'000, 100'000);
   facts_.bytes_to_copy = 300'000;
@@ -172,7 +172,7 @@ TEST_F(ReplayOutlookTest, CountsTheRestOfAnEntryIntoAnEarlyFreezeWhereStepsWaitF
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 
-TEST_F(ReplayOutlookTest, CopiesAllWhereTheLogGoesWithinTheSteps) {
+TEST_F(ReplayForecastTest, CopiesAllWhereTheLogGoesWithinTheSteps) {
   spec_.strategy = Strategy::automatic;
   gradients_are(10'000, 0);
   facts_.bytes_to_copy = 1;
@@ -183,7 +183,7 @@ TEST_F(ReplayOutlookTest, CopiesAllWhereTheLogGoesWithinTheSteps) {
 
 // ---- what is to be expected
 
-TEST_F(ReplayOutlookTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntryOfWhatWasCopied) {
+TEST_F(ReplayForecastTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntryOfWhatWasCopied) {
   gradients_are(10'000, 4'000);
   EXPECT_EQ(look().freeze_bytes, 6'000U);
   facts_.measured.dirty_bytes = 700;
@@ -191,34 +191,34 @@ TEST_F(ReplayOutlookTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntryO
   facts_.lag_bytes = 8'000;
   EXPECT_EQ(look().freeze_bytes, 8'700U) << "more than an entry leaves";
   facts_.state_bytes_per_gradient_byte = 0.5;
-  EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients pack better than the state";
+  EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients compress better than the state";
   facts_.bytes_to_copy = 75'000;
   EXPECT_EQ(look().freeze_bytes, 76'700U) << "the entry has a quarter of the gradients";
 }
 
-TEST_F(ReplayOutlookTest, IsAsLateAsTheCourseThatIsLeftOrTheFreezeOnceThatCanBe) {
+TEST_F(ReplayForecastTest, IsAsLateAsTheCourseThatIsLeftOrTheFreezeOnceThatCanBe) {
   facts_.bytes_to_copy = 50'000;
   facts_.longest_wait_ms = 1;
   facts_.waited_ms = 12;
   EXPECT_EQ(look().stall_ms, course().stall_ms);
   EXPECT_EQ(look().lost_ms, 12 + course().lost_ms);
   facts_.bytes_to_copy = 0;
-  const auto outlook = look();
-  const auto freeze_ms = kFixedMs + static_cast<double>(outlook.freeze_bytes) / 1e3;
-  EXPECT_NEAR(outlook.stall_ms, freeze_ms, 1e-3);
-  EXPECT_NEAR(outlook.lost_ms, 12 + freeze_ms, 1e-3);
+  const auto forecast = look();
+  const auto freeze_ms = kFixedMs + static_cast<double>(forecast.freeze_bytes) / 1e3;
+  EXPECT_NEAR(forecast.stall_ms, freeze_ms, 1e-3);
+  EXPECT_NEAR(forecast.lost_ms, 12 + freeze_ms, 1e-3);
   facts_.longest_wait_ms = 80;
   EXPECT_EQ(look().stall_ms, 80) << "what was counts as well";
 }
 
 /// The last replay runs beside the step that the source takes.
-TEST_F(ReplayOutlookTest, CountsNoReplayIntoTheFreeze) {
+TEST_F(ReplayForecastTest, CountsNoReplayIntoTheFreeze) {
   const auto without_ms = look().stall_ms;
   facts_.measured.replay_ms = 90;
   EXPECT_EQ(look().stall_ms, without_ms);
 }
 
-TEST_F(ReplayOutlookTest, StandsTwiceWithARehearsal) {
+TEST_F(ReplayForecastTest, StandsTwiceWithARehearsal) {
   const auto once = look();
   facts_.measured.rehearses = true;
   const auto twice = look();
@@ -228,43 +228,43 @@ TEST_F(ReplayOutlookTest, StandsTwiceWithARehearsal) {
 
 // ---- the limit
 
-TEST_F(ReplayOutlookTest, RefusesAReplayThatWouldKeepAStepForLongerThanTheLimit) {
+TEST_F(ReplayForecastTest, RefusesAReplayThatWouldKeepAStepForLongerThanTheLimit) {
   gradients_are(60'000, 0);
   spec_.max_stall_ms = 50;
   const auto stall_ms = course().stall_ms;
   ASSERT_NEAR(stall_ms, 65, 0.4) << "a step's entry, and the freeze besides";
-  const auto outlook = look();
-  EXPECT_EQ(outlook.advice, Advice::refuse);
-  EXPECT_THAT(outlook.why,
+  const auto forecast = look();
+  EXPECT_EQ(forecast.advice, Advice::refuse);
+  EXPECT_THAT(forecast.why,
               StrEq("replay would keep a step of the job for 65 ms, 50 ms are allowed: the "
                     "gradients of a step take 60 ms on this link"));
-  EXPECT_THAT(outlook.hint, StrEq("allow more with --max-stall 85ms, raise --bandwidth, or let "
-                                  "--strategy auto choose"));
-  EXPECT_EQ(outlook.stall_ms, stall_ms) << "which is told all the same";
+  EXPECT_THAT(forecast.hint, StrEq("allow more with --max-stall 85ms, raise --bandwidth, or let "
+                                   "--strategy auto choose"));
+  EXPECT_EQ(forecast.stall_ms, stall_ms) << "which is told all the same";
 }
 
-TEST_F(ReplayOutlookTest, GoesOnByRoundsInsteadWhereReplayWasChosen) {
+TEST_F(ReplayForecastTest, GoesOnByRoundsInsteadWhereReplayWasChosen) {
   gradients_are(60'000, 0);
   spec_.max_stall_ms = 50;
   spec_.strategy = Strategy::automatic;
-  const auto outlook = look();
-  EXPECT_EQ(outlook.advice, Advice::go_by_rounds);
-  EXPECT_THAT(outlook.why,
+  const auto forecast = look();
+  EXPECT_EQ(forecast.advice, Advice::go_by_rounds);
+  EXPECT_THAT(forecast.why,
               StrEq("by rounds: replay would keep a step of the job for 65 ms, 50 ms are allowed: "
                     "the gradients of a step take 60 ms on this link"));
-  EXPECT_THAT(outlook.hint, IsEmpty());
+  EXPECT_THAT(forecast.hint, IsEmpty());
 }
 
-TEST_F(ReplayOutlookTest, KeepsALimitThatIsMetExactly) {
+TEST_F(ReplayForecastTest, KeepsALimitThatIsMetExactly) {
   gradients_are(60'000, 0);
   facts_.bytes_to_copy = 1'000;
   spec_.max_stall_ms = course().stall_ms;
   EXPECT_EQ(advice(), Advice::go_on);
-  EXPECT_TRUE(looks_.limit_was_judged);
+  EXPECT_TRUE(history_.limit_was_judged);
 }
 
 /// Experts that are chosen seldom have no gradients in most steps: only a step's entries tell.
-TEST_F(ReplayOutlookTest, JudgesTheLimitOnceAWholeStepWasSent) {
+TEST_F(ReplayForecastTest, JudgesTheLimitOnceAWholeStepWasSent) {
   spec_.max_stall_ms = 50;
   facts_.sizes.update_bytes = 60'000;
   facts_.gradients = {};
@@ -278,7 +278,7 @@ TEST_F(ReplayOutlookTest, JudgesTheLimitOnceAWholeStepWasSent) {
   EXPECT_EQ(advice(), Advice::refuse);
 }
 
-TEST_F(ReplayOutlookTest, JudgesTheLimitOnce) {
+TEST_F(ReplayForecastTest, JudgesTheLimitOnce) {
   spec_.max_stall_ms = 50;
   facts_.bytes_to_copy = 1'000;
   EXPECT_EQ(advice(), Advice::go_on);
@@ -290,11 +290,11 @@ TEST_F(ReplayOutlookTest, JudgesTheLimitOnce) {
   EXPECT_EQ(advice(), Advice::go_on) << "the log itself ends before a step waits for longer";
 }
 
-TEST_F(ReplayOutlookTest, KeepsToNoLimitWhereThereIsNone) {
+TEST_F(ReplayForecastTest, KeepsToNoLimitWhereThereIsNone) {
   gradients_are(60'000, 0);
   spec_.max_stall_ms = 0;
   EXPECT_EQ(advice(), Advice::go_on);
-  EXPECT_FALSE(looks_.limit_was_judged);
+  EXPECT_FALSE(history_.limit_was_judged);
 }
 
 TEST(WaitMax, LeavesRoomForTheFreezeBehindTheLastStepAndIsAQuarterOfTheLimitAtLeast) {

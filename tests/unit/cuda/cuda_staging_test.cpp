@@ -1,4 +1,4 @@
-#include "cuda/staging_ring.h"
+#include "cuda/cuda_staging.h"
 
 #include <gmock/gmock.h>
 
@@ -18,9 +18,9 @@ constexpr std::size_t kPayload = 16U << 20U;
 constexpr std::size_t kSlots = cuda::kRingBytes / kPayload;
 static_assert(kSlots > kPayloadsUnderWayMax);
 
-class StagingRingTest : public ::testing::Test {
+class CudaStagingTest : public ::testing::Test {
  protected:
-  ~StagingRingTest() override {
+  ~CudaStagingTest() override {
     staging_.reset();
     memory_ = {};
     device_.reset();
@@ -69,7 +69,7 @@ class StagingRingTest : public ::testing::Test {
   std::unique_ptr<Staging> staging_ = device_->stage({kPayload, std::nullopt});
 };
 
-TEST_F(StagingRingTest, FetchesBehindTheProgramsStream) {
+TEST_F(CudaStagingTest, FetchesBehindTheProgramsStream) {
   auto* bytes = behind();
   card_->work(program_, [bytes] { std::memset(bytes, 9, 1000); });
   auto piece = fetch(*staging_, 1000, device_->fence());
@@ -80,7 +80,7 @@ TEST_F(StagingRingTest, FetchesBehindTheProgramsStream) {
   EXPECT_EQ(piece->bytes[999], std::byte{9});
 }
 
-TEST_F(StagingRingTest, LendsEachBufferToOnePayloadAtATime) {
+TEST_F(CudaStagingTest, LendsEachBufferToOnePayloadAtATime) {
   std::vector<StagedPayload> sending;
   for (std::size_t i = 0; i < kSlots; ++i) {
     auto piece = fetch(*staging_, 10);
@@ -93,7 +93,7 @@ TEST_F(StagingRingTest, LendsEachBufferToOnePayloadAtATime) {
   EXPECT_TRUE(fetch(*staging_, 10));
 }
 
-TEST_F(StagingRingTest, PinsLittleForALittleJob) {
+TEST_F(CudaStagingTest, PinsLittleForALittleJob) {
   card_->forget_calls();
   const auto small = device_->stage({1U << 20U, std::nullopt});
   (void)fetch(*small, 10);
@@ -102,7 +102,7 @@ TEST_F(StagingRingTest, PinsLittleForALittleJob) {
   EXPECT_EQ(card_->count("cudaHostAlloc"), 2U);
 }
 
-TEST_F(StagingRingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
+TEST_F(CudaStagingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
   auto* bytes = behind();
   std::memset(bytes, 3, 100);
   const auto piece = fetched(100);
@@ -110,7 +110,7 @@ TEST_F(StagingRingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
   EXPECT_EQ(piece.bytes[99], std::byte{3});
 }
 
-TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
+TEST_F(CudaStagingTest, BringsWhatLandedIntoTheCard) {
   const auto place = staging_->reserve(range(500), true);
   std::ranges::fill(place, std::byte{4});
   staging_->on_received(place, range(500), {});
@@ -119,7 +119,7 @@ TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
   EXPECT_EQ(behind()[499], std::byte{4});
 }
 
-TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
+TEST_F(CudaStagingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
     const auto place = staging_->reserve(range(8), true);
     std::ranges::fill(place, static_cast<std::byte>(i));
@@ -131,14 +131,14 @@ TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
   EXPECT_THROW((void)staging_->reserve(range(8), true), Error) << "no honest peer sends so many";
 }
 
-TEST_F(StagingRingTest, ForgetsAPayloadWhoseRangeIsGone) {
+TEST_F(CudaStagingTest, ForgetsAPayloadWhoseRangeIsGone) {
   for (std::size_t i = 0; i < 3 * kSlots; ++i) {
     staging_->on_received(staging_->reserve(range(8), true), {}, {});
   }
   EXPECT_EQ(places_left(), kSlots) << "each buffer is free again";
 }
 
-TEST_F(StagingRingTest, GivesABufferBackWhenTheCopyCannotBegin) {
+TEST_F(CudaStagingTest, GivesABufferBackWhenTheCopyCannotBegin) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
     card_->fail("cudaMemcpyAsync", static_cast<Status>(700));
     EXPECT_THROW((void)fetch(*staging_, 8), Error);
@@ -146,7 +146,7 @@ TEST_F(StagingRingTest, GivesABufferBackWhenTheCopyCannotBegin) {
   EXPECT_TRUE(fetch(*staging_, 8));
 }
 
-TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
+TEST_F(CudaStagingTest, GathersSmallPayloadsByOneLaunch) {
   fill_memory();
   std::vector<Payload> payloads;
   std::size_t at = 0;
@@ -157,7 +157,7 @@ TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
   card_->forget_calls();
   auto begun = staging_->fetch(payloads, device_->fence(), {});
   ASSERT_EQ(begun.size(), payloads.size());
-  EXPECT_EQ(card_->count("pack"), 2U) << "64 pieces each";
+  EXPECT_EQ(card_->count("gather"), 2U) << "64 pieces each";
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
   for (std::size_t i = 0; i < begun.size(); ++i) {
     wait_for(begun[i]);
@@ -176,17 +176,17 @@ TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
   EXPECT_TRUE(fetch(*staging_, 100000));
 }
 
-TEST_F(StagingRingTest, GathersNoMoreThanABufferHolds) {
+TEST_F(CudaStagingTest, GathersNoMoreThanABufferHolds) {
   const auto small = device_->stage({100000, std::nullopt});
   const Payload payload{{device_.get(), range(50000)}};
   card_->forget_calls();
   const auto begun = small->fetch(std::vector(4, payload), {}, {});
   ASSERT_EQ(begun.size(), 4U);
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
-  EXPECT_EQ(card_->count("pack"), 2U);
+  EXPECT_EQ(card_->count("gather"), 2U);
 }
 
-TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
+TEST_F(CudaStagingTest, ShufflesWhatIsToBeCompressed) {
   fill_memory();
   const std::size_t size = 1000003;
   for (const std::uint8_t element_bytes : {1, 2, 4, 8, 16}) {
@@ -203,7 +203,7 @@ TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
   }
 }
 
-TEST_F(StagingRingTest, ScattersSmallPayloadsByOneLaunch) {
+TEST_F(CudaStagingTest, ScattersSmallPayloadsByOneLaunch) {
   card_->forget_calls();
   for (std::size_t i = 0; i < 10; ++i) {
     const auto to = memory_.bytes.subspan(i * 1000, 1000);
@@ -211,16 +211,16 @@ TEST_F(StagingRingTest, ScattersSmallPayloadsByOneLaunch) {
     std::ranges::fill(place, static_cast<std::byte>(i + 1));
     staging_->on_received(place, to, {});
   }
-  EXPECT_EQ(card_->count("pack"), 0U) << "more may come";
+  EXPECT_EQ(card_->count("gather"), 0U) << "more may come";
   staging_->settle();
-  EXPECT_EQ(card_->count("pack"), 1U);
+  EXPECT_EQ(card_->count("gather"), 1U);
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
   for (std::size_t i = 0; i < 10000; ++i) {
     ASSERT_EQ(behind()[i], static_cast<std::byte>(i / 1000 + 1)) << i;
   }
 }
 
-TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
+TEST_F(CudaStagingTest, PutsPlanesBackIntoElements) {
   for (const std::size_t size : {5000U, 1000003U}) {
     std::vector<std::byte> elements(size);
     for (std::size_t i = 0; i < size; ++i) elements[i] = static_cast<std::byte>(i * i / 7);
@@ -234,24 +234,24 @@ TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
   }
 }
 
-TEST_F(StagingRingTest, WhatLandedForNobodyIsNotBroughtIntoTheCard) {
+TEST_F(CudaStagingTest, WhatLandedForNobodyIsNotBroughtIntoTheCard) {
   const auto place = staging_->reserve(range(10), false);
   staging_->on_received(place, range(10), {});
   card_->forget_calls();
   staging_.reset();  // the range may be somebody else's by now
-  EXPECT_EQ(card_->count("pack") + card_->count("cudaMemcpyAsync"), 0U);
+  EXPECT_EQ(card_->count("gather") + card_->count("cudaMemcpyAsync"), 0U);
 }
 
-TEST_F(StagingRingTest, GivesABufferBackWhenTheKernelCannotBegin) {
+TEST_F(CudaStagingTest, GivesABufferBackWhenTheKernelCannotBegin) {
   const std::vector<Payload> two(2, Payload{{device_.get(), range(8)}});
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
-    card_->fail("pack", static_cast<Status>(700));
+    card_->fail("gather", static_cast<Status>(700));
     EXPECT_THROW((void)staging_->fetch(two, {}, {}), Error);
   }
   EXPECT_EQ(staging_->fetch(two, {}, {}).size(), 2U);
 }
 
-TEST_F(StagingRingTest, LeavesTheCopyToALinkThatReachesTheCard) {
+TEST_F(CudaStagingTest, LeavesTheCopyToALinkThatReachesTheCard) {
   const auto direct = device_->stage({kPayload, 16384});
   const auto piece = fetch(*direct, 16384, {}, {true});
   ASSERT_TRUE(piece);
@@ -259,7 +259,7 @@ TEST_F(StagingRingTest, LeavesTheCopyToALinkThatReachesTheCard) {
   EXPECT_TRUE(direct->is_ready(*piece));
   EXPECT_EQ(direct->reserve(range(20000), true).data(), memory_.bytes.data());
   EXPECT_NE(direct->reserve(range(20000), false).data(), memory_.bytes.data())
-      << "a packed payload is the host's to unpack";
+      << "a compressed payload is the host's to decompress";
   EXPECT_NE(direct->reserve(range(100), true).data(), memory_.bytes.data())
       << "small ones are copied";
   EXPECT_NE(fetch(*direct, 16384)->bytes.data(), memory_.bytes.data());

@@ -8,7 +8,7 @@ namespace cardswap {
 
 /// Keeps account of which bytes of a growing range are in use. Takes the first hole that fits, and
 /// joins neighbouring holes. A value; knows offsets only.
-class BlockList {
+class FirstFitAllocator {
  public:
   /// A run of bytes, by its offset.
   struct Range {
@@ -17,7 +17,7 @@ class BlockList {
   };
 
   /// Begins with nothing in use. Offsets below `first` are never given out.
-  explicit BlockList(std::uint64_t first) : used_(first) {}
+  explicit FirstFitAllocator(std::uint64_t first) : used_(first) {}
 
   /// Takes `bytes` (at least 1) from a hole and returns their offset. Nullopt: no hole is large
   /// enough.

@@ -1,11 +1,11 @@
-#include "migrator/device/block_list.h"
+#include "migrator/device/first_fit_allocator.h"
 
 #include <algorithm>
 #include <iterator>
 
 namespace cardswap {
 
-std::optional<std::uint64_t> BlockList::take(std::uint64_t bytes) {
+std::optional<std::uint64_t> FirstFitAllocator::take(std::uint64_t bytes) {
   const auto hole = std::find_if(holes_.begin(), holes_.end(),
                                  [bytes](const auto& range) { return range.second >= bytes; });
   if (hole == holes_.end()) return std::nullopt;
@@ -16,13 +16,13 @@ std::optional<std::uint64_t> BlockList::take(std::uint64_t bytes) {
   return offset;
 }
 
-std::uint64_t BlockList::append(std::uint64_t bytes) {
+std::uint64_t FirstFitAllocator::append(std::uint64_t bytes) {
   const auto offset = used_;
   used_ += bytes;
   return offset;
 }
 
-BlockList::Range BlockList::give_back(Range range) {
+FirstFitAllocator::Range FirstFitAllocator::give_back(Range range) {
   auto after = holes_.lower_bound(range.offset);
   if (after != holes_.end() && after->first == range.offset + range.bytes) {
     range.bytes += after->second;

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/compressor.h"
+#include "migrator/engine/source/payload_compressor.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,13 +20,13 @@ Codec fixed(Compression wanted) {
 
 }  // namespace
 
-Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wanted)) {}
+PayloadCompressor::PayloadCompressor(Compression wanted) : wanted_(wanted), codec_(fixed(wanted)) {}
 
-std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
-                                                   ByteShuffle shuffle, double link_rate) {
-  if (wanted_ == Compression::off || bytes.size() < kPackedBytesMin) return std::nullopt;
-  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMax) codec_ = Codec::none;
-  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMax &&
+std::optional<PayloadCompressor::Compressed> PayloadCompressor::compress(
+    std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate) {
+  if (wanted_ == Compression::off || bytes.size() < kCompressedBytesMin) return std::nullopt;
+  if (wanted_ == Compression::automatic && link_rate >= kCompressedRateMax) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kCompressedRateMax &&
       bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
     try_out(bytes, shuffle, link_rate);
     try_at_ = Clock::now() + kTryEvery;
@@ -36,35 +36,36 @@ std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> by
     count(bytes.size(), bytes.size());
     return std::nullopt;
   }
-  auto packed = packer_.pack(codec_, bytes, shuffle);
-  if (static_cast<double>(packed.size()) > kSmallerMin * static_cast<double>(bytes.size())) {
+  auto compressed = compressor_.compress(codec_, bytes, shuffle);
+  if (static_cast<double>(compressed.size()) > kSmallerMin * static_cast<double>(bytes.size())) {
     skip_ = skip_next_;
     skip_next_ = std::min(skip_next_ * 2, kSkipMax);
     count(bytes.size(), bytes.size());
     return std::nullopt;
   }
   skip_next_ = 1;
-  count(bytes.size(), packed.size());
-  return Packed{codec_, std::move(packed)};
+  count(bytes.size(), compressed.size());
+  return Compressed{codec_, std::move(compressed)};
 }
 
-void Compressor::try_out(std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate) {
+void PayloadCompressor::try_out(std::span<const std::byte> bytes, ByteShuffle shuffle,
+                                double link_rate) {
   codec_ = Codec::none;
   double best = kGainMin * link_rate;
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
     const auto start = Clock::now();
-    const auto packed = packer_.pack(codec, bytes, shuffle).size();
+    const auto compressed = compressor_.compress(codec, bytes, shuffle).size();
     const std::chrono::duration<double> took = Clock::now() - start;
     const auto size = static_cast<double>(bytes.size());
     const auto carried =
-        std::min(size / took.count(), link_rate * size / static_cast<double>(packed));
+        std::min(size / took.count(), link_rate * size / static_cast<double>(compressed));
     if (carried <= best) continue;
     best = carried;
     codec_ = codec;
   }
 }
 
-void Compressor::count(std::size_t bytes, std::size_t sent) {
+void PayloadCompressor::count(std::size_t bytes, std::size_t sent) {
   const auto now = static_cast<double>(bytes) / static_cast<double>(sent);
   ratio_ += kRecent * (now - ratio_);
 }

@@ -11,7 +11,7 @@ namespace cardswap {
 /// Early gradients can use only the time of the link that the entry of the previous step leaves,
 /// and after the base copy the first such entry is whole. So each step leaves a little less than
 /// the previous one, until no more can be sent early. No clock, no I/O; one thread.
-class FallingRest {
+class BacklogTrend {
  public:
   /// The most boundaries for which a freeze is delayed.
   static constexpr std::uint64_t kStepsMax = 6;

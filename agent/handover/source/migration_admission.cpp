@@ -1,4 +1,4 @@
-#include "agent/handover/source/migration_intake.h"
+#include "agent/handover/source/migration_admission.h"
 
 #include <fmt/format.h>
 
@@ -58,28 +58,29 @@ void choose_arrival(MigrationSpec& spec, const Instance& source) {
 }
 
 /// A copy that may not be the one which steps: given up, the migration would let it go on.
-void refuse_what_stands(const Job& job, const MigrationList& list) {
+void refuse_halted_copy(const Job& job, const MigrationList& list) {
   if (job.newer_epoch != 0) {
     throw Error(Code::conflict,
-                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere",
+                fmt::format("job {} is halted here for good: epoch {} of it steps elsewhere",
                             job.name(), job.newer_epoch),
                 "`cardswap stop " + job.name() + "` ends this copy");
   }
   if (list.has_lost_the_record_of(job)) {
     throw Error(Code::conflict,
-                fmt::format("job {} stands for migration {}, whose record is set aside", job.name(),
-                            job.migration),
+                fmt::format("job {} is frozen for migration {}, whose record is set aside",
+                            job.name(), job.migration),
                 what_to_do_without_the_record(job));
   }
 }
 
 }  // namespace
 
-MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
-                                 const MigrationList& list, TargetClient& targets)
+MigrationAdmission::MigrationAdmission(asio::io_context& context, const Config& config,
+                                       JobTable& jobs, const MigrationList& list,
+                                       TargetClient& targets)
     : io_context_(context), config_(config), jobs_(jobs), list_(list), targets_(targets) {}
 
-Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source) const {
+Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& source) const {
   const auto& job = source.job();
   MigrationRecord record;
   record.id = "m-" + random_hex(4);
@@ -112,7 +113,7 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
 }
 
 /// The process of the job that is asked for, if it can move now.
-Instance& MigrationIntake::movable(const MigrationSpec& spec) {
+Instance& MigrationAdmission::movable(const MigrationSpec& spec) {
   need_a_port();
   const auto& name = spec.job;
   auto* job = jobs_.find(name);
@@ -135,7 +136,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                     job->world_size, job->instances.size(), config_.host_name),
         "stop it at a checkpoint, and start it where it is to run");
   }
-  refuse_what_stands(*job, list_);
+  refuse_halted_copy(*job, list_);
   if (const auto* other = list_.find_running(source.id())) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
                 "wait for it, or `cardswap cancel " + other->id() + "`");
@@ -169,7 +170,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
 
 /// A target that loses sight of this agent in the middle asks it for the decision, and asks again
 /// until it has one: it must have somewhere to ask.
-void MigrationIntake::need_a_port() const {
+void MigrationAdmission::need_a_port() const {
   if (config_.has_port()) return;
   throw Error(Code::refused,
               fmt::format("the agent of {} has no TCP port: no job can move from it or to it, "
@@ -180,13 +181,13 @@ void MigrationIntake::need_a_port() const {
 }
 
 /// Where this agent reaches itself.
-Address MigrationIntake::own_address() const {
+Address MigrationAdmission::own_address() const {
   if (!is_wildcard(config_.listen_host)) return {config_.listen_host, config_.listen_port};
   const bool v6 = config_.listen_host.find(':') != std::string::npos;
   return {v6 ? "::1" : "127.0.0.1", config_.listen_port};
 }
 
-bool MigrationIntake::is_here(const Address& agent) const {
+bool MigrationAdmission::is_here(const Address& agent) const {
   const auto own = own_address();
   if (agent.port != own.port) return false;
   if (is_same_host(agent.host, own.host) || is_same_host(agent.host, config_.host_name))
@@ -196,8 +197,8 @@ bool MigrationIntake::is_here(const Address& agent) const {
   return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
 }
 
-bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instance& leaving,
-                                   const Caller& caller) const {
+bool MigrationAdmission::moves_within(const ReservationRequest& asked, const Instance& leaving,
+                                      const Caller& caller) const {
   const auto* identity = tls::Identity::of(io_context_);
   const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
                      caller.name == tls::own_name(identity->tls());
@@ -213,7 +214,7 @@ bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instan
 
 /// A name without a port may be a host's own: this one's, that of a --peer's address, or what a
 /// --peer calls itself. All else stays what it is.
-asio::awaitable<std::string> MigrationIntake::located(std::string to) {
+asio::awaitable<std::string> MigrationAdmission::located(std::string to) {
   const auto slash = to.find('/');
   if (slash == std::string::npos) co_return to;
   const auto named = address_from(std::string_view(to).substr(0, slash), 0);
@@ -238,7 +239,7 @@ asio::awaitable<std::string> MigrationIntake::located(std::string to) {
   co_return to;
 }
 
-asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wanted) {
+asio::awaitable<MigrationRequest> MigrationAdmission::prepared(MigrationRequest wanted) {
   need_a_port();
   // An agent that was just restarted has the job before its runtime has found the agent.
   const auto until = Clock::now() + kAttachMax;
@@ -258,7 +259,7 @@ asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wan
 // ---- a step that the standby takes beside the job, before anything commits; or without that
 
 /// Once `spec.arrive` is chosen.
-void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const {
+void MigrationAdmission::choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const {
   auto& asked = spec.rehearse;
   if (asked == Rehearsal::off) return;
   if (spec.arrive == Arrival::criu) {
@@ -276,15 +277,15 @@ void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& j
 }
 
 /// A rehearsal alone may be on the job's own device, and where nothing is said it is.
-std::string MigrationIntake::rehearsal_target(const MigrationSpec& spec) const {
+std::string MigrationAdmission::rehearsal_target(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
   if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
   return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
-bool MigrationIntake::rehearses_within(const ReservationRequest& asked, const Instance& leaving,
-                                       const Caller& caller) const {
+bool MigrationAdmission::rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+                                          const Caller& caller) const {
   return !asked.dry_run && moves_within(asked, leaving, caller) &&
          std::ranges::any_of(list_.all(), [&](const Migration& m) {
            return m.id() == asked.migration && m.spec().rehearse == Rehearsal::only;

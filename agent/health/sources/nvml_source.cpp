@@ -1,4 +1,4 @@
-#include "agent/health/sources/nvml_devices.h"
+#include "agent/health/sources/nvml_source.h"
 
 #include <fmt/format.h>
 
@@ -8,12 +8,12 @@
 
 namespace cardswap::health {
 
-NvmlDevices::NvmlDevices(const SourceScope& scope)
+NvmlSource::NvmlSource(const SourceScope& scope)
     : io_(scope.io), tasks_(scope.tasks), config_(scope.config), journalled_(scope.journalled) {
   journalled_.set_source("nvml", config_.nvml.empty() ? "off" : "not asked yet");
 }
 
-void NvmlDevices::start() {
+void NvmlSource::start() {
   if (config_.nvml.empty()) return;
   NvmlCallbacks callbacks;
   callbacks.device = [this](int index, std::string uuid, std::string pci) {
@@ -30,7 +30,7 @@ void NvmlDevices::start() {
   tasks_.spawn("watch NVML", watch_nvml_process(io_, config_.nvml, std::move(callbacks)));
 }
 
-void NvmlDevices::note_device(int index, const std::string& uuid, const std::string& pci) {
+void NvmlSource::note_device(int index, const std::string& uuid, const std::string& pci) {
   const auto name = fmt::format("cuda:{}", index);
   std::erase_if(watched_, [&](const auto& known) { return known.name == name; });
   watched_.push_back({name, uuid, pci});

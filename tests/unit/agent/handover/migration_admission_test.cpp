@@ -1,4 +1,4 @@
-#include "agent/handover/source/migration_intake.h"
+#include "agent/handover/source/migration_admission.h"
 
 #include <gmock/gmock.h>
 
@@ -9,9 +9,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class MigrationIntakeTest : public ::testing::Test {
+class MigrationAdmissionTest : public ::testing::Test {
  protected:
-  MigrationIntakeTest() {
+  MigrationAdmissionTest() {
     config_.data_dir = dir_.path();
     config_.host_name = "gpu-a";
     config_.listen_host = "127.0.0.1";
@@ -29,7 +29,7 @@ class MigrationIntakeTest : public ::testing::Test {
     spec.job = "gpt";
     spec.to = "10.0.0.2:7070/cpu:0";
     try {
-      EXPECT_EQ(&intake_.movable(spec), &jobs_.find("gpt")->first());
+      EXPECT_EQ(&admission_.movable(spec), &jobs_.find("gpt")->first());
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::refused);
       EXPECT_FALSE(error.hint().empty());
@@ -44,7 +44,7 @@ class MigrationIntakeTest : public ::testing::Test {
     wanted.spec.job = "gpt";
     wanted.spec.to = "10.0.0.2:7070/cpu:0";
     wanted.spec.arrive = asked;
-    return intake_.make(std::move(wanted), source()).spec().arrive;
+    return admission_.make(std::move(wanted), source()).spec().arrive;
   }
   Instance& source() { return jobs_.find("gpt")->first(); }
 
@@ -56,28 +56,28 @@ class MigrationIntakeTest : public ::testing::Test {
   JobTable jobs_{config_, journal_};
   MigrationList list_{config_, journal_, {}};
   TargetClient targets_{tasks_};
-  MigrationIntake intake_{context_, config_, jobs_, list_, targets_};
+  MigrationAdmission admission_{context_, config_, jobs_, list_, targets_};
 };
 
-TEST_F(MigrationIntakeTest, TakesAJobOfOneRank) { EXPECT_EQ(refusal(), ""); }
+TEST_F(MigrationAdmissionTest, TakesAJobOfOneRank) { EXPECT_EQ(refusal(), ""); }
 
-TEST_F(MigrationIntakeTest, RefusesAJobWhoseOtherRanksAreElsewhere) {
+TEST_F(MigrationAdmissionTest, RefusesAJobWhoseOtherRanksAreElsewhere) {
   jobs_.find("gpt")->world_size = 2;
   EXPECT_THAT(refusal(), HasSubstr("job gpt has 2 ranks, 1 of them on gpu-a"));
 }
 
-TEST_F(MigrationIntakeTest, RefusesAJobWithSeveralProcessesHere) {
+TEST_F(MigrationAdmissionTest, RefusesAJobWithSeveralProcessesHere) {
   auto& job = *jobs_.find("gpt");
   job.instances.emplace_back(job);
   EXPECT_THAT(refusal(), HasSubstr("2 of them on gpu-a"));
 }
 
-TEST_F(MigrationIntakeTest, MovesAsAStandbyWhatWasStartedHere) {
+TEST_F(MigrationAdmissionTest, MovesAsAStandbyWhatWasStartedHere) {
   EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::standby);
 }
 
 /// Who had it brought whole may have forgotten to register something of it.
-TEST_F(MigrationIntakeTest, LeavesWholeWhatCameWholeUnlessAskedOtherwise) {
+TEST_F(MigrationAdmissionTest, LeavesWholeWhatCameWholeUnlessAskedOtherwise) {
   JobTable::note(source(), [](InstanceRecord& record) { record.init = {1234, 5}; });
   EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::criu);
   EXPECT_EQ(arrival_of(Arrival::standby), Arrival::standby);

@@ -19,13 +19,13 @@ inline constexpr int kNotTheJob = 75;
 [[noreturn]] void end_forked_process(pid_t trainer, const std::string& job);
 
 /// The claim to the only session of this process. A forked process may open a session of its own.
-class OneSession {
+class SessionClaim {
  public:
   /// Throws Error{conflict} while this process has a session.
-  OneSession();
-  ~OneSession() { holder_ = 0; }
-  OneSession(const OneSession&) = delete;
-  OneSession& operator=(const OneSession&) = delete;
+  SessionClaim();
+  ~SessionClaim() { holder_ = 0; }
+  SessionClaim(const SessionClaim&) = delete;
+  SessionClaim& operator=(const SessionClaim&) = delete;
 
  private:
   static inline std::atomic<pid_t> holder_{0};  // the process that has a session; 0: none

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "migrator/engine/source/falling_rest.h"
+#include "migrator/engine/source/backlog_trend.h"
 #include "migrator/engine/source/gradient_forecast.h"
 #include "migrator/engine/update.h"
 #include "migrator/plan/measurements.h"
@@ -12,7 +12,7 @@
 
 namespace cardswap {
 
-/// The facts about a running replay from which its outlook is computed.
+/// The facts about a running replay from which its forecast is computed.
 struct ReplayFacts {
   Measurements measured;  ///< of link, step and agents; dirty_bytes: what the latest audit found
   ReplaySizes sizes;
@@ -31,15 +31,15 @@ struct ReplayFacts {
   double age_ms = 0;  ///< time since the replay began
 };
 
-/// What outlook_of() remembers from call to call.
-struct EarlierLooks {
-  FallingRest rest;
+/// What forecast_of() remembers from call to call.
+struct ForecastHistory {
+  BacklogTrend backlog;
   std::uint64_t first_step = 0;  ///< the first step in the log; 0: no entry was sent
   bool limit_was_judged = false;
 };
 
 /// A prediction of how a replay goes on, and the advice that follows from it.
-struct ReplayOutlook {
+struct ReplayForecast {
   /// What the engine is to do.
   enum class Advice : std::uint8_t {
     go_on,
@@ -55,16 +55,16 @@ struct ReplayOutlook {
   std::string hint;                ///< for refuse: which limit would do, for people
 };
 
-/// Computes the outlook of a running replay.
+/// Computes the forecast of a running replay.
 ///
 /// A freeze is offered when everything is copied and audited, the log has caught up, and one more
 /// step would not make the freeze shorter. With Strategy::automatic it is also offered as soon as
 /// further copying costs the job more time than it saves. It is never offered if the job would
 /// be parked beyond the limit. Whether the gradients of a step delay the next step beyond the limit
 /// is judged once: when those of one whole step were seen, and before any step has waited. No
-/// clock, no I/O: only `looks` is remembered.
-[[nodiscard]] ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec,
-                                       EarlierLooks& looks);
+/// clock, no I/O: only `history` is remembered.
+[[nodiscard]] ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
+                                         ForecastHistory& history);
 
 /// The measurements of a running replay, for the planner.
 [[nodiscard]] Measurements measurements_of(const ReplayFacts& facts);

@@ -8,11 +8,11 @@
 namespace cardswap::health {
 
 /// NVML as a source: runs the process that watches the GPUs, and reports its findings. One thread.
-class NvmlDevices {
+class NvmlSource {
  public:
-  explicit NvmlDevices(const SourceScope& scope);
-  NvmlDevices(const NvmlDevices&) = delete;
-  NvmlDevices& operator=(const NvmlDevices&) = delete;
+  explicit NvmlSource(const SourceScope& scope);
+  NvmlSource(const NvmlSource&) = delete;
+  NvmlSource& operator=(const NvmlSource&) = delete;
 
   /// Starts to watch; does nothing if no library is configured.
   void start();

@@ -7,15 +7,15 @@
 #include "cuda/host_device.h"
 
 /// Moves many pieces of memory with one launch, as they are or byte-shuffled as in
-/// migrator/core/byte_shuffle.h. These are the functions of pack.cu's threads; the host's compiler
-/// compiles them too, and tests compare them with that shuffle.
+/// migrator/core/byte_shuffle.h. These are the functions of gather.cu's threads; the host's
+/// compiler compiles them too, and tests compare them with that shuffle.
 ///
 /// Eight elements are handled at a time, as `element_bytes` words of 64 bits, which are transposed
 /// as a matrix of bytes: the transposition by halves of Hacker's Delight, section 7-3.
 namespace cardswap::cuda {
 
 /// A run of bytes to move. No destination of a plan overlaps any source or destination of it.
-struct PackPiece {
+struct GatherPiece {
   const std::uint8_t* from = nullptr;
   std::uint8_t* to = nullptr;
   std::uint32_t bytes = 0;
@@ -23,18 +23,18 @@ struct PackPiece {
 };
 
 /// The direction of the byte shuffle.
-enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
+enum class ShuffleDirection : std::uint8_t { to_shuffled, from_shuffled };
 
-inline constexpr std::uint32_t kPackPiecesMax = 64;
+inline constexpr std::uint32_t kGatherPiecesMax = 64;
 /// The arguments of a launch. They are passed by value, so the plan itself need not outlive the
 /// call. The memory of a piece is the GPU's, or pinned memory of the host.
-struct PackPlan {
-  PackPiece pieces[kPackPiecesMax];
+struct GatherPlan {
+  GatherPiece pieces[kGatherPiecesMax];
   std::uint32_t count = 0;
-  PackOrder order = PackOrder::to_shuffled;
+  ShuffleDirection direction = ShuffleDirection::to_shuffled;
 };
 
-namespace pack {
+namespace gather {
 
 inline constexpr std::uint32_t kElements = 8;  ///< taken at a time
 
@@ -157,7 +157,7 @@ struct Eight<2> {
 };
 
 template <class Unit>
-CARDSWAP_BOTH void copy_by(const PackPiece& piece, std::uint32_t worker, std::uint32_t workers) {
+CARDSWAP_BOTH void copy_by(const GatherPiece& piece, std::uint32_t worker, std::uint32_t workers) {
   const std::uint32_t units = piece.bytes / sizeof(Unit);
   for (std::uint32_t i = worker; i < units; i += workers) {
     const auto at = std::size_t{i} * sizeof(Unit);
@@ -170,9 +170,9 @@ CARDSWAP_BOTH void copy_by(const PackPiece& piece, std::uint32_t worker, std::ui
 }
 
 template <unsigned Width>
-CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint32_t worker,
-                              std::uint32_t workers) {
-  const bool there = order == PackOrder::to_shuffled;
+CARDSWAP_BOTH void shuffle_by(const GatherPiece& piece, ShuffleDirection direction,
+                              std::uint32_t worker, std::uint32_t workers) {
+  const bool there = direction == ShuffleDirection::to_shuffled;
   const std::uint32_t count = piece.bytes / Width;
   const std::uint32_t eights = count / kElements;
   for (std::uint32_t i = worker; i < eights; i += workers) {
@@ -199,29 +199,29 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
   }
 }
 
-}  // namespace pack
+}  // namespace gather
 
 /// Moves the share of `worker` (0 to workers - 1) of a piece. All workers together move each byte
 /// once, in any order.
-CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint32_t worker,
-                              std::uint32_t workers) {
+CARDSWAP_BOTH void gather_share(const GatherPiece& piece, ShuffleDirection direction,
+                                std::uint32_t worker, std::uint32_t workers) {
   switch (piece.element_bytes) {
-    case 2: pack::shuffle_by<2>(piece, order, worker, workers); return;
-    case 4: pack::shuffle_by<4>(piece, order, worker, workers); return;
-    case 8: pack::shuffle_by<8>(piece, order, worker, workers); return;
+    case 2: gather::shuffle_by<2>(piece, direction, worker, workers); return;
+    case 4: gather::shuffle_by<4>(piece, direction, worker, workers); return;
+    case 8: gather::shuffle_by<8>(piece, direction, worker, workers); return;
     default: break;
   }
-  if (pack::is_aligned(piece.from, 16) && pack::is_aligned(piece.to, 16)) {
-    pack::copy_by<pack::Sixteen>(piece, worker, workers);
-  } else if (pack::is_aligned(piece.from, 4) && pack::is_aligned(piece.to, 4)) {
-    pack::copy_by<std::uint32_t>(piece, worker, workers);
+  if (gather::is_aligned(piece.from, 16) && gather::is_aligned(piece.to, 16)) {
+    gather::copy_by<gather::Sixteen>(piece, worker, workers);
+  } else if (gather::is_aligned(piece.from, 4) && gather::is_aligned(piece.to, 4)) {
+    gather::copy_by<std::uint32_t>(piece, worker, workers);
   } else {
-    pack::copy_by<std::uint8_t>(piece, worker, workers);
+    gather::copy_by<std::uint8_t>(piece, worker, workers);
   }
 }
 
-/// Whether pack_share() shuffles elements of this size.
-[[nodiscard]] CARDSWAP_BOTH bool packs(std::uint8_t element_bytes) {
+/// Whether gather_share() shuffles elements of this size.
+[[nodiscard]] CARDSWAP_BOTH bool is_shuffled(std::uint8_t element_bytes) {
   return element_bytes == 2 || element_bytes == 4 || element_bytes == 8;
 }
 

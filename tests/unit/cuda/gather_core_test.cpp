@@ -1,7 +1,7 @@
 /// Method: the workers' shares of a piece, one after the other, against the host's own shuffle, for
 /// every length around the kernel's units, every width and every alignment; no byte outside.
 
-#include "cuda/pack_core.h"
+#include "cuda/gather_core.h"
 
 #include <gmock/gmock.h>
 
@@ -13,8 +13,8 @@
 namespace cardswap {
 namespace {
 
-using cuda::PackOrder;
-using cuda::PackPiece;
+using cuda::GatherPiece;
+using cuda::ShuffleDirection;
 
 constexpr std::size_t kMargin = 32;
 constexpr std::byte kUntouched{0xEE};
@@ -32,8 +32,8 @@ struct Shifts {
 };
 
 /// What the workers make of `bytes`, with both sides away from an alignment of 32 by `shifts`.
-std::vector<std::byte> packed(const std::vector<std::byte>& bytes, std::uint8_t width,
-                              PackOrder order, Shifts shifts, std::uint32_t workers) {
+std::vector<std::byte> gathered(const std::vector<std::byte>& bytes, std::uint8_t width,
+                                ShuffleDirection direction, Shifts shifts, std::uint32_t workers) {
   struct alignas(32) Line {
     std::byte bytes[32];
   };
@@ -45,11 +45,11 @@ std::vector<std::byte> packed(const std::vector<std::byte>& bytes, std::uint8_t 
   std::fill_n(whole, lines * sizeof(Line), kUntouched);
   std::ranges::copy(bytes, from);
   auto* to = whole + kMargin + shifts.to;
-  const PackPiece piece{reinterpret_cast<const std::uint8_t*>(from),
-                        reinterpret_cast<std::uint8_t*>(to),
-                        static_cast<std::uint32_t>(bytes.size()), width};
+  const GatherPiece piece{reinterpret_cast<const std::uint8_t*>(from),
+                          reinterpret_cast<std::uint8_t*>(to),
+                          static_cast<std::uint32_t>(bytes.size()), width};
   for (std::uint32_t worker = workers; worker-- > 0;) {
-    cuda::pack_share(piece, order, worker, workers);
+    cuda::gather_share(piece, direction, worker, workers);
   }
   for (auto* at = whole; at != to; ++at) EXPECT_EQ(*at, kUntouched) << "in front of it";
   for (auto* at = to + bytes.size(); at != whole + lines * sizeof(Line); ++at) {
@@ -58,35 +58,41 @@ std::vector<std::byte> packed(const std::vector<std::byte>& bytes, std::uint8_t 
   return {to, to + bytes.size()};
 }
 
-class PackCore : public ::testing::TestWithParam<int> {};
+class GatherCore : public ::testing::TestWithParam<int> {};
 
-TEST_P(PackCore, MakesThePlanesThatTheHostMakes) {
+TEST_P(GatherCore, MakesThePlanesThatTheHostMakes) {
   const auto width = static_cast<std::uint8_t>(GetParam());
   for (std::size_t size = 0; size <= 200; ++size) {
     const auto bytes = random_bytes(size);
     std::vector<std::byte> shuffled(size);
     shuffle_bytes(bytes, shuffled, width);
     for (const std::size_t shift : {0U, 1U, 4U, 8U, 16U}) {
-      ASSERT_EQ(packed(bytes, width, PackOrder::to_shuffled, {shift, 0}, 3), shuffled) << size;
-      ASSERT_EQ(packed(bytes, width, PackOrder::to_shuffled, {0, shift}, 7), shuffled) << size;
-      ASSERT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {shift, 0}, 3), bytes) << size;
-      ASSERT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {0, shift}, 7), bytes) << size;
+      ASSERT_EQ(gathered(bytes, width, ShuffleDirection::to_shuffled, {shift, 0}, 3), shuffled)
+          << size;
+      ASSERT_EQ(gathered(bytes, width, ShuffleDirection::to_shuffled, {0, shift}, 7), shuffled)
+          << size;
+      ASSERT_EQ(gathered(shuffled, width, ShuffleDirection::from_shuffled, {shift, 0}, 3), bytes)
+          << size;
+      ASSERT_EQ(gathered(shuffled, width, ShuffleDirection::from_shuffled, {0, shift}, 7), bytes)
+          << size;
     }
   }
 }
 
-TEST_P(PackCore, NeedsNoCertainNumberOfWorkers) {
+TEST_P(GatherCore, NeedsNoCertainNumberOfWorkers) {
   const auto width = static_cast<std::uint8_t>(GetParam());
   const auto bytes = random_bytes((64U << 10U) + 13);
   std::vector<std::byte> shuffled(bytes.size());
   shuffle_bytes(bytes, shuffled, width);
   for (const std::uint32_t workers : {1U, 2U, 256U, 8192U, 100000U}) {
-    EXPECT_EQ(packed(bytes, width, PackOrder::to_shuffled, {}, workers), shuffled) << workers;
-    EXPECT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {}, workers), bytes) << workers;
+    EXPECT_EQ(gathered(bytes, width, ShuffleDirection::to_shuffled, {}, workers), shuffled)
+        << workers;
+    EXPECT_EQ(gathered(shuffled, width, ShuffleDirection::from_shuffled, {}, workers), bytes)
+        << workers;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Widths, PackCore, ::testing::Values(1, 2, 4, 8));
+INSTANTIATE_TEST_SUITE_P(Widths, GatherCore, ::testing::Values(1, 2, 4, 8));
 
 TEST(Shuffle, PutsAllFirstBytesInFrontOfAllSecondOnes) {
   const std::vector<std::byte> elements{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4},

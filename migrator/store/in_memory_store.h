@@ -10,7 +10,7 @@
 namespace cardswap::store {
 
 /// A store in this process's memory: for tests, and for snapshots that may end with the process.
-class RamStore final : public Store {
+class InMemoryStore final : public Store {
  public:
   PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override;
   std::size_t read(const std::string& name, std::uint64_t offset,

@@ -16,19 +16,19 @@ constexpr std::uint32_t kThreads = 256;
 constexpr std::uint32_t kBytesPerThread = 64;
 constexpr std::uint32_t kBlocksMax = 32;
 
-__global__ void __launch_bounds__(kThreads) pack_pieces(const __grid_constant__ PackPlan plan) {
-  pack_share(plan.pieces[blockIdx.y], plan.order, blockIdx.x * kThreads + threadIdx.x,
-             gridDim.x * kThreads);
+__global__ void __launch_bounds__(kThreads) gather_pieces(const __grid_constant__ GatherPlan plan) {
+  gather_share(plan.pieces[blockIdx.y], plan.direction, blockIdx.x * kThreads + threadIdx.x,
+               gridDim.x * kThreads);
 }
 
 }  // namespace
 
-cudaError_t launch_pack(const PackPlan& plan, cudaStream_t stream) {
+cudaError_t launch_gather(const GatherPlan& plan, cudaStream_t stream) {
   if (plan.count == 0) return cudaSuccess;
   std::uint32_t most = 0;
   for (std::uint32_t i = 0; i < plan.count; ++i) most = std::max(most, plan.pieces[i].bytes);
   const auto blocks = std::clamp(most / (kThreads * kBytesPerThread), 1U, kBlocksMax);
-  pack_pieces<<<dim3(blocks, plan.count), kThreads, 0, stream>>>(plan);
+  gather_pieces<<<dim3(blocks, plan.count), kThreads, 0, stream>>>(plan);
   return cudaGetLastError();
 }
 

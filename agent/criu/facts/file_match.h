@@ -10,7 +10,7 @@
 namespace cardswap::criu {
 
 /// How a file of this host compares with the file that a job of another host needs.
-enum class FileHere : char {
+enum class FileMatch : char {
   fits = 'f',
   missing = 'n',
   differs = 'd',
@@ -30,6 +30,6 @@ enum class FileHere : char {
 /// followed, because their build ids identify them. Anything but a regular file (or a folder, if
 /// one is needed) counts as missing. A file of the kernel's own file systems fits if everybody may
 /// read it and its size is the same; it is never opened, because that may block or have effects.
-[[nodiscard]] FileHere inspect_file(const NeededFile& file);
+[[nodiscard]] FileMatch inspect_file(const NeededFile& file);
 
 }  // namespace cardswap::criu

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "migrator/core/compression.h"
+#include "migrator/wire/data_messages.h"
+
+namespace cardswap {
+
+/// The buffers at the target in which compressed payloads land, and their decompression. One
+/// thread.
+class PayloadDecompressor {
+ public:
+  /// Returns a buffer of `bytes` for the compressed payload with `header`, which will be
+  /// decompressed into `destination`. Throws Error{bad_request} when `bytes` is more than the
+  /// destination has, and when a payload with this header is in flight already.
+  [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
+                                             std::span<std::byte> destination);
+  /// Decompresses a payload that has landed. Returns the bytes of the destination; 0: it was
+  /// forgotten. `shuffle` describes what the destination is to hold. Throws as
+  /// Compressor::decompress(), and Error{bad_request} for a header that is not in flight.
+  std::size_t on_received(std::span<const std::byte> header, const data::PayloadEncoding& encoding,
+                          ByteShuffle shuffle);
+  /// Forgets all destinations, because their memory goes away. Payloads in flight may still land in
+  /// the buffers.
+  void forget_destinations();
+
+ private:
+  /// A compressed payload in flight.
+  struct Waiting {
+    std::vector<std::byte> compressed;
+    std::span<std::byte> destination;
+  };
+  Compressor compressor_;
+  std::map<std::string, Waiting> waiting_;  // by header
+};
+
+}  // namespace cardswap
