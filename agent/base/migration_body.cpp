@@ -18,6 +18,11 @@ class RequestOut : public JsonOut {
     to_[older_name != nullptr ? older_name : name] =
         field == 0 ? json::value(nullptr) : json::value(field);
   }
+  /// An agent of an older release knows no such field: it is there where it says something.
+  template <class Field>
+  void optional(const char* name, const Field& field) {
+    if (!field.empty()) to_[name] = json::value(field);
+  }
 
  private:
   json::object& to_;

@@ -47,6 +47,10 @@ inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 /// may have any other byte in its name.
 [[nodiscard]] bool is_path(std::string_view text);
 
+/// Whether `text` says where a store is: "file:" and a path from the root on, without control
+/// characters and "..".
+[[nodiscard]] bool is_store(std::string_view text);
+
 /// Throws that 'what' is no `kind`, unless `right`.
 void check(bool right, std::string_view what, std::string_view kind);
 

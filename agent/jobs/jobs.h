@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
@@ -32,9 +33,11 @@ class Jobs {
   /// What these jobs have of the host's devices.
   [[nodiscard]] const DeviceUsageTable& devices() const { return devices_; }
 
-  /// Starts a new job's program. Returns its instance. Throws Error{conflict} for a name that is in
-  /// use, and as JobProcesses::start() does.
-  asio::awaitable<std::string> start_primary(JobSpec spec, std::string device);
+  /// Starts a new job's program, or what stands in for it until the program takes over, which dies
+  /// with the agent. Returns its instance. Throws Error{conflict} for a name that is in use, and as
+  /// JobProcesses::start() does. `device`: of this host, where no `stand_in` has none.
+  asio::awaitable<std::string> start_primary(JobSpec spec, std::string device,
+                                             std::vector<std::string> stand_in = {});
   /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   void check_stop(const Job& job) const;
   /// JobOwnership::effective_state_of().

@@ -48,6 +48,8 @@ class SourceProgram {
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times; 0 before two boundaries.
   virtual double median_step_ms() = 0;
+  /// Whether it takes no further step, so that none is waited for: its state comes from a store.
+  virtual bool is_standing() { return false; }
   /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
   virtual void throttle(double /*share*/) {}
   /// Begins the log: from here on every optimizer step is appended to `log` before it is taken, and

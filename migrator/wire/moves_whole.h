@@ -11,4 +11,7 @@ inline constexpr std::string_view kMovesWhole =
 inline constexpr std::string_view kMovesWholeHint =
     "--arrive criu moves its process whole; docs/python.md has the lines for a standby";
 
+/// What the program that keeps a process' state for a store says of itself.
+inline constexpr std::string_view kKeeper = "keeper";
+
 }  // namespace cardswap::channel

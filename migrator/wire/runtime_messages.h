@@ -25,6 +25,7 @@
 /// A source:    BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
 ///                -> Retire (committed: the loop ends, or never passes a boundary again)
 ///                or Release (aborted: the loop goes on; answered by Released)
+/// A keeper:    as a standby, up to Verified -> Stored
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// Any time:    ListState -> StateList...
 // clang-format on
@@ -36,7 +37,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 7;
+inline constexpr std::uint32_t kProtocolVersion = 8;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< the last one says how many more there are
 inline constexpr std::size_t kItemsMax = 64;
@@ -57,7 +58,7 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;      ///< "libtorch 2.11.0", "holder", or "none"
+  std::string framework;      ///< "libtorch 2.11.0", "holder", "keeper", or "none"
   std::uint64_t epoch = 0;    ///< the epoch this process was granted; 0 before any grant
   std::string migration;      ///< the migration whose engine runs or whose freeze holds; or empty
   bool frozen = false;        ///< parked at a boundary and waiting for the agent's word
@@ -211,6 +212,16 @@ struct FirstSteps {
   bool operator==(const FirstSteps&) const = default;
 };
 
+/// A keeper has published what Verified was about, and ends.
+struct Stored {
+  std::string migration;
+  std::uint64_t number = 0;     ///< of the snapshot among the job's in that store
+  std::string manifest;         ///< its id, in hexadecimal
+  std::uint64_t new_bytes = 0;  ///< of the state, that the store did not have
+  std::uint64_t written_bytes = 0;
+  bool operator==(const Stored&) const = default;
+};
+
 // ---- agent -> runtime
 
 /// Answer to Hello: what this process is, and, to a standby, where it takes its data.
@@ -299,10 +310,11 @@ struct TimeSteps {
   bool operator==(const TimeSteps&) const = default;
 };
 
-using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen,
-                             Verified, Failed, Released, Resumed, FirstStep, Ended, Welcome,
-                             Refused, BeginSync, Freeze, Release, Retire, Grant, Depart, Departed,
-                             Arrived, StateList, ListState, LateSteps, FirstSteps, TimeSteps>;
+using Message =
+    std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
+                 Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
+                 Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
+                 FirstSteps, TimeSteps, Stored>;
 
 /// A whole frame, size included.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

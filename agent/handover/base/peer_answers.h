@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/handover/base/lost_time.h"
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/protocol.h"
 #include "migrator/base/error.h"
 
@@ -47,6 +48,7 @@ struct TargetStatus {
   double downtime_ms = 0;
   double clock_error_ms = 0;
   FirstStepsReport first_steps;
+  StoredSnapshot stored;  ///< for a store, once it is there
   std::string warning;
   std::optional<Error> error;
 };
@@ -54,9 +56,10 @@ struct TargetStatus {
 [[nodiscard]] TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
                                               const boost::json::object& answer);
 /// Why the target cannot be where it says it is as long as nothing was committed; nothing where it
-/// can.
+/// can. `to_store`: a keeper holds the state there.
 [[nodiscard]] std::optional<Error> not_before_a_commit(const std::string& agent,
-                                                       const TargetStatus& status);
+                                                       const TargetStatus& status,
+                                                       bool to_store = false);
 
 /// What the source's agent decided.
 [[nodiscard]] handover::Message decision_from(const std::string& agent, handover::Epoch epoch,

@@ -29,8 +29,10 @@ enum class State : std::uint8_t {
   aborted,
   in_doubt,
   superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
+  captured,    ///< to a store: the target holds the whole state, and the trainer goes on
+  stored,      ///< to a store: what the target held is published there
 };
-constexpr State last_of(State) { return State::superseded; }
+constexpr State last_of(State) { return State::stored; }
 inline constexpr std::size_t kStates = kCountOf<State>;
 
 /// What a migration's source sees.
@@ -55,6 +57,8 @@ enum class Event : std::uint8_t {
   forced_to_target,  ///< the operator's word: the job lives at the target
   cleaned_up,
   trainer_stays,  ///< retired, and its process does not end by itself
+  state_held,     ///< to a store: digests_equal, and nothing is to be granted
+  target_stored,  ///< to a store: what it holds is published there
 };
 
 /// What is done when a migration's state changes.
@@ -70,6 +74,7 @@ enum class Action : std::uint8_t {
   alert_operator,  ///< an operator is told; nothing is guessed
   fence,           ///< the trainer here stands for good; it is not ended: its state may be wanted
   end,             ///< the process of a job that is elsewhere
+  let_go,          ///< the frozen trainer goes on, under its old epoch; the target keeps the copy
 };
 
 /// A row of the table: what an event in a state leads to.
@@ -92,6 +97,8 @@ inline constexpr std::array kSourceRules = [] {
       {freezing, trainer_frozen, verifying, Action::none},
       {verifying, digests_equal, committed, Action::grant},
       {verifying, digests_differ, aborting, Action::release},
+      {verifying, state_held, captured, Action::let_go},
+      {captured, target_stored, stored, Action::none},
       {committed, target_resumed, resumed, Action::none},
       {resumed, target_stepped, completed, Action::retire},
       {planned, failed, aborting, Action::release},
@@ -101,6 +108,7 @@ inline constexpr std::array kSourceRules = [] {
       {converged, failed, aborting, Action::release},
       {freezing, failed, aborting, Action::release},
       {verifying, failed, aborting, Action::release},
+      {captured, failed, aborting, Action::release},
       {committed, target_is_gone, aborting, Action::reclaim},
       {resumed, target_is_gone, aborting, Action::reclaim},
       {committed, target_silent, in_doubt, Action::alert_operator},
@@ -129,7 +137,12 @@ constexpr bool is_committed(State state) {
          state == State::in_doubt;
 }
 constexpr bool is_over(State state) {
-  return state == State::completed || state == State::aborted || state == State::superseded;
+  return state == State::completed || state == State::aborted || state == State::superseded ||
+         state == State::stored;
+}
+/// Whether the trainer was let go with its state in another's hands, who needs it no more.
+constexpr bool is_captured(State state) {
+  return state == State::captured || state == State::stored;
 }
 /// Whether the job is the source's again, under an epoch of its own.
 constexpr bool is_given_up(State state) {
@@ -137,10 +150,12 @@ constexpr bool is_given_up(State state) {
 }
 
 /// Whether nothing is done unless the new state is on disk. A trainer may be released without a
-/// record: what is not committed on disk was never decided.
+/// record: what is not committed on disk was never decided. That it is stored the store itself
+/// says.
 constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::alert_operator &&
-         rule.to != State::aborted;
+  return rule.then != Action::release && rule.then != Action::let_go &&
+         rule.then != Action::alert_operator && rule.to != State::aborted &&
+         rule.to != State::stored;
 }
 
 consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
@@ -186,6 +201,25 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
   for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
     if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
   }
+  return rule_for(rules, State::captured, Event::failed).has_value();
+}
+/// Whether what goes to a store lets the trainer go on once both hold the same, and does nothing
+/// else to it: it is neither granted away nor ended, and goes on under the epoch that it has.
+consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool lets_go = rule.then == Action::let_go;
+    if (lets_go != (rule.on == Event::state_held)) return false;
+    if (lets_go && (rule.from != State::verifying || rule.to != State::captured)) return false;
+    if (rule.to == State::captured && !lets_go) return false;
+    if (rule.to == State::stored && (rule.from != State::captured || rule.then != Action::none)) {
+      return false;
+    }
+    if (rule.from == State::stored) return false;
+    if (rule.from == State::captured && rule.to != State::stored &&
+        (rule.to != State::aborting || rule.then != Action::release)) {
+      return false;
+    }
+  }
   return true;
 }
 
@@ -194,6 +228,7 @@ static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 
 static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
 static_assert(only_the_lower_of_two_is_fenced(kSourceRules), "invariant 1: a lower epoch stands");
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
+static_assert(a_snapshot_takes_nothing_from_the_trainer(kSourceRules), "invariants 1 and 2");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
 

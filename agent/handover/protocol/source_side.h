@@ -13,10 +13,12 @@ struct SourceRecord {
   State state = State::planned;
   Epoch epoch = 0;      ///< the epoch that the target is granted
   Epoch own_epoch = 0;  ///< under which the source's trainer steps, when it may
-  Content content{};    ///< what was committed; from `committed` on
+  Content content{};    ///< what was committed or captured; from there on
   /// Whether it was taken back by the operator's word, and the target must still say that nothing
   /// steps there.
   bool notice_pending = false;
+  /// Whether its target only keeps the state, for a store: nothing is ever granted.
+  bool to_store = false;
   bool operator==(const SourceRecord&) const = default;
 };
 
@@ -65,6 +67,7 @@ class SourceSide {
 
  private:
   Effects compare();
+  Effects stored(const Content& content);
   Effects after_the_end(const Message& message);
   [[nodiscard]] Message message(Message::Kind kind) const;
 

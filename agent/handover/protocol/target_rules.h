@@ -25,8 +25,9 @@ enum class TargetState : std::uint8_t {
   stopping,    ///< it had the grant and is being killed; not stepping is not known yet
   failed,      ///< for good: no process steps here, and none will for this migration
   superseded,  ///< it owned the job, which steps elsewhere under a higher epoch; stands for good
+  stored,      ///< for a store: what the keeper held is published there
 };
-constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
+constexpr TargetState last_of(TargetState) { return TargetState::stored; }
 inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
 /// What a migration's target sees.
@@ -48,6 +49,7 @@ enum class TargetEvent : std::uint8_t {
   forced_to_target,  ///< the operator's word: the source's process is stopped and stays so
   restarted,         ///< this agent
   taken_back,        ///< its source goes on by an operator's word, under a higher epoch
+  standby_stored,    ///< for a store: the keeper has published what it held
 };
 
 /// What is done when a migration's state changes.
@@ -78,6 +80,7 @@ inline constexpr std::array kTargetRules = [] {
       {starting, standby_parked, parked, TargetAction::none},
       {parked, standby_verified, verified, TargetAction::none},
       {verified, standby_verified, verified, TargetAction::none},
+      {verified, standby_stored, stored, TargetAction::none},
       {verified, grant_fits, granted, TargetAction::grant},
       {verified, grant_of_another_state, failed, TargetAction::kill},
       {verified, source_silent, verified, TargetAction::ask},
@@ -129,13 +132,14 @@ constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
-/// Whether the job has arrived, or nothing of it is here.
+/// Whether the job has arrived, or its snapshot is in the store, or nothing of it is here.
 constexpr bool is_over(TargetState state) {
-  return state == TargetState::completed || state == TargetState::failed;
+  return state == TargetState::completed || state == TargetState::failed ||
+         state == TargetState::stored;
 }
 
 /// Whether nothing is done unless the new state is on disk. A failure may be lost: what a restarted
-/// agent finds instead leads to the same end.
+/// agent finds instead leads to the same end. That it is stored the store itself says.
 constexpr bool needs_disk(const TargetRule& rule) {
   return rule.to == TargetState::reserved || rule.to == TargetState::verified ||
          rule.to == TargetState::granted || rule.to == TargetState::completed ||
@@ -192,11 +196,24 @@ consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const Targ
   }
   return true;
 }
+/// Whether a state is stored once it was verified, by its keeper's word, and that is the end.
+consteval bool what_is_stored_was_verified_and_stays(std::span<const TargetRule> rules) {
+  for (const auto& rule : rules) {
+    const bool stores = rule.on == TargetEvent::standby_stored;
+    if (stores != (rule.to == TargetState::stored)) return false;
+    if (stores && (rule.from != TargetState::verified || rule.then != TargetAction::none)) {
+      return false;
+    }
+    if (rule.from == TargetState::stored) return false;
+  }
+  return true;
+}
 static_assert(is_granted_once_and_by_a_fitting_message(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
 static_assert(a_superseded_trainer_never_steps_again(kTargetRules),
               "invariant 1: a lower epoch stands");
+static_assert(what_is_stored_was_verified_and_stays(kTargetRules), "invariant 5");
 static_assert(every_pair_is_listed_once(kTargetRules));
 
 [[nodiscard]] std::string_view to_string(TargetState state);

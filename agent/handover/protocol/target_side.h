@@ -13,6 +13,8 @@ struct TargetRecord {
   Content content{};  ///< what the standby holds; from `verified` on
   /// Whether it was granted by the operator's word, and its source must still hear of it.
   bool notice_pending = false;
+  /// Whether a keeper holds the state here, for a store: it is never granted the job.
+  bool to_store = false;
   bool operator==(const TargetRecord&) const = default;
 };
 
@@ -41,6 +43,7 @@ class TargetSide {
   [[nodiscard]] Message status() const;
 
  private:
+  [[nodiscard]] bool may_be(TargetEvent event) const;
   Effects granted(const Message& message);
   Effects dropped(Epoch epoch);
   Effects on_source_contact();

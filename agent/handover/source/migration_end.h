@@ -30,11 +30,12 @@ class MigrationEnd {
  private:
   void resume_departure(CriuDeparture& departure, Instance& source);
   asio::awaitable<void> finish();
+  asio::awaitable<void> await_snapshot();
   asio::awaitable<void> await_source_exit();
   asio::awaitable<void> abort(Error error);
   asio::awaitable<void> clean_up();
   void note_taken_back();
-  void note_success();
+  void note_success(MigrationResult result);
   void note_failure(const std::optional<Error>& failed);
   /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> notify_superseded_target();

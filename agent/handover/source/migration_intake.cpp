@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kPeerNameMax{700};
 constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
 constexpr milliseconds kAttachLook{50};
+constexpr std::uint64_t kStoreChunkBytes = 1U << 20;  // of which a store takes no longer ones
 
 bool is_ip(const std::string& host) {
   boost::system::error_code no_address;
@@ -57,6 +58,18 @@ void choose_arrival(MigrationSpec& spec, const Instance& source) {
   if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
 }
 
+/// What goes to a store goes to a keeper, which has no program: it replays nothing, and rehearses
+/// nothing.
+void choose_way_to_store(MigrationSpec& spec) {
+  if (spec.strategy == Strategy::replay) {
+    throw Error(Code::bad_request, "a store has no program to replay with",
+                "use --strategy rounds, stop-copy or auto");
+  }
+  if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
+  spec.arrive = Arrival::standby;
+  spec.chunk_bytes = kStoreChunkBytes;
+}
+
 /// A copy that may not be the one which steps: given up, the migration would let it go on.
 void refuse_what_stands(const Job& job, const MigrationList& list) {
   if (job.newer_epoch != 0) {
@@ -86,12 +99,18 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   auto& spec = record.spec;
   spec = std::move(wanted.spec);
   (void)parse_destination(spec.to);
-  choose_arrival(spec, source);
+  if (spec.store.empty()) {
+    choose_arrival(spec, source);
+  } else {
+    choose_way_to_store(spec);
+  }
   choose_rehearsal(spec, job.uid());
   spec.encrypt = spec.encrypt || config_.encrypt_always;
   if (spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(record);
   record.job_uid = job.uid();
-  record.side = handover::SourceSide({handover::State::planned, job.epoch + 1, job.epoch});
+  handover::SourceRecord begins{handover::State::planned, job.epoch + 1, job.epoch};
+  begins.to_store = record.is_to_store();
+  record.side = handover::SourceSide(begins);
   record.started_at_ms = unix_ms();
   record.history.emplace_back("planned", record.started_at_ms);
   TransferRecord transfer;
@@ -158,7 +177,8 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                       "step (docs/python.md)");
   }
   const auto to = parse_destination(spec.to);
-  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device()) {
+  const bool moves = spec.rehearse != Rehearsal::only && spec.store.empty();
+  if (moves && is_here(to.agent()) && to.device == source.device()) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
                             source.device()),
@@ -249,7 +269,8 @@ asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wan
     if (source.attached || source.record().state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
-  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = rehearsal_target(wanted.spec);
+  const bool stays = wanted.spec.rehearse == Rehearsal::only || !wanted.spec.store.empty();
+  if (stays) wanted.spec.to = device_beside(wanted.spec);
   auto to = co_await located(wanted.spec.to);
   wanted.spec.to = std::move(to);
   co_return wanted;
@@ -275,19 +296,21 @@ void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& j
   asked = is_known ? Rehearsal::off : Rehearsal::on;
 }
 
-/// A rehearsal alone may be on the job's own device, and where nothing is said it is.
-std::string MigrationIntake::rehearsal_target(const MigrationSpec& spec) const {
+/// A rehearsal alone, and a store's keeper, may be on the job's own device, and where nothing is
+/// said they are.
+std::string MigrationIntake::device_beside(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
   if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
   return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
-bool MigrationIntake::rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+bool MigrationIntake::may_stand_beside(const ReservationRequest& asked, const Instance& leaving,
                                        const Caller& caller) const {
   return !asked.dry_run && moves_within(asked, leaving, caller) &&
          std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id() == asked.migration && m.spec().rehearse == Rehearsal::only;
+           return m.id() == asked.migration &&
+                  (m.spec().rehearse == Rehearsal::only || m.record().is_to_store());
          });
 }
 

@@ -36,14 +36,15 @@ class MigrationIntake {
   /// or, in a dry run, could be. Without TLS every caller is taken for it.
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
-  /// Whether moves_within() holds of a migration that ends with the rehearsal of a step.
-  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+  /// Whether moves_within() holds of a migration by which nothing leaves: a rehearsal alone, a
+  /// snapshot.
+  [[nodiscard]] bool may_stand_beside(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const;
 
  private:
   void need_a_port() const;
   void choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const;
-  [[nodiscard]] std::string rehearsal_target(const MigrationSpec& spec) const;
+  [[nodiscard]] std::string device_beside(const MigrationSpec& spec) const;
   [[nodiscard]] Address own_address() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/migration_side.h"
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/source/migration_result.h"
@@ -23,6 +24,7 @@ struct MigrationNotes {
   std::optional<Error> error;
   bool job_ended = false;  ///< a process of it was gone when the migration was given up
   std::int64_t ended_at_ms = 0;
+  StoredSnapshot stored;  ///< of a snapshot, once it is in its store
   /// The target's state as it said last, while a notice is pending. A restarted agent asks anew.
   std::optional<handover::TargetState> copy;
 };
@@ -51,6 +53,8 @@ struct MigrationRecord : MigrationNotes {
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Whether it is neither decided nor given up yet.
   [[nodiscard]] bool is_before_commit() const;
+  /// Whether it is a snapshot: nothing moves.
+  [[nodiscard]] bool is_to_store() const { return !spec.store.empty(); }
 };
 
 /// The record under the names of the API, which are the journal's too.

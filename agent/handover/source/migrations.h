@@ -74,10 +74,10 @@ class Migrations {
                                   const Caller& caller) const {
     return intake_.moves_within(asked, leaving, caller);
   }
-  /// MigrationIntake::rehearses_within().
-  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+  /// MigrationIntake::may_stand_beside().
+  [[nodiscard]] bool may_stand_beside(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const {
-    return intake_.rehearses_within(asked, leaving, caller);
+    return intake_.may_stand_beside(asked, leaving, caller);
   }
   /// Answers a target in doubt. `state` is the target's own, where it tells: what it may not know
   /// is found out by asking it. Inside TLS only the agent to which it goes is told: its certificate

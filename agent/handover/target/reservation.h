@@ -41,6 +41,7 @@ class Reservation {
   bool log_gone = false;        ///< its standby's, of which a few are kept
   std::uint64_t state_bytes = 0;
   std::string data_peers;               ///< addresses of the source, a blank between; empty: any
+  std::string tag;                      ///< for a store: of the snapshot; or empty
   std::string framework;                ///< of the source's program; empty: its agent does not tell
   std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
   std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on

@@ -31,6 +31,7 @@ void fields(Archive& a, Of<Archive, ReservationRecord>& m) {
   a("first_steps_over", m.first_steps_over);
   a.known("forced", m.forced);
   a.known("warning", m.warning);
+  fields(a, m.stored);
 }
 
 namespace {
@@ -45,6 +46,7 @@ void journal_fields(Archive& a, Of<Archive, ReservationRecord>& m) {
   a("from_api", m.from_api);
   a("owner", m.owner);
   a("arrive", m.arrive);
+  a.optional("store", m.store);
   a("ended_at_ms", m.ended_at_ms);
 }
 
@@ -98,7 +100,7 @@ ReservationRecord reservation_from_journal(const json::object& record) {
   r.side = handover::TargetSide(
       {*state, record.at("epoch").to_number<std::uint64_t>(),
        content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>()),
-       flag_at(record, "open")});
+       flag_at(record, "open"), !r.store.empty()});
   if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
   return r;
 }

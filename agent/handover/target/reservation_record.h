@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/migration_side.h"
 #include "agent/handover/protocol/target_side.h"
 #include "migrator/base/error.h"
@@ -32,6 +33,7 @@ struct ReservationNotes {
   double clock_error_ms = 0;
   std::vector<double> first_steps;  ///< what its first own ones took; kStepsAfter at most
   bool first_steps_over = false;    ///< no other is told
+  StoredSnapshot stored;            ///< for a store, once it is there
   std::string warning;              ///< what the standby does that may harm the job; or empty
   // on disk for people, and not taken back by a restarted agent:
   std::string data_host;  ///< where the source connects to: the standby's own word once it listens
@@ -55,6 +57,7 @@ struct ReservationRecord : ReservationNotes {
   std::string from_api;    ///< host:port of the source's agent, for a target in doubt
   std::string data_token;  ///< its program has it, and outlives this agent
   Arrival arrive = Arrival::standby;
+  std::string store;  ///< a keeper holds the state, for this one; empty: the job moves
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither

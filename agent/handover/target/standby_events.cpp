@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/validate.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
 #include "agent/process/log_file.h"
@@ -58,6 +59,8 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
     on_parked(standby, *parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     on_verified(*verified);
+  } else if (const auto* stored = std::get_if<channel::Stored>(&message)) {
+    on_stored(*stored);
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     on_failed(*failed);
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
@@ -81,7 +84,8 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
 }
 
 void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& parked) {
-  const bool by_standby = reservation_.record().arrive == Arrival::standby;
+  const bool by_standby =
+      reservation_.record().arrive == Arrival::standby && reservation_.record().store.empty();
   if (by_standby && !reservation_.framework.empty() &&
       reservation_.framework != standby.framework) {
     run_.fail(TargetEvent::standby_failed,
@@ -122,6 +126,19 @@ void StandbyEvents::on_verified(const channel::Verified& verified) {
     if (reservation_.state() != TargetState::parked) throw;
     run_.fail(TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
   }
+}
+
+/// The state is published: what becomes of its keeper and of its source matters no more.
+void StandbyEvents::on_stored(const channel::Stored& stored) {
+  if (stored.migration != reservation_.migration() ||
+      reservation_.state() != TargetState::verified) {
+    return;
+  }
+  list_.note(reservation_, [&](ReservationNotes& notes) {
+    notes.stored = {stored.number, validate::word_or_none("manifest", stored.manifest),
+                    stored.new_bytes, stored.written_bytes};
+  });
+  run_.apply(TargetEvent::standby_stored);
 }
 
 void StandbyEvents::on_failed(const channel::Failed& failed) {

@@ -92,6 +92,8 @@ struct Options {
   std::function<void(Effects&)> reorder;
   int faults = 2;
   bool operator_acts = true;
+  /// The target is a keeper, which stores what it holds: nothing moves.
+  bool to_store = false;
   /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
   bool runtime_holds = true;
 };

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cardswap {
+
+/// What a keeper says of the snapshot that it has published.
+struct StoredSnapshot {
+  std::uint64_t number = 0;  ///< among the job's in that store, from 1 on; 0: there is none
+  std::string manifest;      ///< its id, in hexadecimal
+  std::uint64_t new_bytes = 0;
+  std::uint64_t written_bytes = 0;
+  bool operator==(const StoredSnapshot&) const = default;
+};
+
+/// The fields under the names of the API.
+template <class Archive>
+void fields(Archive& a, StoredSnapshot& m) {
+  a.known("snapshot", m.number);
+  a.known("manifest", m.manifest);
+  a.known("new_bytes", m.new_bytes, m.number != 0);
+  a.known("written_bytes", m.written_bytes, m.number != 0);
+}
+
+}  // namespace cardswap
