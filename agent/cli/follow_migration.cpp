@@ -66,8 +66,9 @@ Exit outcome(const Context& context, const json::object& migration) {
   }
   if (done) return Exit::done;
   const auto error = http::error_from_json(migration.at("error"));
+  const auto store = printable_at(migration, "store");
   std::cerr << fmt::format("cardswap: job {} to {}: {}\n", printable_at(migration, "job"),
-                           printable_at(migration, "to"), error.failure());
+                           store.empty() ? printable_at(migration, "to") : store, error.failure());
   if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
   return exit_for(error.code());
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "agent/base/text_parts.h"
 #include "migrator/base/error.h"
@@ -12,19 +13,33 @@ namespace cardswap::cli {
 namespace {
 
 constexpr std::string_view kLatest = "latest";
+constexpr std::size_t kStepsShown = 10;
 
 [[noreturn]] void refuse(std::string_view text) {
   throw Error(Code::bad_request, fmt::format("'{}' names no snapshot", text),
               "write it like gpt@3400, gpt@latest or gpt:TAG; `cardswap history` lists them");
 }
 
-[[noreturn]] void miss(const SnapshotName& name, std::size_t others) {
+/// The steps that there are, the newest first.
+std::string steps_text(const std::vector<store::Ref>& refs) {
+  std::string all;
+  std::size_t shown = 0;
+  for (auto ref = refs.rbegin(); ref != refs.rend() && shown < kStepsShown; ++ref, ++shown) {
+    all += fmt::format("{}{}", all.empty() ? "" : ", ", ref->step);
+  }
+  return refs.size() > shown ? fmt::format("{} and {} more", all, refs.size() - shown) : all;
+}
+
+[[noreturn]] void miss(const SnapshotName& name, const std::vector<store::Ref>& others) {
+  const auto hint =
+      others.empty()
+          ? fmt::format("it has none of job {}", name.job)
+          : fmt::format("it has those of step {}: `cardswap history {}` tells more of them",
+                        steps_text(others), name.job);
   throw Error(Code::not_found,
               fmt::format("there is no snapshot {}{}{} in that store", name.job,
                           name.tag.empty() ? "@" : ":", name.tag.empty() ? name.at : name.tag),
-              others == 0 ? fmt::format("it has none of job {}", name.job)
-                          : fmt::format("`cardswap history {}` lists the {} that there are",
-                                        name.job, others));
+              hint);
 }
 
 }  // namespace
@@ -48,7 +63,7 @@ store::Ref find_snapshot(store::Store& in, const SnapshotName& name) {
   const auto all = store::refs_of(in, name.job);
   const auto newest = [&](auto is_it) {
     const auto found = std::find_if(all.refs.rbegin(), all.refs.rend(), is_it);
-    if (found == all.refs.rend()) miss(name, all.refs.size());
+    if (found == all.refs.rend()) miss(name, all.refs);
     return *found;
   };
   if (name.at == kLatest) return newest([](const store::Ref&) { return true; });
@@ -60,7 +75,7 @@ store::Ref find_snapshot(store::Store& in, const SnapshotName& name) {
     if (tag.name != name.tag) continue;
     return newest([&](const store::Ref& ref) { return ref.seq == tag.seq; });
   }
-  miss(name, all.refs.size());
+  miss(name, all.refs);
 }
 
 }  // namespace cardswap::cli

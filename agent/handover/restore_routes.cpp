@@ -67,8 +67,9 @@ asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
 }
 
 asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
-  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "store",
-                "manifest", "epoch"});
+  // No "restart": what gives the state back is not to be followed by the program from its step 0.
+  request.only(
+      {"name", "argv", "cwd", "env", "device", "user", "arrive", "store", "manifest", "epoch"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
   (void)parts.jobs.devices().at(device);

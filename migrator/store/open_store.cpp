@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <random>
+#include <string>
 
 #include "migrator/base/error.h"
 #include "migrator/store/file_store.h"
+#include "migrator/store/store_file.h"
 
 namespace cardswap::store {
 namespace {
@@ -21,14 +24,24 @@ std::filesystem::path folder_at(std::string_view address) {
               "write it like file:/var/lib/cardswap/store");
 }
 
+/// No two stores have the same.
+std::string fresh_name() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
 }  // namespace
 
 std::unique_ptr<Store> open_store(std::string_view address) {
-  return std::make_unique<FileStore>(folder_at(address));
+  auto store = std::make_unique<FileStore>(folder_at(address));
+  (void)open_store(*store);
+  return store;
 }
 
 std::unique_ptr<Store> make_store(std::string_view address) {
-  return make_file_store(folder_at(address));
+  auto store = make_file_store(folder_at(address));
+  (void)init_store(*store, fresh_name());
+  return store;
 }
 
 }  // namespace cardswap::store

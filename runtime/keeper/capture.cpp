@@ -9,6 +9,7 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/mutex.h"
 #include "migrator/engine/target/target.h"
+#include "migrator/store/open_store.h"
 #include "migrator/wire/moves_whole.h"
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/kept_memory.h"
@@ -29,12 +30,16 @@ class Keeper final : private TargetProgram {
                  {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
     if (welcome.granted) throw Error(Code::refused, "a keeper was taken for the job itself");
-    auto options = target_options(welcome);
+    channel_.start();
+  }
+
+  /// Takes from here on what the source sends.
+  void listen() {
+    auto options = target_options(channel_.welcome());
     const auto host = options.listen_host;
     TargetCallbacks callbacks;
     callbacks.verified = [this](const VerifiedState& state) { verified(state); };
     callbacks.failed = [this](const Error& error) { failed(error); };
-    channel_.start();
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(callbacks));
     channel_.send(channel::Parked{host, target_->port(), 0});
@@ -117,21 +122,26 @@ class Keeper final : private TargetProgram {
 
 }  // namespace
 
-int capture_to(store::Store& into, SnapshotLabels labels) {
+int capture_to(const std::string& address, SnapshotLabels labels) {
   Keeper keeper;
-  const auto state = keeper.captured();
-  if (!state) {
-    keeper.close();
-    return 1;
-  }
   labels.job = keeper.job();
   labels.writer = keeper.migration();
+  const char* doing = "open the store";
   try {
-    const auto packed = pack_snapshot(into, *state, labels);
+    const auto into = store::make_store(address);
+    doing = "take the state in";
+    keeper.listen();
+    const auto state = keeper.captured();
+    if (!state) {
+      keeper.close();
+      return 1;
+    }
+    doing = "write the snapshot";
+    const auto packed = pack_snapshot(*into, *state, labels);
     keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
                                packed.cost.new_bytes, packed.cost.written_bytes});
   } catch (...) {
-    const auto error = error_of(std::current_exception()).within("write the snapshot");
+    const auto error = error_of(std::current_exception()).within(doing);
     // As what it means here: to its agent a source that is lost would be none of the keeper's.
     const auto code = error.code() == Code::cancelled ? Code::io : error.code();
     keeper.say(channel::Failed{keeper.migration(), code, error.failure(), error.hint()});

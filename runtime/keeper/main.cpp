@@ -31,8 +31,7 @@ int keep(const Options& options) {
   }
   auto labels = options.labels;
   labels.program = cardswap::program_entry(options.program);
-  const auto store = cardswap::store::make_store(options.store);
-  return cardswap::capture_to(*store, std::move(labels));
+  return cardswap::capture_to(options.store, std::move(labels));
 }
 
 }  // namespace

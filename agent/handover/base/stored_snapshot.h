@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "migrator/base/archive_of.h"
+
 namespace cardswap {
 
 /// What a keeper says of the snapshot that it has published.
@@ -16,7 +18,7 @@ struct StoredSnapshot {
 
 /// The fields under the names of the API.
 template <class Archive>
-void fields(Archive& a, StoredSnapshot& m) {
+void fields(Archive& a, Of<Archive, StoredSnapshot>& m) {
   a.known("snapshot", m.number);
   a.known("manifest", m.manifest);
   a.known("new_bytes", m.new_bytes, m.number != 0);

@@ -156,7 +156,9 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
   }
   refuse_what_stands(*job, list_);
   if (const auto* other = list_.find_running(source.id())) {
-    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
+    const auto* what = other->record().is_to_store() ? "being kept by" : "in";
+    throw Error(Code::conflict,
+                fmt::format("job {} is {} migration {} already", name, what, other->id()),
                 "wait for it, or `cardswap cancel " + other->id() + "`");
   }
   if (!source.attached && source.record().state_bytes > 0) {
