@@ -27,7 +27,7 @@ class Keeper final : private TargetProgram {
       : token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
         channel_(environment::value_of(environment::kSocket),
-                 {[this] { return hello(); }, {}, {}}) {
+                 {[this] { return hello(); }, [](const channel::Message&) {}, {}}) {
     const auto& welcome = channel_.welcome();
     if (welcome.granted) throw Error(Code::refused, "a keeper was taken for the job itself");
     channel_.start();

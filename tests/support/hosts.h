@@ -56,6 +56,7 @@ struct HostOptions {
   std::vector<std::string> env;   ///< "KEY=VALUE", of the agent
   /// Where the agent is root and has no --job-user, whoever may start jobs is root too.
   bool root_jobs = true;
+  std::string programs;  ///< the folder of the agent and of what it starts; empty: as built
 };
 
 /// One host: its agent, and the command that speaks to it.

@@ -115,7 +115,8 @@ void check_snapshot(const MigrationRequest& wanted) {
     validate::check(spec.tag.empty(), "tag", "field of a request without 'store'");
     return;
   }
-  validate::check(validate::is_store(spec.store), "store", "address of a store: file:/FOLDER");
+  validate::check(validate::is_store(spec.store), spec.store,
+                  "address of a store: write it like file:/var/lib/cardswap/store");
   validate::check(spec.tag.empty() || validate::is_job_name(spec.tag), "tag", "name of a snapshot");
   if (wanted.dry_run || spec.rehearse != Rehearsal::off) {
     throw Error(Code::bad_request, "a snapshot is neither foretold nor rehearsed: nothing moves");
