@@ -9,6 +9,7 @@
 
 #include "agent/base/validate.h"
 #include "agent/jobs/user_policy.h"
+#include "agent/process/log_file.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
 
@@ -42,11 +43,9 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   while (true) {
     const auto* source = parts.jobs.table().by_instance(instance);
     if (source == nullptr || !source->is_live()) {
+      const auto said = source != nullptr ? last_lines(source->record().log_path) : std::string();
       throw Error(Code::corrupt,
-                  "the snapshot could not be read" +
-                      (source != nullptr && !source->record().exit_text.empty()
-                           ? ": " + source->record().exit_text
-                           : std::string()),
+                  "the snapshot could not be read" + (said.empty() ? "" : ": " + said),
                   "`cardswap logs` of the job says why; `cardswap verify` names what is damaged");
     }
     if (source->attached && (source->reported || source->record().state_bytes != 0)) co_return;

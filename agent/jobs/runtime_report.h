@@ -13,7 +13,8 @@
 namespace cardswap {
 
 /// Takes sizes, at most a pebibyte each. If the job claims more than its whole device has, returns
-/// a warning for the operator, once; else nothing.
+/// a warning for the operator, once; else nothing. `device_bytes` of 0: what stands in for it is on
+/// no device of this host.
 [[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                                      std::uint64_t device_bytes);
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms);

@@ -98,7 +98,7 @@ TEST_F(Snapshots, AreRefusedWhereOneByteIsAnother) {
   EXPECT_NE(host_.command({"verify", store(), "job@latest"}).exit_code, 0);
   const auto back = host_.command({"restore", "job@latest", "--store", store()});
   EXPECT_NE(back.exit_code, 0) << back.out;
-  EXPECT_THAT(back.err, HasSubstr("the snapshot could not be read"));
+  EXPECT_THAT(back.err, HasSubstr("the snapshot could not be read: cardswap-keeper: "));
   expect_nothing_left();
 }
 
