@@ -22,21 +22,26 @@
 
 namespace cardswap {
 
-/// The agent of one host: its parts in the order in which they need each other. One thread.
+/// The agent of one host. It owns all parts, in the order in which they need each other. One
+/// thread, which runs the io_context.
 class Agent {
  public:
-  /// Opens the journal and listens. Throws Error.
+  /// Opens the journal and the TCP port. `context` must outlive it. Throws Error{io, conflict,
+  /// refused, bad_request}.
   Agent(asio::io_context& context, Config config);
 
-  /// Takes up what a former agent left, then serves until stop().
+  /// Goes on with jobs, migrations and reservations that a former agent left, then serves until
+  /// stop(). Returns at once. Throws Error.
   void start();
-  /// Ends every task; jobs go on.
+  /// Stops serving and cancels every task; jobs go on. Returns at once: the context must run until
+  /// is_stopped().
   void stop();
-  /// Reads the health policy, certificates, keys, revocations and tokens anew, for
-  /// connections that are open too. On an error it is logged, and what was read last still holds.
+  /// Reads the health policy, certificates, keys, revocations and tokens again; they count for open
+  /// connections too. An error is logged, and the former files stay in force.
   void reload();
-  /// One line for the service manager: how many jobs and migrations.
+  /// One line for the service manager: how many jobs and migrations there are.
   [[nodiscard]] std::string summary();
+  /// Whether every task has ended.
   [[nodiscard]] bool is_stopped() const { return tasks_.empty(); }
   [[nodiscard]] const Router& router() const { return router_; }
 
@@ -60,7 +65,7 @@ class Agent {
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
   HandoverGate handover_gate_;
-  FinishedMigrations forgotten_;  // of migrations_, which adds to it
+  FinishedMigrations forgotten_;  // migrations_ adds to it
   Migrations migrations_;
   Reservations reservations_;
   handover::Ownership ownership_{migrations_, reservations_};

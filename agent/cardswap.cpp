@@ -40,7 +40,8 @@ cardswap::Error unreadable(const std::string& agent, const std::exception& error
           "--version` tell"};
 }
 
-/// Whoever types `jobs rm NAME` gives the verb as the first word of one that lists things.
+/// The verb in a command such as `jobs rm NAME`, which gives it behind a command that lists things;
+/// empty: there is none.
 std::string verb_below(const CLI::App& chosen, const std::vector<std::string>& verbs) {
   if (chosen.get_name() != "jobs" && chosen.get_name() != "status" &&
       chosen.get_name() != "devices") {
@@ -53,7 +54,7 @@ std::string verb_below(const CLI::App& chosen, const std::vector<std::string>& v
   return {};
 }
 
-/// CLI11's words under our name, and which verb there is no such thing as, but perhaps another.
+/// Prints CLI11's message as this program's, and for an unknown verb the verbs that are like it.
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   using namespace cardswap::cli;
   const auto chosen = app.get_subcommands();

@@ -47,7 +47,7 @@ int serve(const DaemonOptions& options) {
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const auto config = config_from(options);
   take_data_dir(config);
-  warn_of_open_doors(config, options);
+  warn_of_wide_access(config, options);
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context context(1);
   Agent agent(context, config);

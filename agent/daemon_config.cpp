@@ -177,7 +177,7 @@ Config config_from(const DaemonOptions& options) {
   return config;
 }
 
-void warn_of_open_doors(const Config& config, const DaemonOptions& options) {
+void warn_of_wide_access(const Config& config, const DaemonOptions& options) {
   if (config.insecure_listen && config.has_port()) {
     spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
   } else if (config.has_port() && !config.tls.is_configured()) {

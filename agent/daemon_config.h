@@ -5,11 +5,11 @@
 
 namespace cardswap {
 
-/// Reads the options, looks this host and its GPUs up, and refuses what would open a door that
-/// nobody asked for. Throws Error{bad_request, refused}.
+/// Makes the configuration of the options and of what this host has (names, GPUs). Refuses settings
+/// that would give others access without saying so. Throws Error{bad_request, refused}.
 [[nodiscard]] Config config_from(const DaemonOptions& options);
 
-/// Logs what an operator should read once: who may do more here than the setting looks like.
-void warn_of_open_doors(const Config& config, const DaemonOptions& options);
+/// Logs warnings for settings that give others more access than they seem to.
+void warn_of_wide_access(const Config& config, const DaemonOptions& options);
 
 }  // namespace cardswap

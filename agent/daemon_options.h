@@ -9,7 +9,7 @@
 
 namespace cardswap {
 
-/// What the command line of cardswapd says, as it is written there; daemon_config.h reads it.
+/// The options of cardswapd's command line as texts; daemon_config.h interprets them.
 struct DaemonOptions {
   std::string data_dir = default_data_dir().string();
   std::string socket;

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "agent/handover/attach_check.h"
-#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_halt.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
@@ -32,7 +32,7 @@ channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::H
 
 void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& message) {
   const auto& job = instance.job();
-  if (job.newer_epoch != 0) return reapply_fence(job);  // somebody let it go on
+  if (job.newer_epoch != 0) return reapply_halt(job);  // somebody let it go on
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     migrations_.on_hello(instance, *hello);
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {

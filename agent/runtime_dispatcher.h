@@ -10,16 +10,20 @@
 
 namespace cardswap {
 
-/// Gives what a job's runtime says to those whom it concerns: the job's record, its migration, its
-/// reservation. On the agent's loop; the parts are its owner's and outlive it.
+/// Passes the messages of a job's runtime on: to the job's record, its reservation and its
+/// migration. The agent's thread; all references must outlive it.
 class RuntimeDispatcher {
  public:
   RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
                     Reservations& reservations, EventSink& events);
 
-  /// A runtime attached: what it is told. Throws Error where it may not have the job.
+  /// Answers a runtime that attaches. Throws Error{conflict} where a higher epoch of its job was
+  /// granted.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
+  /// Handles a message. A runtime whose job was superseded is only made to stand again. Throws
+  /// Error{io} where the disk refuses.
   void dispatch(Instance& instance, const channel::Message& message);
+  /// Notes that a runtime has closed its connection.
   void detached(const Instance& instance);
 
  private:

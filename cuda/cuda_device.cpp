@@ -13,7 +13,7 @@
 namespace cardswap::cuda {
 namespace {
 
-/// As NVML and the driver write it.
+/// The UUID as NVML and the driver write it.
 std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
   std::string text = "GPU";
   for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -37,7 +37,7 @@ std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, i
   try {
     device->load_kernels();
   } catch (const Error&) {
-    // The program trains without them; the migration that needs them says what is wrong.
+    // The program trains without the kernels; a migration that needs them will report the error.
   }
   return device;
 }
@@ -51,8 +51,8 @@ CudaDevice::CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm lo
       read_stream_(gpu_),
       read_done_(gpu_) {}
 
-/// CUDA loads a kernel when it is first launched, and stops the program's work for it: so now, not
-/// in the middle of training.
+/// CUDA loads a kernel at its first launch, and stops the program's work for that. So the kernels
+/// are launched once now, not in the middle of training.
 void CudaDevice::load_kernels() {
   const MemoryRange nothing{this, {}};
   Digest digest;
@@ -83,7 +83,7 @@ template <class Memory>
 Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes,
                         Device& owner) {
   std::unique_ptr<Memory> memory;
-  // So that what is a little larger the next time fits as well.
+  // Rounded up, so that a slightly larger request fits the next time.
   const auto size = std::bit_ceil(std::max<std::size_t>(bytes, 512));
   {
     const MutexLock lock(pool->mutex);

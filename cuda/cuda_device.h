@@ -13,27 +13,32 @@
 
 namespace cardswap::cuda {
 
-/// What the program's framework does with a device, for those who share it.
+/// Callbacks by which a CudaDevice shares a GPU with the program's framework (LibTorch).
 struct Framework {
-  /// The program's thread: the stream that it gives its work to. Never null.
+  /// The stream to which the program gives its work. Called on the program's thread. Must not be
+  /// empty.
   std::function<Stream()> stream;
-  /// Allocates from the framework's own cache, where it has one: nothing is asked of the driver
-  /// while the program trains. Empty: from CUDA, kept and used again.
+  /// Allocates from the framework's cache, so that the driver is not called while the program
+  /// trains. Empty: memory comes from CUDA, and is kept for later use.
   std::function<Buffer(Device& device, std::size_t bytes)> allocate;
-  /// The program's thread: gives what that cache has and nobody uses back to CUDA. May be empty.
+  /// Gives unused memory of that cache back to CUDA. Called on the program's thread. May be empty.
   std::function<void()> make_room;
-  /// Bytes that the framework has from CUDA and left unused when it used most. May be empty.
+  /// How much of the memory that the framework has from CUDA was unused when it used most. May be
+  /// empty.
   std::function<std::uint64_t()> spare;
 };
 
+/// Loads the driver's virtual memory management. Throws Error{refused}.
 using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 
-/// A GPU. All work goes to streams of the lowest priority that are not the program's, ordered
-/// behind it with events; no call waits for the whole device. Memory that was allocated is kept
-/// for the next call until the device is destroyed, because giving it back stops a GPU.
+/// A GPU. All work goes to own streams of the lowest priority, which are ordered after the
+/// program's work by events; no call except those of arenas waits for the whole device. Memory from
+/// allocate() is kept for later calls until the device is destroyed, because to free it stops the
+/// GPU.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
-  /// Throws Error where there is no such device. `load_vmm` is called for the first arena.
+  /// Opens the GPU `index`. Throws Error{no_memory, internal} when there is none. `load_vmm` is
+  /// called when an arena is reserved.
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
       std::shared_ptr<Runtime> runtime, int index, Framework framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
@@ -51,13 +56,14 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override;
   std::unique_ptr<Staging> stage(const StagingOptions& options) override;
   std::shared_ptr<Arena> reserve_arena(std::uint64_t base, std::uint64_t bytes) override;
-  /// Whether `range` may consist of several allocations: no link registers those as one.
+  /// Whether `range` is in an arena, and so may be in several allocations: a link cannot register
+  /// such memory as one.
   [[nodiscard]] bool is_in_arena(std::span<const std::byte> range) const;
 
  private:
   void load_kernels();
 
-  /// Allocations by size, which are used again.
+  /// Free allocations by size.
   template <class Memory>
   struct Pool {
     Mutex mutex;
@@ -70,7 +76,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   const Framework framework_;
   const LoadVmm load_vmm_;
   mutable Mutex arenas_mutex_;
-  /// The arenas' addresses; those of past arenas stay.
+  /// The addresses of all arenas, also of those that are gone.
   std::vector<std::span<const std::byte>> arenas_ CARDSWAP_GUARDED_BY(arenas_mutex_);
   Digester digester_;
   Mutex read_mutex_;

@@ -11,7 +11,7 @@ namespace cardswap::cuda {
 namespace {
 
 Status of(cudaError_t error) {
-  // What this thread's last error was is told here, and not again by somebody's next launch.
+  // Clears this thread's last error, so that the next launch of the program does not report it.
   if (error != cudaSuccess && error != cudaErrorNotReady) (void)cudaGetLastError();
   return static_cast<Status>(error);
 }
@@ -59,7 +59,7 @@ class Cudart final : public Runtime {
   Status release_stream(Stream stream) override { return of(cudaStreamDestroy(native(stream))); }
   Status make_event(Event& event) override {
     cudaEvent_t made = nullptr;
-    // Blocking: a thread that waits leaves its core to the trainer.
+    // Blocking synchronization: a waiting thread leaves its core to the trainer.
     const auto status =
         of(cudaEventCreateWithFlags(&made, cudaEventDisableTiming | cudaEventBlockingSync));
     event = reinterpret_cast<Event>(made);  // NOLINT

@@ -25,9 +25,9 @@ __device__ xxh3::Pair load_16(const std::uint8_t* at) {
   return {words.x, words.y};
 }
 
-/// The long form by four threads, all 32 of a warp in here together; only where `mine` is the
-/// result of use. Whole blocks of 16 stripes go without a look at the turn, so that their loads are
-/// issued ahead and the keys stay in registers.
+/// The long form by four threads. All 32 threads of a warp must call it together; the result is
+/// valid only if `mine`. Whole blocks of 16 stripes are unrolled, so that their loads are issued
+/// ahead and the keys stay in registers.
 __device__ xxh3::Pair hash_together(const std::uint8_t* at, std::uint64_t bytes, bool mine) {
   const unsigned pair = threadIdx.x % xxh3::kPairs;
   const auto* key = secret.bytes + 16 * pair;
@@ -65,7 +65,7 @@ __device__ xxh3::Pair hash_together(const std::uint8_t* at, std::uint64_t bytes,
   return xxh3::canonical(xxh3::finish(low, high, bytes));
 }
 
-/// What is short, or begins where 16 bytes cannot be read at once, is one thread's.
+/// A short leaf, or one that is not aligned to 16 bytes, is digested by one thread.
 __device__ xxh3::Pair digest_by_four(const std::uint8_t* at, std::uint64_t bytes, bool active) {
   const bool together =
       active && bytes > xxh3::kShortMax && reinterpret_cast<std::uintptr_t>(at) % 16 == 0;

@@ -12,19 +12,21 @@
 
 namespace cardswap::cuda {
 
-/// The work of one launch, cut for the kernels: pure.
+/// The work of one launch, cut into tiles.
 struct DigestWork {
   std::vector<Tile> tiles;
   std::vector<Root> roots;
   std::uint32_t leaves = 0;
 };
+/// Cuts ranges into the tiles for one launch. Pure.
 [[nodiscard]] DigestWork cut_into_tiles(std::span<const MemoryRange> ranges);
 
-/// Digests ranges of one GPU's memory on a stream of its own. Keeps its buffers. Any thread, one
-/// at a time.
+/// Digests ranges of one GPU's memory on a stream of its own. Keeps its buffers. Any thread; calls
+/// wait for each other.
 class Digester {
  public:
   explicit Digester(Gpu gpu) : gpu_(std::move(gpu)), stream_(gpu_), done_(gpu_) {}
+  /// Does what Device::digest() does.
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests, const Fence& after);
 
  private:

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-/// The part of CUDA's driver API that is used, declared here because libcuda is loaded at run time.
+/// The part of CUDA's driver API that we use, declared here because libcuda is loaded at run time.
 /// Names, numbers and layouts are those of cuda.h (13.0; the arguments of 12.8 have the same sizes,
 /// with zeros where 13.0 has pairs). tests/stand_ins/libcuda is built from the same declarations.
 extern "C" {

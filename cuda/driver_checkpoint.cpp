@@ -193,8 +193,8 @@ void DriverCheckpoint::advance(const CheckpointIntent& intent,
     throw Error(Code::refused, "this NVIDIA driver restores a process on its own GPUs only",
                 "driver 580 or later can change them");
   }
-  // Every call moves the driver one state on, so the state alone says what is next. Locked means
-  // one thing on the way there and another on the way back: that is what the goal is for.
+  // Each call moves the driver to its next state, so the state and the goal determine the next
+  // call: after `locked` it depends on the goal.
   while (true) {
     const auto now = state(pid);
     if (now == ProcessState::failed) {

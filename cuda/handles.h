@@ -8,19 +8,20 @@
 
 namespace cardswap::cuda {
 
-/// One device of one runtime: what every call of ours needs. A value; cheap to copy.
+/// A GPU of a Runtime, by its index. A value; cheap to copy. Owners of `runtime`: all copies.
 struct Gpu {
   std::shared_ptr<Runtime> runtime;
   int index = 0;
 
+  /// Calls cuda::check() for this GPU.
   void check(Status status, const char* call, std::size_t bytes = 0) const {
     cuda::check(*runtime, status, call, index, bytes);
   }
-  /// Calls of this thread go to this GPU from here on.
+  /// Makes this GPU the one of the calling thread.
   void select() const { check(runtime->set_device(index), "cudaSetDevice"); }
 };
 
-/// A stream of ours, never the default one.
+/// Owns a stream, which is never the default one. The constructor throws as cuda::check().
 class OwnedStream {
  public:
   explicit OwnedStream(Gpu gpu) : gpu_(std::move(gpu)) {
@@ -37,7 +38,8 @@ class OwnedStream {
   Stream stream_ = nullptr;
 };
 
-/// An event of ours; as a fence, what stands before it in the stream where it was recorded.
+/// Owns an event. As a fence point it stands for the work before it in the stream where it was
+/// recorded. All calls throw as cuda::check().
 class OwnedEvent final : public FencePoint {
  public:
   explicit OwnedEvent(Gpu gpu) : gpu_(std::move(gpu)) {
@@ -51,6 +53,7 @@ class OwnedEvent final : public FencePoint {
   void record(Stream stream) {
     gpu_.check(gpu_.runtime->record(event_, stream), "cudaEventRecord");
   }
+  /// Blocks until the work before the event is done.
   void synchronize() const {
     gpu_.check(gpu_.runtime->synchronize(event_), "cudaEventSynchronize");
   }
@@ -67,14 +70,16 @@ class OwnedEvent final : public FencePoint {
   Event event_ = nullptr;
 };
 
-/// A point of a fence as an event. Throws Error{internal} for another kind of device's: nobody here
-/// could wait for that, and whoever did not would read what is being written.
+/// The event of a fence's point. Throws Error{internal} for a point of another kind of device, for
+/// which CUDA cannot wait.
 [[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
-/// Makes what follows in `stream` wait for `after`.
+/// Makes later work in `stream` wait for `after`. Does not block.
 void order(const Gpu& gpu, Stream stream, const Fence& after);
+/// Whether all work before `after` is done. Does not block.
 [[nodiscard]] bool has_passed(const Fence& after);
 
-/// Memory that one call of the runtime allocates and another one releases.
+/// Owns memory of a Runtime, allocated by `Allocate` and released by `Release`. The constructor
+/// throws as cuda::check(), with `Call` in the text.
 template <auto Allocate, auto Release, const char* Call>
 class OwnedMemory {
  public:

@@ -5,8 +5,8 @@
 #include "cuda/digest_plan.h"
 #include "cuda/pack_core.h"
 
-/// The kernels' launches. They do not wait; what `plan` points to must live until the stream is
-/// there. Nothing to do is no launch.
+/// Launch the kernels in `stream` and return without waiting. The memory to which `plan` points
+/// must stay valid until the kernel has run. An empty plan launches nothing.
 namespace cardswap::cuda {
 
 [[nodiscard]] cudaError_t launch_digest(const DigestPlan& plan, cudaStream_t stream);

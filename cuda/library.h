@@ -9,17 +9,18 @@
 
 namespace cardswap::cuda {
 
-/// A library of NVIDIA's that is looked for at run time, and stays loaded while this lives: what
-/// find() gave is not to be called after it.
+/// A shared library that is loaded at run time, and stays loaded as long as this lives. Functions
+/// from find() must not be called after that.
 class Library {
  public:
   Library() = default;
-  /// Loads `name`; where that fails, ::dlerror() says why.
+  /// Loads `name`. If that fails, this is false and ::dlerror() has the reason.
   explicit Library(const std::string& name)
       : handle_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {}
 
   explicit operator bool() const { return handle_ != nullptr; }
-  /// Sets `function` to the library's of that name; to null, and false, where it has none.
+  /// Sets `function` to the library's function of that name. False: it has no such function, and
+  /// `function` is null. Not to be called when the library is not loaded.
   template <class Function>
   bool find(Function& function, const char* name) const {
     function = reinterpret_cast<Function>(::dlsym(handle_.get(), name));

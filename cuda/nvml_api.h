@@ -1,6 +1,6 @@
 #pragma once
 
-/// The part of NVIDIA's NVML that is used, declared here because it is loaded at run time and its
+/// The part of NVIDIA's NVML that we use, declared here because it is loaded at run time and its
 /// header need not be installed. Names, numbers and layouts are those of nvml.h (API 12 and later);
 /// tests/stand_ins/nvml is built from the same declarations.
 extern "C" {

@@ -1,7 +1,7 @@
 // Moves many pieces in one launch, through the byte shuffle where a piece asks for it.
 //
-// One side is pinned memory of the host: the bus is the floor, and a warp's 256 neighbouring bytes
-// are what it takes well. Few blocks keep it busy and leave the GPU to the program.
+// One side is pinned memory of the host, so the bus limits the speed; it works best with a warp's
+// 256 adjacent bytes. A few blocks keep it busy and leave the GPU to the program.
 
 #include <cuda_runtime_api.h>
 

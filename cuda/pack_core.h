@@ -6,28 +6,28 @@
 
 #include "cuda/host_device.h"
 
-/// Many pieces of memory moved by one launch, as they are or through the byte shuffle of
-/// migrator/core/byte_shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and
-/// compared there with that shuffle.
+/// Moves many pieces of memory with one launch, as they are or byte-shuffled as in
+/// migrator/core/byte_shuffle.h. These are the functions of pack.cu's threads; the host's compiler
+/// compiles them too, and tests compare them with that shuffle.
 ///
-/// Eight elements are taken at a time, as `width` words of 64 bits in which rows and columns of
-/// bytes change places: the transposition by halves of Hacker's Delight, section 7-3.
+/// Eight elements are handled at a time, as `width` words of 64 bits, which are transposed as a
+/// matrix of bytes: the transposition by halves of Hacker's Delight, section 7-3.
 namespace cardswap::cuda {
 
-/// A run of bytes to move; the two do not overlap, in this piece or any other of its plan.
+/// A run of bytes to move. No destination of a plan overlaps any source or destination of it.
 struct PackPiece {
   const std::uint8_t* from = nullptr;
   std::uint8_t* to = nullptr;
   std::uint32_t bytes = 0;
-  std::uint8_t width = 1;  ///< of an element: 2, 4 or 8; 1: moved as it is
+  std::uint8_t width = 1;  ///< bytes of an element: 2, 4 or 8; any other: moved as it is
 };
 
 /// The direction of the byte shuffle.
 enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
 
 inline constexpr std::uint32_t kPackPiecesMax = 64;
-/// A launch's arguments, by value: nothing of them needs to live longer than the call. Either side
-/// of a piece is memory of the GPU or pinned memory of the host.
+/// The arguments of a launch. They are passed by value, so the plan itself need not outlive the
+/// call. The memory of a piece is the GPU's, or pinned memory of the host.
 struct PackPlan {
   PackPiece pieces[kPackPiecesMax];
   std::uint32_t count = 0;
@@ -71,7 +71,7 @@ CARDSWAP_BOTH void store_word(std::uint8_t* at, std::uint64_t word) {
   for (unsigned i = 0; i < 8; ++i) at[i] = static_cast<std::uint8_t>(word >> (8 * i));
 }
 
-/// Changes the high part of each field of `a` for the low part of `b`'s.
+/// Exchanges the high part of each field of `a` with the low part of the same field of `b`.
 CARDSWAP_BOTH void exchange(std::uint64_t& a, std::uint64_t& b, unsigned shift,
                             std::uint64_t low_parts) {
   const auto differs = ((a >> shift) ^ b) & low_parts;
@@ -83,7 +83,7 @@ inline constexpr std::uint64_t kLow32 = 0x00000000FFFFFFFFULL;
 inline constexpr std::uint64_t kLow16 = 0x0000FFFF0000FFFFULL;
 inline constexpr std::uint64_t kLow8 = 0x00FF00FF00FF00FFULL;
 
-/// Brings every other 16 bits of `word` together, and takes them apart again.
+/// Joins every other 16 bits of `word`; the second function is the inverse.
 [[nodiscard]] CARDSWAP_BOTH std::uint64_t together_16(std::uint64_t word) {
   word &= kLow16;
   return (word | word >> 16U) & kLow32;
@@ -93,8 +93,8 @@ inline constexpr std::uint64_t kLow8 = 0x00FF00FF00FF00FFULL;
   return (word | word << 16U) & kLow16;
 }
 
-/// Eight elements: `to_shuffled` makes word b the eight elements' bytes b; `from_shuffled` undoes
-/// it.
+/// Transposes eight elements: after `to_shuffled`, word b has byte b of each of the eight elements.
+/// `from_shuffled` is the inverse.
 template <unsigned Width>
 struct Eight;
 
@@ -190,7 +190,7 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
           words[b]);
     }
   }
-  // What is left: elements by their bytes, then what is no whole element.
+  // The rest: the last elements byte by byte, then the bytes after the last whole element.
   for (std::size_t at = std::size_t{eights} * kElements * Width + worker; at < piece.bytes;
        at += workers) {
     const std::size_t in_shuffled =
@@ -201,7 +201,7 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
 
 }  // namespace pack
 
-/// The share of `worker`, one of `workers`, in a piece; together they move all of it, each byte
+/// Moves the share of `worker` (0 to workers - 1) of a piece. All workers together move each byte
 /// once, in any order.
 CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint32_t worker,
                               std::uint32_t workers) {
@@ -220,7 +220,7 @@ CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint
   }
 }
 
-/// Whether pack_share shuffles elements of so many bytes.
+/// Whether pack_share() shuffles elements of `width` bytes.
 [[nodiscard]] CARDSWAP_BOTH bool packs(std::uint8_t width) {
   return width == 2 || width == 4 || width == 8;
 }

@@ -11,13 +11,13 @@
 
 namespace cardswap::cuda {
 
-/// CUDA's handles and numbers, declared here so that what uses them builds where CUDA is not.
+/// CUDA's handles, declared here so that code which uses them builds without CUDA.
 using Stream = struct StreamTag*;
 using Event = struct EventTag*;
-/// The results of CUDA's calls that are told apart here.
+/// Results of CUDA's calls. Any value of CUDA is possible; only these are named.
 enum class Status : int { ok = 0, no_memory = 2, not_ready = 600 };
 
-/// What is asked of a GPU's description.
+/// The properties of a GPU that we use.
 struct Properties {
   std::array<std::uint8_t, 16> uuid{};
   std::string model;
@@ -26,9 +26,10 @@ struct Properties {
   int minor = 0;
 };
 
-/// The calls of CUDA's runtime that are made, in one table: cudart.cpp makes the real ones,
-/// tests/stand_ins/cudart plays them. Each acts on the calling thread's device (set_device), as
-/// CUDA has it. No call waits for a whole device, and none uses the default stream.
+/// The calls of CUDA's runtime that we use. cudart.cpp makes the real calls, and
+/// tests/stand_ins/cudart replaces them in tests. As in CUDA, each call acts on the calling
+/// thread's device (set_device()). No call waits for a whole device except release() and
+/// release_host(), and none uses the default stream.
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -53,21 +54,23 @@ class Runtime {
   virtual Status query(Event event) = 0;
   virtual Status synchronize(Event event) = 0;
 
-  /// Copies in any direction between host and device memory. Both must live until the stream is
-  /// there.
+  /// Copies in any direction between host and device memory. Both must stay valid until the stream
+  /// has done the copy.
   virtual Status copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
-  /// Digests by `plan`, whose arrays are in device memory and live until the stream is there.
+  /// Digests by `plan`. Its arrays are in device memory and must stay valid until the stream is
+  /// done.
   virtual Status digest(const DigestPlan& plan, Stream stream) = 0;
-  /// Moves the pieces of `plan`; what they point to must live until the stream is there.
+  /// Moves the pieces of `plan`; their memory must stay valid until the stream is done.
   virtual Status pack(const PackPlan& plan, Stream stream) = 0;
 
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };
 
-/// The real calls of CUDA, where this was built with it. Throws Error{refused} where it was not.
+/// The real calls of CUDA. Throws Error{refused} in a build without CUDA.
 [[nodiscard]] std::shared_ptr<Runtime> cudart();
 
-/// Throws Error{no_memory, internal}: "cudaMalloc of 4096 bytes on cuda:0: out of memory (2)".
+/// Throws Error{no_memory, internal} unless `status` is ok: "cudaMalloc of 4096 bytes on cuda:0:
+/// out of memory (2)". `bytes` 0: the text has no size.
 void check(Runtime& runtime, Status status, const char* call, int device, std::size_t bytes = 0);
 
 }  // namespace cardswap::cuda

@@ -11,7 +11,7 @@ namespace cardswap::cuda {
 namespace {
 
 constexpr std::size_t kSlotAlign = 4096;
-/// What is landing, and what is being copied meanwhile.
+/// Payloads that land, and as many that are copied at the same time.
 constexpr std::size_t kSlotsMin = kPayloadsUnderWayMax + 2;
 constexpr std::size_t kFirstSlots = 8;
 constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();
@@ -119,7 +119,7 @@ std::vector<StagedPayload> RingStaging::fetch(std::span<const Payload> payloads,
   return begun;
 }
 
-/// Brings the first of `payloads` to `slot`, and what follows it if that is small as well.
+/// Brings the first of `payloads` to `slot`, and if it is small also the small ones that follow.
 void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
                        FetchOptions options, std::vector<StagedPayload>& begun) {
   // Held from here: a call that fails gives it back.
@@ -146,7 +146,7 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
   ring_->at(slot).event->record(stream_.get());
 }
 
-/// By the copy engine where there is one piece that stays as it is.
+/// Uses the copy engine if the plan has a single piece that is not shuffled.
 void RingStaging::move(const PackPlan& plan) {
   const auto& first = plan.pieces[0];
   if (plan.count == 1 && first.width == 1) {
@@ -198,7 +198,7 @@ void RingStaging::on_received(std::span<std::byte> destination, std::span<std::b
   if (!small || scattered_.count == kPackPiecesMax) scatter();
 }
 
-/// What landed and waits goes into the GPU.
+/// Moves the landed payloads that wait into the GPU.
 void RingStaging::scatter() {
   if (scattered_.count == 0) return;
   gpu_.select();

@@ -15,14 +15,13 @@ class CudaDevice;
 
 inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
 inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
-/// Payloads up to here travel several to a buffer, moved by one kernel: a copy of each would take
-/// longer to ask for than to make. Larger ones are the copy engine's.
+/// Payloads up to this size share a buffer and are moved by one kernel, because to start a copy for
+/// each would take longer than the copy. Larger payloads are moved by the copy engine.
 inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 
-/// Pinned buffers of one size that a device's copies and a link's sends take turns with, so that
-/// copying, sending, receiving and copying again go on at the same time. Grows block by block with
-/// what is used at once, to kRingBytes, or more where few large payloads under way
-/// need it. One thread.
+/// Pinned buffers of one size, which copies of a device and sends of a link use in turn, so that
+/// copying and sending go on at the same time. Grows block by block on demand, up to kRingBytes, or
+/// more if kPayloadsUnderWayMax large payloads need it. One thread.
 class StagingRing {
  public:
   /// One buffer of the ring.
@@ -33,11 +32,12 @@ class StagingRing {
   };
 
   StagingRing(Gpu gpu, std::size_t slot_bytes);
-  /// Takes a free slot. None: all are taken, and there may be no more.
+  /// Takes a free slot; may allocate pinned memory, and throws as cuda::check(). None: all slots
+  /// are taken, and the ring may not grow.
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
-  /// The slot whose memory begins at `destination`.
+  /// The slot whose memory begins at `destination`; none: there is no such slot.
   [[nodiscard]] std::optional<std::size_t> find(const std::byte* destination) const;
 
  private:
@@ -51,9 +51,9 @@ class StagingRing {
   std::size_t next_ = 0;  ///< where to look first
 };
 
-/// Payloads through a ring, or none where the link reaches the GPU's memory. Small payloads are
-/// gathered into one buffer and scattered out of several by one launch; what is to be packed is
-/// shuffled on the way.
+/// Brings payloads through a ring of buffers, or without a buffer if the link reaches the GPU's
+/// memory. Small payloads are gathered into one buffer, and scattered from several buffers, by one
+/// launch; payloads that will be packed are shuffled on the way.
 class RingStaging final : public Staging {
  public:
   RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
@@ -76,14 +76,14 @@ class RingStaging final : public Staging {
   [[nodiscard]] bool is_reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
-  const std::shared_ptr<const CudaDevice> device_;  ///< kept: its memory is what is copied
+  const std::shared_ptr<const CudaDevice> device_;  ///< owners: the program's views and this
   const Gpu gpu_;
   const StagingOptions options_;
-  const std::shared_ptr<StagingRing> ring_;  ///< shared with what a link has not sent yet
+  const std::shared_ptr<StagingRing> ring_;  ///< owners: this and payloads that are not sent yet
   OwnedStream stream_;
-  /// Slots on the way into the GPU by one copy or launch; the event is the last one's.
+  /// Slots that one copy or launch moves into the GPU; the last one's event tells when it is done.
   std::deque<std::vector<std::size_t>> copying_;
-  PackPlan scattered_;                        ///< landed, to be moved with what comes next
+  PackPlan scattered_;                        ///< landed payloads, to be moved with the next ones
   std::vector<std::size_t> scattered_slots_;  ///< of scattered_
 };
 

@@ -5,8 +5,8 @@
 
 #include "cuda/driver_api.h"
 
-/// CUDA's virtual memory management, as driver_api.h has the rest: names, numbers and layouts are
-/// those of cuda.h, which vmm_api_check.cpp compares where CUDA's headers are.
+/// CUDA's virtual memory management, declared as the rest in driver_api.h. Names, numbers and
+/// layouts are those of cuda.h; vmm_api_check.cpp compares them in a build with CUDA's headers.
 extern "C" {
 
 using CUdevice = int;

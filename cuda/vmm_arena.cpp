@@ -81,7 +81,7 @@ VmmArena::VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<AddressR
       blocks_(kHeadBytes) {}
 
 VmmArena::~VmmArena() {
-  // What used the last block may be under way still. At the program's end the driver is gone.
+  // Work that used the last block may still run. At the program's end the driver is gone.
   if (!pieces_.empty()) (void)gpu_.vmm->synchronize(gpu_.index);
 }
 
@@ -108,7 +108,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
   const auto give = [self = shared_from_this(),
                      range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
     {
-      // Nothing is asked of the driver: this may run on any thread, and at the program's end.
+      // Makes no call of the driver: this may run on any thread, and at the program's end.
       const MutexLock held(self->mutex_);
       self->resting_.push_back(range);
     }
@@ -131,7 +131,8 @@ void VmmArena::grow(std::uint64_t bytes, std::uint64_t step) {
                                            "addresses, {} are needed",
                                            base(), gpu_.index, range_->bytes(), bytes));
   }
-  // Larger ones as it grows: each costs calls and a descriptor when the process moves.
+  // Pieces become larger as the arena grows: each needs calls and a descriptor when the process
+  // moves.
   const auto wanted =
       step > granularity_
           ? std::min<std::uint64_t>(room, up(std::max({needed, step, mapped_ / 16}), granularity_))

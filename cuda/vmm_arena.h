@@ -11,22 +11,24 @@
 
 namespace cardswap::cuda {
 
-/// Addresses that an arena on a GPU takes; they cost nothing.
+/// The addresses to reserve for an arena on a GPU. Reserved addresses use no memory.
 struct ArenaReservation {
-  std::uint64_t capacity = 0;  ///< bytes; as many as the GPU could ever hold
-  std::uint64_t base = 0;      ///< 0: a random place
-  std::uint64_t least = 0;     ///< with `base`: fewer bytes than `capacity` will do as well
+  std::uint64_t capacity = 0;  ///< in bytes; usually all that the GPU could ever hold
+  std::uint64_t base = 0;      ///< the wanted address; 0: a random place
+  std::uint64_t least = 0;     ///< with `base`: as many bytes are enough if `capacity` is not free
 };
 
-/// An arena in a GPU's memory. Grows by pieces of 64 MiB and more; a block may reach from one into
-/// the next, so that a link which registers memory by allocation must not be given its bytes.
+/// An arena in a GPU's memory. It grows by pieces of 64 MiB or more. A block may span several
+/// pieces, so a link that registers memory by allocation must not get its bytes.
 ///
-/// A block that was given back is used again only after the GPU has been seen at rest: whoever
-/// dropped it may have work under way on any stream.
+/// A block that was given back is used again only after the GPU was idle once, because the program
+/// may have given it work with that block on any stream. So allocate() may block until the GPU is
+/// idle, and so does unbind().
 class VmmArena final : public Arena, public std::enable_shared_from_this<VmmArena> {
  public:
-  /// `make_room` gives memory of the GPU back to the driver, when it has no more; may be empty.
-  /// Throws Error{refused}, with a `base` naming the range, when its addresses are not free.
+  /// `make_room` is called when the GPU has no memory left, and should give memory back to the
+  /// driver; it may be empty. Throws Error{refused} when the addresses are not free (the text names
+  /// the range if `wanted.base` is set), and Error{internal} when the driver fails.
   [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmGpu& gpu,
                                                          const ArenaReservation& wanted,
                                                          std::function<void()> make_room);
@@ -68,7 +70,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   mutable Mutex mutex_;
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
-  /// Ranges that were given back; the GPU may be at work on them.
+  /// Ranges that were given back while the GPU may still work on them.
   std::vector<BlockList::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Piece>> pieces_ CARDSWAP_GUARDED_BY(mutex_);
 };

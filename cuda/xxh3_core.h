@@ -5,12 +5,12 @@
 
 #include "cuda/host_device.h"
 
-/// XXH3-128 (seed 0) in a form that a GPU can run: the arithmetic of digest.cu, compiled by the
-/// host's compiler too and compared there with libxxhash. Constants and steps are those of xxHash's
+/// XXH3-128 (seed 0) in a form that a GPU can run: the arithmetic of digest.cu. The host's compiler
+/// compiles it too, and tests compare it with libxxhash. Constants and steps are those of xxHash's
 /// specification (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
 ///
-/// The long form keeps eight 64-bit lanes that take 64 bytes, a stripe, a turn. Lanes 2j and 2j+1
-/// need each other's input and nothing else, so four threads with two lanes each share the work.
+/// The long form has eight lanes of 64 bits. Each round takes 64 bytes, a stripe. Lanes 2j and 2j+1
+/// need only each other's input, so four threads with two lanes each share the work.
 namespace cardswap::xxh3 {
 
 inline constexpr std::size_t kShortMax = 240;  ///< longer inputs take the long form
@@ -33,7 +33,7 @@ inline constexpr std::uint64_t kPrime64_3 = 0x165667B19E3779F9ULL;
 inline constexpr std::uint64_t kPrime64_4 = 0x85EBCA77C2B2AE63ULL;
 inline constexpr std::uint64_t kPrime64_5 = 0x27D4EB2F165667C5ULL;
 
-/// A table that the host has in memory and a kernel in constant memory.
+/// The key table: in ordinary memory on the host, in constant memory for a kernel.
 struct Secret {
   alignas(8) std::uint8_t bytes[kSecretBytes];
 };
@@ -52,7 +52,7 @@ inline constexpr Secret kSecret{{
     0x45, 0xcb, 0x3a, 0x8f, 0x95, 0x16, 0x04, 0x28, 0xaf, 0xd7, 0xfb, 0xca, 0xbb, 0x4b, 0x40, 0x7e,
 }};
 
-/// The value's two halves as numbers.
+/// The two halves of a hash, as numbers.
 struct Hash {
   std::uint64_t low;
   std::uint64_t high;
@@ -136,7 +136,7 @@ CARDSWAP_BOTH Hash finish(std::uint64_t low, std::uint64_t high, std::uint64_t b
   return {avalanche(bytes * kPrime64_1 + low), avalanche(~(bytes * kPrime64_2) + high)};
 }
 
-/// One thread's share of the long form: `Load` gives 16 bytes at an offset.
+/// One thread's share of the long form. `load(offset)` returns the 16 bytes at an offset as a Pair.
 template <class Load>
 CARDSWAP_BOTH Pair run_pair(unsigned pair, std::uint64_t bytes, const Secret& secret, Load load) {
   const auto* key = secret.bytes + std::size_t{16} * pair;

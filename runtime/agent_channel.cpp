@@ -28,7 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerMax{10'000};
 constexpr std::chrono::seconds kConnectMax{5};
-constexpr std::chrono::seconds kReconnectMax{1};  // nothing ends it, and close() waits for it
+constexpr std::chrono::seconds kReconnectMax{1};  // cannot be interrupted, and close() waits for it
 constexpr milliseconds kWriteMax{1'000};
 constexpr milliseconds kTick{100};
 constexpr milliseconds kRefusedPause{10'000};
@@ -36,12 +36,12 @@ constexpr std::size_t kQueueBytesMax = 4U << 20;
 
 std::string because(int error) { return std::strerror(error); }
 
-/// Of an agent that is away.
+/// The pause before the next try to reach an agent that is away.
 milliseconds retry_pause(int attempt) {
   return milliseconds(std::min(100 << std::min(attempt, 4), 1000));
 }
 
-/// The agent knows addresses of its own network only.
+/// Adds the network namespace: the agent knows addresses of its own network only.
 std::vector<std::byte> greeting(channel::Hello hello) {
   struct stat about {};
   if (::stat("/proc/self/ns/net", &about) == 0) hello.network = about.st_ino;
@@ -64,13 +64,13 @@ class AgentChannel::Socket {
     }
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (socket->fd() < 0) throw os_error("open a socket for the agent's answers");
-    // Until others who connect have been heard: a crowd of them is no reason for a job to end.
+    // The listener's queue may be full: many programs that connect at once must not end a job.
     const timeval limit{.tv_sec = most.count(), .tv_usec = 0};
     ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     const auto deadline = Clock::now() + most;
     while (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address),
                      sizeof(*address)) != 0) {
-      // A signal that the program handles ends a wait, never what is waited for.
+      // A signal that the program handles interrupts the wait; the wait goes on.
       if (errno == EINTR && Clock::now() < deadline) continue;
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),
@@ -82,8 +82,8 @@ class AgentChannel::Socket {
     return socket;
   }
 
-  /// Waits for a whole frame; nothing on end of stream, at the deadline, or when `stop` is asked
-  /// for, of which `wake` tells.
+  /// Waits for a whole message. Nullopt at the end of the stream, at the deadline, or when `stop`
+  /// is requested and `wake` notified.
   std::optional<channel::Message> receive(Clock::time_point deadline, const EventFd& wake,
                                           const std::stop_token& stop) {
     while (!stop.stop_requested()) {
@@ -99,7 +99,7 @@ class AgentChannel::Socket {
     }
     return std::nullopt;
   }
-  /// Takes what has arrived; false when the peer closed.
+  /// Reads what has arrived. False: the peer has closed the connection.
   bool read() {
     std::array<std::byte, 16384> piece{};
     const auto got = ::recv(fd_.get(), piece.data(), piece.size(), 0);
@@ -111,7 +111,7 @@ class AgentChannel::Socket {
   }
   channel::FrameReader& frames() { return frames_; }
 
-  /// Writes all of it, waiting for room; false when the peer is gone, or does not read by then.
+  /// Writes all bytes. False: the peer is gone, or did not read them by `deadline`.
   bool write(std::span<const std::byte> bytes, Clock::time_point deadline) const {
     while (!bytes.empty()) {
       const auto sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -174,7 +174,7 @@ void AgentChannel::send(const channel::Message& message) {
   auto frame = channel::encode(message);
   const MutexLock lock(mutex_);
   if (!connected_) return;
-  // What is missing would not be missed by the agent: it is told all that holds anew.
+  // The agent would not notice a gap: a new connection tells it the whole state.
   if (queued_bytes_ + frame.size() > kQueueBytesMax) {
     connected_ = false;
   } else {
@@ -191,8 +191,8 @@ void AgentChannel::run(const std::stop_token& stop) {
       attempt = 0;
       serve(*socket_, stop);
     } catch (const std::exception&) {
-      // The agent is away or does not know this job any more; it may come back. What a handler
-      // threw is told by now.
+      // The agent is away or does not know this job any more; it may come back. A callback's
+      // exception is on standard error by now.
     }
     {
       const MutexLock lock(mutex_);
@@ -224,8 +224,6 @@ void AgentChannel::come_back(const std::stop_token& stop) {
   connected_ = true;
 }
 
-/// Half of what was to be done may be done: the connection ends, and the next Hello says what
-/// holds.
 void AgentChannel::call(const std::function<void()>& handler) {
   try {
     handler();
@@ -239,7 +237,7 @@ void AgentChannel::call(const std::function<void()>& handler) {
   }
 }
 
-/// Somebody else's program: it has no logger of ours, and its standard error is the job's log.
+/// Writes to standard error, which is the job's log: a trainer has no logger of Cardswap's.
 void AgentChannel::log_line(const std::string& text) {
   const auto line = fmt::format("cardswap: {}\n", text);
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
@@ -287,7 +285,7 @@ bool AgentChannel::flush(Socket& socket, const std::stop_token& stop) {
   std::deque<std::vector<std::byte>> frames;
   {
     const MutexLock lock(mutex_);
-    if (!connected_) return false;  // one more did not fit
+    if (!connected_) return false;  // a message did not fit into the queue
     frames.swap(queue_);
     queued_bytes_ = 0;
   }

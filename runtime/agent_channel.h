@@ -14,64 +14,71 @@
 
 namespace cardswap {
 
-/// The trainer's line to its agent: a unix socket and one thread.
+/// The trainer's connection to its agent: a unix socket and one thread.
 ///
-/// The constructor says Hello and waits for the answer. Then the thread delivers the agent's
-/// messages and sends queued ones. If the agent goes away, the channel keeps trying to come back,
-/// with a new Hello from `hello`, for as long as this object lives. If an agent refuses it, it
-/// writes the reason to standard error, once; it asks an agent that does not know it every 10 s. An
-/// exception of a handler is written there too, and ends the connection: half of the agent's
-/// message may have been carried out, and the next Hello says what holds.
+/// The constructor sends Hello and waits for the answer. After start() the thread delivers the
+/// agent's messages and sends queued ones. If the agent goes away, the channel tries to connect
+/// again, with a new Hello from `hello`, as long as this object lives: after pauses of 0.1 s to 1
+/// s, or of 10 s if the agent refused it with unauthorized or protocol_mismatch. The reason of a
+/// refusal is written to standard error, once. An exception of a callback is written there too, and
+/// ends the connection: the agent's message may have been carried out in part, and the next Hello
+/// tells the agent the state.
 class AgentChannel {
  public:
-  /// What the channel calls.
+  /// What the channel calls. Only `tick` may be empty, and `message` if no message is expected.
   struct Callbacks {
+    /// Makes a Hello: on the constructing thread, then on the channel's thread.
     std::function<channel::Hello()> hello;
     std::function<void(const channel::Message&)> message;  ///< on the channel's thread
-    std::function<void()> tick;  ///< about ten times a second while connected, same thread
+    std::function<void()> tick;  ///< ten times a second while connected, on the channel's thread
   };
 
-  /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s, however often a
-  /// signal interrupts the wait.
+  /// Connects (5 s at most), sends Hello (1 s) and waits for the answer (10 s): 16 s in all,
+  /// however often a signal interrupts the waits. Throws Error{bad_request} for a path that is too
+  /// long or an answer that is no message, {unreachable} if no agent answers, {protocol_mismatch}
+  /// for another answer, {io} if no socket can be made, and the agent's own code if it refuses.
   AgentChannel(std::string path, Callbacks callbacks);
-  ~AgentChannel();  ///< as close()
+  ~AgentChannel();  ///< calls close()
   AgentChannel(const AgentChannel&) = delete;
   AgentChannel& operator=(const AgentChannel&) = delete;
 
+  /// The agent's answer to the first Hello. Valid as long as this object.
   [[nodiscard]] const channel::Welcome& welcome() const { return welcome_; }
-  /// Starts delivery; once.
+  /// Starts the thread. Call it once. Messages that are sent before are dropped.
   void start();
-  /// Sends what is queued and ends the thread, in 2 s at most besides what a handler takes: none is
-  /// called any more.
+  /// Sends the queued messages and ends the thread. Takes 2 s at most, plus the time of a callback
+  /// that is running. Afterwards no callback is called. Not on the channel's thread.
   void close();
-  /// Queues a message. Any thread; never blocks. Dropped while there is no connection: Hello says
-  /// what matters. So a message for which the queue of 4 MiB has no room ends the connection, with
-  /// all that is queued: an agent that hears the later ones has heard the earlier ones.
+  /// Queues a message. Any thread; never blocks. Without a connection the message is dropped: the
+  /// next Hello tells the agent the state. If the queue of 4 MiB has no room, the connection ends
+  /// and the whole queue is dropped, so that an agent never receives a message without the earlier
+  /// ones.
   void send(const channel::Message& message);
 
-  /// The inode of the connection's socket: a process restored elsewhere has another one. This and
-  /// redirect(): on this object's thread, in a handler.
+  /// The inode of the connection's socket, which differs in a process that was restored elsewhere;
+  /// 0: not known. This and redirect(): on the channel's thread, in a callback.
   [[nodiscard]] std::uint64_t inode() const;
-  /// Takes this connection for one to the agent at `path`, which later connections are made to.
+  /// This connection now leads to the agent at `path`; later connections are made there.
   void redirect(std::string path);
 
  private:
   class Socket;
 
   void run(const std::stop_token& stop);
-  /// Connects and says Hello. Throws Error; what the agent refused is told first.
+  /// Connects, sends Hello and waits for the answer. Throws Error; writes a refusal to standard
+  /// error.
   void come_back(const std::stop_token& stop);
-  /// Calls a handler. What it throws is told, and thrown on.
+  /// Calls a callback. Writes its exception to standard error and throws it on.
   void call(const std::function<void()>& handler);
   static void log_line(const std::string& text);
   void log_refusal(const channel::Refused& refused);
-  /// One connection's life, after Hello was answered.
+  /// Serves one connection after Hello was answered, until it ends or `stop` is requested.
   void serve(Socket& socket, const std::stop_token& stop);
   /// Sends what is queued. False: the connection is over.
   bool flush(Socket& socket, const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds length);
-  /// Closes the connection. What CRIU has restored and nobody has redirected is a copy of a job
-  /// that runs elsewhere: it must not speak for it. Waits for the end then.
+  /// Closes the connection. A process that CRIU has restored and that was not redirected is a copy
+  /// of a job that runs elsewhere: it must not connect again, and waits here for `stop`.
   void leave(const std::stop_token& stop);
 
   std::string path_;         // changed on the thread only
@@ -80,10 +87,10 @@ class AgentChannel {
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
   const EventFd wake_;
-  bool refused_ = false;        // when it last came back, for what asking again will hardly change
-  std::string logged_refusal_;  // why, as standard error has it
-  std::string logged_failure_;  // of a handler
-  /// The moment by which all is sent; from the moment on at which the end was asked for.
+  bool refused_ = false;        // the last time, for a reason that will hardly change
+  std::string logged_refusal_;  // the latest one on standard error
+  std::string logged_failure_;  // of a callback: the latest one on standard error
+  /// When close() gives up sending; set when the end is requested.
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::time_point::max();
 
   Mutex mutex_;

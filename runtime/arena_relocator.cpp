@@ -72,7 +72,7 @@ bool ArenaRelocator::relocate_some(std::chrono::milliseconds limit) {
 void ArenaRelocator::relocate_all() { relocate(true, std::nullopt); }
 
 bool ArenaRelocator::relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
-  std::optional<Clock::time_point> start;  // of the first copy: to find them may take as long
+  std::optional<Clock::time_point> start;  // of the first copy, not of the search before it
   if (!limit) {
     for (auto& slot : slots_) slot->full = false;  // there may be room by now
   }
@@ -87,7 +87,8 @@ bool ArenaRelocator::relocate(bool with_scratch, std::optional<std::chrono::mill
       block = slot.arena->allocate(region.memory.size());
     } catch (const Error& error) {
       if (error.code() != Code::refused && error.code() != Code::no_memory) throw;
-      // It stays with the process. A GPU is not asked again at every boundary: that stops it.
+      // It stays with the process. A GPU is not asked again at every boundary, which would stall
+      // it.
       slot.full = error.code() == Code::no_memory;
       continue;
     }
@@ -105,7 +106,7 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
   auto regions = tracker_.regions(with_scratch);
   std::set<const std::byte*> sent;
   for (const auto* slot : slots()) {
-    // It pins the range's beginning: a holder that maps the regions maps them from there.
+    // The head marks the beginning of the range, from which a holder maps the regions.
     const auto head = slot->arena->head();
     layout.push_back({slot->name, kArenaHead, "", head.size(), slot->arena->base()});
     result.memory.push_back(head);
@@ -125,7 +126,7 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
       result.devices.push_back(region.device);
     }
     if (!with_scratch) continue;
-    // The program may have tensors that are no longer tracked, and their addresses.
+    // The program may still use tensors that are no longer tracked, at their addresses.
     std::erase_if(blocks_, [](const auto& block) { return block.expired(); });
     for (const auto& weak : blocks_) {
       auto block = weak.lock();
@@ -158,7 +159,7 @@ Digest ArenaRelocator::digest() {
   const auto moved = state_view(true);
   wire::WireWriter writer;
   writer.digest(moved.layout.digest()).digest(digest_of(save_values(tracker_.entries())));
-  // The job stands still meanwhile: on every core.
+  // On every core, because the job stands meanwhile.
   const auto chunks = cut_into_chunks(moved.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
   const DigestJob job(ranges_of(moved, chunks), moved.fence,

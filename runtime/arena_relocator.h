@@ -15,54 +15,56 @@
 
 namespace cardswap {
 
-/// Brings tracked storages into arenas, one a device, so that their bytes can be sent ahead of the
-/// process. A storage that cannot be brought there stays with the process. Training thread only.
+/// Moves tracked storages into arenas, one arena for each device, so that their bytes can be sent
+/// before the process itself is moved. A storage that cannot be moved into an arena stays with the
+/// process. Training thread only, except is_away(): any thread, while the training thread stands.
 class ArenaRelocator {
  public:
   explicit ArenaRelocator(Tracker& tracker) : tracker_(tracker) {}
 
-  /// An arena, and whose memory it is as this program counts devices: kHost, "cuda:0".
+  /// An arena and its device.
   struct ArenaSlot {
-    std::string name;
+    std::string name;  ///< of the device, as this program counts devices: kHost, or "cuda:0"
     std::shared_ptr<Device> device;
     std::shared_ptr<Arena> arena;  ///< owners: this, and every block
-    bool full = false;             ///< what does not fit stays with the process
+    bool full = false;  ///< the device had no memory: nothing more is moved into the arena
   };
   static constexpr const char* kHost = "cpu";
 
-  /// This host's own arena, made at the first call. Throws Error{refused} when there are no
-  /// addresses.
+  /// The arena in this host's memory, made at the first call. Throws Error{refused} if there are no
+  /// free addresses.
   [[nodiscard]] Arena& arena() { return *slot_of(shared_cpu_device()).arena; }
-  /// Every arena that has something.
+  /// Every arena that has memory.
   [[nodiscard]] std::vector<const ArenaSlot*> slots() const;
 
-  /// Whether memory of an arena was given away and is not here.
+  /// Whether the memory of an arena was given away and is not mapped here.
   [[nodiscard]] bool is_away() const;
 
-  /// Bytes of tracked state that lie in an arena or can be brought there.
+  /// Bytes of tracked state that lie in an arena or can be moved into one.
   [[nodiscard]] std::uint64_t relocatable_bytes();
-  /// Copies for about `limit`, and one storage at least; true when nothing is left to be copied.
+  /// Moves storages for about `limit`, at least one. True: none is left to be moved. Throws
+  /// Error{io}, and what the program's regions() throws; a storage that does not fit is left out.
   bool relocate_some(std::chrono::milliseconds limit);
-  /// Copies everything, gradients included: for a process that stands.
+  /// Moves all storages, those of gradients too. For a process that stands. Throws as above.
   void relocate_all();
-  /// What lies in the arenas, with its addresses; `with_scratch`, gradients too, and
-  /// what the program still holds of what it tracked once. An arena's regions come behind its head,
-  /// of dtype kArenaHead.
+  /// The state that lies in the arenas, with its addresses. With `with_scratch`: also gradients,
+  /// and blocks that the program still holds but tracks no more. The regions of an arena follow its
+  /// head, whose dtype is kArenaHead.
   [[nodiscard]] StateView state_view(bool with_scratch);
-  /// The digest of every tracked byte and every byte in the arenas.
+  /// The digest of every tracked byte and every byte in the arenas. Waits; uses every core.
   [[nodiscard]] Digest digest();
 
  private:
   /// The arena of a device, made at the first call. Throws as arena().
   ArenaSlot& slot_of(const std::shared_ptr<Device>& device);
   [[nodiscard]] bool is_home(const TrackedRegion& region) const;
-  /// Tracked memory outside the arenas, valid while the tracked things keep it.
+  /// Tracked memory outside the arenas; valid as long as the tracked things keep it.
   [[nodiscard]] std::pair<std::vector<MemoryRange>, Fence> elsewhere();
   bool relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit);
 
   Tracker& tracker_;
   std::vector<std::unique_ptr<ArenaSlot>> slots_;
-  std::vector<std::weak_ptr<std::span<std::byte>>> blocks_;  ///< blocks; the storages own them
+  std::vector<std::weak_ptr<std::span<std::byte>>> blocks_;  ///< the storages own them
 };
 
 }  // namespace cardswap

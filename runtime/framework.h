@@ -2,8 +2,8 @@
 
 namespace cardswap::detail {
 
-/// The framework's name and version, "libtorch 2.11.0": of cardswap::torch, where the program links
-/// it. Without it, null.
+/// The framework's name and version, such as "libtorch 2.11.0". Defined by the library
+/// cardswap::torch; the function's address is null in a program that does not link it.
 [[gnu::weak]] const char* framework() noexcept;
 
 }  // namespace cardswap::detail

@@ -20,7 +20,7 @@ std::optional<channel::Message> LatenessWatch::begin(const std::string& migratio
   late_ = {};
   late_.migration = migration;
   late_.lateness = Lateness(pace_of(before));
-  began_ns_ = gate_.last_boundary_ns();
+  began_ns_ = gate_.step_began_ns();
   stood_ = false;
   changed_ = true;
   enter(Phase::moving);
@@ -39,7 +39,7 @@ void LatenessWatch::drop() {
   enter(Phase::none);
 }
 
-std::optional<channel::Message> LatenessWatch::news() {
+std::optional<channel::Message> LatenessWatch::changes() {
   const MutexLock lock(mutex_);
   if (!std::exchange(changed_, false)) return std::nullopt;
   return report();
@@ -67,7 +67,7 @@ std::optional<channel::Message> LatenessWatch::on_parked() {
   const MutexLock lock(mutex_);
   if (phase_ != Phase::moving) return std::nullopt;
   stood_ = true;
-  late_.open_ms = ms_between(began_ns_, gate_.last_boundary_ns());
+  late_.open_ms = ms_between(began_ns_, gate_.step_began_ns());
   changed_ = false;
   return report();
 }
@@ -97,7 +97,7 @@ void LatenessWatch::add(double took_ms) {
     case Phase::none: return;
     case Phase::arriving: return enter(Phase::first);
     case Phase::first:
-      // The very first one has waited for its agent.
+      // The very first step includes the wait for the agent.
       if (!first.empty()) gate_.note_ordinary(took_ms);
       first.push_back(took_ms);
       first_steps_.over = first.size() == kStepsAfter;
@@ -114,7 +114,7 @@ void LatenessWatch::add(double took_ms) {
   }
   late_.open_ms = 0;
   if (phase_ == Phase::moving) return;
-  // The one that was under way when it was let go is not yet one of those after it.
+  // The step that was under way at the release does not count as one after it.
   if (phase_ == Phase::going_on) return enter(Phase::after);
   late_.over = ++late_.after == kStepsAfter;
   if (late_.over) enter(Phase::none);

@@ -12,43 +12,44 @@
 
 namespace cardswap {
 
-/// Times the steps of a trainer whose job is to move. A source is timed from the request on, until
-/// it is gone or has taken kStepsAfter steps since its release; a target is timed for its first
+/// Times the steps of a trainer during a migration. A source is timed from the request on, until it
+/// is gone or has taken kStepsAfter steps since its release. A target is timed for its first
 /// kStepsAfter steps.
 ///
-/// A step lasts from its beginning to the beginning of the next one. A wait at the boundary is a
-/// part of the step, as people who watch the training see it. While a job is in no migration,
-/// nothing is timed and nobody comes here.
+/// A step lasts from its beginning to the beginning of the next one. A wait at the boundary is part
+/// of the step, as for people who watch the training. While a job is in no migration, nothing is
+/// timed; changes() then costs one lock. Messages that are returned are for the agent.
 class LatenessWatch {
  public:
   explicit LatenessWatch(StepGate& gate) : gate_(gate) {}
 
   // ---- the channel's thread
-  /// Begins with the step that is under way, against the pace of those before it. The last word on
-  /// what was timed until now, where it was not said.
+  /// Begins to time a source, with the step that is under way; the pace of the steps before it is
+  /// the standard. Returns the last report on an earlier migration, if that is still being timed.
   [[nodiscard]] std::optional<channel::Message> begin(const std::string& migration);
-  /// The job goes on here.
+  /// The migration was released: the job goes on here.
   void end_migration(const std::string& migration);
-  /// Forgets the migration: the job is elsewhere, and the last word was said.
+  /// Forgets the migration: the job has moved, and the last report was sent.
   void drop();
-  /// What has changed since it was told last; nothing where nothing has.
-  [[nodiscard]] std::optional<channel::Message> news();
-  /// Makes news() say it all again, to an agent that may not have it.
+  /// The report, if it has changed since it was last returned; else nullopt.
+  [[nodiscard]] std::optional<channel::Message> changes();
+  /// Makes changes() return the report again, for an agent that may not have it.
   void repeat_report();
-  /// The process ends: the last word, where it was not said.
+  /// The process ends: the last report, if steps are still being timed; else nullopt.
   [[nodiscard]] std::optional<channel::Message> final_report();
 
   // ---- the training thread
-  /// Notes that the job stands at the boundary that ended its step. Returns what is to be said of
-  /// that.
+  /// Notes that the job stands at the boundary that ended its step. Returns the report; nullopt:
+  /// steps are not being timed.
   [[nodiscard]] std::optional<channel::Message> on_parked();
-  /// The job is this process' own, and its first step is about to begin.
+  /// Begins to time a target: this process is the job, and its first step is about to begin.
   void arrives(const std::string& migration);
-  /// A boundary to which attention was paid is left for the next step.
+  /// Called while steps are timed (StepGate::time_steps), when a boundary is left for the next
+  /// step.
   void step_begins();
 
  private:
-  /// How far the migration is, to this process.
+  /// How far the migration is, as seen by this process.
   enum class Phase : std::uint8_t { none, moving, going_on, after, arriving, first };
 
   [[nodiscard]] channel::Message report() const CARDSWAP_REQUIRES(mutex_);
@@ -62,12 +63,13 @@ class LatenessWatch {
   StepGate& gate_;
   Mutex mutex_;
   Phase phase_ CARDSWAP_GUARDED_BY(mutex_) = Phase::none;
-  std::string migration_ CARDSWAP_GUARDED_BY(mutex_);  ///< empty: nothing was timed yet
+  std::string migration_ CARDSWAP_GUARDED_BY(mutex_);  ///< the one that was timed last; empty: none
   channel::LateSteps late_ CARDSWAP_GUARDED_BY(mutex_);
   channel::FirstSteps first_steps_ CARDSWAP_GUARDED_BY(mutex_);
-  bool stood_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< in the step under way
+  bool stood_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< the job stood in the step under way
   bool changed_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  std::int64_t began_ns_ CARDSWAP_GUARDED_BY(mutex_) = 0;  ///< the step under way
+  /// When the step under way began, of steady_clock.
+  std::int64_t began_ns_ CARDSWAP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cardswap

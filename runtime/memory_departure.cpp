@@ -39,7 +39,7 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
     recall();
     throw;
   }
-  ::malloc_trim(0);  // what the program has freed would be in the image
+  ::malloc_trim(0);  // memory that the program has freed would be in the image
 }
 
 void MemoryDeparture::bind(const std::vector<memory_handoff::Pieces>& arenas,
@@ -75,7 +75,11 @@ void MemoryDeparture::recall() {
     unbind_all();
     throw;
   }
-  connection.send(memory_handoff::Done{});
+  try {
+    connection.send(memory_handoff::Done{});
+  } catch (...) {
+    // The memory is here and whole. The keeper, if it is still there, ends with this process.
+  }
 }
 
 VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {

@@ -10,38 +10,42 @@
 
 namespace cardswap {
 
-/// Gives this process's arenas to a keeper so that the process can be dumped. Takes them back here,
-/// or from a holder where the process was restored. Meanwhile it keeps their addresses and
-/// remembers the digest that all of it must have when it is back. Training thread only.
+/// Gives this process's arenas to a keeper process so that this process can be dumped. Takes them
+/// back here, or from a holder where the process was restored. Meanwhile it keeps the addresses
+/// reserved and remembers the digest that the memory must have when it comes back. Training thread
+/// only.
 class MemoryDeparture {
  public:
-  /// Who keeps the memory meanwhile.
+  /// The process that keeps the memory.
   struct Keeper {
-    std::string path;  ///< where it listens
+    std::string path;  ///< of the socket on which it listens
     pid_t process = 0;
   };
-  /// Digests everything, gives the arenas away and unmaps them. Throws Error when the keeper does
-  /// not take it: with everything as it was, unless the memory was given away and did not come
-  /// back.
+  /// Digests everything, gives the arenas to the keeper and unmaps them. Waits 10 s at most for the
+  /// keeper. Throws Error if the keeper does not take the memory or it cannot be unmapped:
+  /// everything is then as before, unless the relocator's is_away() says that the memory did not
+  /// come back. `root` and `step` are of the state that this process leaves with.
   MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
 
-  /// Takes the memory back here: maps what the keeper has and compares every byte with what it was
-  /// given. Throws Error; the memory is not there then.
+  /// Takes the memory back here: maps what the keeper has and compares the digest of every byte.
+  /// Waits 10 s at most for the keeper. Throws Error; the memory is not mapped then. A keeper that
+  /// cannot be told that it is done ends with this process.
   void recall();
-  /// Takes the memory in the restored process: maps what the holder received and compares every
-  /// byte. The times are by this process's clock. Throws Error.
+  /// Takes the memory in the restored process: maps what the holder received and compares the
+  /// digest of every byte. Waits 10 s at most for the holder. The times in the result are of this
+  /// process's clock. Throws Error; the memory is not mapped then.
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
   void unbind_all();
-  /// Binds each arena that is not bound to what was passed.
+  /// Maps the received memory for each arena that is not mapped. Throws Error.
   void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 
   ArenaRelocator& relocator_;
   const Keeper keeper_;
   const Digest root_;
   const std::uint64_t step_;
-  Digest whole_;
+  Digest whole_;  // of every byte, before it was given away
 };
 
 }  // namespace cardswap

@@ -126,8 +126,7 @@ Connection Connection::to(const std::string& path, pid_t process) {
   const auto there = connection.peer();
   const auto own = ::geteuid();
   const bool is_ours = there.uid == own || there.uid == 0 || own == 0;
-  // A process that was restored before has a PID namespace of its own, in which the keeper has no
-  // number.
+  // A process that was restored before is in its own PID namespace, in which the keeper has no pid.
   if (!is_ours || (process != 0 && there.pid != 0 && there.pid != process)) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} of user {} answers at {}, where another one is to have the "
@@ -219,7 +218,7 @@ std::optional<Received> Connection::receive(Deadline deadline) {
     }
     for (auto& file : more->files) received->files.push_back(std::move(file));
   }
-  received->files.resize(wanted);  // closes what nobody asked for
+  received->files.resize(wanted);  // closes files that do not belong to the message
   return received;
 }
 

@@ -15,22 +15,24 @@
 #include "migrator/core/digest.h"
 #include "migrator/device/arena.h"
 
-/// How arenas change hands on one host: between a trainer and the holder that keeps them while the
-/// trainer is dumped, and between the holder that received them and the restored trainer.
+/// The protocol by which arenas are handed over on one host: between a trainer and the keeper that
+/// holds them while the trainer is dumped, and between the holder that received them and the
+/// restored trainer.
 ///
-/// Packets of a unix seqpacket socket: u8 number (index in `Message` plus 1) and the fields in this
-/// order. Keep and Memory come with a file for each piece, in order: the packet itself has as many
-/// as fit, Files packets behind it the others. Keep -> Kept | Refusal. Fetch -> Memory | Refusal,
-/// then Done, upon which the holder ends.
+/// The messages are packets of a unix seqpacket socket: a u8 number (index in `Message` plus 1) and
+/// the fields in this order. Keep and Memory carry one file for each piece, in order: the packet
+/// itself carries as many as fit, and Files packets after it carry the others. Keep is answered by
+/// Kept or Refusal; Fetch by Memory or Refusal. After Memory the receiver sends Done, and the
+/// holder ends.
 namespace cardswap::memory_handoff {
 
 inline constexpr std::size_t kPiecesMax = 1024;   ///< of all arenas together
-inline constexpr std::size_t kFilesAtOnce = 128;  ///< the kernel passes 253
+inline constexpr std::size_t kFilesAtOnce = 128;  ///< in one packet; the kernel allows 253
 
 /// An arena without its files.
 struct Pieces {
-  std::string device;  ///< whose memory, as the job counts: "cpu", "cuda:0"
-  std::uint64_t base = 0;
+  std::string device;                ///< as the job counts devices: "cpu", "cuda:0"
+  std::uint64_t base = 0;            ///< the address of the arena
   std::vector<std::uint64_t> bytes;  ///< of each piece
   bool operator==(const Pieces&) const = default;
 };
@@ -47,7 +49,7 @@ struct Kept {
 /// Asks for the arenas of a migration.
 struct Fetch {
   std::string migration;
-  std::string token;  ///< a keeper needs none: it knows its trainer's pid
+  std::string token;  ///< empty to a keeper, which knows its trainer's pid
   bool operator==(const Fetch&) const = default;
 };
 /// Answer to Fetch: the arenas, and what their bytes must be.
@@ -55,30 +57,30 @@ struct Memory {
   std::vector<Pieces> arenas;
   Digest root;
   std::uint64_t step = 0;
-  std::int64_t last_step_end_ns = 0;  ///< the source's, on the clock of whoever sends this
-  std::int64_t clock_error_ns = 0;
-  std::int64_t now_ns = 0;  ///< that clock: the receiver may have been given another one
+  std::int64_t last_step_end_ns = 0;  ///< when the source's last step ended, on the sender's clock
+  std::int64_t clock_error_ns = 0;    ///< by which that may be wrong, at most
+  std::int64_t now_ns = 0;            ///< the sender's clock now; the receiver's may differ
   bool operator==(const Memory&) const = default;
 };
 /// Ends the holder: the memory is mapped.
 struct Done {
   bool operator==(const Done&) const = default;
 };
-/// Answer to what was not done, and why not.
+/// Answer to a request that was not carried out, and the reason.
 struct Refusal {
   Code code = Code::refused;
   std::string failure;
   std::string hint;
   bool operator==(const Refusal&) const = default;
 };
-/// More files of the message before it.
+/// More files of the previous message.
 struct Files {
   bool operator==(const Files&) const = default;
 };
 using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal, Files>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
-/// Throws Error{bad_request}.
+/// Throws Error{bad_request} for bytes that are not exactly one message.
 [[nodiscard]] Message decode(std::span<const std::byte> packet);
 
 /// A message with its files.
@@ -87,18 +89,19 @@ struct Received {
   std::vector<Descriptor> files;  ///< as many as the message has pieces
 };
 
-/// An arena on its way, with whose memory it is.
+/// An arena that is handed over, with its files.
 struct PassedArena {
-  std::string device;
+  std::string device;  ///< as Pieces::device
   std::uint64_t base = 0;
   std::vector<ArenaPiece> pieces;
 };
-/// What a message says of these, and their files in order. Throws Error{refused} when there are
-/// more pieces than can be passed.
+/// The arenas as a message describes them. Throws Error{refused} for more pieces or arenas than a
+/// message may have.
 [[nodiscard]] std::vector<Pieces> described(const std::vector<PassedArena>& arenas);
+/// The arenas' files in order; the arenas go on owning them.
 [[nodiscard]] std::vector<int> files_of(const std::vector<PassedArena>& arenas);
-/// The arenas that a message describes, with the files, which it takes. Throws Error{bad_request}
-/// when there are not as many.
+/// The arenas that a message describes, with `files`, which they own then. Throws
+/// Error{bad_request} for too few files; closes files that are too many.
 [[nodiscard]] std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
                                                  std::vector<Descriptor> files);
 
@@ -108,17 +111,20 @@ class Connection {
   using Deadline = std::chrono::steady_clock::time_point;
 
   explicit Connection(Descriptor socket) : socket_(std::move(socket)) {}
-  /// Connects to a process of this user or of root, of anybody for root; and to `process` alone
-  /// where that is not 0. Throws Error{unreachable}, and Error{unauthorized} when somebody else
-  /// answers: nothing was said to them.
+  /// Connects to a process of this user or of root; root connects to a process of any user. If
+  /// `process` is not 0, the process must have that pid. Throws Error{bad_request} for a path that
+  /// is empty or too long, {unreachable} if nobody listens, and {unauthorized} if another process
+  /// answers: nothing was sent to it.
   [[nodiscard]] static Connection to(const std::string& path, pid_t process = 0);
 
-  /// Throws Error{link_lost}.
+  /// Sends a message with its files, which stay the caller's. Does not block. Throws
+  /// Error{link_lost} if the other end is gone or does not read.
   void send(const Message& message, std::span<const int> files = {});
-  /// The next message with its files. Nothing when the other end closed or said nothing until then;
-  /// throws as decode() does, and Error{bad_request} on a message without its files.
+  /// Waits for the next message with its files. Nullopt: the other end closed the connection or
+  /// sent nothing until `deadline`. Throws Error{bad_request} as decode() does, and if files are
+  /// missing.
   [[nodiscard]] std::optional<Received> receive(Deadline deadline);
-  /// Who connected, as the kernel knows it.
+  /// The process at the other end, as the kernel knows it; pid -1: not known.
   [[nodiscard]] ucred peer() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 
@@ -129,9 +135,10 @@ class Connection {
   Descriptor socket_;
 };
 
-/// Says why not, to whoever may have gone already.
+/// Sends a Refusal. Throws nothing: the other end may be gone already.
 void refuse(Connection& connection, const Error& error);
-/// Sends and waits for an `Answer`. Throws what the other end refused, or Error{link_lost}.
+/// Sends `message` and waits for an `Answer` until `deadline`. Throws the other end's refusal as an
+/// Error, Error{link_lost} if it does not answer, and Error{bad_request} for another answer.
 template <class Answer>
 [[nodiscard]] std::pair<Answer, std::vector<Descriptor>> ask(Connection& connection,
                                                              const Message& message,
@@ -148,17 +155,17 @@ template <class Answer>
   return {std::move(*answer), std::move(received->files)};
 }
 
-/// A socket at a path, for its owner only; the path appears once it listens and goes with this. The
-/// folder has to be one in which nobody else makes names.
+/// A listening socket at a path, with mode 0600. The path appears when the socket listens, and is
+/// removed by the destructor. No other user may be able to create files in its folder.
 class Listener {
  public:
-  /// Throws Error{io}.
+  /// Throws Error{io}, and Error{bad_request} for a path that is empty or too long.
   explicit Listener(std::string path);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// The next connection; nothing when nobody waits.
+  /// The next connection; nullopt if none is waiting. Does not block.
   [[nodiscard]] std::optional<Connection> accept() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 

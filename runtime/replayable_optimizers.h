@@ -12,27 +12,32 @@
 
 namespace cardswap {
 
-/// The optimizers among what is tracked, as the update log has them: numbered in the order of the
-/// entries, and their parameters with them. A view of a Tracker's entries, until another thing is
-/// tracked; training thread only.
+/// The replayable optimizers among the tracked things. The update log knows an optimizer by its
+/// number in the order of the entries, and a parameter by its number counted over all of these
+/// optimizers. A view of a Tracker's entries: valid until another thing is tracked. Training thread
+/// only. The methods throw what the optimizers throw.
 class ReplayableOptimizers {
  public:
   explicit ReplayableOptimizers(std::span<const TrackedEntry> entries) : entries_(entries) {}
 
-  /// What each trainable parameter's update rewrites, by its place in `regions`.
+  /// The indexes in `regions` of all that each trainable parameter's update rewrites. A
+  /// parameter without such a region is left out.
   [[nodiscard]] std::vector<Shard> shards(std::span<const TrackedRegion> regions) const;
-  /// Takes a gradient as ReplayableOptimizer's sink does, of any tracked optimizer.
+  /// Does what ReplayableOptimizer::GradientSink does, for the parameters of all optimizers. Any
+  /// thread.
   using GradientSink = std::function<void(ParameterId parameter, std::uint64_t bytes,
                                           const std::function<CapturedGradient()>& copy)>;
-  /// Has `sink` given each gradient as soon as it is there; an empty one ends that.
+  /// Gives `sink` each gradient as soon as it is computed; an empty sink ends this.
   void give_early(const GradientSink& sink) const;
-  /// What `optimizer` is about to read; none for one that is not tracked or cannot be replayed.
+  /// The inputs of the step that `optimizer` is about to take; nullopt: it is not tracked or cannot
+  /// be replayed. UpdateEntry::step is left to the caller.
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer) const;
-  /// Throws Error{bad_request} for an optimizer that is not there.
+  /// Takes the step of a received update; does nothing for one without gradients. Throws
+  /// Error{bad_request} for an optimizer or a parameter that is not tracked here.
   void replay(const ReceivedUpdate& update) const;
 
  private:
-  /// An optimizer whose updates are logged, and what the log calls it and its parameters by.
+  /// An optimizer and its numbers in the log.
   struct Slot {
     ReplayableOptimizer* optimizer = nullptr;
     std::uint32_t index = 0;

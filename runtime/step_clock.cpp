@@ -22,13 +22,13 @@ std::vector<float> known(const Durations& durations) {
 void StepClock::count(bool ordinary) {
   const auto now = Clock::now().time_since_epoch().count();
   const auto step = step_.load(std::memory_order_relaxed);
-  const auto last = last_ns_.load(std::memory_order_relaxed);
+  const auto last = step_began_ns_.load(std::memory_order_relaxed);
   if (last != 0) {
     const auto took_ms = static_cast<float>(now - last) / 1e6F;
     durations_ms_[step % kDurations].store(took_ms, std::memory_order_relaxed);
     if (ordinary) note_ordinary(took_ms);
   }
-  last_ns_.store(now, std::memory_order_relaxed);
+  step_began_ns_.store(now, std::memory_order_relaxed);
   step_.store(step + 1, std::memory_order_release);
 }
 

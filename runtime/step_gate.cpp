@@ -24,8 +24,8 @@ void StepGate::wait_if_retired() {
   block_if_retired();
 }
 
-/// Nothing wakes it, and the gate may go away meanwhile with its session: it uses only what is its
-/// own.
+/// Nothing wakes it, and the gate may be destroyed meanwhile with its session: it uses local copies
+/// only.
 void StepGate::block_if_retired() const {
   if (gone_ns_ == 0) return;
   auto* const end = end_process_;
@@ -44,7 +44,7 @@ StepResult StepGate::stand() {
   if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
   MutexLock lock(mutex_);
   if (throttle_ > 0) apply_throttle(lock);
-  if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
+  if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
   if (callbacks_.on_parked) callbacks_.on_parked();
@@ -63,14 +63,14 @@ StepResult StepGate::stand() {
   is_parked_ = false;
   const bool retired = retired_;
   lock.unlock();
-  if (retired) return say_migrated();
+  if (retired) return say_moved();
   if (callbacks_.on_resume) callbacks_.on_resume();
   clock_.begin_anew();
   return StepResult::proceed;
 }
 
-/// The one that says it is the last that leaves a boundary.
-StepResult StepGate::say_migrated() {
+/// The thread that returns `migrated` is the last one that leaves a boundary.
+StepResult StepGate::say_moved() {
   gone_ns_ = Clock::now().time_since_epoch().count();
   return StepResult::migrated;
 }
@@ -83,7 +83,8 @@ void StepGate::apply_throttle(MutexLock& lock) {
                          std::chrono::duration<double, std::milli>(most_ms - own_ms));
   while (!park_ && !retired_ && throttle_ > 0 && changed_.wait_until(lock, until)) {
   }
-  // What comes next is measured from here; a trainer that is to park ended its step before this.
+  // The next step is measured from here; a trainer that is to park ended its step before the
+  // throttle.
   if (!park_) clock_.begin_anew();
 }
 
@@ -131,7 +132,7 @@ void StepGate::park() {
 void StepGate::release() {
   const MutexLock lock(mutex_);
   park_ = false;
-  is_parked_ = false;  // even if it is parked again before it wakes: what it stood for is over
+  is_parked_ = false;  // even if it is parked again before it wakes: it must go on first
   set_attention();
   changed_.notify_all();
 }
@@ -157,7 +158,7 @@ bool StepGate::run_parked(std::function<void()> task) {
   auto done = packaged.get_future();
   {
     const MutexLock lock(mutex_);
-    if (!is_parked_) return false;  // nobody would come for it
+    if (!is_parked_) return false;  // no thread would run it
     tasks_.push_back(std::move(packaged));
     changed_.notify_all();
   }

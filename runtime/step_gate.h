@@ -14,81 +14,91 @@
 
 namespace cardswap {
 
-/// Stands where the training thread passes each boundary, and can stop it there.
+/// The gate that the training thread passes at each boundary, and that can stop it there.
 ///
-/// A boundary of which nobody asked anything costs a clock read, a check that this is still the
-/// same process, and a few stores. While the training thread stands here, others may run closures
-/// on it.
+/// A boundary without attention (see has_attention()) costs a clock read and a few stores. While
+/// the training thread stands here, other threads may run closures on it.
 ///
-/// A retired gate says `migrated` once. A thread that comes after that does not go on: it waits for
-/// the end of the process, and when `grace` is over it calls `end_process`, which does not return.
+/// A retired gate returns `migrated` once. A thread that comes after that does not go on: it waits
+/// for the end of the process, and when `grace` is over it calls `end_process`, which does not
+/// return.
 class StepGate {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kGrace{60};
 
-  /// What the gate calls.
+  /// What the gate calls, on the training thread. Each may be empty. What they throw leaves
+  /// boundary().
   struct Callbacks {
-    std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
-    std::function<void()> on_parked;    ///< on the training thread, once it stands
-    std::function<void()> on_resume;    ///< on the training thread, just before it goes on
-    std::function<void()> on_begin;     ///< on the training thread, as it goes on, when timed
+    std::function<void()> on_boundary;  ///< at a boundary that is watched
+    std::function<void()> on_parked;    ///< each time it begins to stand
+    std::function<void()> on_resume;    ///< after it stood, just before it goes on; not if retired
+    std::function<void()> on_begin;     ///< when it goes on, while steps are timed
   };
 
   explicit StepGate(Callbacks callbacks, void (*end_process)() = &std::abort,
                     std::chrono::milliseconds grace = kGrace)
       : callbacks_(std::move(callbacks)), end_process_(end_process), grace_(grace) {}
 
-  /// Passes a boundary: the training thread's call. Another thread's waits while one stands.
+  /// Passes a boundary; returns at once unless it has attention, and waits while it is to stand.
+  /// Called by the training thread; another thread's call waits while the training thread stands.
   [[nodiscard]] StepResult boundary();
-  /// Returns if this process may take an optimizer's step; at once while nobody stands at a
-  /// boundary.
+  /// Returns if this process may take an optimizer's step. Does not return after `migrated`. Waits
+  /// while another thread is at a boundary with attention.
   void wait_if_retired();
 
-  /// Whether the next boundary may do more than count.
+  /// Whether the next boundary may do more than count: it is watched, timed, to stand or retired.
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
 
-  // Any other thread:
-  /// Calls `on_boundary` at every boundary from now on, or not any more.
+  // Any thread; these do not wait, except run_parked():
+  /// Turns the calls of `on_boundary` at every boundary on or off.
   void watch(bool on);
   /// Calls `on_boundary` at the next boundary, once.
   void watch_once();
-  /// Calls `on_begin` where a step begins, from the next boundary on, or not any more. Also at a
-  /// boundary.
+  /// Turns the calls of `on_begin` on or off, from the next boundary on. May be called in a
+  /// callback.
   void time_steps(bool on);
-  /// Makes the training thread stand at its next boundary, until release() or retire(). One that
-  /// stands and was released just before goes on first, and stands anew.
+  /// Makes the training thread stand at its next boundary, until release() or retire(). If it was
+  /// released just before and has not gone on yet, it goes on first and stands at the boundary
+  /// after.
   void park();
+  /// Lets the training thread go on, and ends a park() that has not been reached yet.
   void release();
-  /// The training thread, which stands, goes on and stands again at its next boundary.
+  /// Lets the training thread, which stands, go on and makes it stand again at its next boundary.
   void step_once();
+  /// Makes the present or next boundary return `migrated`.
   void retire();
-  /// Keeps the training thread, while watched, at each boundary until a step takes 1 / (1 - share)
-  /// of its own time; 0: does not.
+  /// Slows the loop down: at each boundary with attention the training thread waits until the step
+  /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
   void throttle(double share);
-  /// Runs `task` on the training thread, which must stand; rethrows what it throws. False: it does
-  /// not stand, or not any more, and nothing was done.
+  /// Runs `task` on the training thread, which must stand, and waits for its end; rethrows what it
+  /// throws. False: the training thread does not stand, and nothing was done. Not on that thread.
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
+  /// How many boundaries were passed, or what set_step() has set. Any thread.
   [[nodiscard]] std::uint64_t step() const { return clock_.step(); }
   /// Sets the count of steps; only while the training thread stands.
   void set_step(std::uint64_t step) { clock_.set_step(step); }
-  [[nodiscard]] std::int64_t last_boundary_ns() const { return clock_.last_ns(); }
+  /// When the step under way began, in ns of steady_clock: at the last boundary, or after a stand
+  /// or a throttle there.
+  [[nodiscard]] std::int64_t step_began_ns() const { return clock_.step_began_ns(); }
+  /// The median duration of the latest 64 steps; 0 before two boundaries were passed.
   [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
-  /// What the latest steps took at whose end no attention was paid; and one that was timed.
+  /// Durations in ms of up to 64 latest steps: those whose boundary did nothing but count, and
+  /// those given to note_ordinary().
   [[nodiscard]] std::vector<float> ordinary_ms() const { return clock_.ordinary_ms(); }
-  /// The training thread.
+  /// Adds a duration to ordinary_ms(). Training thread only.
   void note_ordinary(double took_ms) { clock_.note_ordinary(static_cast<float>(took_ms)); }
-  /// Whether it stands, and was not let go since.
+  /// Whether the training thread stands and was not released since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
   [[nodiscard]] bool is_timed();
-  [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
+  [[nodiscard]] StepResult say_moved() CARDSWAP_REQUIRES(turn_);
   void block_if_retired() const CARDSWAP_REQUIRES(turn_);
   void apply_throttle(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
-  /// Sets the attention anew, after what it depends on has changed.
+  /// Computes the attention again, after one of its conditions has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
   const Callbacks callbacks_;
@@ -97,8 +107,9 @@ class StepGate {
   StepClock clock_;
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
-  Mutex turn_;  // of the thread that is at a boundary to which attention is paid
-  std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;  // when `migrated` was said; 0: it was not
+  Mutex turn_;  // held by the thread that is at a boundary with attention
+  /// When `migrated` was returned, of steady_clock; 0: not yet.
+  std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;
 
   Mutex mutex_;
   Condition changed_;

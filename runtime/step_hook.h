@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// A program's own update after each step, in the place that an optimizer has: its log entry is an
-/// empty gradient, and doing it again is calling it. Training thread only.
+/// The hook of Session::after_step() as a replayable optimizer: its log entry is one empty
+/// gradient, and to replay it is to call it. Training thread only.
 class StepHook final : public TrackedState, public ReplayableOptimizer {
  public:
   using Storages = std::function<std::vector<const void*>()>;

@@ -6,8 +6,9 @@
 
 namespace cardswap {
 
-/// What an agent's Welcome of a standby, or of a holder in its place, says to the target's engine.
-/// Its devices are the caller's to add.
+/// The options of the target's engine from the Welcome that the agent sent to a standby, or to a
+/// holder or a keeper in its place. The caller adds the devices. Throws what listening_host()
+/// throws.
 [[nodiscard]] inline TargetOptions target_options(const channel::Welcome& welcome) {
   TargetOptions options;
   options.migration = welcome.migration;

@@ -6,25 +6,25 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "cardswap/tracking.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
-/// A tracked thing: what the program calls it, and what knows its state.
+/// A tracked thing: its name, and the object that reads and restores its state.
 struct TrackedEntry {
   std::string name;
   std::unique_ptr<TrackedState> state;
-  const void* thing = nullptr;  ///< the program's object; none: not known
-  std::string type;             ///< its, as typeid has it
+  const void* thing = nullptr;  ///< the program's object; null: not known
+  std::string type;             ///< the name of its type in typeid
 };
 
-/// Does something with a tracked thing's state: what a foreign exception says gets the name of the
-/// thing that it comes from in front, and becomes an Error of this code and hint.
+/// Calls `something`. Every std::exception from it, an Error included, becomes an Error of `code`
+/// and `hint`, with the thing's name in front.
 template <class Do>
-void do_under_name(const std::string& name, Do something, Code code = Code::layout_differs,
-                   const char* hint = "both sides must run the same program") {
+void as_error(const std::string& name, Code code, const char* hint, Do something) {
   try {
     something();
   } catch (const std::exception& error) {
@@ -32,10 +32,18 @@ void do_under_name(const std::string& name, Do something, Code code = Code::layo
   }
 }
 
-/// Looks at a program's own state: what it throws is its mistake, not a defect, and gets the name
-/// of the thing too. An Error keeps its code and hint.
+/// Loads or adopts a source's state by `something`: as_error() with Code::layout_differs.
+template <class Do>
+void as_layout_error(const std::string& name, Do something) {
+  as_error(name, Code::layout_differs, "both sides must run the same program",
+           std::move(something));
+}
+
+/// Reads a program's own state by `look`. An Error from it keeps its code and hint and gets the
+/// thing's name in front; std::bad_alloc passes; any other std::exception becomes Error{refused},
+/// because it is a mistake of the program.
 template <class Look>
-void under_name(const std::string& name, Look look) {
+void with_name(const std::string& name, Look look) {
   try {
     look();
   } catch (const Error& error) {

@@ -69,12 +69,12 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
     some.clear();
   };
   for (const auto& entry : entries_) {
-    under_name(entry.name, [&] { entry.state->regions(some); });
+    with_name(entry.name, [&] { entry.state->regions(some); });
     take(entry);
   }
   if (!with_scratch) return all;
   for (const auto& entry : entries_) {
-    under_name(entry.name, [&] { entry.state->scratch(some); });
+    with_name(entry.name, [&] { entry.state->scratch(some); });
     take(entry);
   }
   return all;
@@ -90,9 +90,9 @@ StateView Tracker::collect(bool with_gradients) {
     auto* gradients = with_gradients ? entry.state->gradients() : nullptr;
     if (gradients == nullptr) continue;
     const auto first = all.size();
-    do_under_name(
-        entry.name, [&] { gradients->regions(all); }, Code::refused,
-        "drop it before the boundary, or move the process itself with --arrive criu");
+    as_error(entry.name, Code::refused,
+             "drop it before the boundary, or move the process itself with --arrive criu",
+             [&] { gradients->regions(all); });
     for (auto i = first; i < all.size(); ++i) {
       if (!all[i].device) all[i].device = shared_cpu_device();
       all[i].name = fmt::format("{}/{}", entry.name, all[i].name);
@@ -119,7 +119,7 @@ StateView Tracker::adopt(const Layout& wanted) {
     names[std::string_view(region.name).substr(0, slash)].push_back(region.name.substr(slash + 1));
   }
   for (const auto& entry : entries_) {
-    do_under_name(entry.name, [&] {
+    as_layout_error(entry.name, [&] {
       entry.state->adopt(names[entry.name]);
       if (auto* gradients = entry.state->gradients()) gradients->adopt(names[entry.name]);
     });
@@ -127,16 +127,16 @@ StateView Tracker::adopt(const Layout& wanted) {
   return state_view();
 }
 
-void Tracker::stepping(const void* optimizer, std::span<const void* const> tensors) {
+void Tracker::before_step(const void* optimizer, std::span<const void* const> tensors) {
   for (const auto& entry : entries_) {
     auto* replayable = entry.state->replayable();
-    if (replayable != nullptr && replayable->is(optimizer)) replayable->noticed();
-    if (auto* gradients = entry.state->gradients()) gradients->stepping(tensors);
+    if (replayable != nullptr && replayable->is(optimizer)) replayable->before_step();
+    if (auto* gradients = entry.state->gradients()) gradients->before_step(tensors);
   }
 }
-void Tracker::passing(bool all_gradients) {
+void Tracker::on_boundary(bool all_gradients) {
   for (const auto& entry : entries_) {
-    if (auto* gradients = entry.state->gradients()) gradients->passing(all_gradients);
+    if (auto* gradients = entry.state->gradients()) gradients->on_boundary(all_gradients);
   }
 }
 void Tracker::keep_unused_gradients() {
@@ -144,9 +144,9 @@ void Tracker::keep_unused_gradients() {
     if (auto* gradients = entry.state->gradients()) gradients->keep_unused();
   }
 }
-void Tracker::arrived() {
+void Tracker::on_arrived() {
   for (const auto& entry : entries_) {
-    if (auto* gradients = entry.state->gradients()) gradients->arrived();
+    if (auto* gradients = entry.state->gradients()) gradients->on_arrived();
   }
 }
 

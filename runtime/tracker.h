@@ -14,49 +14,58 @@
 
 namespace cardswap {
 
-/// What a job's state consists of, in the order in which it was tracked, each storage once.
-/// Training thread only.
+/// The tracked things of a job in the order in which they were tracked. Their regions have each
+/// storage once. Training thread only. Its methods throw what the program's own state throws,
+/// mostly as an Error with the thing's name.
 class Tracker {
  public:
-  /// Throws Error{bad_request} on an empty or repeated name.
+  /// Throws Error{bad_request} for an empty or repeated name. `state` must not be null.
   void add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing = nullptr,
            std::string type = {});
-  /// Notes that `thing` is tracked as what these names stand for. Throws Error{bad_request}.
+  /// Notes that the state of `thing` is tracked in parts, under these names. Throws
+  /// Error{bad_request} for a name that is not tracked.
   void add_parts(const void* thing, const std::vector<std::string>& names);
   [[nodiscard]] const std::vector<TrackedEntry>& entries() const { return entries_; }
-  /// Whether the program's object was tracked, by itself or in parts.
+  /// Whether the program's object is tracked, as a whole or in parts.
   [[nodiscard]] bool is_tracked(const void* thing) const;
 
-  /// TrackedRegion::storage of everything that the tracked thing `name` has. Throws
-  /// Error{bad_request} when there is none.
+  /// The TrackedRegion::storage of each region of the tracked thing `name`. Throws
+  /// Error{bad_request} if nothing is tracked under this name.
   [[nodiscard]] std::vector<const void*> storages_of(std::string_view name) const;
 
+  /// The state's memory and layout now, with the gradients that belong to the state.
   [[nodiscard]] StateView state_view();
-  /// The regions, each storage once, with its whole name; then, if asked for, what is no state but
-  /// needed by a process that goes on where it stands.
+  /// The regions, each storage once, named "thing/region", without gradients; with `with_scratch`,
+  /// then the memory that is not state but that the running process needs (TrackedState::scratch).
   [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
-  /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
+  /// Makes or drops, on a standby, lazily made state to match `wanted`, and returns state_view().
+  /// Throws Error{layout_differs}. The result may still differ from `wanted`.
   [[nodiscard]] StateView adopt(const Layout& wanted);
-  /// The optimizers whose updates can be logged and replayed; until something more is tracked.
+  /// The optimizers whose updates can be logged and replayed. Valid until something more is
+  /// tracked.
   [[nodiscard]] ReplayableOptimizers optimizers() const { return ReplayableOptimizers(entries_); }
-  /// What each trainable parameter's update rewrites, by state_view()'s regions.
+  /// The regions that each trainable parameter's update rewrites, by their indexes in state_view().
   [[nodiscard]] std::vector<Shard> shards();
-  /// The digest of every tracked byte, gradients excepted: an undisturbed run cannot tell which are
-  /// state.
+  /// The digest of every tracked byte except gradients: a run without a migration does not know
+  /// which of them are state.
   [[nodiscard]] Digest digest();
 
-  // Of a source, and of a standby that has become the job: TrackedGradients.
-  void stepping(const void* optimizer, std::span<const void* const> tensors);
-  void passing(bool all_gradients);
+  /// Calls ReplayableOptimizer::before_step() of `optimizer`, if it is tracked, and
+  /// TrackedGradients::before_step() of all tracked things. `tensors` must be sorted.
+  void before_step(const void* optimizer, std::span<const void* const> tensors);
+  /// Calls TrackedGradients::on_boundary() of all tracked things.
+  void on_boundary(bool all_gradients);
+  /// Calls TrackedGradients::keep_unused() of all tracked things.
   void keep_unused_gradients();
-  void arrived();
+  /// Calls TrackedGradients::on_arrived() of all tracked things.
+  void on_arrived();
 
  private:
   [[nodiscard]] StateView collect(bool with_gradients);
 
   std::vector<TrackedEntry> entries_;
-  Layout layout_;  ///< as the latest state_view() had it: equal ones are one
-  std::vector<const void*> in_parts_;
+  Layout layout_;  ///< the latest one: an equal layout is returned as the same object
+  std::vector<const void*> in_parts_;  ///< objects whose state is tracked in parts
 };
 
 }  // namespace cardswap

@@ -15,14 +15,14 @@ constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
 void load_gradients(std::span<const TrackedEntry> entries, wire::WireReader& reader) {
   for (const auto& entry : entries) {
     if (auto* gradients = entry.state->gradients()) {
-      do_under_name(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
+      as_layout_error(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
     }
   }
 }
 
 std::vector<std::byte> value_of(const TrackedEntry& entry) {
   std::vector<std::byte> value;
-  under_name(entry.name, [&] { value = entry.state->save(); });
+  with_name(entry.name, [&] { value = entry.state->save(); });
   return value;
 }
 
@@ -60,7 +60,7 @@ void load_values(std::span<const TrackedEntry> entries, std::span<const std::byt
     throw Error(Code::layout_differs, "the two sides track a different number of things",
                 "both sides must run the same program with the same arguments");
   }
-  std::vector<std::pair<TrackedState*, std::span<const std::byte>>> last;
+  std::vector<std::pair<const TrackedEntry*, std::span<const std::byte>>> last;
   for (const auto& entry : entries) {
     const auto name = reader.string();
     if (name != entry.name) {
@@ -71,14 +71,16 @@ void load_values(std::span<const TrackedEntry> entries, std::span<const std::byt
     }
     const auto bytes = reader.blob(kValueBytesMax);
     if (entry.state->loads_last()) {
-      last.emplace_back(entry.state.get(), bytes);
+      last.emplace_back(&entry, bytes);
       continue;
     }
-    do_under_name(name, [&] { entry.state->load(bytes); });
+    as_layout_error(name, [&] { entry.state->load(bytes); });
   }
   load_gradients(entries, reader);
   reader.finish();
-  for (const auto& [state, bytes] : last) state->load(bytes);
+  for (const auto& item : last) {
+    as_layout_error(item.first->name, [&] { item.first->state->load(item.second); });
+  }
 }
 
 std::vector<std::string> differing_values(std::span<const std::byte> one,

@@ -7,24 +7,27 @@
 
 #include "runtime/tracked_entry.h"
 
-// Everything that is tracked and is no region, as one block: counters, generators, options. Entries
-// are a Tracker's, and the thread its.
+// The tracked state that is not in regions, as one block: counters, generators, options. The
+// entries are a Tracker's; call these functions on the training thread.
 
 namespace cardswap {
 
 inline constexpr std::size_t kValueBytesMax = 32U << 20;   ///< of one thing
 inline constexpr std::size_t kValuesBytesMax = 47U << 20;  ///< of all
 
-/// The block of the things that are tracked here. Throws Error{refused} for a value that is too
-/// large, and what the program's own state throws.
+/// Saves the values of the tracked things as one block. Throws Error{refused} for a value that is
+/// larger than kValueBytesMax, and, with the thing's name, what the program's own state throws.
 [[nodiscard]] std::vector<std::byte> save_values(std::span<const TrackedEntry> entries);
-/// Saves them without what gradients say of themselves, and of any size: for a digest.
+/// Saves them as save_values() does, but without what TrackedGradients::save() returns and without
+/// a limit: for a digest.
 [[nodiscard]] std::vector<std::byte> save_values_without_gradients(
     std::span<const TrackedEntry> entries);
-/// Throws Error{layout_differs, bad_request} when the block is not of these things.
+/// Restores the values from a block. Throws Error{layout_differs, bad_request} if the block is not
+/// of these things; some of them may have been restored then.
 void load_values(std::span<const TrackedEntry> entries, std::span<const std::byte> block);
-/// Names of what two blocks have otherwise; gradients, which follow what is tracked, are regions.
-/// Any thread. Throws Error{layout_differs, bad_request} when they are of other things.
+/// Names of the tracked things whose values differ between the two blocks. Gradients are not
+/// compared here: they are regions. Any thread. Throws Error{layout_differs, bad_request} if the
+/// blocks are not of the same things.
 [[nodiscard]] std::vector<std::string> differing_values(std::span<const std::byte> one,
                                                         std::span<const std::byte> other);
 

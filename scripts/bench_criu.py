@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What moving a process costs against CRIU alone, as JSON lines; scripts/bench.sh criu calls it.
+"""Measures what moving a process costs, compared with CRIU alone, as JSON lines; scripts/bench.sh criu calls it.
 
 usage: bench_criu.py BUILD_DIR [--sizes MIB,...] [--repeats N]
 
-One job of each size is moved between two agents of this machine; its downtime is by the trainer's own
-clock. In the same run, alternating with it, CRIU alone dumps the same program with its state in its own
-memory, the images are sent over loopback TCP from memory to memory, and CRIU restores them.
+One job of each size is moved between two agents of this machine; its downtime is measured by the trainer's
+own clock. In turns with it, CRIU alone dumps the same program with the state in the program's own memory,
+the images are sent over loopback TCP from memory to memory, and CRIU restores them.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def wait_until(what, condition, seconds=60):
 
 
 def moved(agents, source, repeats):
-    """Moves the job to and fro; the migrations."""
+    """Moves the job to the other agent and back, again and again; returns the migrations."""
     found = []
     for _ in range(repeats):
         target = agents[1 - source]
@@ -75,7 +75,7 @@ def moved(agents, source, repeats):
 
 
 def ship(source, target):
-    """Every file of a folder to another one over TCP, as an image goes from agent to agent."""
+    """Sends every file of a folder to another folder over TCP, as an image goes from agent to agent."""
     listener = socket.create_server(("127.0.0.1", 0))
     names = sorted(name for name in os.listdir(source) if name.endswith(".img"))
     sizes = [os.path.getsize(f"{source}/{name}") for name in names]
@@ -106,7 +106,8 @@ def ship(source, target):
 
 
 class PlainProcess:
-    """The same program without Cardswap, moved by CRIU alone. Its PID has to be free: it dies at the dump."""
+    """The same program without Cardswap, moved by CRIU alone. Its PID must be free for the restore: the process ends
+    at the dump."""
 
     def __init__(self, build, criu, place, mib):
         self.criu, self.place = criu, place

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The figures of operating a fleet, as JSON lines; scripts/bench.sh operations calls it.
+"""Measures the operation of a fleet, as JSON lines; scripts/bench.sh operations calls it.
 
 usage: bench_operations.py BUILD_DIR
 
-What a test proves it also measures: its own words are read here. Agents' memory, and how long calls
-take while all of them are called and one is drained, is measured with 50 agents at once, each with a
-trainer that tracks nothing to speak of. The crash matrix is run once through; it wants root.
+Some figures are printed by tests that prove the same thing: their output is read here. The memory of agents, and
+how long calls take while all agents are called and one is drained, are measured with 50 agents at once, each with a
+trainer that tracks almost nothing. The crash matrix is run once; it needs root.
 """
 
 import http.client
@@ -40,7 +40,7 @@ def figure(name, samples, unit, goal=None, lower_is_better=True):
 
 
 def said_by(build, program, test):
-    """What one test printed; a test that fails is an error, not a figure."""
+    """The output of one test. A test that fails is an error, not a figure."""
     found = subprocess.run([f"{build}/tests/{program}", f"--gtest_filter={test}"], capture_output=True, text=True)
     if found.returncode != 0 or "[  PASSED  ] 1 test" not in found.stdout:
         sys.exit(f"{program} --gtest_filter={test} failed or ran nothing:\n{found.stdout[-3000:]}{found.stderr[-1000:]}")
@@ -80,7 +80,7 @@ def resident_mib(pid):
 
 
 def stop_jobs(build, agent):
-    """Whatever runs there: a drain may have brought it."""
+    """Stops all jobs of the agent, also those that a drain has brought."""
     command = [f"{build}/agent/cardswap", "--agent", agent]
     told = subprocess.run([*command, "-o", "json", "jobs"], capture_output=True, text=True)
     for job in json.loads(told.stdout)["jobs"] if told.returncode == 0 else []:
@@ -119,7 +119,7 @@ def idle_agents(build):
 
 
 def call_some(ports, until, latencies, failures):
-    """Asks these agents in turn, each over its own connection, at an even pace."""
+    """Calls these agents in turn, each over its own connection, at an even pace."""
     lines = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for port in ports]
     pace = CALLERS / CALLS_PER_SECOND
     due = time.monotonic()
@@ -145,7 +145,7 @@ def call_some(ports, until, latencies, failures):
 
 
 def drained(build, ports, *options):
-    """One `cardswap drain` of the first agent to all the others; how long it took."""
+    """Drains the first agent to all others with one `cardswap drain`; returns how long it took."""
     to = ",".join(f"127.0.0.1:{port}" for port in ports[1:])
     began = time.perf_counter()
     ended = subprocess.run([f"{build}/agent/cardswap", "drain", f"127.0.0.1:{ports[0]}", "--to", to,
@@ -176,7 +176,7 @@ def under_load(build, ports):
 
 
 def fleet(build):
-    """10,000 simulated hosts; its figures are printed by itself."""
+    """Simulates 10,000 hosts; the simulation prints its figures itself."""
     ended = subprocess.run([f"{build}/tests/bench/bench_fleet_simulation"], capture_output=True, text=True)
     print(ended.stdout, end="", flush=True)
     if "fleet_violations" not in ended.stdout:
@@ -184,7 +184,7 @@ def fleet(build):
 
 
 def crashes(build):
-    """Its figures are printed by the script, whether or not a case was violated."""
+    """Runs the crash matrix; the script prints its figures, whether or not a case was violated."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crash_matrix.sh")
     ended = subprocess.run([script, "--build", build], stdout=subprocess.PIPE, text=True)
     print(ended.stdout, end="", flush=True)

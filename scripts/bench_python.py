@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What Python trainers cost and get, as JSON lines; scripts/bench.sh python calls it.
+"""Measures trainers in Python, as JSON lines; scripts/bench.sh python calls it.
 
 usage: bench_python.py BUILD_DIR [PART...]
 
 Jobs of real agents, with the torch that scripts/setup.sh --python makes. The parts are idle, sync, replay, base and
-no_line (needs root, and scripts/setup.sh --criu); each figure is of one run, and compares what was measured in turns.
+no_line (needs root, and scripts/setup.sh --criu). Each figure comes from one run and compares measurements that were
+made in turns.
 """
 
 import json
@@ -66,7 +67,7 @@ class TwoHosts:
         self.run("/usr/bin/env", *set_, Moves.python, TRAINER, "--out", self.out, *arguments)
 
     def move(self, *more):
-        """There, or back again."""
+        """Moves the job to the other agent, or back."""
         source, target = self.hosts
         self.hosts.reverse()
         moved = source.ask("migrate", "job", "--to", target.at(), "--max-stall", "none", "--timeout", "10m", *more)
@@ -75,7 +76,7 @@ class TwoHosts:
         return source.ask("status", moved["id"])
 
     def steps(self, count):
-        """How long so many steps take from now on, in ms."""
+        """How long this many steps take from now on, in ms."""
         lines = lambda: self.out.read_text().splitlines()
         began = len(lines()) + 2
         wait_until(lambda: len(lines()) >= began + count, "steps")
@@ -94,8 +95,8 @@ def idle():
 
 
 def sync():
-    """A step's time while the state goes over at 50 MB/s, again and again, against before. The standby shares the
-    machine."""
+    """The time of a step while the state is sent at 50 MB/s, again and again, compared with the time before. The
+    standby runs on the same machine."""
     slower = []
     with TwoHosts() as two:
         two.run_python("--how", "steps")
@@ -124,7 +125,8 @@ def replay():
 
 
 def base():
-    """The rate at which a state goes over while its job stands still, of Python's memory against a C++ program's."""
+    """The rate at which a state is sent while its job stands still: of Python's memory, compared with a C++
+    program's."""
     def rate(two):
         two.move("--strategy", "stop-copy", "--compress", "off")  # the other side's memory is touched
         progress = two.move("--strategy", "stop-copy", "--compress", "off")["progress"]
@@ -145,8 +147,8 @@ def base():
 
 
 def no_line():
-    """What the job stands still for as its process moves by CRIU: its tensors ahead of it, in the arena; and all in
-    the image, because the program has views of them."""
+    """How long the job stands still when its process moves by CRIU: with its tensors in the arena, sent ahead of it;
+    and with everything in the image, because the program has views of them."""
     if os.geteuid() != 0:
         sys.exit("no_line needs root")
     for name, views in (("arena", 0), ("image", 1)):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the rules of this code base that a look at one file's text can hold: banned words, locks,
-coroutines, lengths, contracts. Other scripts hold the rest: scripts/check.sh runs them all."""
+"""Checks the rules of this code base that the text of one file shows: banned words, locks,
+coroutines, lengths, contracts. Other scripts check the rest: scripts/check.sh runs them all."""
 import re
 import subprocess
 import sys
@@ -83,7 +83,7 @@ FOREIGN = "_api.h"
 
 
 def contracts(path, text):
-    """What is wrong with the first sentences of a header's comments; each type has one."""
+    """What is wrong with the first sentences of a header's comments. Each type must have one."""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         before = lines[number - 2].strip() if number > 1 else ""
@@ -121,7 +121,7 @@ def lambdas(path, text, capturing):
 
 
 def parameters(text, begin):
-    """The parameters that begin there, without those of the functions among them."""
+    """The parameters that begin at this place, without those of functions among them."""
     found, depth = "", 0
     for character in text[begin:]:
         depth += (character == "(") - (character == ")")
@@ -132,7 +132,7 @@ def parameters(text, begin):
 
 
 def forgotten_parameters(path, text):
-    """Each coroutine with a reference to what may be forgotten before it ends."""
+    """Each coroutine that takes a reference to an object that may be gone before it ends."""
     for found in COROUTINE.finditer(text):
         if kept := KEPT_IN_A_LIST.search(parameters(text, found.end())):
             yield (f"{path}:{text.count(chr(10), 0, found.start()) + 1}: a coroutine's {kept[0]} may be forgotten while it "
@@ -140,7 +140,8 @@ def forgotten_parameters(path, text):
 
 
 def functions(text):
-    """Each function of a text as clang-format leaves it: its first line's number, its name, its lines."""
+    """Each function of a text as clang-format leaves it: the number of its first line, its name, its number of
+    lines."""
     lines = RAW_STRING.sub(lambda raw: '""' + "\n" * raw[0].count("\n"), text).split("\n")
     at = 0
     while at < len(lines):
@@ -160,7 +161,7 @@ def functions(text):
 
 
 def long_functions(path, text, allowed):
-    """What is wrong with the lengths of a text's functions; takes what it finds in `allowed` off that."""
+    """What is wrong with the lengths of the functions of a text; removes from `allowed` what it finds."""
     for line, name, lines in functions(text):
         if lines <= FUNCTION_LINES_MAX:
             continue

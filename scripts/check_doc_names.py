@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Says which names in backticks in this project's pages and comments the code does not have: a type, a message or a
-test suite by its capital, a function by its parentheses, a constant, a field or a metric by its underscore. Pages of
-the wire also name messages in their drawings, before a brace.
+"""Lists the names in backticks in this project's pages and comments that the code does not have. A type, a message or a
+test suite is known by its capital, a function by its parentheses, a constant, a field or a metric by its underscore.
+Pages about the wire also name messages in their drawings, before a brace.
 
-A contract's other words in backticks, such as parameters, stand in the header's own code, or in that of one that it
-includes; or they are an enumerator or a text of the program: so a renamed parameter is missed where it was told of."""
+Other words in backticks in a contract, such as parameters, must be in the header's own code or in that of a header that
+it includes, or be an enumerator or a text of the program: so a contract that names a renamed parameter is found."""
 import re
 import subprocess
 import sys
@@ -53,7 +53,7 @@ IS_TYPE = re.compile(r"[A-Z]\w*[a-z]")
 
 
 def names_of(span: str):
-    """Each name that the code in backticks gives, and whether it is only the beginning of one."""
+    """Each name in a piece of code in backticks, and whether it is only the beginning of a name."""
     if test := TEST.match(span):
         yield test[1], False
         if test[2]:
@@ -70,7 +70,7 @@ def names_of(span: str):
 
 
 def spans(path: str, text: str):
-    """(line, what stands in backticks there): all of a page, or of a source's comments."""
+    """(line, text in backticks) for a whole page, or for the comments of a source."""
     if path.endswith(".md"):
         prose = FENCE.sub(lambda code: "\n" * code[0].count("\n"), text)
         for found in SPAN.finditer(prose):
@@ -86,7 +86,8 @@ def spans(path: str, text: str):
 
 
 def words_of(files: dict[str, str]) -> tuple[set[str], set[str]]:
-    """The names that stand in code, and all words of the tree: a comment proves no type."""
+    """The names in code, and all words of the tree. Comments do not count: a comment does not prove that a type
+    exists."""
     names, words = set(), set()
     for path, text in files.items():
         if path.endswith((".h", ".cpp", ".cu", ".cuh")):
@@ -99,7 +100,7 @@ def words_of(files: dict[str, str]) -> tuple[set[str], set[str]]:
 
 
 def complaints(pages: dict[str, str], files: dict[str, str], foreign=None) -> list[str]:
-    """`pages` are looked through, `files` are what they may name; both map paths to texts."""
+    """Names in `pages` that `files` do not have; both map paths to texts."""
     allowed = FOREIGN if foreign is None else foreign
     names, words = words_of(files)
     found, used = [], set()
@@ -119,12 +120,12 @@ def complaints(pages: dict[str, str], files: dict[str, str], foreign=None) -> li
 
 
 def bare_words(text: str) -> set[str]:
-    """Of a source's code, parameters that have no name but in a comment among them."""
+    """The words of a source's code, with parameters that are named in a comment only."""
     return set(WORD.findall(TEXT_OR_COMMENT.sub(" ", text))) | set(UNNAMED.findall(text))
 
 
 def strange_words(sources: dict[str, str]) -> list[str]:
-    """One-word names in the contracts of headers that nothing there has."""
+    """One-word names in the contracts of headers that the code there does not have."""
     known, own = set(), {path: bare_words(text) for path, text in sources.items()}
     for text in sources.values():
         bare = TEXT_OR_COMMENT.sub(lambda part: part[0] if part[0].startswith('"') else " ", text)
@@ -145,7 +146,7 @@ def strange_words(sources: dict[str, str]) -> list[str]:
 
 
 def texts(*patterns: str) -> dict[str, str]:
-    """Of the files of this project, by path."""
+    """The texts of the files of this project, by path."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], capture_output=True, text=True,
                             check=True).stdout.split("\n")
     return {path: Path(path).read_text(encoding="utf-8", errors="replace") for path in listed if path and Path(path).is_file()}

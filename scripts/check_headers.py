@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """usage: check_headers.py [--all] [--base REF] [--max N] [BUILD]     each header compiles alone
 
-Compiles a file that includes one header and nothing else, with the options that the configured build
-has near it. Without --all those headers that the work since REF has touched (default: since it left
+For each header compiles a file that includes nothing else, with the options that the configured build
+uses near it. Without --all these are the headers that changed since REF (default: since this branch left
 origin/main or main; on main, since the commit before): a second or two each. `--max N` looks at N of
 them, and says so: work that touches half of the code needs --all, which takes minutes.
 Exit status 77: nothing was configured."""
@@ -24,7 +24,7 @@ def git(*words) -> list[str]:
 
 
 def changed_since(base: str | None) -> list[str]:
-    """Files that differ from where this work left `base`; on `base` itself, from the commit before."""
+    """Files that differ from the commit where this work left `base`; on `base` itself, from the commit before."""
     for ref in [base] if base else ["origin/main", "main"]:
         since = git("merge-base", ref, "HEAD")
         if since:
@@ -41,7 +41,7 @@ def headers(files) -> list[str]:
 
 
 def compile_alone(header: str, options: list[str], compiler: str = "c++") -> str:
-    """What the compiler says of it; empty: it compiles."""
+    """The compiler's complaints about the header; empty: it compiles."""
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "alone.cpp"
         source.write_text(f'#include "{ROOT / header}"\n')

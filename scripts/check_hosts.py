@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""No host of a package registry is written in this project: which one serves a machine is said by the
-machine's own settings (apt's sources, pip's index), and behind many a firewall it is another."""
+"""Checks that this project names no host of a package registry: a machine's own settings (apt's sources, pip's
+index) say which host it uses, and behind a firewall that is often another one."""
 import re
 import subprocess
 import sys
@@ -14,7 +14,7 @@ HOSTS = re.compile(
 
 
 def complaints(files: dict[str, str]) -> list[str]:
-    """Where in `files`, which maps paths to texts, such a host stands."""
+    """The places in `files`, which maps paths to texts, that name such a host."""
     return [f"{path}:{number}: {host[0]}: the machine's own settings name its registries"
             for path, text in files.items() for number, line in enumerate(text.splitlines(), 1)
             for host in HOSTS.finditer(line)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the include directions of docs/architecture.md: which folder may know which."""
+"""Checks the include directions of docs/architecture.md: which folder may include which."""
 import os
 import re
 import subprocess
@@ -44,13 +44,13 @@ PAGE = "docs/architecture.md"
 
 
 def folders_of_page(page: str) -> list[str]:
-    """What the table of folders in docs/architecture.md names, in its order."""
+    """The folders in the table of docs/architecture.md, in its order."""
     table = page.partition("\n| folder |")[2].partition("\n\n")[0]
     return re.findall(r"^\| `([a-z_/]+)/` \|", table, re.M)
 
 
 def complaints_of_page(page: str, folders=FOLDERS) -> list[str]:
-    """What docs/architecture.md says otherwise than FOLDERS."""
+    """Where docs/architecture.md differs from FOLDERS."""
     told = folders_of_page(page)
     found = [f"{PAGE}: the table of folders lacks {folder}" for folder in folders if folder not in (*told, "agent")]
     found += [f"{PAGE}: there is no folder {folder}" for folder in told if folder not in folders]
@@ -61,7 +61,7 @@ def complaints_of_page(page: str, folders=FOLDERS) -> list[str]:
 
 
 def absent(path: str, lines, exists=os.path.exists) -> list[str]:
-    """What the file `path` includes of the rooms and is not there: a header that was moved meanwhile."""
+    """The includes of this project's headers in the file `path` that do not exist, such as a header that was moved."""
     found = []
     for number, line in enumerate(lines, 1):
         match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)

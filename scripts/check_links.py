@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Says which links in this project's Markdown lead to no file, or to no heading of it, which decisions share a
-number, and which files that a comment in the sources names are not there."""
+"""Lists the links in this project's Markdown that lead to no file or to no heading, decisions that share a number,
+and files that a comment in the sources names and that do not exist."""
 import os
 import re
 import subprocess
@@ -19,7 +19,7 @@ SOURCES = ("*.h", "*.cpp", "*.cu", "*.cuh")
 
 
 def anchors(text: str) -> set[str]:
-    """What `#...` may follow the page's name, as the sites that show Markdown make it of headings."""
+    """What may follow the page's name and `#`, as sites that show Markdown make it from headings."""
     found: set[str] = set()
     for heading in HEADING.findall(FENCE.sub("", text)):
         base = re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
@@ -50,7 +50,7 @@ def complaints(pages: dict[str, str], exists) -> list[str]:
 
 
 def misnumbered(pages: dict[str, str]) -> list[str]:
-    """A decision's number is its file's, and its heading's, and no other's."""
+    """A decision must have the same number in its file's name and its heading, and no other decision may have it."""
     found, taken = [], {}
     for path in sorted(pages):
         number = re.match(r"docs/decisions/(\d+)-", path)
@@ -64,8 +64,7 @@ def misnumbered(pages: dict[str, str]) -> list[str]:
 
 
 def absent_files(sources: dict[str, str]) -> list[str]:
-    """A comment names a file by its end: alone, or with as many of its folders as it likes. `sources` maps paths to
-    texts."""
+    """A comment may name a file by its name alone, or with any number of its folders. `sources` maps paths to texts."""
     ends = {"/".join(parts[first:]) for parts in (path.split("/") for path in sources) for first in range(len(parts))}
     found = []
     for path, text in sources.items():
@@ -78,7 +77,7 @@ def absent_files(sources: dict[str, str]) -> list[str]:
 
 
 def texts(*patterns: str) -> dict[str, str]:
-    """Of the files of this project, by path."""
+    """The texts of the files of this project, by path."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], capture_output=True, text=True,
                             check=True).stdout.split()
     return {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""usage: check_locks.py [BUILD]     clang's word that guarded members are used with their mutex held
+"""usage: check_locks.py [BUILD]     checks with clang that guarded members are used with their mutex held
 
-Compiles nothing: clang looks at the sources that use migrator/base/mutex.h, with the options that the
+Compiles nothing: clang only analyses the sources that use migrator/base/mutex.h, with the options that the
 configured build has for them. Exit status 77: there is no clang, or nothing was configured."""
 import concurrent.futures
 import os
@@ -19,7 +19,7 @@ WARNINGS = ("-Wno-everything", "-Wthread-safety", "-Werror=thread-safety")
 
 
 def users(sources) -> list[str]:
-    """Those of `sources` that speak of a mutex, or whose own header does."""
+    """Those of `sources` that use a mutex, or whose own header does."""
     def speaks(path):
         path = ROOT / path
         return path.exists() and WORDS.search(path.read_text()) is not None

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Two sources of a folder give no name twice in anonymous namespaces: they may be compiled as one
-(CARDSWAP_UNITY), and a reader who looks for a name finds one thing. What both need stands in a header.
-Aliases of one meaning and functions of other parameters may share a name; programs are compiled alone.
+"""Checks names. No name is in the anonymous namespaces of two sources of a folder: they may be compiled as one
+(CARDSWAP_UNITY), and a reader who looks for a name finds one thing. What both need is in a header. Aliases
+of one meaning and functions with other parameters may share a name; programs are compiled alone.
 
-What a header offers to be asked, const and answered with a bool, or a function of none, begins as a question
-does: is_, has_, may_ ..., or with a verb of the third person. A proof over a table of rules is a sentence.
+A const member function or a free function in a header that returns bool has a name that begins as a question
+does: is_, has_, may_ ..., or with a verb in the third person. A proof over a table of rules is a sentence.
 
-What to_string() calls a value of an enumeration is its name, so that what logs, journals and peers have is found."""
+to_string() gives the name of an enumerator, so that a search for a text in logs, journals or messages finds it."""
 import collections
 import os
 import re
@@ -44,7 +44,7 @@ KEYWORDS = {"automatic": "auto"}  # of C++, which no enumerator can have
 
 
 def own_parts(text: str):
-    """(enclosing namespace, what stands in an anonymous one there) of a source."""
+    """(enclosing namespace, content of the anonymous namespace there) for a source."""
     marks = sorted([(found.start(), found) for pattern in (OPENS, ENDS) for found in pattern.finditer(text)],
                    key=lambda mark: mark[0])
     open_now: list[tuple[str, int]] = []
@@ -58,7 +58,8 @@ def own_parts(text: str):
 
 
 def names_in(part: str, text: str):
-    """Each name with what tells it from others that may share it: parameters by what aliases of the source stand for."""
+    """Each name, with what distinguishes it from others that may share it: its parameters, with the aliases of the
+    source resolved."""
     for found in ALIAS.finditer(part):
         yield found[1], " = " + found[2]
     for found in TYPE.finditer(part):
@@ -73,7 +74,7 @@ def names_in(part: str, text: str):
 
 
 def other_words(files: dict[str, str]) -> list[str]:
-    """Enumerators that to_string() calls something else; a blank may stand for an underscore."""
+    """Enumerators for which to_string() has another text; a blank may replace an underscore."""
     found = []
     for path, text in sorted(files.items()):
         if not path.startswith(ROOMS):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds docs/cli.md and docs/cardswapd.md to what the programs say of themselves: every option of each
-`--help` is a term in its section, with the same default and the same choices, and there is no other.
+"""Checks docs/cli.md and docs/cardswapd.md against the programs: every option of each `--help` must be a term
+in its section, with the same default and the same choices, and there must be no other term.
 
     scripts/check_options.py CARDSWAP CARDSWAPD"""
 import dataclasses
@@ -28,7 +28,7 @@ class Option:
 
 
 def listed(text: str, head: str) -> list[str]:
-    """The lines of a help's list, "Options:" or "Subcommands:"."""
+    """The lines of a list in a help text, "Options:" or "Subcommands:"."""
     _, _, rest = text.partition(f"\n{head}:\n")
     return rest.partition("\n\n")[0].split("\n") if rest else []
 
@@ -46,7 +46,7 @@ def verbs_of_help(text: str) -> list[str]:
 
 
 def options_of_page(page: str, heading: str) -> dict[str, Option] | None:
-    """Of a section with its parts, or of a part; None where there is none of that name."""
+    """The options of a section with its parts, or of a part; None if the page has none of that name."""
     found = None
     level = ""
     for block in blocks_of(page):
@@ -64,7 +64,7 @@ def options_of_page(page: str, heading: str) -> dict[str, Option] | None:
 
 
 def complaints(where: str, page: dict[str, Option] | None, told: dict[str, Option], known=()) -> list[str]:
-    """What differs between a section and a help; `known` are options that every help has."""
+    """Where a section and a help text differ; `known` are options that every help has."""
     if page is None:
         return [f"{where}: the page has no such section"]
     found = [f"{where}: {name} is in the help only" for name in told if name not in page and name not in known]
@@ -80,7 +80,7 @@ def complaints(where: str, page: dict[str, Option] | None, told: dict[str, Optio
 
 
 def of_program(program: list[str], page: str, help_of) -> list[str]:
-    """`help_of` gives the text that a command line with --help prints."""
+    """The options of a program; `help_of` returns what a command line with --help prints."""
     text = help_of(program)
     found = complaints(pathlib.Path(program[0]).name, options_of_page(page, "Options"), options_of_help(text))
     verbs = [[verb] for verb in verbs_of_help(text)]

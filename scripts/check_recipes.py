@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Holds docs/trainer-guide.md to the programs that the tests build and run: each of its blocks of C++
-names where it is from and is equal to it, byte for byte but for common indentation. (tests/package
-builds a project of its CMake lines as they stand.)
+"""Checks docs/trainer-guide.md against the programs that the tests build and run: each of its blocks of C++
+names its source and is equal to it, byte for byte except for common indentation. (tests/package builds a
+project from the guide's CMake lines as they are.)
 
     <!-- recipe: NAME -->   the lines between "// [recipe NAME]" and "// [end]" in tests/recipes/
     <!-- recipe: PATH -->   the whole file

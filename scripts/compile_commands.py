@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """usage: compile_commands.py BUILD DIR    writes BUILD's compile_commands.json to DIR, for clang's tools
 
-Gives other scripts the compiler's options for a file: those of the build, without what only GCC
-takes, without precompiled headers and without what is written. Of sources that are compiled as one
-(CARDSWAP_UNITY) each has them."""
+Gives other scripts the compiler's options for a file: those of the build, without options that only GCC
+knows, without precompiled headers and without output files. Each of the sources that are compiled as one
+(CARDSWAP_UNITY) has an entry."""
 import json
 import os
 import pathlib
@@ -43,7 +43,7 @@ def options_of(command: str) -> list[str]:
 
 
 def sources_of(file: str) -> list[str]:
-    """What is compiled with `file`: itself, or the sources that CMake has united in it."""
+    """The sources that are compiled with `file`: itself, or those that CMake has united in it."""
     if "/Unity/unity_" not in file:
         return [file]
     return re.findall(r'^#include "(.+)"$', pathlib.Path(file).read_text(), re.MULTILINE)
@@ -61,7 +61,7 @@ class Commands:
                     self.options.setdefault(path, options_of(entry["command"]))
 
     def near(self, path: str) -> list[str] | None:
-        """Those of `path`, of a file in its folder, or in the next one above that has any."""
+        """The options for `path`; else for a file in its folder, or in the nearest folder above that has one."""
         if path in self.options:
             return self.options[path]
         folder = os.path.dirname(path)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Draws docs/downtime.svg from a table of `scripts/bench.sh cost`: what a move costs the job, in its own steps, by how
-many steps its state takes the link. Medians of what the table has, a line for each way, light or dark as the reader is.
+"""Draws docs/downtime.svg from a table of `scripts/bench.sh cost`: the steps that a move costs the job, over the number
+of steps for which its state keeps the link busy. One line of medians for each way to move; light or dark as the
+reader's system is.
 
 usage: CARDSWAP_COST_TABLE=FILE scripts/bench.sh cost; scripts/downtime_svg.py FILE >docs/downtime.svg
 """
@@ -37,7 +38,8 @@ STYLE = """
 
 
 def read(text):
-    """{(gradients, way, figure): {r: median}} of the whole rows without a limit; and how many each median has."""
+    """{(gradients, way, figure): {r: median}} of the complete rows without a limit; and how many values each median
+    has."""
     samples = collections.defaultdict(list)
     for line in text.splitlines():
         try:
@@ -55,7 +57,7 @@ def read(text):
 
 
 class Axes:
-    """Where a step and an r are in a panel; both logarithmic."""
+    """Where a number of steps and an r are in a panel; both axes are logarithmic."""
 
     def __init__(self, medians):
         every_r = {r for of in medians.values() for r in of}

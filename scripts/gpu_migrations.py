@@ -5,8 +5,9 @@ usage: gpu_migrations.py BUILD TEXT [--sizes 1g,10g] [--precisions fp32,bf16,bf1
                          [--only moves|checkpoints] [--device DEVICE] [--transports UCX_TLS] [--width W --layers L]
 
 Every move must be bit-identical to the same training without a move: its losses and its final digest
-are compared. How many steps a job trains follows from how long a step and a start take here, so that it
-is still at it when its standby is ready. Figures are those of scripts/bench.sh: {name, value, unit, goal, holds, n, spread}.
+are compared. The number of steps of a job follows from the time that a step and a start take here, so that
+it still trains when its standby is ready. Figures have the form of scripts/bench.sh: {name, value, unit, goal, holds,
+n, spread}.
 With --device cpu:0 and a small model it checks itself on a machine without a GPU.
 """
 import argparse
@@ -60,7 +61,7 @@ class Agents:
         return result.stdout
 
     def wait_for(self, seconds: float, what: str, condition) -> None:
-        """As wait_for(), and no longer than the job lives."""
+        """Does what wait_for() does, but gives up when the job has ended."""
         def seen() -> bool:
             reached = condition()
             jobs = [] if reached else sum((json.loads(self.ask(h, "-o", "json", "jobs"))["jobs"] for h in "ab"), [])
@@ -91,7 +92,7 @@ def print_figure(name: str, samples: list, unit: str, goal=None, lower: bool = T
 
 
 def step_times(path: pathlib.Path) -> list:
-    """[(clock at a step's start in ns, ms that it took)], from --times."""
+    """[(clock at the start of a step in ns, its duration in ms)], from --times."""
     begins = [int(line.split()[2]) for line in lines_of(path)]
     return [(a, (b - a) / 1e6) for a, b in zip(begins, begins[1:])]
 
@@ -133,7 +134,7 @@ class Case:
             raise RuntimeError(f"gpt {' '.join(arguments)} ended with {told.returncode}: {told.stderr.strip()[-2000:]}")
 
     def move(self, strategy: str) -> dict:
-        """One move of a fresh job; what `migrate -o json` said, and more."""
+        """Makes one move of a fresh job; returns the output of `migrate -o json`, and more."""
         device = self.options.device
         with Agents(self.options.build, device, self.options.transports) as agents:
             log, times = agents.folder / "moved", agents.folder / "times"
@@ -156,7 +157,7 @@ class Case:
             return told
 
     def print_moves(self) -> bool:
-        """False where a move failed; the others are made nevertheless."""
+        """Makes all moves and prints their figures; returns False if one of them failed."""
         self.train_undisturbed()
         moved = True
         for strategy in ("rounds", "replay"):
@@ -182,7 +183,7 @@ class Case:
         return moved
 
     def print_checkpoint_file(self) -> None:
-        """The same job moved by a checkpoint file in memory: stop, save, start, load, first step."""
+        """Moves the same job by a checkpoint file in memory: stop, save, start, load, first step."""
         memory = "/dev/shm"
         fits = os.path.isdir(memory) and shutil.disk_usage(memory).free > 1.2 * self.bytes
         if not fits:
@@ -196,7 +197,7 @@ class Case:
             print_figure(f"checkpoint_file_downtime_ms_{self.size}", [(resumed - stopped) / 1e6], "ms")
 
     def print_driver_checkpoint(self) -> None:
-        """The same job stopped and brought back by NVIDIA's driver, on the same card and without CRIU."""
+        """Stops the same job and brings it back with NVIDIA's driver, on the same card and without CRIU."""
         program = self.options.build / "tests/bench/bench_driver_checkpoint"
         if self.trainer_device == "cpu" or not program.exists():
             return

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a card's visit has seen so far, as one JSON file and one Markdown table in DIR.
+"""Collects the results of a visit to a card, as one JSON file and one Markdown table in DIR.
 
 usage: gpu_report.py record DIR COMMIT STAGE OUTCOME SECONDS FIGURES
        gpu_report.py show DIR COMMIT
 
-A visit may take several calls of scripts/gpu_check.sh. What is recorded for the same commit and kind of card
-adds up; a stage that is run again replaces what it said before. `show` prints the table, with exit status 1
+A visit may take several calls of scripts/gpu_check.sh. Results for the same commit and kind of card
+are collected; a stage that is run again replaces its former result. `show` prints the table, with exit status 1
 when a stage failed or a figure misses its goal.
 """
 import datetime
@@ -23,7 +23,7 @@ def card_here() -> dict:
 
 
 def kind(card: dict) -> dict:
-    """What makes two cards one: a later call may be lent another of them."""
+    """What makes two cards equal: a later call may get another card of the same kind."""
     return {name: value for name, value in card.items() if name != "uuid"}
 
 
@@ -57,7 +57,7 @@ class Visit:
         self.path.with_suffix(".md").write_text(self.table())
 
     def figures(self) -> list:
-        """All of them, and what follows from those of several stages."""
+        """All figures, and those that follow from several stages."""
         all_ = [figure for stage in self.seen["stages"].values() for figure in stage["figures"]]
         by_name = {figure["name"]: figure for figure in all_}
         small, large = (by_name.get(f"cuda_replay_downtime_ms_{size}") for size in ("1g", "10g"))

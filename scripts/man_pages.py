@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the manual pages of the pages in docs/ that describe the programs.
+"""Makes manual pages from the pages in docs/ that describe the programs.
 
-    scripts/man_pages.py --check                      says where a page has another shape
+    scripts/man_pages.py --check                      says where a page has another form
     scripts/man_pages.py --version 1.2 --out FOLDER   writes FOLDER/cardswap.1 and FOLDER/cardswapd.8
 
-A page is plain Markdown of a fixed shape, so that it reads well there and as a manual page:
+A page is plain Markdown of a fixed form, so that it is readable both as it is and as a manual page:
 
     # name(1): what it is       the title
     ## Section, ### Part        .SH and .SS
@@ -13,8 +13,8 @@ A page is plain Markdown of a fixed shape, so that it reads well there and as a 
     | head | head |             a row is a term and what it means
         code                    four spaces, or a fence
 
-In text there are `code`, **strong**, *emphasised* and [links](other.md). Lines but those of tables have
-at most 120 columns. Anything else is refused: it would come out wrong, and nobody would look.
+In text there are `code`, **strong**, *emphasised* and [links](other.md). Lines outside of tables have
+at most 120 columns. Anything else is refused: the manual page would be wrong, and nobody would see it.
 """
 import argparse
 import dataclasses
@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"(?<![$\w-])[A-Z][A-Z0-9-]*\b(?![_\w])")
 
 
 class ShapeError(Exception):
-    """A page has something that no manual page is made of; `line` is where."""
+    """A page has something that cannot become a part of a manual page; `line` is where."""
 
     def __init__(self, line: int, why: str):
         super().__init__(f"{line}: {why}")
@@ -167,7 +167,7 @@ def escaped(text: str, code: bool = False) -> str:
 
 
 def literal(text: str, placeholders: bool) -> str:
-    """Code in bold; what whoever types it puts something else for, in italics."""
+    """Code in bold; the words that a user replaces, in italics."""
     bold = escaped(text, True)
     if placeholders:
         bold = PLACEHOLDER.sub(lambda word: rf"\fI{word[0]}\fB", bold.replace("\\-", "-")).replace("-", "\\-")
@@ -195,12 +195,12 @@ def inline(text: str, placeholders: bool = False) -> str:
 
 
 def sentence(text: str) -> str:
-    """What a term means, where it stands on lines of its own."""
+    """The text of a term whose meaning is on lines of its own."""
     return inline(text[0].upper() + text[1:])
 
 
 def lines(text: str) -> str:
-    """Lines of text that troff takes for none of its requests."""
+    """Lines of text, escaped so that troff takes none of them for a request."""
     return "\n".join(r"\&" + line if line.startswith((".", "'")) else line for line in text.split("\n"))
 
 

@@ -38,7 +38,7 @@ class Store:
             sys.exit("a newer release made this store")
 
     def named(self, kind: str, name: str, suffix: str = "") -> bytes:
-        """The bytes of an object that is named after them."""
+        """The bytes of an object; its name must be their SHA-256."""
         path = self.root / kind / name[:2] / (name + suffix)
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != name:

@@ -27,7 +27,8 @@ namespace {
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
-/// Of either socket: what reads and writes HTTP is compiled once for both.
+/// A stream over either kind of socket, so that the code that reads and writes HTTP is compiled
+/// once.
 using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
 
 constexpr std::size_t kHeaderBytesMax = 16U << 10;
@@ -37,14 +38,14 @@ constexpr std::chrono::seconds kBodyTimeMax{20};
 constexpr std::chrono::seconds kAnswerTimeMax{30};
 constexpr std::chrono::milliseconds kRefusalReadMax{500};
 constexpr std::size_t kRefusalBytesMax = 16U << 20;
-/// So few connections delay no handover.
+/// With at most this many connections no handover is delayed.
 constexpr std::size_t kCrowd = 16;
-/// Whoever comes while a job stands still may be the other agent over a new connection.
+/// A connection that is made while a job stands still may be the other agent's.
 constexpr std::chrono::milliseconds kNewcomerWaitMax{100};
 constexpr std::chrono::milliseconds kCallWaitMax{1000};
 
-/// Whether what came was no TLS at all. OpenSSL knows some methods of HTTP by name; the others have
-/// a "version" that there is not.
+/// Whether the client did not speak TLS. OpenSSL knows some methods of HTTP by name; in the others
+/// it reads a version that does not exist.
 bool was_no_tls(const boost::system::error_code& error) {
   if (error.category() != asio::error::get_ssl_category()) return false;
   const auto reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
@@ -52,14 +53,15 @@ bool was_no_tls(const boost::system::error_code& error) {
          reason == SSL_R_WRONG_VERSION_NUMBER;
 }
 
-/// The `part`th of those that this process may have, `most` at most.
+/// One `part`th of the descriptors that this process may have, but at most `most`.
 std::size_t share_of_descriptors(std::size_t part, std::size_t most) {
   rlimit allowed{};
   if (::getrlimit(RLIMIT_NOFILE, &allowed) != 0) return most;
   return std::clamp<std::size_t>(allowed.rlim_cur / part, 1, most);
 }
 
-/// Root, the agent's own user and whoever cannot be told from them call as often as they like.
+/// Root, the agent's own user, and callers that cannot be distinguished from them have no limit of
+/// their own.
 Connections::CallerQuota by(const Caller& caller, bool among_agents) {
   const bool owns = caller.owner || (caller.also_agent && caller.uid);
   Connections::CallerQuota by{.is_agent = caller.role == ApiRole::agent,
@@ -83,8 +85,8 @@ bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_aliv
   return response;
 }
 
-/// The other side is to see why it is refused: a socket that is closed with bytes unread takes back
-/// what was written last.
+/// Lets the other side read why it is refused: closing a socket with unread bytes discards what was
+/// written last.
 asio::awaitable<void> linger_close(PlainStream& stream) {
   boost::system::error_code error;
   stream.socket().shutdown(asio::socket_base::shutdown_send, error);
@@ -133,7 +135,7 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
     std::error_code gone;
     std::filesystem::remove(path, gone);  // a dead agent's: the data folder's lock says it is ours
     unix_.open();
-    // Closed before anybody can connect; who may is checked again by the kernel's word.
+    // Restricted before anybody can connect; caller_at() asks the kernel for each caller again.
     ::fchmod(unix_.native_handle(), 0600);
     unix_.bind(asio::local::stream_protocol::endpoint(path.string()));
     if (const auto other = untrusted_part_of(path); !other.empty()) {
@@ -164,7 +166,7 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
     const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host), port);
     tcp_.open(endpoint.protocol());
     tcp_.set_option(asio::socket_base::reuse_address(true));
-    // [::] is every address, IPv4 too, whatever the system's default.
+    // [::] means every address, also of IPv4, whatever the system's default is.
     if (endpoint.address().is_v6()) tcp_.set_option(asio::ip::v6_only(!is_wildcard(host)));
     tcp_.bind(endpoint);
     tcp_.listen();
@@ -268,7 +270,7 @@ struct ApiServer::Call {
     const auto target = parser.get().target();
     return {target.data(), target.size()};
   }
-  /// Its connection may go on after the answer.
+  /// Whether its connection may be used for another request.
   [[nodiscard]] bool whole() const { return !error && !improper && caller.is_known(); }
 };
 
@@ -327,7 +329,7 @@ asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot
   if (protocol != request.end() && protocol->value() != http::kPeerProtocol) {
     co_return protocol_mismatch(std::string(protocol->value()));
   }
-  const auto room = slot.begins_call(by(call.caller, of_agent));
+  const auto room = slot.begin_call(by(call.caller, of_agent));
   if (room != Connections::Room::given) co_return too_busy(room, call.caller);
   if (!of_agent && is_crowded()) co_await handover_gate_.wait(kCallWaitMax);
   auto answer = co_await router_.handle(std::string(call.method()), std::string(call.target()),
@@ -342,7 +344,7 @@ asio::awaitable<void> ApiServer::serve(Stream& stream, Connections::Slot& slot, 
   while (true) {
     Call call;
     call.caller = proof.caller;
-    slot.waits();
+    slot.start_waiting();
     co_await read(stream, buffer, call, proof);
     const auto& http = bhttp::make_error_code(bhttp::error::bad_version).category();
     if (call.error && call.error.category() != http) co_return;  // the connection, not the request

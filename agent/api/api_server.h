@@ -15,39 +15,50 @@
 
 namespace cardswap {
 
-/// Serves HTTP/1.1 with JSON on a unix socket and on TCP. TCP is inside TLS where `security` has
-/// it.
+/// Serves the API as HTTP/1.1 with JSON on a unix socket and on TCP. TCP is inside TLS if
+/// `security` has a TLS context.
 ///
-/// A caller gets nothing but a refusal until its certificate, its token or the kernel says who it
-/// is. A request that no client of the API sends is refused as well (api/request_rules.h). The
-/// server is bounded: headers to 16 KiB within 10 s, bodies to 1 MiB within 20 s more, connections
-/// to 512 on TCP and 128 on the unix socket (api/connections.h says who makes room). It allows
-/// fewer connections where this process may have less than 1024 descriptors, because the agent
-/// needs some itself. Connections are tasks of `tasks`. Where many call at once, they wait while a
-/// job stands still for its handover.
+/// Until the certificate, the token or the kernel says who a caller is, it gets refusals only,
+/// except on the paths that probes ask (is_open_to_anybody()). Requests that no client of the API
+/// sends are refused too (api/request_rules.h). All connections are bounded: 16 KiB of headers
+/// within 10 s, a body of 1 MiB within 20 s more (some calls take a larger one: CallLimits), 30 s
+/// to read an answer, 512 connections on TCP and 128 on the unix socket (api/connections.h says
+/// which one is dropped when it is full). A process that may have fewer than 1024 descriptors gets
+/// fewer connections, because the agent needs descriptors itself.
+///
+/// While a job stands still for its handover and more than 16 connections are open, new TCP
+/// connections wait up to 100 ms and calls that are not between agents up to 1 s. Each connection
+/// is a task of `tasks`. One thread, that of `context`. All references outlive the server.
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
             HandoverGate& handover_gate, ApiSecurity security);
   ~ApiServer();
 
-  /// Throws Error{io}: in use, not ours, or no such address.
+  /// Replaces a socket file that is there. Throws Error{io} if it cannot listen at `path` or may
+  /// not give the socket to the group, Error{refused} if others may write to a folder of `path`.
   void listen_unix(const std::filesystem::path& path);
+  /// `host` is an address of this host; port 0 takes any free port. Throws Error{io}: the port is
+  /// in use, not allowed, or the address is not this host's.
   void listen_tcp(const std::string& host, std::uint16_t port);
+  /// The port that listen_tcp() got. Throws boost::system::system_error if TCP is not listened on.
   [[nodiscard]] std::uint16_t tcp_port() const;
+  /// Stops to listen and removes the socket file. Open connections go on: their tasks end with
+  /// `tasks`.
   void close();
-  /// Asks `security` of its callers from the next request on, over connections that are open too.
+  /// Uses `security` from the next request on, for connections that are open, too.
   void renew(ApiSecurity security) { security_ = std::move(security); }
+  /// When the certificates and lists of revocations end that the present security was made of.
   [[nodiscard]] const std::vector<tls::Ending>& endings() const { return security_.endings; }
-  /// Whether it listens as it is to: on the unix socket, and on the TCP port if one was asked for.
+  /// Whether it listens on the unix socket and, if listen_tcp() was called, on the TCP port.
   [[nodiscard]] bool is_open() const { return unix_.is_open() && (!has_port_ || tcp_.is_open()); }
 
  private:
-  /// What a request's connection says about its caller.
+  /// What a connection proves about its caller, before a token is looked at.
   struct Proof {
     Caller caller;
     Listener listener = Listener::unix_socket;
-    /// Whether a token may come this way: nobody else can read what goes over it.
+    /// Whether a token may be sent here: over plain TCP others could read it.
     [[nodiscard]] bool may_use_token() const { return listener != Listener::plain_tcp; }
     std::string came_to;  ///< as in Caller
     std::string came_from;
@@ -62,10 +73,10 @@ class ApiServer {
   asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>
   asio::awaitable<void> serve(Stream& stream, Connections::Slot& slot, Proof proof);
-  /// The next request, into `call`; of nobody's only the header.
+  /// Reads the next request into `call`; only the header if the caller is not known.
   template <class Stream, class Buffer>
   asio::awaitable<void> read(Stream& stream, Buffer& buffer, Call& call, Proof& proof);
-  /// Says whose the call is, once its header is there.
+  /// Decides from the header who the caller is, and whether the request is refused.
   void admit(Call& call, Proof& proof) const;
   asio::awaitable<ApiAnswer> answer(const Call& call, Connections::Slot& slot, Listener listener);
 

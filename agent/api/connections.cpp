@@ -48,13 +48,13 @@ Connections::Slot::~Slot() {
   all_.entries_.erase(entry_);
 }
 
-void Connections::Slot::waits() {
+void Connections::Slot::start_waiting() {
   all_.end_call(*entry_);
   entry_->waiting = true;
   all_.entries_.splice(all_.entries_.end(), all_.entries_, entry_);
 }
 
-Connections::Room Connections::Slot::begins_call(const CallerQuota& by) {
+Connections::Room Connections::Slot::begin_call(const CallerQuota& by) {
   const auto& limits = all_.limits_;
   entry_->waiting = false;
   entry_->of_agent = by.among_agents;

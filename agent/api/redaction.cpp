@@ -8,7 +8,7 @@ namespace json = boost::json;
 
 namespace {
 
-// An answer is this agent's own: jobs are in lists in objects, incidents a step deeper.
+// Answers are made by this agent: jobs are in lists in objects, incidents one level deeper.
 constexpr int kDepthMax = 5;
 
 void hide(json::value& value, int depth) {
@@ -19,7 +19,7 @@ void hide(json::value& value, int depth) {
   auto* object = value.if_object();
   if (object == nullptr) return;
   for (const auto* uid : {"uid", "job_uid"}) object->erase(uid);
-  // Of an incident: how often each job, by its uid, was to be moved.
+  // How often the move of each job failed, by uid: a field of an incident.
   if (auto* tries = object->if_contains("failed_moves")) *tries = json::object{};
   for (auto& item : *object) hide(item.value(), depth - 1);
 }

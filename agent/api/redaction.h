@@ -4,8 +4,9 @@
 
 namespace cardswap {
 
-/// Takes the uids of jobs out of an answer. Agents know a job by its uid wherever it runs, so it is
-/// for those who may act on the job anyway (Caller::may_see_uids).
+/// Removes the uids of jobs from an answer, also the counts of failed moves, whose keys are uids.
+/// Agents know a job by its uid wherever it runs, so only callers who may act on the job get it
+/// (Caller::may_see_uids()).
 void hide_uids(boost::json::value& answer);
 
 }  // namespace cardswap

@@ -9,21 +9,22 @@
 #include "agent/api/router.h"
 #include "agent/security/access.h"
 
-/// What a server answers before a call of the API is looked at. Pure.
+/// What the server answers to requests that do not reach the router. Pure.
 namespace cardswap {
 
-/// The answer to an agent of another release.
+/// The answer to an agent of another release, which speaks protocol `theirs`.
 [[nodiscard]] ApiAnswer protocol_mismatch(const std::string& theirs);
-/// The answer to somebody whom nothing proves to be anybody.
+/// The answer to a caller who has proved no identity. `may_use_token` is false if a token was sent
+/// over plain TCP.
 [[nodiscard]] ApiAnswer unauthenticated(const Caller& caller, bool may_use_token,
                                         Listener listener);
-/// The answer to somebody whose certificate counted at the handshake; nothing while `fault` is
-/// empty.
+/// The answer to a caller whose certificate was valid at the handshake and is not any more. `fault`
+/// says why (PeerCertificate::fault()); empty: the certificate is valid, and there is no answer.
 [[nodiscard]] std::optional<ApiAnswer> ended_meanwhile(const std::string& name,
                                                        const std::string& fault);
-/// The answer to a call beyond those that are answered at a time.
+/// The answer, with status 503, to a call that Slot::begin_call() did not accept.
 [[nodiscard]] ApiAnswer too_busy(Connections::Room room, const Caller& caller);
-/// The answer to bytes that are no HTTP.
+/// The answer to bytes that are not HTTP; `why` is the parser's text.
 [[nodiscard]] ApiAnswer no_request(const std::string& why);
 
 }  // namespace cardswap

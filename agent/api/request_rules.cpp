@@ -35,7 +35,7 @@ bool is_this_host(const std::string& host, const std::vector<std::string>& own_n
   });
 }
 
-/// Whether there is a body, and how many bytes it has is told in one way that all understand.
+/// Refuses a request whose readers could disagree about where its body ends.
 std::optional<ApiAnswer> wrong_coding(const Head& head) {
   const auto codings = head.count(bhttp::field::transfer_encoding);
   if (codings == 0) return std::nullopt;

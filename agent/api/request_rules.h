@@ -11,14 +11,20 @@
 
 namespace cardswap {
 
-/// Where a request came in.
+/// Where a request was received.
 enum class Listener : std::uint8_t { unix_socket, plain_tcp, tls };
 
-/// The refusal of a request that no client of the API sends, whoever it is: one made by a page in a
-/// browser (an Origin, a body that is not called JSON, over plain TCP a Host that is another's
-/// name), or one that two readers may read differently (a transfer coding that is not chunked, two
-/// Hosts). Nothing where it may be heard. `own_names`: this host's, whole or their first label,
-/// beside addresses and localhost. A search domain makes any other name without a dot a stranger's.
+/// The refusal of a request that no client of the API sends, whoever the caller is; nothing if the
+/// request may be handled. Pure.
+///
+/// Everywhere refused: what two readers may understand in two ways (a transfer coding other than
+/// chunked, chunked together with a Content-Length, two Host headers). On TCP also what a page in a
+/// browser may send: an Origin header, a body whose Content-Type is not application/json, and
+/// without TLS a Host header with the name of another host.
+///
+/// `own_names` are the names of this host; each counts whole and as its first label. Addresses and
+/// localhost are always this host. Any other name is refused, also one without a dot: with a search
+/// domain it could be another host's.
 [[nodiscard]] std::optional<ApiAnswer> refusal_of(
     const boost::beast::http::request<boost::beast::http::string_body>& head, Listener listener,
     const std::vector<std::string>& own_names);

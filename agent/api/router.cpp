@@ -19,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Above it doubles skip integers, and times and sizes overflow.
+/// Above this, doubles do not hold every integer, and times and sizes overflow.
 constexpr double kNumberMax = 1e15;
 
 unsigned status_of(Code code) {
@@ -74,7 +74,7 @@ ApiAnswer forbidden(const std::string& method, const std::string& target, ApiRol
   return answer;
 }
 
-/// In a text of JSON: a colon that is in no string stands after each key.
+/// Counts the keys in a JSON text: after each of them is a colon outside of strings.
 std::size_t keys_in(std::string_view json) {
   std::size_t keys = 0;
   bool in_string = false;
@@ -89,7 +89,7 @@ std::size_t keys_in(std::string_view json) {
   }
   return keys;
 }
-/// In what became of it, where of a key that stands there twice one is left.
+/// Counts the keys in the parsed value, which has a key once that was there twice.
 std::size_t keys_in(const json::value& value) {
   std::size_t keys = 0;
   if (value.is_array()) {
@@ -101,8 +101,8 @@ std::size_t keys_in(const json::value& value) {
   return keys;
 }
 
-/// The object that a body is. `any_bytes`: of another program, whose alerts are taken as they come:
-/// one that is refused is seen by nobody.
+/// Parses a body as an object. `any_bytes` is for alerts of another program, which are accepted as
+/// they are, because nobody would see a refused one.
 json::object object_in(const std::string& body, bool any_bytes) {
   boost::system::error_code error;
   json::parse_options how;
@@ -183,9 +183,9 @@ ApiAnswer answer_of(const Error& error) {
 }
 
 void Router::on(std::string method, std::string_view pattern, ApiHandler handler,
-                CallLimits takes) {
+                CallLimits limits) {
   routes_.push_back({std::move(method), std::string(pattern), parts_of(pattern), std::move(handler),
-                     std::move(takes)});
+                     std::move(limits)});
 }
 
 Router::Asked Router::asked_by(std::string_view method, std::string_view target) const {
@@ -210,20 +210,20 @@ Router::Asked Router::asked_by(std::string_view method, std::string_view target)
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
   const auto* route = asked_by(method, target).route;
-  return route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
+  return route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
 }
 
 ApiAnswer Router::too_large(std::string_view method, std::string_view target,
                             const Caller& caller) const {
   const auto* route = asked_by(method, target).route;
-  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
+  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
                     "send less at once; docs/api.md");
   auto answer = answer_of(error);
   if (most > CallLimits::kBodyBytes) answer.status = 503;
-  if (route != nullptr && route->takes.refused &&
+  if (route != nullptr && route->limits.on_refused &&
       caller.may(role_for(route->method, route->pattern))) {
-    route->takes.refused(error);
+    route->limits.on_refused(error);
   }
   if (on_answer_) on_answer_(route == nullptr ? "unknown" : route->pattern, answer.status, 0);
   return answer;
@@ -246,7 +246,8 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
   co_return answer;
 }
 
-/// `matched` is set as soon as it is known; the caller's frame holds it until the answer is there.
+/// Sets `matched` as soon as the route is known; the caller's frame owns it until the answer is
+/// made.
 boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::string target,
                                                    std::string body, Caller caller,
                                                    std::string& matched) const {
@@ -265,13 +266,13 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
     matched = route.pattern;
     const auto needed = role_for(route.method, route.pattern);
     if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
-    refused = route.takes.refused;
+    refused = route.limits.on_refused;
     const bool may_see_uids = caller.may_see_uids();
     ApiRequest request;
     request.query = std::move(asked.query);
     request.path = std::move(asked.path);
     request.caller = std::move(caller);
-    if (!body.empty()) request.body = object_in(body, route.takes.any_bytes);
+    if (!body.empty()) request.body = object_in(body, route.limits.any_bytes);
     auto answer = co_await route.handler(std::move(request));
     if (!may_see_uids) hide_uids(answer.body);
     co_return answer;

@@ -14,63 +14,74 @@
 
 namespace cardswap {
 
-/// A request whose body was parsed and whose path matched.
+/// A request whose path matched a route and whose body was parsed.
 struct ApiRequest {
-  std::map<std::string, std::string, std::less<>> path;   ///< {name} parts, decoded
+  /// The values of the pattern's {name} parts, decoded.
+  std::map<std::string, std::string, std::less<>> path;
   std::map<std::string, std::string, std::less<>> query;  ///< decoded
   boost::json::object body;                               ///< empty when there was none
   Caller caller;                                          ///< may make this call
 
-  /// The field's value. Throw Error{bad_request} naming the field: missing, or of another type.
+  /// The value of a field of the body. Throws Error{bad_request} naming the field if it is missing,
+  /// of another type, or a string with a NUL.
   [[nodiscard]] std::string text(std::string_view field) const;
+  /// Do what text() does, but return `otherwise` if the field is missing or null. A number must be
+  /// from 0 to 1e15.
   [[nodiscard]] std::string text_or(std::string_view field, std::string_view otherwise) const;
   [[nodiscard]] double number_or(std::string_view field, double otherwise) const;
   [[nodiscard]] bool flag_or(std::string_view field, bool otherwise) const;
+  /// The integer in the query, or `otherwise` if it is not there. Throws Error{bad_request}.
   [[nodiscard]] std::int64_t query_or(std::string_view field, std::int64_t otherwise) const;
-  /// Refuses a body with fields that are not in `known`.
+  /// Throws Error{bad_request} if the body has a field that is not in `known`.
   void only(std::initializer_list<std::string_view> known) const;
   void only(const std::vector<std::string_view>& known) const;
 };
 
-/// What a call is answered with.
+/// The answer to a call.
 struct ApiAnswer {
   unsigned status = 200;
   boost::json::value body;
-  std::string text = {};          ///< in place of `body`, when there is a content type for it
-  std::string content_type = {};  ///< empty: JSON
+  std::string text = {};          ///< sent instead of `body` if `content_type` is set
+  std::string content_type = {};  ///< empty: `body` is sent as JSON
 };
 
+/// Answers one call. It may throw: Router::handle() makes an error answer of every std::exception.
 using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
 
-/// What one call takes beside what all take.
+/// What is different for one call.
 struct CallLimits {
   static constexpr std::size_t kBodyBytes = 1U << 20;
 
-  /// Bytes of a body. A larger one is answered with 503 where a call takes more than the others, so
-  /// that its sender repeats; with 400 else.
+  /// The most bytes of a body. A larger body is answered with 503 if this limit is above the
+  /// default, so that the sender repeats the call; else with 400.
   std::size_t body_bytes = kBodyBytes;
-  bool any_bytes = false;  ///< strings that are no UTF-8; the handler makes them harmless
-  /// Called with each request that came to nothing, before it is answered.
-  std::function<void(const Error&)> refused = {};
+  /// Strings may be no UTF-8 and keys may be twice: the handler makes them harmless.
+  bool any_bytes = false;
+  /// Called with each call that fails once its caller is allowed to make it, before the answer.
+  std::function<void(const Error&)> on_refused = {};
 };
 
-/// Finds the handler of a method and path. A handler's Error becomes an error answer.
+/// Finds the handler of a method and path, and checks that the caller may call it. One thread.
 class Router {
  public:
-  /// Called after each answer with the route's pattern ("unknown" when there is none), the status
-  /// and how many seconds the handler took.
+  /// Called after each answer with the route's pattern ("unknown" if no route matched), the status
+  /// and the seconds that the handler took.
   using OnAnswer = std::function<void(const std::string& route, unsigned status, double seconds)>;
 
   explicit Router(OnAnswer on_answer = {}) : on_answer_(std::move(on_answer)) {}
 
-  /// `pattern` like "/v1/jobs/{name}/stop".
-  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits takes = {});
-  /// How large the body of a request may be.
+  /// Adds a call; `pattern` is like "/v1/jobs/{name}/stop". Of two that match, the first one
+  /// counts.
+  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits limits = {});
+  /// The most bytes that the body of this request may have; the default if no call matches.
   [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
-  /// The answer to a request whose body is larger.
+  /// The answer to a request whose body is larger. Tells OnAnswer and CallLimits::on_refused.
   [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
                                     const Caller& caller) const;
-  /// A caller who may not make the call (security/access.h) is told so, with status 403.
+  /// Calls the handler. What it throws becomes an error answer: an Error its own, a cancelled
+  /// operation `cancelled`, another std::exception `io` or `internal`. A caller who may not make
+  /// the call (security/access.h) is answered with 403. Takes uids out of the answer if the caller
+  /// may not see them.
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
                                            Caller caller) const;
 
@@ -93,14 +104,15 @@ class Router {
     std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
-    CallLimits takes;
+    CallLimits limits;
   };
-  /// What the line of a request asks for.
+  /// What the method and target of a request match.
   struct Asked {
-    const Route* route = nullptr;  ///< none: no call has that method and path
-    bool is_path = false;          ///< the target is one
-    bool is_known_path = false;    ///< some call has it
-    std::map<std::string, std::string, std::less<>> path;  ///< what stands where the pattern has {}
+    /// The call; null: none has that method and path. Valid until the next on().
+    const Route* route = nullptr;
+    bool is_path = false;        ///< the target is a path
+    bool is_known_path = false;  ///< a call with this or another method has the path
+    std::map<std::string, std::string, std::less<>> path;  ///< values of the pattern's {name} parts
     std::map<std::string, std::string, std::less<>> query;
   };
   [[nodiscard]] Asked asked_by(std::string_view method, std::string_view target) const;
@@ -109,8 +121,9 @@ class Router {
   std::vector<Route> routes_;
 };
 
-/// Adds calls that work on the same `parts`; each keeps a copy. `call(parts, request)` is
-/// awaitable.
+/// Returns a function that adds calls which work on the same `parts`: add(method, pattern, call),
+/// where `call(parts, request)` is awaitable. Each call keeps a copy of `parts`; `router` outlives
+/// the function.
 template <class Parts>
 [[nodiscard]] auto calls_on(Router& router, Parts parts) {
   return [&router, parts](const char* method, const char* pattern, auto call) {
@@ -119,7 +132,7 @@ template <class Parts>
   };
 }
 
-/// {"error": {...}} with the status that the code stands for.
+/// {"error": {...}} with the HTTP status of the error's code.
 [[nodiscard]] ApiAnswer answer_of(const Error& error);
 
 }  // namespace cardswap

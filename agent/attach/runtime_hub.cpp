@@ -35,10 +35,10 @@ ucred peer_of(int socket) {
   return peer;
 }
 
-/// A name that anybody may have made up, for a line of the log.
+/// A name that an unknown process sent, made safe and short for the log.
 std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
 
-/// Nothing for a process that this PID namespace does not show.
+/// The peer's session; -1 for a process that is not in this PID namespace.
 pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
 
 }  // namespace
@@ -148,8 +148,8 @@ bool RuntimeHub::has_job_of(uid_t user) const {
   });
 }
 
-/// By the kernel's word alone, before anything is read. Nothing for somebody who has no business
-/// here.
+/// Accepts or drops a connection by what the kernel says about the peer, before anything is read.
+/// Null: it was dropped, because the peer's user has no job here.
 std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     asio::local::stream_protocol::socket socket) {
   const auto peer = peer_of(socket.native_handle());

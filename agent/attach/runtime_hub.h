@@ -14,41 +14,49 @@
 
 namespace cardswap {
 
-/// Serves the runtimes of this host's jobs: they attach here and speak
-/// migrator/wire/runtime_messages.h.
+/// Serves the runtimes of this host's jobs: they attach here with a Hello and then exchange
+/// messages (migrator/wire/runtime_messages.h). The agent's thread.
 ///
-/// The hub believes a Hello when its token is the job's and the peer's process belongs to the job's
+/// A Hello is accepted when its token is the job's and the peer's process belongs to the job's
 /// session. A message that cannot be read closes its own connection and nothing else.
 ///
-/// Every user of the host can reach the socket, so a connection that has not said Hello yet is
-/// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere. The oldest
-/// of those makes room for a new one. A user who owns neither the agent nor a live job is dropped
-/// at once. The log has at most 16 lines about refusals in 10 s, and counts the others. The hub
-/// queues at most 1 MiB for a runtime that does not read.
+/// Every user of the host can reach the socket, so a connection that has not sent its Hello yet is
+/// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere; above that
+/// the oldest such connection is closed. A connection of a user who owns neither the agent nor a
+/// live job is closed at once. The log has at most 16 lines about refusals in 10 s, and counts the
+/// others. The hub queues at most 1 MiB for a runtime that does not read, then closes its
+/// connection.
 class RuntimeHub {
  public:
-  /// What the hub tells the agent.
+  /// Functions of the agent that the hub calls on its thread; all must be set.
   struct Callbacks {
-    /// A runtime attached; answers with what it is told. Throws Error to refuse it.
+    /// A runtime attaches; returns the answer. Throws Error to refuse it.
     std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
+    /// A message came; the Hello comes here too. An exception is sent to the runtime as Refused,
+    /// and its connection is closed.
     std::function<void(Instance&, const channel::Message&)> message;
+    /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
   };
+  /// All references must outlive it.
 
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
-  static constexpr std::size_t kOfAJobMax = 8;
-  static constexpr std::size_t kStrangersMax = 64;
+  static constexpr std::size_t kOfAJobMax = 8;      ///< connections without a Hello of one session
+  static constexpr std::size_t kStrangersMax = 64;  ///< connections without a Hello of no job
+  /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}.
 
   void listen(const std::filesystem::path& path);
-  /// Takes `socket`, a runtime's connection that this agent made itself, and owns it from here on.
-  /// What was attached for that process before is heard no more.
+  /// Takes ownership of `socket`, a runtime's connection that this agent made itself. Messages of a
+  /// runtime that was attached for that instance before are ignored from now on.
   void take(Instance& instance, int socket);
-  /// Sends a message. False when the runtime of that process is not attached.
+  /// Queues a message for the runtime of that instance; returns at once. False when it is not
+  /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
-  /// The inode of this agent's end of its connection; 0 when there is none.
+  /// The inode of this agent's end of the instance's connection; 0 when there is none.
   [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
+  /// Stops listening and closes all connections.
   void close();
   [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
   [[nodiscard]] std::size_t attached() const { return attached_.size(); }
@@ -75,8 +83,8 @@ class RuntimeHub {
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
-  int logged_refusals_ = 0;                // refusals that were told of in this stretch of 10 s
-  std::uint64_t suppressed_refusals_ = 0;  // and those that were only counted
+  int logged_refusals_ = 0;                // refusals logged in the present 10 s
+  std::uint64_t suppressed_refusals_ = 0;  // refusals of these 10 s that were only counted
 };
 
 }  // namespace cardswap

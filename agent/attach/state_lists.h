@@ -11,16 +11,17 @@
 
 namespace cardswap {
 
-/// What runtimes say that their jobs' state consists of, when somebody asks. One thread.
+/// Asks runtimes for the list of their jobs' state, and serves the API call for it. Both references
+/// must outlive it. One thread.
 class StateLists {
  public:
   StateLists(JobTable& jobs, RuntimeHub& hub) : jobs_(jobs), hub_(hub) {}
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_calls(Router& router, const std::string& host_name);
-  /// Takes a page of the answer of the job with that instance; a page of what another was asked is
-  /// dropped. Throws Error{bad_request} for more pages than an answer may have, and for one that
-  /// does not follow the one before.
+  /// Takes a page of an answer from the runtime of `instance`. A page that nobody waits for, or
+  /// that another runtime was asked for, is dropped. Throws Error{bad_request} for a page out of
+  /// order, and for too many pages.
   void take(const std::string& instance, const channel::StateList& page);
 
  private:
@@ -31,17 +32,18 @@ class StateLists {
     std::size_t pages = 0;
     std::uint64_t step = 0;
     std::string refusal;
-    bool whole = false;
+    bool whole = false;  ///< the last page has come
   };
-  /// Asks a runtime, and returns what it answers. Throws Error: there is no runtime, or no boundary
-  /// is passed in time.
+  /// Asks the runtime of `instance` and returns its answer. Waits 10 s at most. Throws
+  /// Error{conflict} without a runtime, Error{timed_out} where it passes no step boundary in time,
+  /// Error{refused} where it refuses or too many calls wait.
   asio::awaitable<boost::json::object> ask(std::string instance);
 
   JobTable& jobs_;
   RuntimeHub& hub_;
   Signal changed_;
   std::uint64_t latest_ = 0;
-  std::map<std::uint64_t, std::weak_ptr<PendingQuery>> asked_;  // owned by who waits
+  std::map<std::uint64_t, std::weak_ptr<PendingQuery>> asked_;  // owned by the waiting coroutines
 };
 
 }  // namespace cardswap

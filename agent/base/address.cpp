@@ -16,7 +16,8 @@ namespace ip = boost::asio::ip;
 constexpr std::size_t kHostMax = 253;  // of a name in the DNS
 constexpr std::size_t kZoneMax = 15;   // IFNAMSIZ without its end
 
-/// What stands behind the '%' is read by nobody but the kernel, so Asio takes anything there.
+/// Checks an IPv6 zone, the text behind '%': Asio accepts any text, because only the kernel reads
+/// it.
 bool is_zone(std::string_view zone) {
   return zone.size() <= kZoneMax && std::all_of(zone.begin(), zone.end(), [](char c) {
            return c > ' ' && c < 0x7f && c != '%' && c != '/' && c != ']';

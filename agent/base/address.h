@@ -9,7 +9,7 @@ namespace cardswap {
 
 inline constexpr std::uint16_t kAgentPort = 7070;
 
-/// A host and a port: the one grammar of every address that people, peers, files and labels write.
+/// A host and a port. All addresses in options, requests, files and labels have this one grammar.
 ///
 /// "gpu-b", "gpu-b:7070", "10.0.0.2:7070", "[fd00::2]:7070", "[fd00::2]", "fd00::2", also with a
 /// zone ("fe80::2%eth0"). `host` has no brackets.
@@ -17,7 +17,7 @@ struct Address {
   std::string host;
   std::uint16_t port = kAgentPort;
 
-  /// "gpu-b:7070", "[fd00::2]:7070": what address_from reads back.
+  /// "gpu-b:7070", "[fd00::2]:7070"; address_from() reads it back.
   [[nodiscard]] std::string text() const;
   bool operator==(const Address&) const = default;
 };
@@ -25,12 +25,13 @@ struct Address {
 /// `host`, in brackets where it is an IPv6 address.
 [[nodiscard]] std::string bracketed(std::string_view host);
 
-/// Reads an address; nothing where `text` is none. A port of 0 is none, unless `any_port` (a
-/// listener's).
+/// Reads an address; nullopt where `text` is not an address. Port 0 is accepted only with
+/// `any_port` (for a listener).
 [[nodiscard]] std::optional<Address> address_from(std::string_view text,
                                                   std::uint16_t default_port = kAgentPort,
                                                   bool any_port = false);
-/// Reads an address; throws Error{bad_request} naming `what`, "--listen" or the like.
+/// Reads an address as address_from() does. Throws Error{bad_request} that names `what`, such as
+/// "--listen".
 [[nodiscard]] Address parse_address(std::string_view what, std::string_view text,
                                     std::uint16_t default_port = kAgentPort, bool any_port = false);
 
@@ -42,19 +43,19 @@ struct Destination {
 
   [[nodiscard]] Address agent() const { return {host, port}; }
 };
-/// Throws Error{bad_request}.
+/// Reads a destination. Throws Error{bad_request}.
 [[nodiscard]] Destination parse_destination(std::string_view text);
 
-/// `host` as everybody writes it: the shortest form of an IP address (IPv4 where IPv6 wraps one), a
-/// name in lower case.
+/// `host` in its canonical form: the shortest text of an IP address (IPv4 for an IPv4-mapped IPv6
+/// address), a name in lower case and without a final dot.
 [[nodiscard]] std::string canonical_host(std::string_view host);
 /// Whether `host` means "this host" on every host: 127.0.0.0/8, ::1 or "localhost".
 [[nodiscard]] bool is_loopback(std::string_view host);
-/// Whether `host` is 0.0.0.0 or ::. A listener takes every address with it; a caller cannot connect
-/// to it.
+/// Whether `host` is 0.0.0.0 or ::. A listener with it accepts on every address of its host; it is
+/// no address to connect to.
 [[nodiscard]] bool is_wildcard(std::string_view host);
-/// Whether `host` is of fe80::/10. Such an address needs a zone, and each host has its own name for
-/// the same link.
+/// Whether `host` is in fe80::/10. Such an address needs a zone, and each host names its zones
+/// itself.
 [[nodiscard]] bool is_link_local(std::string_view host);
 /// `host` without an IPv6 zone ("%eth0"): the zone means nothing to another host.
 [[nodiscard]] std::string without_zone(std::string_view host);

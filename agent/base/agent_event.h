@@ -5,11 +5,11 @@
 
 namespace cardswap {
 
-/// Something that happened to a job, a migration or this host which an operator must be able to
-/// find later in `cardswap events`: a lost job, a doubt, two copies of one job.
+/// An event of a job, a migration or this host that operators find later in `cardswap events`: a
+/// lost job, a migration in doubt, two copies of one job.
 struct AgentEvent {
   std::string kind;  ///< stable, snake_case: "job_lost", "in_doubt", "two_epochs"
-  std::string text;  ///< what happened, on what, and what to do
+  std::string text;  ///< what happened, to what, and what to do
   std::string job = {};
   std::string device = {};
   std::string migration = {};

@@ -8,15 +8,15 @@
 
 namespace cardswap {
 
-/// Waits between tries: twice as long each time, up to a limit.
+/// The waits between retries: the first is `first`, each next one twice as long, up to `most`.
 class Backoff {
  public:
   Backoff(std::chrono::milliseconds first, std::chrono::milliseconds most)
       : first_(first), most_(most), next_(first) {}
 
-  /// Returns after the next wait; throws when cancelled.
+  /// Waits; throws when the coroutine is cancelled.
   [[nodiscard]] asio::awaitable<void> wait() { return pause_for(next()); }
-  /// Gives the next wait to a caller who waits for something else beside it.
+  /// Returns the next wait, for a caller who also waits for something else meanwhile.
   [[nodiscard]] std::chrono::milliseconds next() {
     return std::exchange(next_, std::min(2 * next_, most_));
   }

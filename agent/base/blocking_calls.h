@@ -17,22 +17,25 @@
 
 namespace cardswap {
 
-/// Threads for calls that block, which the agent's own must not. Its end waits for those under way.
+/// Four threads for calls that block: the agent's own thread must not. The destructor waits for the
+/// calls under way.
 class BlockingCalls {
  public:
-  /// What is thrown for a call that is late.
+  /// The errors for calls that take too long.
   struct Late {
-    Error not_back;   ///< it was begun, and did not return in time
-    Error not_begun;  ///< no thread came free in time: it is not made any more
+    Error not_back;   ///< the call was begun and did not return in time
+    Error not_begun;  ///< no thread was free in time: the call is not made any more
   };
+  /// `context` is where run() is awaited; it must outlive this.
   BlockingCalls(asio::io_context& context, Late late) : context_(context), late_(std::move(late)) {}
   ~BlockingCalls() { pool_.join(); }
   BlockingCalls(const BlockingCalls&) = delete;
   BlockingCalls& operator=(const BlockingCalls&) = delete;
 
-  /// What `call` returns or throws. It has `limit` to come to a thread, and as long again to
-  /// return. It owns what it uses: one that was begun goes on alone after that, and after a
-  /// cancellation; one that was not is dropped.
+  /// Runs `call` on a thread; returns or throws what it returns or throws. `call` may wait `limit`
+  /// for a free thread and then run for `limit`; after that an error of Late is thrown. `call` must
+  /// own what it uses: after a time-out or a cancellation a call that was begun goes on alone, and
+  /// one that was not begun is dropped.
   template <class Result>
   asio::awaitable<Result> run(std::function<Result()> call, std::chrono::milliseconds limit) {
     std::packaged_task<Result()> task(std::move(call));
@@ -70,7 +73,7 @@ class BlockingCalls {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kThreads = 4;  // one hung call must not hold up the next
 
-  /// One call, of whoever takes it first: the thread that makes it, or who does not wait any more.
+  /// One call. Either the thread that makes it takes it, or the waiter that has given up.
   template <class Result>
   class Call {
    public:
@@ -88,7 +91,7 @@ class BlockingCalls {
     Mutex mutex_;
     std::packaged_task<Result()> task_ CARDSWAP_GUARDED_BY(mutex_);
   };
-  /// Sees to it that a call that nobody waits for is not begun.
+  /// Prevents, at its end, the start of a call that nobody waits for any more.
   template <class Result>
   class Dropped {
    public:

@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// The boot id of this host, another one after each boot; empty if it cannot be read.
+/// The boot id of this host, which differs after each boot; empty if it cannot be read.
 [[nodiscard]] std::string boot_id();
-/// When this host was booted, in milliseconds since 1970; 0 if it cannot be read.
+/// When this host was booted (Unix time); 0 if it cannot be read.
 [[nodiscard]] std::int64_t booted_at_ms();
 
 }  // namespace cardswap

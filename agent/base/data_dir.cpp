@@ -15,7 +15,8 @@
 namespace cardswap {
 namespace {
 
-/// A user whose group is its own alone makes folders that the group may write: nobody else does.
+/// Takes the group's right to write away: a user with a private group makes folders with that
+/// right.
 void close_to_own_group(const std::filesystem::path& dir) {
   struct stat facts {};
   if (::lstat(dir.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode)) return;
@@ -23,7 +24,7 @@ void close_to_own_group(const std::filesystem::path& dir) {
   if (ours && (facts.st_mode & S_IWOTH) == 0) ::chmod(dir.c_str(), facts.st_mode & 07755U);
 }
 
-/// Whoever put a name there before this agent did could send its writes elsewhere.
+/// Refuses an entry that another user may have created, to make the agent write elsewhere.
 void check_entry(const std::filesystem::path& entry) {
   struct stat facts {};
   if (::lstat(entry.c_str(), &facts) != 0) return;  // not there yet

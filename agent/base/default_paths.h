@@ -4,8 +4,8 @@
 
 namespace cardswap {
 
-/// /var/lib/cardswap for root, else ~/.local/state/cardswap; empty where this user has no home: a
-/// name that is the same for everybody could be anybody's.
+/// The default --data-dir: /var/lib/cardswap for root, else ~/.local/state/cardswap. Empty where
+/// $HOME is no absolute path: another user could own a folder with a fixed name.
 [[nodiscard]] std::filesystem::path default_data_dir();
 
 }  // namespace cardswap

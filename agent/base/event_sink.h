@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Takes events for `cardswap events` from all parts of the agent. It is built before all of them,
-/// and keeps events until the health log is there to write them down. The agent's thread.
+/// Takes events for `cardswap events` from all parts of the agent. It is constructed before them
+/// and keeps events until the health log takes them. The agent's thread.
 class EventSink {
  public:
   EventSink() = default;
@@ -15,8 +15,8 @@ class EventSink {
   EventSink& operator=(const EventSink&) = delete;
 
   void emit(const AgentEvent& event);
-  /// Gives `to` what has come so far, in order, and from now on each event as it comes. Called
-  /// once.
+  /// Calls `to` with each event so far, in order, and from now on with each event as it comes. Call
+  /// it once.
   void start(EmitEvent to);
 
  private:

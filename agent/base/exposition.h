@@ -9,10 +9,10 @@
 
 namespace cardswap {
 
-/// Writes Prometheus' text format 0.0.4, a family at a time.
+/// Writes Prometheus' text format 0.0.4, one family after the other.
 ///
-/// Open each family once, before its samples. Names are not checked: they are literals of this
-/// program. Label values may hold any bytes; a byte that is not UTF-8 becomes '?'.
+/// Call family() once for each family, before its samples. Names are not checked: they are literals
+/// of this program. Label values may hold any bytes; a byte that is not UTF-8 becomes '?'.
 class Exposition {
  public:
   /// The type of a family.
@@ -20,7 +20,8 @@ class Exposition {
   using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
   void family(std::string_view name, Type type, std::string_view help);
-  /// Writes a sample. Labels with an empty value are left out: to Prometheus that is the same.
+  /// Writes a sample of the current family. Labels with an empty value are left out: Prometheus
+  /// treats them as missing.
   void sample(double value, const Labels& labels = {});
   void sample(const Histogram& histogram, const Labels& labels = {});
   /// Writes a family with one sample.

@@ -7,7 +7,7 @@
 
 namespace cardswap {
 
-/// How often a value was at most each bound, as Prometheus counts. Bounds ascend and live as long
+/// Counts of values by upper bounds, as Prometheus has them. `bounds` must ascend and live as long
 /// as the process.
 class Histogram {
  public:
@@ -20,7 +20,7 @@ class Histogram {
     sum_ += value;
   }
   [[nodiscard]] std::span<const double> bounds() const { return bounds_; }
-  /// The counts: one for each bound, and one for what is above all of them; not cumulative.
+  /// One count for each bound, and one for values above all bounds; not cumulative.
   [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
   [[nodiscard]] double sum() const { return sum_; }
 
@@ -30,7 +30,7 @@ class Histogram {
   double sum_ = 0;
 };
 
-/// Bounds in seconds: of a write to disk or a request, and of a migration.
+/// Bounds in seconds for writes to disk and for requests.
 inline constexpr double kLatencySeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                              0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 

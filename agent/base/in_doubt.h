@@ -4,7 +4,8 @@
 
 namespace cardswap {
 
-/// "on 10.0.0.2: `cardswap jobs`; ...", for a source whose target `to` does not tell.
+/// The hint for a source in doubt, whose target `to` does not tell whether it has the job: the
+/// commands by which an operator finds out and decides.
 [[nodiscard]] std::string what_to_do_in_doubt(const std::string& migration, const std::string& to);
 
 }  // namespace cardswap

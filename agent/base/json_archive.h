@@ -9,11 +9,11 @@
 #include "migrator/base/archive_of.h"
 #include "migrator/base/named.h"
 
-/// JSON from a struct's one list of fields, and back: the same list as its bytes on the wire
-/// (migrator/wire/archive.h). Enumerations are written by name.
+/// Writes a struct as JSON and reads it back by its one list of fields, which also gives its bytes
+/// on the wire (migrator/wire/archive.h). Enumerations are written by name.
 namespace cardswap {
 
-/// A field that has a name, or nothing.
+/// Whether a field is an optional enumeration.
 template <class Field>
 inline constexpr bool kIsNameOrNone = false;
 template <Named Enum>
@@ -30,29 +30,29 @@ class JsonOut {
   void operator()(const char* name, const Field& field) {
     to_[name] = value_of(field);
   }
-  /// Writes a field under both names, for those who know the older one.
+  /// Writes a field under both names: readers of older releases know only the older one.
   template <class Field>
   void renamed(const char* name, const Field& field, const char* older_name) {
     (*this)(name, field);
     (*this)(older_name, field);
   }
-  /// Writes a text; null where there is none.
+  /// Writes a text; null where it is empty.
   template <class Field>
   void optional(const char* name, const Field& field) {
     known(name, field);
   }
-  /// Under both names, where it has an older one.
+  /// Writes a limit, under both names where it has an older one.
   template <class Field>
   void limit(const char* name, const Field& field, const char* older_name = nullptr) {
     (*this)(name, field);
     if (older_name != nullptr) (*this)(older_name, field);
   }
-  /// Writes an enumerator's name, under both where it has an older one.
+  /// Writes an enumerator's name, under both names where the field has an older one.
   template <Named Enum>
   void named(const char* name, Enum value, const char* older_name = nullptr) {
     limit(name, value, older_name);
   }
-  /// Writes a field; null where nothing is known yet.
+  /// Writes a field; null unless `is_known`.
   template <class Field>
   void known(const char* name, const Field& field, bool is_known) {
     to_[name] = is_known ? value_of(field) : boost::json::value(nullptr);
@@ -77,16 +77,16 @@ class JsonOut {
   boost::json::object& to_;
 };
 
-/// What becomes of a number that its field cannot hold.
+/// What to do with a number that does not fit in its field.
 enum class OutOfRange { corrupt, ignored };
 
-/// Reads a struct from JSON, field by field. What is not there, or is of another type, leaves the
-/// field as it is.
+/// Reads a struct from JSON, field by field. A field that is missing, null or of another type keeps
+/// its value.
 class JsonIn {
  public:
   static constexpr bool kReads = true;
 
-  /// Odd numbers throw Error{corrupt}, unless they are ignored.
+  /// `odd`: whether a number that does not fit throws Error{corrupt} or is ignored.
   explicit JsonIn(const boost::json::object& from, OutOfRange odd = OutOfRange::corrupt)
       : from_(from), odd_(odd) {}
 
@@ -105,7 +105,7 @@ class JsonIn {
       }
     }
   }
-  /// Reads what has either name; the new one goes first.
+  /// Reads a field under its name, or, where that is missing, under its older name.
   template <class Field>
   void renamed(const char* name, Field& field, const char* older_name) {
     (*this)(from_.contains(name) ? name : older_name, field);

@@ -10,19 +10,20 @@
 
 #include "migrator/base/error.h"
 
-/// Fields of JSON that may lack them or hold something else: records of our own that another
-/// release wrote, answers of agents, what programs say. Only what is said to throws. What has to be
-/// there and to be right is read by ApiRequest (requests) and base/peer_answers.h (other agents).
+/// Reads fields of JSON that may be missing or have another type: records that another release
+/// wrote, answers of agents, reports of programs. Functions throw only where they say so. Fields
+/// that are required are read by ApiRequest (requests) and handover/base/peer_answers.h (agents).
 namespace cardswap {
 
-/// The value of a field; null where there is none, or null.
+/// The value of a field; a null pointer where it is missing or JSON null.
 [[nodiscard]] inline const boost::json::value* value_at(const boost::json::object& from,
                                                         std::string_view key) {
   const auto* value = from.if_contains(key);
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-/// Sets `out` where there is a value of its type that fits in it; else leaves it as it is.
+/// Sets `out` if the field has a value of its type that fits; else leaves it unchanged and returns
+/// false.
 template <class T>
 bool read_at(const boost::json::object& from, std::string_view key, T& out) {
   const auto* value = value_at(from, key);
@@ -44,8 +45,8 @@ bool read_at(const boost::json::object& from, std::string_view key, T& out) {
   return true;
 }
 
-/// Sets `out` in the same way from the journal, whose records are put aside rather than guessed at:
-/// a number that does not fit throws Error{corrupt}.
+/// Sets `out` like read_at(), for records of the journal: throws Error{corrupt} for a number that
+/// does not fit, so that the record is set aside instead of being guessed at.
 template <class T>
 bool read_recorded(const boost::json::object& from, std::string_view key, T& out) {
   if (read_at(from, key, out)) return true;
@@ -56,32 +57,33 @@ bool read_recorded(const boost::json::object& from, std::string_view key, T& out
   return false;
 }
 
-/// The text of a field; empty where there is none.
+/// The text of a field; empty where it has none.
 [[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
   std::string text;
   read_at(from, key, text);
   return text;
 }
-/// The number of a field; 0 where there is none that T holds exactly.
+/// The number of a field; 0 where it has none that T holds exactly.
 template <class T = double>
 [[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
   T number = 0;
   read_at(from, key, number);
   return number;
 }
+/// The number of a field as read_recorded() reads it; 0 where it has none. Throws Error{corrupt}.
 template <class T = double>
 [[nodiscard]] T recorded_number(const boost::json::object& from, std::string_view key) {
   T number = 0;
   read_recorded(from, key, number);
   return number;
 }
-/// The flag of a field; false where there is neither.
+/// The flag of a field; false where it has none.
 [[nodiscard]] inline bool flag_at(const boost::json::object& from, std::string_view key) {
   bool flag = false;
   read_at(from, key, flag);
   return flag;
 }
-/// The object of a field; empty where there is none. It is a part of `from`, which must outlive it.
+/// The object of a field; an empty one where it has none. It refers into `from`.
 [[nodiscard]] inline const boost::json::object& object_at(const boost::json::object& from,
                                                           std::string_view key) {
   static const boost::json::object kNone;
@@ -97,7 +99,7 @@ template <class T = double>
 const boost::json::object& object_at(const boost::json::object&&, std::string_view) = delete;
 const boost::json::array& array_at(const boost::json::object&&, std::string_view) = delete;
 
-/// The text, or null where it is empty: so is what has nothing to say in answers.
+/// The text as JSON; null where it is empty.
 [[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
   return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
 }

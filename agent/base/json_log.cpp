@@ -14,7 +14,7 @@ std::string json_string(std::string_view text) {
   return boost::json::serialize(boost::json::string(as_utf8(std::string(text))));
 }
 
-/// The word after `name` at the start of `rest`, which is cut off there; empty without one.
+/// Takes `name` and the word after it off the start of `rest`; returns that word, or an empty text.
 std::string_view take(std::string_view& rest, std::string_view name) {
   if (!rest.starts_with(name)) return {};
   const auto word = rest.substr(name.size(), rest.find_first_of(" :,", name.size()) - name.size());
@@ -39,7 +39,7 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
   }
 };
 
-/// Texts of other agents and of jobs are in it: a line stays one.
+/// A message may contain texts of other agents and of jobs: it stays one line.
 class ShownMessage final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,

@@ -7,7 +7,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// A limit of none is null.
+/// Writes a limit of 0, which is none, as null.
 class RequestOut : public JsonOut {
  public:
   explicit RequestOut(json::object& to) : JsonOut(to), to_(to) {}
@@ -18,7 +18,7 @@ class RequestOut : public JsonOut {
     to_[older_name != nullptr ? older_name : name] =
         field == 0 ? json::value(nullptr) : json::value(field);
   }
-  /// An agent of an older release knows no such field: it is there where it says something.
+  /// Leaves an empty text out: agents of older releases refuse unknown fields.
   template <class Field>
   void optional(const char* name, const Field& field) {
     if (!field.empty()) to_[name] = json::value(field);

@@ -36,7 +36,7 @@ std::string fault_of(const fs::path& part, const struct stat& facts, bool last) 
   return {};
 }
 
-/// Of a link, or of the file itself.
+/// Checks the owner and mode of a link, or of the file itself.
 void check_facts(std::string_view what, const fs::path& file, const struct stat& facts) {
   const auto us = ::geteuid();
   const bool is_link = S_ISLNK(facts.st_mode);

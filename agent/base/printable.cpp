@@ -11,9 +11,9 @@
 namespace cardswap {
 namespace {
 
-/// The character of two or three bytes at the start of `text` where it is one that is obeyed; else
-/// 0. `text` is UTF-8. They are U+0080 to U+009F, which some terminals obey, and U+200E, U+200F,
-/// U+2028 to U+202E and U+2066 to U+2069, which reorder or break a line.
+/// The character of two or three bytes at the start of `text` (UTF-8) if a terminal would obey it;
+/// else 0. These are U+0080 to U+009F, which some terminals obey, and U+200E, U+200F, U+2028 to
+/// U+202E and U+2066 to U+2069, which reorder or break a line.
 unsigned obeyed(std::string_view text) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;

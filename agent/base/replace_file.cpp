@@ -18,7 +18,7 @@ namespace {
 
 constexpr mode_t kOwnersAlone = 0600;
 
-/// What a new file has once it is on disk; 0, or the errno that it stopped at.
+/// Writes the new file and flushes it; returns 0, or the errno of the step that failed.
 int fill(Descriptor out, std::string_view text, const FileReplacement& how) {
   if (how.exact_mode && ::fchmod(out.get(), how.mode) != 0) return errno;
   if (const int failed = write_all(out.get(), text); failed != 0) return failed;
@@ -26,8 +26,8 @@ int fill(Descriptor out, std::string_view text, const FileReplacement& how) {
   return 0;
 }
 
-/// A folder that may not be read cannot be flushed, nor some file systems': then the old file comes
-/// back at worst, if the host goes down now.
+/// Flushes the file's folder, so that the rename is on disk. A folder that may not be read, or of
+/// some file systems, cannot be flushed: if the host crashes now, the old file may come back.
 void flush_folder_of(const std::filesystem::path& file) {
   const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   const Descriptor at(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

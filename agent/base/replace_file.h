@@ -8,22 +8,23 @@
 
 namespace cardswap {
 
-/// How a file is made that takes another one's place.
+/// How the new file is made.
 struct FileReplacement {
-  mode_t mode = 0600;       ///< less what the umask takes away
-  bool exact_mode = false;  ///< `mode`, whatever the umask is
-  /// What its name has more until it is whole. What is there under that name goes: where others may
-  /// make names in the folder, one that they cannot guess.
+  mode_t mode = 0600;       ///< the umask applies to it
+  bool exact_mode = false;  ///< the umask does not apply
+  /// The new file's name while it is written is the old name plus this suffix. A file of that name
+  /// is removed first. Where other users may create names in the folder, use one that they cannot
+  /// guess.
   std::string suffix = ".new";
 };
 
-/// Replaces a file, whole or not at all: the text is on disk under another name beside it before it
-/// takes the file's own, and that is on disk when this returns. Where it fails the old file is as
-/// it was, and nothing is left beside it. 0, or the errno that it stopped at.
+/// Replaces a file atomically: writes `text` to a new file in the same folder, flushes it, and
+/// renames it. Returns 0, or the errno of the step that failed: then the old file is unchanged. The
+/// folder is flushed too; where it cannot be, a crash of the host may bring the old file back.
 [[nodiscard]] int try_replace_file(const std::filesystem::path& file, std::string_view text,
                                    const FileReplacement& how = {});
-/// Replaces a file as try_replace_file() does. Throws Error{io}: "write /x/agent.json: No space
-/// left on device", and what to do about it.
+/// Replaces a file by try_replace_file(). Throws Error{io}: "write /x/agent.json: No space left on
+/// device", with a hint.
 void replace_file(const std::filesystem::path& file, std::string_view text,
                   const FileReplacement& how = {});
 

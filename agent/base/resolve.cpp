@@ -11,7 +11,7 @@ namespace {
 
 using asio::ip::tcp;
 
-/// A question to the resolver; of its answer's handler, and of whoever still waits.
+/// A question to the resolver, shared by the handler of its answer and by the waiting coroutine.
 struct Question {
   explicit Question(const asio::any_io_executor& executor) : resolver(executor) {}
 

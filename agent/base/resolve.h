@@ -9,15 +9,16 @@
 
 namespace cardswap {
 
-/// What a name stands for.
+/// The addresses of a name, or why there are none.
 struct Resolved {
   std::vector<boost::asio::ip::tcp::endpoint> endpoints;
-  boost::system::error_code error;  ///< timed_out: the host's resolver had not answered by then
+  boost::system::error_code error;  ///< timed_out: the host's resolver did not answer in time
 };
 
-/// Asks the host's resolver for the addresses of `host`, until then at most. A question under way
-/// cannot be ended, neither by cancel() nor by a timer beside it: it goes on alone, and holds up
-/// those behind it. Throws system_error{operation_aborted} when the coroutine is cancelled.
+/// Asks the host's resolver for the addresses of `host`, until `until` at most; a numeric address
+/// is returned at once. A question to the resolver cannot be cancelled: after a time-out it goes on
+/// alone, and later questions wait for it. Throws system_error{operation_aborted} when the
+/// coroutine is cancelled.
 [[nodiscard]] boost::asio::awaitable<Resolved> resolve(std::string host, std::uint16_t port,
                                                        std::chrono::steady_clock::time_point until);
 

@@ -12,19 +12,21 @@ namespace cardswap {
 
 namespace asio = boost::asio;
 
-/// Wakes coroutines that wait for a change, each on its own executor. It outlives them. One thread.
+/// Wakes coroutines that wait for a change, each on its own executor. It must outlive the waits.
+/// One thread.
 class Signal {
  public:
   Signal() = default;
   Signal(const Signal&) = delete;
   Signal& operator=(const Signal&) = delete;
 
-  /// Who waits goes on once whoever notifies has returned to the loop.
+  /// Wakes all waiters. They go on after the caller has returned to the event loop.
   void notify() {
     for (auto* timer : waiting_) timer->cancel();
   }
   [[nodiscard]] bool has_waiters() const { return !waiting_.empty(); }
-  /// Returns at the next notify() or at the deadline; throws when the coroutine is cancelled.
+  /// Returns at the next notify() or at the deadline, whichever comes first, without saying which.
+  /// Throws when the coroutine is cancelled.
   asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point deadline) {
     asio::steady_timer timer(co_await asio::this_coro::executor, deadline);
     const Entered entered(waiting_, timer);
@@ -37,7 +39,7 @@ class Signal {
   }
 
  private:
-  /// Keeps a waiter's timer among those that notify() ends.
+  /// Registers a waiter's timer with notify() while it lives.
   class Entered {
    public:
     Entered(std::set<asio::steady_timer*>& all, asio::steady_timer& timer)

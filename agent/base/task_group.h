@@ -21,14 +21,15 @@ namespace cardswap {
 
 namespace asio = boost::asio;
 
-/// Owns background work. Every coroutine of the agent runs in a group; the group is stopped (its
-/// tasks are cancelled and awaited) before the objects that the tasks use are destroyed. One
-/// thread.
+/// Owns background coroutines. Every coroutine of the agent runs in a group; the group is stopped
+/// (its tasks are cancelled and awaited) before the objects that the tasks use are destroyed.
+/// `context` must outlive it. One thread.
 class TaskGroup {
  public:
   explicit TaskGroup(asio::io_context& context) : context_(context) {}
 
-  /// Runs `task` until it ends; an exception that leaves it is logged under `name`.
+  /// Starts `task` and owns it until it ends. An exception that leaves it is logged under `name`.
+  /// After stop() the task is dropped and not started.
   void spawn(std::string name, asio::awaitable<void> task) {
     if (stopping_) return;
     const auto entry = running_.emplace(running_.end());
@@ -39,7 +40,7 @@ class TaskGroup {
                          if (e && !stopping_) spdlog::error("{}: {}", name, error_of(e).what());
                        }));
   }
-  /// Asks every task to end; the context must still run until empty().
+  /// Cancels every task; returns at once. The context must run until empty().
   void stop() {
     stopping_ = true;
     // A signal that is emitted outside of the loop reaches its task through the loop's queue: one
@@ -57,7 +58,7 @@ class TaskGroup {
   bool stopping_ = false;
 };
 
-/// Sleeps; throws when cancelled.
+/// Sleeps; throws when the coroutine is cancelled.
 inline asio::awaitable<void> pause_for(std::chrono::steady_clock::duration time) {
   asio::steady_timer timer(co_await asio::this_coro::executor, time);
   co_await timer.async_wait(asio::use_awaitable);

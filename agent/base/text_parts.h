@@ -5,10 +5,10 @@
 #include <string_view>
 #include <system_error>
 
-/// Parts of text that the kernel, a tool or a process of ours wrote. Pure.
+/// Helpers to take apart text that the kernel, a tool or an own process wrote. Pure.
 namespace cardswap {
 
-/// The text without the spaces, tabs and ends of lines around it.
+/// The text without spaces, tabs and line ends at its two ends.
 [[nodiscard]] inline std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";
   const auto first = text.find_first_not_of(kBlank);
@@ -16,7 +16,7 @@ namespace cardswap {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-/// The whole number that all of `text` is, if it is one that fits.
+/// Reads `text` as a whole number in `base`; nullopt where the whole text is no number that fits.
 template <class Number>
 [[nodiscard]] std::optional<Number> number_in(std::string_view text, int base = 10) {
   Number value{};

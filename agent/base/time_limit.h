@@ -9,10 +9,10 @@
 
 namespace cardswap {
 
-/// A time within which something is to be done: runs `when_over` once it has passed, and never
-/// after its own end. A timer alone does not hold that: its handler may be queued already, without
-/// an error, when the timer ends or is cancelled. What `when_over` uses need not outlive the limit.
-/// One thread, the executor's.
+/// Calls `when_over` once `limit` has passed, and never after this object's destruction. A plain
+/// timer does not guarantee that: its handler may already be queued, without an error, when the
+/// timer is destroyed or cancelled. `when_over` may destroy this object. One thread, the
+/// executor's.
 class TimeLimit {
  public:
   TimeLimit(const boost::asio::any_io_executor& executor, std::chrono::steady_clock::duration limit,
@@ -33,12 +33,12 @@ class TimeLimit {
   [[nodiscard]] bool is_over() const { return state_->over; }
 
  private:
-  /// What the handler looks at.
+  /// The part that the timer's handler shares.
   struct State {
     std::function<void()> when_over;
     bool over;
   };
-  std::shared_ptr<State> state_;  // of the limit and of its timer's handler, which may outlive it
+  std::shared_ptr<State> state_;  // shared with the timer's handler, which may outlive this
   boost::asio::steady_timer timer_;
 };
 

@@ -4,12 +4,13 @@
 
 namespace cardswap::tls {
 
-/// PEM files. `authority` is the certificate that signed everybody's.
+/// The PEM files of TLS; an empty path: no such file.
 struct Files {
-  std::filesystem::path certificate;
-  std::filesystem::path key;
-  std::filesystem::path authority;
-  std::filesystem::path revoked;  ///< the authority's list of revoked certificates
+  std::filesystem::path certificate;  ///< this agent's
+  std::filesystem::path key;          ///< the certificate's private key
+  std::filesystem::path authority;    ///< the certificate that signed all others
+  std::filesystem::path revoked;      ///< the authority's list of revoked certificates
+  /// Whether any of the first three is set.
 
   [[nodiscard]] bool is_configured() const {
     return !certificate.empty() || !key.empty() || !authority.empty();

@@ -34,7 +34,7 @@ double number_with_suffix(std::string_view what, std::string_view text,
               fmt::format("write it like {}", example));
 }
 
-/// Nothing at all as a limit is never meant, and must not be taken for no limit.
+/// A limit of 0 would let nothing through: nobody means that, and it must not count as "no limit".
 [[noreturn]] void refuse_nothing(std::string_view what, std::string_view text) {
   throw Error(Code::bad_request, fmt::format("{}: '{}' would let nothing through", what, text),
               "`none` lifts the limit");

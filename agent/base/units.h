@@ -9,13 +9,14 @@ namespace cardswap {
 
 /// "64MiB", "1.5GB", "4096" -> bytes. Throws Error{bad_request} naming `what` and an example.
 [[nodiscard]] std::uint64_t parse_size(std::string_view what, std::string_view text);
-/// "200MiB/s", "10Gbit/s", "10Gbps" -> bytes a second; "none" -> 0. Less than 1 is refused.
+/// "200MiB/s", "10Gbit/s", "10Gbps" -> bytes per second; "none" -> 0. Throws Error{bad_request},
+/// also for less than 1 byte per second.
 [[nodiscard]] std::uint64_t parse_rate(std::string_view what, std::string_view text);
-/// "300ms", "10s", "5m", "2h" -> milliseconds; "none" -> 0.
+/// "300ms", "10s", "5m", "2h" -> milliseconds; "none" -> 0. Throws Error{bad_request}.
 [[nodiscard]] std::chrono::milliseconds parse_duration(std::string_view what,
                                                        std::string_view text);
-/// Reads a limit as parse_duration() reads it; less than 1 ms is refused, so that 0 is "none" and
-/// nothing else.
+/// Reads a limit like parse_duration(). Less than 1 ms throws Error{bad_request}, so that 0 always
+/// means "none".
 [[nodiscard]] std::chrono::milliseconds parse_limit(std::string_view what, std::string_view text);
 
 /// "11.4 MiB", "812 B".
@@ -23,9 +24,9 @@ namespace cardswap {
 /// "812 ms", "12.3 s", "4m 5s".
 [[nodiscard]] std::string format_ms(double ms);
 
-/// The time in milliseconds since 1970.
+/// The Unix time in milliseconds.
 [[nodiscard]] std::int64_t unix_ms();
-/// `bytes` random bytes from the kernel, in hexadecimal.
+/// `bytes` (256 at most) random bytes from the kernel, in hexadecimal. Throws Error{io}.
 [[nodiscard]] std::string random_hex(std::size_t bytes);
 
 }  // namespace cardswap

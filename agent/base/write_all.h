@@ -7,7 +7,8 @@
 
 namespace cardswap {
 
-/// Writes all of `bytes` to a descriptor that blocks; 0, or the errno that it stopped at.
+/// Writes all of `bytes` to a blocking descriptor. Returns 0, or the errno of the write that
+/// failed.
 [[nodiscard]] inline int write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const auto written = ::write(fd, bytes.data(), bytes.size());

@@ -17,11 +17,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLook = 50ms;       // how late an interrupt is seen
-constexpr auto kLastWord = 200ms;  // for a call that is broken off
+constexpr auto kLook = 50ms;          // how late an interrupt is seen
+constexpr auto kBreakOffMax = 200ms;  // for a call that is broken off
 
 http::Endpoint endpoint_from(const std::string& agent) {
-  // A socket is a path; whatever has no slash is a host.
+  // With a slash it is the path of a socket, else a host.
   if (agent.find('/') != std::string::npos) return http::Endpoint::unix_socket(agent);
   return http::Endpoint::tcp(parse_address("--agent", agent));
 }
@@ -62,10 +62,9 @@ std::unique_ptr<boost::asio::io_context> Client::fresh_context() const {
   return context;
 }
 
-std::optional<boost::json::object> Client::call_unless(const Interrupts& interrupts,
-                                                       std::string method, std::string target,
-                                                       boost::json::value body,
-                                                       std::chrono::milliseconds timeout) {
+std::optional<boost::json::object> Client::call_unless_interrupted(
+    const Interrupts& interrupts, std::string method, std::string target, boost::json::value body,
+    std::chrono::milliseconds timeout) {
   boost::asio::cancellation_signal stop;
   auto answer = boost::asio::co_spawn(
       *context_,
@@ -77,14 +76,14 @@ std::optional<boost::json::object> Client::call_unless(const Interrupts& interru
   while (!is_there()) {
     context_->run_for(kLook);
     if (is_there() || !interrupts.is_pending()) continue;
-    // From within the loop: a call that ends on the way there would be asked when it is gone.
+    // Cancelled from within the loop, and only if the call has not ended by then.
     boost::asio::post(*context_, [&] {
       if (!is_there()) stop.emit(boost::asio::cancellation_type::terminal);
     });
     context_->restart();
-    context_->run_for(kLastWord);
-    // A resolver that waits for the network cannot be stopped, and a context waits for its
-    // resolver: that one is left to the end of this process, which is near.
+    context_->run_for(kBreakOffMax);
+    // A resolver that waits for the network cannot be stopped, and the context's destructor would
+    // wait for it. So the context is leaked; this process ends soon.
     if (!is_there()) (void)std::exchange(context_, fresh_context()).release();
     return std::nullopt;
   }

@@ -14,24 +14,28 @@ namespace cardswap::cli {
 
 class Interrupts;
 
-/// The agent that the command speaks to, one call at a time.
+/// Calls one agent for a command, one call at a time. One thread.
 class Client {
  public:
-  /// Takes a socket's path, or HOST:PORT. Over TCP inside TLS when `credentials` have an authority.
+  /// `agent` is the path of a socket (it has a slash) or HOST[:PORT]. Calls over TCP are inside TLS
+  /// if `credentials` have an authority. Throws Error{bad_request, io, refused} for an address, a
+  /// certificate or a token that cannot be used.
   Client(const std::string& agent, const Credentials& credentials);
   Client(http::Endpoint agent, const Credentials& credentials);
 
-  /// Calls the agent, and returns its answer. Throws Error: the agent's own, or unreachable.
+  /// Calls the agent and returns its answer; waits for at most `timeout`. Throws Error as
+  /// http::call() does, and Error{corrupt} if the answer is not a JSON object.
   boost::json::object call(std::string method, std::string target,
                            boost::json::value body = nullptr,
                            std::chrono::milliseconds timeout = std::chrono::seconds(30));
-  /// Calls the agent, and returns nothing as soon as there is an interrupt to look at, whatever the
-  /// agent or the resolver does: it is not known then whether the agent did what it was asked.
-  std::optional<boost::json::object> call_unless(
+  /// Does what call() does, but returns nothing within a second of an interrupt, whatever the agent
+  /// or the resolver does: it is then not known whether the agent did what it was asked. The
+  /// interrupt stays pending.
+  std::optional<boost::json::object> call_unless_interrupted(
       const Interrupts& interrupts, std::string method, std::string target,
       boost::json::value body = nullptr,
       std::chrono::milliseconds timeout = std::chrono::seconds(30));
-  /// The agent's address, for people.
+  /// The agent's address, for texts.
   [[nodiscard]] std::string address() const { return endpoint_.text(); }
 
  private:

@@ -6,10 +6,10 @@ namespace cardswap::cli {
 namespace {
 
 constexpr std::size_t kGap = 2;
-/// Of text; a long name must not push the figures out.
+/// The most characters of a text cell: a long name must not push out the figures.
 std::size_t cell_max(std::size_t width) { return std::clamp<std::size_t>(width / 5, 12, 28); }
 
-/// What is no printable ASCII has no known width, or moves the cursor.
+/// Other characters have no known width, or move the cursor.
 std::string ascii_only(std::string text) {
   for (auto& c : text) {
     if (c < 0x20 || c > 0x7e) c = '?';

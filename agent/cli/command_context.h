@@ -10,30 +10,34 @@
 
 namespace cardswap::cli {
 
-/// What every command shares.
+/// The options and signals that all commands share. It outlives the command.
 struct Context {
-  std::string agent;
-  std::string output = "table";
-  bool quiet = false;
+  std::string agent;             ///< socket's path or HOST[:PORT]
+  std::string output = "table";  ///< "table" or "json"
+  bool quiet = false;            ///< only errors are shown
   Credentials credentials;
-  /// The signals that end a command, blocked from the first thing in main on. A command that looks
-  /// at them says so when it is chosen; for all others they are as usual again before it runs.
+  /// SIGINT and SIGTERM, blocked from the beginning of main. A command that handles them itself
+  /// sets `handles_interrupts` when it is chosen; for all others they act as usual again before it
+  /// runs.
   Interrupts interrupts;
   bool handles_interrupts = false;
 
   [[nodiscard]] bool wants_json() const { return output == "json"; }
+  /// A client of the chosen agent. Throws as Client() does.
   [[nodiscard]] Client client() const { return Client(agent, credentials); }
-  /// Shows the API's object as JSON, or the text made of it.
+  /// Prints `answer` to stdout: as JSON if that was asked for, else `text(answer)` unless quiet.
   void show(const boost::json::object& answer,
             const std::function<std::string(const boost::json::object&)>& text) const;
 };
 
-/// "user@host": who asks, for a record that people read.
+/// "user@host" of this process, for records that people read.
 [[nodiscard]] std::string whoami();
 
+/// Runs the command that was chosen and returns its exit code. Throws Error.
 using Run = std::function<Exit()>;
 
-/// Each adds its commands to `app`; the one that was given sets `run`.
+/// Each adds its commands to `app`, which keep references to `context` and `run`. When CLI11 parses
+/// one of them, it sets `run`.
 void add_job_commands(CLI::App& app, Context& context, Run& run);
 void add_check_command(CLI::App& app, Context& context, Run& run);
 void add_migrate_command(CLI::App& app, Context& context, Run& run);

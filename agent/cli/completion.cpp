@@ -17,7 +17,7 @@ std::vector<std::string> verbs_of(const CLI::App& app) {
   return names;
 }
 
-/// Of the verb and of what stands below it.
+/// Adds the options of the verb, and the verbs below it with their options.
 void add_words(const CLI::App& verb, std::set<std::string>& words) {
   for (const auto* option : verb.get_options()) {
     if (option->get_group().empty()) continue;

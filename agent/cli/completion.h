@@ -5,8 +5,8 @@
 
 namespace cardswap::cli {
 
-/// bash's completion script for `app`: every verb, its options and its own verbs, as they are
-/// declared. What is hidden from --help is left out.
+/// The script with which bash completes `app`: its verbs, and for each verb its options and the
+/// verbs below it. Hidden verbs and options are left out; short options, too.
 [[nodiscard]] std::string bash_completion(const CLI::App& app);
 
 }  // namespace cardswap::cli

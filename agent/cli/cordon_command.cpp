@@ -26,8 +26,9 @@ struct CordonOptions {
   std::string wait = "none";
 };
 
-/// A host that is restarted refuses connections for a while, then answers, then is ready; one that
-/// is about to go away is ready, and refuses the very next call.
+/// Waits until the agent is ready, then calls it. An agent that restarts refuses connections for a
+/// while, then answers, then is ready; one that is about to end is ready but does not answer the
+/// next call.
 json::object call_when_ready(const Context& context, const AgentAddress& asked,
                              std::chrono::milliseconds limit, const json::object& body) {
   constexpr std::chrono::milliseconds kTick{200};

@@ -18,7 +18,7 @@ std::filesystem::path default_dir() {
   return home == nullptr ? "" : std::filesystem::path(home) / ".config/cardswap";
 }
 
-/// Who names a folder means TLS: without what lies there calls would go out plain.
+/// A user who names a folder wants TLS: without its files calls would be made without TLS.
 void check_chosen(const std::filesystem::path& dir) {
   std::error_code none;
   if (std::filesystem::is_directory(dir, none)) return;

@@ -27,14 +27,15 @@ constexpr seconds kPlaceAgain{3};
 constexpr seconds kHookMax{300};
 constexpr std::size_t kTriesMax = 3;
 
-/// Whether another host may do what this one could not.
+/// Whether the move may succeed with another target.
 bool elsewhere_may_help(Code code) {
   return code == Code::no_memory || code == Code::refused || code == Code::unreachable ||
          code == Code::target_lost || code == Code::layout_differs ||
          code == Code::protocol_mismatch;
 }
 
-/// A name of the agent's answer, which becomes an argument of the hook or a part of another call.
+/// A checked name from the agent's answer: it becomes an argument of the hook or a part of another
+/// call.
 std::string name_at(const json::object& from, std::string_view key,
                     bool (*is_right)(std::string_view), const http::Endpoint& agent) {
   auto name = printable_at(from, key);
@@ -62,7 +63,7 @@ Drain::Drain(const Context& context, DrainOptions options)
   }
 }
 
-/// The drained agent may be restarted meanwhile: it is asked until it was silent for long.
+/// The drained agent may restart meanwhile, so the call is repeated for kAgentSilenceMax.
 json::object Drain::ask(const std::string& path) {
   const auto until = Clock::now() + kAgentSilenceMax;
   while (true) {
@@ -161,14 +162,15 @@ void Drain::refresh() {
   for (auto& item : items_) {
     if (item.phase != Phase::waiting && item.phase != Phase::stuck) continue;
     if (std::find(live.begin(), live.end(), item.job.name) == live.end()) {
-      over(item, "ended", "it ended by itself");
+      finish_item(item, "ended", "it ended by itself");
     }
   }
 }
 
 // ---- moving
 
-/// What the targets have, less what is promised to migrations that they do not know of yet.
+/// The targets' devices, without the memory that migrations will take of which the targets do not
+/// know yet.
 std::vector<PlacementDevice> Drain::devices() {
   auto result = targets_.devices();
   for (const auto& item : items_) {
@@ -186,7 +188,7 @@ PlacementReason Drain::unanswered() const {
   return {fmt::format("{}", fmt::join(targets_.problems(), "; ")), 0, {}};
 }
 
-void Drain::start_some() {
+void Drain::start_waiting() {
   const auto moving = count(Phase::moving);
   if (moving >= options_.parallel || count(Phase::waiting) == 0) return;
   if (!placement_is_old_ && Clock::now() - placed_at_ < kPlaceAgain) return;
@@ -210,15 +212,16 @@ void Drain::start_some() {
     start(*waiting[assignment.job], found[assignment.device]);
     if (waiting[assignment.job]->phase == Phase::moving) --free;
   }
-  // Where something still moves, a failure may give memory back.
+  // While something still moves, memory may become free.
   if (count(Phase::moving) > 0 || !placement.assigned.empty()) return;
   for (const auto& unplaced : placement.unplaced) {
     auto& item = *waiting[unplaced.job];
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
-    over(item, item.row.tries > 0 ? "failed" : "stays",
-         item.row.tries > 0 ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
-                            : "fits nowhere: " + to_string(reasons));
+    finish_item(item, item.row.tries > 0 ? "failed" : "stays",
+                item.row.tries > 0
+                    ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
+                    : "fits nowhere: " + to_string(reasons));
   }
 }
 
@@ -228,7 +231,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     item.hooked = true;
     if (const auto failed = hook(item, "before"); !failed.empty()) {
       item.hooked = false;  // no `after` for what never began
-      over(item, "skipped", "hook before it: " + failed);
+      finish_item(item, "skipped", "hook before it: " + failed);
       return;
     }
   }
@@ -241,10 +244,10 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
     item.phase = Phase::moving;
   } catch (const Error& error) {
-    // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
+    // The job has ended or moves already, or the agent is away: the next refresh() shows which.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
-    if (item.row.tries >= kTriesMax) over(item, "failed", error.failure());
+    if (item.row.tries >= kTriesMax) finish_item(item, "failed", error.failure());
     placement_is_old_ = true;
   }
 }
@@ -253,11 +256,11 @@ void Drain::follow() {
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.migration = ask("/v1/migrations/" + item.row.migration);
-    if (!item.migration.at("result").is_null()) ended(item);
+    if (!item.migration.at("result").is_null()) conclude(item);
   }
 }
 
-void Drain::ended(Item& item) {
+void Drain::conclude(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
   item.row.strategy = printable_at(m, "strategy");
@@ -266,16 +269,16 @@ void Drain::ended(Item& item) {
   item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (printable_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
-    over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
+    finish_item(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(m.at("error"));
   if (printable_at(m, "result") == "cancelled") {
-    over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
+    finish_item(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);
   } else {
-    over(item, "failed", error.failure());
+    finish_item(item, "failed", error.failure());
   }
 }
 
@@ -288,7 +291,7 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
       item.job.avoid.push_back(device.address());
     }
   }
-  // An agent that does not answer has told no devices just now.
+  // An agent that does not answer is not among devices().
   item.job.avoid.push_back(item.row.to);
   item.row.note = error.failure();
   item.phase = Phase::waiting;
@@ -297,12 +300,12 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
 void Drain::stop(const std::string& why) {
   stopped_ = why;
   for (auto& item : items_) {
-    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + why);
+    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + why);
     if (item.phase != Phase::moving) continue;
     try {
       client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
     } catch (const Error& error) {
-      // Committed: it goes on to its end, which is waited for.
+      // It is committed and goes on; run() waits for its end.
       view_.clear_progress();
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
@@ -326,7 +329,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
   return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
 }
 
-void Drain::over(Item& item, std::string result, std::string note) {
+void Drain::finish_item(Item& item, std::string result, std::string note) {
   item.phase = Phase::over;
   item.row.result = std::move(result);
   item.row.note = std::move(note);
@@ -356,14 +359,14 @@ Exit Drain::finish() {
   return view_.end({options_.host, drained_.text(), host_name_}, items_, stopped_);
 }
 
-// ---- the walk
+// ---- the loop
 
 Exit Drain::run() {
   cordon();
   refresh();
   begin_table();
   while (true) {
-    if (stopped_.empty()) start_some();
+    if (stopped_.empty()) start_waiting();
     const bool busy = count(Phase::moving) > 0;
     if (!busy && !stopped_.empty()) break;
     if (!busy && count(Phase::waiting) == 0 && arriving_ == 0) {
@@ -385,11 +388,11 @@ Exit Drain::run() {
   }
   view_.clear_progress();
   for (auto& item : items_) {
-    if (item.phase == Phase::stuck) over(item, "stays", item.job.immovable_reason);
-    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + stopped_);
+    if (item.phase == Phase::stuck) finish_item(item, "stays", item.job.immovable_reason);
+    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + stopped_);
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    over(item, "under-way", "cardswap status " + item.row.migration);
+    finish_item(item, "under-way", "cardswap status " + item.row.migration);
   }
   return finish();
 }

@@ -15,27 +15,33 @@
 
 namespace cardswap::cli {
 
-/// What `cardswap drain` was asked for.
+/// The options of `cardswap drain`.
 struct DrainOptions {
-  std::string host;
-  std::vector<std::string> to;
-  std::size_t parallel = 2;
+  std::string host;             ///< HOST[:PORT] of the agent to drain
+  std::vector<std::string> to;  ///< HOST[:PORT] of targets; empty: the agent's peers
+  std::size_t parallel = 2;     ///< migrations at a time
   std::string deadline = "none";
   std::string policy = "migrate";
-  std::string hook;
+  std::string hook;  ///< a program that is run before and after each job; empty: none
   std::string reason = "drain";
   bool dry_run = false;
   MigrationOptions how;
 };
 
-/// Moves every job away from a host. The agents do the work and own the migrations: this side only
-/// chooses, starts and watches, so that it may be killed and run again at any time.
+/// Moves every job away from a host. The agents do the work and own the migrations; this side only
+/// chooses targets, starts migrations and follows them, so it may be killed at any time and run
+/// again. One thread; `context` outlives it.
 class Drain {
  public:
-  /// Asks who is there, changes nothing. Throws Error.
+  /// Asks the drained agent and the targets who they are; changes nothing. Waits up to 30 s for the
+  /// drained agent and 5 s for each target. Throws Error{bad_request} for options that cannot be
+  /// used, Error{refused} if there is no host to move to, and what Client::call() throws.
   Drain(const Context& context, DrainOptions options);
 
+  /// Cordons the host, and returns when every job has moved or cannot. Throws Error{source_lost} if
+  /// the drained agent does not answer for 30 s.
   Exit run();
+  /// Prints where the jobs would go; changes nothing.
   Exit dry_run();
 
  private:
@@ -44,19 +50,23 @@ class Drain {
 
   /// The client for one call to the drained agent.
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
+  /// GET from the drained agent, repeated for up to 30 s while it does not answer.
   boost::json::object ask(const std::string& path);
   void cordon();
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
+  /// Takes up a migration that is under way; false: the agent has no such migration, or it has
+  /// ended.
   bool resume(Item& item, const std::string& migration);
-  void start_some();
+  void start_waiting();
   void start(Item& item, const PlacementDevice& device);
   void follow();
-  void ended(Item& item);
+  void conclude(Item& item);
   void retry_elsewhere(Item& item, const Error& error);
-  void over(Item& item, std::string result, std::string note);
+  void finish_item(Item& item, std::string result, std::string note);
   void stop(const std::string& why);
   [[nodiscard]] std::vector<PlacementDevice> devices();
+  /// Runs the hook, if one was given; returns why it failed, or "".
   [[nodiscard]] std::string hook(Item& item, const std::string& phase);
   [[nodiscard]] std::size_t count(Phase phase) const;
   [[nodiscard]] PlacementReason unanswered() const;

@@ -25,7 +25,7 @@ Exit Drain::dry_run() {
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
     auto& item = *items[unplaced.job];
     if (item.phase == Phase::moving) continue;
-    over(item, "stays", to_string(reasons));
+    finish_item(item, "stays", to_string(reasons));
   }
   for (const auto& assignment : placement.assigned) {
     auto& item = *items[assignment.job];
@@ -49,15 +49,15 @@ Exit Drain::dry_run() {
       for (const auto& reason : plan.at("blocked_reasons").as_array()) {
         blocked += (blocked.empty() ? "" : "; ") + printable(reason.as_string());
       }
-      over(item, blocked.empty() ? "fits" : "stays", blocked);
+      finish_item(item, blocked.empty() ? "fits" : "stays", blocked);
     } catch (const Error& error) {
-      over(item, "stays", error.failure());
+      finish_item(item, "stays", error.failure());
     }
   }
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    over(item, "fits", "under way already as " + item.row.migration);
+    finish_item(item, "fits", "under way already as " + item.row.migration);
   }
   return finish();
 }

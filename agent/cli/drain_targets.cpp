@@ -14,7 +14,7 @@ namespace {
 namespace json = boost::json;
 constexpr std::chrono::seconds kAnswerMax{5};
 
-/// What no two agents that run now have in common.
+/// A text that no two running agents have in common.
 std::string identity(const http::Endpoint& agent, const Credentials& credentials) {
   const auto version = Client(agent, credentials).call("GET", "/v1/version", nullptr, kAnswerMax);
   return json::serialize(version.at("host")) + json::serialize(version.at("pid")) +

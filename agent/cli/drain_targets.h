@@ -8,26 +8,30 @@
 
 namespace cardswap::cli {
 
-/// The hosts that a drain may move jobs to, each by its agent's address. One thread.
+/// The hosts to which a drain may move jobs. Asks each agent; waits at most 5 s for each. One
+/// thread.
 class DrainTargets {
  public:
-  /// `wanted` are HOST[:PORT]; none: the peers of the drained agent. Throws Error: bad_request
-  /// where the drained host itself is wanted, refused where there is no host to move to.
+  /// `wanted` are HOST[:PORT]; empty: the peers of the drained agent. A target that does not answer
+  /// becomes one of the problems(). Throws Error{bad_request} if the drained host is among the
+  /// wanted ones, Error{refused} if there is no other host or none of them answers, and what
+  /// Client::call() throws for the drained agent.
   DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted,
                Credentials credentials);
 
-  /// The devices as the agents tell now; none of those that do not answer.
+  /// Asks all agents for their devices; those of an agent that does not answer are left out.
   [[nodiscard]] std::vector<PlacementDevice> devices();
-  /// Whether the agent at `address` lists the job, for those whose reservation is not made yet.
+  /// Whether the device `address` ("gpu-c:7070/cpu:0") had `job` at the last devices(): its memory
+  /// is then already counted as reserved.
   [[nodiscard]] bool lists(const std::string& address, const std::string& job) const;
-  /// "gpu-c:7070 does not answer: ...", as of the last devices().
+  /// "gpu-c:7070 does not answer: ...", as of the constructor or the last devices().
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
 
  private:
   Credentials credentials_;
   std::vector<http::Endpoint> agents_;
   std::vector<std::string> problems_;
-  std::vector<std::pair<std::string, std::string>> jobs_;  ///< device's address, job
+  std::vector<std::pair<std::string, std::string>> jobs_;  ///< address of a device, and a job on it
 };
 
 }  // namespace cardswap::cli

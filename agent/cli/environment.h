@@ -6,8 +6,9 @@
 
 namespace cardswap::cli {
 
-/// This command's environment as a job gets it, with "KEY=VALUE" of `extra` on top. Throws
-/// Error{bad_request} for what a job cannot have.
+/// Returns this command's environment for a job, without CARDSWAP_ variables. The "KEY=VALUE" items
+/// of `extra` replace variables of the same name. Throws Error{bad_request} for an item of `extra`
+/// without '=', and for a variable that is not UTF-8.
 [[nodiscard]] boost::json::object environment(const std::vector<std::string>& extra);
 
 }  // namespace cardswap::cli

@@ -4,17 +4,17 @@
 
 namespace cardswap {
 
-/// What `cardswap` ends with (docs/cli.md).
+/// The exit codes of `cardswap` (docs/cli.md).
 enum class Exit : int {
   done = 0,
-  failed = 1,  ///< and the job still trains where it was
+  failed = 1,  ///< a failure; a job whose migration failed goes on where it was
   usage = 2,
-  refused = 3,   ///< by preflight; nothing was touched
-  aborted = 4,   ///< by a limit, a time-out or somebody; the job still trains where it was
+  refused = 3,   ///< by preflight, or the agent cannot be called; nothing was changed
+  aborted = 4,   ///< by a limit, a timeout or somebody; the job goes on where it was
   in_doubt = 6,  ///< an operator must decide
 };
 
-/// The exit code for an error that ended a migration or was the answer to a call.
+/// The exit code for the error with which a call or a migration ended.
 [[nodiscard]] Exit exit_for(Code code);
 
 }  // namespace cardswap

@@ -25,7 +25,8 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
 constexpr std::chrono::milliseconds kStepsWait{2000};
 
-/// Where progress goes: one line that is drawn again on a terminal, a line a state elsewhere.
+/// Shows progress: on a terminal in one line that is drawn again, elsewhere in a line for each
+/// state.
 class Progress {
  public:
   explicit Progress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
@@ -73,13 +74,14 @@ Exit outcome(const Context& context, const json::object& migration) {
   return exit_for(error.code());
 }
 
-/// What signals asked of an attached migration, and until when that is waited for.
+/// Handles the signals that a user sends while this command follows a migration.
 class Wish {
  public:
   Wish(const Context& context, Client& client, std::string id)
       : context_(context), client_(client), id_(std::move(id)) {}
 
-  /// Looks at a signal that came. SIGTERM asks nothing; a second signal leaves at once.
+  /// Takes a pending signal. After Ctrl-C asks whether to cancel, after SIGTERM cancels; a second
+  /// signal throws.
   void show(const json::object& migration, Progress& progress) {
     const int signal = context_.interrupts.next();
     if (signal == 0) return;
@@ -92,8 +94,9 @@ class Wish {
     }
     leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
     try {
-      if (!client_.call_unless(context_.interrupts, "POST", "/v1/migrations/" + id_ + "/cancel",
-                               nullptr, kCancelMax)) {
+      if (!client_.call_unless_interrupted(context_.interrupts, "POST",
+                                           "/v1/migrations/" + id_ + "/cancel", nullptr,
+                                           kCancelMax)) {
         leave(migration);
       }
     } catch (const Error& error) {
@@ -107,7 +110,7 @@ class Wish {
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
   }
-  /// Throws when it has lasted too long.
+  /// Throws Error{cancelled} if the cancelled migration takes too long to end.
   void check(const json::object& migration) const {
     if (leave_at_ && Clock::now() >= *leave_at_) leave(migration);
   }
@@ -131,8 +134,8 @@ class Wish {
   std::optional<Clock::time_point> leave_at_;
 };
 
-/// For the steps after it, whose lateness is the migration's too; not at all where they cannot be
-/// over soon. What is not known by then is told as such.
+/// Waits for the steps after the move, whose lateness counts for the migration; not if they cannot
+/// be over soon. Figures that are not final then are shown as such.
 void wait_for_steps(const Context& context, Client& client, const std::string& id,
                     json::object& migration) {
   using Clock = std::chrono::steady_clock;
@@ -141,11 +144,11 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
     if (!is_final_within(migration, left)) return;
     try {
-      auto news =
-          client.call_unless(context.interrupts, "GET",
-                             fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
-                                         json::serialize(migration.at("version")), left.count()),
-                             nullptr, kNewsMax);
+      auto news = client.call_unless_interrupted(
+          context.interrupts, "GET",
+          fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
+                      json::serialize(migration.at("version")), left.count()),
+          nullptr, kNewsMax);
       if (!news) return;
       migration = std::move(*news);
     } catch (const Error&) {
@@ -180,10 +183,11 @@ Exit follow(const Context& context, Client& client, json::object migration,
     wish.show(migration, progress);
     wish.check(migration);
     try {
-      auto news = client.call_unless(context.interrupts, "GET",
-                                     fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
-                                                 json::serialize(migration.at("version"))),
-                                     nullptr, kNewsMax);
+      auto news =
+          client.call_unless_interrupted(context.interrupts, "GET",
+                                         fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
+                                                     json::serialize(migration.at("version"))),
+                                         nullptr, kNewsMax);
       if (news) migration = std::move(*news);
     } catch (const Error& error) {
       progress.clear();

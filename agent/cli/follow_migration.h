@@ -7,8 +7,11 @@
 
 namespace cardswap::cli {
 
-/// Shows how `migration` goes until it is over, or has come to `until`, and what became of it. A
-/// signal cancels it. Throws Error where it is in doubt, and where its agent goes away.
+/// Shows the progress of `migration` until it is over or in the state `until` (empty: only until it
+/// is over), then its result. Returns the exit code for that. Ctrl-C, confirmed by the user, and
+/// SIGTERM cancel the migration. Throws Error{in_doubt}, Error{link_lost} if the agent goes away,
+/// Error{cancelled} if the user leaves before the end, and the error of a cancel that did not reach
+/// the agent.
 Exit follow(const Context& context, Client& client, boost::json::object migration,
             std::string_view until = {});
 

@@ -34,7 +34,7 @@ std::string time_text(std::int64_t at_ms) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(at_ms / 1000)));
 }
 
-/// Nothing while it is closed.
+/// The line about the breaker; empty while it is closed.
 std::string breaker_text(const json::object& answer) {
   const auto* breaker = answer.if_contains("breaker");
   if (breaker == nullptr || !breaker->is_object()) return {};
@@ -49,7 +49,7 @@ std::string breaker_text(const json::object& answer) {
 }
 
 std::string health_text(const json::object& answer) {
-  // Nagios: what is shown, then after a bar what is drawn.
+  // The form of Nagios: the text, and after a bar the figures for graphs.
   const auto& moves = answer.at("moves").as_object();
   auto text = fmt::format(
       "{}: {} | incidents={} moves_running={};;;0;{} moves_last_hour={};;;0;{}\n",

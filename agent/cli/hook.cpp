@@ -30,8 +30,8 @@ class Spawning {
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
     posix_spawnattr_init(&attributes);
-    // This command waits for signals by descriptor; its hook wants them as usual, and Ctrl-C is for
-    // the command alone.
+    // This command has signals blocked; the hook gets them unblocked. Ctrl-C is for the command
+    // only.
     sigset_t none;
     sigemptyset(&none);
     posix_spawnattr_setsigmask(&attributes, &none);

@@ -7,11 +7,13 @@
 
 namespace cardswap::cli {
 
+/// Names (without CARDSWAP_HOOK_) and values of the variables that a hook gets.
 using HookFacts = std::vector<std::pair<std::string, std::string>>;
 
-/// Runs `arguments[0]` (looked for in PATH) with CARDSWAP_HOOK_* variables of these facts, without
-/// a shell; what it prints goes to stderr, its input is empty. After `limit` it and its group are
-/// killed. Returns what went wrong, empty when it ended with 0. Throws nothing of its own.
+/// Runs `arguments[0]`, which is looked for in PATH, without a shell and with a variable
+/// CARDSWAP_HOOK_NAME for each fact. Its input is empty, and its output goes to stderr. Waits for
+/// its end; after `limit` kills it and its process group. Returns why it failed; empty: it exited
+/// with 0. `arguments` must not be empty. Throws no Error.
 [[nodiscard]] std::string run_hook(const std::vector<std::string>& arguments,
                                    const HookFacts& facts, std::chrono::milliseconds limit);
 

@@ -8,9 +8,9 @@
 
 namespace cardswap::cli {
 
-/// Catches Ctrl-C and SIGTERM, as long as it lives, so that the program can ask for them between
-/// calls. There is one at a time. Make it before any thread: a thread that has the signals
-/// unblocked, such as a resolver's, would take them.
+/// Takes SIGINT and SIGTERM as long as it lives, so that the program can look for them between
+/// calls. There is one at a time. Make it before any other thread: a thread that has the signals
+/// unblocked, such as a resolver's, would get them instead.
 class Interrupts {
  public:
   Interrupts();
@@ -18,16 +18,18 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  /// Gives the signals back to what they do by themselves, also one that came meanwhile.
+  /// Restores the signals' usual effect; one that is pending takes effect at once. Afterwards no
+  /// signal is seen here any more.
   void give_back();
 
-  /// Whether there is one to look at; it stays there.
+  /// Whether a signal waits to be taken; does not take it.
   [[nodiscard]] bool is_pending() const;
-  /// The signal that came since the last look, or 0.
+  /// Takes the oldest signal that is pending and returns its number; 0: there is none.
   [[nodiscard]] int next() const;
-  /// Whether there was one since the last look; waits at most `limit` for it.
+  /// Waits at most `limit` for a signal and takes it; false: none came.
   [[nodiscard]] bool has_come(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
-  /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
+  /// Asks `question` on the terminal and waits without limit for the answer; Ctrl-C or SIGTERM
+  /// means yes. Without a terminal it is true at once.
   [[nodiscard]] bool confirm(const std::string& question) const;
 
  private:

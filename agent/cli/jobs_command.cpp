@@ -19,7 +19,8 @@ namespace {
 
 namespace json = boost::json;
 
-/// A terminal obeys what a program prints, whoever looks at it; a file and a pipe do not.
+/// On a terminal control characters are made harmless, because it would obey them; into a file or a
+/// pipe they go unchanged.
 Exit show_logs(const Context& context, const std::string& name, std::int64_t tail, bool follow,
                bool raw) {
   const bool as_it_is = raw || ::isatty(STDOUT_FILENO) == 0;
@@ -56,7 +57,7 @@ void forget_one(const Context& context, const std::string& name) {
                [](const json::object&) { return std::string(); });
 }
 
-/// One that cannot be forgotten is told, and keeps no other.
+/// Reports a job that cannot be forgotten, and goes on with the others.
 Exit forget_ended(const Context& context) {
   const auto listed = context.client().call("GET", "/v1/jobs");
   std::set<std::string> names;

@@ -24,7 +24,8 @@ std::string process_names(const json::array& processes) {
   return (processes.size() == 1 ? "process " : "processes ") + first_of(numbers);
 }
 
-/// What lives, and what somebody has to look at; of one name only what lives, if anything does.
+/// Whether the table shows the job: live jobs, and those that need attention unless a live one has
+/// the same name.
 bool is_shown(const json::object& job, const json::array& all) {
   const auto name = text(job, "name");
   if (!is_over(job)) {
@@ -41,7 +42,7 @@ bool is_shown(const json::object& job, const json::array& all) {
          });
 }
 
-/// The first of what its runtime says is in the way, and how much more there is.
+/// The first reason of its runtime why it cannot move, and how many more there are.
 std::string cannot_move(const json::object& job) {
   const auto& all = array_at(job, "cannot_move");
   if (all.empty() || !all.front().is_object()) return {};
@@ -101,7 +102,7 @@ std::string jobs_table(const json::object& answer, const JobsView& view) {
       ++hidden;
       continue;
     }
-    // A program without a runtime tells neither steps nor state.
+    // A program without a runtime reports neither steps nor state.
     const bool has_reported = number_at(job, "step") > 0 || number_at(job, "state_bytes") > 0;
     std::vector<std::string> row{
         text(job, "name"),

@@ -8,7 +8,7 @@ namespace cardswap::cli {
 std::int64_t offset_of_last(std::int64_t lines, const ReadLog& read) {
   auto piece = read(-kLogPieceBytes, kLogPieceBytes);
   auto end = piece.data.size();
-  // No line begins behind the newline that ends the last one.
+  // No line begins after the last line feed.
   if (piece.data.ends_with('\n') && piece.next == piece.size) --end;
   while (true) {
     for (; end > 0; --end) {
@@ -19,7 +19,7 @@ std::int64_t offset_of_last(std::int64_t lines, const ReadLog& read) {
     if (piece.offset <= piece.first) return piece.offset;
     const auto at = std::max(piece.first, piece.offset - kLogPieceBytes);
     auto before = read(at, piece.offset - at);
-    // The log's beginning may be let go meanwhile.
+    // The log's beginning may have been dropped meanwhile.
     if (before.offset >= piece.offset || before.data.empty()) return piece.offset;
     end = std::min(before.data.size(), static_cast<std::size_t>(piece.offset - before.offset));
     piece = std::move(before);

@@ -27,7 +27,7 @@ struct MigrateOptions {
   bool detach = false;
 };
 
-/// What the migration itself would end with, as far as that is known.
+/// The exit code that the migration itself would have, as far as the plan shows it.
 Exit planned(const json::object& plan) {
   if (!plan.at("allowed").as_bool()) {
     const auto* code = plan.if_contains("code");
@@ -49,7 +49,8 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   body["dry_run"] = options.dry_run;
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
-  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", std::move(body));
+  auto begun =
+      client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations", std::move(body));
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
@@ -71,14 +72,15 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   return follow(context, client, std::move(answer));
 }
 
-/// A migration that ends before its commit: is anything forgotten?
+/// Rehearses a migration that ends before its commit, to see whether the program forgets any state.
 Exit check(const Context& context, const MigrateOptions& options) {
   auto spec = options.how.spec();
   spec.job = options.job;
   spec.to = options.to;
   spec.rehearse = Rehearsal::only;
   auto client = context.client();
-  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", request_body(spec));
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
+                                              request_body(spec));
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()));

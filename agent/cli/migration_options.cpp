@@ -21,7 +21,7 @@ double limit_of(const char* name, const std::string& text) {
   return static_cast<double>(parse_limit(name, text).count());
 }
 
-/// 0: none.
+/// A number of at least 1; 0 for "none".
 std::uint32_t count_of(const char* name, const std::string& text) {
   if (text == "none") return 0;
   if (const auto count = number_in<std::uint32_t>(text).value_or(0); count > 0) return count;

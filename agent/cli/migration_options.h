@@ -9,19 +9,21 @@
 
 namespace cardswap::cli {
 
-/// How jobs are to be moved, whichever command moves them.
+/// The flags that say how a job is moved, for every command that moves jobs.
 class MigrationOptions {
  public:
-  /// The command reads its flags into this object, which outlives it; a copy has what they said.
+  /// Adds the flags to `command`. CLI11 writes into this object, which must outlive `command`; a
+  /// copy made after parsing has the values.
   void add_to(CLI::App& command);
-  /// --rehearse, for commands whose migrations commit. After add_to().
+  /// Adds --rehearse, for commands whose migrations commit. Call it after add_to().
   void add_rehearsal_to(CLI::App& command);
-  /// What the flags say; job and destination are the command's. Throws Error{bad_request}.
+  /// The flags as a specification without job and target. Throws Error{bad_request} for a value
+  /// that a flag does not take.
   [[nodiscard]] MigrationSpec spec() const;
 
  private:
   using Apply = std::function<void(MigrationSpec& spec, const std::string& text)>;
-  /// A flag, and what it sets.
+  /// The value of a flag as text, and what sets the specification's field from it.
   struct Flag {
     std::string text;
     Apply apply;
@@ -31,7 +33,7 @@ class MigrationOptions {
                       const std::string& help, Apply apply);
 
   std::deque<Flag> flags_;  // CLI11 keeps their addresses
-  MigrationSpec switches_;  // of the flags without a value
+  MigrationSpec switches_;  // set by the flags without a value
 };
 
 }  // namespace cardswap::cli

@@ -16,14 +16,14 @@ namespace {
 
 namespace json = boost::json;
 
-/// The one in use, and what was asked for where that is another one.
+/// The strategy in use, and the one that was asked for if it is another one.
 std::string strategy(const json::object& migration) {
   const auto asked = text(migration, "strategy");
   const auto used = text(object_at(migration, "progress"), "strategy");
   return used.empty() || used == asked ? asked : fmt::format("{} ({})", used, asked);
 }
 
-/// Where a process that CRIU moved spent its downtime; empty for a standby.
+/// The parts of the downtime of a process that CRIU moved; empty for a standby.
 std::string process_parts(const json::object& migration) {
   const auto& p = object_at(migration, "process");
   if (number_at(p, "restore_ms") <= 0) return {};
@@ -37,7 +37,7 @@ std::string process_parts(const json::object& migration) {
                      size(p, "image_bytes"));
 }
 
-/// What CRIU and the GPU's driver took of the downtime; 0 where no process moved.
+/// The ms of the downtime that CRIU and the GPU's driver took; 0 if no process moved.
 double process_ms(const json::object& migration) {
   const auto& p = object_at(migration, "process");
   double sum = 0;
@@ -53,7 +53,8 @@ double process_ms(const json::object& migration) {
 std::string progress_line(const json::object& migration, std::size_t width) {
   const auto state = text(migration, "state");
   const auto& p = object_at(migration, "progress");
-  // The most telling first: a narrow terminal loses whole parts from the end, never half a number.
+  // The most important part first: on a narrow terminal whole parts are left out from the end,
+  // never half a number.
   std::vector<std::string> parts{state};
   if (state == "verifying" && text(migration, "arrive") == "criu") {
     parts[0] += " (" + text(p, "phase") + ")";
@@ -85,8 +86,7 @@ std::string warning_line(const json::object& migration) {
   return warning.empty() ? "" : "warning: " + warning + "\n";
 }
 
-/// What the user asked for and did not get, and where the time went; what went otherwise than
-/// planned.
+/// What differs from what the user asked for or from the plan, and which part took the time.
 std::string remarks(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   std::string result;
@@ -121,7 +121,7 @@ std::string remarks(const json::object& migration) {
   return result;
 }
 
-/// Of what goes to a store.
+/// The summary of a snapshot.
 std::string snapshot_summary(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   if (text(migration, "result") == "stored") {
@@ -179,7 +179,7 @@ std::string summary(const json::object& migration) {
       ms(p, "total_time_ms"), remarks(migration) + warning_line(migration));
 }
 
-/// When it came to each of its states.
+/// The times of its states, since the first one.
 std::string states_of(const json::object& migration) {
   std::string result;
   std::int64_t first = 0;

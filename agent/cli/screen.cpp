@@ -19,7 +19,7 @@ namespace {
 constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l";
 constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
 
-/// A terminal that is gone is no error here: wait() hears of it.
+/// A terminal that is gone is no error here: wait() gets a signal.
 void put_out(std::string_view text) { (void)write_all(STDOUT_FILENO, text); }
 
 }  // namespace
@@ -69,7 +69,8 @@ Screen::Size Screen::size() {
 }
 
 void Screen::draw(const std::string& lines) {
-  // Each line is erased before it is written: behind a full one the cursor stands on its end.
+  // Each line is erased before it is written: after a full line the cursor is on its last
+  // character.
   std::string text = "\033[H\033[K";
   std::size_t shown = 1;
   for (const char c : lines) {

@@ -11,11 +11,11 @@
 
 namespace cardswap::cli {
 
-/// Owns the whole terminal for a live view; the destructor gives it back as it was. There is one at
-/// a time.
+/// Takes the whole terminal for a live view; the destructor restores it. There is one at a time,
+/// and only if is_possible(). Make it before any other thread.
 ///
 /// SIGINT, SIGTERM, SIGHUP, SIGWINCH and SIGTSTP are blocked as long as it lives, and wait()
-/// reports them.
+/// handles them.
 class Screen {
  public:
   /// Whether standard output is a terminal that can be drawn on.
@@ -30,14 +30,17 @@ class Screen {
     std::size_t width = 80;
     std::size_t height = 24;
   };
+  /// The terminal's size now; 80 x 24 if it is not known.
   [[nodiscard]] static Size size();
-  /// Puts `lines`, which fit the size and end without a line feed, in place of what is shown.
+  /// Shows `lines` in place of what is shown. They are separated by line feeds, fit size(), and end
+  /// without one.
   void draw(const std::string& lines);
 
-  /// Why wait() returned.
+  /// Why wait() returned: `due` was reached, the size changed or the process continued after a
+  /// stop, or the user or a signal ends the view.
   enum class Event { due, redraw, quit };
-  /// Waits until `due`, a key or signal that ends the view (q, Ctrl-C), or a reason to draw it
-  /// again.
+  /// Waits until `due` at most. q, Ctrl-D, the end of input and SIGINT, SIGTERM or SIGHUP quit;
+  /// SIGTSTP stops this process with the terminal restored.
   [[nodiscard]] Event wait(std::chrono::steady_clock::time_point due);
 
  private:
@@ -45,7 +48,7 @@ class Screen {
   void leave();
 
   Descriptor signals_;
-  bool keys_ = false;  ///< standard input is a terminal
+  bool keys_ = false;  ///< standard input is a terminal, and keys are read from it
   sigset_t old_mask_{};
   termios old_mode_{};
 };

@@ -22,7 +22,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::chrono::minutes kReadMax{31};  // its agent gives up before
+constexpr std::chrono::minutes kReadMax{31};  // the agent gives up earlier
 
 struct SnapshotOptions {
   std::string job;
@@ -40,7 +40,7 @@ struct RestoreOptions {
   std::string user;
 };
 
-/// A migration whose target is a store: the job trains on where it is.
+/// Starts a migration whose target is a store, and follows it. The job trains on where it is.
 Exit take(const Context& context, const SnapshotOptions& options) {
   MigrationSpec spec;
   spec.job = options.job;
@@ -48,7 +48,8 @@ Exit take(const Context& context, const SnapshotOptions& options) {
   spec.tag = options.tag;
   spec.max_stall_ms = 0;
   auto client = context.client();
-  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", request_body(spec));
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
+                                              request_body(spec));
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()));
@@ -56,8 +57,8 @@ Exit take(const Context& context, const SnapshotOptions& options) {
   return follow(context, client, std::move(*begun), options.wait == "captured" ? "captured" : "");
 }
 
-/// The job's program as it was started, in this environment with what the snapshot has kept of
-/// its own.
+/// Starts the job's program with the arguments that the snapshot has, in this command's
+/// environment; the variables that the snapshot has replace those of the same name.
 Exit restore(const Context& context, const RestoreOptions& options) {
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
@@ -75,8 +76,8 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                     {"manifest", about.at("manifest")},
                     {"epoch", about.at("epoch")}};
   auto client = context.client();
-  auto begun =
-      client.call_unless(context.interrupts, "POST", "/v1/restores", std::move(body), kReadMax);
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
+                                              std::move(body), kReadMax);
   if (!begun) {
     throw Error(Code::cancelled,
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
@@ -93,7 +94,7 @@ json::array json_of(const std::vector<store::Damage>& damages) {
   return all;
 }
 
-/// Of one snapshot, of all of a job, or of the whole store.
+/// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
 json::object verified(store::Store& in, const std::string& what) {
   json::array snapshots;
   std::vector<store::Damage> damages;

@@ -20,7 +20,7 @@ constexpr std::size_t kStepsShown = 10;
               "write it like gpt@3400, gpt@latest or gpt:TAG; `cardswap history` lists them");
 }
 
-/// The steps that there are, the newest first.
+/// Lists the steps of snapshots, the newest first.
 std::string steps_text(const std::vector<store::Ref>& refs) {
   std::string all;
   std::size_t shown = 0;

@@ -16,7 +16,8 @@ namespace json = boost::json;
 
 namespace {
 
-/// A decision that cannot be taken back is asked for; where nobody can be asked it must be said.
+/// Asks before a decision that cannot be undone. Throws Error{bad_request} without a terminal:
+/// --yes is needed then.
 bool confirm_decision(const std::string& migration, const std::string& to) {
   const auto other = to == "source" ? "target" : "source";
   if (::isatty(STDIN_FILENO) != 1) {
@@ -36,7 +37,7 @@ bool confirm_decision(const std::string& migration, const std::string& to) {
 
 constexpr int kPageMax = 5000;  // of the API
 
-/// As many of those that ended as asked for, or all, page by page.
+/// The migrations with at most `limit` of those that have ended, or all, page by page.
 json::object list_migrations(Client client, int limit, bool all) {
   const auto path = fmt::format("/v1/migrations?incoming=1&limit={}", all ? kPageMax : limit);
   auto answer = client.call("GET", path);

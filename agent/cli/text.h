@@ -5,31 +5,32 @@
 #include <string>
 #include <vector>
 
-/// What people see: pure functions from the API's objects to text.
+/// The texts that commands print, made from the API's objects. Pure.
 namespace cardswap::cli {
 
-/// Columns padded to their widest cell, two spaces between them; the first row is the heading.
+/// Pads each column to its widest cell, with two spaces between columns; the first row is the
+/// heading.
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows);
 
-/// One line, at most `width` characters: state, round, what was lost, what is left, the downtime
-/// that a freeze would take now, rates, what was sent; parts that do not fit are left out from the
-/// end.
+/// One line of at most `width` characters: state, round, lost time, bytes left, the downtime that a
+/// freeze would take now, rates, bytes sent. Parts that do not fit are left out from the end.
 [[nodiscard]] std::string progress_line(const boost::json::object& migration, std::size_t width);
-/// What a finished migration was, in a few lines.
+/// A few lines about a migration that has ended.
 [[nodiscard]] std::string summary(const boost::json::object& migration);
-/// Everything about one migration, states with times included.
+/// Everything about one migration, with the times of its states.
 [[nodiscard]] std::string details(const boost::json::object& migration);
-/// Whether the job is over, by its state.
+/// Whether the job will not run on here: its state is ended, stopped, failed, lost or moved.
 [[nodiscard]] bool is_over(const boost::json::object& job);
 /// Which jobs a table shows.
 struct JobsView {
   bool wide = false;
-  /// Shows those too that are over and that nobody has to look at: the last line counts them else.
+  /// Whether to show jobs that are over and need no attention, too; otherwise the last line counts
+  /// them.
   bool all = false;
-  std::int64_t now_ms = 0;
+  std::int64_t now_ms = 0;  ///< Unix time, for ages
 };
 [[nodiscard]] std::string jobs_table(const boost::json::object& answer, const JobsView& view);
-/// What became of a job that somebody stopped.
+/// What a job's stop came to.
 [[nodiscard]] std::string stopped_text(const boost::json::object& job);
 /// What a job's state consists of, and what it lacks.
 [[nodiscard]] std::string state_table(const boost::json::object& answer);

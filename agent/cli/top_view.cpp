@@ -19,7 +19,7 @@ std::string size(double bytes) {
   return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
 }
 
-/// The objects of the list under `key`, wherever the answer holds anything else.
+/// The objects in the list under `key`; anything else there is skipped.
 std::vector<const json::object*> objects(const json::object& from, std::string_view key) {
   std::vector<const json::object*> found;
   const auto* value = value_at(from, key);

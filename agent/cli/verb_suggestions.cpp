@@ -25,7 +25,7 @@ constexpr auto kOtherWords = std::to_array<OtherWord>({
     {"terminate", "stop"},  {"undrain", "uncordon"}, {"watch", "top"},
 });
 
-/// How many letters have to be put in, left out, changed or exchanged with their neighbour.
+/// How many letters must be added, removed, changed or swapped with the next one.
 std::size_t distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> before;
   std::vector<std::size_t> row(to.size() + 1);

@@ -6,10 +6,12 @@
 
 namespace cardswap::cli {
 
-/// The one of `verbs` that another program calls `word` (`rm`: forget). Empty: none.
+/// The verb that `word` means: `word` itself if it is one of `verbs`, else the verb for what other
+/// programs call `word` (`rm`: forget). Empty: none is known.
 [[nodiscard]] std::string verb_called(std::string_view word, const std::vector<std::string>& verbs);
 
-/// The one of `verbs` that `word` is a slip of the fingers from (`migarte`). Empty: none is near.
+/// The one of `verbs` that differs from `word` by the fewest letters (`migarte`: migrate). Empty:
+/// none is near.
 [[nodiscard]] std::string verb_near(std::string_view word, const std::vector<std::string>& verbs);
 
 }  // namespace cardswap::cli

@@ -12,29 +12,36 @@
 
 namespace cardswap::criu {
 
-/// A tree at the target whose processes' state in a driver was saved at the source.
+/// A restored process tree at the target, some of whose processes had state in a GPU driver that
+/// was saved at the source.
 struct RestoredTree {
   ProcessId root;
-  /// Which of its processes, by their numbers in their own PID namespace: those stay the same.
+  /// The processes with saved state, by their pids in their own PID namespace, which do not change.
   std::vector<std::uint32_t> saved;
-  std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here
+  std::vector<cuda::GpuPair> gpus;  ///< GPUs that another GPU replaces here
 };
 
-/// Functions for the state of a process that CRIU does not know, such as a GPU driver's. The agent
-/// calls them around CRIU. An empty member does nothing. `undo`, `before_kill` and `ended` throw
-/// nothing; each of the others throws Error, which ends the move.
+/// Functions for state of a process that CRIU does not know, such as a GPU driver's. The agent
+/// calls them around CRIU, on its thread. An empty member means that there is nothing to do:
+/// callers check that, except for `undo` and `ended` of Host::callbacks(), which are always set.
+/// `before_dump` and `after_restore` throw Error, which ends the move; the others throw nothing
+/// except when the coroutine is cancelled.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
-  /// Gives why something of it is away still; nothing: all is back.
+  /// Returns why some state is not back; nullopt: all of it is back.
   using Undo = std::function<boost::asio::awaitable<std::optional<Error>>(ProcessId root)>;
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 
-  Save before_dump;  ///< the source's tree, which runs and waits; gives RestoredTree::saved
-  /// Called before the tree is told that it arrived.
+  /// Saves the state of the source's tree, which runs and waits; returns RestoredTree::saved.
+  Save before_dump;
+  /// Restores the state, before the tree is told that it arrived.
   std::function<boost::asio::awaitable<void>(RestoredTree tree)> after_restore;
-  Undo undo;         ///< the source's tree again, which runs: the move was given up
-  Step before_kill;  ///< a restored tree that is not to stay
-  std::function<void(const ProcessId& root)> ended;  ///< a tree that was killed, on either side
+  /// Gives the source's tree, which runs, its state back: the move was given up.
+  Undo undo;
+  /// Prepares a restored tree that is not to stay for its end.
+  Step before_kill;
+  /// Notes that a tree was killed, on either side.
+  std::function<void(const ProcessId& root)> ended;
 };
 
 }  // namespace cardswap::criu

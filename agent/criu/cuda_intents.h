@@ -10,32 +10,35 @@
 
 namespace cardswap::criu {
 
-/// What a process's CUDA state is being made to do, and whose it is.
+/// A change of a process's CUDA state that is under way, and the process.
 struct CudaIntent {
   /// The side of the move that the process is on.
   enum class Side : std::uint8_t {
-    source,  ///< of a job on its way out: suspended until the move is over
-    target,  ///< of a copy that was not granted the job yet
+    source,  ///< a process of a job that leaves: suspended until the move is over
+    target,  ///< a process of a copy that was not granted the job yet
   };
   Side side = Side::source;
-  ProcessId root;  ///< of the tree that the process belongs to
-  cuda::CheckpointIntent what;
+  ProcessId root;               ///< the root of the tree that the process belongs to
+  cuda::CheckpointIntent what;  ///< the process, and the state that it is to reach
   bool operator==(const CudaIntent&) const = default;
 };
 [[nodiscard]] boost::json::object to_json(const CudaIntent& intent);
-/// Throws Error{corrupt}.
+/// Reads to_json(). Throws Error{corrupt}.
 [[nodiscard]] CudaIntent cuda_intent_from_json(const boost::json::object& record);
 
-/// The intents that are not over, on disk before anything is done to a process. One thread.
+/// The intents that are not over. Each is on disk before anything is done to its process, so that a
+/// restarted agent can undo it. `journal` must outlive it. One thread.
 class CudaIntents {
  public:
-  /// Takes up what a former agent left.
+  /// Reads the intents that a former agent left; a record that cannot be read is set aside. Throws
+  /// Error{io, corrupt} where the journal as a whole cannot be read.
   explicit CudaIntents(Journal& journal);
 
-  /// Records an intent, one for each process. Throws Error{io}: nothing may be done to it then.
+  /// Records an intent, in place of a former one of the same process. Throws Error{io}; then
+  /// nothing may be done to the process.
   void put(const CudaIntent& intent);
-  /// Removes an intent that is over. A disk that does not take that is logged: what is done twice
-  /// does no harm.
+  /// Removes an intent that is over. If the disk refuses, that is only logged: carrying out an
+  /// intent again does no harm.
   void remove(const CudaIntent& intent);
 
   [[nodiscard]] const std::list<CudaIntent>& all() const { return all_; }

@@ -30,7 +30,7 @@ BlockingCalls::Late late() {
                 "the kernel log may say why they do not return")};
 }
 
-/// What may be another a moment later: another's hand on the process, or memory of its GPUs.
+/// Whether an error may pass: another tool held the process, or its GPUs had no memory left.
 bool may_pass(const Error& error) {
   return error.code() == Code::conflict || error.code() == Code::no_memory;
 }
@@ -136,8 +136,7 @@ asio::awaitable<void> CudaState::advance(cuda::CheckpointIntent intent, millisec
   co_await moves_.run(std::move(move), limit);
 }
 
-/// Two calls with two goals would pull one process's state to and fro, each from where the other
-/// left it.
+/// Whether a driver call still changes the process. A second call with another goal would undo it.
 bool CudaState::is_under_way(const ProcessId& process) {
   std::erase_if(under_way_, [](const auto& one) { return one.second.expired(); });
   return std::ranges::any_of(under_way_, [&](const auto& one) { return one.first == process; });
@@ -187,7 +186,7 @@ std::vector<ProcessId> CudaState::trees(CudaIntent::Side side) const {
   return roots;
 }
 
-/// Its intents stay until the move is over: an agent that is started meanwhile has to know.
+/// The intents stay until the move is over, for an agent that is restarted meanwhile.
 asio::awaitable<std::vector<std::uint32_t>> CudaState::suspend(ProcessId root) {
   std::vector<std::uint32_t> saved;
   if (!driver_) co_return saved;  // it went: CRIU refuses whoever has a GPU open
@@ -224,8 +223,8 @@ asio::awaitable<void> CudaState::resume(RestoredTree tree) {
   }
 }
 
-/// The last that was suspended first. What is under way is waited for: it may be the move that this
-/// undoes.
+/// Resumes the processes in the reverse order of suspend(). Waits for calls under way, because they
+/// may be the ones that this undoes.
 asio::awaitable<std::optional<Error>> CudaState::bring_back(ProcessId root) {
   std::optional<Error> held;
   const auto left = intents_.of(root);
@@ -259,7 +258,8 @@ asio::awaitable<std::optional<Error>> CudaState::bring_back(ProcessId root) {
   co_return held;
 }
 
-/// A process that is killed while it has its GPUs can leave them unusable; so it lets them go.
+/// Takes the process's state off its GPUs: a process that is killed while it has GPUs can leave
+/// them unusable.
 asio::awaitable<void> CudaState::suspend_before_kill(ProcessId root) {
   std::vector<Process> found;
   if (!driver_) co_return;

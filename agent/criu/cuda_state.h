@@ -17,44 +17,49 @@
 
 namespace cardswap::criu {
 
-/// Moves the CUDA state of jobs' processes, which CRIU does not know. NVIDIA's driver takes it off
-/// the GPUs into the process before a dump, and puts it back onto GPUs after the restore.
+/// Moves the CUDA state of jobs' processes, which CRIU does not know. NVIDIA's driver copies it
+/// from the GPUs into the process before a dump, and back onto GPUs after the restore.
 ///
-/// The driver is called on threads of their own; everything else is on one thread. The journal says
-/// what is being done to a process until that is over. A call that is late goes on alone, and no
-/// other call moves that process's state meanwhile.
+/// The driver is called on separate threads; everything else is on the agent's thread. The journal
+/// has a CudaIntent for each process until its change is over. A driver call that exceeds its limit
+/// goes on alone, and no other call changes that process meanwhile. The destructor waits for calls
+/// under way.
 class CudaState {
  public:
-  /// How long what is asked of the driver may take, from the moment at which it is begun.
+  /// Time limits of driver calls, each from its begin.
   struct Limits {
-    std::chrono::milliseconds ask = std::chrono::seconds(10);
-    /// Between device memory and the host's.
+    std::chrono::milliseconds ask = std::chrono::seconds(10);  ///< for the states of a tree
+    /// The limit of a copy between device memory and host memory.
     std::chrono::milliseconds move = std::chrono::minutes(10);
     std::chrono::milliseconds suspend_before_kill = std::chrono::seconds(20);
-    /// GPUs that another job took meanwhile may come free.
+    /// How long a failed return of state is retried: a GPU that another job uses may become free.
     std::chrono::milliseconds bring_back = std::chrono::minutes(2);
   };
+  /// All references must outlive it. Throws what CudaIntents throws.
   CudaState(asio::io_context& context, const Config& config, Journal& journal)
       : CudaState(context, config, journal, Limits()) {}
   CudaState(asio::io_context& context, const Config& config, Journal& journal, Limits limits);
 
-  /// Opens the driver, where a GPU is configured. Call it once, before all else.
+  /// Opens the driver, where a GPU is configured; takes 30 s at most. Call it once, before all
+  /// others. A failure becomes problem().
   asio::awaitable<void> probe();
 
-  /// Why no process's CUDA state is saved or restored here; empty: it is.
+  /// Why CUDA state cannot be saved or restored here; empty: it can.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] bool is_usable() const { return driver_ != nullptr; }
-  /// The CUDA version of the driver, "13.0". Empty without one.
+  /// The CUDA version of the driver, "13.0". Empty without a driver.
   [[nodiscard]] std::string version() const;
+  /// Whether the driver can restore a process on another GPU than its own.
   [[nodiscard]] bool can_change_gpus() const;
 
-  /// What of this tree's state on GPUs can be moved.
+  /// Finds which CUDA state of this tree can be moved. A driver that does not answer is a finding
+  /// too: `no_driver`.
   asio::awaitable<GpuFindings> examine(ProcessId root);
 
-  /// The steps around CRIU; they live as long as this.
+  /// The functions around CRIU; this object must outlive them. Ask again after probe().
   [[nodiscard]] Callbacks callbacks();
-  /// Trees to which something is being done, or was when a former agent ended: jobs on their way
-  /// out and not back yet, copies that were not granted the job.
+  /// The roots of trees that have intents, also of a former agent: at the source, jobs that leave
+  /// and do not have their state back; at the target, copies that were not granted the job.
   [[nodiscard]] std::vector<ProcessId> trees(CudaIntent::Side side) const;
 
  private:
@@ -63,7 +68,7 @@ class CudaState {
   struct Process {
     pid_t pid = 0;
     std::optional<cuda::ProcessState> state;
-    std::string problem;  ///< why it has none
+    std::string problem;  ///< why it has no state
   };
 
   asio::awaitable<std::vector<Process>> states_of(ProcessId root, std::chrono::milliseconds limit);
@@ -82,10 +87,10 @@ class CudaState {
   CudaIntents intents_;
   Driver driver_;
   std::string problem_ = "not looked for yet";
-  /// Calls that move a process's state, each of which owns what is seen here.
+  /// Calls that change a process's state, each with a token that the call owns while it runs.
   std::vector<std::pair<ProcessId, std::weak_ptr<const void>>> under_way_;
-  // Last: their ends wait for calls that use the rest. Moves take long, and no question waits for
-  // them.
+  // Last: their destructors wait for calls that use the other members. Two, so that no question
+  // waits behind moves, which take long.
   BlockingCalls questions_;
   BlockingCalls moves_;
 };

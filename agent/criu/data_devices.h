@@ -4,10 +4,11 @@
 
 namespace cardswap::criu {
 
-/// What a restored process may take its data link over, for channel::BeginSync::transports: UCX in
-/// it remembers the host on which it was started, and takes shared memory and the loopback device
-/// for a way to every process there. So no shared memory, and the devices by name: the loopback's
-/// only where `peer` is a loopback address. `configured` (UCX_TLS) stays where it is not empty.
+/// The UCX transports and devices for the data link of a restored process
+/// (channel::BeginSync::transports). UCX in that process remembers the host on which it was
+/// started, and would use shared memory and the loopback device to reach processes of that host. So
+/// the value excludes shared memory and names the devices; loopback only where `peer` is a loopback
+/// address. `configured` (UCX_TLS) is used where it is not empty, with these devices.
 [[nodiscard]] std::string transports_of_restored(const std::string& configured,
                                                  const std::string& peer);
 

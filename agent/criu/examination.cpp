@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::chrono::seconds kExaminationMax{5};
 
-/// Which of the tree's unix sockets lead to the agent, and which to somebody else.
+/// Sorts the tree's connected unix sockets: to the agent, or to a process outside of the tree.
 void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
   const auto peers = unix_peers();
   std::set<std::uint64_t> own;

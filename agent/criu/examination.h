@@ -11,15 +11,16 @@
 
 namespace cardswap::criu {
 
-/// A job's processes before they are moved: why they cannot be, and what they need elsewhere.
+/// The result of examine().
 struct TreeReport {
-  std::vector<std::string> reasons;
-  HostNeeds needs;
+  std::vector<std::string> reasons;  ///< why the tree cannot move; empty: it can
+  HostNeeds needs;                   ///< what it needs at its target
 };
 
-/// Looks at the tree below `root` as it is now, beside the agent: what the processes map and have
-/// open may keep whoever looks waiting. `agent_socket`: the inode of this agent's end of the job's
-/// connection. `gpus`: what a driver says of the same tree. Throws Error{timed_out} after 5 s.
+/// Examines the process tree below `root` as it is now, in a child process: reading files and
+/// memory of other processes may block. `agent_socket`: the inode of this agent's end of the job's
+/// connection. `gpus`: the driver's findings about the same tree. Throws Error{timed_out} after 5
+/// s, and Error{io, internal} as run_in_child() does.
 [[nodiscard]] boost::asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
                                                          std::uint64_t agent_socket, Tool tool,
                                                          GpuFindings gpus);

@@ -15,8 +15,7 @@ namespace {
 
 std::filesystem::path folder_of(const Config& config, const std::string& migration,
                                 HandoffPeer with) {
-  return config.handover_dir() /
-         (migration + (with == HandoffPeer::keeper ? ".keeper" : ".holder"));
+  return config.handoff_dir() / (migration + (with == HandoffPeer::keeper ? ".keeper" : ".holder"));
 }
 
 [[noreturn]] void fail(const char* doing, const std::filesystem::path& path) {
@@ -34,7 +33,7 @@ void check_own(const std::filesystem::path& path) {
 }  // namespace
 
 void prepare_handoff_dirs(const Config& config) {
-  const auto all = config.handover_dir();
+  const auto all = config.handoff_dir();
   std::error_code error;
   std::filesystem::create_directories(all.parent_path(), error);
   (void)::mkdir(all.c_str(), 0711);  // not open to all for a moment, whatever the umask is
@@ -54,7 +53,7 @@ std::filesystem::path handoff_socket(const Config& config, const std::string& mi
 
 void make_handoff_dir(const Config& config, const std::string& migration, HandoffPeer with,
                       const std::string& user) {
-  check_own(config.handover_dir());
+  check_own(config.handoff_dir());
   remove_handoff_dir(config, migration, with);
   const auto folder = folder_of(config, migration, with);
   if (::mkdir(folder.c_str(), 0700) != 0) fail("make", folder);

@@ -5,22 +5,28 @@
 
 #include "agent/base/config.h"
 
-/// Where a job's process meets who keeps its memory while it moves: a folder for each migration
-/// below `handover`, which nobody but the agent can make names in. The folder is the job's user's
-/// alone, so that no other user is taken for the keeper.
+/// The folders for the sockets over which a job's process hands its memory over while it moves
+/// (handoff): one for each migration and peer, below Config::handoff_dir(), in which only the agent
+/// can create entries. Each folder belongs to the job's user alone, so that no other user can stand
+/// in for the keeper or the holder.
 namespace cardswap::criu {
 
-/// Makes `handover` itself, as it has to be. Throws Error{io} when it cannot be made so.
+/// Makes Config::handoff_dir() with the right owner and mode, and removes empty folders of ended
+/// moves from it. Throws Error{io}.
 void prepare_handoff_dirs(const Config& config);
 
-/// Who meets the process: both may be on one host.
+/// The process that keeps the memory: the keeper at the source or the holder at the target. Both
+/// may be on one host.
 enum class HandoffPeer { keeper, holder };
+/// The path of the socket on which the peer listens.
 
 [[nodiscard]] std::filesystem::path handoff_socket(const Config& config,
                                                    const std::string& migration, HandoffPeer with);
-/// Makes the folder anew for `user`; empty: the agent's. Throws Error{io}.
+/// Makes the folder for `user` (empty: the agent's user), in place of an old one. Throws Error{io},
+/// and Error{refused} as job_user() does.
 void make_handoff_dir(const Config& config, const std::string& migration, HandoffPeer with,
                       const std::string& user);
+/// Removes the folder, if it is there.
 void remove_handoff_dir(const Config& config, const std::string& migration,
                         HandoffPeer with) noexcept;
 

@@ -10,19 +10,23 @@
 
 namespace cardswap::criu {
 
-/// What this host has for moving processes. Owned by the agent; one thread.
+/// The tools of this host for moving processes: CRIU and the GPU driver. Owned by the agent; one
+/// thread.
 class Host {
  public:
+  /// All references must outlive it. Throws what CudaState throws.
   Host(boost::asio::io_context& context, const Config& config, Journal& journal)
       : config_(config), cuda_(context, config, journal), callbacks_(cuda_.callbacks()) {}
 
-  /// Steps around CRIU for state that it does not know; all of them after look().
+  /// The functions around CRIU for state that it does not know; complete after probe().
   [[nodiscard]] const Callbacks& callbacks() const { return callbacks_; }
   [[nodiscard]] CudaState& cuda() { return cuda_; }
   [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
-  /// Looks for CRIU and the GPUs' driver, once; returns when that is done, whoever began it.
+  /// Searches for CRIU and opens the GPU driver, once. Later calls return at once, or when the
+  /// first one is done. What is missing is no exception: see tool() and CudaState::problem().
   boost::asio::awaitable<void> probe();
+  /// This host's CRIU; not usable before probe().
   [[nodiscard]] const Tool& tool() const { return tool_; }
 
  private:
@@ -36,7 +40,7 @@ class Host {
   bool probed_ = false;
 };
 
-/// What `GET /v1/devices` says of it, after look().
+/// The host's tools in the answer of `GET /v1/devices`; complete after probe().
 [[nodiscard]] boost::json::object to_json(const Host& host);
 
 }  // namespace cardswap::criu

@@ -28,7 +28,7 @@ std::vector<std::string> features_here() {
   return cpu_features(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
-/// Sizes and build ids of what is here are not told: the other host has its own, and no need.
+/// Why a file does not fit. Does not tell the sizes and build ids of this host's files.
 std::string why_not(const NeededFile& file, FileHere here, const std::string& user) {
   const auto what = file.use == NeededFile::Use::mapped ? "program or library" : "open file";
   switch (here) {
@@ -57,7 +57,7 @@ std::optional<NeededFile::Use> use_from(std::string_view text) {
   return std::nullopt;
 }
 
-/// An older release tells none.
+/// The field "image_bytes"; 0 where an older release does not send it.
 std::uint64_t image_bytes_in(const json::object& body) {
   const auto* value = body.if_contains("image_bytes");
   if (value == nullptr) return 0;

@@ -12,26 +12,28 @@
 
 namespace cardswap::criu {
 
-/// What processes need of the host that they come to.
+/// What processes need at the host to which they move.
 struct HostNeeds {
   std::vector<std::string> cpu_features;
   std::vector<NeededFile> files;
-  // filled in by whoever knows:
-  std::vector<NeededGpu> gpus;    ///< GPUs that have state of theirs
-  std::uint64_t image_bytes = 0;  ///< of their image, about; 0: not known
+  // Filled in by examine_process():
+  std::vector<NeededGpu> gpus;    ///< GPUs on which they have state
+  std::uint64_t image_bytes = 0;  ///< the approximate size of their image; 0: not known
   bool operator==(const HostNeeds&) const = default;
 };
 
-/// The needs of these processes on this host, sizes and build ids filled in.
+/// The needs of these processes of this host, with the sizes and build ids of mapped files. Reads
+/// those files, which may block.
 [[nodiscard]] HostNeeds needs_of(const TreeFacts& tree);
 
 [[nodiscard]] boost::json::object to_json(const HostNeeds& needs);
-/// Throws Error{bad_request}.
+/// Reads to_json(). Throws Error{bad_request}.
 [[nodiscard]] HostNeeds needs_from_json(const boost::json::object& body);
 
-/// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count.
-/// `here_are`: what was found of its files, in their order, by `user` (empty: unnamed). `host` is
-/// its name. Reads /proc/cpuinfo and /proc/meminfo.
+/// What this host, called `host`, lacks of `needs`, except GPUs: one sentence for each, at most a
+/// dozen and then a count; empty: nothing. `here_are`: the result of inspect_files_as() for
+/// `needs.files`, made as `user` (empty: not named in the text). Reads /proc/cpuinfo and
+/// /proc/meminfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
                                                        std::span<const FileHere> here_are,
                                                        const std::string& host,

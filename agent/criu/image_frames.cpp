@@ -20,13 +20,13 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kHeaderBytes = sizeof(std::uint32_t);
-constexpr std::byte kNod{'k'};
+constexpr std::byte kReceipt{'k'};
 
 void put_size(std::span<std::byte> at, std::uint32_t size) {
   for (unsigned i = 0; i < kHeaderBytes; ++i) at[i] = static_cast<std::byte>(size >> (8 * i));
 }
 
-/// Ends what waits for a socket.
+/// Closes a socket, which ends waits for it.
 std::function<void()> closing(asio::ip::tcp::socket& socket) {
   return [&socket] {
     boost::system::error_code ignored;
@@ -106,14 +106,14 @@ asio::awaitable<std::span<const std::byte>> ImageFrames::receive() {
 }
 
 asio::awaitable<void> ImageFrames::send_receipt() {
-  const std::array word{kNod};
-  co_await write_all(socket_, word, kStallMax);
+  const std::array receipt{kReceipt};
+  co_await write_all(socket_, receipt, kStallMax);
 }
 
-asio::awaitable<void> ImageFrames::wait_for_nod() {
-  std::array<std::byte, 1> word{};
-  co_await read_all(socket_, word, kStallMax);
-  if (word[0] != kNod) throw Error(Code::bad_request, "the target's answer is none");
+asio::awaitable<void> ImageFrames::wait_for_receipt() {
+  std::array<std::byte, 1> receipt{};
+  co_await read_all(socket_, receipt, kStallMax);
+  if (receipt[0] != kReceipt) throw Error(Code::bad_request, "the target's answer is none");
 }
 
 }  // namespace cardswap::criu

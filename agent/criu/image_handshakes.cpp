@@ -87,7 +87,7 @@ std::optional<ImageHandshakes::AuthenticatedSender> ImageHandshakes::next_authen
   return std::nullopt;
 }
 
-/// Somebody comes; or, while somebody is heard, a moment later.
+/// Waits for a connection, but only a moment while a greeting is being read.
 asio::awaitable<void> ImageHandshakes::next_event() {
   const auto moment = pending_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery);
   const TimeLimit look(acceptor_.get_executor(), moment, [this] {

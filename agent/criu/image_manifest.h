@@ -9,13 +9,13 @@
 
 namespace cardswap::criu {
 
-/// What goes ahead of a process image: its files, and what is to be put in the place of what the
-/// process had open towards its agent.
+/// The first frame of a process image: the list of its files, and the descriptors towards its agent
+/// that are replaced at the target.
 struct ImageManifest {
   std::vector<ImageFile> files;
-  std::string socket;             ///< "socket:[4711]": the connection to the agent
-  std::vector<std::string> logs;  ///< paths that the job's log had
-  /// Processes whose state a driver saved, by their numbers in their own PID namespace.
+  std::string socket;             ///< "socket:[4711]": the process's connection to the agent
+  std::vector<std::string> logs;  ///< paths of the job's log at the source
+  /// Processes whose state a driver saved, by their pids in their own PID namespace.
   std::vector<std::uint32_t> saved_by_driver;
   bool operator==(const ImageManifest&) const = default;
 
@@ -23,8 +23,8 @@ struct ImageManifest {
 };
 
 [[nodiscard]] std::vector<std::byte> encode(const ImageManifest& manifest);
-/// Throws Error{bad_request} unless every name is a plain file's, each comes once, and all of it is
-/// within bounds.
+/// Reads encode(). Throws Error{bad_request} unless every name is a plain file's, each comes once,
+/// and all sizes and counts are within bounds.
 [[nodiscard]] ImageManifest decode_manifest(std::span<const std::byte> bytes);
 
 }  // namespace cardswap::criu

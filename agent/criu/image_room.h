@@ -6,32 +6,34 @@
 
 #include "agent/process/process.h"
 
-/// Room for process images. They lie in memory and on no disk, and so beside the memory that they
-/// are made of, or that is restored from them: an image that does not fit would be the end of
-/// whatever the kernel chooses.
+/// How much memory there is for a process image. An image is kept in memory, together with the
+/// process that it is made of or that is restored from it: if it did not fit, the kernel would kill
+/// some process.
 namespace cardswap::criu {
 
-/// Whether the image's process is there already, or is made of it and needs as much again.
+/// Whether the image's process exists already (dumped), or will be made of it and needs as much
+/// memory again (restored).
 enum class ImageUse : std::uint8_t { dumped, restored };
 
-/// Bytes that an image may have, by the text of /proc/meminfo: pure. The largest number where that
-/// does not tell.
+/// The bytes that an image may have, by the text of /proc/meminfo. The largest number where the
+/// text does not tell. Pure.
 [[nodiscard]] std::uint64_t image_room_in(std::string_view meminfo, ImageUse use);
-/// Reads it of this host, as it is now.
+/// image_room_in() of this host, now.
 [[nodiscard]] std::uint64_t image_room(ImageUse use);
 
-/// What processes hold that no file has.
+/// Memory of processes that is in no file.
 struct HeldMemory {
-  std::uint64_t own = 0;     ///< each its own, which an image has once for each
-  std::uint64_t shared = 0;  ///< at least so much, which it has once
+  std::uint64_t own = 0;     ///< bytes of private memory, summed over the processes
+  std::uint64_t shared = 0;  ///< a lower bound of their shared memory in bytes
   bool operator==(const HeldMemory&) const = default;
 };
-/// Adds a process by the text of its /proc/PID/status: pure.
+/// `held` with one process more, by the text of its /proc/PID/status. Pure.
 [[nodiscard]] HeldMemory with_process(HeldMemory held, std::string_view status);
-/// Reads it of all processes below `root`, as they are now.
+/// The memory of all processes below `root`, now. Throws as tree_of() does.
 [[nodiscard]] HeldMemory memory_of(const ProcessId& root);
 
-/// Why an image of about so many bytes cannot be `where` ("here", "on gpu-b"); empty: it can.
+/// Why an image of about `bytes` does not fit into `room` bytes; empty: it fits. `where` is for the
+/// text: "here", "on gpu-b". Pure.
 [[nodiscard]] std::string why_no_room(std::uint64_t bytes, std::uint64_t room,
                                       std::string_view where);
 

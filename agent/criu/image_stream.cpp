@@ -61,7 +61,7 @@ asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port,
   token.resize(kImageTokenBytes);
   greeting.raw(std::as_bytes(std::span(token))).raw(salt);
   co_await write_all(socket_, greeting.bytes(), ImageFrames::kStallMax);
-  co_await frames_->wait_for_nod();
+  co_await frames_->wait_for_receipt();
 }
 
 asio::awaitable<void> ImageSender::send(const ImageDir& images, const ImageManifest& manifest,
@@ -86,11 +86,11 @@ asio::awaitable<void> ImageSender::send(const ImageDir& images, const ImageManif
                                           got == 0 ? "it ends too early" : std::strerror(errno)));
       }
       co_await frames_->send(static_cast<std::size_t>(got));
-      cap.sent(static_cast<std::uint64_t>(got), Clock::now());
+      cap.note_sent(static_cast<std::uint64_t>(got), Clock::now());
       left -= static_cast<std::uint64_t>(got);
     }
   }
-  co_await frames_->wait_for_nod();
+  co_await frames_->wait_for_receipt();
 }
 
 void ImageSender::close() {

@@ -13,9 +13,10 @@
 #include "migrator/core/cipher.h"
 #include "migrator/core/rate.h"
 
-/// A process image on its way from agent to agent: one TCP connection that begins with the
-/// reservation's token, then frames of at most 1 MiB, sealed with AES-256-GCM where there is a key
-/// (docs/wire.md). Each end is used by one coroutine; close() from another ends what it waits for.
+/// Sends a process image from agent to agent: one TCP connection that begins with the reservation's
+/// token, then frames of at most 1 MiB, sealed with AES-256-GCM where there is a key
+/// (docs/wire.md). Each end is used by one coroutine; close() from another one ends its wait with
+/// an error.
 namespace cardswap::criu {
 
 class ImageFrames;
@@ -26,11 +27,13 @@ class ImageSender {
   explicit ImageSender(boost::asio::io_context& context);
   ~ImageSender();
 
-  /// Connects and shows the token, so that nothing of it is left for the downtime. `key` in
-  /// hexadecimal; empty: not sealed. Throws Error{unreachable, unauthorized}.
+  /// Connects, shows the token and waits for the target's receipt, before the downtime. `key` in
+  /// hexadecimal; empty: not sealed. Throws Error{unreachable} after 10 s at most; Error{link_lost}
+  /// where the target does not accept the token; Error{bad_request} for a bad key or receipt.
   boost::asio::awaitable<void> connect(std::string host, std::uint16_t port, std::string token,
                                        std::string key);
-  /// Returns when the target has all of it. Throws Error{link_lost, io}.
+  /// Sends an image after connect(); returns when the target has all of it. `bytes_per_s_max` 0: no
+  /// limit. Throws Error{link_lost, io, bad_request}, and Error{refused} for too many files.
   boost::asio::awaitable<void> send(const ImageDir& images, const ImageManifest& manifest,
                                     std::uint64_t bytes_per_s_max);
   void close();
@@ -43,14 +46,16 @@ class ImageSender {
 /// The target's end.
 class ImageReceiver {
  public:
-  /// Listens on `host`, on a free port. Throws Error{io}.
+  /// Listens on `host`, on a free port. Throws Error{io} where it cannot.
   ImageReceiver(boost::asio::io_context& context, const std::string& host, std::string token,
                 std::string key);
   ~ImageReceiver();
 
   [[nodiscard]] std::uint16_t port() const;
-  /// Waits for the one who has the token, then for the image; anybody else is closed. Throws
-  /// Error{link_lost, bad_request, no_memory, io}; link_lost after close() too.
+  /// Waits, without a limit, for the sender that has the token and then for its image; closes all
+  /// other connections. Call it once. Throws Error{link_lost} (after close() too),
+  /// Error{bad_request, unauthorized} for a bad image, Error{no_memory} where it does not fit,
+  /// Error{io}.
   boost::asio::awaitable<ImageManifest> receive(const ImageDir& images);
   void close();
 

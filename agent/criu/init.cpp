@@ -38,12 +38,12 @@ namespace {
 
 struct Orders {
   std::string criu = "criu";
-  int report = -1;     ///< where the outcome is told
-  int images = -1;     ///< a folder
-  std::string socket;  ///< "socket:[4711]", the job's to its agent
+  int report = -1;     ///< the pipe for the report
+  int images = -1;     ///< the folder of the image
+  std::string socket;  ///< "socket:[4711]": the job's connection to its agent
   std::uint32_t timeout_s = 60;
-  /// A pipe from the agent. Closed without a word: a dumped job runs on, a restored one that was
-  /// not granted ends.
+  /// A pipe from the agent. If it closes without a byte, a dumped job runs on, and a restored one
+  /// that was not granted is killed.
   int lifeline = -1;
   // dump
   int pid = 0;

@@ -30,14 +30,14 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kReportBytesMax = 64U << 10;
-// Where start_child() puts what is inherited.
+// The numbers that ProcessSpec::inherit gives the descriptors in cardswap-init.
 constexpr int kReportFd = 3;
 constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
-constexpr int kLeashFd = 6;
+constexpr int kRestoreLifelineFd = 6;
 constexpr int kDumpLifelineFd = 5;
 
-/// Reads the report to its end, or to the word on how it went.
+/// Reads cardswap-init's report from a pipe, piece by piece.
 class ReportReader {
  public:
   ReportReader(const asio::any_io_executor& executor, Descriptor pipe)
@@ -69,7 +69,8 @@ ProcessSpec init_spec(const std::filesystem::path& log, std::vector<std::string>
   return spec;
 }
 
-/// Ends what restores when its time is over; the report's pipe closes then, and its reader learns.
+/// Kills the restoring processes when their time is over. The report's pipe closes then, which ends
+/// the reader.
 class RestoreLimit {
  public:
   RestoreLimit(const asio::any_io_executor& executor, std::chrono::milliseconds limit,
@@ -156,7 +157,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
                                      "--socket-fd",
                                      std::to_string(kSocketFd),
                                      "--lifeline",
-                                     std::to_string(kLeashFd)};
+                                     std::to_string(kRestoreLifelineFd)};
   for (const auto& path : order.dumped_logs) {
     arguments.insert(arguments.end(), {"--dumped-log", path});
   }

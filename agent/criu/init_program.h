@@ -10,54 +10,58 @@
 #include "agent/process/process.h"
 #include "migrator/base/descriptor.h"
 
-/// cardswap-init as the agent sees it. It runs CRIU and does not end with the agent.
+/// Calls of cardswap-init, which runs CRIU in a process of its own.
 namespace cardswap::criu {
 
-/// What cardswap-init is told to dump.
+/// The order to dump a process tree.
 struct DumpOrder {
   std::string criu;
   ProcessId root;
-  std::string socket;  ///< "socket:[4711]"
-  /// The limit for stopping all of the tree. What CRIU does after that depends on the tree's size,
-  /// and cannot be ended early.
+  std::string socket;  ///< "socket:[4711]": the connection to the agent
+  /// The time limit for stopping the whole tree. The dump after that takes as long as the tree's
+  /// size requires, and cannot be ended early.
   std::uint32_t timeout_s = 5;
-  std::filesystem::path log;  ///< of cardswap-init itself
+  std::filesystem::path log;  ///< cardswap-init's own log
 };
-/// Returns when the tree is dumped into `images` and stopped. It cannot be ended early: CRIU's code
-/// is inside the process meanwhile. Where this process ends before it does, the tree runs on.
-/// Throws Error{refused} with CRIU's words; the tree runs on then.
+/// Dumps a tree into `images`; returns when that is done and the tree is stopped. It cannot be
+/// ended early, because CRIU's code is inside the process meanwhile; if the agent ends first, the
+/// tree runs on. Throws Error{refused} with CRIU's message, and what start_child() throws; the tree
+/// runs on then.
 boost::asio::awaitable<void> dump(DumpOrder order, const ImageDir& images);
 
-/// What cardswap-init is told to restore.
+/// The order to restore a process tree.
 struct RestoreOrder {
   std::string criu;
-  std::string socket;  ///< as it was dumped
-  int socket_fd = -1;  ///< what is to be in its place
-  int lifeline = -1;   ///< read end: its other end closed without a word ends the tree
-  std::vector<std::string> dumped_logs;
-  std::filesystem::path log;      ///< of the job
-  std::filesystem::path own_log;  ///< of cardswap-init and CRIU
-  std::filesystem::path status;   ///< where its exit status will be
-  /// The limit after which the restored tree, as far as it is there, is ended.
+  std::string socket;  ///< ImageManifest::socket
+  int socket_fd = -1;  ///< the descriptor that replaces it
+  int lifeline = -1;   ///< the read end of a pipe: the tree is killed if that closes without a byte
+  std::vector<std::string> dumped_logs;  ///< ImageManifest::logs
+  std::filesystem::path log;             ///< the job's log here, which replaces them
+  std::filesystem::path own_log;         ///< the log of cardswap-init and CRIU
+  std::filesystem::path status;          ///< the file for the job's exit status
+  /// The time limit after which a tree that is not restored completely is killed.
   std::chrono::milliseconds limit{5000};
 };
-/// A restored tree: nothing of it outlives `init`, the first process of its PID namespace.
+/// A restored tree. All of it ends with `init`, the first process of its PID namespace.
 struct Restored {
   ProcessId root;
   ProcessId init;
 };
-/// Restores a tree. `init` is set as soon as there is one, for whoever wants to end it meanwhile.
-/// Throws Error{refused} with CRIU's words; nothing is left running then.
+/// Restores a tree. `init`, which must outlive the call, is set as soon as that process exists, so
+/// that the caller can kill it meanwhile. Throws Error{refused} with CRIU's message,
+/// Error{timed_out} after the limit, Error{target_lost} where the tree ends at once, and what
+/// start_child() throws; nothing is left running then.
 boost::asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images,
                                          ProcessId& init);
 
-/// What cardswap-init reported: pure.
+/// A report of cardswap-init.
 struct Report {
-  pid_t init = 0;
-  bool ok = false;
-  pid_t restored = 0;   ///< as its PID namespace counts
-  std::string failure;  ///< CRIU's words
+  pid_t init = 0;       ///< 0: not reported yet
+  bool ok = false;      ///< the order was carried out
+  pid_t restored = 0;   ///< the root's pid in its own PID namespace
+  std::string failure;  ///< CRIU's message; empty: it has not failed
 };
+/// Reads a report, of which only the beginning may be there yet. Pure.
 [[nodiscard]] Report parse_report(std::string_view text);
 
 }  // namespace cardswap::criu

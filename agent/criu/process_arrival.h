@@ -14,24 +14,23 @@
 
 namespace cardswap::criu {
 
-/// Moves a process at the target: takes its image and has it restored. It serves one migration and
-/// belongs to that host's agent; one thread. The destructor ends the restored tree, unless grant()
-/// was called before.
+/// The target's part of moving a process: receives its image and restores it. It serves one
+/// migration; one thread. The destructor kills the restored tree, unless grant() was called before.
 class ProcessArrival {
  public:
-  /// What is needed to take a process.
+  /// The parameters of an arrival.
   struct Needs {
-    std::string criu;
-    std::string host;  ///< address to take the image on
+    std::string criu;  ///< the path of CRIU
+    std::string host;  ///< the address on which to receive the image
     std::string token;
     std::string key;  ///< in hexadecimal; empty: not sealed
     std::filesystem::path job_dir;
-    std::filesystem::path log;        ///< of the job
-    std::filesystem::path status;     ///< where its exit status will be
-    std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here, for its driver
+    std::filesystem::path log;        ///< the job's log
+    std::filesystem::path status;     ///< the file for its exit status
+    std::vector<cuda::GpuPair> gpus;  ///< GPUs that another GPU replaces here, for the driver
     Callbacks callbacks;
   };
-  /// Listens. Throws Error{io}.
+  /// Listens for the image. Throws Error{io}.
   ProcessArrival(boost::asio::io_context& context, Needs needs);
   ~ProcessArrival();
   ProcessArrival(const ProcessArrival&) = delete;
@@ -39,24 +38,24 @@ class ProcessArrival {
 
   [[nodiscard]] std::uint16_t port() const { return receiver_.port(); }
 
-  /// What was restored.
+  /// The result of restored().
   struct Result {
     Restored tree;
     Descriptor socket;  ///< this agent's end of the job's connection
     std::uint64_t image_bytes = 0;
-    double restore_ms = 0;
-    double driver_resume_ms = 0;  ///< until its driver had its state back; 0: there was none
+    double restore_ms = 0;        ///< from the received image to the restored tree
+    double driver_resume_ms = 0;  ///< until the driver had restored its state; 0: there was none
   };
-  /// Waits for the image, then restores it; `received` is called in between. Throws Error; nothing
-  /// of the tree is left then.
+  /// Waits for the image, without a limit, then restores it; `received` is called in between.
+  /// Throws Error; nothing of the tree is left then.
   boost::asio::awaitable<Result> restored(std::function<void()> received);
 
-  /// Gives the tree the job: it outlives this, and the agent.
+  /// Lets the tree outlive this object and the agent: it has the job.
   void grant();
-  /// Ends what is waited for, and what was restored: where its driver is at work on that, as soon
-  /// as it has let go.
+  /// Makes restored() end with an error, and kills a restored tree that was not granted. While the
+  /// GPU driver works on the tree, it is killed as soon as the driver is done.
   void close();
-  /// The first process of the tree while that is being restored or not granted; pid 0: none.
+  /// The first process of the tree's PID namespace; pid 0: there is none yet.
   [[nodiscard]] const ProcessId& init() const { return init_; }
 
  private:
@@ -67,7 +66,7 @@ class ProcessArrival {
   Descriptor lifeline_;
   ProcessId init_;
   bool granted_ = false;
-  bool resuming_ = false;  ///< a driver puts state back into what was restored
+  bool resuming_ = false;  ///< the driver restores state of the tree
   bool closed_ = false;
 };
 

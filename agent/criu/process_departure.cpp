@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds kKeeperStartMax{5};
 
-/// What CRIU writes cannot be known better before it does.
+/// Checks that the image will fit, by the processes' memory: its exact size is not known before.
 void check_room(const ProcessId& root, const ImageDir& images) {
   const auto held = memory_of(root);
   const auto room = std::min(images.free_bytes(), image_room(ImageUse::dumped));
@@ -29,7 +29,7 @@ void check_room(const ProcessId& root, const ImageDir& images) {
   if (!why.empty()) throw Error(Code::no_memory, why, "end or move something else first");
 }
 
-/// What the job's processes call the file that its output goes to.
+/// The paths under which the job's processes have the job's log open.
 std::vector<std::string> names_of(const std::filesystem::path& log, const ProcessId& root) {
   struct stat wanted {};
   std::set<std::string> names;

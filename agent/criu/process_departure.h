@@ -14,17 +14,16 @@
 
 namespace cardswap::criu {
 
-/// Moves a process at the source: starts a keeper for the memory that was sent ahead, dumps the
-/// process and sends the images. It serves one migration and belongs to that host's agent; one
-/// thread.
+/// The source's part of moving a process: starts a keeper for the memory that was sent ahead, dumps
+/// the process and sends the image. It serves one migration; one thread.
 ///
-/// The keeper outlives it on purpose: it holds the job's memory until the job takes it back or is
-/// gone, whatever happens to the agent.
+/// The keeper outlives it on purpose: it holds the job's memory until the job takes it back or has
+/// ended, whatever happens to the agent.
 class ProcessDeparture {
  public:
-  /// Where the image goes.
+  /// Where the target's agent receives the image.
   struct ImageEndpoint {
-    std::string host;  ///< where the target's agent takes the image
+    std::string host;
     std::uint16_t port = 0;
     std::string token;
     std::string key;  ///< in hexadecimal; empty: not sealed
@@ -33,22 +32,28 @@ class ProcessDeparture {
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
                    std::filesystem::path job_dir, Callbacks callbacks);
 
-  /// Does all that can be done while the job runs: connects to the target, starts the keeper for
-  /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
+  /// Does all that can be done while the job runs: connects to the target, and starts the keeper of
+  /// `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes some
+  /// seconds at most. Throws Error: what ImageSender::connect() and start_child() throw, Error{io}
+  /// for a keeper that does not start.
   boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId trainer, std::string user,
                                        std::string socket);
   [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
 
-  /// Dumps the stopped-to-be tree; it cannot be ended early. Throws Error; the tree runs on then.
+  /// Saves the tree's GPU state and dumps the tree, which is stopped then. It cannot be ended
+  /// early. Throws Error{no_memory} where the image does not fit, and what before_dump, ImageDir
+  /// and criu::dump() throw; the tree runs on then, perhaps without its GPU state
+  /// (Callbacks::undo).
   boost::asio::awaitable<void> dump(ProcessId root, std::uint64_t socket_inode,
                                     std::filesystem::path job_log);
-  /// Returns when the target has the whole image. Throws Error.
+  /// Sends the image after dump(); returns when the target has all of it. Throws what
+  /// ImageSender::send() throws.
   boost::asio::awaitable<void> ship(std::uint64_t bytes_per_s_max);
   [[nodiscard]] std::uint64_t image_bytes() const { return manifest_.total_bytes(); }
-  /// The milliseconds of dump() until a driver had saved its state. 0: there was none.
+  /// The part of dump() in which the driver saved its state, in ms. 0: there was none.
   [[nodiscard]] double driver_suspend_ms() const { return driver_suspend_ms_; }
 
-  /// Ends what is waited for, the dump excepted.
+  /// Makes prepare() and ship() end with an error; does not end a dump.
   void close() { sender_.close(); }
 
  private:

@@ -31,7 +31,7 @@ int wait_for(pid_t pid) {
   return status;
 }
 
-/// What CRIU says to that; empty: it ended.
+/// Sends a request and returns CRIU's answer; empty: CRIU has ended.
 std::vector<std::byte> ask(const Descriptor& criu, const std::vector<std::byte>& request) {
   std::vector<std::byte> answer(kAnswerBytesMax);
   ssize_t got = -1;

@@ -11,27 +11,28 @@ namespace cardswap::criu {
 
 /// The CRIU of this host.
 struct Tool {
-  std::string path;  ///< empty: there is none
-  std::string version;
+  std::string path;     ///< empty: there is no CRIU
+  std::string version;  ///< "4.1.1"; empty: not known
   std::string problem;  ///< why no process can leave or arrive here; empty: it can
-  /// Why no process that has a TCP or UDP socket can leave, be it connected or not; empty: it can.
+  /// Why no process with a TCP or UDP socket, connected or not, can leave; empty: it can.
   std::string network_fault = {};
   [[nodiscard]] bool is_usable() const { return !path.empty() && problem.empty(); }
 };
 
-/// The programs to try: --criu alone where it is given; else CARDSWAP_CRIU, the prefix that
-/// scripts/setup.sh fills, and all of PATH, in this order, each program once.
+/// The programs to try: only --criu where it is given ("none": no program); else CARDSWAP_CRIU, the
+/// prefix that scripts/setup.sh fills, and all folders of PATH, in this order, each program once.
 [[nodiscard]] std::vector<std::string> tools_to_try(const Config& config);
-/// Asks each of them for its version and what it says of this kernel, until one is without a fault;
-/// takes some 100 ms each. Where none is, the first that works is taken, or the first at all.
+/// Finds this host's CRIU: runs each of tools_to_try() with `--version` and `check`, some 100 ms
+/// each, until one has no fault. Otherwise returns the first usable one, or the first one with its
+/// problem.
 boost::asio::awaitable<Tool> probe_tool(Config config);
 
-/// "4.1.1" of what `criu --version` prints; empty when it prints something else.
+/// The version, "4.1.1", in the output of `criu --version`; empty for other output.
 [[nodiscard]] std::string version_in(std::string_view text);
 /// Whether `version` is at least 4.1.
 [[nodiscard]] bool is_new_enough(std::string_view version);
-/// Linux 6.16 and newer do not tell SO_PASSCRED of a network socket, and CRIU before 4.2 gives up
-/// then. `untold`: this kernel does not. Empty: no fault.
+/// Why this CRIU cannot dump network sockets on this kernel; empty: it can. Linux 6.16 and newer do
+/// not report SO_PASSCRED of a network socket (`untold`), and CRIU before 4.2 fails then.
 [[nodiscard]] std::string network_fault(std::string_view version, bool untold);
 
 }  // namespace cardswap::criu

@@ -22,7 +22,7 @@ std::string short_text(const ApiRequest& request, std::string_view field) {
   return text;
 }
 
-/// Whoever closed it for another reason has not said that it may be opened.
+/// Throws Error{conflict} if the cordon was set for another reason than `reason`.
 void check_is_theirs(const Cordons& cordons, const std::string& device, const std::string& reason,
                      const std::string& host) {
   const auto found = cordons.all().find(device);
@@ -34,7 +34,8 @@ void check_is_theirs(const Cordons& cordons, const std::string& device, const st
               "ask there; `cardswap uncordon` without a reason lifts any cordon");
 }
 
-/// Who asked: the name that was proved, and what a caller says of itself only where none was.
+/// Who asked: the name that the caller has proved; if it has proved none, also the name that it
+/// gives itself.
 std::string who(const Caller& caller, const std::string& said) {
   const bool proved = !caller.owner && !caller.also_agent && !caller.name.starts_with("uid ");
   if (proved || said.empty()) return caller.name;
@@ -71,7 +72,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& d
   router.on(
       "DELETE", "/v1/cordon", [&, open_fault](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         request.only({"device", "reason"});
-        // A device that is configured no more may still have a cordon to lift.
+        // A device that is not configured any more may still have a cordon.
         const auto device = request.text_or("device", "");
         if (!device.empty() && !cordons.all().contains(device)) (void)devices.at(device);
         if (request.body.contains("reason")) {

@@ -7,9 +7,10 @@
 
 namespace cardswap {
 
-/// GET, POST and DELETE /v1/cordon, GET /v1/peers. Everything given must outlive the router.
-/// `open_fault`: what is wrong with a device (empty: the host) that is opened again; empty:
-/// nothing that is known.
+/// Adds GET, POST and DELETE /v1/cordon and GET /v1/peers. All references must outlive the router.
+/// `open_fault(device)` names a fault that is still open when the cordon of a device (empty: of the
+/// host) is lifted, for a warning in the answer; it returns "" if no fault is known. It may be
+/// empty.
 void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
                      const Config& config,
                      std::function<std::string(const std::string& device)> open_fault);

@@ -13,7 +13,8 @@
 
 namespace cardswap {
 
-/// What the calls about the host itself look at. All of it must outlive the router.
+/// The parts of the agent whose state GET /v1/version and /v1/devices show. All must outlive the
+/// router.
 struct HostContext {
   const Config& config;
   const Journal& journal;
@@ -25,7 +26,7 @@ struct HostContext {
   std::chrono::steady_clock::time_point started;
 };
 
-/// GET /v1/version and /v1/devices.
+/// Adds GET /v1/version and /v1/devices.
 void add_host_calls(Router& router, const HostContext& context);
 
 }  // namespace cardswap

@@ -6,7 +6,7 @@
 
 namespace cardswap {
 
-/// cardswap_cordoned, for each device of the agent.
+/// Writes cardswap_cordoned, for each device of the agent.
 void write_metrics(Exposition& out, const Cordons& cordons, const Config& config);
 
 }  // namespace cardswap

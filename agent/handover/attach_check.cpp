@@ -26,7 +26,7 @@ bool check_attach(Instance& primary, Epoch reported, Jobs& jobs, const Migration
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
   events.emit({"two_epochs", text, job.name(), primary.device(), {}});
-  jobs.processes().fence(job, newer);
+  jobs.processes().halt_trainer(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));
 }

@@ -5,11 +5,12 @@
 #include "agent/handover/target/reservations.h"
 #include "agent/jobs/jobs.h"
 
-/// A runtime that attaches, against what this host knows of its job's epochs.
+/// The check of a runtime that attaches against the epochs that this host knows of its job.
 namespace cardswap::handover {
 
-/// Decides on a primary's Hello. A job that is refused is made to stand, told and refused. Throws
-/// Error{conflict}.
+/// Decides on the Hello of a primary, which reports the epoch `reported`. True: it may step. False:
+/// it has to wait for a migration that is decided. Throws Error{conflict} where a higher epoch of
+/// the job was granted: the job then stands for good, and a log line and an event say so.
 [[nodiscard]] bool check_attach(Instance& primary, Epoch reported, Jobs& jobs,
                                 const Migrations& migrations, const Reservations& reservations,
                                 EventSink& events);

@@ -5,18 +5,22 @@
 
 namespace cardswap {
 
-/// What a process's migrations make of it, for those who look: derived each time, kept nowhere.
+/// The state that operators see of a process, as its migrations and its reservation make it. It is
+/// derived at each call and kept nowhere.
 [[nodiscard]] EffectiveState effective_state_of(const Instance& instance,
                                                 const Migrations& migrations,
                                                 const Reservations& reservations);
-/// Throws Error{conflict} for a source that may be the only good copy of its job: what was decided
-/// is not known to have reached the target.
+/// Checks that an operator may stop the process. Throws Error{conflict} for a source that may be
+/// the only good copy of its job, because it is not known that the target got the decision; and for
+/// a standby that is on its way here, with what to do instead.
 void check_stop(const Instance& instance, const Migrations& migrations,
                 const Reservations& reservations);
-/// Whether a process that failed is this host's to start again; says so where that is not known.
+/// Whether this host may start a process that failed again. False also where the record that would
+/// tell is damaged: then the log says so.
 [[nodiscard]] bool may_restart(const Instance& instance, const Migrations& migrations,
                                const Reservations& reservations);
-/// The worst of all that an operator must look at, in one line; empty: nothing.
+/// The first thing that an operator must look at, in one line: a superseded copy, a job whose
+/// record is damaged, a migration in doubt, a second copy. Empty: there is none.
 [[nodiscard]] std::string concern_of(const JobTable& jobs, const Migrations& migrations);
 
 }  // namespace cardswap

@@ -11,24 +11,26 @@
 
 namespace cardswap {
 
-/// The migrations that a list shows. It always has those that have not ended, and those that
-/// somebody must still be told of.
+/// What a caller wants listed. Without `before`, the list also has every migration that has not
+/// ended, or whose other side must still hear of its end: `limit` and `bytes` leave none of them
+/// out.
 struct Listing {
   static constexpr std::size_t kLimit = 500;
   static constexpr std::size_t kLimitMax = 5000;
   /// The bound of an answer: a client reads 4 MiB at most.
   static constexpr std::size_t kBytesMax = 3U << 20;
 
-  bool running = false;           ///< only what has not ended
-  bool incoming = false;          ///< migrations to this host too
-  std::size_t limit = kLimit;     ///< of what ended
-  std::string before;             ///< only those that ended before this one; empty: all
-  std::size_t bytes = kBytesMax;  ///< of JSON; what has not ended counts, and is not left out
+  bool running = false;        ///< leave out all that ended
+  bool incoming = false;       ///< list migrations to this host too
+  std::size_t limit = kLimit;  ///< how many ended migrations at most
+  std::string before;  ///< an id: only migrations that ended before that one; empty: no such bound
+  /// The size in JSON above which no further ended migration is added; the first one always is.
+  std::size_t bytes = kBytesMax;
 };
 
-/// {"migrations": [...], "left_out": N}: what has not ended, then what ended, newest first; N ended
-/// ones are older than those. `incoming_json` shows a reservation. Throws Error{not_found} where
-/// `before` is none of those that ended.
+/// {"migrations": [...], "left_out": N}: migrations that have not ended, then ended ones, newest
+/// first; N ended ones are older than those listed. `incoming_json` gives a reservation's JSON.
+/// Throws Error{not_found} where no ended migration has the id `before`.
 [[nodiscard]] boost::json::object list_migrations(
     const std::list<Migration>& migrations, const std::list<Reservation>& reservations,
     const std::function<boost::json::object(const Reservation&)>& incoming_json,

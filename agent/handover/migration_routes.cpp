@@ -94,12 +94,12 @@ asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
     throw Error(Code::bad_request, fmt::format("'{}' is no side", asked),
                 "use " + names_of<MigrationSide>());
   }
-  OperatorDecision order{*side, request.caller.name, request.flag_or("overrule", false)};
+  OperatorDecision decision{*side, request.caller.name, request.flag_or("overrule", false)};
   if (is_target(parts, id)) {
-    co_await parts.reservations.force(id, std::move(order));
+    co_await parts.reservations.force(id, std::move(decision));
     co_return ApiAnswer{200, to_json(parts.reservations.at(id).record())};
   }
-  co_await parts.migrations.force(id, std::move(order));
+  co_await parts.migrations.force(id, std::move(decision));
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
 }
 

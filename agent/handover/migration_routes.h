@@ -8,7 +8,8 @@
 
 namespace cardswap {
 
-/// /v1/migrations...: what operators ask of moves. All of it must outlive the router.
+/// Adds the calls /v1/migrations..., by which operators start, see and end migrations. All
+/// references must outlive the router.
 void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
                          JobTable& jobs, const Config& config);
 

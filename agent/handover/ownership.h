@@ -6,8 +6,8 @@
 
 namespace cardswap::handover {
 
-/// Answers for the jobs of a host, from the migrations that leave it and the reservations that
-/// arrive. Both outlive it.
+/// Tells the jobs of this host who owns them (JobOwnership), from the migrations by which jobs
+/// leave and the reservations by which they arrive. Both must outlive it. One thread.
 class Ownership final : public JobOwnership {
  public:
   Ownership(Migrations& migrations, Reservations& reservations)

@@ -8,7 +8,8 @@
 
 namespace cardswap {
 
-/// /v1/peer/...: what agents ask each other. All of it must outlive the router.
+/// Adds the calls /v1/peer/..., by which agents reserve, grant, drop and ask for a decision. All
+/// references must outlive the router.
 void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
                     criu::Host& criu, DataPlane& data_plane);
 

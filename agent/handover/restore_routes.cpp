@@ -18,7 +18,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// For reading a snapshot: what is read after that is not waited for by people.
+/// How long a caller waits for a snapshot to be read.
 constexpr std::chrono::minutes kReadMax{30};
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::size_t kIdBytes = 64;
@@ -30,14 +30,15 @@ struct RestoreParts {
   const Config& config;
 };
 
-/// What gives the state back takes no device.
+/// The name in place of a device for the stand-in that gives the state back: it is on none.
 constexpr const char* kFromStore = "store";
 
 std::vector<std::string> giver(const std::string& store, const std::string& manifest) {
   return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
 }
 
-/// Until it has read the snapshot and told what it is. Throws Error where it ended.
+/// Waits until the stand-in has read the snapshot and has reported its size. Throws Error{corrupt}
+/// if it has ended, and Error{timed_out}.
 asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   const auto until = Clock::now() + kReadMax;
   while (true) {
@@ -54,7 +55,8 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   }
 }
 
-/// Where the job does not come to train, nothing of it stays.
+/// Waits for the end of the migration. Unless the job has moved to its device, ends the stand-in,
+/// so that nothing of the job stays.
 asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
                                      std::string instance) {
   while (!handover::is_over(parts.migrations.at(migration).state())) {
@@ -66,7 +68,7 @@ asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
 }
 
 asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
-  // No "restart": what gives the state back is not to be followed by the program from its step 0.
+  // No "restart": it would start the program at its step 0 when the stand-in ends.
   request.only(
       {"name", "argv", "cwd", "env", "device", "user", "arrive", "store", "manifest", "epoch"});
   auto spec = job_spec_from(request.body);

@@ -7,8 +7,9 @@
 
 namespace cardswap {
 
-/// POST /v1/restores: a job that goes on from a snapshot. It is a migration whose source is
-/// `cardswap-keeper`, which stands at that step. All of it must outlive the router.
+/// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot: a migration
+/// whose source is `cardswap-keeper`, which stands at the snapshot's step. All references must
+/// outlive the router.
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config);
 

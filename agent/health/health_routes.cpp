@@ -10,7 +10,8 @@ namespace json = boost::json;
 
 constexpr std::int64_t kPageMax = 1000;
 constexpr std::int64_t kWaitMaxMs = 60'000;
-/// Some ten thousand alerts. More are answered with 503, so that the sender repeats.
+/// Enough for some ten thousand alerts. A larger body is answered with 503, so that the sender
+/// repeats it.
 constexpr std::size_t kWebhookBytesMax = 8U << 20;
 
 std::string query_text(const ApiRequest& request, std::string_view field) {
@@ -43,14 +44,14 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
 }  // namespace
 
 void add_health_calls(Router& router, Monitor& monitor) {
-  CallLimits takes;
-  takes.body_bytes = kWebhookBytesMax;
-  takes.any_bytes = true;
-  takes.refused = [&monitor](const Error& error) { monitor.webhooks().refused(error); };
+  CallLimits limits;
+  limits.body_bytes = kWebhookBytesMax;
+  limits.any_bytes = true;
+  limits.on_refused = [&monitor](const Error& error) { monitor.webhooks().note_refused(error); };
   router.on(
       "POST", "/v1/alerts",
       [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        // Fields that a newer Alertmanager sends are no error here.
+        // Unknown fields are allowed: a newer Alertmanager may send them.
         const auto taken = co_await monitor.webhooks().take(std::move(request.body));
         co_return ApiAnswer{200, json::object{{"alerts", taken.all()},
                                               {"taken", taken.ours},
@@ -58,7 +59,7 @@ void add_health_calls(Router& router, Monitor& monitor) {
                                               {"unclear", taken.unclear},
                                               {"unreadable", taken.unreadable}}};
       },
-      takes);
+      limits);
   router.on("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, monitor.status()};
   });

@@ -5,8 +5,8 @@
 
 namespace cardswap::health {
 
-/// POST /v1/alerts, GET /v1/health, POST /v1/health/clear, GET /v1/events. The monitor must outlive
-/// the router.
+/// Adds POST /v1/alerts, GET /v1/health, POST /v1/health/clear and GET /v1/events. `monitor` must
+/// outlive `router`.
 void add_health_calls(Router& router, Monitor& monitor);
 
 }  // namespace cardswap::health

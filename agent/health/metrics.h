@@ -5,7 +5,7 @@
 
 namespace cardswap::health {
 
-/// The monitor's part of /metrics: cardswap_health_... and cardswap_breaker_open.
+/// Writes the monitor's families of /metrics: cardswap_health_... and cardswap_breaker_open.
 void write_metrics(Exposition& out, const Monitor& monitor);
 
 }  // namespace cardswap::health

@@ -21,7 +21,7 @@ Policy policy_of(const Config& config) {
   return policy_from_file(config.health_policy);
 }
 
-/// The agent's devices under the names that the policy and the machine give them.
+/// The agent's devices with the UUIDs and PCI addresses that the policy or the machine gives them.
 std::vector<DeviceName> names_of(const Config& config, const Policy& policy) {
   std::vector<DeviceName> names;
   for (const auto& device : config.devices) {
@@ -37,7 +37,7 @@ std::vector<DeviceName> names_of(const Config& config, const Policy& policy) {
   return names;
 }
 
-/// What the policy says about devices that this agent does not have is most likely a slip.
+/// Warns of devices in the policy that this agent does not have: most likely a mistake.
 void warn_of_strangers(const Config& config, const Policy& policy) {
   for (const auto& given : policy.devices) {
     const bool here = std::any_of(config.devices.begin(), config.devices.end(),
@@ -130,7 +130,7 @@ void Monitor::close_breaker(const std::string& reason, const std::string& by) {
   journalled_.flush();
 }
 
-// ---- what is done
+// ---- carrying out the plan
 
 std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
@@ -152,7 +152,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
-/// An operator's own reason stays.
+/// Sets the cordon; one that is set already stays, with its reason.
 void Monitor::set_cordon(const CordonOrder& order) {
   auto& cordons = context_.cordons;
   if (!cordons.find(order.device)) cordons.set({order.device, order.reason, "health", unix_ms()});
@@ -166,16 +166,16 @@ void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
     try {
       set_cordon(cordon);
     } catch (const std::exception&) {
-      // Its jobs move all the same; the engine refuses it as a target itself.
+      // Its jobs move nevertheless, and the engine does not use it as a target.
       failure = fmt::format("{}: {}", cordon.device, error_of(std::current_exception()).what());
     }
   }
   for (const auto& [incident, failure] : failed) {
     if (failure.empty()) {
-      journalled_.cordoned(incident);
+      journalled_.note_cordoned(incident);
     } else {
       spdlog::error("health: cordon {}", failure);
-      journalled_.cordon_failed(incident, failure);
+      journalled_.note_cordon_failed(incident, failure);
     }
   }
 }
@@ -184,8 +184,7 @@ asio::awaitable<void> Monitor::drive() {
   while (true) {
     const auto plan = journalled_.plan(host_jobs());
     close_all(plan.cordons);
-    // Moves first: what is written about them can wait for the disk, they are journalled
-    // themselves.
+    // Moves first: their events can wait for the disk, because migrations have their own records.
     for (const auto& move : plan.moves) mover_.start(move);
     mover_.release_orphaned_slots();
     mover_.forget_avoided();

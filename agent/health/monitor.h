@@ -15,39 +15,46 @@
 
 namespace cardswap::health {
 
-/// Keeps jobs off sick devices. Sources report findings, the engine decides, and the monitor
-/// carries the decision out; in observe mode it only logs it. Every event is in the journal. One
-/// thread; sources and moves are tasks of its context's group.
+/// Keeps jobs away from sick devices. Sources report findings, the decision engine decides, and the
+/// monitor carries out what was decided; in observe mode it only logs that. Every event is in the
+/// journal. One thread, the agent's; sources and moves are tasks of the context's group.
 class Monitor {
  public:
-  /// Reads the policy. Throws Error{bad_request} naming its line.
+  /// Reads the policy, and what a former agent left in the journal. Throws Error{bad_request}
+  /// naming the policy's line, Error{io, refused} if the policy's file cannot be read or others may
+  /// write to it, and what EventLog throws.
   explicit Monitor(const HealthContext& context);
 
+  /// Starts the sources, and follows the moves that a former agent began. Once.
   void start();
-  /// Reads the policy's file again. If it is wrong, logs that in an event and keeps the policy that
-  /// was read last.
+  /// Reads the policy's file again. If it cannot be used, an event says so, and the present policy
+  /// stays.
   void read_policy_again();
 
-  /// Adds an event of another part of the agent to the same list, and to the disk as soon as the
-  /// disk accepts it.
+  /// Adds an event of another part of the agent to the list. It is on disk as soon as the disk
+  /// accepts it; a failure is logged, not thrown.
   void note(const AgentEvent& event);
-  /// An operator's word that a device is well, and that moves may start again.
+  /// Carries out an operator's decision: the faults of `device` (or of kHost, or "all") are over.
+  /// Throws Error{not_found} if this agent has no such device.
   void clear(const std::string& device, const std::string& reason, const std::string& by);
+  /// Carries out an operator's decision: moves may start again.
   void close_breaker(const std::string& reason, const std::string& by);
   [[nodiscard]] Webhooks& webhooks() { return webhooks_; }
 
-  /// GET /v1/health.
+  /// The answer to GET /v1/health.
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] const EventLog& events() const { return journalled_.log(); }
   [[nodiscard]] const DecisionEngine& engine() const { return journalled_.engine(); }
   [[nodiscard]] const HealthCounters& counters() const { return counters_; }
-  /// The sources' states by their names: "ok", or what is wrong.
+  /// The state of each source: "ok", "off", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const {
     return journalled_.sources();
   }
+  /// The time of the monitor's clock.
   [[nodiscard]] Ms now() const { return journalled_.now(); }
-  /// Notified when there are new events.
+  /// Notified when new events are on disk.
   Signal& changed() { return journalled_.changed(); }
+  /// Whether a job may be placed on the device: no open fault closes it.
   [[nodiscard]] bool is_usable(std::string_view device) const {
     return engine().incidents().is_usable(device);
   }

@@ -104,7 +104,7 @@ json::object Monitor::status() const {
   add(seen.blind);
   if (seen.blind.empty()) add(seen.half);
   if (!seen.half.empty()) worst = std::max(worst, kWarning);
-  // A fault that is known is worse than one that may be there.
+  // A known fault is worse than one that may go unseen.
   if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
   if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
   json::object sources;

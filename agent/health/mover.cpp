@@ -63,7 +63,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   std::vector<std::string> only;
   for (const auto& spare : spares) {
     add(agent_of(spare));
-    only.push_back(target_of(spare));
+    only.push_back(canonical_destination(spare));
   }
   if (spares.empty()) {
     if (!move.leave_host) add(own);
@@ -105,12 +105,12 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
   if (id.empty()) {
     journalled_.forget_move(job_uid);
   } else {
-    const bool moved = co_await over(id);
-    journalled_.move_ended(0, job_uid, moved);
+    const bool moved = co_await wait_for_end(id);
+    journalled_.note_move_ended(0, job_uid, moved);
   }
 }
 
-asio::awaitable<bool> Mover::over(std::string migration) {
+asio::awaitable<bool> Mover::wait_for_end(std::string migration) {
   while (!handover::is_over(migrations_.at(migration).state())) {
     co_await migrations_.changed(migrations_.at(migration))
         .wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(1));
@@ -124,10 +124,10 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   wanted.spec = policy.migration;
   wanted.spec.job = move.job;
   wanted.spec.to = target;
-  if (move.deadline) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
+  if (move.is_urgent) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
   const auto id = migrations_.start(std::move(wanted)).id();
   emit_event(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
-  const bool moved = co_await over(id);
+  const bool moved = co_await wait_for_end(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
     const auto& transfer = ended.only().record();
@@ -146,7 +146,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
 }
 
 asio::awaitable<void> Mover::carry_out(Move move) {
-  // Whatever ends this, its place in the budget is free again: release_orphaned_slots() looks.
+  // However this task ends, release_orphaned_slots() then frees its place in the budget.
   const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;
@@ -162,7 +162,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
       co_return;
     }
     if (choice.target.empty()) {
-      journalled_.not_placed(move, choice.why_none);
+      journalled_.note_not_placed(move, choice.why_none);
       co_return;
     }
     moved = co_await migrate(move, std::move(choice.target));
@@ -174,7 +174,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   if (move.dry_run) co_return;
   if (moved) avoided_.forget(move.job_uid);
   counters_.moves_failed += moved ? 0 : 1;
-  journalled_.move_ended(move.incident, move.job_uid, moved);
+  journalled_.note_move_ended(move.incident, move.job_uid, moved);
 }
 
 void Mover::forget_avoided() {

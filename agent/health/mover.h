@@ -8,25 +8,26 @@
 
 namespace cardswap::health {
 
-/// Carries the engine's moves out: chooses a target, starts the migration, follows it, and tells
-/// the engine how it ended. Each move is a task. One thread.
+/// Carries out the engine's moves: chooses a target, starts the migration, follows it, and reports
+/// to the engine how it ended. Each move is a task. One thread.
 class Mover {
  public:
   explicit Mover(const HealthScope& scope);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
 
+  /// Starts the task of a move. In a dry run it only looks for a target and reports it.
   void start(const Move& move);
   /// Follows the moves that a former agent began: they count against the budget until they are
   /// over.
   void resume();
-  /// Frees the budget's places of moves that nobody follows any more.
+  /// Frees the budget's places of moves that no task follows any more.
   void release_orphaned_slots();
-  /// Forgets which targets jobs avoid that are to move no more.
+  /// Forgets the avoided targets of jobs that are over or whose fault is over.
   void forget_avoided();
 
  private:
-  /// A move that a task of this agent follows. Without such a task its slot in the budget is free.
+  /// Marks a move as followed, as long as its task runs.
   class Followed {
    public:
     Followed(Mover& mover, std::string job_uid) : mover_(mover), job_uid_(std::move(job_uid)) {}
@@ -38,7 +39,7 @@ class Mover {
     Mover& mover_;
     std::string job_uid_;
   };
-  /// A target, or why there is none.
+  /// The target of a move, or why there is none.
   struct Choice {
     std::string target;    ///< "HOST:PORT/DEVICE"; empty: none
     std::string why_none;  ///< for people
@@ -46,10 +47,13 @@ class Mover {
 
   asio::awaitable<void> carry_out(Move move);
   asio::awaitable<Choice> choose(Move move);
+  /// Starts a migration to `target` and waits for its end. Whether it moved the job; throws Error
+  /// if the migration cannot start.
   asio::awaitable<bool> migrate(Move move, std::string target);
+  /// Follows the move of a job that a former agent began.
   asio::awaitable<void> resume(std::string job_uid);
-  /// Waits for the migration's end; whether it completed.
-  asio::awaitable<bool> over(std::string migration);
+  /// Waits for the migration's end. Whether it moved the job.
+  asio::awaitable<bool> wait_for_end(std::string migration);
   void emit_event(const Move& move, const std::string& kind, const std::string& text,
                   const std::string& migration = {});
 

@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kAnswerMax{1500};
 constexpr milliseconds kOthersMax{500};
 
-/// What the questions and who waits for them share: a question may outlive the one who asked.
+/// The state that the requests and their waiter share: a request may outlive the waiter.
 struct Answers {
   Signal changed;
   std::size_t open = 0;
@@ -54,7 +54,7 @@ std::string agent_of(const std::string& destination) {
   return parse_address("spare", destination.substr(0, destination.find('/'))).text();
 }
 
-std::string target_of(const std::string& destination) {
+std::string canonical_destination(const std::string& destination) {
   const auto slash = destination.find('/');
   return agent_of(destination) +
          (slash == std::string::npos ? std::string("/") : destination.substr(slash));
@@ -79,7 +79,7 @@ std::vector<PlacementDevice> devices_from(const json::value& answer, const std::
 
 asio::awaitable<std::vector<PlacementDevice>> ask_peers(TaskGroup& tasks, std::vector<Peer> peers,
                                                         std::vector<std::string> only) {
-  // Shared by the questions and this frame: whichever ends last.
+  // Owned by the requests and this frame; the last one frees it.
   auto answers = std::make_shared<Answers>();
   for (const auto& peer : peers) {
     ++answers->open;

@@ -7,7 +7,7 @@
 
 namespace cardswap::cli {
 
-/// Another host's agent, and perhaps one device of it, as people name them.
+/// An agent of another host, and perhaps one of its devices, as a user writes it.
 struct AgentAddress {
   http::Endpoint agent;
   std::string device;  ///< empty: the whole host
@@ -18,7 +18,8 @@ struct AgentAddress {
   }
 };
 
-/// "HOST[:PORT][/DEVICE]"; port 7070 unless given. Throws Error{bad_request} naming `what`.
+/// Reads "HOST[:PORT][/DEVICE]"; the port is 7070 if none is given. Throws Error{bad_request} whose
+/// text begins with `what`, the option or field that `text` is of.
 [[nodiscard]] AgentAddress parse_agent_address(std::string_view what, std::string_view text);
 
 }  // namespace cardswap::cli

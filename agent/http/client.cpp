@@ -62,7 +62,7 @@ Error error_of(const Endpoint& endpoint, const Answer& answer) {
 }
 
 json::value to_json(const Error& error) {
-  // A text may quote what a program printed or another agent told; JSON takes UTF-8 only.
+  // A text may quote a program's output or another agent; JSON must be UTF-8.
   return json::object{{"code", to_string(error.code())},
                       {"failure", printable(error.failure())},
                       {"hint", printable(error.hint())}};

@@ -14,8 +14,8 @@
 
 namespace cardswap::http {
 
-/// The header by which agents say what they speak to each other, and what that is here. An agent
-/// that speaks another is refused.
+/// The header in which an agent says which version of the peer protocol it speaks, and the version
+/// of this one. An agent answers another version with Error{protocol_mismatch}.
 inline constexpr std::string_view kProtocolHeader = "Cardswap-Protocol";
 inline constexpr std::string_view kPeerProtocol = "1";
 
@@ -30,7 +30,7 @@ struct Endpoint {
   [[nodiscard]] static Endpoint tcp(Address agent) {
     return tcp(std::move(agent.host), agent.port);
   }
-  /// "gpu-b:7070", "[::1]:7070" or the socket's path: for people and for the Host header.
+  /// "gpu-b:7070", "[::1]:7070" or the socket's path, for texts and logs.
   [[nodiscard]] std::string text() const;
 };
 
@@ -40,10 +40,12 @@ struct Request {
   std::string target;                 ///< "/v1/jobs?x=1", already percent-encoded
   boost::json::value body = nullptr;  ///< null: no body
   std::vector<std::pair<std::string, std::string>> headers;
-  /// The name in the certificate of the only one that may be asked this, inside TLS and on a
-  /// connection of its own; empty: any agent.
+  /// The common name of the only agent that may get this request; empty: any agent. Checked when a
+  /// connection is opened inside TLS, so not over plain TCP, over a unix socket, or on a connection
+  /// that a ConnectionPool has kept.
   std::string only_of;
-  /// Covers resolving, connecting, sending and the whole answer (a long poll's wait included).
+  /// Covers resolving, connecting, sending and the whole answer, also the time that a long poll
+  /// waits.
   std::chrono::milliseconds timeout{10000};
   std::size_t answer_bytes_max = 4U << 20;
 };
@@ -54,26 +56,33 @@ struct Answer {
   boost::json::value body;  ///< null when the answer had no body
 };
 
-/// One request on a connection of its own, on the calling coroutine's executor. The arguments are
-/// the coroutine's own copies, so it may outlive its caller. Throws Error:
-///   unreachable  no connection could be made (nothing was sent)
-///   timed_out    the time was over
+/// Makes one request on a connection of its own, on the calling coroutine's executor. The arguments
+/// are the coroutine's own copies, so it may outlive its caller. Returns null if the answer has no
+/// body. Throws Error:
+///   bad_request  the request has blanks or control characters where none may be, or the path of
+///                the socket is too long: nothing was sent
+///   unreachable  the name has no address, or no connection could be made: nothing was sent
+///   unauthorized TLS: the certificate of one side is not accepted by the other, is not an agent's,
+///                or is not the one of `only_of`
+///   timed_out    the time was over: the request may have been done
 ///   link_lost    the connection broke before the answer was whole: the request may have been done
-///   cancelled    the coroutine was cancelled
+///   cancelled    the coroutine was cancelled: the request may have been done
 ///   corrupt      the answer is not HTTP with a JSON body within the limit
-///   any other    what the agent answered ({"error": {...}}), with its code, failure and hint
+///   any code     what the agent answered ({"error": {...}}), with its code, failure and hint;
+///                internal if it answered 400 or above without such a body
 [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
-/// Calls as call() does, but an answer with status 400 and above is returned, not thrown.
+/// Does what call() does, but returns an answer with status 400 or above instead of throwing it.
 [[nodiscard]] boost::asio::awaitable<Answer> exchange(Endpoint endpoint, Request request);
 
-/// `text` made safe as one path segment or query value.
+/// `text` as one path segment or one value of a query.
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 
-/// The Error that an answer with a status of 400 and above stands for.
+/// The Error in an answer with status 400 or above; internal if there is none in it.
 [[nodiscard]] Error error_of(const Endpoint& endpoint, const Answer& answer);
 
-/// {"code", "failure", "hint"}, as the API shows an error; and back.
+/// {"code", "failure", "hint"}, as the API shows an error, and back. An unknown code or another
+/// form gives Code::internal.
 [[nodiscard]] boost::json::value to_json(const Error& error);
 [[nodiscard]] Error error_from_json(const boost::json::value& value);
 

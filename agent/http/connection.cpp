@@ -30,7 +30,8 @@ namespace bhttp = boost::beast::http;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-/// Over TCP and over a unix socket: what reads and writes HTTP is compiled once for both.
+/// A stream over TCP or a unix socket, so that the code that reads and writes HTTP is compiled
+/// once.
 using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
 using StreamEndpoint = asio::generic::stream_protocol::endpoint;
 
@@ -72,14 +73,14 @@ enum class Stage { connecting, exchanging };
                   : "");
 }
 
-/// A zone is this host's own word (RFC 9110, section 7.2 allows none).
+/// Without the zone, which has a meaning on this host only (RFC 9110, section 7.2 allows none).
 std::string host_header(const Endpoint& endpoint) {
   if (!endpoint.unix_path.empty()) return "localhost";
   return Address{without_zone(endpoint.host), endpoint.port}.text();
 }
 
-/// Where a line break or a blank stood in one of them, another call would begin: with our own
-/// certificate, and of somebody else's choice.
+/// A line break or a blank in one of these could begin another call, made by somebody else under
+/// our certificate.
 void check_is_one_call(const Endpoint& endpoint, const Request& request) {
   const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
   const auto plain = [](char c) { return (c >= 0x20 && c != 0x7f) || c == '\t' || c < 0; };
@@ -128,7 +129,7 @@ json::value parsed(const Endpoint& endpoint, const Request& request, const std::
   return value;
 }
 
-/// The part that TLS and what is plain share; `stream` is connected and its expiry is set.
+/// The exchange inside TLS and without it; `stream` is connected and its expiry is set.
 template <class Stream>
 asio::awaitable<Answer> exchange_over(Stream& stream, const Endpoint& endpoint,
                                       const Request& request, bool& keep) {
@@ -199,7 +200,8 @@ class SecureConnection final : public Connection {
         bearer_(std::move(bearer)),
         endpoint_(std::move(endpoint)) {}
 
-  /// It is certain then who answers: an agent, by a certificate for the name it was called by.
+  /// Afterwards the other side has proved that it is an agent with a certificate for the name that
+  /// was called.
   asio::awaitable<void> handshake(Request request) {
     tls::expect_host(stream_.native_handle(), endpoint_.host);
     error_code error;
@@ -238,7 +240,7 @@ class SecureConnection final : public Connection {
     co_return co_await exchange_over(stream_, endpoint_, request, is_reusable_);
   }
 
-  /// Certificates or revocations that were read anew count for the next call.
+  /// After the certificates or revocations were read again, the next call needs a new connection.
   [[nodiscard]] bool is_still_proven() const override {
     auto& context = asio::query(executor_, asio::execution::context);
     const auto* identity = tls::Identity::of(context);
@@ -266,8 +268,8 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint,
   co_await stream.async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
-  // A call that was given up must not arrive: over a link that is down, what was written would wait
-  // in the kernel, and a grant be heard after the operator has forced the job elsewhere.
+  // A call that was given up must not arrive later: over a link that is down, its bytes would wait
+  // in the kernel, and a grant could arrive after the operator has forced the job to another host.
   stream.socket().set_option(asio::socket_base::linger(true, 0), error);
   const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context));
   if (identity == nullptr || !identity->tls()) {

@@ -8,14 +8,15 @@
 
 namespace cardswap::http {
 
-/// One connection to an agent over TCP, inside TLS where this side has an identity. Calls go over
-/// it one after the other. One thread.
+/// One connection to an agent over TCP, inside TLS if this side has an Identity with a TLS context.
+/// It carries one call after the other, never two at a time. One thread.
 class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  /// Connects, and proves the other side. `request` is whose sake it is for, in error texts. Throws
-  /// Error as call() does.
+  /// Connects and, inside TLS, checks that the other side is the agent that was called. `request`
+  /// is the one for which the connection is opened: its `only_of` is checked, and error texts name
+  /// it. Throws Error as call() does.
   [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<Connection>> open(Endpoint endpoint,
                                                                                 Request request,
                                                                                 Deadline deadline);
@@ -23,13 +24,17 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Sends a request and reads its answer. `keep`: the other side is asked to leave the connection
-  /// open.
+  /// Sends a request and reads its answer, until `deadline`. `keep` asks the other side to leave
+  /// the connection open. Throws Error as call() does; an answer with status 400 or above is
+  /// returned.
   [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
                                                                 bool keep) = 0;
-  /// Whether another call may go over it.
+  /// Whether another call may use it: the last call had `keep`, has succeeded, and the other side
+  /// leaves the connection open.
   [[nodiscard]] bool is_reusable() const { return is_reusable_; }
-  /// Whether what proved the other side then, and this one to it, still would.
+  /// Whether both certificates and the lists of revocations with which the connection was opened
+  /// are still those in use, and the other side's certificate has not ended. Always true without
+  /// TLS.
   [[nodiscard]] virtual bool is_still_proven() const { return true; }
 
  protected:
@@ -37,7 +42,8 @@ class Connection {
   bool is_reusable_ = false;
 };
 
-/// One call over the unix socket of an agent.
+/// Makes one call over an agent's unix socket, on a connection of its own. Throws Error as call()
+/// does; an answer with status 400 or above is returned.
 [[nodiscard]] boost::asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request);
 
 }  // namespace cardswap::http

@@ -10,7 +10,8 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kIdleMax = 16;
-/// Shorter than a server waits for the next request: it would close the line under a call.
+/// Shorter than a server waits for the next request, so that it does not close the connection
+/// during a call.
 constexpr std::chrono::seconds kIdleTimeMax{5};
 
 }  // namespace

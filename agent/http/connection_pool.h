@@ -8,16 +8,18 @@
 
 namespace cardswap::http {
 
-/// Connections to other agents that stay open between calls, so that a call in a job's downtime
-/// waits for no handshake and for nobody else's connection. One thread; it outlives its calls.
+/// Keeps connections to other agents open between calls, so that a call in a job's downtime waits
+/// neither for a handshake nor for another call's connection. Keeps at most 16 idle ones, each for
+/// 5 s. One thread; the pool outlives its calls.
 class ConnectionPool {
  public:
-  /// Calls as http::call() does. The request is sent a second time, over a new connection, when the
-  /// one that was kept turns out to be gone: only for what may be done twice.
+  /// Makes a call over TCP, and throws, as http::call() does; on a kept connection `only_of` is not
+  /// checked. If a kept connection turns out to be gone, the request is sent again over a new one:
+  /// only for requests that may be done twice.
   [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
  private:
-  /// A connection that waits for the next call.
+  /// A connection that no call uses now.
   struct Idle {
     std::string endpoint;
     std::unique_ptr<Connection> connection;

@@ -10,31 +10,34 @@
 
 namespace cardswap {
 
-/// Why a host, or one of its devices, takes no new jobs. Present jobs continue.
+/// An operator's order that this host, or one of its devices, takes no new jobs. Present jobs go
+/// on.
 struct Cordon {
-  std::string device;  ///< empty: the whole host
-  std::string reason;  ///< for people; may be empty
-  std::string by;      ///< who asked, in their own words; may be empty
-  std::int64_t at_ms = 0;
+  std::string device;      ///< empty: the whole host
+  std::string reason;      ///< for people; may be empty
+  std::string by;          ///< who asked, as they name themselves; may be empty
+  std::int64_t at_ms = 0;  ///< Unix time; 0: Cordons::set() puts the present time
 };
 
 /// {"device": null or the name, "reason", "by", "at_ms"}
 [[nodiscard]] boost::json::object to_json(const Cordon& cordon);
 
-/// The cordons of this host: at most one of the host and one of each device, independent of each
-/// other. The journal keeps them over a restart of the agent and a reboot. One thread.
+/// The cordons of this host: at most one for the whole host and one for each device, independent of
+/// each other. The journal keeps them over a restart of the agent and a reboot. `journal` must
+/// outlive it. One thread.
 class Cordons {
  public:
   /// Reads what the journal has. Throws Error{io, corrupt}.
   explicit Cordons(Journal& journal);
 
-  /// Sets a cordon. The same one again changes nothing; another reason replaces the former reason
-  /// and its time. Throws Error{io} if it did not reach the disk; then nothing has changed.
+  /// Sets a cordon. One with the same device and reason changes nothing; another reason replaces
+  /// the former cordon. Throws Error{io, corrupt} if the disk refuses; then nothing has changed.
   void set(Cordon cordon);
-  /// Removes a cordon; whether there was one. `device` empty: the host's. Throws as set() does.
+  /// Removes a cordon and returns whether there was one. `device` empty: the host's. Throws
+  /// Error{io} if the disk refuses; then nothing has changed.
   bool lift(const std::string& device);
 
-  /// The cordon that closes this device: the host's, or else its own.
+  /// The cordon that closes this device: the host's, or else its own; nullopt: the device is open.
   [[nodiscard]] std::optional<Cordon> find(const std::string& device) const;
   [[nodiscard]] const std::map<std::string, Cordon>& all() const { return cordons_; }
 

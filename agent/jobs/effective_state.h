@@ -8,19 +8,20 @@
 
 namespace cardswap {
 
-/// A process's state as its migrations see it, where its record does not say.
+/// A process's state as operators see it: its record's, unless a migration changes it.
 struct EffectiveState {
-  /// What they make of it.
+  /// How migrations change it.
   enum class Kind : std::uint8_t {
     as_recorded,
     frozen,    ///< it stands for a migration, or for good
     in_doubt,  ///< it stands, and its job may run elsewhere
   };
   Kind kind = Kind::as_recorded;
-  std::string note;  ///< what an operator should know and do; or empty
+  std::string note;  ///< what an operator should know or do; or empty
 };
 
-/// "running", "frozen": the state of a process as users see it. `recorded`: its record's.
+/// "running", "frozen": the name of a process's state for users. `recorded`: the state in its
+/// record.
 [[nodiscard]] constexpr std::string_view state_word(InstanceState recorded,
                                                     EffectiveState::Kind kind) {
   switch (kind) {

@@ -10,25 +10,28 @@
 #include "agent/jobs/job_table.h"
 #include "agent/jobs/process_family.h"
 
-/// The processes on this host that the record of an instance stands for: how they are found, how
-/// the program ended, and their end.
+/// The processes of an instance on this host: finds them, reads how the program ended, and ends
+/// them.
 namespace cardswap {
 
-/// How the processes of an instance are found.
+/// The marks by which the processes of an instance are found.
 [[nodiscard]] ProcessFamily family_of(const Instance& instance);
-/// The process by whose end its end is seen: who writes down the program's exit status first.
+/// The process whose end is awaited as the end of the instance: the one that writes the program's
+/// exit status first (its init or parent), else the program itself.
 [[nodiscard]] ProcessId watched_of(const Instance& instance);
-/// Where a program's parent, or the init of a restored one, leaves its exit status.
+/// The file into which a program's parent, or the init of a restored one, writes its exit status.
 [[nodiscard]] std::filesystem::path status_file(const Instance& instance);
-/// Notes in the record how its program, which is over, has ended; of a child of the agent's it
-/// takes the status that the kernel keeps. False when nobody can tell.
+/// Writes into the record how the program, which has ended, ended; for a child of the agent it
+/// collects the status from the kernel. False when it is not known: then the record says why.
 bool take_exit_status(Instance& instance);
-/// Says in the record why its program, which is over, has ended, in place of what its exit status
-/// says. Whoever settles that end has it on disk.
+/// Writes into the record why the program, which has ended, ended, in place of its exit status. On
+/// disk with the job's next save.
 void explain_end(Instance& instance, std::string why);
-/// Every live process of jobs of that name that are over. One walk over /proc a record.
+/// Every live process of jobs of that name that have ended. Throws what members_of() throws, and
+/// takes as long for each record.
 [[nodiscard]] std::vector<pid_t> left_of(const JobTable& table, const std::string& name);
-/// Ends every process of an instance, by end_members(), and leaves its record as it is.
+/// Ends every process of an instance by end_members(); does not change its record. `table` must
+/// outlive it.
 [[nodiscard]] boost::asio::awaitable<void> end_processes(JobTable& table, std::string instance,
                                                          std::chrono::milliseconds grace);
 

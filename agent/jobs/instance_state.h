@@ -5,20 +5,20 @@
 
 namespace cardswap {
 
-/// Where a process of a job stands, as its record has it.
+/// The state of a process of a job, as in its record.
 enum class InstanceState : std::uint8_t {
   starting,
   running,
-  standby,  ///< waits at its first boundary for a job on its way here
-  moved,    ///< the job is elsewhere; this is what is left of it
-  ended,
-  stopped,  ///< somebody asked for that
-  failed,
-  lost,  ///< nobody saw how it ended
+  standby,  ///< waits at its first step boundary for a job that arrives
+  moved,    ///< its job is at another place now
+  ended,    ///< it ended by itself, with exit code 0
+  stopped,  ///< it ended because somebody asked for it
+  failed,   ///< it ended by a signal or with another exit code
+  lost,     ///< it ended, and it is not known how
 };
 constexpr InstanceState last_of(InstanceState) { return InstanceState::lost; }
 
-/// "running", as JSON, journal and people have it.
+/// Names a state, such as "running", in JSON, in the journal and for people.
 [[nodiscard]] constexpr std::string_view to_string(InstanceState state) {
   using enum InstanceState;
   switch (state) {
@@ -34,7 +34,7 @@ constexpr InstanceState last_of(InstanceState) { return InstanceState::lost; }
   return "lost";
 }
 
-/// Whether a process in that state is there, or is about to be.
+/// Whether a process in that state runs or is about to run.
 [[nodiscard]] constexpr bool is_live_state(InstanceState state) {
   return state == InstanceState::starting || state == InstanceState::running ||
          state == InstanceState::standby;

@@ -26,7 +26,7 @@ asio::awaitable<void> end_rest(ProcessFamily family) {
   (void)co_await end_members(std::move(family), milliseconds(0));
 }
 
-/// The next agent would take it for a standby that lives.
+/// Removes a standby's record: the next agent would take the standby for a live one.
 asio::awaitable<void> remove_when_possible(JobTable& table, std::string id) {
   while (true) {
     co_await pause_for(kRemoveAgain);
@@ -104,7 +104,8 @@ void JobEnds::report_lost(const Instance& instance) {
       {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device()});
 }
 
-/// It was never granted: what there is to say of it is in its migration's error and in its log.
+/// Removes the record of a standby that was never granted: its migration's error and its log tell
+/// why it ended.
 void JobEnds::drop_standby(Instance& instance) {
   auto& job = instance.job();
   const auto name = job.name();

@@ -11,21 +11,23 @@
 
 namespace cardswap {
 
-/// Settles the record of a process that has ended: it finds out how the process ended, tells those
-/// who need to know, and applies the rule of job_restarts.h. On the agent's loop.
+/// Settles the record of a process that has ended: finds out how the process ended, tells
+/// JobOwnership and operators, and applies the rule of job_restarts.h. The agent's thread.
 class JobEnds {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   JobEnds(TaskGroup& tasks, JobTable& table, EventSink& events)
       : tasks_(tasks), table_(table), events_(events) {}
 
-  /// Whom the jobs ask whose they are. Called once, before the first end; `ownership` outlives the
-  /// tasks.
+  /// Sets what ownership() returns. Call it once, before a process can end; `ownership` must
+  /// outlive the tasks.
   void set_ownership(JobOwnership& ownership);
   [[nodiscard]] JobOwnership& ownership() const;
 
-  /// Kills `remains`, what is left of it, too. Of a standby the record is gone afterwards. Returns
-  /// what the record was where its program is to start again, which is the caller's to do.
+  /// Settles the end of `instance`. `remains` are processes of it that still live: they are killed.
+  /// The record of a standby is removed: `instance` is gone then. Returns nullopt, or, where the
+  /// program is to start again, the former record: then the caller starts it. A disk that refuses
+  /// is logged.
   [[nodiscard]] std::optional<BeforeRestart> settle(Instance& instance,
                                                     std::vector<ProcessId> remains);
 

@@ -5,20 +5,21 @@
 
 namespace cardswap {
 
-/// Answers for a job's process what only moves know: whether it may be stopped or started again,
-/// and whether its state is in doubt. Jobs ask it, because they know nothing of moves; the
-/// handovers answer. On the agent's loop.
+/// Answers questions about a job's process that depend on migrations: whether it may be stopped or
+/// started again, and whether its state is in doubt. The folder jobs/ knows no migrations, so it
+/// asks through this interface; handover::Ownership implements it. The agent's thread.
 class JobOwnership {
  public:
-  /// What the process's record does not say of its state.
+  /// The state of the process as operators see it.
   [[nodiscard]] virtual EffectiveState effective_state_of(const Instance& instance) const = 0;
-  /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
+  /// Throws Error{conflict} if stopping this process now could end the only good copy of its job.
   virtual void check_stop(const Instance& instance) const = 0;
-  /// Lets a live process that stands go on to hear that it is asked to end.
+  /// A live process is about to be asked to end. One that stands for a migration is made to go on,
+  /// so that it can hear that.
   virtual void on_stop(const Instance& instance) = 0;
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
   [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;
-  /// Takes note that a process has ended, once its job's record says so.
+  /// A process has ended; its record says so already.
   virtual void on_exit(Instance& instance) = 0;
 
  protected:

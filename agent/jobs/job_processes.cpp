@@ -14,7 +14,7 @@
 #include "agent/base/boot.h"
 #include "agent/base/units.h"
 #include "agent/jobs/instance_processes.h"
-#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_halt.h"
 #include "agent/jobs/job_program.h"
 #include "agent/jobs/job_steps.h"
 #include "agent/process/child.h"
@@ -33,8 +33,9 @@ asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap
 constexpr std::chrono::seconds kSaveAgain{2};
 constexpr std::chrono::seconds kMembersAgain{2};
 
-/// A job that stands for good: no other record tells the next agent that it must.
-asio::awaitable<void> record_fence(JobTable& table, std::string id) {
+/// Writes the record of a job that stands for good until the disk takes it: no other record tells
+/// the next agent that it must stand.
+asio::awaitable<void> record_halt(JobTable& table, std::string id) {
   while (true) {
     co_await pause_for(kSaveAgain);
     const auto job = std::ranges::find(table.all(), id, &Job::id);
@@ -82,7 +83,7 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
       for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
       tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else if (instance.is_live()) {
-      if (job.newer_epoch != 0) reapply_fence(job);
+      if (job.newer_epoch != 0) reapply_halt(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process());
       const bool told = read_exit_status(status_file(instance)).has_value();
       ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
@@ -111,7 +112,7 @@ asio::awaitable<void> JobProcesses::start(std::string id, std::vector<std::strin
   }
 }
 
-/// Under a parent of its own. What stands in for a program is ours, and the agent's own child.
+/// Starts the job's program under a parent of its own; a stand-in is a child of the agent.
 asio::awaitable<void> JobProcesses::start_process_of(std::string id,
                                                      std::vector<std::string> stand_in) {
   auto* instance = table_.by_instance(id);
@@ -277,15 +278,15 @@ asio::awaitable<void> JobProcesses::end_moved(std::string instance, milliseconds
   return end_processes(table_, std::move(instance), grace);
 }
 
-void JobProcesses::fence(Job& job, std::uint64_t newer_epoch) {
+void JobProcesses::halt_trainer(Job& job, std::uint64_t newer_epoch) {
   job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
   job.spec.restart = RestartRule::never;
-  reapply_fence(job);
+  reapply_halt(job);
   try {
     table_.save(job);
   } catch (const Error& disk) {
     spdlog::error("job {} stands for good: {}", job.name(), disk.what());
-    tasks_.spawn("record that " + job.name() + " stands", record_fence(table_, job.id));
+    tasks_.spawn("record that " + job.name() + " stands", record_halt(table_, job.id));
   }
   table_.changed().notify();
 }

@@ -18,52 +18,57 @@
 
 namespace cardswap {
 
-/// A job's process as CRIU has restored it.
+/// A job's process that CRIU has restored.
 struct RestoredProcess {
-  ProcessId root;
-  ProcessId init;                       ///< the first process of its PID namespace
-  std::uint64_t state_bytes = 0;        ///< what it tracks, as was said at its source
-  std::uint64_t relocatable_bytes = 0;  ///< likewise
-  std::string framework;                ///< likewise
+  ProcessId root;  ///< the program
+  ProcessId init;  ///< the first process of its PID namespace
+  // As the runtime reported them at the source:
+  std::uint64_t state_bytes = 0;
+  std::uint64_t relocatable_bytes = 0;
+  std::string framework;
 };
 
-/// Starts, watches, stops and ends the processes of this host's jobs, and keeps the table to what
-/// it sees of them. On the agent's loop; each process is watched by a task.
+/// Starts, watches, stops and ends the processes of this host's jobs, and updates the table
+/// accordingly. A task watches each process. The agent's thread.
 class JobProcesses {
  public:
-  /// All of them outlive it. `ends`: settles what ends.
+  /// All references must outlive it.
   JobProcesses(TaskGroup& tasks, const Config& config, JobTable& table,
                const DeviceUsageTable& devices, JobEnds& ends);
 
-  /// What became of the jobs that were live when a former agent ended.
+  /// Counts of the jobs that were live when a former agent ended.
   struct Recovered {
-    std::size_t resumed = 0;
-    std::size_t gone = 0;  ///< jobs that ended meanwhile in a known way
-    std::size_t lost = 0;
+    std::size_t resumed = 0;  ///< they still run
+    std::size_t gone = 0;     ///< they ended meanwhile, and it is known how
+    std::size_t lost = 0;     ///< they ended meanwhile, and it is not known how
   };
-  /// Loads the journal's jobs. Watches live primaries again; kills and forgets left-over standbys
-  /// unless `keep` says so, and kills processes that a job which is over has left.
+  /// Loads the journal's jobs; call it once, first. Watches live primaries again; kills standbys
+  /// for which `keep` is false, and processes that ended jobs have left. Blocks for a second or
+  /// more. Throws Error{io, corrupt}.
   Recovered recover(const std::function<bool(const Instance&)>& keep);
 
-  /// Starts the program of a record. The program's owner may hold this up for some seconds: the
-  /// instance has no process meanwhile, and if it is stopped, it ends as soon as it runs. Throws
-  /// Error when the program cannot be started, and forgets the record then.
-  /// `stand_in`: runs in place of the job's program until CRIU brings the job's process.
+  /// Starts the program of an instance; returns when it runs and is on disk. That may take some
+  /// seconds: the instance has no process meanwhile, and if it is stopped, it is killed as soon as
+  /// it runs. Throws Error{refused} when the program cannot be started, Error{io} when the host or
+  /// the disk refuses, Error{not_found, cancelled} when the instance was removed; the instance is
+  /// removed from the table then. `stand_in`: the command line of a program that runs in place of
+  /// the job's until CRIU restores the job's process; empty: none.
   asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
-  /// CRIU has restored the job's process here: it replaces the stand-in. On disk on return. Throws
-  /// Error{io}: the instance is as it was.
+  /// Makes a process that CRIU has restored the instance's process, in place of the stand-in. On
+  /// disk on return. Throws Error{io}; then the instance is unchanged.
   void take_over(Instance& instance, const RestoredProcess& restored);
-  /// JobTable::promote(); and its processes outlive this agent from now on.
+  /// JobTable::promote(); its processes also outlive this agent from now on.
   void promote(Job& job, std::uint64_t epoch);
-  /// Sends SIGTERM, after `grace` SIGKILL, to the instance and all that it started, whatever its
-  /// state, and starts it no more. Returns when they are gone: their pids.
+  /// Sends SIGTERM, and after `grace` SIGKILL, to all processes of the instance, whatever its
+  /// state, and prevents a restart. Returns the signalled pids when all are gone, however long that
+  /// takes; empty for an unknown instance.
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
-  /// Ends, as stop() does, an instance whose job lives elsewhere: does not change its record.
+  /// end_processes(): ends an instance whose job is elsewhere, without changing its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
-  /// Stops the job's processes for good, because a copy of it steps under a higher epoch. They keep
-  /// their state until somebody ends them. A disk that refuses the record is tried until it takes
-  /// it.
-  void fence(Job& job, std::uint64_t newer_epoch);
+  /// Makes the job stand for good, because another copy steps under `newer_epoch`: its processes
+  /// get SIGSTOP and keep their state until somebody ends them. If the disk refuses the record, it
+  /// is written again every 2 s until the disk takes it.
+  void halt_trainer(Job& job, std::uint64_t newer_epoch);
 
  private:
   asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);
@@ -76,7 +81,7 @@ class JobProcesses {
   JobTable& table_;
   const DeviceUsageTable& devices_;
   JobEnds& ends_;
-  std::map<std::string, SupervisedProcess> supervised_;  // of standbys' parents, by instance
+  std::map<std::string, SupervisedProcess> supervised_;  // of standbys, by instance
 };
 
 }  // namespace cardswap

@@ -9,9 +9,9 @@
 
 namespace cardswap {
 
-/// How the program of an instance is started here: whose it is, and what its environment tells its
-/// runtime. `stand_in`: runs in place of the job's program; or empty. Throws Error{bad_request} for
-/// a user that this host does not know.
+/// The command line, user and environment with which the program of an instance is started here.
+/// `stand_in`: the command line of a program that runs in place of the job's; empty: none. Throws
+/// Error{refused} for a user that this host does not know or the agent may not become.
 [[nodiscard]] ProcessSpec program_of(const Instance& instance, const Config& config,
                                      std::vector<std::string> stand_in);
 

@@ -7,50 +7,52 @@
 #include "agent/jobs/job.h"
 #include "agent/jobs/restart_rule.h"
 
-/// The rule of what becomes of an instance that has ended, as values; and what a restart changes in
-/// its job's record, with the way back.
+/// The rule for an instance that has ended, as pure functions; and the changes of a restart in its
+/// job's record, with their undo.
 namespace cardswap {
 
-/// So often a job is started again.
+/// How often a job is started again at most.
 inline constexpr std::uint32_t kRestartsMax = 5;
 
 /// How the process of an instance ended.
 struct ProcessEnd {
-  bool known = false;   ///< somebody saw how
-  bool failed = false;  ///< by a signal, or with another status than 0
+  bool known = false;   ///< its exit status is known
+  bool failed = false;  ///< it ended by a signal, or with another status than 0
 };
-/// The state of an instance after that. `stop_asked`: somebody had asked for its end.
+/// The state of an instance after its end. `stop_asked`: somebody had asked for its end.
 [[nodiscard]] InstanceState state_after(InstanceState before, const ProcessEnd& end,
                                         bool stop_asked);
 
-/// What the rule rests on.
+/// The input of after_end().
 struct EndedInstance {
   InstanceState state = InstanceState::ended;  ///< by state_after()
-  bool standby = false;                        ///< never granted
+  bool standby = false;                        ///< it was never granted its job
   RestartRule restart = RestartRule::never;
   std::uint32_t restarts = 0;  ///< so far
   bool agent_stops = false;
   bool may_restart = false;  ///< JobOwnership::may_restart()
 };
-/// What becomes of it.
+/// What is done with an ended instance.
 enum class AfterEnd : std::uint8_t {
-  ends,           ///< its record says how, until somebody forgets it
-  starts_again,   ///< its program does
-  drops_standby,  ///< so does its record: its migration says what there is to say
+  ends,           ///< its record stays and says how it ended, until somebody forgets the job
+  starts_again,   ///< its program is started again
+  drops_standby,  ///< its record is removed: its migration's record says why it ended
 };
+/// Applies the rule. Pure.
 [[nodiscard]] AfterEnd after_end(const EndedInstance& ended);
 
-/// What an instance and its job were before they were to start again.
+/// The former values of an instance and its job, for undo_restart().
 struct BeforeRestart {
   InstanceRecord record;
   std::vector<ProcessId> remains;
   std::uint64_t epoch = 0;
   std::uint32_t restarts = 0;
 };
-/// Makes of the record of an instance that has ended that of one that is to start: under the next
-/// epoch, with another token.
+/// Turns the record of an ended instance into that of one which is about to start: under the next
+/// epoch, with a new token. In memory only. Throws Error{io} where the kernel gives no random
+/// bytes.
 [[nodiscard]] BeforeRestart begin_restart(Instance& instance);
-/// Takes that back, because it could not be started: `why`.
+/// Restores the former values, because it could not be started, and adds `why` to the record.
 void undo_restart(Instance& instance, BeforeRestart before, const std::string& why);
 
 }  // namespace cardswap

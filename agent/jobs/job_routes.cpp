@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/validate.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
@@ -35,14 +36,14 @@ struct Log {
   bool ended = false;
 };
 
-/// The job's; where there is none of that name, that of a standby: one on its way in, else the last
-/// one that came to nothing.
+/// The log of the job of that name. Where there is no such job, the log of a standby that arrives,
+/// or else of the latest one that failed.
 Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
   if (const auto* job = jobs.find(name)) return {job->first().record().log_path, !job->is_live()};
   for (const auto& job : jobs.all()) {
     if (job.name() == name && job.standby) return {job.first().record().log_path, false};
   }
-  if (is_job_name(name)) {
+  if (validate::is_job_name(name)) {
     if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
   }
   throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
@@ -71,7 +72,7 @@ struct Parts {
   const Config& config;
 };
 
-/// For use before anything is waited for.
+/// The reference is valid until the next wait.
 Job& job_at(const Parts& parts, const ApiRequest& request) {
   const auto& name = request.path.at("name");
   if (auto* job = parts.jobs.table().find(name)) return *job;

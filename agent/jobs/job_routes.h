@@ -7,7 +7,7 @@
 
 namespace cardswap {
 
-/// Routes of everything below /v1/jobs. The arguments must outlive the router.
+/// Adds the calls /v1/jobs... . All references must outlive the router.
 void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config);
 
 }  // namespace cardswap

@@ -19,8 +19,8 @@ asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends) {
   while (true) {
     co_await pause_for(kStepEvery);
     const auto all = table.instances();
-    // A downtime is no time for it; that one is frozen which is in no migration is only its word,
-    // and a doubt may last for days.
+    // Not during a downtime. A job in no migration that says it is frozen does not count, because a
+    // program may say so for ever; nor does a job in doubt, which may stand for days.
     const auto stands = [&ends](const Instance* instance) {
       return instance->frozen && !instance->job().migration.empty() &&
              ends.ownership().effective_state_of(*instance).kind != EffectiveState::Kind::in_doubt;

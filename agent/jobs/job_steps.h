@@ -7,9 +7,9 @@
 
 namespace cardswap {
 
-/// Writes down how far jobs are, one job every three seconds, for the case that nobody can be asked
-/// any more. Until cancelled. `table` outlives it, and so does `ends`, which is asked whose a job
-/// is.
+/// Writes the steps of jobs to disk, one job every three seconds, so that a crash of the host
+/// leaves a recent step. Writes nothing while a job stands for its handover. Runs until cancelled.
+/// `table` and `ends` must outlive it.
 [[nodiscard]] boost::asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends);
 
 }  // namespace cardswap

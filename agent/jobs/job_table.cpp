@@ -60,7 +60,7 @@ void JobTable::remove_record(const std::string& job_id) {
   journal_.remove(Journal::Kind::job, job_id);
 }
 
-/// From here on nothing may keep the standby from its word, a full disk neither.
+/// The standby gets its grant after this: nothing may prevent that, not even a full disk.
 void JobTable::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
     if (other.name() != job.name() || &other == &job || other.superseded || other.standby) continue;

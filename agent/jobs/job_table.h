@@ -15,46 +15,49 @@
 
 namespace cardswap {
 
-/// How a job comes to this host.
+/// How a job arrives at this host.
 struct Arriving {
   std::string migration;  ///< the migration that brings it
   std::uint64_t epoch = 0;
   std::string device;
   std::uint64_t reserved_bytes = 0;
-  std::string came_from;
+  std::string came_from;  ///< "gpu-a/cuda:0"; may be empty
 };
 
-/// Keeps the records of the jobs of this host, in memory and in the journal. It knows no process;
+/// Keeps the records of the jobs of this host, in memory and in the journal. It knows no processes:
 /// code that starts or ends a process changes the record here. The address of a Job and of an
-/// Instance is stable until it is forgotten. On the agent's loop.
+/// Instance is stable until it is removed. The agent's thread.
 class JobTable {
  public:
-  /// All of them outlive it.
+  /// Both references must outlive it.
   JobTable(const Config& config, Journal& journal);
 
-  /// Adds the journal's jobs. Throws Error{io, corrupt}.
+  /// Adds the journal's jobs; call it once. A record that cannot be read is set aside
+  /// (Journal::each()). Throws Error{io, corrupt} where the journal as a whole cannot be read.
   void load();
-  /// Adds a job with one instance, which has no process yet and is on disk at the first save().
+  /// Adds a job with one instance, which has no process yet; in memory only, until save().
   Instance& add(const JobSpec& spec, const std::string& device);
-  /// Adds a standby in the same way.
+  /// Adds a standby, as add() does. Throws Error{bad_request} for a migration's id that is no part
+  /// of a file's name.
   Instance& add_standby(const JobSpec& spec, const Arriving& arriving);
-  /// The standby is the job's primary now, under the job's name. Throws nothing: the grant is on
-  /// disk already, in the reservation's record.
+  /// Makes a standby the job's primary, under the job's name. Throws nothing, because the grant is
+  /// on disk already, in the reservation's record: this record is written by save_when_possible().
   void promote(Job& job, std::uint64_t epoch);
-  /// Removes an instance. True: it was the last of its job, which is gone too. What the disk has of
-  /// it goes by save() or remove_record().
+  /// Removes an instance, in memory only. True: it was the last one of its job, which is removed
+  /// too: call remove_record(). False: call save().
   bool remove(Instance& instance);
+  /// Removes a job's record from the journal. Throws Error{io, corrupt}.
   void remove_record(const std::string& job_id);
-  /// Removes the records of that name that are over, with their logs, and the folder if it is empty
-  /// then.
+  /// Removes the ended jobs of that name from memory and journal, with their logs, and the folder
+  /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
-  [[nodiscard]] Job* find(const std::string& name);            ///< the job of that name, no standby
-  [[nodiscard]] Instance* by_instance(const std::string& id);  ///< for those who branch on null
-  /// The instance of that id. Throws Error{source_lost} where its record is gone: it may end at
-  /// each wait.
+  [[nodiscard]] Job* find(const std::string& name);            ///< the job, no standby; or null
+  [[nodiscard]] Instance* by_instance(const std::string& id);  ///< the instance; or null
+  /// The instance of that id. Throws Error{source_lost} where its record is gone: a process may end
+  /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
-  /// The live one that shows that token; or null.
+  /// The live instance of the job `name` with that token; or null.
   [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
@@ -62,33 +65,35 @@ class JobTable {
   [[nodiscard]] std::vector<Instance*> instances();
   [[nodiscard]] std::vector<const Instance*> instances() const;
 
-  /// Changes what the journal has of an instance: in memory now, on disk at the job's next save.
+  /// Calls `change` with the record of an instance, and returns its result: in memory at once, on
+  /// disk with the job's next save.
   template <std::invocable<InstanceRecord&> Change>
   static auto note(Instance& instance, Change change) {
     return change(instance.record_);
   }
+  /// Writes the job's record to disk. Throws Error{io}, or Error{corrupt} for a damaged journal.
   void save(const Job& job);
-  /// Saves facts that another record has too. If the disk refuses, logs that; the job's next change
-  /// writes them.
+  /// Writes the job's record. If the disk refuses, it only logs that; the job's next save writes
+  /// it. For facts that another record on disk has too.
   void save_when_possible(const Job& job);
   /// Changes the state, in memory at once and on disk by save_when_possible().
   void set_state(Instance& instance, InstanceState state);
 
-  // What becomes of a job by a migration, whose own record has it too. In memory at once, and on
-  // disk on return, by save_when_possible(), where it changes anything.
-
-  /// The job is in that migration from here on.
+  // What a migration changes in a job. In memory at once. Written by save_when_possible(): where
+  // the disk refuses, that is logged and the job's next save writes it; the migration's own record
+  // has the same fact on disk.
+  /// The job is in that migration from now on.
   void begin_migration(Job& job, const std::string& migration);
   /// The job goes on here, and is in no migration any more.
   void end_migration(Job& job);
   /// The job goes on under that epoch, unless its own is higher.
   void raise_epoch(Job& job, std::uint64_t epoch);
-  /// The job is at `to`, "gpu-b/cuda:0", and the instance is what is left of it here.
+  /// The job is at `to`, such as "gpu-b:7070/cuda:0"; the instance's state becomes `moved`.
   void mark_moved(Instance& instance, const std::string& to);
 
   /// Notified of each change of a state or a process.
   [[nodiscard]] Signal& changed() { return changed_; }
-  /// The logs of standbys that came to nothing.
+  /// The logs of failed standbys.
   [[nodiscard]] const StandbyLogs& standby_logs() const { return standby_logs_; }
 
  private:

@@ -16,12 +16,12 @@
 
 namespace cardswap {
 
-/// Joins the table and the processes of this host's jobs, and answers what takes both. Code that
-/// needs only one of them takes that one. On the agent's loop.
+/// Joins the table and the processes of this host's jobs, and has the functions that need both.
+/// Code that needs only one of them takes that one. The agent's thread.
 class Jobs {
  public:
   Jobs(TaskGroup& tasks, const Config& config, Journal& journal, EventSink& events);
-  Jobs(const Jobs&) = delete;  // its parts know each other by their addresses
+  Jobs(const Jobs&) = delete;  // its parts refer to each other
   Jobs& operator=(const Jobs&) = delete;
 
   /// JobEnds::set_ownership().
@@ -30,21 +30,23 @@ class Jobs {
   [[nodiscard]] JobTable& table() { return table_; }
   [[nodiscard]] const JobTable& table() const { return table_; }
   [[nodiscard]] JobProcesses& processes() { return processes_; }
-  /// What these jobs have of the host's devices.
+  /// The devices of this host, with the memory that jobs have there.
   [[nodiscard]] const DeviceUsageTable& devices() const { return devices_; }
 
-  /// Starts a new job's program, or what stands in for it until the program takes over, which dies
-  /// with the agent. Returns its instance. Throws Error{conflict} for a name that is in use, and as
-  /// JobProcesses::start() does. `device`: of this host, where no `stand_in` has none.
+  /// Starts a new job's program, or `stand_in` in its place until the program takes over;
+  /// `stand_in` dies with the agent. Returns the id of its instance. An ended job of that name is
+  /// forgotten. `device`: one of this host, but a `stand_in` may be on none. Throws
+  /// Error{not_found} for an unknown device, Error{conflict} for a name that is in use, and what
+  /// JobProcesses::start() throws.
   asio::awaitable<std::string> start_primary(JobSpec spec, std::string device,
                                              std::vector<std::string> stand_in = {});
-  /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
+  /// Throws Error{conflict} if stopping this job now could end its only good copy.
   void check_stop(const Job& job) const;
   /// JobOwnership::effective_state_of().
   [[nodiscard]] EffectiveState effective_state_of(const Instance& instance) const {
     return ends_.ownership().effective_state_of(instance);
   }
-  /// to_json(), with its effective state: "state" and, where there is one, "note".
+  /// to_json() with the effective state: "state" and, where there is a note, "note".
   [[nodiscard]] boost::json::object shown(const Instance& instance) const;
 
  private:

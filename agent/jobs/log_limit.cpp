@@ -65,7 +65,7 @@ std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_by
   return stays - first;
 }
 
-std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_bytes) {
+std::uint64_t free_unwritten_space(const std::filesystem::path& log, std::uint64_t max_bytes) {
   constexpr std::uint64_t kStatBlock = 512;
   struct stat facts {};
   const auto on_disk = [&] { return static_cast<std::uint64_t>(facts.st_blocks) * kStatBlock; };
@@ -108,7 +108,7 @@ asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_
     });
     for (const auto* instance : jobs.instances()) {
       try {
-        if (const auto hidden = let_hidden_go(instance->record().log_path, max_bytes);
+        if (const auto hidden = free_unwritten_space(instance->record().log_path, max_bytes);
             hidden != 0) {
           tell(*instance, "job_log_shortened",
                fmt::format("job {}: its log had {} of the disk that nothing was written to: they "

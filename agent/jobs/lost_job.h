@@ -7,15 +7,15 @@
 
 namespace cardswap {
 
-/// The last that is known of a job that ended unseen.
+/// What is known of a job whose end nobody saw.
 struct LastSeen {
   bool host_restarted = false;
-  std::int64_t booted_at_ms = 0;  ///< the host's last boot
-  std::int64_t now_ms = 0;
-  std::uint64_t step = 0;  ///< last seen step; 0: none
+  std::int64_t booted_at_ms = 0;  ///< the host's last boot (Unix time); 0: not known
+  std::int64_t now_ms = 0;        ///< Unix time
+  std::uint64_t step = 0;         ///< the last known step; 0: none
 };
-/// "host restarted at 18:44, last seen at step 231", by the clock of this host. Pure but for its
-/// time zone.
+/// "host restarted at 18:44, last seen at step 231", in this host's time zone. Pure apart from
+/// that.
 [[nodiscard]] std::string why_lost(const LastSeen& seen);
 
 }  // namespace cardswap

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kDeleted = " (deleted)";
 
-/// Where no file of anybody's lies.
+/// Whether a path cannot name an ordinary file: devices, pipes, sockets, memory, deleted files.
 bool is_no_file(std::string_view path) {
   return !path.starts_with('/') || path.starts_with("/dev/") || path.starts_with("/proc/") ||
          path.starts_with("/sys/") || path.starts_with("/memfd:") || path.ends_with(kDeleted);

@@ -39,7 +39,7 @@ void each_process(const std::function<void(pid_t)>& look) {
   }
 }
 
-/// The user who started it, whatever program of another one's it became; nothing when it is gone.
+/// The real user of a process, also of a setuid program; nullopt when it is gone.
 std::optional<uid_t> user_of(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/status", pid));
   for (std::string line; std::getline(file, line);) {
@@ -54,7 +54,8 @@ bool is_in_this_namespace(pid_t pid) {
   return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", pid), unknown) == ours;
 }
 
-/// The tokens of `pids`. Of who lets nobody read its memory it is told that it was left out.
+/// The tokens of `pids`. Processes whose memory cannot be read in time are left out, with a
+/// warning.
 std::map<pid_t, std::string> tokens_of(const std::vector<pid_t>& pids) {
   auto seen = scan_environments(pids, environment::kToken);
   if (!seen.unread.empty()) {
@@ -66,7 +67,7 @@ std::map<pid_t, std::string> tokens_of(const std::vector<pid_t>& pids) {
   return std::move(seen.values);
 }
 
-/// By name as jobs have them; the empty one is the agent's own user.
+/// The ids of users by name, and of root and the agent's user.
 std::set<uid_t> uids_of(const std::set<std::string>& users) {
   std::set<uid_t> uids{0, ::geteuid()};
   for (const auto& name : users) {
@@ -79,8 +80,8 @@ std::set<uid_t> uids_of(const std::set<std::string>& users) {
   return uids;
 }
 
-/// Those of `users` in this PID namespace, without `known`: nobody else's process may keep whoever
-/// looks waiting.
+/// The processes of `users` in this PID namespace, without `known`. Processes of other users are
+/// not read: none of them can delay the search.
 std::vector<pid_t> processes_of(const std::set<std::string>& users,
                                 const std::unordered_set<pid_t>& known = {}) {
   const auto uids = uids_of(users);

@@ -5,7 +5,7 @@
 
 namespace cardswap {
 
-/// What becomes of a job whose process failed.
+/// When a job whose process has ended is started again.
 enum class RestartRule : std::uint8_t { never, on_failure };
 constexpr RestartRule last_of(RestartRule) { return RestartRule::on_failure; }
 

@@ -11,20 +11,21 @@
 namespace cardswap {
 
 /// Keeps the latest logs of failed standbys in their jobs' folders, so that people can find out why
-/// they failed. It removes no log of a known job, and nothing outside of jobs' folders. `jobs` and
-/// the configuration outlive it. On the agent's loop.
+/// they failed. It never removes a log of a known job, nor anything outside of jobs' folders.
+/// Throws nothing: files that cannot be removed stay. `jobs` and `config` must outlive it. The
+/// agent's thread.
 class StandbyLogs {
  public:
   StandbyLogs(const Config& config, const std::list<Job>& jobs) : config_(config), jobs_(jobs) {}
 
-  /// Returns those of jobs of that name that are still kept, the latest first.
+  /// The kept logs of failed standbys of the job `name`, the latest first.
   [[nodiscard]] std::vector<std::filesystem::path> of(const std::string& name) const;
-  /// Removes all but the latest.
+  /// Removes all of them except the latest three.
   void keep_few(const std::string& name) const;
-  /// Removes the log of a standby whose reservation is forgotten, and its folder if nothing else is
-  /// in it. False: the log belongs to a job that is still known, and stays.
+  /// Removes the log of the standby of `migration`, and the job's folder if it is empty then.
+  /// False: the log belongs to a job that is still known, and stays.
   bool forget(const std::string& name, const std::string& migration) const;
-  /// Removes `log`, of a job or a standby, in the same way.
+  /// Removes `log`, of a job or a standby, as forget() does.
   void remove(const std::filesystem::path& log) const;
 
  private:

@@ -15,10 +15,10 @@
 namespace cardswap {
 namespace {
 
-// With the start after it this fits into what the other agent waits for a place.
+// Together with the start that follows, this fits into the other agent's time limit.
 constexpr std::chrono::seconds kProgramLookMax{2};
 
-/// In a process that does nothing else: it becomes the user for good.
+/// Runs in a child process: it becomes the user for good.
 void try_to_start(const ProcessSpec& spec) {
   const auto program = find_program(spec);
   const auto as = spec.user ? " as " + spec.user->name : std::string();

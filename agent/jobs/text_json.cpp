@@ -2,15 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/base/json_fields.h"
-#include "agent/base/validate.h"
-#include "agent/jobs/job.h"
-#include "agent/jobs/obstacles.h"
 #include "migrator/base/error.h"
-#include "migrator/base/named.h"
 
 namespace cardswap {
 namespace json = boost::json;
@@ -56,127 +50,6 @@ json::object json_of(const std::map<std::string, std::string>& map) {
   json::object result;
   for (const auto& [key, value] : map) result[key] = value;
   return result;
-}
-
-namespace {
-
-// ---- of what others want started: absent and null are empty, another type is refused
-
-std::string given_text(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr || value->is_null()) return {};
-  validate::check(value->is_string(), key, "text");
-  return std::string(value->get_string());
-}
-
-std::map<std::string, std::string> given_env(const json::object& from) {
-  auto env = text_map_at(from, "env");
-  validate::check(env.size() <= validate::kArgumentsMax, "env",
-                  "environment: it has too many variables");
-  for (const auto& [name, value] : env) {
-    validate::check(validate::is_variable(name) && validate::is_argument(value), "env",
-                    "environment: a name has a '=' or a NUL, or a value a NUL");
-  }
-  return env;
-}
-
-json::array to_array(const std::vector<pid_t>& numbers) {
-  json::array result;
-  for (const auto number : numbers) result.emplace_back(number);
-  return result;
-}
-
-}  // namespace
-
-bool is_job_name(std::string_view name) { return validate::is_job_name(name); }
-
-json::object to_json(const Instance& instance) {
-  const auto& job = instance.job();
-  const auto known = [](auto number) {
-    return number == 0 ? json::value(nullptr) : json::value(number);
-  };
-  return {{"name", job.name()},
-          {"uid", job.uid()},
-          {"state", to_string(instance.state())},
-          {"device", instance.device()},
-          {"user", text_or_null(job.spec.user)},
-          {"arrive", to_string(job.spec.arrive)},
-          {"argv", json_of(job.spec.argv)},
-          {"cwd", job.spec.cwd},
-          {"pid", instance.is_live() ? known(instance.process().pid) : json::value(nullptr)},
-          {"still_alive", to_array(still_alive(instance))},
-          {"epoch", job.epoch},
-          {"newer_epoch", known(job.newer_epoch)},
-          {"step", instance.record().step},
-          {"median_step_ms", instance.median_step_ms},
-          {"state_bytes", instance.record().state_bytes},
-          {"replayed_bytes", instance.record().replayed_bytes},
-          {"update_bytes", instance.record().update_bytes},
-          {"relocatable_bytes", instance.record().relocatable_bytes},
-          {"homed_bytes", instance.record().relocatable_bytes},  // its older name
-          {"attached", instance.attached},
-          {"framework", text_or_null(instance.framework)},
-          {"cannot_move", obstacles_json(instance.obstacles)},
-          {"exit_code", value_or_null(instance.record().exit_code)},
-          {"exit_signal", value_or_null(instance.record().exit_signal)},
-          {"exit_text", text_or_null(instance.record().exit_text)},
-          {"restarts", job.restarts},
-          {"started_at_ms", instance.record().started_at_ms},
-          {"ended_at_ms", known(instance.record().ended_at_ms)},
-          {"migration", text_or_null(job.migration)},
-          {"moved_to", text_or_null(instance.record().moved_to)},
-          {"came_from", text_or_null(instance.record().came_from)},
-          {"log_path", instance.record().log_path}};
-}
-
-JobSpec job_spec_from(const json::object& body) {
-  JobSpec spec;
-  spec.name = given_text(body, "name");
-  if (!is_job_name(spec.name)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
-                "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
-  }
-  spec.uid = given_text(body, "uid");
-  spec.argv = texts_at(body, "argv");
-  validate::check(spec.argv.size() <= validate::kArgumentsMax &&
-                      std::ranges::all_of(spec.argv, validate::is_argument),
-                  "argv", "list of arguments that a program can be given");
-  if (spec.argv.empty() || spec.argv[0].empty()) {
-    throw Error(Code::bad_request, "there is no program to run",
-                "cardswap run --name NAME -- PROGRAM ARGS...");
-  }
-  spec.cwd = validate::path_or_none("cwd", given_text(body, "cwd"));
-  spec.env = given_env(body);
-  spec.user = validate::word_or_none("user", given_text(body, "user"));
-  if (const auto given = given_text(body, "arrive"); !given.empty()) {
-    const auto arrive = named<Arrival>(given);
-    if (!arrive || *arrive == Arrival::automatic) {
-      throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", given),
-                  "use standby or criu");
-    }
-    spec.arrive = *arrive;
-  }
-  if (const auto given = given_text(body, "restart"); !given.empty()) {
-    const auto rule = named<RestartRule>(given);
-    if (!rule) {
-      throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", given),
-                  "use " + names_of<RestartRule>());
-    }
-    spec.restart = *rule;
-  }
-  return spec;
-}
-
-std::string device_from(const json::object& body) {
-  auto device = validate::word_or_none("device", given_text(body, "device"));
-  return device.empty() ? "cpu:0" : device;
-}
-
-json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name},          {"uid", spec.uid},
-          {"argv", json_of(spec.argv)}, {"cwd", spec.cwd},
-          {"env", json_of(spec.env)},   {"restart", to_string(spec.restart)},
-          {"user", spec.user},          {"arrive", to_string(spec.arrive)}};
 }
 
 }  // namespace cardswap

@@ -6,15 +6,15 @@
 #include <string_view>
 #include <vector>
 
-/// Arguments and environments as JSON: in requests and in the journal.
+/// Arguments and environments as JSON, for requests and for the journal.
 namespace cardswap {
 
-/// The strings of a list. Throws Error{bad_request} for what is no list of strings, or is not
-/// there.
+/// The list of strings in a field. Throws Error{bad_request} where the field is missing, is no list
+/// of strings, or a string has a NUL.
 [[nodiscard]] std::vector<std::string> texts_at(const boost::json::object& from,
                                                 std::string_view key);
-/// The strings of an object, by name; empty where there is none. Throws Error{bad_request} for what
-/// is no object of strings.
+/// The object of strings in a field; empty where the field is missing or null. Throws
+/// Error{bad_request} where it is no object of strings.
 [[nodiscard]] std::map<std::string, std::string> text_map_at(const boost::json::object& from,
                                                              std::string_view key);
 [[nodiscard]] boost::json::array json_of(const std::vector<std::string>& texts);

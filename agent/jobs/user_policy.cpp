@@ -42,8 +42,8 @@ bool is_named(const Config& config, const std::string& user) {
                                               user) != config.job_users.end();
 }
 
-/// Somebody whom the administrator named is who was meant; only root must be said as such, and a
-/// primary group stays with every file that a job makes.
+/// Checks a user that the administrator named. It must not be root, which only --job-user root may
+/// name; and its primary group, which every file of its jobs gets, must not be as good as root.
 void check_named(const std::string& option, const std::string& name) {
   const auto user = job_user(name);
   if (user.uid == 0) {
@@ -60,7 +60,7 @@ void check_named(const std::string& option, const std::string& name) {
   }
 }
 
-/// A job of its user would be an operator here.
+/// Refuses a user in the --api-group: its jobs could act as operators here.
 void check_is_no_operator(const Config& config, const std::string& option,
                           const std::string& name) {
   const auto group = group_named(config.api_group);

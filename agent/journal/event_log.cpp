@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS events_own ON events (id) WHERE of_alerts = 0;
 CREATE INDEX IF NOT EXISTS events_of_alerts ON events (id) WHERE of_alerts = 1;
 )sql";
 
-/// Nothing where the row is damaged: what it told is lost, and nothing else.
+/// The document in a column; nothing, and a warning in the log, if it is damaged.
 std::optional<json::object> document_in(const Statement& statement, int column) {
   boost::system::error_code error;
   auto value = json::parse(statement.text(column), error);
@@ -40,7 +40,7 @@ std::optional<json::object> document_in(const Statement& statement, int column) 
   return std::nullopt;
 }
 
-/// As it can be read again, whatever bytes a text of it has.
+/// The document as UTF-8, so that it can be read again whatever bytes its texts have.
 std::string text_of(const json::object& document) { return as_utf8(json::serialize(document)); }
 
 }  // namespace
@@ -48,7 +48,7 @@ std::string text_of(const json::object& document) { return as_utf8(json::seriali
 EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max)
     : db_(file, "event log"), rows_max_(rows_max) {
   db_.run(kTables);
-  // Earlier releases have made the table without it.
+  // Tables of earlier releases do not have the column.
   const bool has_column =
       db_.prepare("SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'").next_row();
   if (!has_column) db_.run("ALTER TABLE events ADD COLUMN of_alerts INTEGER NOT NULL DEFAULT 0");
@@ -80,7 +80,7 @@ void EventLog::append(const std::vector<json::object>& events) {
 }
 
 std::vector<json::object> EventLog::find(const Query& query) const {
-  // Without a place to go on from, the newest ones.
+  // If `after` is not given, the newest events are wanted.
   const auto sql = fmt::format(
       "SELECT id, document FROM events WHERE id > ? AND at_ms >= ? AND (? = '' OR device = ?) "
       "AND (? = '' OR job = ?) ORDER BY id {} LIMIT ?",

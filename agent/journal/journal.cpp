@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS damaged (
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes TEXT NOT NULL);
 )sql";
 
-// Version 1 had a list of the kinds in its table, which new kinds would not pass.
+// The table of version 1 allowed a fixed list of kinds, so that new kinds would be refused.
 constexpr auto kFromVersion1 = R"sql(
 ALTER TABLE records RENAME TO records_1;
 CREATE TABLE records (
@@ -49,7 +49,7 @@ const char* name_of(Journal::Kind kind) {
   return "";
 }
 
-/// Empty for what all() will take.
+/// Why all() could not read the document; empty: it could.
 std::string why_unreadable(std::string_view document) {
   boost::system::error_code error;
   const auto value = boost::json::parse(document, error);
@@ -57,8 +57,8 @@ std::string why_unreadable(std::string_view document) {
   return value.is_object() ? "" : "it is no JSON object";
 }
 
-/// As much as a record with its environment, and other bytes each time: SQLite writes no page whose
-/// bytes stay as they are, and a full disk may have room for one.
+/// As many bytes as a large record, and other ones each time: SQLite does not write a page that did
+/// not change, and a full disk may still have room for one page.
 std::string probe_bytes() {
   constexpr std::size_t kProbeBytes = 16384;
   const auto now = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -93,7 +93,8 @@ Journal::Journal(const std::filesystem::path& file) {
 Journal::~Journal() = default;
 
 void Journal::open(const std::filesystem::path& file) {
-  // It holds tokens and environments: nobody else's to read. SQLite's other files follow it.
+  // The file has tokens and environments, so others must not read it. SQLite gives its other files
+  // the same mode.
   if (const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
   for (const auto* suffix : {"", "-wal", "-shm"}) {
     std::error_code absent;
@@ -129,7 +130,7 @@ int Journal::version_of(const std::filesystem::path& file) const {
 }
 
 void Journal::bring_up_to_date(int version) {
-  // Whoever is ended in the middle of it, or has no room, leaves the old one.
+  // If the process ends or the disk is full in the middle, the old version stays.
   Transaction whole(*db_);
   if (version == 1) db_->run(kFromVersion1);
   for (const auto& [kind, id, document] : documents()) {
@@ -191,7 +192,7 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
 
 void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
   auto document = boost::json::serialize(record);
-  // A number that is not finite, or text that is no UTF-8: written, it could not be read again.
+  // A number that is not finite, or text that is no UTF-8, could be written but not read again.
   if (const auto why = why_unreadable(document); !why.empty()) {
     throw Error(Code::internal,
                 fmt::format("the record of {} {} cannot be written: {}", name_of(kind), id, why));

@@ -18,47 +18,53 @@ namespace cardswap {
 /// Keeps the records that the agent must not forget. A record is on disk before the agent acts on
 /// it: SQLite, WAL, synchronous=FULL.
 ///
-/// A record is one JSON document under a kind and an id; a later put() replaces it. Every write
-/// throws Error{io} if it did not reach the disk, Error{corrupt} if the file is damaged, and
-/// Error{internal} if the document could not be read again; then nothing has changed. A damaged
-/// record costs that record alone: it is set aside in the table `damaged`, and `warnings()` says
-/// so. One thread, one process.
+/// A record is one JSON document under a kind and an id; a later put() replaces it. Every call
+/// throws Error{io} if the disk refuses it, for which it may wait 2 s, and Error{corrupt} if the
+/// file is damaged; then nothing has changed. A damaged record is lost alone: it is moved to the
+/// table `damaged`, and warnings() names it. One thread; one process has the file.
 class Journal {
  public:
-  /// What a record is of.
+  /// What a record describes.
   enum class Kind { job, migration, reservation, cordon, checkpoint };
 
-  /// Opens or makes the file; one of an earlier version is brought up to date, as a whole or not at
-  /// all. One that is damaged as a whole is put aside as <file>.corrupt-<time>; one that is only
-  /// held by somebody, or on a full disk, stays. Throws Error{io} when no journal can be had, and
-  /// Error{protocol_mismatch} for one of a later version, which it leaves as it is.
+  /// Opens the file, or makes it. A file of an earlier version is brought up to date, as a whole or
+  /// not at all. A file that is damaged as a whole is renamed <file>.corrupt-<time>, and a new one
+  /// is begun. Throws Error{io} if the file cannot be opened or written (it stays as it is),
+  /// Error{corrupt} if a damaged one cannot be renamed, and Error{protocol_mismatch} for a later
+  /// version.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
+  /// Writes a record. Throws also Error{internal} if the document could not be read again: a number
+  /// that is not finite, or text that is no UTF-8.
   void put(Kind kind, const std::string& id, const boost::json::object& record);
+  /// Removes a record; does nothing if there is none.
   void remove(Kind kind, const std::string& id);
-  /// The records of a kind, in the order in which they were first put.
+  /// The records of a kind, in the order in which they were first written.
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
-  /// Hands each record of `all()` to `take`. One that it throws on is set aside and told;
-  /// told alone where the disk takes nothing.
+  /// Calls `take` with each record of all(). A record on which it throws is moved to the table
+  /// `damaged`, or stays if the disk refuses that; warnings() names it in both cases.
   void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
-  /// What was damaged, and where it is kept now; for /v1/version, the events and the log.
+  /// What was damaged and where it is kept now: one sentence each, for /v1/version, events and log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  /// Records that were set aside, by this process and earlier ones.
+  /// How many records the table `damaged` has, from this process and earlier ones.
   [[nodiscard]] std::uint64_t damaged_records() const;
-  /// What a put() takes, to the disk: the median of the latest, so that one that met a busy disk
-  /// does not count. 0 before the first.
+  /// How long a put() takes: the median of the latest 9, so that a single slow one does not count.
+  /// 0: there was none yet.
   [[nodiscard]] double put_ms() const;
 
-  /// Why a write does not reach the disk now; empty when one does. Writes, at most once a second.
+  /// Why writes fail now; empty: they do not. Tries a write if the last try is more than 1 s ago,
+  /// and may then wait 2 s.
   [[nodiscard]] std::string write_failure();
+  /// How long writes took, in seconds, failed ones too.
   [[nodiscard]] const Histogram& write_seconds() const { return write_seconds_; }
+  /// How many writes have failed.
   [[nodiscard]] std::uint64_t write_failures() const { return write_failures_; }
 
  private:
-  /// A record as its row has it.
+  /// A row of the table of records.
   struct Document {
     std::string kind, id, text;
   };

@@ -36,7 +36,7 @@ FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSec
 }
 
 FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
-  // Zeros from the start: a first failure must be seen as an increase.
+  // All counters exist from the start with 0, so that a first failure is seen as an increase.
   for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
     (void)times[strategy];
     for (const auto& outcome : outcomes_of_migrations()) outcomes[{outcome, strategy}] = 0;
@@ -54,7 +54,7 @@ void FinishedMigrations::add(const Migration& m) {
   if (m.record().error) ++errors[std::string(to_string(m.record().error->code()))];
   auto& of_strategy = times[strategy];
   const auto& transfer = m.only();
-  // Once nothing more is added: a histogram takes nothing back.
+  // Only when the figures are final, because a histogram cannot take a value back.
   const auto late = summary_of(transfer.record().lost_time, transfer.record().downtime_ms);
   if (late && transfer.record().lost_time.over) {
     const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
@@ -67,7 +67,7 @@ void FinishedMigrations::add(const Migration& m) {
   of_strategy.downtime.observe(transfer.record().downtime_ms / 1000);
   of_strategy.total.observe(static_cast<double>(m.record().ended_at_ms - m.record().started_at_ms) /
                             1000);
-  // What was predicted counts the trainer's wait before its last step too.
+  // The prediction includes the trainer's wait before its last step.
   const auto measured = transfer.record().downtime_ms + transfer.record().stats.hold_ms;
   if (transfer.record().predicted_downtime_ms > 0 && measured > 0) {
     predicted.observe(transfer.record().predicted_downtime_ms / measured);

@@ -9,31 +9,35 @@
 
 namespace cardswap {
 
-/// Sums over migrations that have ended. A value: those that were forgotten are summed here first,
-/// so that no counter falls because of it.
+/// Sums over the migrations away from this host, for counters. A value: a migration is added here
+/// before the agent forgets it, so that no counter falls. /metrics adds the remembered ones to a
+/// copy.
 class FinishedMigrations {
  public:
-  /// How long migrations of one strategy took.
+  /// Durations of the migrations of one strategy, in seconds. `downtime` and `total` are of those
+  /// that moved their job.
   struct Times {
     Times();
     Histogram downtime;
-    /// The stalls by outcome: a migration that was given up has made steps late too.
+    /// The stalls by outcome, because a migration that was given up has made steps late, too.
     std::map<std::string, Histogram> stall;
     std::map<std::string, Histogram> lost;
     Histogram total;
   };
 
   FinishedMigrations();
+  /// Adds the bytes that a migration has sent so far, and its outcome and durations if it has
+  /// ended. Add each one only once.
   void add(const Migration& migration);
 
   std::map<std::pair<std::string, std::string>, double> outcomes;  ///< by outcome and strategy
   std::map<std::string, double> errors;                            ///< by code
   std::map<std::string, Times> times;                              ///< by strategy
-  Histogram predicted;  ///< downtime predicted, divided by the one measured
-  double transferred = 0;
+  Histogram predicted;     ///< predicted divided by measured time: hold and downtime
+  double transferred = 0;  ///< bytes, also of migrations that run
 };
 
-/// The strategy in use, or the one that was asked for.
+/// The strategy that the migration uses; before it has chosen, the one that was asked for.
 [[nodiscard]] std::string strategy_of(const Migration& migration);
 
 }  // namespace cardswap

@@ -21,7 +21,7 @@ MetricsCalls::MetricsCalls(MetricSources sources, const RequestStats& requests, 
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
     co_return answer;
   });
-  // That it answers at all says that the event loop runs.
+  // An answer proves that the event loop runs.
   router.on("GET", "/healthz", [](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, json::object{{"status", "ok"}}};
   });

@@ -20,15 +20,16 @@
 
 namespace cardswap {
 
-/// How requests were answered: by the route's pattern, which are few, never by the path.
+/// How requests were answered, by the route's pattern: patterns are few, while callers choose
+/// paths.
 struct RequestStats {
   std::map<std::pair<std::string, unsigned>, std::uint64_t> answers;  ///< by route and status
   std::map<std::string, Histogram> seconds;                           ///< by route
+  /// Counts an answer that took `took` seconds.
   void note(const std::string& route, unsigned status, double took);
 };
 
-/// What a scrape looks at, at that moment: there is no registry that could disagree with it. All of
-/// it is the agent's.
+/// The parts of the agent whose state /metrics shows, read when it is asked. All outlive it.
 struct MetricSources {
   const Config& config;
   Journal& journal;
@@ -37,22 +38,24 @@ struct MetricSources {
   const Migrations& migrations;
   const Reservations& reservations;
   const ApiServer& server;
-  const FinishedMigrations& forgotten;  ///< migrations that `migrations` has no more
-  /// Families that other parts of the agent write themselves.
+  const FinishedMigrations& forgotten;  ///< sums of the migrations that `migrations` has forgotten
+  /// Writes the families of other parts of the agent; may be empty.
   std::function<void(Exposition&)> more = {};
 };
 
-/// GET /metrics, /healthz and /readyz. The agent's thread.
+/// Answers GET /metrics, /healthz and /readyz. The agent's thread.
 class MetricsCalls {
  public:
-  /// `requests`: what the router has answered. Both outlive it; `router` must not be used after it.
+  /// Adds the calls to `router`, which must not be used after this object has ended. `requests`
+  /// counts what the router has answered, and outlives this object.
   MetricsCalls(MetricSources sources, const RequestStats& requests, Router& router);
   MetricsCalls(const MetricsCalls&) = delete;
   MetricsCalls& operator=(const MetricsCalls&) = delete;
 
-  /// Notes that what a former agent left has been taken up.
+  /// Notes that this agent has taken up the jobs and migrations that a former agent left.
   void set_recovered() { recovered_ = true; }
-  /// Why this agent should get no new work; nothing when it is ready.
+  /// Why this agent should get no new work; empty: it is ready. May write to the journal to find
+  /// out, and then wait up to 2 s (Journal::write_failure()).
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
 
  private:
@@ -61,7 +64,7 @@ class MetricsCalls {
   bool recovered_ = false;
 };
 
-/// The text of /metrics.
+/// The answer to GET /metrics. `ready` is whether /readyz answers 200.
 [[nodiscard]] std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
                                        bool ready);
 

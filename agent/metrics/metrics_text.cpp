@@ -50,7 +50,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
     if (job.superseded) continue;
     ++by_state[state_word(instance->state(), from.jobs.effective_state_of(*instance).kind)];
     if (instance->is_live() && job.newer_epoch != 0) ++superseded;
-    // A standby may stand beside the job that it replaces, under the same name.
+    // A standby has the same name as the job that it will replace.
     if (instance->is_live() && !job.standby && names.insert(job.name()).second) {
       live.push_back(instance);
     }
@@ -99,7 +99,7 @@ void device_metrics(Exposition& out, const MetricSources& from) {
        [](const DeviceUsage& device) { return device.reserved_bytes; });
 }
 
-/// What the journal knows of migrations away from this host: it outlives the agent.
+/// Migrations away from this host that the journal has, also those of former agents.
 void finished_migrations(Exposition& out, const MetricSources& from) {
   auto finished = from.forgotten;
   for (const auto& m : from.migrations.all()) finished.add(m);
@@ -207,7 +207,7 @@ void request_metrics(Exposition& out, const RequestStats& requests) {
   for (const auto& [route, took] : requests.seconds) out.sample(took, {{"route", route}});
 }
 
-/// Under the names that every Prometheus client uses.
+/// These have the names that every Prometheus client uses.
 void process_metrics(Exposition& out) {
   const auto usage = process_usage();
   out.one("process_cpu_seconds_total", Type::counter, "Processor time of the agent.",

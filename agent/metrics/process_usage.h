@@ -4,7 +4,7 @@
 
 namespace cardswap {
 
-/// What this process uses, from /proc. Seconds and bytes; zero where the kernel does not tell.
+/// What this process uses, as the kernel says. 0: the kernel does not say.
 struct ProcessUsage {
   double cpu_seconds = 0;
   double start_time_seconds = 0;  ///< since 1970
@@ -13,6 +13,7 @@ struct ProcessUsage {
   std::uint64_t open_fds = 0;
   std::uint64_t max_fds = 0;
 };
+/// Reads it now.
 [[nodiscard]] ProcessUsage process_usage();
 
 }  // namespace cardswap

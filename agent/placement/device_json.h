@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// One of the devices that an agent at `address` lists (GET /v1/devices); nothing where it has no
-/// right name.
+/// Reads one device of the list (GET /v1/devices) of the agent at `address`; nullopt where its name
+/// is not valid. Other fields that are missing or wrong count as 0 or false.
 [[nodiscard]] std::optional<PlacementDevice> device_from(const boost::json::object& from,
                                                          const std::string& address);
 

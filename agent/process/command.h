@@ -13,25 +13,26 @@
 
 namespace cardswap {
 
-/// A child process whose standard output is read here. It has no shell, no input and no other
-/// descriptor of the agent. It leads its own process group, which is killed with this object.
+/// A child process whose standard output is read here. It runs without a shell, has no input and no
+/// other descriptor of the agent. It leads its own process group, which the destructor kills.
 class Command {
  public:
-  /// Returns at once: whatever holds its program's start up holds nobody else up. `argv[0]` is a
-  /// path. Throws Error{io} when there can be no child.
+  /// Forks and returns at once; not_started() tells later whether exec failed. `argv[0]` is a path.
+  /// Throws Error{io} when the host has no process or descriptor left.
   Command(asio::io_context& context, const std::vector<std::string>& argv);
   ~Command();
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
+  /// The read end of its standard output.
   asio::posix::stream_descriptor& output() { return output_; }
-  /// Waits for its end. Returns its exit code; -1 when a signal ended it. What it has left in its
-  /// process group is killed then.
+  /// Waits for its end, without a limit. Returns its exit code; -1 when a signal ended it. Kills
+  /// what is left of its process group then.
   asio::awaitable<int> wait();
-  /// Kills it and its process group, and waits for its end; for a while only, since the kernel may
-  /// hold it.
+  /// Kills it and its process group, and waits for its end, 2 s at most, since the kernel may hold
+  /// it.
   asio::awaitable<void> end();
-  /// Why the program did not start at all; once it has ended.
+  /// Why the program could not be started; nullopt: it was started. Call it once, after its end.
   [[nodiscard]] std::optional<Error> not_started() const;
 
  private:
@@ -39,8 +40,8 @@ class Command {
 
   std::string program_;
   asio::posix::stream_descriptor output_;
-  asio::posix::stream_descriptor ended_;  ///< readable once it has ended
-  Descriptor failure_;                    ///< where the child leaves errno when exec fails
+  asio::posix::stream_descriptor ended_;  ///< its pidfd: readable once it has ended
+  Descriptor failure_;                    ///< a pipe into which the child writes errno of exec
   pid_t pid_ = 0;
   int status_ = -1;
   bool reaped_ = false;
@@ -52,8 +53,8 @@ struct CommandResult {
   bool timed_out = false;
   std::string output;  ///< the first 4 KiB
 };
-/// Runs a command to its end, or kills it when the time is over. Throws Error{refused} when it
-/// cannot be started.
+/// Runs a command to its end; kills it when `timeout` is over (`timed_out`). Throws Error{refused}
+/// when the program cannot be started, Error{io} as Command does.
 [[nodiscard]] asio::awaitable<CommandResult> run_command(asio::io_context& context,
                                                          std::vector<std::string> argv,
                                                          std::chrono::milliseconds timeout);

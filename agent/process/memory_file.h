@@ -15,8 +15,9 @@
 
 namespace cardswap {
 
-/// A file without a place that holds `bytes`, to be read from its start: what a child is told that
-/// is nobody else's to read, in no command line and on no disk. Throws Error{io}.
+/// An anonymous file in memory with `bytes`, at offset 0. Through it a child process gets data that
+/// nobody else may read, as in a command line or on a disk. `name` is for /proc only. Throws
+/// Error{io}.
 [[nodiscard]] inline Descriptor memory_file(const char* name, std::string_view bytes) {
   Descriptor file(::memfd_create(name, MFD_CLOEXEC));
   const int error = file ? write_all(file.get(), bytes) : errno;

@@ -12,7 +12,7 @@
 
 namespace cardswap {
 
-/// Both ends of a pipe. No program that is started inherits them.
+/// Both ends of a pipe, closed on exec.
 struct Pipe {
   Descriptor read;
   Descriptor write;
@@ -28,9 +28,9 @@ struct Pipe {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-/// Closes, in a child between fork and its end or exec, whatever that has open from `first` on but
-/// `fd`, which is not below, so that it holds no socket, no lock and no pipe of the agent's when
-/// that has ended.
+/// Closes all descriptors from `first` on except `fd`, which must not be below `first`. For a child
+/// after fork, so that it does not keep sockets, locks and pipes of the agent open after the
+/// agent's end. Async-signal-safe. False: errno says why.
 inline bool keep_only(int fd, unsigned first = STDERR_FILENO + 1) noexcept {
   const auto kept = static_cast<unsigned>(fd);
   return (kept == first || ::syscall(SYS_close_range, first, kept - 1, 0) == 0) &&

@@ -10,8 +10,9 @@
 
 namespace cardswap {
 
-/// Everything up to the end of `pipe`, `max` bytes and a piece at most; nothing when that does not
-/// come within `limit`. Throws system_error{operation_aborted} when the coroutine is cancelled.
+/// Reads `pipe` to its end, or until it has `max` bytes (it may return up to 4 KiB more). Nullopt
+/// when that takes longer than `limit`. Throws system_error{operation_aborted} when the coroutine
+/// is cancelled.
 [[nodiscard]] boost::asio::awaitable<std::optional<std::string>> text_through(
     Descriptor pipe, std::size_t max, std::chrono::milliseconds limit);
 

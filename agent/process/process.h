@@ -15,18 +15,18 @@
 
 namespace cardswap {
 
-/// A program that is to be started.
+/// How a program is to be started.
 struct ProcessSpec {
-  std::vector<std::string> argv;  ///< argv[0] is looked up in the environment's PATH
-  std::map<std::string, std::string> env;
-  std::string cwd;
-  std::filesystem::path log;  ///< stdout and stderr, appended
+  std::vector<std::string> argv;           ///< argv[0] is searched in the PATH of `env`
+  std::map<std::string, std::string> env;  ///< the whole environment
+  std::string cwd;                         ///< empty: the present folder
+  std::filesystem::path log;               ///< stdout and stderr are appended to it (open_log())
   bool dies_with_agent =
       false;  ///< killed when the thread that starts it ends: the agent's, or its parent's
-  std::optional<JobUser> user;       ///< none: the agent's user
-  std::optional<JobUser> reads_log;  ///< owner of a new log, if not `user`
-  bool no_new_privs = false;
-  std::vector<int> inherit;  ///< descriptors that are 3, 4, ... in the program; at most 8
+  std::optional<JobUser> user;       ///< nullopt: this process's user
+  std::optional<JobUser> reads_log;  ///< owner of a new log where there is no `user`
+  bool no_new_privs = false;         ///< setuid programs gain no rights
+  std::vector<int> inherit;  ///< descriptors that become 3, 4, ... in the program; at most 8
 };
 
 /// Names one process: its pid and its start time, because the kernel uses pids again.
@@ -36,44 +36,48 @@ struct ProcessId {
   bool operator==(const ProcessId&) const = default;
 };
 
-/// The error of a program that could not be opened in time.
+/// Makes the Error{refused} of a program that could not be opened in time.
 [[nodiscard]] Error not_in_time(const std::string& program, std::int64_t seconds);
 /// argv[0] as a path. Throws Error{refused} when PATH has no such program.
 [[nodiscard]] std::string find_program(const ProcessSpec& spec);
-/// Starts a child in a session of its own. Blocks until its program runs, for 5 s at most: a lease
-/// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
-/// with the reason when the program cannot be started. For a program that does nothing else
-/// meanwhile; the agent has start_child() and start_supervised()
+/// Starts a program as a child in a session of its own. Blocks until the program runs, for 5 s at
+/// most: a lease on the program's file, or a file system that does not answer, delays it. Throws
+/// Error{refused} when the program cannot be started, Error{io} when its log cannot be opened or
+/// this host has no process or descriptor left, Error{internal} for too many inherited descriptors.
+/// Not for the agent's thread, which has start_child() and start_supervised()
 /// (agent/process/supervised_process.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
-/// A child that has not said yet whether its program runs: `report` tells errno, or nothing but its
-/// end.
+/// A child between fork and exec. When exec fails, the child writes errno to `report`; when exec
+/// succeeds, `report` is closed.
 struct Starting {
   pid_t pid = 0;
   Descriptor report;
   std::string program;
 };
-/// Starts a process as start_process() does, but in two, for whoever waits otherwise (start_child()
-/// in agent/process/child.h). The same errors. `failed`: what `report` told, 0 for its end; none
-/// when kExecMax is over. Where conclude() throws, the child is the caller's to kill and to wait
-/// for.
-[[nodiscard]] Starting begin_process(const ProcessSpec& spec);
-[[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
+/// How long a child may take until exec.
 inline constexpr std::chrono::seconds kExecMax{5};
-/// When a process was started; nothing for one that is gone. Throws Error{io} where nobody can look
-/// now, as with no descriptor left: that is no answer, least of all that it has ended.
+/// Forks and returns at once: the first half of start_process(), for start_child(). Throws as
+/// start_process().
+[[nodiscard]] Starting begin_process(const ProcessSpec& spec);
+/// Turns the report into the process: `failed` is the errno from `report`, 0 at its end, nullopt
+/// after kExecMax. Throws as start_process(); the child is then the caller's to kill and reap.
+[[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
+/// The start time of a process (ProcessId::start_time); nullopt if it is gone. Throws Error{io}
+/// where /proc cannot be read now, for lack of descriptors say: that does not mean that it has
+/// ended.
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Whether the process runs and is no zombie. Throws as start_time_of().
 [[nodiscard]] bool is_alive(const ProcessId& process);
-/// Whether the process may run: also where nobody can look now. For whoever would take something
-/// from a process that has ended.
+/// Whether the process may run: true also where is_alive() throws. For callers that take something
+/// away from a process once it has ended.
 [[nodiscard]] bool may_be_alive(const ProcessId& process);
-/// Signals the whole process group; false if the leader is gone and was waited for, or nobody can
-/// look now whether its number is still its own.
+/// Signals the whole process group of a leader. False if the leader is gone and was reaped, or if
+/// it cannot be checked now whether the pid is still the leader's.
 bool signal_group(const ProcessId& process, int signal);
-/// Signals the process; false if it is gone, or nobody can look now.
+/// Signals the process. False if it is gone, or if that cannot be checked now.
 bool signal_process(const ProcessId& process, int signal);
-/// Becomes readable when the process ends; none if it is gone. Throws as start_time_of().
+/// A pidfd: it becomes readable when the process ends. Empty if the process is gone. Throws as
+/// start_time_of().
 [[nodiscard]] Descriptor open_pidfd(const ProcessId& process);
 
 }  // namespace cardswap

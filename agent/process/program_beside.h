@@ -5,7 +5,8 @@
 
 namespace cardswap {
 
-/// `name` beside the running program: "cardswap-init", "cardswap-holder".
+/// The path of the program `name` in the running program's folder: "cardswap-init",
+/// "cardswap-holder". It is not checked that it exists.
 [[nodiscard]] std::filesystem::path program_beside(const std::string& name);
 
 }  // namespace cardswap

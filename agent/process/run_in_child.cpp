@@ -1,5 +1,5 @@
-// No program is started in the child: what is looked at may be large and is made of the agent's own
-// types. glibc keeps its allocator whole over fork(); no other lock is taken between fork and exit.
+// The child runs no other program, because `work` uses the agent's own types and may return much.
+// glibc keeps its allocator usable after fork(); no other lock is taken between fork and exit.
 
 #include "agent/process/run_in_child.h"
 
@@ -28,8 +28,8 @@ constexpr char kThrew = 't';
 constexpr int kLookerEndTries = 100;
 constexpr std::chrono::milliseconds kLookerEndTick{5};
 
-/// Ends it at the latest with its owner, and waits for it without end in no case: the user that it
-/// became may stop it. What the kernel holds stays until that lets it go.
+/// Kills the child at its own end at the latest. Never waits for the child without a limit: the
+/// user that it became may stop it, or the kernel may hold it.
 class Looker {
  public:
   explicit Looker(pid_t pid) : pid_(pid) {}
@@ -66,8 +66,8 @@ std::string answer_of(const std::function<std::string()>& work) {
   }
 }
 
-/// It holds what the agent holds, and must not outlive it. The kernel forgets both when the user
-/// changes.
+/// The child has a copy of the agent's memory: nobody may read it, and it must not outlive the
+/// agent. The kernel drops both settings when the user changes.
 void belong_to_the_agent_alone() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_DUMPABLE, 0);

@@ -9,16 +9,17 @@
 
 namespace cardswap {
 
-/// Returns or throws (as Error) what `work` does, called in a child process that ends after it:
-/// whatever it waits for keeps nobody else waiting. `work` changes the child alone, a user that it
-/// becomes and a folder that it goes to, and must neither log nor use the agent's sockets, disk or
-/// other threads: none of them are there. Throws Error{timed_out} when it has not returned within
-/// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.
+/// Calls `work` in a forked child process and returns its result, or throws its exception as an
+/// Error. A call in `work` that blocks does not block the agent. `work` may change the child (its
+/// user, its folder); it must not log, nor use the agent's sockets, files or other threads: the
+/// child does not have them. Throws Error{timed_out} when it takes longer than `limit`, Error{io}
+/// when the host has no process or descriptor left, Error{internal} when the child ends without an
+/// answer. Cancelling the coroutine kills the child.
 [[nodiscard]] boost::asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
                                                                std::chrono::milliseconds limit);
 
-/// Makes the child that user for good, who can neither see into it nor keep it: for a look that is
-/// made with the user's rights. Throws Error{refused}.
+/// Makes the child that user for good, so that `work` has the user's rights. The user can neither
+/// read its memory nor keep it alive after the agent. Throws Error{refused}.
 void become_in_child(const JobUser& user);
 
 }  // namespace cardswap

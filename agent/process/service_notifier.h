@@ -11,19 +11,21 @@
 
 namespace cardswap {
 
-/// Reports the agent's state to the service manager: sd_notify(3)'s protocol on $NOTIFY_SOCKET,
-/// without its library. Does nothing without that socket. Used on the event loop's thread only: a
-/// loop that hangs sends no heartbeat, so the manager restarts the agent.
+/// Reports the agent's state to the service manager by the protocol of sd_notify(3) on
+/// $NOTIFY_SOCKET. Does nothing without that socket; never throws or blocks. The event loop's
+/// thread only: a loop that hangs sends no heartbeat, so the manager restarts the agent.
 class ServiceNotifier {
  public:
-  /// Takes $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID out of the environment.
+  /// Reads $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID and removes them from the environment.
+  /// Construct it before there are other threads.
   explicit ServiceNotifier(boost::asio::io_context& context);
   ServiceNotifier(const ServiceNotifier&) = delete;
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
-  /// Says READY=1; from here on sends a heartbeat with `status()`'s line twice in the time that the
-  /// watchdog allows, or every 10 s without one.
+  /// Sends READY=1, and from then on a heartbeat with the line that `status()` returns: twice in
+  /// the time that the watchdog allows, or every 10 s without a watchdog.
   void ready(std::function<std::string()> status);
+  /// Sends STOPPING=1 and ends the heartbeat.
   void stopping();
 
  private:
@@ -31,7 +33,7 @@ class ServiceNotifier {
   void beat();
 
   Descriptor socket_;
-  std::string address_;  ///< '@' at its start: an abstract one
+  std::string address_;  ///< a path; '@' at its start: an abstract address
   std::chrono::microseconds every_{};
   bool watched_ = false;
   std::function<std::string()> status_;

@@ -6,28 +6,28 @@
 #include "agent/process/process.h"
 #include "migrator/base/descriptor.h"
 
-/// A job's program has a small parent of its own, `cardswap-init supervise`, which outlives the
-/// agent: it starts the program, waits for it and writes its exit status to a file, where an agent
-/// that was restarted meanwhile reads it. The parent runs as the agent's user in its own session.
+/// A job's program with a small parent of its own, `cardswap-init supervise`, which outlives the
+/// agent: it starts the program, waits for it and writes its exit status to a file, from which an
+/// agent that was restarted meanwhile reads it. The parent runs as the agent's user in its own
+/// session.
 namespace cardswap {
 
 /// A program and its parent, both just started.
 struct SupervisedProcess {
   ProcessId parent;
   ProcessId program;
-  /// The line to the parent. If it closes before the word below, as it does when the agent dies,
-  /// the parent kills the program and everything that it started.
+  /// A pipe to the parent. If it closes before let_live(), as it does when the agent dies, the
+  /// parent kills the program and everything that the program started.
   Descriptor lifeline;
 
-  /// Sends the word: from here on the program lives without the agent.
+  /// Lets the program live on without the agent: sends a byte through the lifeline and closes it.
   void let_live();
 };
 
-/// Starts a program under a parent of its own. `status`: where its end will be written, in a folder
-/// that the program cannot write to unless it runs as the agent's user. Returns when the program
-/// runs. Whoever owns the program can hold that up for 8 seconds at most; the agent goes on
-/// meanwhile. Throws as start_process() does, with its reason. Nothing runs after a throw or a
-/// cancellation.
+/// Starts a program under a parent of its own; returns when the program runs. `status`: the file
+/// for its exit status, in a folder that the program cannot write to unless it runs as the agent's
+/// user. Does not block the thread; a slow start is given up after 8 s. Throws what start_process()
+/// throws. After an exception or a cancellation nothing of it runs.
 [[nodiscard]] boost::asio::awaitable<SupervisedProcess> start_supervised(
     ProcessSpec program, std::filesystem::path status);
 

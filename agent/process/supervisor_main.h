@@ -2,8 +2,9 @@
 
 namespace cardswap {
 
-/// `cardswap-init supervise`: a job's small parent, as agent/process/supervised_process.h has it.
-/// Its order, its report and its lifeline are descriptors 3 to 5; its exit code is nobody's.
+/// Runs `cardswap-init supervise`, a job's small parent (agent/process/supervised_process.h), until
+/// the program has ended. Its report, its order and its lifeline are the descriptors of
+/// supervisor_order.h. Returns the process's exit code, which nobody reads.
 int supervisor_main();
 
 }  // namespace cardswap

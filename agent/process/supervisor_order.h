@@ -7,20 +7,20 @@
 
 #include "agent/process/process.h"
 
-/// What an agent (agent/process/supervised_process.h) and `cardswap-init supervise`
-/// (agent/process/supervisor_main.h) say to each other.
+/// The order of an agent (agent/process/supervised_process.h) to `cardswap-init supervise`
+/// (agent/process/supervisor_main.h), and the descriptors between them.
 namespace cardswap {
 
 /// The agent's order to cardswap-init, passed in a memfd.
 struct SupervisorOrder {
-  ProcessSpec program;  ///< without inherited descriptors
-  std::filesystem::path status;
+  ProcessSpec program;           ///< without `inherit` and `reads_log`, which are not sent
+  std::filesystem::path status;  ///< the file for the program's exit status
 };
 [[nodiscard]] std::vector<std::byte> encode(const SupervisorOrder& order);
-/// Throws Error{bad_request}.
+/// Reads encode(). Throws Error{bad_request}.
 [[nodiscard]] SupervisorOrder supervisor_order_from(std::span<const std::byte> bytes);
 
-/// Where cardswap-init finds its descriptors.
+/// The numbers of cardswap-init's descriptors.
 inline constexpr int kSupervisorReportFd = 3;
 inline constexpr int kSupervisorOrderFd = 4;
 inline constexpr int kSupervisorLifelineFd = 5;

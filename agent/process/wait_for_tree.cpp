@@ -41,7 +41,7 @@ bool reap(pid_t root, int& root_status) {
 }  // namespace
 
 std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
-                                 const std::function<void()>& at_word) {
+                                 const std::function<void()>& on_release) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -58,7 +58,7 @@ std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
       char word = 0;
       if (::read(lifeline.get(), &word, 1) != 1) return std::nullopt;
       lifeline.reset();
-      if (at_word) at_word();
+      if (on_release) on_release();
     }
   }
   return status;

@@ -8,21 +8,21 @@
 
 #include "migrator/base/descriptor.h"
 
-/// What cardswap-init does for the rest of its life: it stays with a process until that ends.
+/// How cardswap-init waits for the end of the program that it has started.
 namespace cardswap {
 
-/// Waits for whatever ends here until `root` did; its wait status. What is left of its process
-/// group then is killed, while its number is nobody else's. `lifeline` closed without a word:
-/// nothing, and `root` still runs; one byte through it: it is needed no more, and `at_word` is
-/// called. Blocks SIGCHLD for good.
+/// Reaps the children of this process until `root` has ended; returns root's wait status. The rest
+/// of root's process group is killed then, before the pid can be used again. Returns nullopt where
+/// `lifeline` is closed without a byte: then `root` still runs. One byte through `lifeline` means
+/// that it is not needed any more: `on_release` is called. Blocks the thread, and SIGCHLD for good.
 [[nodiscard]] std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
-                                               const std::function<void()>& at_word = {});
+                                               const std::function<void()>& on_release = {});
 
-/// Kills all that descends from this process and waits for it, a few seconds at most.
+/// Kills all descendants of this process and waits for their end, 5 s at most.
 void end_descendants();
 
-/// Writes a status that is on disk, whole, when this returns; or not at all, when the disk does not
-/// take it.
+/// Replaces `file` by the exit status, as try_replace_file() does; does nothing where the disk
+/// refuses.
 void write_status(const std::filesystem::path& file, int wait_status);
 
 }  // namespace cardswap

@@ -13,7 +13,7 @@ struct Unit {
   const char* name;
 };
 
-/// 1, 2 or 5 times a power of ten.
+/// The distance of marks: 1, 2 or 5 times a power of ten.
 double round_step(double range, int ticks_most) {
   const auto raw = range / std::max(1, ticks_most);
   const auto power = std::pow(10.0, std::floor(std::log10(raw)));
@@ -23,7 +23,7 @@ double round_step(double range, int ticks_most) {
   return 10 * power;
 }
 
-double is_usable(double value, double otherwise) {
+double positive_or(double value, double otherwise) {
   return std::isfinite(value) && value > 0 ? value : otherwise;
 }
 
@@ -49,14 +49,14 @@ Unit time_unit(double max_ms) {
 }  // namespace
 
 Axis time_axis(double max_ms, int ticks_most) {
-  const auto max = is_usable(max_ms, 1);
+  const auto max = positive_or(max_ms, 1);
   const auto unit = time_unit(max);
   return marked(0, max / unit.size, round_step(max / unit.size, ticks_most), unit);
 }
 
 Axis duration_axis(double max_ms, int ticks_most) {
-  const auto unit = time_unit(is_usable(max_ms, 1));
-  const auto max = is_usable(max_ms, 1) / unit.size;
+  const auto unit = time_unit(positive_or(max_ms, 1));
+  const auto max = positive_or(max_ms, 1) / unit.size;
   const auto step = round_step(max, ticks_most);
   return marked(0, std::ceil(max / step - 1e-9) * step, step, unit);
 }
@@ -64,7 +64,7 @@ Axis duration_axis(double max_ms, int ticks_most) {
 Axis bytes_axis(double max, int ticks_most, const std::string& per) {
   constexpr std::array kNames{"B", "KiB", "MiB", "GiB", "TiB"};
   Unit unit{1, kNames[0]};
-  const auto most = is_usable(max, 1);
+  const auto most = positive_or(max, 1);
   for (std::size_t i = 1; i < kNames.size() && most >= 1024 * unit.size; ++i) {
     unit = {1024 * unit.size, kNames[i]};
   }

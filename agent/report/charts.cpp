@@ -34,7 +34,7 @@ class TimelineChart {
  public:
   explicit TimelineChart(const Report& report)
       : report_(report),
-        // A little of what comes after, to see the target train.
+        // A little more time than the migration took, to show that the target trains.
         axis_(time_axis(std::max(1.0, report.total_ms) * (report.has_moved() ? 1.03 : 1.0),
                         kTimeTicks)) {
     add_panels();
@@ -90,7 +90,7 @@ class TimelineChart {
       const auto from = x(span.from_ms);
       const auto width = x(span.to_ms) - from;
       const auto label = spelled(span.name);
-      // A state that took no time is only in the table.
+      // A state without a duration is in the table only.
       if (span.ms() <= 0) continue;
       svg.rect(style_of(span.name), std::min(from, kLeft + kPlot - kBarMin), top,
                std::max(kBarMin, width - 1), kBar,
@@ -255,7 +255,7 @@ class TimelineChart {
     const auto expected = most(&TimelineSample::expected_downtime_ms);
     if (expected <= 0) return;
     const auto limit = report_.downtime.limit_ms;
-    // A limit far above it would press the curve flat.
+    // A limit far above the curve would make it flat.
     const bool shows_limit = limit > 0 && limit <= 3 * expected;
     panels_.push_back(
         {shows_limit ? "Downtime if it froze then, limit dashed" : "Downtime if it froze then",

@@ -12,11 +12,12 @@ namespace {
 
 using Level = Finding::Level;
 
-/// A prediction that is off by this much and this many milliseconds is told.
+/// A prediction is reported if it is wrong by this share and by this many milliseconds.
 constexpr double kOffBy = 0.3;
 constexpr double kOffByMs = 10;
 
-/// What is lost beyond the standing is told where it is this many times that, and a whole step.
+/// The lost time is reported if it is this many times the time that the job stood still, and a
+/// whole step.
 constexpr double kMoreThanItStood = 1.5;
 
 void report_losses(const Report& r, std::vector<Finding>& found) {
@@ -107,7 +108,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
                                   "state for a byte sent",
                                   codec, amount_at(progress, "compression_ratio"))});
   }
-  // An agent of another release may say it by the older name alone.
+  // An agent of another release may send the older name only.
   if (printable_at(progress, progress.contains("gpu_path") ? "gpu_path" : "card_path") ==
       "staged") {
     found.push_back({Level::note,

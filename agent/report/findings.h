@@ -7,8 +7,9 @@
 
 namespace cardswap::report {
 
-/// What is worth knowing of a migration beside its figures: why it failed, what an audit found,
-/// what held the trainer up, where the prediction was wrong. `progress` is the API's.
+/// What a user should know about a migration beside its figures: why it failed, what an audit
+/// found, what delayed the trainer, where the prediction was wrong. `progress` is that field of the
+/// API's Migration. Reads all of `report` but its findings.
 [[nodiscard]] std::vector<Finding> findings_of(const Report& report,
                                                const boost::json::object& progress);
 

@@ -6,8 +6,8 @@
 
 namespace cardswap::report {
 
-/// One page that stands alone: no script, nothing loaded, light or dark as its reader's system is.
-/// Every text of the report is escaped.
+/// The report as one page that needs nothing else: no script, nothing to load; light or dark as the
+/// reader's system is. Every text of the report is escaped.
 [[nodiscard]] std::string to_html(const Report& report);
 
 }  // namespace cardswap::report

@@ -29,8 +29,8 @@ constexpr int kLinksMax = 40;
               "name a file in a folder that exists and that you may write to, or - for stdout");
 }
 
-/// `mode` of the file that is there already, if it is this user's: it stays what it was. Others may
-/// make names in the folder, as in /tmp.
+/// Replaces `file`. `mode` is that of this user's file that was there, which is kept. The temporary
+/// name is random, because others may make files in the folder, as in /tmp.
 void replace(const fs::path& file, std::optional<mode_t> mode, std::string_view content) {
   const int error = try_replace_file(file, content,
                                      {.mode = mode.value_or(0666),
@@ -46,8 +46,8 @@ void replace(const fs::path& file, std::optional<mode_t> mode, std::string_view 
 
 bool is_ours(const struct stat& facts) { return facts.st_uid == ::geteuid() || facts.st_uid == 0; }
 
-/// Where `file` leads by links that are this user's or root's; `facts` of what is there, or
-/// nothing. A link stays a link: what it names is written.
+/// The path that `file` leads to by links of this user or root, so that the link stays and its
+/// target is written. `facts` are those of the target; nothing if it does not exist.
 fs::path behind_links(const std::string& file, std::optional<struct stat>& facts) {
   fs::path at = file;
   for (int links = 0; links < kLinksMax; ++links) {
@@ -65,7 +65,7 @@ fs::path behind_links(const std::string& file, std::optional<struct stat>& facts
     std::error_code error;
     const auto next = at.parent_path() / fs::read_symlink(at, error);
     struct stat there {};
-    // A pipe of this process under /proc: no path, and what it names is open already.
+    // A pipe under /proc has no path, and its target is open already.
     if (::lstat(next.c_str(), &there) != 0 && ::stat(at.c_str(), &there) == 0) {
       facts = there;
       return at;
@@ -75,7 +75,7 @@ fs::path behind_links(const std::string& file, std::optional<struct stat>& facts
   fail(file, ELOOP);
 }
 
-/// A pipe or a device, as it is. A pipe that nobody reads is an error.
+/// Writes to a pipe or a device. A pipe that nobody reads is an error.
 void write_special(const std::string& file, const fs::path& path, std::string_view content) {
   const Descriptor out(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat facts {};

@@ -5,10 +5,12 @@
 
 namespace cardswap::report {
 
-/// Writes `content` to `file` so that a reader sees all of it or what was there before: to a file
-/// beside it that then takes its name, and the mode of an own file that had it. "-" is stdout; a
-/// pipe or a device is written to as it is, where it is this user's or root's. A link of another
-/// user's is not followed. Throws Error{io}.
+/// Writes `content` to `file`; "-" is stdout.
+///
+/// A regular file is replaced as a whole, so that a reader sees either the old or the new content;
+/// it keeps its mode if it is this user's. Links are followed if they are this user's or root's. An
+/// existing pipe or device of this user or root is written to; a pipe that nobody reads is an
+/// error, one that is full makes it wait. Throws Error{io}.
 void write_output(const std::string& file, std::string_view content);
 
 }  // namespace cardswap::report

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// The rate's stretches: short enough to show a change, long enough to be a rate.
+/// How many periods the rate is shown for: short enough to show a change, long enough for a mean.
 constexpr double kRateStretches = 120;
 constexpr double kRateStretchMinMs = 40;
 
@@ -54,7 +54,8 @@ void add(std::vector<Span>& spans, std::string name, double from, double to) {
   if (to > from) spans.push_back({std::move(name), from, to});
 }
 
-/// The hold is before the last step and its end is not told: it is drawn one step before the stop.
+/// Fills `source` and `target`. The agent does not tell when the hold ended: it is drawn up to one
+/// step before the stop.
 void note_both_sides(Report& report) {
   const auto end = report.total_ms;
   const auto stopped = began(report.states, "verifying");
@@ -77,7 +78,7 @@ void note_both_sides(Report& report) {
   const auto until = aborting.value_or(end);
   const auto ready = began(report.states, "standby_ready").value_or(until);
   add(report.target, "starts", *prepared, ready);
-  // It trains before the source's agent hears of it: by the measured downtime.
+  // The target trains before the source's agent knows it: after the measured downtime.
   auto trains = until;
   if (stopped && report.downtime.measured_ms && !aborting) {
     const auto committed = began(report.states, "committed").value_or(*stopped);
@@ -103,7 +104,7 @@ std::vector<Bytes> bytes_by_phase(const Report& report) {
   std::uint64_t counted = 0;
   std::string phase;
   for (const auto& sample : report.samples) {
-    // A phase's last bytes are told with the next one's first sample.
+    // The last bytes of a phase are in the first sample of the next one.
     const auto up_to = std::min(sample.transferred, before);
     if (up_to > counted) {
       count(spelled(phase.empty() ? sample.phase : phase), up_to - counted);
@@ -158,7 +159,8 @@ std::string why_this_strategy(const Report& r, const json::object& progress) {
                          : "any downtime");
 }
 
-/// `of_the_engine`: ms of the freeze that scan, send and verify are.
+/// The parts of a moved process; `of_the_engine` are the ms of the freeze that scan, send and
+/// verify took.
 std::vector<Part> process_parts(const json::object& process, double of_the_engine) {
   if (amount_at(process, "restore_ms") <= 0) return {};
   std::vector<Part> parts{{"depart", amount_at(process, "freeze_ms") - of_the_engine},

@@ -2,7 +2,7 @@
 
 namespace cardswap::report {
 
-/// The page's style sheet.
+/// The style sheet of the page and its charts.
 inline constexpr auto kStyle = R"css(
 :root { color-scheme: light dark;
   --page: #f4f6f8; --card: #ffffff; --ink: #17212b; --soft: #5b6876; --line: #e3e8ed; --track: #eef1f4;

@@ -70,7 +70,7 @@ std::string lost_lines(const Lost& lost) {
   return result;
 }
 
-/// Under the names of a Migration.
+/// Adds the figures under the names that the API's Migration has.
 void put(json::object& to, const Lost& lost) {
   to["stall_ms"] = value_or_null(lost.stall_ms);
   to["lost_ms"] = value_or_null(lost.lost_ms);

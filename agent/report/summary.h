@@ -8,17 +8,18 @@
 
 namespace cardswap::report {
 
-/// A few lines for a terminal; control characters in names and errors are left out.
+/// The report as lines for a terminal, without control characters.
 [[nodiscard]] std::string to_text(const Report& report);
+/// The report as `cardswap report -o json` prints it.
 [[nodiscard]] boost::json::object to_json(const Report& report);
 
-/// "warning" and the like.
+/// "note", "warning" or "failure".
 [[nodiscard]] std::string_view to_string(Finding::Level level);
-/// "job gpt moved from a/cpu:0 to b/cpu:0", or what became of it instead.
+/// "job gpt moved from a/cpu:0 to b/cpu:0", or what happened instead.
 [[nodiscard]] std::string headline(const Report& report);
-/// "39 steps"; empty where that is not known.
+/// "39 steps"; empty if `steps` is none.
 [[nodiscard]] std::string steps_text(const std::optional<double>& steps);
-/// "11.4 MiB", of bytes that were worked out, as rates are.
+/// "11.4 MiB", for bytes that were calculated; below 0 counts as 0.
 [[nodiscard]] std::string size_text(double bytes);
 
 }  // namespace cardswap::report

@@ -6,9 +6,9 @@
 
 namespace cardswap::report {
 
-/// The report in Chrome's trace event format, which Perfetto and chrome://tracing open: what each
-/// side did as complete events, figures as counters, in the order of time. Microseconds since the
-/// migration was planned.
+/// The report in Chrome's trace event format, for Perfetto and chrome://tracing: what each side did
+/// as complete events, figures as counters, in the order of time. Times are in microseconds since
+/// the migration was planned.
 [[nodiscard]] boost::json::object to_trace(const Report& report);
 
 }  // namespace cardswap::report

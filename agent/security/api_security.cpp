@@ -16,7 +16,7 @@
 namespace cardswap {
 namespace {
 
-/// The accounts' word: a TCP socket has an owner and no groups.
+/// Whether the accounts say that `uid` is in `group`: a TCP socket has an owner but no groups.
 bool is_member(uid_t uid, gid_t group) {
   std::array<char, 16384> room{};
   passwd entry{};

@@ -36,7 +36,7 @@ std::optional<std::int64_t> unix_time(const ASN1_TIME* time) {
   return ::timegm(&parts);
 }
 
-/// Every end that `next` reads from the file, one after the other until there is none.
+/// The ends of all items that `next` reads from the file, in their order.
 template <class Next>
 std::vector<std::int64_t> ends_in(const std::filesystem::path& file, Next next) {
   std::vector<std::int64_t> ends;
@@ -112,12 +112,12 @@ bool is_peer_still_valid(const SSL* ssl) {
 
 std::vector<Ending> endings(const Files& files) {
   std::vector<Ending> found;
-  // A certificate is worth nothing without those above it in the file.
+  // A certificate is valid only as long as those of its chain in the file.
   if (const auto ends = ends_in(files.certificate, next_certificate); !ends.empty()) {
     found.push_back(
         {"certificate", files.certificate, *std::min_element(ends.begin(), ends.end())});
   }
-  // Of several authorities the one that lasts takes over.
+  // Of several authorities, the one that ends last is enough.
   if (const auto ends = ends_in(files.authority, next_certificate); !ends.empty()) {
     found.push_back({"authority", files.authority, *std::max_element(ends.begin(), ends.end())});
   }

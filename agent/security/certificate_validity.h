@@ -14,20 +14,20 @@
 
 namespace cardswap::tls {
 
-/// Holds the certificate that the other side of a connection showed, as long as the connection
-/// lives: a certificate that was good at the handshake may end before the connection does. One
-/// thread.
+/// Holds the certificate that a client showed, as long as the connection lives: a certificate that
+/// was valid at the handshake may end or be revoked before the connection ends. One thread.
 class PeerCertificate {
  public:
-  /// Takes what a server's handshake, which `context` accepted, has shown. Without a certificate
-  /// nothing of it can end.
+  /// Takes the certificate and its chain from a finished server's handshake, which `context`
+  /// accepted. If the client showed none, fault() is always empty.
   PeerCertificate(SSL* ssl, Context context);
   ~PeerCertificate();
   PeerCertificate(PeerCertificate&&) noexcept;
   PeerCertificate& operator=(PeerCertificate&&) = delete;
 
-  /// Why it counts no more; empty: it does. Its end is looked at each time; all of it, revocations
-  /// too, is verified again when `now` is another context than the last, and every 10 s.
+  /// Why the certificate is not valid any more; empty: it is valid. Checks the time on each call.
+  /// Verifies the whole chain and the revocations again when `now` is another context than at the
+  /// last verification, and every 10 s. `now` must not be null.
   [[nodiscard]] std::string fault(const Context& now);
 
  private:
@@ -37,24 +37,26 @@ class PeerCertificate {
   std::chrono::steady_clock::time_point proven_at_;
 };
 
-/// Whether the other side's certificate has not ended yet.
+/// Whether the other side showed a certificate that has not ended. Looks at the time only, not at
+/// revocations.
 [[nodiscard]] bool is_peer_still_valid(const SSL* ssl);
 
-/// When something that this agent's connections need ends.
+/// When a file that this agent's TLS connections need ends.
 struct Ending {
-  std::string what;  ///< "certificate", "authority", "revocations"
+  std::string what;  ///< "certificate", "authority" or "revocations"
   std::filesystem::path file;
   std::int64_t at_s = 0;  ///< Unix time
 };
-/// The ends of the files that are given and can be read.
+/// When the files end that are given and can be read: a certificate with the first of its chain,
+/// revocations with the first list, the authorities with the last one.
 [[nodiscard]] std::vector<Ending> endings(const Files& files);
-/// What has ended by `now_s`: nobody gets a new connection without it.
+/// A text for each file that has ended at `now_s` (Unix time): no new connection succeeds then.
 [[nodiscard]] std::vector<std::string> ended(const std::vector<Ending>& endings,
                                              std::int64_t now_s);
-/// What ends within a week.
+/// A text for each file that ends within a week of `now_s`.
 [[nodiscard]] std::vector<std::string> ends_soon(const std::vector<Ending>& endings,
                                                  std::int64_t now_s);
-/// Logs both.
+/// Logs the texts of ended() as errors, and those of ends_soon() as warnings, as of now.
 void log_ends(const std::vector<Ending>& endings);
 
 }  // namespace cardswap::tls

@@ -7,9 +7,9 @@
 
 namespace cardswap::tls {
 
-/// Gives the HTTP calls of an io_context their certificates and tokens. It is a service of that
-/// context, so the caller need not know of it. Without it, or without a TLS context in it, calls
-/// over TCP are plain.
+/// The certificates and the token with which the HTTP calls of one io_context prove who they are.
+/// It is an Asio service of that context, so callers need not pass it on. Without it, or with a
+/// null TLS context, calls over TCP are plain.
 class Identity final : public boost::asio::execution_context::service {
  public:
   using key_type = Identity;
@@ -18,12 +18,14 @@ class Identity final : public boost::asio::execution_context::service {
   explicit Identity(boost::asio::execution_context& context)
       : boost::asio::execution_context::service(context) {}
 
-  /// Proves everything that runs on `context` from here on with these.
+  /// Uses `tls` and `bearer` for the connections that `context` opens from here on. Null or empty:
+  /// none. From the thread that runs `context`.
   static void use(boost::asio::execution_context& context, Context tls, std::string bearer = {}) {
     auto& identity = boost::asio::use_service<Identity>(context);
     identity.tls_ = std::move(tls);
     identity.bearer_ = std::move(bearer);
   }
+  /// The identity that use() set for `context`; null: none.
   [[nodiscard]] static const Identity* of(boost::asio::execution_context& context) {
     return boost::asio::has_service<Identity>(context)
                ? &boost::asio::use_service<Identity>(context)
@@ -31,7 +33,8 @@ class Identity final : public boost::asio::execution_context::service {
   }
 
   [[nodiscard]] const Context& tls() const { return tls_; }
-  /// The token that is shown besides; empty: none. Never over plain TCP.
+  /// The token that is sent in the Authorization header; empty: none. Over plain TCP it is never
+  /// sent.
   [[nodiscard]] const std::string& bearer() const { return bearer_; }
 
  private:

@@ -24,7 +24,8 @@ struct Question {
   inet_diag_req_v2 request{};
 };
 
-/// IPv4 where it is one inside of IPv6: the kernel finds a socket of either family by that.
+/// The IPv4 address inside of a mapped IPv6 address: with it the kernel finds a socket of either
+/// family.
 ip::address plain(const ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     return ip::make_address_v4(ip::v4_mapped, address.to_v6());
@@ -42,8 +43,8 @@ void put(const ip::address& address, __be32* to) {
   }
 }
 
-/// The socket of `asked` alone. A socket that its process closed belongs to nobody, and the kernel
-/// then says "uid 0": such a one has no inode, and only one that has counts.
+/// The owner of the socket `asked`; nothing if the answer is about another one. For a socket that
+/// its process has closed the kernel says "uid 0": it has no inode, and does not count.
 std::optional<uid_t> owner_in(const inet_diag_msg& said, const inet_diag_sockid& asked) {
   const bool open = said.idiag_state == TCP_ESTABLISHED || said.idiag_state == TCP_FIN_WAIT1 ||
                     said.idiag_state == TCP_FIN_WAIT2;

@@ -7,7 +7,7 @@
 
 #include "migrator/base/release_with.h"
 
-/// What OpenSSL hands out, with its owner. Internal to what speaks to OpenSSL: this folder.
+/// Owning pointers of OpenSSL's objects, for the files of this folder.
 namespace cardswap::tls {
 
 using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;

@@ -47,7 +47,7 @@ Result must(Result result, const char* doing) {
                                               : "OpenSSL says no more"));
 }
 
-/// Opened so that nothing is overwritten and nobody else can ever read a key.
+/// Creates a file: nothing is overwritten, and nobody else can read a key at any time.
 File create(const std::filesystem::path& path, mode_t mode) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) {
@@ -97,7 +97,7 @@ void add(X509* certificate, X509* issuer, int nid, const std::string& value) {
 
 Key new_key() { return Key(must(EVP_EC_gen("P-256"), "make a key")); }
 
-/// All but issuer, extensions and signature.
+/// A new certificate without issuer, extensions and signature.
 Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds lifetime) {
   Certificate certificate(must(X509_new(), "make a certificate"));
   auto* raw = certificate.get();
@@ -118,7 +118,7 @@ Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds l
   return certificate;
 }
 
-/// Neither it nor a folder above it may be somebody else's to write or replace, whoever made it.
+/// Throws Error{refused} if another user may write or replace the folder or one above it.
 void check_is_ours(const std::filesystem::path& dir) {
   const auto fault = untrusted_part_of(dir);
   if (fault.empty()) return;
@@ -127,7 +127,8 @@ void check_is_ours(const std::filesystem::path& dir) {
       "keep the authority where only this user may write: chown it, chmod go-w, or move it");
 }
 
-/// Who may write there may put a certificate of another authority in place of this one.
+/// Throws Error{refused} unless only this user may write there: others could put another authority
+/// in its place.
 void check_is_private(const std::filesystem::path& dir) {
   struct stat facts {};
   if (::lstat(dir.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() ||
@@ -190,7 +191,7 @@ Time time_from_now(std::chrono::seconds time) {
   return Time(must(X509_gmtime_adj(nullptr, time.count()), "make a time"));
 }
 
-/// What a former list held, in the new one.
+/// Copies the entries of a former list into the new one.
 void keep_revoked(const std::filesystem::path& list, X509_CRL* into) {
   const File file(BIO_new_file(list.c_str(), "r"));
   if (!file) return;  // the first one
@@ -243,7 +244,7 @@ std::filesystem::path issue(const std::filesystem::path& dir, const CertificateR
   X509_set_issuer_name(raw, X509_get_subject_name(ca.get()));
   add(raw, ca.get(), NID_basic_constraints, "critical,CA:FALSE");
   add(raw, ca.get(), NID_key_usage, "critical,digitalSignature");
-  // Only an agent's may answer calls: nobody else's certificate can pose as one.
+  // Only an agent's certificate is for servers, so that nobody else can pose as an agent.
   add(raw, ca.get(), NID_ext_key_usage,
       wanted.role == ApiRole::agent ? "serverAuth,clientAuth" : "clientAuth");
   add(raw, ca.get(), NID_subject_key_identifier, "hash");

@@ -50,7 +50,8 @@ bool signed_by(X509_CRL* list, X509* authority) {
          X509_CRL_verify(list, X509_get0_pubkey(authority)) == 1;
 }
 
-/// With a list of another authority nobody's certificate can be verified: all would be refused.
+/// With the list of another authority no certificate could be verified, and all callers would be
+/// refused.
 void check_lists_are_the_authoritys(const Files& files) {
   std::vector<Certificate> authorities;
   add_authorities(files.authority, authorities);
@@ -71,7 +72,7 @@ void check_lists_are_the_authoritys(const Files& files) {
               "give the list that `cardswap pki revoke` made in this authority's folder");
 }
 
-/// Each decides whom this process believes, or as whom it is believed.
+/// Each of these files decides whom this process trusts, or who it is for others.
 void check_files_are_ours(const Files& files) {
   check_own_file("the certificate of the authority", files.authority);
   check_own_file("the certificate", files.certificate);
@@ -107,7 +108,8 @@ Context context_of(ssl::context::method method, const Files& files) {
   }
   auto* raw = context->native_handle();
   SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
-  // Every connection proves who it is again: a certificate that has expired meanwhile is noticed.
+  // No resumption: each connection makes a full handshake, so that an expired certificate is
+  // noticed.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(raw, 0);
   return context;
@@ -118,7 +120,7 @@ std::string_view bytes_of(const ASN1_STRING* text) {
           static_cast<std::size_t>(ASN1_STRING_length(text))};
 }
 
-/// Empty where it is no address of IPv4 or IPv6.
+/// The address as text; empty if it is neither of IPv4 nor of IPv6.
 std::string address_of(std::string_view bytes) {
   boost::asio::ip::address_v4::bytes_type v4{};
   boost::asio::ip::address_v6::bytes_type v6{};
@@ -131,8 +133,8 @@ std::string address_of(std::string_view bytes) {
   return boost::asio::ip::make_address_v6(v6).to_string();
 }
 
-/// The only common name, whole; empty where there is none, or several, or one that cannot stand in
-/// a line of a log.
+/// The common name; empty if there is none or more than one, or if it may not be a part of a log
+/// line.
 std::string name_in(X509* certificate) {
   const auto* subject = X509_get_subject_name(certificate);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);

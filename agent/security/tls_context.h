@@ -12,30 +12,38 @@
 
 namespace cardswap::tls {
 
+/// Shared by the connections that use it and by who opens them, because it may be renewed
+/// meanwhile.
 using Context = std::shared_ptr<boost::asio::ssl::context>;
 
-/// TLS 1.3 only, no resumption. The server asks every client for a certificate of the authority;
-/// with `certificate_required` one that has none is not spoken to. Throws Error{io, refused} naming
-/// the file: missing, not PEM, the key of another certificate, readable by others, somebody else's
-/// or theirs to write, or a list of revoked certificates that the authority did not sign.
+/// TLS 1.3 only, without session resumption. The server asks every client for a certificate of the
+/// authority; if `certificate_required`, a client without one is refused at the handshake.
+///
+/// Throws Error{bad_request} if the certificate, key or authority is not given; Error{io} naming
+/// the file if it is missing, not PEM, or the key is another certificate's; Error{refused} if
+/// others may write to a file or read the key, or if the authority did not sign the list of revoked
+/// certificates.
 [[nodiscard]] Context server_context(const Files& files, bool certificate_required);
-/// Makes the context of the calling side; certificate and key may both be missing (callers with a
-/// token).
+/// The context of the calling side. Certificate and key may both be empty: callers with a token.
+/// Throws as server_context() does.
 [[nodiscard]] Context client_context(const Files& files);
 
-/// Sets the name or address that the server's certificate has to be for.
+/// Sets the name or address that the server's certificate must be for, and asks the server for it
+/// (SNI). Before the handshake. Throws Error{bad_request} if it is neither.
 void expect_host(SSL* ssl, const std::string& host);
-/// Why the last handshake failed: the verification's reason where there was one.
+/// Why the last handshake failed: the reason why the certificate was not accepted, or else
+/// `otherwise`.
 [[nodiscard]] std::string failure_of(SSL* ssl, const std::string& otherwise);
-/// The other side of a finished handshake: its common name, role and hosts; unknown without a
-/// certificate, without a role, or with several. An agent is known by its name: one without a name,
-/// with several, or with one that may not stand in a line of a log is nobody.
+/// The other side of a finished handshake, with the common name, role and hosts of its certificate.
+/// It has no role if it showed no certificate, or one with no role or with several. An agent also
+/// needs a name: exactly one common name that may be a part of a log line.
 [[nodiscard]] Caller peer_of(const SSL* ssl);
-/// The common name in our own certificate; empty where there is none.
+/// The common name in the certificate of `context`; empty if there is no context or certificate, or
+/// if peer_of() would not accept the name.
 [[nodiscard]] std::string own_name(const Context& context);
 
-/// Throws Error{refused} unless `file` is root's or this user's, and only its owner can read it;
-/// Error{io} when it is missing.
+/// Throws Error{refused} unless `file` is root's or this user's and only its owner may read it, and
+/// Error{io} if it cannot be found.
 void check_private(const std::filesystem::path& file);
 
 }  // namespace cardswap::tls

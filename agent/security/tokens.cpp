@@ -42,7 +42,7 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
     Entry entry{};
     const auto role = role_from_string(role_text);
     if (!role || *role == ApiRole::agent || !from_hex(digest, entry.digest)) {
-      // What stands there may be a token that somebody pasted.
+      // The line is not quoted: it may be a token that was pasted here.
       throw Error(Code::bad_request, fmt::format("{}, line {}, is not understood", file, number),
                   "a line is `viewer|operator|alerts SHA256 [NAME]`, and SHA256 what "
                   "`printf %s TOKEN | sha256sum` prints");

@@ -4,8 +4,8 @@
 
 namespace cardswap {
 
-/// A struct as its list of fields takes it: one that an archive reads into can be changed, one that
-/// it writes cannot.
+/// The type by which a list of fields takes its struct: not const for an archive that reads into
+/// the struct, const for one that writes it.
 ///
 ///     template <class Archive>
 ///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }

@@ -3,22 +3,22 @@
 #include <cstdlib>
 #include <string>
 
-/// What an agent tells the processes of a job, in their environment: `run`'s program, a standby, a
-/// `cardswap-holder`. Whoever has none of it is in no agent's care, and its Session is inert.
+/// The variables that an agent sets for the processes of a job: the program of `cardswap run`, a
+/// standby, a `cardswap-holder`. In a process without them a Session talks to no agent.
 namespace cardswap::environment {
 
-inline constexpr const char* kSocket = "CARDSWAP_SOCKET";  ///< where the agent listens for it
-inline constexpr const char* kJob = "CARDSWAP_JOB";        ///< its job's name
-inline constexpr const char* kToken = "CARDSWAP_TOKEN";    ///< proves whose process it is
+inline constexpr const char* kSocket = "CARDSWAP_SOCKET";  ///< path of the agent's socket
+inline constexpr const char* kJob = "CARDSWAP_JOB";        ///< the job's name
+inline constexpr const char* kToken = "CARDSWAP_TOKEN";    ///< proves that the process is the job's
 inline constexpr const char* kRole = "CARDSWAP_ROLE";      ///< kPrimary or kStandby
-inline constexpr const char* kArrive = "CARDSWAP_ARRIVE";  ///< how it moves by itself: "criu"
-inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< "cpu:0", "cuda:1": for the program
+inline constexpr const char* kArrive = "CARDSWAP_ARRIVE";  ///< "criu": the process itself is moved
+inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< for the program: "cpu:0", "cuda:1"
 
 inline constexpr const char* kPrimary = "primary";
 inline constexpr const char* kStandby = "standby";
 
-/// The variable's value; empty where it is not set. To be called before the process has other
-/// threads.
+/// The variable's value; empty if it is not set. Not to be called while another thread may change
+/// the environment.
 [[nodiscard]] inline std::string value_of(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string() : std::string(value);

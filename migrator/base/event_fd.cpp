@@ -15,7 +15,7 @@ EventFd::EventFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 
 void EventFd::notify() const noexcept {
   const std::uint64_t one = 1;
-  // Fails only where it would count beyond 2^64: it is readable then.
+  // Fails only when the counter is full; the descriptor is readable then.
   [[maybe_unused]] const auto written = ::write(fd_.get(), &one, sizeof(one));
 }
 

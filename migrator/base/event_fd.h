@@ -5,10 +5,10 @@
 namespace cardswap {
 
 /// A descriptor that is readable from notify() until clear(), for a thread that waits in poll().
-/// Any thread may notify; one waits and clears.
+/// Any thread may call notify(); one thread waits and clears.
 class EventFd {
  public:
-  /// Throws Error{io} where the process has no descriptor left.
+  /// Throws Error{io} when the process has no descriptor left.
   EventFd();
 
   void notify() const noexcept;

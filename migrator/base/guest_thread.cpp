@@ -5,7 +5,7 @@ namespace cardswap {
 GuestThread::BlockedSignals::BlockedSignals() {
   sigset_t all;
   ::sigfillset(&all);
-  // What a thread does to itself: blocked, it ends the program without its handlers.
+  // Signals of a thread's own faults: if blocked, they would end the program without its handlers.
   for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) {
     ::sigdelset(&all, fault);
   }

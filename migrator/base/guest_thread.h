@@ -7,13 +7,14 @@
 
 namespace cardswap {
 
-/// A std::jthread in a program that is not ours: its signals are that program's, which may block
-/// one on all of its own threads and wait for it, or have a handler that counts on running on them.
-/// This thread handles none but those of its own faults, nor does a thread that it starts.
+/// A std::jthread in a program that is not ours. The program's signals must not reach it: a program
+/// may block a signal on all its threads and wait for it, or have a handler that must run on one of
+/// them. This thread, and any thread that it starts, blocks all signals except those of its faults.
 class GuestThread {
  public:
   GuestThread() = default;
-  /// Begins to run `body`, which is called with a std::stop_token where it takes one.
+  /// Starts `body`, which gets a std::stop_token if it takes one. The destructor requests a stop
+  /// and joins. Throws std::system_error when the host has no thread left.
   template <class Body>
   explicit GuestThread(Body body) {
     const BlockedSignals inherited;
@@ -25,7 +26,7 @@ class GuestThread {
   void join() { thread_.join(); }
 
  private:
-  /// Blocks signals on the thread that has one, as long as it lives.
+  /// Blocks signals on the calling thread during its lifetime; a new thread inherits that.
   class BlockedSignals {
    public:
     BlockedSignals();

@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Reads two hexadecimal digits a byte. False where `text` is anything but as many as fill `bytes`,
-/// whose contents are unspecified then.
+/// Fills `bytes` from hexadecimal digits, two for each byte. False: `text` is not exactly as many
+/// digits; the content of `bytes` is then unspecified.
 [[nodiscard]] bool from_hex(std::string_view text, std::span<std::byte> bytes);
 
 }  // namespace cardswap

@@ -7,9 +7,9 @@
 #include <mutex>
 #include <thread>
 
-// What a mutex guards is said in code, and clang's -Wthread-safety holds it; other compilers see
-// nothing of it. scripts/check_locks.py runs clang over every source that names a Mutex, or whose
-// own header does.
+// The code says what a mutex guards, and clang's -Wthread-safety checks it; for other compilers
+// these macros are empty. scripts/check_locks.py runs clang over every source that names a Mutex,
+// or whose own header does.
 #if defined(__clang__)
 #define CARDSWAP_THREAD_SAFETY(attribute) __attribute__((attribute))
 #else
@@ -19,13 +19,13 @@
 #define CARDSWAP_GUARDED_BY(mutex) CARDSWAP_THREAD_SAFETY(guarded_by(mutex))
 /// Marks a function whose caller holds `mutex`.
 #define CARDSWAP_REQUIRES(mutex) CARDSWAP_THREAD_SAFETY(requires_capability(mutex))
-/// Marks a function that calls assert_held(): from there on clang takes `mutex` to be held. For
-/// what clang cannot see, such as that two objects have one mutex.
+/// Marks a function that calls assert_held(): after it clang assumes that `mutex` is held. For
+/// facts that clang cannot see, for example that two objects share one mutex.
 #define CARDSWAP_ASSERTS_HELD(mutex) CARDSWAP_THREAD_SAFETY(assert_capability(mutex))
 
 namespace cardswap {
 
-/// std::mutex, which clang knows as one.
+/// std::mutex with the attributes for clang's check.
 class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
  public:
   void lock() CARDSWAP_THREAD_SAFETY(acquire_capability()) {
@@ -36,7 +36,7 @@ class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
     note_free();
     mutex_.unlock();
   }
-  /// Ends the process of a build with assertions, unless this thread holds the mutex.
+  /// Asserts that this thread holds the mutex. Does nothing in a build without assertions.
   void assert_held() const CARDSWAP_ASSERTS_HELD(this) {
     assert(holder_.load(std::memory_order_relaxed) == std::this_thread::get_id());
   }
@@ -55,7 +55,7 @@ class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
   std::mutex mutex_;
 };
 
-/// Holds a mutex for a scope; may let go of it and take it again in between.
+/// Holds a mutex for a scope. It may be unlocked and locked again in between.
 class CARDSWAP_THREAD_SAFETY(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) CARDSWAP_THREAD_SAFETY(acquire_capability(mutex))
@@ -83,17 +83,17 @@ class CARDSWAP_THREAD_SAFETY(scoped_lockable) MutexLock {
   std::unique_lock<std::mutex> lock_;
 };
 
-/// std::condition_variable. Waits have no predicate: clang does not know that a lambda runs with
-/// the mutex held, so callers loop: `while (!ready_) changed_.wait(lock);`.
+/// std::condition_variable. Waits take no predicate, because clang does not know that a lambda runs
+/// with the mutex held. Callers loop: `while (!ready_) changed_.wait(lock);`.
 class Condition {
  public:
-  /// `lock` is held, let go of while this waits, and held again after.
+  /// `lock` must be held. It is unlocked during the wait and held again afterwards.
   void wait(MutexLock& lock) {
     lock.mutex_.note_free();
     condition_.wait(lock.lock_);
     lock.mutex_.note_held();
   }
-  /// Waits like wait(), and no longer than `until`. False: `until` came first.
+  /// Waits like wait(), but not longer than `until`. False: `until` came first.
   template <class Clock, class Duration>
   bool wait_until(MutexLock& lock, const std::chrono::time_point<Clock, Duration>& until) {
     lock.mutex_.note_free();

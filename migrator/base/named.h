@@ -9,23 +9,24 @@
 
 namespace cardswap {
 
-/// An enumeration whose values run from 0 to last_of(Enum{}), which stands beside it: what comes
-/// from outside is held against that.
+/// An enumeration whose values are 0 to last_of(Enum{}), a function beside it. Numbers from outside
+/// are checked against that range.
 template <class Enum>
 concept Ranged = std::is_enum_v<Enum> && requires(Enum value) {
   { last_of(value) } -> std::same_as<Enum>;
 };
 
-/// How many values it has.
+/// How many values the enumeration has.
 template <Ranged Enum>
 inline constexpr std::size_t kCountOf = static_cast<std::size_t>(last_of(Enum{})) + 1;
 
-/// An enumeration whose values have names too, for JSON and for people.
+/// A Ranged enumeration whose values have names as well, for JSON and for people.
 template <class Enum>
 concept Named = Ranged<Enum> && requires(Enum value) {
   { to_string(value) } -> std::convertible_to<std::string_view>;
 };
 
+/// The value of that name; none: there is no such value.
 template <Named Enum>
 [[nodiscard]] std::optional<Enum> named(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(last_of(Enum{})); ++i) {
@@ -34,7 +35,7 @@ template <Named Enum>
   return std::nullopt;
 }
 
-/// "auto, off, lz4 or zstd".
+/// All names as one text: "auto, off, lz4 or zstd".
 template <Named Enum>
 [[nodiscard]] std::string names_of() {
   const int last = static_cast<int>(last_of(Enum{}));

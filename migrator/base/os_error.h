@@ -6,10 +6,10 @@
 
 namespace cardswap {
 
-/// What a call to the kernel failed with, `number` being its errno, as Error{io}: "fork: Cannot
-/// allocate memory", with what to do about it.
+/// Makes an Error{io} of a failed system call, with a hint: "fork: Cannot allocate memory".
+/// `number` is its errno.
 [[nodiscard]] Error os_error(std::string_view doing, int number);
-/// Reads errno as it is now.
+/// Makes the same with the current errno.
 [[nodiscard]] Error os_error(std::string_view doing);
 
 }  // namespace cardswap

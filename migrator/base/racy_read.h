@@ -7,9 +7,9 @@ extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
 
 namespace cardswap {
 
-/// Marks where memory is read that the training program may be writing to. That is the design: a
-/// torn read is a digest of bytes that never were, and the chunk is compared again
-/// (docs/decisions/001). Only ThreadSanitizer needs to be told.
+/// Marks a scope in which memory is read that the training program may write at the same time. That
+/// is by design: the digest of a torn read is wrong, and the chunk is compared again
+/// (docs/decisions/001). It only keeps ThreadSanitizer from reporting these reads.
 class RacyRead {
  public:
 #if defined(__SANITIZE_THREAD__)

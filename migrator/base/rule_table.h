@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <optional>
 
-/// What a state machine that is written as a table has, whatever its states are: `Rules` is an
-/// array or a span of rules, and a rule says what an event (`on`) in a state (`from`) leads to,
-/// and what is done about it. All of it can be asked by the compiler.
+/// Functions for a state machine that is written as a table. `Rules` is an array or a span of
+/// rules. A rule has a state (`from`), an event (`on`), the state that follows and the actions. All
+/// functions can run at compile time.
 namespace cardswap {
 
-/// The rule for an event in a state. None: the event means nothing there.
+/// The rule for an event in a state. None: the event has no meaning in that state.
 template <class Rules, class State, class Event>
 [[nodiscard]] constexpr auto rule_for(const Rules& rules, State from, Event on)
     -> std::optional<typename Rules::value_type> {
@@ -18,7 +18,7 @@ template <class Rules, class State, class Event>
   return std::nullopt;
 }
 
-/// Whether the rule that rule_for() finds is the only one of each pair.
+/// Whether no pair of state and event has two rules.
 template <class Rules>
 [[nodiscard]] constexpr bool every_pair_is_listed_once(const Rules& rules) {
   for (std::size_t i = 0; i < rules.size(); ++i) {

@@ -10,10 +10,10 @@
 
 namespace cardswap {
 
-/// What a unix socket's path may have: sun_path without the NUL behind it.
+/// The most bytes of a unix socket's path: those of sun_path without the NUL at its end.
 inline constexpr std::size_t kSocketPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
 
-/// The address of the socket at `path`; none where it is longer than kSocketPathBytesMax.
+/// The address of the socket at `path`. None: the path is longer than kSocketPathBytesMax.
 [[nodiscard]] inline std::optional<sockaddr_un> unix_address(std::string_view path) {
   if (path.size() > kSocketPathBytesMax) return std::nullopt;
   sockaddr_un address{};

@@ -5,10 +5,10 @@
 
 namespace cardswap {
 
-/// Whether JSON can carry `text` as it is.
+/// Whether `text` is UTF-8, so that JSON can carry it.
 [[nodiscard]] bool is_utf8(std::string_view text);
-/// `text` with every byte that is no part of a UTF-8 character as '?': of the same length, so that
-/// offsets into it stay right. For what programs print, which may be anything or cut anywhere.
+/// Replaces every byte that is not part of a UTF-8 character by '?'. The length stays the same, and
+/// so do offsets. For the output of programs, which may be any bytes or cut anywhere.
 [[nodiscard]] std::string as_utf8(std::string text);
 
 }  // namespace cardswap

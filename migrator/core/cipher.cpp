@@ -93,32 +93,32 @@ Cipher::Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction
   OPENSSL_cleanse(own.data(), own.size());
 }
 
-void Cipher::seal(Kind kind, std::uint64_t number, std::span<const std::byte> clear,
-                  std::span<std::byte> text) {
+void Cipher::seal(Kind kind, std::uint64_t number, std::span<const std::byte> aad,
+                  std::span<std::byte> data) {
   const auto nonce = nonce_of(kind, number);
-  auto* bytes = raw(text.data());
-  const auto size = static_cast<int>(text.size() - kTagBytes);
+  auto* bytes = raw(data.data());
+  const auto size = static_cast<int>(data.size() - kTagBytes);
   int done = 0;
   must(EVP_EncryptInit_ex(sealing_.get(), nullptr, nullptr, nullptr, nonce.data()) == 1 &&
-           EVP_EncryptUpdate(sealing_.get(), nullptr, &done, raw(clear.data()),
-                             static_cast<int>(clear.size())) == 1 &&
+           EVP_EncryptUpdate(sealing_.get(), nullptr, &done, raw(aad.data()),
+                             static_cast<int>(aad.size())) == 1 &&
            EVP_EncryptUpdate(sealing_.get(), bytes, &done, bytes, size) == 1 &&
            EVP_EncryptFinal_ex(sealing_.get(), bytes + size, &done) == 1 &&
            EVP_CIPHER_CTX_ctrl(sealing_.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, bytes + size) == 1,
        "seal a message");
 }
 
-std::span<std::byte> Cipher::open(Kind kind, std::uint64_t number, std::span<const std::byte> clear,
-                                  std::span<std::byte> text) {
-  if (text.size() < kTagBytes) throw Error(Code::bad_request, "a sealed message without its tag");
+std::span<std::byte> Cipher::open(Kind kind, std::uint64_t number, std::span<const std::byte> aad,
+                                  std::span<std::byte> data) {
+  if (data.size() < kTagBytes) throw Error(Code::bad_request, "a sealed message without its tag");
   const auto nonce = nonce_of(kind, number);
-  auto* bytes = raw(text.data());
-  const auto size = static_cast<int>(text.size() - kTagBytes);
+  auto* bytes = raw(data.data());
+  const auto size = static_cast<int>(data.size() - kTagBytes);
   int done = 0;
   const bool genuine =
       EVP_DecryptInit_ex(opening_.get(), nullptr, nullptr, nullptr, nonce.data()) == 1 &&
-      EVP_DecryptUpdate(opening_.get(), nullptr, &done, raw(clear.data()),
-                        static_cast<int>(clear.size())) == 1 &&
+      EVP_DecryptUpdate(opening_.get(), nullptr, &done, raw(aad.data()),
+                        static_cast<int>(aad.size())) == 1 &&
       EVP_DecryptUpdate(opening_.get(), bytes, &done, bytes, size) == 1 &&
       EVP_CIPHER_CTX_ctrl(opening_.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, bytes + size) == 1 &&
       EVP_DecryptFinal_ex(opening_.get(), bytes + size, &done) == 1;
@@ -127,7 +127,7 @@ std::span<std::byte> Cipher::open(Kind kind, std::uint64_t number, std::span<con
                 "sealed data does not open: it was changed on its way, or sealed with another key",
                 "somebody interferes with the data network, or the agents do not fit together");
   }
-  return text.first(text.size() - kTagBytes);
+  return data.first(data.size() - kTagBytes);
 }
 
 }  // namespace cardswap

@@ -5,6 +5,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <string>
 #include <utility>
 
@@ -67,6 +68,7 @@ Packer::~Packer() = default;
 
 std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
                                     ByteShuffle shuffle) {
+  assert(codec == Codec::lz4 || codec == Codec::zstd);
   if (!shuffle.done) {
     shuffled_.resize(bytes.size());
     const RacyRead scope;

@@ -11,23 +11,25 @@
 
 namespace cardswap {
 
-/// How a payload's bytes are packed on the wire. `shuffled`: by bytes, and not packed
-/// after all.
+/// How a payload's bytes are packed on the wire. `shuffled`: byte-shuffled (byte_shuffle.h) and not
+/// packed.
 enum class Codec : std::uint8_t { none, lz4, zstd, shuffled };
 [[nodiscard]] std::string_view to_string(Codec codec);
 constexpr Codec last_of(Codec) { return Codec::shuffled; }
 
-/// What a migration may use; automatic: what shortens it on the link as measured, or nothing.
+/// The compression that a migration may use. `automatic`: the codec that makes it shorter on the
+/// measured link, or no codec.
 enum class Compression : std::uint8_t { automatic, off, lz4, zstd };
 /// "auto", "off", "lz4", "zstd".
 [[nodiscard]] std::string_view to_string(Compression compression);
 constexpr Compression last_of(Compression) { return Compression::zstd; }
 
-/// Bytes of one element of a tensor by its dtype's name ("Float", "BFloat16"); 1 if unknown.
+/// Bytes of one element of a tensor, by the name of its dtype ("Float", "BFloat16"); 1 for a name
+/// that is not known here.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);
 
-/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd's fastest
-/// level. Keeps its buffers and contexts; one thread.
+/// Lossless packing of tensors: the byte shuffle (byte_shuffle.h), then LZ4 or zstd level 1. Keeps
+/// its buffers and contexts; one thread.
 class Packer {
  public:
   Packer();
@@ -35,11 +37,14 @@ class Packer {
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  /// `shuffle`: what `bytes` are; they are shuffled on the way where that is not done.
+  /// Packs `bytes`. `codec` is lz4 or zstd; the other two have nothing to pack. `shuffle` describes
+  /// `bytes`: they are shuffled first unless that is done already. Throws Error{internal} when the
+  /// codec fails.
   [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
                                             ByteShuffle shuffle);
-  /// Fills `out` exactly; throws Error{bad_request} on bytes that pack() did not make of as many.
-  /// `shuffle`: what `out` is to be; where done, it stays shuffled.
+  /// Fills all of `out`. `codec` is any but `none`. `shuffle` describes what `out` is to hold: if
+  /// `done` it is left shuffled. Throws Error{bad_request} for another codec, for an element size
+  /// of 0 or above 16, and if `packed` does not unpack to exactly as many bytes.
   void unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
               ByteShuffle shuffle);
 

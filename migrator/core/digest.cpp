@@ -14,7 +14,7 @@ namespace cardswap {
 
 namespace {
 
-/// 4 MiB have so many; for more there is an allocation.
+/// 4 MiB have this many leaves; for more of them memory is allocated.
 constexpr std::size_t kFewLeaves = 64;
 
 Digest xxh3_digest(std::span<const std::byte> bytes) {

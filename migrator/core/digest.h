@@ -10,14 +10,14 @@
 
 namespace cardswap {
 
-/// The bytes of one leaf. What is longer is cut into leaves, the last one shorter, which many
-/// threads of a GPU can digest at a time.
+/// The bytes of one leaf. A longer run of bytes is cut into leaves, of which the last may be
+/// shorter, so that many threads of a GPU can digest it at once.
 inline constexpr std::size_t kLeafBytes = 65536;
 
-/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form, of
-/// the bytes where they are one leaf, else of the leaves' digests one behind the other. For bytes
-/// of one length; finds changes and transfer faults, but is no defence against somebody who forges.
-/// Every device gives the same value.
+/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form. It
+/// is taken over the bytes if they are one leaf, else over the concatenated digests of the leaves.
+/// Compare only digests of runs of the same length. It finds changes and transfer faults, but does
+/// not protect against forgery. Every device gives the same value.
 struct Digest {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const Digest&) const = default;
@@ -26,7 +26,7 @@ struct Digest {
 [[nodiscard]] Digest digest_of(std::span<const std::byte> bytes);
 /// 32 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const Digest& digest);
-/// Reads 32 hexadecimal digits back. Throws Error{bad_request}.
+/// Reads 32 hexadecimal digits. Throws Error{bad_request} for any other text.
 [[nodiscard]] Digest digest_from(std::string_view text);
 
 }  // namespace cardswap

@@ -1,7 +1,8 @@
-// A product rounded to its type grows with the factor and never falls, so the factors that give one
-// element its value are a run of neighbouring floats. Every element that a candidate gets wrong
-// says on which side of it the factor lies: halving finds one that all agree on, or that none is
-// left. The look goes round the elements and is over when a whole turn found none wrong.
+// A product that is rounded to its type never falls when the factor grows. So the factors that give
+// one element its value are a run of neighbouring floats. An element for which a candidate gives a
+// wrong value tells whether the factor is larger or smaller. A binary search thus finds a factor
+// that is right for all elements, or that there is none. It goes round the elements, and ends when
+// one whole turn found no wrong value.
 #include "migrator/core/factor.h"
 
 #include <bit>
@@ -11,7 +12,8 @@
 namespace cardswap {
 namespace {
 
-/// Of a ratio of two rounded numbers: bfloat16 has eight bits, and a number next to zero fewer.
+/// The error of a ratio of two rounded numbers: bfloat16 has eight bits, and a number near zero
+/// fewer.
 constexpr float kRatioError = 1.0F / 32;
 
 /// float32 in memory.
@@ -48,7 +50,7 @@ typename Number::Bits product(typename Number::Bits bits, float factor) {
 std::uint32_t place_of(float factor) { return std::bit_cast<std::uint32_t>(factor); }
 float factor_at(std::uint32_t place) { return std::bit_cast<float>(place); }
 
-/// The floats that are not excluded yet, by their bits: those of positive floats grow with them.
+/// The floats that are not excluded yet, by their bits, whose order is that of positive floats.
 struct Candidates {
   std::uint32_t least = 1;
   std::uint32_t most = 0;
@@ -56,7 +58,8 @@ struct Candidates {
   [[nodiscard]] std::uint32_t middle() const { return least + (most - least) / 2; }
 };
 
-/// By the first number that tells: it is not zero on either side, and of one sign.
+/// The candidates by the first element that is normal on both sides. Empty: there is no such
+/// element, or its sign differs.
 template <class Number>
 Candidates first_candidates(std::span<const std::byte> before, std::span<const std::byte> after) {
   const auto count = before.size() / sizeof(typename Number::Bits);

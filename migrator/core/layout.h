@@ -17,29 +17,29 @@ enum class RegionId : std::uint32_t {};
 /// The index of a chunk in what cut_into_chunks() gives.
 enum class ChunkId : std::uint32_t {};
 
-/// The dtype of an arena's first bytes, which pin where it begins. `name` says whose memory it is,
-/// as the job counts its devices: "cpu", "cuda:0". The regions up to the next head lie in this
-/// arena.
+/// The dtype of the region that stands for the first bytes of an arena and fixes its address. Its
+/// `name` is the device as the job counts its devices: "cpu", "cuda:0". The regions that follow, up
+/// to the next such head, lie in this arena.
 inline constexpr const char* kArenaHead = "arena";
 
 /// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
 struct Region {
   std::string name;   ///< the first tensor that uses it: "model/transformer.0.qkv.weight"
   std::string dtype;  ///< LibTorch's names, "Float", "BFloat16", "Long", ... or "bytes"
-  std::string shape;  ///< for people: "[768, 2304]"
+  std::string shape;  ///< for people, but compared as well: "[768, 2304]"
   std::uint64_t bytes = 0;
   std::uint64_t address = 0;  ///< where it must lie on both sides; 0: anywhere
   bool operator==(const Region&) const = default;
 };
 
-/// What a job's state consists of: every region once, in a fixed order.
-/// A value; the same on source and target before anything is sent. Copies share their regions,
-/// which never change: a copy costs a pointer, and so does the comparison of copies.
+/// The regions that a job's state consists of: each once, in a fixed order. A value; source and
+/// target must have the same before anything is sent. Copies share their regions, which never
+/// change, so copying and comparing copies is cheap.
 class Layout {
  public:
   Layout() : Layout(std::vector<Region>{}) {}
   explicit Layout(std::vector<Region> regions);
-  Layout(const Layout&) = default;  // and no move, which would leave one without regions
+  Layout(const Layout&) = default;  // no move: a moved-from layout would have no regions
   Layout& operator=(const Layout&) = default;
   ~Layout() = default;
 
@@ -60,8 +60,8 @@ class Layout {
   std::shared_ptr<const Content> content_;  // owners: this and its copies
 };
 
-/// The region of `from` that each region of `to` was, by its name and everything else; none: it is
-/// new.
+/// Finds for each region of `to` the equal region of `from` (same name and all other fields). None:
+/// the region is new or has changed.
 [[nodiscard]] std::vector<std::optional<RegionId>> kept_regions(const Layout& from,
                                                                 const Layout& to);
 
@@ -78,8 +78,9 @@ struct ChunkSpan {
 [[nodiscard]] std::vector<ChunkSpan> cut_into_chunks(const Layout& layout,
                                                      std::uint64_t chunk_bytes);
 
-/// `values`, one a chunk of `from`, as values of the chunks `to`, where their regions were `kept`;
-/// T() where they are new.
+/// Carries values over to another layout. `values` has one for each chunk of `from`; the result has
+/// one for each chunk of `to`: the old value if `kept` (kept_regions()) has its region, else T().
+/// Both layouts are cut with the same chunk size.
 template <class T>
 [[nodiscard]] std::vector<T> carried_over(const std::vector<T>& values,
                                           std::span<const ChunkSpan> from,
@@ -99,8 +100,8 @@ template <class T>
   return result;
 }
 
-/// The differences, one line each, in words a trainer's author knows, at most `most` lines and then
-/// a count; empty when the layouts agree.
+/// The differences as lines for the author of the trainer: at most `most`, and then a line with the
+/// count of the rest. Empty: the layouts are equal.
 [[nodiscard]] std::vector<std::string> differences(const Layout& source, const Layout& target,
                                                    std::size_t most = 8);
 

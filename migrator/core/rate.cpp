@@ -6,9 +6,9 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kBurst{2};
-/// A sender on a busy host is woken late, again and again: so much of it is made up for.
+/// How late a sender on a busy host may be woken and still catch up.
 constexpr std::chrono::milliseconds kLate{10};
-// Less than this goes into buffers on the way at once, and tells little of the line.
+// Fewer bytes go into buffers on the way at once, and tell little about the link.
 constexpr double kMinSampleBytes = 1 << 20U;
 
 }  // namespace
@@ -18,7 +18,7 @@ RateCap::Clock::time_point RateCap::ready_at(Clock::time_point now) const {
   return std::max(now, free_at_ - kBurst);
 }
 
-void RateCap::sent(std::uint64_t bytes, Clock::time_point now) {
+void RateCap::note_sent(std::uint64_t bytes, Clock::time_point now) {
   if (bytes_per_s_ == 0) return;
   const std::chrono::duration<double> takes(static_cast<double>(bytes) /
                                             static_cast<double>(bytes_per_s_));

@@ -5,8 +5,9 @@
 
 namespace cardswap {
 
-/// Keeps sending within `bytes_per_s` (0: no cap): a token bucket that holds at most 12 ms worth,
-/// so a late wake-up is made up for, and a pause is not. The caller brings the clock. One thread.
+/// Keeps sending within `bytes_per_s` (0: no cap). A token bucket of at most 12 ms: a sender that
+/// is woken late catches up, but a pause gives no right to a burst. The caller brings the clock.
+/// One thread.
 class RateCap {
  public:
   using Clock = std::chrono::steady_clock;
@@ -16,21 +17,23 @@ class RateCap {
   [[nodiscard]] std::uint64_t bytes_per_s() const { return bytes_per_s_; }
   /// When the next send may start: `now` or later.
   [[nodiscard]] Clock::time_point ready_at(Clock::time_point now) const;
-  void sent(std::uint64_t bytes, Clock::time_point now);
+  /// Counts bytes that are sent at `now`, also more than the cap allows.
+  void note_sent(std::uint64_t bytes, Clock::time_point now);
 
  private:
   std::uint64_t bytes_per_s_;
   Clock::time_point free_at_{};  ///< when all that was sent would have passed at the cap
 };
 
-/// Bytes a second, over the time in which something was being sent. One thread.
+/// The rate in bytes a second, over the time in which something was sent. One thread.
 class RateMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// Adds a send of `bytes` that took `busy`; ignored where one of both is 0.
   void add(std::uint64_t bytes, Clock::duration busy);
-  /// The rate; 0 until something was sent. Recent sends count more: each a quarter, and the less
-  /// the further it is below a megabyte.
+  /// The rate; 0 until something was added. A moving average: once enough was seen, a send of 1 MiB
+  /// or more weighs a quarter, a smaller one less.
   [[nodiscard]] double bytes_per_s() const { return bytes_per_s_; }
 
  private:

@@ -12,9 +12,10 @@
 
 namespace cardswap::wire {
 
-/// Reads bytes that somebody else wrote, and trusts none of them: fixed-width little-endian
-/// integers, counts checked against what is really there before anything is allocated.
-/// Every call throws Error{bad_request} past the end. Does not own the bytes.
+/// Reads the bytes of a peer and trusts none of them. Integers are little-endian and of fixed
+/// width; counts are checked against the bytes that are there before anything is allocated. Every
+/// call throws Error{bad_request} past the end. Does not own the bytes: views are valid as long as
+/// they are.
 class WireReader {
  public:
   explicit WireReader(std::span<const std::byte> bytes) : rest_(bytes) {}
@@ -24,15 +25,15 @@ class WireReader {
   [[nodiscard]] std::uint32_t u32() { return integer<std::uint32_t>(); }
   [[nodiscard]] std::uint64_t u64() { return integer<std::uint64_t>(); }
   [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
-  /// A time of a monotonic clock, or a span of it, in ns: of a size that times have, so that a few
-  /// of them may be added.
+  /// A time of a monotonic clock, or a duration, in ns. Throws for 31 years and more, so that a few
+  /// of them can be added without overflow.
   [[nodiscard]] std::int64_t time_ns() {
     constexpr std::int64_t kMost = 1'000'000'000'000'000'000;  // 31 years
     const auto value = i64();
     if (value <= -kMost || value >= kMost) throw Error(Code::bad_request, "a time is absurd");
     return value;
   }
-  /// A finite number, of a size that times, rates and ratios have: what comes after counts on both.
+  /// A finite number below 1e18. Throws for any other: later computations rely on both.
   [[nodiscard]] double f64() {
     const auto value = any_f64();
     if (!(std::abs(value) < 1e18)) {
@@ -40,7 +41,7 @@ class WireReader {
     }
     return value;
   }
-  /// A number as it is: of a program's own state, for which any is right.
+  /// Any number, NaN and infinities included: a value of a program's own state.
   [[nodiscard]] double any_f64() {
     const auto bits = u64();
     double value = 0;
@@ -58,7 +59,8 @@ class WireReader {
     std::memcpy(result.bytes.data(), raw.data(), raw.size());
     return result;
   }
-  /// A u32 length and that many bytes.
+  /// A u32 length, and that many bytes. Throws when the length is above `bytes_max`, as blob()
+  /// does.
   [[nodiscard]] std::string string(std::size_t bytes_max = 1 << 20) {
     const auto raw = blob(bytes_max);
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};
@@ -69,7 +71,8 @@ class WireReader {
     if (size > bytes_max) throw Error(Code::bad_request, "a field is longer than allowed");
     return take(size);
   }
-  /// A u32 count of items that take at least `item_bytes_min` bytes each.
+  /// A u32 count of items of at least `item_bytes_min` bytes each (1 or more). Throws when the rest
+  /// of the message is too short for them.
   [[nodiscard]] std::uint32_t count(std::size_t item_bytes_min) {
     const auto items = u32();
     if (items > rest_.size() / item_bytes_min) {
@@ -83,7 +86,7 @@ class WireReader {
     rest_ = rest_.subspan(size);
     return taken;
   }
-  /// Rejects trailing bytes; the last call on every message.
+  /// Throws Error{bad_request} for trailing bytes. The last call for every message.
   void finish() const {
     if (!rest_.empty()) throw Error(Code::bad_request, "the message has trailing bytes");
   }

@@ -11,7 +11,8 @@
 
 namespace cardswap::wire {
 
-/// WireReader's mirror. Owns the bytes it makes.
+/// Writes what WireReader reads. Owns the bytes. string() and blob() throw Error{bad_request} for
+/// 4 GiB and more.
 class WireWriter {
  public:
   WireWriter& u8(std::uint8_t value) { return integer(value); }

@@ -10,18 +10,19 @@
 
 namespace cardswap {
 
-/// A file with a run of an arena's bytes: a memfd, or a piece of a GPU's memory.
+/// A file that holds a run of an arena's bytes: a memfd, or a piece of a GPU's memory.
 struct ArenaPiece {
   Descriptor file;
   std::uint64_t bytes = 0;
 };
 
-/// Memory of one device at addresses that stay the same when the process goes on elsewhere.
+/// Memory of one device at addresses that stay the same when the process is moved to another host.
 ///
 /// A range of addresses is reserved at a random place and filled from its start as blocks are
-/// needed. While the process is moved the memory can be taken away, the range kept, and memory with
-/// the same bytes mapped there again. Any thread; unbind() and bind() only while nobody uses the
-/// memory. Owners: whoever reserved it, and every block: storages may outlive the session.
+/// needed. While the process is moved the memory can be taken away, with the range kept, and memory
+/// with the same bytes mapped there again. Any thread; unbind() and bind() only while nobody uses
+/// the memory. Owners: the caller that reserved it, and every block (a storage may outlive the
+/// session).
 class Arena {
  public:
   Arena() = default;
@@ -29,30 +30,34 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /// Allocates bytes of any content, aligned for any tensor. Owners: the storage that lives there,
-  /// and every StateView that reads it; the last one gives the range back. Throws Error{refused}
-  /// when the arena is full, and Error{io, no_memory} when it cannot grow.
+  /// Allocates bytes of any content, aligned for any tensor. Owners of the result: the storage that
+  /// lives there, and every StateView that reads it; the last one gives the block back. Throws
+  /// Error{refused} when the arena is full, and Error{io, no_memory, internal} when it cannot grow.
   [[nodiscard]] virtual std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) = 0;
-  /// Makes the first `bytes` be there, for whoever receives an arena. Throws as allocate().
+  /// Grows the arena to at least `bytes`, for a process that receives one. Throws as allocate().
   virtual void ensure_bytes(std::uint64_t bytes) = 0;
 
   /// Whether these bytes lie in blocks of this arena.
   [[nodiscard]] virtual bool contains(std::span<const std::byte> memory) const = 0;
+  /// The address at which the arena begins.
   [[nodiscard]] virtual std::uint64_t base() const = 0;
-  /// The first bytes, which no block has: where the range begins, for whoever maps it elsewhere.
+  /// The first bytes of the arena, which belong to no block. Their address tells another process
+  /// where it has to map the arena.
   [[nodiscard]] virtual std::span<std::byte> head() const = 0;
-  /// How many bytes are there, from the base on.
+  /// How many bytes are mapped, from the base on; unbind() does not change this.
   [[nodiscard]] virtual std::uint64_t bytes() const = 0;
 
-  /// All that is there, in order, to be given to another process.
+  /// Files of all the memory, in order, for another process. Empty: nothing is bound. Throws
+  /// Error{io, no_memory, internal}.
   [[nodiscard]] virtual std::vector<ArenaPiece> pieces() const = 0;
-  /// Lets the memory go and keeps the addresses: touching them is a fault from here on. What was
-  /// given away as pieces keeps the bytes.
+  /// Releases the memory and keeps the addresses: an access is a fault from here on. The files that
+  /// pieces() gave keep the bytes. Throws Error{io, no_memory, internal}; is_bound() then tells
+  /// whether the memory is still there.
   virtual void unbind() = 0;
   [[nodiscard]] virtual bool is_bound() const = 0;
-  /// Maps what pieces() gave, here or elsewhere, where the former memory was. Throws
-  /// Error{bad_request} unless it can be this arena's, `base` its address, and Error{io, no_memory,
-  /// internal} when it cannot be mapped; nothing is bound then.
+  /// Maps the files that pieces() gave, in this process or another, where the former memory was.
+  /// Throws Error{bad_request} unless they fit this arena and `base` is its address, and Error{io,
+  /// no_memory, internal} when they cannot be mapped; nothing is bound then.
   virtual void bind(std::vector<ArenaPiece> pieces, std::uint64_t base) = 0;
 };
 

@@ -6,8 +6,8 @@
 
 namespace cardswap {
 
-/// Which bytes of a growing range are in use: the first hole that fits, neighbouring holes are one.
-/// A value; knows offsets only.
+/// Keeps account of which bytes of a growing range are in use. Takes the first hole that fits, and
+/// joins neighbouring holes. A value; knows offsets only.
 class BlockList {
  public:
   /// A run of bytes, by its offset.
@@ -16,16 +16,17 @@ class BlockList {
     std::uint64_t bytes = 0;
   };
 
-  /// Begins with nothing in use; nothing before `first` is ever given.
+  /// Begins with nothing in use. Offsets below `first` are never given out.
   explicit BlockList(std::uint64_t first) : used_(first) {}
 
-  /// A hole's offset; none: no hole is large enough.
+  /// Takes `bytes` (at least 1) from a hole and returns their offset. None: no hole is large
+  /// enough.
   [[nodiscard]] std::optional<std::uint64_t> take(std::uint64_t bytes);
-  /// Takes `bytes` behind everything in use; returns their offset.
+  /// Takes `bytes` after everything in use, and returns their offset.
   [[nodiscard]] std::uint64_t append(std::uint64_t bytes);
-  /// Gives a range back; returns the hole that this makes, or is part of.
+  /// Gives back a range that was taken; returns the hole that it makes or joins.
   Range give_back(Range range);
-  /// The offset at which blocks, and the holes between them, end.
+  /// The offset after the last range in use.
   [[nodiscard]] std::uint64_t used() const { return used_; }
 
  private:

@@ -1,12 +1,16 @@
-#include <cstring>
+#include <fmt/format.h>
 
+#include <cstring>
+#include <new>
+
+#include "migrator/base/error.h"
 #include "migrator/device/device.h"
 #include "migrator/device/staging.h"
 
 namespace cardswap {
 namespace {
 
-/// A link reaches the host's memory itself.
+/// The staging of the host's memory: none, because a link reaches that memory itself.
 class NoStaging final : public Staging {
  public:
   std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence&,
@@ -33,9 +37,13 @@ class CpuDevice final : public Device {
   std::size_t digest_bytes_best() const override { return 1U << 20U; }
 
   Buffer allocate(std::size_t bytes) override {
-    // Not filled with zeros: that would be a pass over memory for nothing.
-    const std::shared_ptr<std::byte[]> memory(new std::byte[bytes]);
-    return {this, {memory.get(), bytes}, memory};
+    try {
+      // Not filled with zeros: that would be a pass over memory for nothing.
+      const std::shared_ptr<std::byte[]> memory(new std::byte[bytes]);
+      return {this, {memory.get(), bytes}, memory};
+    } catch (const std::bad_alloc&) {
+      throw Error(Code::no_memory, fmt::format("allocate {} bytes on {}", bytes, info().name));
+    }
   }
   Buffer allocate_host(std::size_t bytes) override { return allocate(bytes); }
   void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence&) override {

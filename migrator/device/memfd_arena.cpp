@@ -75,7 +75,7 @@ Descriptor make_arena_file(std::uint64_t bytes) {
 void check_arena_file(const Descriptor& file, std::uint64_t bytes) {
   struct stat status {};
   const int seals = ::fcntl(file.get(), F_GET_SEALS);
-  // One that could shrink would make the program fault whenever its other owner likes.
+  // If the file could shrink, its other owner could make this program fault.
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || (seals & F_SEAL_WRITE) != 0 ||
       ::fstat(file.get(), &status) != 0) {
     throw Error(Code::bad_request, "what was handed over is no arena's file");
@@ -224,13 +224,13 @@ bool MemfdArena::is_bound() const {
 void MemfdArena::unbind() {
   const MutexLock lock(mutex_);
   if (!file_) return;
-  // One mapping replaces the other: no moment at which another thread could get these addresses.
+  // One call replaces the mapping, so no other thread can get these addresses in between.
   void* got = ::mmap(at(0), mapped_, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   if (got == MAP_FAILED) {
     throw io_error(fmt::format("reserve {} bytes at {:#x}", mapped_, base_));
   }
-  // Whoever dumps the process looks at every page of what is reserved.
+  // A dump of the process looks at every reserved page.
   if (capacity_ > mapped_) ::munmap(at(mapped_), capacity_ - mapped_);
   capacity_ = mapped_;
   file_.reset();

@@ -12,14 +12,15 @@
 
 namespace cardswap {
 
-/// An arena in this host's own memory: a growing memfd, mapped at the start of its range. One
-/// piece, the file.
+/// An arena in the host's memory: a growing memfd, mapped at the start of the range. It has one
+/// piece, which is that file.
 class MemfdArena final : public Arena, public std::enable_shared_from_this<MemfdArena> {
  public:
-  /// Reserves addresses, nothing else. Throws Error{refused} when there are none.
+  /// Reserves addresses at a random place, and allocates nothing. Throws Error{refused} when not
+  /// even 1 GiB of addresses is free.
   [[nodiscard]] static std::shared_ptr<MemfdArena> reserve();
-  /// Reserves the addresses from `base` on, for `bytes` at least. Throws Error{refused}, naming the
-  /// range, when something is there.
+  /// Reserves the addresses from `base` on, for at least `bytes`. Throws Error{refused}, with the
+  /// range in its text, when they are not free.
   [[nodiscard]] static std::shared_ptr<MemfdArena> reserve_at(std::uint64_t base,
                                                               std::uint64_t bytes);
   ~MemfdArena() override;
@@ -45,15 +46,15 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
   const std::uint64_t base_;
 
   mutable Mutex mutex_;
-  std::uint64_t capacity_ CARDSWAP_GUARDED_BY(mutex_);    // bytes of addresses
+  std::uint64_t capacity_ CARDSWAP_GUARDED_BY(mutex_);    // bytes of reserved addresses
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // bytes of the file
   BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
   Descriptor file_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
-/// A new sealed memfd of `bytes` zeroes that can grow and never shrinks. Throws Error{io}.
+/// Makes a memfd of `bytes` zeroes that can grow and is sealed against shrinking. Throws Error{io}.
 [[nodiscard]] Descriptor make_arena_file(std::uint64_t bytes);
-/// Throws Error{bad_request} unless `file` is one of those and has at least `bytes` bytes.
+/// Throws Error{bad_request} unless `file` is sealed like that and has at least `bytes` bytes.
 void check_arena_file(const Descriptor& file, std::uint64_t bytes);
 
 }  // namespace cardswap

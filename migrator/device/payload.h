@@ -16,16 +16,16 @@ struct Payload {
   std::uint8_t element_size = 1;  ///< of the tensor's elements, in bytes
 };
 
-/// Bytes on their way from a device to a link: `bytes` may be sent once Staging::is_ready() says
-/// so, and `owner` is to be held until they were sent.
+/// A payload on its way from a device to a link. `bytes` may be sent once Staging::is_ready() is
+/// true; hold `owner` until they were sent.
 struct StagedPayload {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
-  std::size_t ticket = 0;
-  ByteShuffle shuffle;  ///< what `bytes` are
+  std::size_t ticket = 0;  ///< for the Staging alone
+  ByteShuffle shuffle;     ///< describes `bytes`
 };
 
-/// How many payloads of one migration may be on the line at once.
+/// How many payloads of one migration may be in flight at once.
 inline constexpr std::size_t kPayloadsUnderWayMax = 12;
 
 }  // namespace cardswap

@@ -10,42 +10,48 @@
 
 namespace cardswap {
 
-/// What a device's staging is made for.
+/// The payloads and the link for which a Staging is made.
 struct StagingOptions {
   std::size_t payload_bytes_max = 0;
-  std::optional<std::size_t> direct_bytes_min;  ///< from here on the link reaches the memory itself
+  /// Link::direct_bytes_min() for the device's memory.
+  std::optional<std::size_t> direct_bytes_min;
 };
 
-/// What fetch() may do with payloads on their way.
+/// What fetch() may do with payloads.
 struct FetchOptions {
-  bool direct = false;  ///< the memory itself may be given
-  bool shuffled =
-      false;  ///< a payload that is copied may be byte-shuffled on its way (byte_shuffle.h)
+  bool direct = false;    ///< it may return the device's memory itself
+  bool shuffled = false;  ///< it may byte-shuffle a payload that it copies (byte_shuffle.h)
 };
 
-/// The way of one engine's payloads between a device's memory and a link, in both directions:
-/// through buffers that a link can use, or none where it reaches the memory itself. One thread.
+/// Brings the payloads of one engine from a device's memory to a link, and back: through buffers
+/// that the link can use, or without a buffer if the link reaches the memory itself. One thread.
+/// Calls throw as Device's do.
 class Staging {
  public:
   virtual ~Staging() = default;
 
-  /// Begins to bring payloads of this device to where the link can send them, behind `after`: as
-  /// many of them as there are buffers for. None: the link gives one back when it has sent.
+  /// Begins to bring payloads of this device to memory from which the link can send, after the work
+  /// before the fence `after` is done: the first ones of `payloads`, as many as there are free
+  /// buffers. Does not wait. Returns an empty vector when no buffer is free; one becomes free when
+  /// the link has sent a payload and dropped its owner.
   virtual std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
                                            FetchOptions options) = 0;
+  /// Whether the payload's bytes are there.
   [[nodiscard]] virtual bool is_ready(const StagedPayload& fetched) = 0;
 
-  /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
-  /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.
+  /// Returns the memory where a payload for `range` may land: the range itself if `direct` allows
+  /// it and the link reaches it, else a buffer. Throws Error{bad_request} when more payloads are
+  /// landing at once than an honest peer sends.
   [[nodiscard]] virtual std::span<std::byte> reserve(std::span<std::byte> range, bool direct) = 0;
-  /// What on_received() takes elements of so many bytes as: byte-shuffled, or as they are in
-  /// memory.
+  /// The form in which on_received() wants a payload whose elements have `element_bytes`: shuffled,
+  /// or as they are in memory.
   [[nodiscard]] virtual ByteShuffle shuffle_for(std::uint8_t element_bytes) const = 0;
-  /// Begins to bring a payload, which is in `destination`, into `range`, where it is not shuffled;
-  /// an empty range only gives the destination back.
+  /// Begins to bring a payload from `destination`, which reserve() returned, into `range`, and
+  /// unshuffles it on the way. `shuffle` describes the bytes in `destination`. An empty range: only
+  /// frees the destination.
   virtual void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                            ByteShuffle shuffle) = 0;
-  /// Waits until everything that was received is in its range.
+  /// Blocks until every payload given to on_received() is in its range.
   virtual void settle() = 0;
 };
 

@@ -11,16 +11,15 @@
 
 namespace cardswap {
 
-/// What the target holds of each chunk: nothing known, or bytes with a known digest.
+/// The digest of the bytes that the target holds, for each chunk, if it is known.
 ///
-/// Both ends keep one. The source's map decides what a round sends; nothing else calls a chunk
-/// clean. A chunk is clean when the digest of the bytes *as they landed* equals the digest of the
-/// bytes now. So a chunk that a training step tore while it was read is sent again. Pure; one
-/// thread.
+/// Both ends keep such a map. The source's map alone decides which chunks a round sends. A chunk is
+/// clean when the digest of the bytes *as they landed* equals the digest of the bytes now. So a
+/// chunk that changed while it was read is sent again. Pure; one thread.
 class ChunkMap {
  public:
   ChunkMap() = default;
-  /// Divides `layout` as cut_into_chunks() does, and throws as that does; nothing is known yet.
+  /// Cuts `layout` as cut_into_chunks() does, and throws what that throws. No digest is known yet.
   ChunkMap(const Layout& layout, std::uint64_t chunk_bytes);
 
   [[nodiscard]] const Layout& layout() const { return layout_; }
@@ -29,7 +28,8 @@ class ChunkMap {
   [[nodiscard]] bool has(ChunkId chunk) const {
     return static_cast<std::size_t>(chunk) < spans_.size();
   }
-  /// Throws std::out_of_range, as do all that take a ChunkId.
+  /// Throws std::out_of_range for an unknown chunk, as all functions below that take a ChunkId do,
+  /// except confirm().
   [[nodiscard]] const ChunkSpan& span_of(ChunkId chunk) const {
     return spans_.at(static_cast<std::size_t>(chunk));
   }
@@ -38,19 +38,21 @@ class ChunkMap {
   [[nodiscard]] std::vector<ChunkId> chunks_of(RegionId region) const;
   [[nodiscard]] std::uint64_t bytes_in(std::span<const ChunkId> chunks) const;
 
-  /// Notes the digest that the target has told of the bytes that it holds. Throws
-  /// Error{bad_request} for a chunk that there is not.
+  /// Notes the digest of the bytes that the target holds, as it has reported. Throws
+  /// Error{bad_request} for an unknown chunk.
   void confirm(ChunkId chunk, const Digest& digest);
-  /// Forgets what the target holds of a chunk: other bytes are on their way to it.
+  /// Forgets the digest of a chunk, because other bytes are sent for it.
   void forget(ChunkId chunk) { digests_.at(static_cast<std::size_t>(chunk)).reset(); }
   void forget_all() { digests_.assign(spans_.size(), std::nullopt); }
+  /// The digest of what the target holds; none: not known.
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {
     return digests_.at(static_cast<std::size_t>(chunk));
   }
-  /// Chunks that the target lacks or holds in another version, in layout order; `now` has one each.
+  /// The chunks whose digest here differs from that in `now` or is not known, in layout order.
+  /// `now` has one digest for each chunk.
   [[nodiscard]] std::vector<ChunkId> differing(std::span<const Digest> now) const;
 
-  /// The map of the layout `now`, with what is known of regions that both layouts have.
+  /// The map for the layout `now`; keeps the digests of regions that both layouts have.
   [[nodiscard]] ChunkMap carried_over(const Layout& now) const;
 
  private:

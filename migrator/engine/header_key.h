@@ -6,7 +6,7 @@
 
 namespace cardswap {
 
-/// The key by which a payload that is under way is found again.
+/// A payload's header as the key of a map of payloads in flight.
 [[nodiscard]] inline std::string key_of(std::span<const std::byte> header) {
   return {reinterpret_cast<const char*>(header.data()), header.size()};  // NOLINT: bytes as a key
 }

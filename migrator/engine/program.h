@@ -16,29 +16,30 @@
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
 
-// What a training program is to the engine, at either end: what it is asked, what it is told, and
-// with which options.
+// The engine's view of a training program at either end: options, questions to the program, and
+// callbacks.
 
 namespace cardswap {
 
 class StateWindow;
 class UpdateLog;
 
-/// Where a source engine connects to, and what its migration was asked for.
+/// Where a source engine connects, and the options of its migration.
 struct SourceOptions {
   std::string migration;
   std::string host;
   std::uint16_t port = 0;
   std::string token;
-  std::string data_key;  ///< 64 hexadecimal digits: everything is sealed with it; empty: nothing is
+  std::string data_key;  ///< 64 hexadecimal digits; the link is encrypted. Empty: it is not
   MigrationSpec spec;
-  std::string transports;                       ///< UCX_TLS or TLS@NET_DEVICES; or empty
-  std::string peers = {};                       ///< addresses of the target; empty: any
-  double handover_ms = 0;                       ///< from equal digests to the grant; 0: unknown
-  std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
+  std::string transports;  ///< as LinkOptions has it; empty: UCX chooses
+  std::string peers = {};  ///< addresses of the target, as LinkOptions has them; empty: any
+  double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
+  /// A target that is silent for longer is lost (Error{link_lost}).
+  std::chrono::milliseconds silence_max{3000};
 };
 
-/// What the training program is to the source engine. Thread-safe; must outlive the Source.
+/// The training program as the source engine sees it. Thread-safe; must outlive the Source.
 class SourceProgram {
  public:
   virtual ~SourceProgram() = default;
@@ -46,89 +47,97 @@ class SourceProgram {
   virtual StateView state_view() = 0;
   /// Boundaries passed so far.
   virtual std::uint64_t step() = 0;
-  /// Median of the latest step times; 0 before two boundaries.
+  /// Median of the latest step times in ms; 0 before two boundaries.
   virtual double median_step_ms() = 0;
-  /// Whether it takes no further step, so that none is waited for: its state comes from a store.
+  /// Whether the program takes no further step, because its state comes from a store: the engine
+  /// waits for none.
   virtual bool is_standing() { return false; }
-  /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
+  /// Slows every step down by the factor 1 / (1 - share); 0: full speed. 0 <= share < 1.
   virtual void throttle(double /*share*/) {}
-  /// Begins the log: from here on every optimizer step is appended to `log` before it is taken, and
-  /// `window` is closed around it, until the log is closed. Every entry of a step is appended
-  /// before the StateView of that step can be had. False: `log` and `window` are not used.
+  /// Begins the update log. From here on, until the log is closed, the program appends every
+  /// optimizer step to `log` before it takes it, and closes `window` around it. All entries of a
+  /// step are appended before state_view() gives that step. False: the program has no log; it does
+  /// not use `log` and `window`. Owners of both: the program and the engine.
   virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
   }
-  /// Why no other process can take a step of this program as it does; none: one can.
+  /// Why no step of this program can be rehearsed; none: it can.
   virtual std::optional<std::string> cannot_rehearse() { return std::nullopt; }
-  /// Which tracked things differ between two blocks of FrozenState::values, by name.
+  /// The names of the tracked things that differ between two blocks of FrozenState::values.
   virtual std::vector<std::string> differing_values(std::span<const std::byte> /*here*/,
                                                     std::span<const std::byte> /*there*/) {
     return {};
   }
 };
 
-/// The state of a trainer that stands at a boundary, and will not move while the Source lives
-/// unless that lets it.
+/// The state of a trainer that is parked at a boundary. It stays parked while the Source lives,
+/// until SourceCallbacks::put_off or rehearse.
 struct FrozenState {
   StateView state_view;
-  std::vector<std::byte>
-      values;  ///< counters, RNG, options: everything tracked that is not a region
+  /// Counters, RNG states, options: everything that is tracked and is not a region.
+  std::vector<std::byte> values;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< steady_clock
 };
 
-/// Called on the engine's thread; must not block for long and must not destroy the Source.
+/// Called on the engine's thread. A callback must not throw, must not block for long and must not
+/// destroy the Source.
 struct SourceCallbacks {
   std::function<void(const MigrationStats&)> progress;
-  /// A freeze is due; again after each put_off.
+  /// A freeze is due: the program is to be parked, and Source::freeze() called. Called again after
+  /// each put_off.
   std::function<void(double expected_downtime_ms)> converged;
+  /// The target holds the whole frozen state; `root` is the digest of it. Called once.
   std::function<void(const Digest& root, const MigrationStats&)> verified;
-  std::function<void(const Error&)> failed;  ///< once; nothing else is called after it
-  /// The freeze holds: the program stands until the migration is over.
+  std::function<void(const Error&)> failed;  ///< once; no other callback follows
+  /// The freeze is accepted: the program must stay parked until the migration is over.
   std::function<void(std::uint64_t step)> frozen = {};
-  /// The freeze is put off: what it found left would stop the program for longer than allowed. The
-  /// program is to go on, and freeze() comes again after the next `converged`. Empty: a freeze is
-  /// never put off.
+  /// The freeze is put off, because more is left to send than the limit allows. The program must go
+  /// on; Source::freeze() is called again after the next `converged`. Empty: a freeze is never put
+  /// off.
   std::function<void(const std::string& why)> put_off = {};
-  /// The target has the whole state, unconfirmed: the program is to take one step more, and
-  /// freeze() comes again behind it. Empty: a step is never rehearsed.
+  /// The target has the whole state, and nothing is committed: the program must take one step, and
+  /// Source::freeze() is called again after it. Empty: a step is never rehearsed.
   std::function<void()> rehearse = {};
 };
 
-/// Where a target engine listens, and whom it admits.
+/// Where a target engine listens, and which source it admits.
 struct TargetOptions {
   std::string migration;
   std::string listen_host;  ///< numeric address
-  std::string token;        ///< the source must present it; compared in constant time
-  std::string transports;   ///< UCX_TLS; empty: as UCX chooses
+  std::string token;        ///< the source must send it; compared in constant time
+  std::string transports;   ///< as LinkOptions has it; empty: UCX chooses
+  /// A source that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
-  std::string data_key;    ///< as SourceOptions has it; empty: nothing is sealed
-  std::string peers = {};  ///< addresses of the source, a blank between; empty: any
-  std::vector<std::shared_ptr<Device>> devices = {};  ///< on which the program's memory is
+  std::string data_key;    ///< as in SourceOptions; empty: nothing is encrypted
+  std::string peers = {};  ///< addresses of the source, as LinkOptions has them; empty: any
+  std::vector<std::shared_ptr<Device>> devices = {};  ///< the devices with the program's memory
 };
 
-/// The parked standby, as the target engine sees it while the training thread is parked; it
-/// outlives the Target. Calls come one at a time. adopt() and replay() run on threads that the
-/// engine starts for them, while it serves its link and may call device_of(); all other calls come
-/// on the engine's thread.
+/// The parked standby as the target engine sees it; it must outlive the Target. The training thread
+/// is parked during all calls. adopt() and replay() run on threads that the engine starts for them,
+/// one call at a time; the engine serves its link meanwhile and may call device_of(). All other
+/// calls come on the engine's thread.
 class TargetProgram {
  public:
   virtual ~TargetProgram() = default;
-  /// Makes this program's tracked memory match `wanted` (optimizer state that only one side has is
-  /// made or dropped) and returns it. Throws Error{layout_differs} naming what differs.
+  /// Makes this program's tracked memory match `wanted`, and returns it: creates or drops optimizer
+  /// state that only one side has. Throws Error{layout_differs}, whose text names the differences.
   virtual StateView adopt(const Layout& wanted) = 0;
-  /// Loads the values, saves them again and returns that: equal bytes prove that they arrived.
+  /// Loads the values, saves them again and returns the saved bytes: if they are equal, the values
+  /// have arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
-  /// Where a parameter's gradients are to be for replay(); by the layout that was adopted last.
+  /// The device on which replay() wants a parameter's gradient; by the layout adopted last.
   virtual Device& device_of(ParameterId /*parameter*/) { return cpu_device(); }
-  /// Does the source's optimizer step again, for the parameters whose gradients it has, and returns
-  /// when that is done. Chunks of other parameters may land meanwhile.
+  /// Repeats the source's optimizer step for the parameters whose gradients `update` has, and
+  /// returns when that is done. Chunks of other parameters may land meanwhile.
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
   }
-  /// Takes one step more, as in its warm-up, from the whole state of `step`, on the program's own
-  /// thread: returns at once, and Target::rehearsed() tells when it stands behind that step.
+  /// Has the program take one step from the whole state of `step`, as in its warm-up, on its own
+  /// thread. Returns at once; Target::rehearsed() is called when the program is parked after that
+  /// step.
   virtual void rehearse(std::uint64_t /*step*/) {
     throw Error(Code::bad_request, "this program takes no step beside its source's");
   }
@@ -142,10 +151,11 @@ struct VerifiedState {
   std::int64_t clock_error_ns = 0;
 };
 
-/// Called on the engine's thread; must not destroy the Target.
+/// Called on the engine's thread. A callback must not throw and must not destroy the Target.
 struct TargetCallbacks {
   std::function<void(const VerifiedState&)> verified;
-  std::function<void(const Error&)> failed;  ///< once; includes a source that cancelled or is gone
+  /// Called once, also when the source has cancelled or is gone.
+  std::function<void(const Error&)> failed;
 };
 
 }  // namespace cardswap

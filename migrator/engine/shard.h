@@ -7,14 +7,14 @@
 
 namespace cardswap {
 
-/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
+/// The index of a trainable parameter over all tracked optimizers, in the order of tracking.
 enum class ParameterId : std::uint32_t {};
 
-/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
+/// A parameter together with the state that its update rewrites. Both are copied as of one step.
 struct Shard {
   ParameterId parameter{};
-  std::vector<RegionId> regions;  ///< the parameter's own first
-  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
+  std::vector<RegionId> regions;  ///< that of the parameter is the first
+  bool has_gradient = true;       ///< false: an update of the program that reads only the state
 };
 
 }  // namespace cardswap

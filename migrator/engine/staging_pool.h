@@ -10,15 +10,18 @@
 
 namespace cardswap {
 
-/// One engine's Staging objects, a device each, made when a device is first used. One thread.
+/// The Staging objects of one engine, one for each device, made at the first use. One thread.
 class StagingPool {
  public:
-  /// The number of bytes from which on the link reaches such memory itself; none: never.
+  /// The function Link::direct_bytes_min().
   using DirectBytesMin = std::function<std::optional<std::size_t>(MemoryKind kind)>;
 
   StagingPool(DirectBytesMin direct_bytes_min, std::size_t payload_bytes_max)
       : direct_bytes_min_(std::move(direct_bytes_min)), payload_bytes_max_(payload_bytes_max) {}
+  /// The device's Staging, valid as long as this. The device must outlive this. Throws what
+  /// Device::stage() throws.
   [[nodiscard]] Staging& of(Device& device);
+  /// Staging::settle() of all.
   void settle();
 
  private:

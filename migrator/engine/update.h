@@ -13,17 +13,19 @@
 
 namespace cardswap {
 
-/// How much a replay saves, and how much it sends.
+/// The sizes by which a replay is judged.
 struct ReplaySizes {
-  std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
-  std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
+  std::uint64_t replayed_bytes = 0;  ///< bytes of state that updates rewrite
+  std::uint64_t update_bytes = 0;    ///< bytes of one step's gradients, if all parameters have one
 };
-/// The sizes of `shards` by `layout`'s regions; those of other layouts do not count.
+/// The sizes of `shards`, by the regions of `layout`; a shard with a region outside `layout` does
+/// not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
 [[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
 
-/// Bytes of gradients that may wait for the line where the program trains, whose next step must
-/// find its memory: half of what it leaves of each device, because what is left may be in pieces.
+/// How many bytes of gradients may be held until they are sent. The program's next step needs its
+/// memory, so this is half of the least that it leaves free on a device: free memory may be in
+/// pieces.
 [[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// A gradient as the optimizer read it, held by reference.
@@ -34,31 +36,34 @@ struct CapturedGradient {
   std::shared_ptr<Device> device = shared_cpu_device();
 };
 
-/// A copy of a gradient that the step under way made, and that may still change before its entry.
+/// A copy of a gradient of the current step. The gradient itself may still change before the step's
+/// entry is appended.
 struct EarlyCopy {
-  std::uint64_t step = 0;  ///< the boundary that it leads to, as far as can be told
+  std::uint64_t step = 0;  ///< the boundary to which the step leads, as far as it is known
   CapturedGradient gradient;
-  std::uint64_t number = 0;  ///< by which its UpdateLog tells it from others of the parameter
+  std::uint64_t number = 0;  ///< unique in its UpdateLog
 };
 
-/// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
+/// An entry of the update log: all that one optimizer step reads besides the state that it
+/// rewrites.
 struct UpdateEntry {
-  std::uint64_t step = 0;                   ///< the boundary that the update leads to
-  std::uint32_t optimizer = 0;              ///< among the tracked ones
+  std::uint64_t step = 0;                   ///< the boundary to which the update leads
+  std::uint32_t optimizer = 0;              ///< index among the tracked optimizers
   std::vector<std::byte> options;           ///< hyper-parameters and counters before the step
   std::vector<CapturedGradient> gradients;  ///< none: the step was skipped
-  bool audit = false;                       ///< both sides digest everything right after it
-  Fence fence;                              ///< behind what made the gradients
+  bool audit = false;                       ///< both sides digest everything right after this step
+  Fence fence;                              ///< after the work that computed the gradients
+  /// Bytes of all gradients.
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
-/// An update with its gradients, as a standby does it again.
+/// An update with its gradients, as a standby receives and repeats it.
 struct ReceivedUpdate {
   /// A parameter's gradient, in memory where replay() reads it.
   struct ReplayGradient {
     ParameterId parameter{};
     Buffer memory;
-    Factor factor = {};  ///< by which it is to be multiplied before it is read
+    Factor factor = {};  ///< by which ReplayJob multiplies it before TargetProgram::replay()
   };
   std::uint64_t number = 0;
   std::uint64_t step = 0;

@@ -9,9 +9,10 @@
 
 namespace cardswap {
 
-/// connect_bare_link and listen_bare_link, sealed with `key`, 64 hexadecimal digits; in the clear
-/// when it is empty, and then through memory between processes of one host (SameHostLink) where
-/// may_share_memory(). Throw Error as those do, and Error{bad_request} for another key.
+/// Connect and listen as connect_bare_link() and listen_bare_link() do, and throw what these throw.
+/// `key` is 64 hexadecimal digits, with which the link is encrypted; Error{bad_request} for
+/// anything else, Error{internal} when OpenSSL fails. An empty key: the link is in the clear, and
+/// payloads between processes of one host pass by memory (SameHostLink) if may_share_memory().
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const LinkOptions& options, const std::string& key,
                                                  LinkListener& link_listener);
@@ -19,7 +20,7 @@ namespace cardswap {
                                                 const std::string& key,
                                                 LinkListener& link_listener);
 
-/// What a sealed link of these says in the clear: data::Refuse.
+/// The message that these sealed links send in the clear: a data::Refuse.
 [[nodiscard]] ClearRefusal clear_refusal();
 
 }  // namespace cardswap

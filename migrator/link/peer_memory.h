@@ -11,27 +11,27 @@
 
 namespace cardswap {
 
-/// Where this process is to be found by others of its host: they share what `host` is a digest of,
-/// the boot, and the namespaces of processes and of the network. None where the kernel does not
-/// tell. Two containers of one machine with a network each are two hosts.
+/// A digest that the processes of one host have in common: over the boot's id and the namespaces of
+/// processes and of the network. Two containers of one machine that each have a network of their
+/// own count as two hosts. None: the kernel does not tell these.
 [[nodiscard]] std::optional<Digest> host_of_this_process();
 
-/// A number that nobody can guess, at an address of its own: whoever reads the same number at the
-/// same address of a process has found the one that has drawn it.
+/// A random number that a process keeps at a fixed address. A peer that reads the same number at
+/// the same address of a process knows that this is the process that drew the number.
 using Proof = std::array<std::byte, 16>;
+/// Throws Error{io} when the kernel has no random bytes.
 [[nodiscard]] Proof draw_proof();
 
-/// Reads the memory of another process of this host. Each read proves anew, in one call of the
-/// kernel, that it reads the process that drew the proof, and not a later one with the same pid.
+/// Reads the memory of another process of this host. Each read checks the proof in the same system
+/// call, so it never takes bytes of a later process that got the same pid. One thread or several.
 class PeerMemory {
  public:
   PeerMemory(std::int32_t pid, std::uint64_t proof_at, const Proof& proof)
       : pid_(pid), proof_at_(proof_at), proof_(proof) {}
-  /// Whether that process can be read.
+  /// Whether that process is there and can be read.
   [[nodiscard]] bool is_there() const;
-  /// What is there may change meanwhile. False when not all of it could be read: `into` is to be
-  /// filled by other means then. There is no such process or address any more, or the kernel does
-  /// not allow it.
+  /// Fills `into` from `address`; the bytes may change meanwhile. False: not all of `into` was
+  /// filled, because the process or the address is gone or the kernel does not allow the read.
   [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> into) const;
 
  private:
@@ -43,8 +43,8 @@ class PeerMemory {
   Proof proof_;
 };
 
-/// Whether `transports`, UCX_TLS as LinkOptions has them, let processes of one host reach each
-/// other's memory. Empty: as the environment's UCX_TLS says, and where there is none they do.
+/// Whether `transports` (LinkOptions::transports) allow processes of one host to read each other's
+/// memory. Empty: the environment's UCX_TLS decides, and without UCX_TLS they may.
 [[nodiscard]] bool may_share_memory(std::string_view transports);
 
 }  // namespace cardswap

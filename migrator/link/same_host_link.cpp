@@ -16,11 +16,11 @@ namespace {
 constexpr std::uint8_t kMark = 0xE6;  // no message's number, no payload's kind, no seal's mark
 enum Kind : std::uint8_t { kClaim, kAnswer, kOffer, kTaken, kMissed };
 
-/// Telling of it costs more than carrying fewer.
+/// To offer a smaller payload costs more than to send it.
 constexpr std::size_t kOfferedBytesMin = 32U << 10;
 constexpr std::size_t kHeaderBytesMax = 64;
-/// A sender that hears of each would be woken for each; one that hears of too many at a time has
-/// nothing more to offer meanwhile.
+/// One ack for each payload would wake the sender too often. With too many payloads in one ack the
+/// sender would have nothing to offer until it comes.
 constexpr std::size_t kAcknowledgedAtOnce = 3;
 
 bool is_ours(std::span<const std::byte> bytes) {
@@ -29,7 +29,7 @@ bool is_ours(std::span<const std::byte> bytes) {
 
 wire::WireWriter frame_of(Kind kind) { return std::move(wire::WireWriter().u8(kMark).u8(kind)); }
 
-/// Of a payload that was offered and comes over the line after all.
+/// The number in the header of a payload that was offered and then came over the inner link.
 std::uint64_t number_in(std::span<const std::byte> header) {
   wire::WireReader reader(header);
   (void)reader.u8();
@@ -45,7 +45,7 @@ SameHostLink::SameHostLink(End end, LinkListener& link_listener, const MakeLink&
       proof_(std::make_unique<const Proof>(draw_proof())),
       link_listener_(link_listener) {
   link_ = make(*this);
-  // Where the line takes a card's memory a payload may be in it, and the kernel cannot read that.
+  // If the inner link takes payloads in a GPU's memory, the kernel cannot read these.
   if (end == End::reads || !host_ || link_->direct_bytes_min(MemoryKind::cuda)) {
     reach_ = Reach::no;
   }
@@ -57,7 +57,7 @@ SameHostLink::~SameHostLink() = default;
 
 void SameHostLink::send_control(PeerId to, std::vector<std::byte> message) {
   link_->send_control(to, std::move(message));
-  if (reach_ == Reach::not_asked) ask();  // behind the first words, which are the token
+  if (reach_ == Reach::not_asked) ask();  // after the first message, which has the token
 }
 
 void SameHostLink::send_bulk(PeerId to, std::vector<std::byte> header,
@@ -103,7 +103,7 @@ void SameHostLink::take_answer(std::uint8_t kind, std::span<const std::byte> fie
   reader.finish();
 }
 
-/// The kernel said yes before, and does not now: what comes next goes over the line at once.
+/// The kernel has refused a read. Later payloads are sent over the inner link at once.
 void SameHostLink::miss(std::uint64_t number) {
   auto offer = offers_.extract(number);
   if (offer.empty()) throw Error(Code::bad_request, "a payload that was not offered was missed");
@@ -141,7 +141,7 @@ void SameHostLink::take_offer(PeerId peer, std::span<const std::byte> fields) {
   if (number != sender.next++) {
     throw Error(Code::bad_request, "payloads are offered in another order than they are counted");
   }
-  const auto memory = sender.memory;  // an event may drop the sender
+  const auto memory = sender.memory;  // the listener may drop the peer
   const auto destination = link_listener_.reserve(peer, header, bytes);
   const bool read = destination.size() == bytes && memory.read(address, destination);
   if (!read) {
@@ -188,7 +188,7 @@ void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
     take_answer(kind, fields);
     return;
   }
-  if (link_listener_.admits() && !admitted_.contains(peer)) return;  // nothing it says counts
+  if (link_listener_.admits() && !admitted_.contains(peer)) return;  // not admitted: ignored
   if (kind == kClaim) {
     take_claim(peer, fields);
   } else if (kind == kOffer) {

@@ -14,20 +14,22 @@
 
 namespace cardswap {
 
-/// A Link between two processes that may be of one host. There the receiver copies payloads out of
-/// the sender's memory into their places: one copy by one processor, where loopback takes two
-/// processors and their kernel. Everything else, and what cannot be read, goes over the line
-/// (docs/wire.md).
+/// A Link between two processes that may be on one host. On one host the receiver copies payloads
+/// out of the sender's memory into their places: one copy by one core, where loopback needs two
+/// cores and the kernel. Everything else, and each payload that cannot be read, is sent over the
+/// inner link (docs/wire.md).
 ///
-/// The receiver believes nobody. It reads only from an admitted peer, and only after it has found
-/// the peer's proof in the memory of the process that the peer names. Threads: as Link.
+/// The receiver trusts nobody. It reads only from an admitted peer, and only after it has found the
+/// peer's proof in the memory of the process that the peer names. Threads: as Link.
 class SameHostLink final : public Link, private LinkListener {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
-  /// The side whose memory is read: a connecting link's. The listening one reads.
+  /// The end of the link: the memory of the connecting side is read, and the listening side reads.
   enum class End : std::uint8_t { is_read, reads };
 
-  /// `make` connects or listens, as `end` says.
+  /// `make` returns the inner link: a connecting one for is_read, a listening one for reads. Throws
+  /// what `make` throws, and Error{io} when the kernel has no random bytes. `link_listener`
+  /// outlives this.
   SameHostLink(End end, LinkListener& link_listener, const MakeLink& make);
   ~SameHostLink() override;
 
@@ -49,28 +51,29 @@ class SameHostLink final : public Link, private LinkListener {
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
 
-  /// Payloads that were read, or are offered, and not sent over the line.
+  /// Payloads that were passed by memory, as far as this side knows: the receiver counts one when
+  /// it has read it, the sender when the receiver has acknowledged it.
   [[nodiscard]] std::uint64_t passed_by_memory() const { return passed_by_memory_; }
 
  private:
-  /// What the sender knows of the receiver.
+  /// Whether the receiver can read the memory of this process, as far as the sender knows.
   enum class Reach : std::uint8_t { not_asked, asked, yes, no };
-  /// A payload that waits to be read.
+  /// A payload that the receiver has not read yet.
   struct Offer {
     std::span<const std::byte> payload;
     std::shared_ptr<const void> owner;
   };
-  /// One whose memory is read.
+  /// A peer whose memory this side reads.
   struct Sender {
     PeerMemory memory;
-    std::uint64_t next = 0;            // offer
-    std::vector<std::uint64_t> taken;  // of which it was not told yet
-    /// A payload that has a place and was not read yet.
+    std::uint64_t next = 0;            // number of the next offer
+    std::vector<std::uint64_t> taken;  // offers that were read and not acknowledged yet
+    /// A payload that could not be read, and the place where it goes.
     struct Landing {
       std::vector<std::byte> header;
       std::span<std::byte> destination;
     };
-    std::map<std::uint64_t, Landing> missed;  // which come over the line now
+    std::map<std::uint64_t, Landing> missed;  // these come over the inner link now
   };
 
   void on_control(PeerId peer, std::span<const std::byte> message) override;
@@ -91,7 +94,7 @@ class SameHostLink final : public Link, private LinkListener {
 
   const End end_;
   const std::optional<Digest> host_ = host_of_this_process();
-  const std::unique_ptr<const Proof> proof_;  // its address is told
+  const std::unique_ptr<const Proof> proof_;  // the peer is told its address
   LinkListener& link_listener_;
 
   Reach reach_ = Reach::not_asked;
@@ -101,7 +104,7 @@ class SameHostLink final : public Link, private LinkListener {
   std::map<PeerId, Sender> senders_;
   std::uint64_t passed_by_memory_ = 0;
 
-  std::unique_ptr<Link> link_;  // dies first: it calls the events
+  std::unique_ptr<Link> link_;  // dies first: it calls this listener
 };
 
 }  // namespace cardswap

@@ -13,8 +13,8 @@ namespace cardswap {
 namespace {
 
 constexpr std::uint8_t kSealedMark = 0xE5;  // no message's number
-constexpr std::size_t kControlClearBytes = 1 + sizeof(CipherSalt) + sizeof(std::uint64_t);
-constexpr std::size_t kBulkClearBytes = 1 + sizeof(std::uint64_t);
+constexpr std::size_t kControlAadBytes = 1 + sizeof(CipherSalt) + sizeof(std::uint64_t);
+constexpr std::size_t kBulkAadBytes = 1 + sizeof(std::uint64_t);
 constexpr std::size_t kSealedBytesMax = (256U << 20) + Cipher::kTagBytes;
 constexpr std::size_t kEarlyMax = 1024;
 
@@ -66,28 +66,33 @@ SealedLink::Peer& SealedLink::at(PeerId id) {
 }
 
 void SealedLink::send_control(PeerId to, std::vector<std::byte> message) {
-  auto& peer = at(to);
+  const auto found = peers_.find(to);
+  if (found == peers_.end()) return;  // the peer is gone
+  auto& peer = found->second;
   const auto number = peer.control_sent++;
-  wire::WireWriter clear;
-  clear.u8(kSealedMark);
-  for (const auto byte : peer.salt) clear.u8(std::to_integer<std::uint8_t>(byte));
-  clear.u64(number);
-  auto frame = std::move(clear).take();
+  wire::WireWriter aad;
+  aad.u8(kSealedMark);
+  for (const auto byte : peer.salt) aad.u8(std::to_integer<std::uint8_t>(byte));
+  aad.u64(number);
+  auto frame = std::move(aad).take();
   frame.insert(frame.end(), message.begin(), message.end());
   frame.resize(frame.size() + Cipher::kTagBytes);
   const auto all = std::span(frame);
-  peer.outgoing.seal(Cipher::Kind::control, number, all.first(kControlClearBytes),
-                     all.subspan(kControlClearBytes));
+  peer.outgoing.seal(Cipher::Kind::control, number, all.first(kControlAadBytes),
+                     all.subspan(kControlAadBytes));
   link_->send_control(to, std::move(frame));
 }
 
 void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
                            std::span<const std::byte> payload, std::shared_ptr<const void>) {
-  auto& peer = at(to);
+  const auto found = peers_.find(to);
+  if (found == peers_.end()) return;  // the peer is gone
+  auto& peer = found->second;
   const auto number = peer.bulk_sent++;
-  auto clear = std::move(wire::WireWriter().u8(kSealedMark).u64(number)).take();
-  clear.insert(clear.end(), header.begin(), header.end());
-  // Copied before it is sealed: the program may be writing to it, and the tag is over one version.
+  auto aad = std::move(wire::WireWriter().u8(kSealedMark).u64(number)).take();
+  aad.insert(aad.end(), header.begin(), header.end());
+  // Copied before it is sealed: the program may write to the payload meanwhile, and the tag must
+  // cover exactly the bytes that are encrypted.
   auto sealed = std::make_shared<std::vector<std::byte>>();
   sealed->reserve(payload.size() + Cipher::kTagBytes);
   {
@@ -95,12 +100,12 @@ void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
     sealed->assign(payload.begin(), payload.end());
   }
   sealed->resize(payload.size() + Cipher::kTagBytes);
-  peer.outgoing.seal(Cipher::Kind::bulk, number, clear, *sealed);
+  peer.outgoing.seal(Cipher::Kind::bulk, number, aad, *sealed);
   const std::span<const std::byte> bytes(*sealed);
-  link_->send_bulk(to, std::move(clear), bytes, std::move(sealed));
+  link_->send_bulk(to, std::move(aad), bytes, std::move(sealed));
 }
 
-/// Sealing is the host's work.
+/// The host's processor encrypts, so a payload must be in the host's memory.
 std::optional<std::size_t> SealedLink::direct_bytes_min(MemoryKind kind) const {
   if (kind != MemoryKind::host) return std::nullopt;
   return 0;
@@ -121,43 +126,44 @@ void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
   CipherSalt salt{};
   std::ranges::copy(reader.take(salt.size()), salt.begin());
   const auto number = reader.u64();
-  const auto clear = frame.first(kControlClearBytes);
-  const auto sealed = frame.subspan(kControlClearBytes);
+  const auto aad = frame.first(kControlAadBytes);
+  const auto sealed = frame.subspan(kControlAadBytes);
   const auto known = peers_.find(id);
   if (known != peers_.end()) {
     if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another line");
-    take_control(id, known->second, number, clear, sealed);
+    take_control(id, known->second, number, aad, sealed);
     return;
   }
-  // Somebody's first words: a recording of another connection's is refused like a wrong key.
+  // The first message of a peer. A message recorded from another connection is refused as one that
+  // was sealed with a wrong key is.
   if (salts_.contains(salt)) {
     refuse(id);
     return;
   }
   Peer fresh(key_, salt, outgoing_);
-  std::vector<std::byte> text(sealed.begin(), sealed.end());
+  std::vector<std::byte> data(sealed.begin(), sealed.end());
   try {
-    (void)fresh.incoming.open(Cipher::Kind::control, number, clear, text);
+    (void)fresh.incoming.open(Cipher::Kind::control, number, aad, data);
   } catch (const Error&) {
     refuse(id);
     return;
   }
   salts_.insert(salt);
   auto& peer = peers_.emplace(id, std::move(fresh)).first->second;
-  take_control(id, peer, number, clear, sealed);
+  take_control(id, peer, number, aad, sealed);
 }
 
 void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
-                              std::span<const std::byte> clear, std::span<const std::byte> sealed) {
+                              std::span<const std::byte> aad, std::span<const std::byte> sealed) {
   if (number < peer.control_due || peer.early.contains(number)) repeated();
   if (peer.early.size() >= kEarlyMax) {
     throw Error(Code::bad_request, "a control message is missing on a sealed link");
   }
-  std::vector<std::byte> text(sealed.begin(), sealed.end());
-  const auto opened = peer.incoming.open(Cipher::Kind::control, number, clear, text);
-  text.resize(opened.size());
+  std::vector<std::byte> data(sealed.begin(), sealed.end());
+  const auto opened = peer.incoming.open(Cipher::Kind::control, number, aad, data);
+  data.resize(opened.size());
   peer.has_spoken = true;
-  peer.early.emplace(number, std::move(text));
+  peer.early.emplace(number, std::move(data));
   while (true) {
     const auto found = peers_.find(id);  // an event may have dropped it
     if (found == peers_.end()) return;
@@ -168,7 +174,8 @@ void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
   }
 }
 
-/// What no key was needed for says at most that the other side has another one.
+/// A message in the clear proves nothing about its sender. At most it says that the other side has
+/// another key.
 void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
   if (outgoing_ == Direction::target_to_source) {
     if (peers_.contains(id)) throw Error(Code::unauthorized, "a message in the clear");
@@ -207,7 +214,7 @@ void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::
   const auto opened = peer.incoming.open(Cipher::Kind::bulk, number, header, arrived.mapped());
   peer.landed.insert(number);
   while (peer.landed.erase(peer.bulk_due) != 0) ++peer.bulk_due;
-  const auto own_header = header.subspan(kBulkClearBytes);
+  const auto own_header = header.subspan(kBulkAadBytes);
   std::ranges::copy(opened, link_listener_.reserve(id, own_header, opened.size()).begin());
   link_listener_.on_received(id, own_header, opened.size());
 }

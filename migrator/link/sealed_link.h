@@ -13,25 +13,31 @@
 
 namespace cardswap {
 
-/// The one message that goes in the clear over a sealed link: it says that something did not open.
-/// It is a message of the engines; the link knows no more of it.
+/// The only message that is sent in the clear over a sealed link: it tells the sender that its
+/// first message could not be decrypted. The engines define the message; the link does not look
+/// into it.
 struct ClearRefusal {
-  std::vector<std::byte> message;  ///< the one that this side sends
-  /// Whether a message is such a refusal. Throws Error{bad_request} for what is no message.
+  std::vector<std::byte> message;  ///< the refusal that this side sends
+  /// Whether a received message is a refusal. Throws Error{bad_request} for bytes that are not any
+  /// message of the engines.
   std::function<bool(std::span<const std::byte> message)> is_one;
 };
 
-/// A Link that seals everything (docs/wire.md). Bytes that somebody without the key has changed,
-/// repeated, moved or made up cost the connection, and the engine never sees them.
+/// A Link that encrypts and authenticates everything (docs/wire.md). If somebody without the key
+/// changes, repeats, moves or forges bytes, the connection is closed and the engine never sees
+/// them.
 ///
-/// Control messages are handed on in the order in which they were sent. A payload is handed on
-/// after its tag was checked, so it is copied once more on either side. A peer whose first message
-/// does not open is told so in the clear and ignored. Threads: as Link.
+/// The engine gets control messages in the order in which they were sent. It gets a payload after
+/// its tag was checked, so each payload is copied once more on either side. If the first message of
+/// a peer cannot be decrypted, the peer is told so in the clear, and the message is ignored.
+/// Threads: as Link.
 class SealedLink final : public Link, private LinkListener {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
 
-  /// `make` connects or listens, as `outgoing` says: what this side sends.
+  /// `outgoing` is the direction of what this side sends. `make` must return a connecting Link for
+  /// source_to_target and a listening one for target_to_source. Throws what `make` throws, and
+  /// Error{internal} when OpenSSL fails. `link_listener` outlives this.
   SealedLink(const CipherKey& key, Direction outgoing, ClearRefusal refusal,
              LinkListener& link_listener, const MakeLink& make);
   ~SealedLink() override;
@@ -57,14 +63,14 @@ class SealedLink final : public Link, private LinkListener {
     CipherSalt salt;
     Cipher outgoing;
     Cipher incoming;
-    bool has_spoken = false;  ///< something that it sent has opened
+    bool has_spoken = false;  ///< a message from it was decrypted
     std::uint64_t control_sent = 0;
     std::uint64_t bulk_sent = 0;
     std::uint64_t control_due = 0;
-    std::map<std::uint64_t, std::vector<std::byte>> early;  // control that came before its turn
+    std::map<std::uint64_t, std::vector<std::byte>> early;  // control messages before their turn
     std::map<std::uint64_t, std::vector<std::byte>> landing;
-    std::uint64_t bulk_due = 0;      // all below have landed
-    std::set<std::uint64_t> landed;  // of those above
+    std::uint64_t bulk_due = 0;      // payloads with a lower number have landed
+    std::set<std::uint64_t> landed;  // numbers above bulk_due that have landed
   };
 
   void on_control(PeerId peer, std::span<const std::byte> frame) override;
@@ -74,7 +80,7 @@ class SealedLink final : public Link, private LinkListener {
   void on_lost(PeerId peer, std::string_view why) override;
   [[nodiscard]] bool admits() const override { return link_listener_.admits(); }
 
-  void take_control(PeerId id, Peer& peer, std::uint64_t number, std::span<const std::byte> clear,
+  void take_control(PeerId id, Peer& peer, std::uint64_t number, std::span<const std::byte> aad,
                     std::span<const std::byte> sealed);
   void take_clear(PeerId id, std::span<const std::byte> message);
   void refuse(PeerId id);
@@ -85,8 +91,8 @@ class SealedLink final : public Link, private LinkListener {
   const ClearRefusal refusal_;
   LinkListener& link_listener_;
   std::map<PeerId, Peer> peers_;
-  std::set<CipherSalt> salts_;  // each opens one connection, once
-  std::unique_ptr<Link> link_;  // dies first: it calls the events
+  std::set<CipherSalt> salts_;  // of all connections so far: a salt is accepted once
+  std::unique_ptr<Link> link_;  // dies first: it calls this listener
 };
 
 }  // namespace cardswap

@@ -7,42 +7,43 @@
 
 namespace cardswap {
 
-/// Steps after a move, or after a migration was given up, that still count as its own.
+/// How many steps after a migration, whether it was completed or given up, still count as its own.
 inline constexpr std::uint32_t kStepsAfter = 10;
 
-/// What a job's steps took before anything was asked of it. Milliseconds.
+/// The durations of a job's steps before its migration was requested, in milliseconds.
 struct Pace {
-  static constexpr std::uint32_t kStepsMin = 3;  ///< fewer tell nothing
+  static constexpr std::uint32_t kStepsMin = 3;  ///< with fewer steps the pace is not known
 
   double step_ms = 0;       ///< the median
-  double spread_ms = 0;     ///< nine of ten took at most so much longer
-  std::uint32_t steps = 0;  ///< that it is of
+  double spread_ms = 0;     ///< nine of ten steps took at most this much longer than the median
+  std::uint32_t steps = 0;  ///< how many steps were measured
 
   [[nodiscard]] bool is_known() const { return steps >= kStepsMin; }
   bool operator==(const Pace&) const = default;
 };
 
-/// The pace of steps in which nothing was asked of the job; puts them in order. A spread is at
-/// least 1 % of the median and 0.1 ms: where all took the same, the next one may still differ by
-/// that.
+/// Computes the pace from the durations of steps before the request; sorts `took_ms`. The spread is
+/// at least 1 % of the median and at least 0.1 ms, because equal durations are no promise for the
+/// next step.
 [[nodiscard]] Pace pace_of(std::span<float> took_ms);
 
-/// How late a job's steps are, each measured from its beginning to the beginning of the next one
-/// and against the median of those before the request. A value without a clock: it is fed.
+/// How late a job's steps are. A step lasts from its beginning to the beginning of the next one,
+/// and is compared with the median before the request. A value without a clock: the caller adds
+/// durations.
 ///
-/// Ordinary jitter must not add up, however many steps there are, and a little that each step loses
-/// must. A threshold for each step alone fails at the second, a net sum at the first. So steps
-/// count in runs (a CUSUM chart: Page, 1954): a run goes on while its steps, one with another, take
-/// more than the median and a spread; it ends when that is made up for, or six spreads of it are.
-/// One that never fell behind by more than six spreads is jitter, and counts nothing: of steps as
-/// they were before, less than one in a thousand counts. Of any other run all lateness counts, up
-/// to the step at which it was furthest behind. A step in which the job was made to stand counts
-/// whatever it lost: that was no jitter.
+/// Ordinary jitter must not add up over many steps, but a small delay in every step must. A
+/// threshold for each single step would miss the second, and a net sum would count the first. So
+/// steps are counted in runs (a CUSUM chart: Page, 1954). A run is behind by the sum of what its
+/// steps took beyond the median and a spread. It ends when it is no longer behind, or has caught up
+/// by six spreads. A run that was never behind by more than six spreads is jitter and counts
+/// nothing; of steps as they were before the request, fewer than one in a thousand counts. Of any
+/// other run all lateness counts, up to the step at which it was furthest behind. A step in which
+/// the job was made to stand always counts in full.
 ///
-/// No allocation, and a few additions a step. Not thread-safe.
+/// No allocation, and a few additions for each step. Not thread-safe.
 class Lateness {
  public:
-  /// Begins for a job whose pace is not known: nothing counts.
+  /// Makes one for a job whose pace is not known: nothing counts.
   Lateness() = default;
   explicit Lateness(const Pace& pace) : pace_(pace) {}
 
@@ -53,9 +54,9 @@ class Lateness {
 
   [[nodiscard]] const Pace& pace() const { return pace_; }
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
-  /// The longest that one step was late. At most lost_ms(), and 0 where that is.
+  /// The longest delay of one step; at most lost_ms().
   [[nodiscard]] double stall_ms() const;
-  /// All lateness so far.
+  /// The sum of all delays so far.
   [[nodiscard]] double lost_ms() const;
 
   bool operator==(const Lateness&) const = default;
@@ -77,11 +78,11 @@ class Lateness {
   }
 
  private:
-  /// Steps that are late one with another.
+  /// Steps in a row that are late on average.
   struct Run {
-    double behind_ms = 0;  ///< beyond the median and a spread, summed
-    double late_ms = 0;    ///< beyond the median, summed
-    double latest_ms = 0;  ///< the most that one step was
+    double behind_ms = 0;  ///< sum of the time beyond the median and a spread
+    double late_ms = 0;    ///< sum of the time beyond the median
+    double latest_ms = 0;  ///< the longest delay of one step
     bool operator==(const Run&) const = default;
   };
   [[nodiscard]] double limit_ms() const { return 6 * pace_.spread_ms; }
@@ -90,7 +91,7 @@ class Lateness {
 
   Pace pace_;
   std::uint64_t steps_ = 0;
-  double lost_ms_ = 0;  // of runs that are over
+  double lost_ms_ = 0;  // of runs that have ended
   double stall_ms_ = 0;
   Run run_;
   Run worst_;  // the run as it was when it was furthest behind

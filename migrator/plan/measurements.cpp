@@ -11,9 +11,10 @@ constexpr double kDigestRateAssumed = 8e9;
 constexpr double kFixedMs = 2;  // park, control messages, values
 constexpr double kHandoverAssumedMs = 3;
 constexpr double kRoundTrips = 5;  // final round, digests, agreement, grant
-/// Of a step, for its optimizer's part: the last replay runs beside it.
+/// The share of a step that its optimizer takes: the last replay runs at the same time.
 constexpr double kOwnShare = 0.3;
-/// Of a step, that the standby's takes longer: it is the first one there that does all of its work.
+/// By which share of a step the standby's first step takes longer, because it is the first complete
+/// one.
 constexpr double kLaterThere = 0.1;
 
 double rate_or(double measured, double assumed) { return measured > 0 ? measured : assumed; }
@@ -30,7 +31,7 @@ double expected_downtime_ms(const Measurements& measured) {
 
 Stands expected_stands(const Measurements& measured) {
   if (!measured.rehearses) return {expected_downtime_ms(measured), 0};
-  // The agents hear of neither before the second.
+  // The agents do not know of the freeze before the second pause.
   const double agents = rate_or(measured.handover_ms, kHandoverAssumedMs);
   auto then = measured;
   then.dirty_bytes = 0;

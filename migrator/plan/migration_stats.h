@@ -9,9 +9,9 @@
 
 namespace cardswap {
 
-/// What a migration is at, as its source tells it.
+/// The phase of a migration, as its source reports it.
 enum class MigrationPhase : std::uint8_t {
-  none,  ///< nothing told yet
+  none,  ///< nothing reported yet
   connect,
   probe,
   base_copy,
@@ -20,85 +20,86 @@ enum class MigrationPhase : std::uint8_t {
   frozen,
   verify,
   rehearsal,
-  // of a process that moves itself, by the agent:
+  // with Arrival::criu, reported by the agent:
   departing,
   dumping,
   shipping,
   restoring,
 };
 constexpr MigrationPhase last_of(MigrationPhase) { return MigrationPhase::restoring; }
-/// "base_copy"; empty for none.
+/// "base_copy"; empty for `none`.
 [[nodiscard]] std::string_view to_string(MigrationPhase phase);
 
-/// How a GPU's state leaves it.
+/// How state is sent from a GPU's memory.
 enum class GpuPath : std::uint8_t {
-  none,    ///< there is no GPU
-  staged,  ///< through memory of the host
-  direct,  ///< the link reads the GPU
+  none,    ///< no state is on a GPU
+  staged,  ///< through the host's memory
+  direct,  ///< the link reads the GPU's memory
 };
 constexpr GpuPath last_of(GpuPath) { return GpuPath::direct; }
-/// "staged"; empty for none.
+/// "staged"; empty for `none`.
 [[nodiscard]] std::string_view to_string(GpuPath path);
 
-/// What became of the step that both sides took before anything commits.
+/// The result of a rehearsal.
 enum class RehearsalOutcome : std::uint8_t {
-  none,      ///< not taken yet, or not asked for
-  equal,     ///< the same bytes
-  rounding,  ///< it differs by rounding alone
+  none,      ///< no result yet, or no rehearsal was requested
+  equal,     ///< both sides have the same bytes
+  rounding,  ///< the two sides differ only by rounding
   differs,
-  left_out,  ///< the program cannot
+  left_out,  ///< the program cannot rehearse a step
 };
 constexpr RehearsalOutcome last_of(RehearsalOutcome) { return RehearsalOutcome::left_out; }
-/// "left out"; empty for none.
+/// "left out"; empty for `none`.
 [[nodiscard]] std::string_view to_string(RehearsalOutcome outcome);
-/// Whether the job can go on from what the other side did.
+/// Whether the result allows the job to go on at the target.
 [[nodiscard]] constexpr bool has_passed(RehearsalOutcome outcome) {
   return outcome == RehearsalOutcome::equal || outcome == RehearsalOutcome::rounding;
 }
 
-/// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
-/// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
+/// The figures of one migration; they have QEMU's names where it has such figures. Units: bytes,
+/// milliseconds, bytes a second. A value: the engine makes one at most every 100 ms, and at each
+/// change of the phase.
 struct MigrationStats {
   MigrationPhase phase{};
-  std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
+  std::uint64_t transferred = 0;    ///< bytes sent, repeats included
   std::uint64_t remaining = 0;      ///< bytes of this round still to send
   std::uint64_t total = 0;          ///< bytes of tracked state
-  std::uint32_t rounds = 0;         ///< rounds finished, the base copy being the first
+  std::uint32_t rounds = 0;         ///< rounds finished; the base copy is the first one
   std::uint64_t dirty_rate = 0;     ///< bytes a second that become dirty
   std::uint64_t rate = 0;           ///< bytes a second on the link, measured while sending
-  double expected_downtime_ms = 0;  ///< if it froze now
-  double expected_stall_ms = 0;     ///< the longest that a step was or will be late
-  double expected_lost_ms = 0;      ///< all lateness, what was and what is to come
+  double expected_downtime_ms = 0;  ///< of a freeze now
+  double expected_stall_ms = 0;     ///< the longest delay of one step, past and predicted
+  double expected_lost_ms = 0;      ///< the sum of all delays, past and predicted
   std::uint64_t bytes_in_downtime = 0;
-  double setup_time_ms = 0;     ///< connect and agree on the layout
-  double freeze_scan_ms = 0;    ///< parts of the downtime: digest all, ...
+  double setup_time_ms = 0;     ///< to connect and to agree on the layout
+  double freeze_scan_ms = 0;    ///< parts of the downtime: digest everything, ...
   double freeze_send_ms = 0;    ///< ... send what differs, ...
   double freeze_verify_ms = 0;  ///< ... compare digests
   double median_step_ms = 0;
-  std::string strategy;             ///< in use, whatever was asked for
+  std::string strategy;             ///< the strategy in use
   std::uint64_t log_entries = 0;    ///< replay: optimizer steps sent, ...
-  std::uint64_t log_bytes = 0;      ///< ... gradients sent for them, ...
-  std::uint64_t log_lag_bytes = 0;  ///< ... and gradients that the target has not replayed yet
-  std::uint64_t early_bytes = 0;    ///< of them, sent before their optimizer's step, ...
-  std::uint64_t resent_bytes = 0;   ///< ... and of those, sent again because they changed
-  double replay_ms = 0;             ///< an update's replay at the target, the longest of late
+  std::uint64_t log_bytes = 0;      ///< ... bytes of gradients sent, ...
+  std::uint64_t log_lag_bytes = 0;  ///< ... and of gradients that the target has not replayed yet
+  std::uint64_t early_bytes = 0;    ///< of log_bytes, sent before their optimizer step, ...
+  std::uint64_t resent_bytes = 0;   ///< ... and of early_bytes, sent again because they changed
+  double replay_ms = 0;             ///< time of an update at the target, the longest recent one
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
-  double hold_ms = 0;  ///< the trainer waited before its last step: for the log, or to rehearse it
-  std::string compression;       ///< latest used, "lz4" or "zstd"; empty: none so far
-  double compression_ratio = 1;  ///< bytes of state for a byte sent, of late
+  double hold_ms = 0;  ///< the trainer waited before its last step, for the log or the rehearsal
+  std::string compression;       ///< the codec used last, "lz4" or "zstd"; empty: none so far
+  double compression_ratio = 1;  ///< bytes of state for one byte sent, of the latest payloads
   GpuPath gpu_path{};
-  std::uint32_t throttle_pct = 0;  ///< how much of its time the trainer is kept from training
-  std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
-  std::string not_replayed;                ///< a region of each, the first few
+  std::uint32_t throttle_pct = 0;          ///< by which share the trainer is slowed down
+  std::uint64_t regions_not_replayed = 0;  ///< number of shards that an audit found different
+  std::string not_replayed;                ///< one region of each of the first few such shards
   std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
-  std::string note;  ///< for people: what went another way than planned, and why
+  std::string note;                        ///< for people: what was not done as planned, and why
   RehearsalOutcome rehearsal{};
-  std::string rehearsal_note;  ///< for people: which step, and what differed
+  std::string rehearsal_note;  ///< for people: which step was rehearsed, and what differed
   bool operator==(const MigrationStats&) const = default;
 };
 
-/// The fields in the order of the wire, under the names of the API and of the journal.
+/// The fields, in the order of the wire and with the names of the API and of the journal.
 template <class Archive>
 void fields(Archive& a, Of<Archive, MigrationStats>& m) {
   a.named("phase", m.phase);

@@ -12,13 +12,13 @@ namespace {
 constexpr double kSetupMs = 500;    // the standby's start comes on top and is not known
 constexpr double kShrinksTo = 0.9;  // a round that leaves more than this is not worth another
 constexpr double kWellWithin = 0.25;
-/// A part of a base copy is for a clear gain: replay's bytes are proven in the freeze alone then.
+/// To freeze before the base copy is complete must gain clearly: then no audit checks the replay.
 constexpr double kPartPays = 0.85;
 constexpr double kTheSame = 1.02;  // a difference that no prediction can tell
 
 double in_mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1U << 20U); }
 
-/// Why it does not fit.
+/// Sets `fits`, and the reason if it does not fit.
 Prediction judged(Prediction p, double max_stall_ms) {
   p.fits = max_stall_ms <= 0 || p.stall_ms <= max_stall_ms;
   if (!p.fits) {
@@ -29,7 +29,7 @@ Prediction judged(Prediction p, double max_stall_ms) {
   return p;
 }
 
-/// All in one stop, with that much to send in it.
+/// The prediction for a freeze in which `dirty_bytes` are sent.
 Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64_t dirty_bytes) {
   auto then = measured;
   then.dirty_bytes = dirty_bytes;
@@ -43,16 +43,16 @@ Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64
 }
 
 Prediction replaying(const Measurements& measured, const Prediction& stop, double max_stall_ms,
-                     Copies copies) {
+                     FreezeWhen when) {
   Prediction p;
   p.strategy = Strategy::replay;
   if (measured.update_bytes == 0) {
     p.reason = "no optimizer step of this job can be replayed";
     return p;
   }
-  auto course = course_of_replay(measured, max_stall_ms, copies);
+  auto course = course_of_replay(measured, max_stall_ms, when);
   if (course.copied < 1 && stop.fits && course.lost_ms > kPartPays * stop.lost_ms) {
-    course = course_of_replay(measured, max_stall_ms, Copies::whole);
+    course = course_of_replay(measured, max_stall_ms, FreezeWhen::base_is_whole);
   }
   p.downtime_ms = course.freeze_ms;
   p.stall_ms = course.stall_ms;
@@ -77,7 +77,8 @@ bool should_freeze(const FreezeRule& now) {
              kShrinksTo * static_cast<double>(now.dirty_bytes_before);
 }
 
-std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms, Copies copies) {
+std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
+                                FreezeWhen when) {
   const double copy_ms = link_ms(measured, static_cast<double>(measured.state_bytes));
   auto stop = stopping(measured, Strategy::stop_copy, measured.state_bytes);
   stop.total_time_ms = kSetupMs + stop.downtime_ms;
@@ -90,7 +91,7 @@ std::vector<Prediction> predict(const Measurements& measured, double max_stall_m
   rounds.total_time_ms =
       kSetupMs + copy_ms + link_ms(measured, static_cast<double>(rewritten)) + rounds.downtime_ms;
   rounds.transferred = measured.state_bytes + 2 * rewritten;
-  return {stop, judged(rounds, max_stall_ms), replaying(measured, stop, max_stall_ms, copies)};
+  return {stop, judged(rounds, max_stall_ms), replaying(measured, stop, max_stall_ms, when)};
 }
 
 Strategy choose(const std::vector<Prediction>& predictions) {

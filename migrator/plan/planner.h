@@ -11,48 +11,50 @@
 
 namespace cardswap {
 
-/// What the decision to freeze is made of.
+/// The facts on which the decision to freeze depends.
 struct FreezeRule {
   double max_stall_ms = 300;     ///< 0: no limit
-  double expected_stand_ms = 0;  ///< the longest that it would stand at one boundary
+  double expected_stand_ms = 0;  ///< the longest pause at one boundary, if it froze now
   std::uint64_t dirty_bytes = 0;
   std::uint64_t dirty_bytes_before = 0;  ///< one round earlier; 0: no round yet
-  bool last_round = false;               ///< there may be no other
+  bool last_round = false;               ///< no further round is allowed
 };
 
-/// Whether the stand is within the limit, and another round would hardly shorten it or may not
-/// be.
+/// Whether to freeze now: the pause is within the limit, and another round would hardly shorten it
+/// or is not allowed.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
-/// What a strategy would cost the job. `stall_ms` and `lost_ms` are of the job's steps, whatever
-/// made them late; `downtime_ms` is the freeze alone.
+/// The predicted cost of a strategy. `stall_ms` and `lost_ms` are delays of the job's steps of any
+/// cause; `downtime_ms` is the freeze alone.
 struct Prediction {
   Strategy strategy = Strategy::stop_copy;
   double total_time_ms = 0;
-  double downtime_ms = 0;  ///< all that it stands; replay: and what its last step waits
-  double stall_ms = 0;     ///< the longest that one step is late
-  double lost_ms = 0;      ///< all lateness, until the job is there
-  std::uint64_t transferred = 0;
-  bool fits = false;   ///< stall within the limit
-  std::string reason;  ///< why it does not fit
+  double downtime_ms = 0;  ///< the sum of all pauses; with replay also the wait of the last step
+  double stall_ms = 0;     ///< the longest delay of one step
+  double lost_ms = 0;      ///< the sum of all delays until the job runs at the target
+  std::uint64_t transferred = 0;  ///< bytes; 0: the strategy is not possible
+  bool fits = false;              ///< stall_ms is within the limit
+  std::string reason;             ///< why not `fits`; else empty
 };
 
-/// Predicts, before anything was sent: stop-copy, rounds, replay, in this order. What no optimizer
-/// rewrites is taken to stay as it is; without a replayable optimizer every step is taken to
-/// rewrite all. `max_stall_ms` 0: no limit. With Copies::as_pays `replay` may freeze with a part of
-/// its base copy where that makes the job lose a seventh less than a stop-copy, or a stop-copy is
-/// not allowed.
+/// Predicts the cost of stop-copy, rounds and replay, in this order, before anything was sent.
+/// Assumes that state which no optimizer rewrites does not change, and without a replayable
+/// optimizer that every step rewrites everything. `max_stall_ms` 0: no limit. With
+/// FreezeWhen::it_pays, replay may freeze before its base copy is complete, if the job then loses
+/// at least 15 % less time than with a stop-copy, or if a stop-copy exceeds the limit. Pure.
 [[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
-                                              Copies copies = Copies::as_pays);
+                                              FreezeWhen when = FreezeWhen::it_pays);
 
-/// What `auto` does with predict()'s answer: of those within the limit the least lost time, of
-/// those that lose the same (to 2 %) the shorter stall, then the shorter total. None within the
-/// limit: rounds, which make no step wait, and whose scans may find less dirty than was assumed.
-/// Whoever takes them then looks first: no_strategy_fits() is what there is to say if they do not.
+/// The strategy for `auto`, from the result of predict(): of those within the limit the one with
+/// the least lost time; if two lose the same (to 2 %), the one with the shorter stall, then with
+/// the shorter total time. If none is within the limit: rounds, which delay no step, and whose
+/// scans may find fewer dirty bytes than assumed. The caller then checks first whether rounds can
+/// fit, and throws no_strategy_fits() if not.
 [[nodiscard]] Strategy choose(const std::vector<Prediction>& predictions);
 
-/// What each strategy would do to a job of which one step rewrites `rewritten_bytes`, and a limit
-/// that would do. `predictions` are predict()'s, of which none fits.
+/// Makes the Error{not_converging} for a job whose steps each rewrite `rewritten_bytes`. Its text
+/// has the cost of each strategy, and its hint a limit that would be enough. `predictions`: from
+/// predict(), and none of them fits.
 [[nodiscard]] Error no_strategy_fits(const Measurements& measured, double max_stall_ms,
                                      std::uint64_t rewritten_bytes,
                                      const std::vector<Prediction>& predictions);

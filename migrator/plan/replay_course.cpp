@@ -6,17 +6,18 @@ namespace cardswap {
 namespace {
 
 constexpr int kPieces = 64;
-/// Base copy and log each, where both want the link: BaseCopy::stage_ahead.
+/// The share of the link for the base copy, and for the log, if both need it:
+/// BaseCopy::stage_ahead().
 constexpr double kShare = 0.5;
-/// What the copy has of the link while the log makes up for what it did not have.
+/// The share of the link for the base copy while the log catches up.
 constexpr double kCrawls = 0.05;
-/// From the end of the base copy to the freeze: an audit takes the next boundary, and its answer
-/// comes during a step.
+/// Steps from the end of the base copy to the freeze: an audit takes the next boundary, and its
+/// answer comes during the step after it.
 constexpr double kStepsToAudit = 2;
-/// Of a step, that an audit's scan may take without keeping the next one: forward and backward.
+/// The share of a step (forward and backward) during which an audit's scan delays nothing.
 constexpr double kScanBeside = 0.7;
 
-/// One course's sums, piece by piece.
+/// Simulates one course, piece by piece.
 class Walk {
  public:
   Walk(const Measurements& measured, bool holds)
@@ -33,7 +34,7 @@ class Walk {
 
   [[nodiscard]] bool is_whole() const { return at_.copied >= 1; }
 
-  /// Copies one piece more.
+  /// Copies one more piece.
   void go_on() {
     const double to = std::min(1.0, at_.copied + 1.0 / kPieces);
     const double piece = base_ * (to - at_.copied);
@@ -58,14 +59,14 @@ class Walk {
     at_.sync_ms += took;
   }
 
-  /// The base copy is complete: until an audit has told what it found.
+  /// After the base copy: adds the time until an audit has its result.
   void audit() {
     const bool slow = log_outlasts_a_step(measured_);
     const double each = slow ? gradients_ * measured_.rest_share : 0;
     at_.sync_ms += kStepsToAudit * (step_ + each);
     log_sent_ += kStepsToAudit * gradients_;
     if (slow) {
-      // The first step that is held waits for what the log had before it as well.
+      // The first held step also waits for older entries of the log.
       const double before = lagging_ ? gradients_ : 0;
       late(kStepsToAudit * each + before, each + before);
     }
@@ -75,7 +76,7 @@ class Walk {
     if (scan > 0) late(scan, scan);
   }
 
-  /// With the freeze that would be now.
+  /// The course so far, plus a freeze now.
   [[nodiscard]] ReplayCourse frozen() const {
     auto course = at_;
     auto then = measured_;
@@ -127,7 +128,7 @@ bool log_outlasts_a_step(const Measurements& measured) {
          measured.replay_ms >= step;
 }
 
-ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms, Copies copies) {
+ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms, FreezeWhen when) {
   const auto whole_of = [&](bool holds) {
     Walk walk(measured, holds);
     while (!walk.is_whole()) walk.go_on();
@@ -140,7 +141,7 @@ ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms,
   };
   const bool may_hold = max_stall_ms > 0 && log_outlasts_a_step(measured);
   if (may_hold) consider(whole_of(true));
-  if (copies == Copies::whole) return best;
+  if (when == FreezeWhen::base_is_whole) return best;
   for (const bool holds : {false, true}) {
     if (holds && !may_hold) break;
     Walk walk(measured, holds);

@@ -19,7 +19,7 @@
 namespace cardswap::store {
 namespace {
 
-/// One look at a store, from its packs up to its refs.
+/// Reads a store once, from its packs up to its refs.
 class StoreCheck {
  public:
   explicit StoreCheck(Store& store) : store_(store) {}

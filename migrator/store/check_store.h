@@ -7,9 +7,11 @@
 
 namespace cardswap::store {
 
-/// Reads every object of the store and holds it against its own name and what refers to it; what
-/// is damaged or missing, each named. Objects that nothing refers to are judged, too. The roots of
-/// snapshots are SnapshotReader::verify()'s.
+/// Reads every object of the store, also those to which nothing refers, and checks it against its
+/// name and against the objects that refer to it. Returns what is damaged or missing; empty:
+/// nothing is. Does not check the roots of snapshots: SnapshotReader::verify() does. Takes as long
+/// as to read the whole store. Throws what the store throws, except for objects that are damaged or
+/// missing.
 [[nodiscard]] std::vector<Damage> check_store(Store& store);
 
 }  // namespace cardswap::store

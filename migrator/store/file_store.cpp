@@ -40,7 +40,7 @@ void check_file_name(const std::string& name) {
   }
 }
 
-/// The folders on the way to an object, from the store's own on, and what it is called in the last.
+/// The folders on the path to an object, from the store's folder on, and its name in the last one.
 struct Way {
   std::vector<Descriptor> folders;
   std::string last;
@@ -52,7 +52,7 @@ struct CloseFolder {
   void operator()(DIR* folder) const noexcept { ::closedir(folder); }
 };
 
-/// One put: each call to the disk is told before it is made.
+/// One put_new(). Calls `before` before each call that changes the disk.
 class FilePut {
  public:
   FilePut(const BeforeFileCall& before, UnnamedFiles unnamed, const std::string& name)
@@ -65,7 +65,7 @@ class FilePut {
     try {
       flush_folders();
     } catch (...) {
-      // Nobody knows whether it would be there after a power cut: it is not there.
+      // It is not known whether the object would survive a power cut, so it is removed.
       if (linked) ::unlinkat(way_.at(), way_.last.c_str(), 0);
       throw;
     }
@@ -137,7 +137,7 @@ class FilePut {
     throw failed("link");
   }
 
-  /// Where files without a name are not to be had: one whose name no object has stands in.
+  /// If the file system has no files without a name: makes a file whose name no object can have.
   [[nodiscard]] bool write_beside(std::span<const std::byte> bytes) const {
     static std::atomic<unsigned> count{0};
     const auto beside = fmt::format(".new-{}-{}", ::getpid(), count++);
@@ -159,7 +159,7 @@ class FilePut {
     }
   }
 
-  /// All folders up to the store's: one that another has just made may not be on disk yet.
+  /// Flushes all folders up to the store's: another caller may have just made one of them.
   void flush_folders() const {
     for (auto folder = way_.folders.rbegin(); folder != way_.folders.rend(); ++folder) {
       tell("fsync_folder");

@@ -12,22 +12,23 @@
 
 namespace cardswap::store {
 
-/// What a FileStore is about to do to the disk: the name of the call, the object's name. A test's
-/// failpoint ends the process there, or throws in place of the call.
+/// Called before each call of a FileStore that changes the disk, with the call's name and the
+/// object's. A failpoint of a test ends the process there, or throws instead of the call.
 using BeforeFileCall = std::function<void(std::string_view call, const std::string& name)>;
 
-/// Whether the file system has files without a name. `absent`: they are not asked for.
+/// Whether a FileStore tries to use files without a name (O_TMPFILE).
 enum class UnnamedFiles : std::uint8_t { tried, absent };
 
-/// A store in a folder: objects are files.
+/// A store in a folder: each object is a file.
 ///
-/// An object is written to a file without a name (O_TMPFILE), flushed, linked under its name, which
-/// fails where there is one, and its folder is flushed. Where the file system has no such files, a
-/// name beside the object's that list() never shows stands in for it. Links are never followed
-/// below the folder: nothing outside of it is read or written, whoever else writes into it.
+/// An object is written to a file without a name (O_TMPFILE) and flushed. The file is then linked
+/// under the object's name, which fails if that name exists, and the folder is flushed. If the file
+/// system has no files without a name, a file with a temporary name in the same folder, which
+/// list() never shows, is used instead. Symbolic links below the folder are never followed: nothing
+/// outside of it is read or written, even if somebody else writes into it.
 class FileStore final : public Store {
  public:
-  /// Opens the folder, which exists. Throws Error{not_found} or Error{io}.
+  /// Opens a folder that exists. Throws Error{not_found} or Error{io}.
   explicit FileStore(std::filesystem::path folder, BeforeFileCall before = {},
                      UnnamedFiles unnamed = UnnamedFiles::tried);
 
@@ -47,7 +48,8 @@ class FileStore final : public Store {
   Descriptor root_;
 };
 
-/// Makes the folder where it is not there, and opens it; store_file.h says what makes it a store.
+/// Opens the folder, and creates it first if it does not exist. Throws Error{io}. init_store() then
+/// makes it a store.
 [[nodiscard]] std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder);
 
 }  // namespace cardswap::store

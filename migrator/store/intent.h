@@ -7,21 +7,23 @@
 
 namespace cardswap::store {
 
-/// Says that somebody reads or writes a job's snapshots now: a prune removes nothing then that was
-/// not in trash before. Put it before refs are listed. Gone with its owner; where that was killed,
-/// whoever knows that removes the object. The store outlives it.
+/// An object which tells that a job's snapshots are being read or written: while it exists, a prune
+/// removes nothing that was not in trash before. Make it before you list refs. The destructor
+/// removes the object; if the process is killed, the object stays until somebody who knows of that
+/// removes it. The store outlives this.
 class Intent {
  public:
-  /// Throws Error{conflict} where another is called so, Error{bad_request} for a name that is none.
+  /// Puts the object. Throws Error{conflict} when an intent with this name exists,
+  /// Error{bad_request} when `job` or `who` is not a label (is_label()), and what the store throws.
   Intent(Store& store, const std::string& job, const std::string& who);
   ~Intent();
   Intent(const Intent&) = delete;
   Intent& operator=(const Intent&) = delete;
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  /// Whether nobody took its owner for dead.
+  /// Whether the object still exists; false: somebody believed its owner dead and removed it.
   [[nodiscard]] bool is_there() const;
-  /// Takes it back, and throws what the store throws, which the destructor does not.
+  /// Removes the object. Throws what the store throws; the destructor would ignore it.
   void end();
 
  private:

@@ -21,7 +21,7 @@ Error bad_manifest(std::string_view what) {
   return {Code::corrupt, fmt::format("manifest: {}", what)};
 }
 
-/// What a program says of itself may be in any encoding; its digests do not hang on it.
+/// Texts of a program may have any encoding; no digest depends on them.
 Json free_text(const std::string& text) { return as_utf8(text); }
 
 Json texts(const std::vector<std::string>& from) {

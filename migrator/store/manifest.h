@@ -14,36 +14,36 @@
 
 namespace cardswap::store {
 
-/// A manifest is at most so long: some hundred thousand tensors.
+/// The most bytes of a manifest: enough for some hundred thousand tensors.
 inline constexpr std::size_t kManifestBytesMost = 64U << 20;
 
-/// A tensor of the program in a region's bytes. What exports, comparisons by tensor and partial
-/// restores go by.
+/// A tensor of the program, and where its bytes are in a region. Used by exports, comparisons of
+/// tensors and partial restores.
 struct TensorEntry {
   std::string name;  ///< "model/transformer.0.qkv.weight"
   RegionId region{};
-  std::uint64_t offset = 0;  ///< bytes from the region's first
-  std::string dtype;         ///< LibTorch's names, as Region has them
+  std::uint64_t offset = 0;  ///< in bytes, from the beginning of the region
+  std::string dtype;         ///< LibTorch's name, as in Region
   std::vector<std::uint64_t> sizes;
   std::vector<std::int64_t> strides;  ///< in elements
-  std::string alias_of;               ///< the tensor whose bytes these are too; empty: none
+  std::string alias_of;               ///< a tensor that has the same bytes; empty: none
   bool operator==(const TensorEntry&) const = default;
 };
 
-/// What a step's replay depends on besides its gradients.
+/// Everything, besides the gradients, on which the result of a replayed step depends.
 struct ReplayClass {
   std::string optimizer;
   std::string torch;   ///< version and build
   std::string cpu;     ///< level of the instruction set
-  std::string device;  ///< model
+  std::string device;  ///< model of the device
   bool operator==(const ReplayClass&) const = default;
 };
 
-/// What ran: what a restore starts again.
+/// The program of the job, as a restore starts it again.
 struct ProgramEntry {
   std::vector<std::string> argv;
   std::string build_id;
-  std::map<std::string, std::string> environment;  ///< what is allowed to be kept of it
+  std::map<std::string, std::string> environment;  ///< only variables that may be stored
   bool operator==(const ProgramEntry&) const = default;
 };
 
@@ -55,38 +55,40 @@ struct SnapshotOrigin {
   bool operator==(const SnapshotOrigin&) const = default;
 };
 
-/// One snapshot: what the job was as of `step`, whole. Its id is of its canonical JSON, and holds
-/// the ids of nodes, which hold those of chunks: who knows it can prove every byte.
+/// One snapshot: the whole state of the job as of `step`. A manifest's id is the hash of its
+/// canonical JSON. The manifest has the ids of nodes, and these have the ids of chunks, so the id
+/// proves every byte of the snapshot.
 struct Manifest {
   std::string job;
-  std::string writer;  ///< who wrote it: no two manifests have one name
+  std::string writer;  ///< unique for each snapshot, so that no two manifests have the same id
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;
-  std::vector<ObjectId> parents;  ///< manifests; the first is what this was taken after
-  std::int64_t created_s = 0;     ///< since 1970, for people: nothing is decided by it
+  std::vector<ObjectId> parents;  ///< manifests; the first is the snapshot before this one
+  std::int64_t created_s = 0;     ///< seconds since 1970; for people, no decision depends on it
   std::uint32_t chunk_bytes = 0;
   Layout layout;
-  std::vector<ObjectId> nodes;  ///< one a region
+  std::vector<ObjectId> nodes;  ///< one for each region
   std::vector<TensorEntry> tensors;
   ObjectId values;                ///< the node of the values' bytes
-  std::uint64_t value_bytes = 0;  ///< of them
-  /// What source and keeper agreed on: data::root_of() over the layout, the digests of the chunks
-  /// of `chunk_bytes`, and the digest of the values' bytes. A reader proves it anew.
+  std::uint64_t value_bytes = 0;  ///< size of the values
+  /// The root on which source and keeper agreed: data::root_of() over the layout, the digests of
+  /// the chunks of `chunk_bytes`, and the digest of the values' bytes. A reader computes it again.
   Digest root;
-  std::map<std::uint64_t, Digest> audits;  ///< roots of steps between the parent and this
+  std::map<std::uint64_t, Digest> audits;  ///< roots by step, of steps between the parent and this
   ReplayClass replay_class;
   ProgramEntry program;
-  std::map<std::string, double> metrics;  ///< "loss"; NaN and infinities are kept
+  std::map<std::string, double> metrics;  ///< "loss" and others; may be NaN or infinite
   SnapshotOrigin origin;
   bool operator==(const Manifest&) const = default;
 };
 
-/// The canonical bytes: one for each manifest. Throws Error{bad_request} for one that
+/// The canonical bytes of a manifest. Throws Error{bad_request} for a manifest that
 /// decode_manifest() would refuse.
 [[nodiscard]] std::vector<std::byte> encode_manifest(const Manifest& manifest);
-/// Reads what encode_manifest() made, and nothing else: fields that this release does not know are
-/// passed over, but not another order, blanks or spelling. Throws Error{corrupt}.
+/// Reads the bytes of encode_manifest(), also those of a newer release: unknown fields are ignored.
+/// Throws Error{corrupt} for bytes that are not canonical and for values that do not fit together,
+/// and Error{protocol_mismatch} for another format.
 [[nodiscard]] Manifest decode_manifest(std::span<const std::byte> bytes);
 
 }  // namespace cardswap::store

@@ -10,10 +10,11 @@
 #include "migrator/store/object_id.h"
 #include "migrator/store/store.h"
 
-/// Objects that are named after their bytes, read and held to their names. Each throws what get()
-/// does, and Error{corrupt} that begins with the name where the bytes are other ones.
+/// Read objects whose names are made of the hash of their bytes, and check the hash. Each throws
+/// what get() throws, and Error{corrupt}, whose text begins with the name, when the hash differs.
 namespace cardswap::store {
 
+/// The bytes of the object; `most` as in get(). Throws also when the name has no id.
 [[nodiscard]] std::vector<std::byte> get_named(Store& store, const std::string& name,
                                                std::uint64_t most);
 [[nodiscard]] Node get_node(Store& store, const ObjectId& id);

@@ -7,7 +7,7 @@
 
 #include "migrator/store/object_id.h"
 
-/// What objects are called in a store, the same in every back end; docs/store.md has the list.
+/// The names of objects in a store, the same in every back end; docs/store.md has the list.
 namespace cardswap::store {
 
 inline constexpr const char* kStoreFile = "store.json";
@@ -22,25 +22,28 @@ inline constexpr const char* kTrash = "trash/";
 [[nodiscard]] std::string pack_name(const ObjectId& id);
 [[nodiscard]] std::string node_name(const ObjectId& id);
 [[nodiscard]] std::string manifest_name(const ObjectId& id);
-/// The id in a name that pack_name(), node_name() or manifest_name() made; none: it is no such.
+/// The id in a name of pack_name(), node_name() or manifest_name(). None: it is not such a name.
 [[nodiscard]] std::optional<ObjectId> id_in_name(std::string_view name);
 
-/// "jobs/gpt/refs/", and under it "00000000000000000042". The order of names is that of numbers.
+/// "jobs/gpt/refs/", and "jobs/gpt/refs/00000000000000000042". Names sort in the order of the
+/// numbers.
 [[nodiscard]] std::string refs_prefix(std::string_view job);
 [[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t seq);
-/// The number at the end of a name, 20 digits after the last '/'; none: it has none.
+/// The number at the end of a name: 20 digits after the last '/'. None: the name has no such end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
-/// "jobs/gpt/tags/before-lr-drop/", and under it numbers as of refs: the highest is the tag.
+/// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
+/// number is the present tag.
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);
 [[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq);
-/// "jobs/gpt/intents/", and under it one name a writer or reader that is under way.
+/// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view writer);
-/// "fence/gpt/00000000000000000007": whoever finds a higher epoch than its own stops.
+/// "fence/gpt/00000000000000000007". A writer that finds a fence of a higher epoch than its own
+/// must stop.
 [[nodiscard]] std::string fence_name(std::string_view job, std::uint64_t epoch);
 
-/// Whether a job, branch, tag or writer may be called so: 1 to 63 of a-z, 0-9, '.', '_' and '-', a
-/// letter or a digit first.
+/// Whether a text is valid as the name of a job, branch, tag or writer: 1 to 63 of a-z, 0-9, '.',
+/// '_' and '-', and the first is a letter or a digit.
 [[nodiscard]] bool is_label(std::string_view text);
 
 }  // namespace cardswap::store

@@ -14,8 +14,8 @@
 
 namespace cardswap::store {
 
-/// SHA-256 of an object's or a chunk's plain bytes: its name in a store, for good. Unlike Digest it
-/// stands against somebody who forges.
+/// SHA-256 of the bytes of an object, or of the plain bytes of a chunk: its permanent name in a
+/// store. Unlike Digest it protects against forgery.
 struct ObjectId {
   std::array<std::byte, 32> bytes{};
   auto operator<=>(const ObjectId&) const = default;
@@ -24,15 +24,16 @@ struct ObjectId {
 [[nodiscard]] ObjectId id_of(std::span<const std::byte> bytes);
 /// 64 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const ObjectId& id);
-/// Reads 64 lower-case hexadecimal digits back. Throws Error{bad_request}.
+/// Reads 64 lower-case hexadecimal digits. Throws Error{bad_request} for any other text.
 [[nodiscard]] ObjectId object_id_from(std::string_view text);
 
-/// Makes the id of bytes that come piece by piece. One thread.
+/// Computes the id of bytes that come piece by piece. One thread. Throws Error{internal} when
+/// OpenSSL fails.
 class IdHasher {
  public:
   IdHasher();
   IdHasher& add(std::span<const std::byte> piece);
-  /// The id of all pieces so far; begins anew.
+  /// The id of all pieces so far. The next piece begins a new id.
   [[nodiscard]] ObjectId finish();
 
  private:
@@ -43,7 +44,7 @@ class IdHasher {
   std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
 
-/// Hashes an id by its first bytes, which are as good as random.
+/// The hash of an id for unordered containers: its first bytes.
 struct IdHash {
   std::size_t operator()(const ObjectId& id) const noexcept;
 };

@@ -24,7 +24,7 @@ std::filesystem::path folder_at(std::string_view address) {
               "write it like file:/var/lib/cardswap/store");
 }
 
-/// No two stores have the same.
+/// Makes a name that no other store has.
 std::string fresh_name() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());

@@ -7,12 +7,12 @@
 
 namespace cardswap::store {
 
-/// The store at `address`, "file:/FOLDER". Throws Error{bad_request} for an address of no kind that
-/// there is, Error{not_found} where there is no store, Error{protocol_mismatch, corrupt} for one
-/// that cannot be read.
+/// Opens the store at `address`, "file:/FOLDER" with an absolute path. Throws Error{bad_request}
+/// for another form of address, Error{not_found} if there is no store, Error{protocol_mismatch} if
+/// a newer release made it in another format, Error{corrupt}, and what the store throws.
 [[nodiscard]] std::unique_ptr<Store> open_store(std::string_view address);
-/// Opens the store at `address`, and makes it where there is none. Throws as open_store() does, and
-/// Error{refused} for a folder with other things in it, Error{io, no_memory} of the disk.
+/// Opens the store at `address`, and creates it first if there is none. Throws as open_store(), and
+/// Error{refused} if the folder has other files.
 [[nodiscard]] std::unique_ptr<Store> make_store(std::string_view address);
 
 }  // namespace cardswap::store

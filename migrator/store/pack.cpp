@@ -35,7 +35,7 @@ ObjectId take_id(wire::WireReader& reader) {
   return id;
 }
 
-/// Holds what a chunk says of itself against what any chunk may be.
+/// Checks the fields of a chunk against the limits of all chunks.
 void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
   if (codec > static_cast<std::uint8_t>(last_of(ChunkCodec{}))) {
     throw bad_pack("a chunk is packed in an unknown way");
@@ -50,7 +50,7 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
   }
 }
 
-/// What pack parsers throw where bytes end too early is damage of a stored object.
+/// Turns an Error{bad_request} of a parser into Error{corrupt}: the stored object is damaged.
 template <class Read>
 auto as_corrupt(Read read) {
   try {

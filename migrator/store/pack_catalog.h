@@ -13,23 +13,25 @@
 
 namespace cardswap::store {
 
-/// Where the chunks of a store lie, by the indexes of its packs. About 100 bytes a chunk. One
-/// thread; it may be kept from one snapshot to the next.
+/// Knows in which packs the chunks of a store are, from the indexes of the packs. Takes about 100
+/// bytes of memory for each chunk. May be kept from one snapshot to the next. One thread; find()
+/// and other const calls on several threads while nothing changes it.
 class PackCatalog {
  public:
-  /// A chunk, and the pack that has it.
+  /// A chunk, and the pack in which it is.
   struct Place {
     ObjectId pack;
     ChunkRef chunk;
   };
 
-  /// Takes in the packs that came since, and lets go of those that went. A pack whose index cannot
-  /// be read is told in damaged() and its chunks are not there.
+  /// Reads the indexes of packs that are new in the store, and removes packs that are gone. A pack
+  /// whose index cannot be read is listed in damaged(), and its chunks are not found. Throws what
+  /// Store::list() throws.
   void refresh(Store& store);
-  /// Takes in one pack.
+  /// Adds one pack.
   void add(const ObjectId& pack, const std::vector<ChunkRef>& chunks);
 
-  /// Where the chunk lies; null: in no pack. Valid until the next refresh() or add().
+  /// Where the chunk is; null: in no pack. Valid until the next refresh() or add().
   [[nodiscard]] const Place* find(const ObjectId& chunk) const;
   [[nodiscard]] bool has_pack(const ObjectId& pack) const { return packs_.contains(pack); }
   [[nodiscard]] std::size_t chunks() const { return places_.size(); }

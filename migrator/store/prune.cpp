@@ -14,7 +14,7 @@
 namespace cardswap::store {
 namespace {
 
-/// What a store has in it, as a prune sees it at one time.
+/// The content of a store at one time.
 struct PruneView {
   std::vector<std::string> refs;
   std::vector<std::string> objects;  ///< in the order of removal
@@ -29,7 +29,7 @@ class PruneLook {
   explicit PruneLook(Store& store) : store_(store) {}
 
   PruneView view() {
-    // Names first: what comes later is of this look's future, and not its business.
+    // Lists the names first: objects that are put later are not looked at.
     const auto packs = list_all(store_, kPacks);
     const auto nodes = list_all(store_, kNodes);
     const auto manifests = list_all(store_, kManifests);
@@ -113,7 +113,7 @@ std::uint64_t fresh_number() {
   return (std::uint64_t{random()} << 32) | random();
 }
 
-/// One prune. Each step leaves a store that the next prune goes on from.
+/// One prune. After each step another prune can go on from the store.
 class Prune {
  public:
   Prune(Store& store, const PruneOrder& order) : store_(store), order_(order) {}

@@ -8,39 +8,45 @@
 
 #include "migrator/store/trash.h"
 
-/// What a prune may do, as pure functions of what it has seen. In this order it is safe against
-/// writers, readers and other prunes at the same time, and against its own end anywhere:
+/// The decisions of a prune, as pure functions. In the following order a prune is safe while
+/// writers, readers and other prunes run, and if it is killed anywhere:
 ///
-/// 1. put a batch into trash (trash/N/objects): whoever comes later uses nothing of it;
-/// 2. then list the intents, and put them beside it (trash/N/waits): those may not have seen it;
-/// 3. once none of these is there any more, read all refs, mark, and remove what is unmarked: what
-///    a writer of (2) has published is marked, and others have nothing of the batch.
+/// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use
+/// nothing
+///    of the batch.
+/// 2. Then it lists the intents and puts the list beside the batch (trash/N/waits). The owners of
+///    these may not have seen the batch.
+/// 3. When none of these intents exists any more, it reads all refs, marks what they need, and
+/// removes
+///    the objects of the batch that are not marked. What the writers of (2) have published is
+///    marked, and other writers use nothing of the batch.
 ///
-/// No clock is in it but for the grace, in which people may change their mind.
+/// The only time in this is the grace, in which people may change their mind.
 namespace cardswap::store {
 
-/// What each object needs, by names: a ref its manifest, a manifest its nodes, a node its packs.
+/// The objects that each object needs, by name: a ref needs its manifest, a manifest its nodes, a
+/// node its packs.
 using Needs = std::map<std::string, std::vector<std::string>>;
 
-/// Everything that `roots` need, and they themselves.
+/// `roots`, and everything that they need directly or indirectly.
 [[nodiscard]] std::set<std::string> marked(const Needs& needs, const std::set<std::string>& roots);
 
-/// What is to be put into trash next, in the order of its removal: `surplus` refs, and what no
-/// other root needs. Roots are all refs; what is in trash already is no root and is not named
-/// again. Order within `objects` is kept: refs, manifests, nodes, packs.
+/// The objects to put into trash next, in the order of their removal: the `surplus` refs, and all
+/// that no other root needs. `objects` is ordered: refs, manifests, nodes, packs; the result keeps
+/// that order. `roots`: all refs. Objects in `trashed` do not count as roots and are not returned.
 [[nodiscard]] std::vector<std::string> victims(const std::vector<std::string>& objects,
                                                const Needs& needs,
                                                const std::set<std::string>& roots,
                                                const std::set<std::string>& surplus,
                                                const std::set<std::string>& trashed);
 
-/// Whether the batch may be removed now: its grace is over, and nobody is there who may not have
-/// seen it. `intents`: listed just now, before refs are read.
+/// Whether the batch may be removed now: its grace is over, its list of intents exists, and none of
+/// these intents exists any more. `intents`: all intents, listed now and before refs are read.
 [[nodiscard]] bool may_remove(const TrashBatch& batch, const std::set<std::string>& intents,
                               std::int64_t now_s, std::int64_t grace_s);
 
-/// What of the batch goes, in its order: what none of `roots` needs. Roots are all refs that are
-/// not of this batch, read after may_remove()'s intents.
+/// The objects of the batch that may be removed, in its order: those that no root needs. `roots`:
+/// all refs that are not in this batch, read after the intents for may_remove().
 [[nodiscard]] std::vector<std::string> removable(const TrashBatch& batch, const Needs& needs,
                                                  const std::set<std::string>& roots);
 

@@ -9,7 +9,7 @@
 
 namespace cardswap::store {
 
-/// A store in this process's memory: for tests, and for what is to be gone with the process.
+/// A store in this process's memory: for tests, and for snapshots that may end with the process.
 class RamStore final : public Store {
  public:
   Put put_new(const std::string& name, std::span<const std::byte> bytes) override;

@@ -12,11 +12,11 @@
 
 namespace cardswap::store {
 
-/// A ref, tag or intent is at most so long.
+/// The most bytes of a ref, tag or intent.
 inline constexpr std::size_t kRefBytesMost = 64U << 10;
 
-/// The commit of a snapshot: it exists once there is its ref, and not before. `seq` counts a job's
-/// snapshots over all branches, and is what orders them; a step may come twice.
+/// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
+/// over all branches and defines their order; two snapshots may have the same step.
 struct Ref {
   std::string job;
   std::uint64_t seq = 0;  ///< from 1 on
@@ -28,46 +28,48 @@ struct Ref {
 };
 
 [[nodiscard]] std::vector<std::byte> encode_ref(const Ref& ref);
-/// Reads a ref; canonical JSON as a manifest's. Throws Error{corrupt}.
+/// Reads a ref, which is canonical JSON as a manifest is. Throws Error{corrupt}, and
+/// Error{protocol_mismatch} when a newer release has written it in another format.
 [[nodiscard]] Ref decode_ref(std::span<const std::byte> bytes);
 
-/// An object that is not what it should be, in words for people.
+/// An object that is damaged or missing.
 struct Damage {
-  std::string object;
-  std::string what;
+  std::string object;  ///< its name
+  std::string what;    ///< for people
   bool operator==(const Damage&) const = default;
 };
 
-/// A job's refs as they are in a store.
+/// The refs of a job in a store.
 struct RefList {
   std::vector<Ref> refs;  ///< readable ones, by `seq`
   std::vector<Damage> damaged;
-  std::uint64_t last_seq = 0;  ///< of all, also damaged ones
+  std::uint64_t last_seq = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
-/// Reads a job's refs. One that is damaged is named in the answer and passed over; so is one that
-/// holds another job's name or number. Those that a prune has put into trash are left out.
+/// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is
+/// listed in `damaged` instead. Refs that a prune has put into trash are left out. This and the
+/// functions below throw what the store throws, and Error{bad_request} when `job` is not a label.
 [[nodiscard]] RefList refs_of(Store& store, const std::string& job);
 /// The names of jobs that have refs.
 [[nodiscard]] std::vector<std::string> jobs_in(Store& store);
 
-/// A snapshot's name for people.
+/// A name that people give to a snapshot.
 struct Tag {
   std::string name;
   std::uint64_t seq = 0;  ///< of the ref
   bool operator==(const Tag&) const = default;
 };
 
-/// Gives the snapshot `seq` the tag, which it may take from another.
+/// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it.
 void put_tag(Store& store, const std::string& job, const Tag& tag);
-/// A job's tags, each where it is now.
+/// The tags of a job, each with the snapshot that has it now.
 [[nodiscard]] std::vector<Tag> tags_of(Store& store, const std::string& job);
 
-/// Claims `epoch` of the job for `writer`, which names itself in the object. `exists`: somebody has
-/// it, or a higher one.
+/// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
+/// epoch, or a higher one, is claimed already.
 [[nodiscard]] Put take_fence(Store& store, const std::string& job, std::uint64_t epoch,
                              const std::string& writer);
-/// The highest epoch that somebody claimed; none: nobody did.
+/// The highest epoch that is claimed; none: no epoch is.
 [[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
 
 }  // namespace cardswap::store

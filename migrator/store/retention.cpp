@@ -11,7 +11,7 @@ constexpr std::int64_t kHour = 3600;
 constexpr std::int64_t kDay = 24 * kHour;
 constexpr int kVerifiedAbove = 2;
 
-/// What has been seen of a branch, from its newest snapshot on down.
+/// What was seen of a branch so far, beginning at its newest snapshot.
 struct BranchTally {
   std::uint32_t seen = 0;
   int verified = 0;
@@ -19,7 +19,8 @@ struct BranchTally {
   std::set<std::int64_t> days;
 };
 
-/// Whether it is the first of a span of time, of which so many are kept.
+/// Whether the snapshot is the first one seen of its hour or day, and the rule keeps one more of
+/// these.
 bool is_first_of(std::set<std::int64_t>& spans, std::int64_t span, std::uint32_t most) {
   return spans.size() < most && spans.insert(span).second;
 }

@@ -7,26 +7,26 @@
 
 namespace cardswap::store {
 
-/// How many snapshots of each branch are kept: the newest ones, and the newest of each of the
-/// latest hours and days that have one. 0: none for that reason.
+/// How many snapshots of each branch are kept. A snapshot is kept if one of the three rules keeps
+/// it.
 struct KeepRule {
-  std::uint32_t last = 5;
-  std::uint32_t hourly = 24;
-  std::uint32_t daily = 14;
+  std::uint32_t last = 5;     ///< this many newest snapshots
+  std::uint32_t hourly = 24;  ///< the newest one of each of the latest hours that have a snapshot
+  std::uint32_t daily = 14;   ///< the newest one of each of the latest days that have a snapshot
 };
 
-/// A snapshot as retention sees it. Order is that of `seq`; steps and times may come again or jump.
+/// A snapshot, for the decision which are kept. `seq` defines the order; times may repeat or jump.
 struct KeptSnapshot {
   std::uint64_t seq = 0;
   std::string branch;
-  std::int64_t at_s = 0;  ///< since 1970: which hour and day it is of, and nothing else
-  bool verified = false;  ///< read back whole since it was written
-  bool pinned = false;    ///< a tag, a restore or a writer holds on to it
+  std::int64_t at_s = 0;  ///< seconds since 1970; only tells its hour and day
+  bool verified = false;  ///< it was read back as a whole after it was written
+  bool pinned = false;    ///< a tag, a restore or a writer needs it: it is always kept
 };
 
-/// The snapshots that may go, by `seq`. Whatever the rule says, one goes only if its branch has two
-/// newer ones that are verified; so the job's last one never goes, whose number is not to come
-/// again. Pure.
+/// The snapshots that may be removed, by `seq`. Whatever the rule says, a snapshot is removed only
+/// if its branch has two newer ones that are verified. So the newest snapshot of a job is never
+/// removed, and its number is never given again. Pure.
 [[nodiscard]] std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
                                                     const KeepRule& rule);
 

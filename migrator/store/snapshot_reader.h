@@ -16,33 +16,38 @@
 
 namespace cardswap::store {
 
-/// How much of a snapshot is read to say that it is whole.
+/// How much of a snapshot verify() reads.
 struct VerifyDepth {
-  double share = 1.0;  ///< of the chunks' bytes; the root is compared only at 1
+  double share = 1.0;  ///< of the chunks' bytes; the root is checked only if this is 1
 };
 
-/// Reads one snapshot; every byte that it gives was held against its chunk's SHA-256.
+/// Reads one snapshot. Every byte that it returns was checked against the SHA-256 of its chunk.
 ///
-/// The constructor reads manifest and nodes and holds them against their ids and each other. Throws
-/// Error{corrupt} or Error{not_found} that names the object. read() may be called by several
-/// threads, each with a Packer of its own. Store and catalog outlive it, and the catalog does not
-/// change meanwhile. While it is used a prune may remove what it reads, unless an intent is put.
+/// Several threads may call it, each with a Packer of its own. Store and catalog outlive it, and
+/// the catalog must not change meanwhile. A prune may remove objects of the snapshot while it is
+/// read, unless the caller has made an Intent. All calls that read throw what the store throws.
 class SnapshotReader {
  public:
+  /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
+  /// Error{corrupt} or Error{not_found} with the object's name in the text, and
+  /// Error{protocol_mismatch} when a newer release has written the manifest in another format.
   SnapshotReader(Store& store, const PackCatalog& catalog, Ref ref);
 
   [[nodiscard]] const Ref& ref() const { return ref_; }
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
-  /// The id of a region's chunk: two snapshots hold the same bytes there if it is the same.
+  /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes
+  /// there. Throws Error{bad_request} for an unknown region or index.
   [[nodiscard]] const ObjectId& chunk_id(RegionId region, std::uint64_t index) const;
 
-  /// Fills `into` from the region's bytes at `offset`. Throws Error{bad_request} past its end,
-  /// Error{corrupt} or Error{not_found} that names pack and chunk.
+  /// Fills `into` from the region's bytes at `offset`. Throws Error{bad_request} past the region's
+  /// end, and Error{corrupt} or Error{not_found} with pack and chunk in the text.
   void read(Packer& packer, RegionId region, std::uint64_t offset, std::span<std::byte> into) const;
+  /// The bytes of the values. Throws as read().
   [[nodiscard]] std::vector<std::byte> values(Packer& packer) const;
 
-  /// Reads it and names what is damaged or missing; empty: it is whole, and its root is the one
-  /// that was committed. Gives up on nothing: after one damaged chunk the next one is read.
+  /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
+  /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
+  /// to read that share of the snapshot.
   [[nodiscard]] std::vector<Damage> verify(const VerifyDepth& depth = {}) const;
 
  private:
@@ -52,7 +57,7 @@ class SnapshotReader {
   const PackCatalog& catalog_;
   const Ref ref_;
   Manifest manifest_;
-  std::vector<Node> nodes_;  ///< one a region
+  std::vector<Node> nodes_;  ///< one for each region
   Node values_;
 };
 

@@ -22,8 +22,8 @@ namespace {
 constexpr std::uint32_t kMostUnpacked = 32;
 constexpr std::size_t kCompareBytes = 1U << 20;
 
-/// Whether packing pays in a region: where it did not, the next chunks are not tried, first one,
-/// then two, up to 32.
+/// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
+/// the next chunk is not tried, then the next two, and so on up to 32.
 struct PackingTrial {
   std::uint32_t skip = 0;
   std::uint32_t next_skip = 1;
@@ -57,8 +57,8 @@ RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes, std::
   return chunks;
 }
 
-/// Throws Error{corrupt} where the object does not read back as it was written. Never the server's
-/// or the disk's word alone.
+/// Reads the object back and throws Error{corrupt} if it is not as it was written. It does not rely
+/// on the success that the disk or the server reports.
 void read_back(Store& store, const std::string& name, std::span<const std::byte> bytes) {
   const auto differs = [&] {
     return Error(Code::corrupt, fmt::format("{}: it reads back otherwise than written", name));
@@ -84,7 +84,7 @@ std::uint64_t salt_of(const std::string& job, const std::string& writer) {
 
 }  // namespace
 
-/// What a snapshot under way knows.
+/// The state of an unfinished snapshot.
 struct SnapshotWriter::State {
   State(Store& store_, PackCatalog& catalog_, SnapshotStart start_)
       : store(store_),
@@ -126,8 +126,8 @@ struct SnapshotWriter::State {
   SnapshotCost cost;
 };
 
-/// Looks at the store behind the intent: whoever prunes later sees that, and what was put into
-/// trash before is seen here.
+/// Reads the store after the intent was made: a later prune sees the intent, and objects that were
+/// put into trash before are seen here.
 void SnapshotWriter::State::look() {
   trashed = trashed_in(store);
   for (const auto& name : list_all(store, refs_prefix(start.job))) {
@@ -200,7 +200,7 @@ void SnapshotWriter::State::put_pack() {
   ++cost.packs;
 }
 
-/// What exists already is as good, unless it is about to be removed.
+/// An object that exists already is used, unless a prune is about to remove it.
 void SnapshotWriter::State::put(const std::string& name, std::span<const std::byte> bytes) {
   if (store.put_new(name, bytes) == Put::created) {
     cost.written_bytes += bytes.size();
@@ -211,8 +211,8 @@ void SnapshotWriter::State::put(const std::string& name, std::span<const std::by
   read_back(store, name, bytes);
 }
 
-/// What the parent has is used again; else the node bears this writer's salt, so that no name comes
-/// again which a prune that was held up is still about to remove.
+/// If the parent has an equal node it is used. Otherwise the node gets this writer's salt, so that
+/// it never has the name of a node that a slow prune is still about to remove.
 ObjectId SnapshotWriter::State::put_node(Node& node, std::optional<RegionId> region) {
   if (const auto* before = region ? parent_node(*region) : nullptr;
       before != nullptr && before->chunks == node.chunks) {

@@ -16,20 +16,20 @@
 
 namespace cardswap::store {
 
-/// What a snapshot begins with.
+/// What a SnapshotWriter needs at its beginning.
 struct SnapshotStart {
   std::string job;
   Layout layout;
   std::uint32_t chunk_bytes = kChunkBytesMost;
-  std::string writer;  ///< a label that no other writing ever has: a random token
-  /// The snapshot whose chunks keep() refers to; none: every chunk is added. One that is on its way
-  /// out is not used: may_keep() says so.
+  std::string writer;  ///< a label that is unique for each snapshot: a random token
+  /// The snapshot whose chunks keep() takes over; none: every chunk must be added. If a prune is
+  /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
-  bool pack = true;  ///< zstd, where it pays
+  bool pack = true;  ///< compress chunks with zstd if that makes them shorter
 };
 
-/// What a snapshot is besides its bytes: what the manifest says and the writer does not know. Job,
-/// layout, nodes, values and parent are the writer's.
+/// The fields of a manifest that the caller provides at the commit. The writer itself fills in job,
+/// layout, nodes, values and the first parent.
 struct SnapshotFacts {
   std::string branch = "main";
   std::uint64_t step = 0;
@@ -45,20 +45,22 @@ struct SnapshotFacts {
   SnapshotOrigin origin;
 };
 
-/// What a snapshot cost.
+/// The cost of a snapshot.
 struct SnapshotCost {
-  std::uint64_t added_bytes = 0;    ///< plain bytes of chunks that were given to add()
-  std::uint64_t new_bytes = 0;      ///< of those, bytes that the store did not have
-  std::uint64_t kept_bytes = 0;     ///< plain bytes of chunks that were kept
-  std::uint64_t written_bytes = 0;  ///< of all objects that were made
-  std::uint64_t packs = 0;
+  std::uint64_t added_bytes = 0;    ///< plain bytes of chunks given to add()
+  std::uint64_t new_bytes = 0;      ///< of added_bytes, bytes that the store did not have
+  std::uint64_t kept_bytes = 0;     ///< plain bytes of chunks given to keep()
+  std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
+  std::uint64_t packs = 0;          ///< packs that were written
 };
 
-/// Writes one snapshot: packs, read back; then nodes, the manifest, the ref. Killed anywhere it
-/// leaves garbage at most, which a prune removes. Not committed: nothing of it is ever read.
+/// Writes one snapshot: first the packs, which it reads back, then nodes, the manifest and the ref.
+/// If the process is killed anywhere, only garbage is left, which a prune removes. A snapshot that
+/// is not committed is never read.
 ///
-/// The constructor announces itself (an intent), so that a prune removes nothing that this relies
-/// on; commit() and the destructor take that back. One thread; store and catalog outlive it.
+/// The constructor makes an Intent, so that a prune removes nothing that this needs; commit() and
+/// the destructor remove it. One thread; store and catalog outlive it. All calls that read or write
+/// throw what the store throws.
 ///
 ///     SnapshotWriter writer(store, catalog, {.job = "gpt", .layout = layout, .writer = token,
 ///                                            .parent = latest});
@@ -67,29 +69,29 @@ struct SnapshotCost {
 ///     const Ref ref = writer.commit({.step = 41000, .epoch = 3, .root = root});
 class SnapshotWriter {
  public:
-  /// Throws what the store throws, Error{bad_request} for names or a chunk size that a store does
-  /// not take, Error{corrupt} where the parent cannot be read: begin without it then.
+  /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in
+  /// use, and Error{corrupt} when the parent cannot be read; the caller may then begin without it.
   SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start);
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
-  /// Whether keep() can be used for this chunk: the parent has one of that size in a region of that
-  /// name, dtype, shape and size, and it lies in a pack that stays.
+  /// Whether keep() is possible for this chunk: the parent has a chunk of the same size in an equal
+  /// region (name, dtype, shape and size), in a pack that no prune is about to remove.
   [[nodiscard]] bool may_keep(RegionId region, std::uint64_t index) const;
-  /// Takes the chunk over from the parent, unread: the caller knows by its digest that it is
-  /// unchanged. Throws Error{bad_request} unless may_keep().
+  /// Takes the chunk over from the parent without reading it. The caller must know, by its digest,
+  /// that it is unchanged. Throws Error{bad_request} unless may_keep().
   void keep(RegionId region, std::uint64_t index);
-  /// Takes in a chunk's bytes; they may change or go once this returns. Writes a pack when one is
-  /// full, which takes the time of the disk. Chunks come in any order, each once.
+  /// Adds the bytes of a chunk; they are not needed after the call. When a pack is full it is
+  /// written to the store, which blocks. Chunks may come in any order, each once.
   void add(RegionId region, std::uint64_t index, std::span<const std::byte> bytes);
-  /// Takes in the values' bytes; once, also where they are empty.
+  /// Adds the bytes of the values. To be called exactly once, also when they are empty.
   void add_values(std::span<const std::byte> bytes);
 
-  /// Publishes the snapshot under the number behind the last one there was when this began. Throws
-  /// Error{conflict} where another writer took that number, or claimed a higher epoch: this trainer
-  /// is to stand then. Throws Error{bad_request} that names a chunk which nobody gave,
-  /// Error{corrupt} where something reads back otherwise than it was written. Once.
+  /// Publishes the snapshot, with the number after the last one that existed when this began. To be
+  /// called once. Throws Error{conflict} when another writer took that number or claimed a higher
+  /// epoch; the trainer must then stop. Throws Error{bad_request}, whose text names it, when a
+  /// chunk is missing, and Error{corrupt} when an object reads back other than it was written.
   [[nodiscard]] Ref commit(const SnapshotFacts& facts);
 
   [[nodiscard]] const SnapshotCost& cost() const;

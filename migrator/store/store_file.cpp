@@ -19,7 +19,7 @@ constexpr const char* kHash = "sha2-256";
 StoreFile init_store(Store& store, const std::string& uuid) {
   if (!store.size_of(kStoreFile)) {
     if (!is_label(uuid)) throw Error(Code::bad_request, "a store's own name is none");
-    // Another may have made it by now, and have written into it.
+    // Another process may have made it a store meanwhile, and may have written into it.
     if (!store.list("", "", 1).empty() && !store.size_of(kStoreFile)) {
       throw Error(Code::refused,
                   fmt::format("{} is no store and has other things in it", store.facts().where),

@@ -6,17 +6,18 @@
 
 namespace cardswap::store {
 
-/// store.json: that there is a store, and which.
+/// The object store.json, which identifies a store.
 struct StoreFile {
   std::string uuid;
   bool operator==(const StoreFile&) const = default;
 };
 
-/// Makes an empty place a store called `uuid`; one that is a store stays the one it is. Throws
-/// Error{refused} where other objects are already.
+/// Makes an empty place a store with that uuid. If it is a store already, returns its present
+/// StoreFile unchanged. Throws Error{refused} when the place has other objects, Error{bad_request}
+/// when `uuid` is not a label (is_label()), and as open_store().
 StoreFile init_store(Store& store, const std::string& uuid);
-/// Throws Error{not_found} where no store is, Error{protocol_mismatch} where a newer release made
-/// it in another format, Error{corrupt}.
+/// Reads store.json. Throws Error{not_found} when this is not a store, Error{protocol_mismatch}
+/// when a newer release made it in another format, Error{corrupt}, and what the store throws.
 [[nodiscard]] StoreFile open_store(Store& store);
 
 }  // namespace cardswap::store

@@ -14,28 +14,31 @@ namespace cardswap::store {
 
 inline constexpr std::size_t kTrashBytesMost = 64U << 20;
 
-/// What a prune will remove, after a while and in this order. "trash/NUMBER/objects" names it;
-/// "trash/NUMBER/waits", made behind it, names the intents that there were then: whoever came
-/// later has seen the batch and uses nothing of it, so the batch waits for these and no others.
+/// A batch of objects that a prune will remove later, in this order. The object
+/// "trash/NUMBER/objects" has the names of these. The object "trash/NUMBER/waits", which is made
+/// after it, has the names of the intents that existed then. Readers and writers that began later
+/// have seen the batch and use nothing of it, so the batch waits only for these intents.
 struct TrashBatch {
   std::uint64_t number = 0;
-  std::int64_t at_s = 0;  ///< since 1970; of the grace, which nothing's safety hangs on
+  std::int64_t at_s = 0;  ///< seconds since 1970, for the grace; safety does not depend on it
   std::vector<std::string> objects;
-  std::optional<std::vector<std::string>> waits;
+  std::optional<std::vector<std::string>> waits;  ///< none: that object does not exist yet
   bool operator==(const TrashBatch&) const = default;
 };
 
+/// The name of one of the two objects of a batch.
 [[nodiscard]] std::string trash_name(std::uint64_t number, bool waits);
-/// The two objects of a batch: canonical JSON.
+/// The bytes of the two objects of a batch: canonical JSON.
 [[nodiscard]] std::vector<std::byte> encode_trash(const TrashBatch& batch);
 [[nodiscard]] std::vector<std::byte> encode_waits(const std::vector<std::string>& waits);
-/// Read what the two made. Throw Error{corrupt}.
+/// Read these bytes. Throw Error{corrupt}.
 [[nodiscard]] TrashBatch decode_trash(std::span<const std::byte> bytes);
 [[nodiscard]] std::vector<std::string> decode_waits(std::span<const std::byte> bytes);
 
-/// Every batch of the store, by number.
+/// All batches of the store, in the order of their numbers. Throws what the store throws, and
+/// Error{corrupt}.
 [[nodiscard]] std::vector<TrashBatch> trash_in(Store& store);
-/// The names of all objects that are in a batch.
+/// The names of all objects in batches. Throws as trash_in().
 [[nodiscard]] std::set<std::string> trashed_in(Store& store);
 
 }  // namespace cardswap::store

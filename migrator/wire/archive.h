@@ -19,25 +19,24 @@
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 
-/// The bytes of a message from one list of its fields, in their order: what writes and what reads
-/// cannot disagree.
+/// Writes and reads messages by one list of their fields, so that both sides cannot disagree:
 ///
 ///     template <class Archive>
 ///     void fields(Archive& a, Of<Archive, Frozen>& m) { a(m.migration, m.step); }
 ///
-/// stands in the namespace of the message, and is called with a Put and with a Take. Where the
-/// struct is JSON too the fields have names, which are nothing to these two; agent/base's
-/// json_archive.h calls the same list. Bounds are held before anything is allocated.
+/// The list stands in the namespace of the message, and is called with a Put and with a Take. If
+/// the struct is also written as JSON the fields have names, which Put and Take ignore;
+/// agent/base/json_archive.h calls the same list. Bounds are checked before anything is allocated.
 namespace cardswap::wire {
 
-/// What a format holds its texts to.
+/// The limits of a format for its texts.
 struct TextRule {
   std::size_t bytes_max = 0;
-  std::size_t brief_bytes_max = 0;  ///< of what is for people alone: cut rather than refused
-  bool utf8 = false;                ///< and without a NUL: made so when written, refused when read
+  std::size_t brief_bytes_max = 0;  ///< for texts that only people read: cut when written
+  bool utf8 = false;  ///< texts are UTF-8 without NUL: replaced when written, checked when read
 };
 
-/// Writes a message, field by field.
+/// Writes a message, field by field. Each named function below is the counterpart of that of Take.
 class Put {
  public:
   static constexpr bool kReads = false;
@@ -60,7 +59,7 @@ class Put {
   void renamed(const char* /*name*/, const Field& field, const char* /*older_name*/) {
     put(field);
   }
-  /// Writes an enumerator by its name, which is also how JSON has it.
+  /// Writes an enumerator by its name, as JSON does.
   template <Named Enum>
   void named(const char* /*name*/, Enum value, const char* /*older_name*/ = nullptr) {
     text(std::string(to_string(value)));
@@ -75,7 +74,7 @@ class Put {
   void list(const std::vector<Item>& items, std::size_t /*most*/, std::size_t /*item_bytes*/) {
     items_of(items, items.size());
   }
-  /// Writes a list for people alone: what is more than `most` is left out.
+  /// Writes a list that only people read: items beyond `most` are left out.
   template <class Item>
   void brief_list(const std::vector<Item>& items, std::size_t most) {
     items_of(items, std::min(items.size(), most));
@@ -87,8 +86,8 @@ class Put {
     writer_.u32(static_cast<std::uint32_t>(count));
     for (std::size_t i = 0; i < count; ++i) put(items[i]);
   }
-  /// Writes text. A program's words may be cut anywhere and be in any encoding; the other side
-  /// takes UTF-8.
+  /// Writes text. The output of a program may be cut anywhere and have any encoding, but the other
+  /// side accepts only UTF-8.
   void text(std::string value) {
     if (rule_.utf8) {
       value = as_utf8(std::move(value));
@@ -107,7 +106,8 @@ class Put {
   void put(const Digest& value) { writer_.digest(value); }
   void put(ChunkId value) { writer_.u32(static_cast<std::uint32_t>(value)); }
   void put(const std::string& value) {
-    // Cut where it is for people to read; else the other side is to refuse it as it is.
+    // A text in UTF-8 is for people, and is cut. The other side must refuse any other too long
+    // text.
     if (rule_.utf8 && value.size() > rule_.bytes_max) return text(value.substr(0, rule_.bytes_max));
     text(value);
   }
@@ -128,7 +128,8 @@ class Put {
   const TextRule rule_;
 };
 
-/// Reads a message, field by field. Throws Error{bad_request} on what no Put has written.
+/// Reads a message, field by field. Throws Error{bad_request} for bytes that no Put can have
+/// written.
 class Take {
  public:
   static constexpr bool kReads = true;
@@ -164,7 +165,7 @@ class Take {
     const auto bytes = reader_.blob(bytes_max);
     value.assign(bytes.begin(), bytes.end());
   }
-  /// Reads a list whose items take `item_bytes` each, at least.
+  /// Reads a list of at most `most` items, each of at least `item_bytes` bytes (1 or more).
   template <class Item>
   void list(std::vector<Item>& items, std::size_t most, std::size_t item_bytes) {
     const auto count = reader_.count(item_bytes);
@@ -178,8 +179,8 @@ class Take {
   }
 
  private:
-  /// Reads text. What is taken here may stand in the journal and in JSON later, which carry nothing
-  /// else.
+  /// Reads text. With TextRule::utf8 it may go into the journal and into JSON later, which can
+  /// carry nothing else.
   std::string text(std::size_t bytes_max) {
     auto value = reader_.string(bytes_max);
     if (rule_.utf8 && (!is_utf8(value) || value.find('\0') != std::string::npos)) {
@@ -192,7 +193,7 @@ class Take {
   void take(std::uint16_t& value) { value = reader_.u16(); }
   void take(std::uint32_t& value) { value = reader_.u32(); }
   void take(std::uint64_t& value) { value = reader_.u64(); }
-  void take(std::int64_t& value) { value = reader_.time_ns(); }  // no message has another such
+  void take(std::int64_t& value) { value = reader_.time_ns(); }  // all i64 fields are times
   void take(double& value) { value = reader_.f64(); }
   void take(bool& value) { value = reader_.boolean(); }
   void take(Digest& value) { value = reader_.digest(); }
@@ -219,14 +220,15 @@ class Take {
   const TextRule rule_;
 };
 
-/// The fields of the alternative that `message` holds.
+/// Writes the fields of the alternative that `message` holds.
 template <class... Kind>
 void put_fields(WireWriter& writer, TextRule rule, const std::variant<Kind...>& message) {
   Put put(writer, rule);
   std::visit([&](const auto& kind) { put(kind); }, message);
 }
 
-/// The alternative at `index`. Throws Error{bad_request} with `unknown` where there is none.
+/// Reads the fields of the alternative at `index`. Throws Error{bad_request}; its text is `unknown`
+/// if there is no such alternative.
 template <class Variant, std::size_t Index = 0>
 Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const char* unknown) {
   if constexpr (Index == std::variant_size_v<Variant>) {
@@ -240,8 +242,8 @@ Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const 
   }
 }
 
-/// The alternative of which `number` says the place, from 1 on, and nothing behind it. Throws
-/// Error{bad_request}, with `unknown` where there is none.
+/// Reads the alternative with the number `number`, which counts from 1, up to the end of the
+/// message. Throws Error{bad_request} as read_fields(), and for trailing bytes.
 template <class Variant>
 Variant read_numbered(WireReader& reader, TextRule rule, std::size_t number, const char* unknown) {
   if (number == 0) throw Error(Code::bad_request, unknown);

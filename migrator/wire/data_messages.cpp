@@ -64,7 +64,8 @@ void layout(Archive& a, Of<Archive, Layout>& m) {
     a.list(m.regions(), kRegionsMax, kRegionBytesMin);
   }
 }
-/// What a source's first messages begin with: another version's are not read any further.
+/// Checks the beginning of a source's first messages; a message of another version is not read
+/// further.
 template <class Archive, class First>
 void head(Archive& a, First& m) {
   a(m.magic, m.version);

@@ -12,7 +12,8 @@
 #include "migrator/core/layout.h"
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
-/// A message is u8 number (index in `Message` plus 1) and its fields in the order given here.
+/// A message is a u8 number (the index in `Message` plus 1) and then its fields, in the order in
+/// which they stand here.
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
@@ -22,43 +23,44 @@ inline constexpr std::uint32_t kShownBytesMax = 256U << 10U;
 
 // ---- source -> target
 
-/// The first message. Until its token was found right nothing else but a small Hello is taken.
+/// The first message. Until its token is accepted, the target takes nothing else but a small Hello.
 struct Authenticate {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::string migration;
   std::string token;
 };
-/// What the source brings, in which chunks. Answered by Accept or Refuse.
+/// The layout of the source, and the size of its chunks. Answered by Accept or Refuse.
 struct Hello {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::string migration;
   std::string token;
   std::uint64_t chunk_bytes = 0;
-  bool want_digests = true;  ///< answer with digests of everything before the first round
+  bool want_digests = true;  ///< also answer with the digests of everything
   Layout layout;
 };
-/// The program made or dropped state: adopt this one instead, begin anew and answer as to Hello.
+/// The program has created or dropped state: the target adopts this layout instead, forgets all
+/// digests, and answers as to Hello.
 struct LayoutChanged {
   bool want_digests = true;
   Layout layout;
 };
-/// The round is over: `chunks` were sent in it. `final`: answer with the digests of everything,
-/// once `updates` updates have been replayed.
+/// The round is over; `chunks` chunks were sent in it. Answered by ChunkDigests. `final`: the
+/// answer has the digests of everything, taken once `updates` updates are replayed.
 struct RoundEnd {
   std::uint32_t round = 0;
   std::uint32_t chunks = 0;
   bool final = false;
   std::uint64_t updates = 0;
 };
-/// A sign of life, and a question for the target's clock. Answered by Pong.
+/// A heartbeat, and a question for the target's clock. Answered by Pong.
 struct Ping {
   std::int64_t sent_ns = 0;
 };
-/// The source is frozen: digest everything now, while it scans.
+/// The source is frozen and scans its state: the target digests everything at the same time.
 struct FreezeBegin {};
-/// All that is tracked and no region; comes before the final RoundEnd is acted on.
+/// The bytes of everything that is tracked and is not a region. Sent before the final RoundEnd.
 struct Values {
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< on the target's clock
@@ -69,100 +71,102 @@ struct Values {
 struct Equal {
   Digest root;
 };
-/// One entry of the update log: what the optimizer's step read besides the state. The gradients
-/// follow as payloads. Replayed in the order of `number`, once `base_chunks` chunks of kBaseRound
-/// and all of its gradients have landed.
+/// One entry of the update log: what the optimizer step reads besides the state. The gradients
+/// follow as payloads. Updates are replayed in the order of `number`, each once `base_chunks`
+/// chunks of kBaseRound and all of its gradients have landed. Answered by Replayed.
 struct Update {
-  /// A gradient that follows, or the EarlyGradient that it is, by its parameter.
+  /// A gradient of the update. It follows as payloads, or is an EarlyGradient.
   struct GradientSize {
     std::uint32_t parameter = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t early = 0;  ///< the EarlyGradient's number; 0: it follows
-    Factor factor = {};       ///< by which the early one is to be multiplied first
+    std::uint64_t early = 0;  ///< EarlyGradient::number; 0: it follows
+    Factor factor = {};       ///< by which the early gradient must be multiplied first
   };
   std::uint64_t number = 0;  ///< 1, 2, ...
-  std::uint64_t step = 0;    ///< the boundary that the update leads to
+  std::uint64_t step = 0;    ///< the boundary to which the update leads
   bool audit = false;        ///< answer with Audited before anything later is replayed
   std::uint32_t optimizer = 0;
   std::uint64_t base_chunks = 0;
   std::vector<std::byte> options;
   std::vector<GradientSize> gradients;
 };
-/// A gradient of a step whose Update is not known yet; its bytes follow as payloads. An Update may
-/// refer to it by its number, or EarlyDropped ends it.
+/// A gradient of a step whose Update is not known yet. Its bytes follow as payloads. Later an
+/// Update refers to it by its number, or EarlyDropped ends it.
 struct EarlyGradient {
   std::uint64_t number = 0;  ///< 1, 2, ...
   std::uint32_t parameter = 0;
   std::uint64_t bytes = 0;  ///< at least 1
 };
-/// No Update will refer to this early gradient, of which `bytes` were sent.
+/// No Update will refer to this early gradient; `bytes` bytes of it were sent.
 struct EarlyDropped {
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
 };
-/// The source ends the migration, and why.
+/// The source ends the migration, for this reason.
 struct Abort {
   std::string reason;
 };
-/// The program made or dropped state while its updates are replayed: once `updates` of them were
-/// replayed and `base_chunks` chunks of kBaseRound have landed, adopt this layout and answer with
-/// Accept. What both layouts have keeps its bytes and digests, and the updates go on. Not while a
-/// round is under way; nothing else but Ping follows before the answer.
+/// The program has created or dropped state while its updates are replayed. The target adopts this
+/// layout once `updates` updates are replayed and `base_chunks` chunks of kBaseRound have landed,
+/// and answers with Accept. Regions that both layouts have keep their bytes and digests, and the
+/// numbers of updates go on. Not sent during a round; until the answer only Ping follows.
 struct LayoutAmended {
   std::uint64_t updates = 0;
   std::uint64_t base_chunks = 0;
   Layout layout;
 };
 
-/// The target holds the state of step `Values::step` and answered for it, and nobody may commit
-/// that: its program takes the next step, as the source's does, and stands behind it. Nothing but
-/// Ping follows before the answer, Rehearsed. Values that came before count no more.
+/// The rehearsal of a step. The target holds the state of step `Values::step`, its digests were
+/// equal, and nobody may commit it: the programs of both sides take the next step and are parked
+/// after it. Answered by Rehearsed; until then only Ping follows. Values that were sent before do
+/// not count any more.
 struct Rehearse {};
-/// How does what you hold differ? The first bytes of a chunk, while nothing is on its way to it.
+/// Asks for the first bytes of a chunk, which no payload in flight may change. Answered by
+/// ChunkBytes.
 struct ReadChunk {
   ChunkId chunk{};
-  std::uint32_t bytes = 0;  ///< kShownBytesMax at most
+  std::uint32_t bytes = 0;  ///< at most kShownBytesMax
 };
 
 // ---- target -> source
 
-/// The target takes the layout.
+/// The target has adopted the layout.
 struct Accept {
-  std::uint32_t chunks = 0;
-  bool multiplies = false;  ///< early gradients may come with factors
+  std::uint32_t chunks = 0;  ///< into how many chunks it has cut the layout
+  bool multiplies = false;   ///< an Update may have factors for early gradients
 };
-/// The target ends the migration, and why.
+/// The target ends the migration, for this reason.
 struct Refuse {
   Code code = Code::refused;
   std::string failure;
   std::string hint;
 };
-/// Digests of what the target holds, taken after the bytes landed.
+/// Digests of the bytes that the target holds, taken after they landed.
 struct ChunkDigests {
   std::uint32_t round = 0;
   bool final = false;
   std::vector<std::pair<ChunkId, Digest>> chunks;
-  Digest values;  ///< final only: of the values saved again after they were applied
+  Digest values;  ///< only if `final`: of the values, saved again after they were applied
 };
 /// Answer to Ping.
 struct Pong {
   std::int64_t sent_ns = 0;
   std::int64_t target_ns = 0;
 };
-/// Answer to Equal: the target holds the same.
+/// Answer to Equal: the target holds the state with this root.
 struct Confirmed {
   Digest root;
 };
-/// An update was replayed, and how long that took.
+/// An update was replayed in `replay_ms`.
 struct Replayed {
   std::uint64_t number = 0;
   double replay_ms = 0;
 };
-/// What the program tracks besides its regions, after the step that it took.
+/// Answer to Rehearse: the values of the target's program after the step.
 struct Rehearsed {
   std::vector<std::byte> values;
 };
-/// The first bytes of a chunk that was asked for.
+/// Answer to ReadChunk: the first bytes of the chunk.
 struct ChunkBytes {
   ChunkId chunk{};
   std::vector<std::byte> bytes;
@@ -182,7 +186,7 @@ using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, 
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.
 [[nodiscard]] Message decode(std::span<const std::byte> bytes);
 
-/// Chunks of a base copy that the update log goes on from; other rounds count from 1.
+/// The round of the chunks of a replay's base copy; other rounds count from 1.
 inline constexpr std::uint32_t kBaseRound = 0;
 
 /// The header in front of a chunk's bytes.
@@ -202,13 +206,13 @@ struct EarlyHeader {
   std::uint64_t offset = 0;
 };
 using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
-/// How the payload is packed; `bytes` is what it unpacks to, none: 0.
+/// How the payload is packed. `bytes`: its size after unpacking; 0 if it is not packed.
 struct Packing {
   Codec codec = Codec::none;
   std::uint8_t element_size = 1;
   std::uint32_t bytes = 0;
 };
-/// What a payload is, and how it is packed.
+/// The header of a payload, and how the payload is packed.
 struct Bulk {
   BulkHeader what;
   Packing packing;
@@ -217,7 +221,8 @@ struct Bulk {
 /// Throws Error{bad_request}.
 [[nodiscard]] Bulk decode_bulk_header(std::span<const std::byte> bytes);
 
-/// What both sides must agree on before anything commits.
+/// The digest of a whole state, on which both sides must agree before the commit. `chunks`: one
+/// digest for each chunk; `values`: the digest of the values.
 [[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,
                              const Digest& values);
 

@@ -9,15 +9,16 @@
 
 namespace cardswap::channel {
 
-/// Makes whole frames of the pieces that a stream socket delivers.
+/// Assembles whole frames from the pieces that a stream socket delivers.
 ///
-/// Fed with what arrived, asked for bodies until it has none. A size under 2 or over kFrameBytesMax
-/// throws Error{bad_request} before anything is allocated for it; close the connection then.
+/// Call feed() with each piece, then next() until it returns none. next() throws Error{bad_request}
+/// for a size below 2 or above kFrameBytesMax, before anything is allocated for the frame; the
+/// caller must close the connection then. One thread.
 class FrameReader {
  public:
   void feed(std::span<const std::byte> piece);
-  /// The next frame's body (what follows the size), or nothing until more is fed. A frame of more
-  /// than `most` is refused like one of more than kFrameBytesMax.
+  /// The body of the next frame (the bytes after the size). None: the frame is not complete yet. A
+  /// body of more than `most` bytes throws as well.
   [[nodiscard]] std::optional<std::vector<std::byte>> next(std::size_t most = kFrameBytesMax);
 
  private:

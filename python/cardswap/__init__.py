@@ -6,13 +6,16 @@
         for batch in cardswap.batches(loader):
             ...                                  # ordinary code, ordinary optimizer.step()
 
-Modules, optimizers, schedulers and scalers are found as the program makes them, with the three random generators; what
-a program keeps besides is tracked: `cardswap.track(name, thing)`. Where no agent started the program (`cardswap run`)
-nothing of this does anything.
+Modules, optimizers, schedulers and scalers are found when the program makes them, and the three random generators are
+tracked too. A program tracks all other state with `cardswap.track(name, thing)`. If no agent started the program (with
+`cardswap run`), nothing is sent and no boundary waits; names and threads are checked all the same.
 
-A *standby* is the program itself, started on the target while the job still trains. It takes one ordinary step, waits
-in its first boundary, and goes on from there with the job's state: what came before the boundary in local variables is
-of its own first step. Importing this package imports no torch.
+A *standby* is the same program, started on the target while the job still trains. It takes one ordinary step, waits in
+its first boundary, and goes on from there with the job's state: local variables that are not tracked still have the
+values of the standby's own first step. Importing this package does not import torch.
+
+All calls are for the main thread. Each raises CardswapError if an agent started the program and the session cannot be
+opened.
 """
 
 from __future__ import annotations
@@ -33,31 +36,32 @@ _recorder.start()
 def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
     """The loader's batches; asking for the next one is the step boundary.
 
-    At that point everything of a step is done and nothing of the next has begun. It is a boundary only if an optimizer
-    has stepped since the last one, so that gradients may be accumulated over batches. The place in the loader is
-    carried: of a `torch.utils.data.DataLoader` (not of an IterableDataset, nor with persistent_workers), of torchdata's
-    StatefulDataLoader, and of anything that can be iterated over anew.
+    At that point a step is complete and the next one has not begun. It is a boundary only if an optimizer has stepped
+    since the last one, so that gradients may be accumulated over batches. The position in the loader moves with the
+    job. This works for a `torch.utils.data.DataLoader` (not with an IterableDataset or persistent_workers), for
+    torchdata's StatefulDataLoader, and for anything that can be iterated over again from its beginning.
 
-    `name` tells one loader from the next where a program makes a new one for each epoch; else it is not needed.
-    Raises CardswapError for a loader that is new after the first boundary.
+    Give a `name` if the program makes a new loader for each epoch: loaders with the same name have the same position.
+    With an agent, a loader that is new after the first boundary keeps the job from being moved.
     """
     return _loop.batches(loader, name)
 
 
 def epochs(count: int, start: int = 0, name: str | None = None) -> Iterable[_loop.Epoch]:
-    """The numbers from `start` to `count` - 1, for an outer loop; which one it is is carried.
+    """The numbers from `start` to `count` - 1, for an outer loop. The present number moves with the job.
 
-    Each is a number that follows the job, and computes as an int does; `int(epoch)` makes one that does not.
+    Each is an object that computes as an int does and always has the job's value; `int(epoch)` is a plain number.
     """
     return _loop.epochs(count, start, name)
 
 
 def boundary() -> None:
-    """Says that a step is complete, for loops without a loader. Main thread only.
+    """Says that a step is complete, for loops without a loader.
 
-    Returns at once, unless the job is moved at this step. Where it goes on elsewhere, the process ends here with status
-    0 and runs no more of the program (see `on_moved`). In a standby the first call returns when the job has arrived.
-    Raises CardswapError in a forked process or another thread.
+    Returns at once, unless the job moves at this step: then it waits for the outcome. If the job goes on in another
+    process, this one ends here with status 0 and runs no more of the program (see `on_moved`). In a standby the first
+    call waits for the job's state; it returns when the job has arrived, or to rehearse one step. Raises CardswapError
+    in a forked process or another thread.
     """
     session = _session.current()
     if session is not None:
@@ -66,17 +70,17 @@ def boundary() -> None:
 
 def track(name: str, thing: Any = None, *, attributes: Sequence[str] = (), get: Callable[[], Any] | None = None,
           set: Callable[[Any], Any] | None = None) -> None:
-    """Tracks what is not found by itself, under a name of its own, before the first boundary.
+    """Tracks state that is not found automatically, under a unique name, before the first boundary.
 
     `thing` is a module, an optimizer, a tensor, a generator of torch, NumPy or Python, a list, dict, set, deque or
-    NumPy array, or has state_dict() and load_state_dict(). With `attributes`, it is these attributes of it that are
-    tracked: numbers, texts, tensors and containers of such, whatever they are bound to at a boundary. A program's
-    global variables are attributes of its module:
+    NumPy array, or an object with state_dict() and load_state_dict(). With `attributes`, only these attributes of
+    `thing` are tracked, with the values that they have at a boundary: numbers, texts, tensors and containers of these.
+    A program's global variables are attributes of its module:
     `cardswap.track("loop", sys.modules[__name__], attributes=["iteration"])`.
-    `get` and `set` instead of `thing` are two functions: one gives a value, the other takes it.
+    Instead of `thing`, `get` and `set` may be given: `get()` returns a value, `set(value)` restores it.
 
-    Raises TypeError for what cannot be tracked, and CardswapError for a name that is taken, or after the first
-    boundary.
+    Raises TypeError for a thing that cannot be tracked, and CardswapError for a name that is in use, after the first
+    boundary, and in a forked process or another thread.
     """
     session = _session.current()
     if session is None:
@@ -92,20 +96,22 @@ def track(name: str, thing: Any = None, *, attributes: Sequence[str] = (), get: 
 
 
 def is_standby() -> bool:
-    """Whether this is a standby's first step, or one that it rehearses: hold back log lines, files, other effects."""
+    """Whether the present step is a standby's first step or its rehearsed step, and not a step of the job: hold back
+    log lines, files and other effects."""
     session = _session.current()
     return session is not None and session.is_standby
 
 
 def steps() -> int:
-    """Boundaries that the job has passed, wherever it ran."""
+    """How many boundaries the job has passed, in all processes in which it ran."""
     session = _session.current()
     return 0 if session is None else session.steps
 
 
 def state_digest() -> str:
-    """32 hexadecimal digits over every tracked byte, with or without an agent: equal at the end of two runs whose
-    states are the same bit for bit. Raises CardswapError without the runtime library."""
+    """A digest of 32 hexadecimal digits over every tracked byte except gradients: equal at the end of two runs whose
+    states are the same bit for bit. Works without an agent. Raises CardswapError without the runtime library, and if
+    tracked state cannot be read."""
     session = _session.current()
     if session is None:
         raise CardswapError("there is no runtime library here, which makes the digest: install the package whole, or "
@@ -114,17 +120,17 @@ def state_digest() -> str:
 
 
 def do_not_rehearse(why: str) -> None:
-    """Says why no other process can take a step of this program, such as "it reads from a queue". Before the first
-    boundary."""
+    """Turns the rehearsal of steps off. `why` says why no other process can take a step of this program with the same
+    result, such as "it reads from a queue". Call it before the first boundary."""
     session = _session.current()
     if session is not None:
         session.do_not_rehearse(why)
 
 
 def on_moved(hook: Callable[[], Any]) -> None:
-    """Has `hook` called in the process that the job has left, before it ends. SystemExit and
-    KeyboardInterrupt go up through boundary(): `cardswap.on_moved(sys.exit)` runs the program's own exit code. What else
-    it raises is printed, and the process ends all the same."""
+    """Registers a `hook` that is called in the process that the job has left, before that process ends. SystemExit and
+    KeyboardInterrupt from a hook pass through boundary(): with `cardswap.on_moved(sys.exit)` the program's own exit
+    handlers run. Any other exception is printed, and the process ends all the same."""
     session = _session.current()
     if session is not None:
         session.moved_hooks.append(hook)

@@ -1,8 +1,8 @@
-"""Programs that call nothing of Cardswap: their processes move whole, with CRIU.
+"""Programs that do not call Cardswap: they are moved as whole processes, with CRIU.
 
-A boundary is where an optimizer's gradients are cleared after its step, or where it steps again: any place of the main
-thread will do for a process that goes as it is, and there it holds least. What was recorded as it was made, models and
-optimizers, has its tensors sent ahead while the program trains.
+The boundary is where an optimizer's gradients are cleared after its step, or where it steps again. Any place in the
+main thread would do for a process that moves as a whole; there it has the least memory. The tensors of models and
+optimizers, which were recorded when they were made, are sent while the program trains.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from . import _recorder as recorder
 from . import _session as sessions
 from ._tensors import region_of, torch
 
-_LEAST = 4096  # bytes of a tensor: below it is not worth a way of its own
+_LEAST = 4096  # bytes: smaller tensors are left to the process
 
 
 class Program(library.Thing):
-    """Tensors of everything that was recorded: those that nothing shares can live in memory of Cardswap's."""
+    """The tensors of all recorded objects. A tensor whose storage is not shared can be moved to Cardswap's memory."""
 
     kind = "program"
     moves_whole = relocates = True
 
     def __init__(self) -> None:
         super().__init__(os.path.basename(sys.argv[0]) or "python")
-        self._by_storage: dict[int, weakref.ref[Any]] = {}  # those that were told last
+        self._by_storage: dict[int, weakref.ref[Any]] = {}  # the tensors of the latest put_regions()
 
     def put_regions(self, out: Any) -> None:
         regions, owners = [], []
@@ -39,7 +39,7 @@ class Program(library.Thing):
         for name, tensor in _tensors():
             try:
                 region, storage = region_of(name, tensor)
-            except Exception:  # on a GPU, not dense, of a type of its own: it goes with the process
+            except Exception:  # on a GPU, not dense, of another class: it moves with the process
                 continue
             if region.bytes < _LEAST or region.storage in self._by_storage or not _is_alone(tensor, storage):
                 continue
@@ -69,7 +69,7 @@ class Program(library.Thing):
 
 
 def _tensors() -> Iterator[tuple[str, Any]]:
-    """Parameters, buffers and optimizer state of everything that was recorded; some of it twice."""
+    """Parameters, buffers and optimizer state of all recorded objects; some may come twice."""
     for module in recorder.alive("module"):
         for table in ("_parameters", "_buffers"):
             for name, tensor in (vars(module).get(table) or {}).items():
@@ -84,7 +84,7 @@ def _tensors() -> Iterator[tuple[str, Any]]:
 
 
 def _is_alone(tensor: Any, storage: Any) -> bool:
-    """Whether the tensor alone has its storage, so that it can be given another one: no view, no graph, no alias."""
+    """Whether only this tensor uses its storage, so that the storage can be replaced: no view, no graph, no alias."""
     t = torch()
     count = getattr(t._C, "_storage_Use_Count", None)
     return (count is not None and type(tensor) in (t.Tensor, t.nn.Parameter) and tensor.layout == t.strided
@@ -94,12 +94,12 @@ def _is_alone(tensor: Any, storage: Any) -> bool:
 
 # ---- whether a program is one of these
 
-_is_asked: bool | None = None  # whether the program itself has to do with Cardswap; none: it was not looked at
+_is_asked: bool | None = None  # whether the program itself uses Cardswap; None: not decided yet
 
 
 def is_asked() -> bool:
-    """Whether the program imports the package by itself, or a framework's loop has begun a session. Decided once, when
-    it first matters: at an optimizer's first step, or as a loader's workers start."""
+    """Whether the program itself imports the package, or a framework's loop has opened a session. Decided once, when it
+    first matters: at an optimizer's first step, or when a loader's workers start."""
     global _is_asked
     if _is_asked is None:
         _is_asked = sessions._session is not None or _is_imported()
@@ -107,7 +107,7 @@ def is_asked() -> bool:
 
 
 def _is_imported() -> bool:
-    """Whether any module of others has the package, or a function of it, under some name."""
+    """Whether a module outside of the package has the package, or one of its functions, under some name."""
     package = sys.modules["cardswap"]
     ours = {id(package), *(id(getattr(package, name)) for name in package.__all__)}
     return any(id(value) in ours for name, module in list(sys.modules.items())
@@ -116,7 +116,7 @@ def _is_imported() -> bool:
 
 
 def moves_whole() -> bool:
-    """Whether a move of this program may be one of its processes as they are."""
+    """Whether this program may be moved as a whole process."""
     return bool(os.environ.get("CARDSWAP_SOCKET")) and (os.environ.get("CARDSWAP_ARRIVE") == "criu" or not is_asked())
 
 
@@ -124,7 +124,7 @@ def moves_whole() -> bool:
 
 _stepped: set[int] = set()  # optimizers that stepped since the latest boundary
 _session: sessions.Session | None = None
-_is_over = False  # there are no boundaries of this kind, or no more of them
+_is_over = False  # there are no such boundaries in this program, or no more
 
 
 def before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def before_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def after_clearing() -> None:
-    """Called when gradients were cleared."""
+    """Called after gradients were cleared."""
     if _stepped:
         _boundary()
 
@@ -158,7 +158,7 @@ def _begin() -> bool:
 
 
 def _give_up(why: str) -> bool:
-    """The program trains on, as one that has nothing to do with this."""
+    """Writes `why` to the job's log; the program trains on without boundaries."""
     global _is_over
     _is_over = True
     sessions.say(f"this process cannot be moved: {why}")
@@ -176,7 +176,7 @@ def _boundary() -> None:
 
 
 def watch(torch_: Any) -> None:
-    """Begins, where an agent started the program."""
+    """Begins, if an agent started the program."""
     if not os.environ.get("CARDSWAP_SOCKET"):
         return
     recorder.before_each_step(before_step)

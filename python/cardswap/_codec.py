@@ -1,6 +1,6 @@
-"""Values as bytes and back: equal values give equal bytes, and bytes from another process can make nothing but values.
+"""Values as bytes and back. Equal values give equal bytes, and bytes from another process can only become values.
 
-Not pickle: its bytes differ with the history of an object, and to load them runs what they name.
+pickle is not used: its bytes depend on the history of an object, and loading them can run any code.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ _DEPTH_MAX = 100
 
 
 class NotAValue(TypeError):
-    """Of a type that is not known to be a value."""
+    """The type of an object is not one of those that can be encoded."""
 
 
 def encode(value: Any) -> bytes:
-    """Raises NotAValue, which names the place, for what is no number, text, container of such, tensor or array."""
+    """Encodes numbers, texts, tensors, arrays and containers of these. Raises NotAValue, which names the place, for any
+    other object."""
     out = bytearray()
     _put(out, value, "", 0)
     return bytes(out)
 
 
 def decode(data: bytes) -> Any:
-    """Raises ValueError on bytes that encode() did not give."""
+    """Decodes what encode() returned. Raises ValueError for other bytes."""
     reader = _Reader(data)
     try:
         value = _take(reader, 0)
     except ValueError:
         raise
-    except Exception as error:  # torch, NumPy and struct each have their own
+    except Exception as error:  # torch, NumPy and struct raise exceptions of their own
         raise ValueError(f"a value that is none: {error}") from error
     if reader.at != len(data):
         raise ValueError("a value has trailing bytes")
@@ -51,7 +52,7 @@ class _Reader:
         return self.data[self.at - size:self.at]
 
     def count(self) -> int:
-        """Of items that take a byte each, at least."""
+        """The number of items that follow, each of at least one byte."""
         (items,) = struct.unpack("<Q", self.take(8))
         if items > len(self.data) - self.at:
             raise ValueError("a value promises more than it holds")
@@ -125,7 +126,7 @@ _OF_TABLE = {code: kind for kind, code in _TABLES.items()}
 
 
 def _put_foreign(out: bytearray, value: Any, depth: int) -> bool:
-    """A tensor, an array, or what names their kinds."""
+    """Encodes a tensor, an array, a dtype or a device. False: the value is none of these."""
     torch, numpy = _torch(), _numpy()
     if torch is not None:
         if isinstance(value, torch.Tensor):
@@ -162,7 +163,7 @@ def _put_tensor(out: bytearray, torch: Any, tensor: Any) -> None:
 
 
 def bytes_of_tensor(torch: Any, tensor: Any) -> bytes:
-    """Its elements, in the order of its shape."""
+    """The bytes of its elements, in the order of its shape."""
     plain = tensor.detach().to("cpu").contiguous()
     if plain.numel() == 0:
         return b""
@@ -171,7 +172,7 @@ def bytes_of_tensor(torch: Any, tensor: Any) -> bytes:
 
 
 def tensor_of_bytes(torch: Any, data: bytes, dtype: Any, shape: tuple[int, ...]) -> Any:
-    """A tensor of the CPU with these elements. Raises ValueError for another number of bytes."""
+    """A CPU tensor with these elements. Raises ValueError if the number of bytes is not that of the shape."""
     empty = torch.empty(shape, dtype=dtype)
     if empty.numel() * empty.element_size() != len(data):
         raise ValueError("a tensor of another size than its shape says")

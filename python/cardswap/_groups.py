@@ -1,8 +1,9 @@
 """Process groups of torch.distributed, remembered as the program makes them.
 
-`init_process_group` and `new_group` are wrapped, and nothing else of torch: what they return is the program's own
-ProcessGroup, for the length of the job. What is exchanged when a rank moves is the backend inside of it (`_slot`).
-A group that came about in another way is found all the same and named: it would go on with a rank that has left.
+`init_process_group` and `new_group` are wrapped, and nothing else of torch: they return the program's own
+ProcessGroup, which stays the same during the job. When a rank moves, the backend inside of it is exchanged (`_slot`).
+A group that was made in another way is found too, and reported as an obstacle: it would go on with a rank that has
+left.
 """
 
 from __future__ import annotations
@@ -41,39 +42,39 @@ class Group:
 
     @property
     def process_group(self) -> Any:
-        """None where the program has destroyed it."""
+        """The program's group; None: the program has destroyed it."""
         process_group = self._process_group()
         return process_group if process_group is not None and process_group in _c10d._world.pg_map else None
 
     def described(self) -> str:
-        """What the process that a rank moves to must have alike."""
+        """A text that must be the same in the process to which a rank moves."""
         return f"{self.name} of {','.join(map(str, self.ranks))} over {self.backend}"
 
 
 def made() -> list[Group]:
-    """The groups that are there, in the order in which they were made, which is that of every rank."""
+    """The groups that exist, in the order in which they were made, which is the same on every rank."""
     _made[:] = [group for group in _made if group.process_group is not None]
     return list(_made)
 
 
 def world_size() -> int:
-    """How many ranks the job has; 1 where the program trains in one process."""
+    """The number of ranks of the job; 1 if the program trains in one process."""
     return int(_c10d.get_world_size()) if _c10d is not None and _c10d.is_initialized() else 1
 
 
 def with_any_of(ranks: Iterable[int]) -> list[Group]:
-    """Those that must be exchanged when these ranks move: no other group notices."""
+    """The groups whose backend must be exchanged when these ranks move. Other groups are not affected."""
     moved = set(ranks)
     return [group for group in made() if moved & set(group.ranks)]
 
 
 def digest() -> str:
-    """Of all groups that this process is in: equal where the program has made the same ones."""
+    """A digest of all groups that this process is in: equal if the program has made the same groups."""
     return hashlib.sha256("\n".join(group.described() for group in made()).encode()).hexdigest()[:32]
 
 
 def obstacles() -> list[tuple[str, str]]:
-    """Why ranks of this job cannot move, each with what to do about it."""
+    """The reasons why ranks of this job cannot move, each with what to do about it."""
     if _c10d is None or not _c10d.is_initialized():
         return []
     found = [(f"the process group {name} was made behind Cardswap's back",
@@ -90,8 +91,8 @@ def obstacles() -> list[tuple[str, str]]:
 
 
 def strangers() -> list[str]:
-    """Names of groups that neither of the two functions has made: torch's own list has them, or a module that trains
-    over one."""
+    """Names of groups that neither of the two functions has made. They are found in torch's own list, and in modules
+    that train over a group."""
     known = {id(group.process_group) for group in made()}
     names = {id(process_group): f"'{name}'" for process_group, name in _c10d._world.pg_names.items()}
     for module in recorder.alive("module"):
@@ -102,14 +103,14 @@ def strangers() -> list[str]:
 
 
 def notes() -> dict[Any, tuple[Any, Any]]:
-    """What torch itself keeps of each group: its backend's name, and the store where groups made of it meet."""
+    """torch's own table of groups: for each, its backend's name, and the store where groups made of it meet."""
     return _c10d._world.pg_map
 
 
 # ---- how they are remembered
 
 def watch(distributed_c10d: Any) -> None:
-    """Begins, right after that module of torch was imported, or later."""
+    """Begins to remember groups. Called right after that module of torch was imported, or later."""
     global _c10d
     _c10d = distributed_c10d
     _wrap("init_process_group", lambda *_: _c10d._get_default_group())
@@ -117,7 +118,8 @@ def watch(distributed_c10d: Any) -> None:
 
 
 def _wrap(name: str, made_of: Callable[[Any], Any]) -> None:
-    """Has a function's groups noted, wherever torch.distributed has it under its name."""
+    """Wraps a function so that the groups it makes are remembered, wherever torch.distributed has it under this
+    name."""
     function = getattr(_c10d, name)
     signature = inspect.signature(function)
 

@@ -1,7 +1,8 @@
-"""Hugging Face's Trainer, which keeps its place in local variables: a job arrives by the way of its own resumption.
+"""Hugging Face's Trainer. It keeps its position in local variables, so a job arrives through its resume function.
 
-The boundary is where a step begins and its batches are read. A standby that the job has arrived at leaves its loop
-there and begins it anew, as from a checkpoint of that step; what the checkpoint's files would have is there already.
+The boundary is where a step begins, after its batches were read. When the job arrives in a standby, the standby leaves
+its loop there and starts the loop again, as from a checkpoint of that step; the state that the checkpoint's files would
+contain is already there.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _OF_THE_LOSS = ("_tr_loss", "_total_loss_scalar", "_globalstep_last_logged", "_i
 
 
 class _Arrived(BaseException):
-    """Leaves the loop of a standby: the job's place is another one."""
+    """Raised to leave the loop of a standby, because the job is at another position."""
 
 
 class _Here(str):
-    """In place of a checkpoint's folder."""
+    """Stands for the folder of a checkpoint, of which no file exists."""
 
 
 class Loop(library.Thing):
-    """One Trainer's: what a move needs to know of it, and does in it."""
+    """The loop of one Trainer: its state, and the hooks that a move needs in it."""
 
     kind = "loop"
 
@@ -89,7 +90,7 @@ class Loop(library.Thing):
             raise _Arrived
 
     def run(self, inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs the Trainer's loop, and again where the job arrives in it."""
+        """Runs the Trainer's loop, and runs it again when the job has arrived in it."""
         self._calls += 1
         while True:
             try:
@@ -102,7 +103,8 @@ class Loop(library.Thing):
                 kwargs = {**kwargs, "resume_from_checkpoint": _Here("the standby's own memory")}
 
     def take_state(self, updates_per_epoch: int) -> tuple[int, int]:
-        """In place of what is read of a checkpoint: gives epochs, and batches of the current one, that were trained."""
+        """Replaces reading a checkpoint: returns the number of epochs, and of batches of the present epoch, that were
+        trained."""
         assert self._arrived is not None
         state = self._trainer.state
         for name, value in self._arrived["state"].items():
@@ -111,7 +113,7 @@ class Loop(library.Thing):
         return epochs, updates * self._trainer.args.gradient_accumulation_steps
 
     def take_the_rest(self) -> None:
-        """Once the loop has set up what it counts by."""
+        """Called once the loop has set up its counters."""
         if self._arrived is None:
             return
         for name, value in self._arrived["trainer"].items():
@@ -122,7 +124,7 @@ class Loop(library.Thing):
 
 
 def _callbacks(loop: Loop, session: sessions.Session) -> tuple[Any, Any]:
-    """Called before all others, and after them."""
+    """Two callbacks of the Trainer: one is called before all others, one after them."""
     from transformers.trainer_callback import TrainerCallback
 
     class Boundary(TrainerCallback):
@@ -136,7 +138,7 @@ def _callbacks(loop: Loop, session: sessions.Session) -> tuple[Any, Any]:
             loop.begin_step()
 
     class Quiet(TrainerCallback):
-        """A standby's warm-up is none of the job's."""
+        """Holds back the effects of a standby's warm-up, which does not belong to the job."""
 
         def on_step_end(self, args, state, control, **_):
             if session.is_standby:

@@ -1,7 +1,7 @@
 """The runtime library, through ctypes: <cardswap/c.h> says what each call does.
 
-ctypes lets the GIL go for the length of a call and takes it for a callback, so that the library's own threads, which
-copy and send, never wait for it.
+ctypes releases the GIL during a call and takes it for a callback, so that the library's own threads, which copy and
+send, never wait for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ LOADS_LAST, MOVES_WHOLE = 1, 2
 
 
 class CardswapError(RuntimeError):
-    """What went wrong, with what to do about it. `code` is stable: "bad_request", "conflict", "refused" ..."""
+    """A failure of Cardswap; the text says what failed and what to do. `code` is the same in all versions:
+    "bad_request", "conflict", "refused" ... (<cardswap/error.h>)."""
 
     def __init__(self, text: str, code: str = "bad_request") -> None:
         super().__init__(text)
@@ -65,8 +66,8 @@ class Callbacks(Structure):
 
 
 _lib: ctypes.CDLL | None = None
-_quick: ctypes.PyDLL | None = None  # the same, for calls that return at once: the lock is kept
-_things: dict[int, Any] = {}  # what the library calls back, by the key that it knows it by
+_quick: ctypes.PyDLL | None = None  # the same, for calls that return at once: they keep the GIL
+_things: dict[int, Any] = {}  # the things with callbacks, by the key that the library was given as `self`
 
 
 def _candidates() -> list[str]:
@@ -76,7 +77,7 @@ def _candidates() -> list[str]:
 
 
 def load() -> ctypes.CDLL:
-    """The library. Raises CardswapError where there is none, or one of another ABI."""
+    """Loads the library once and returns it. Raises CardswapError if there is none, or if its ABI is another one."""
     global _lib, _quick
     if _lib is not None:
         return _lib
@@ -124,15 +125,16 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 
 def has_attention(session: c_void_p) -> bool:
-    """Whether the next boundary may do more than count. Costs a load."""
+    """Whether the next boundary may do more than count the step. Costs one atomic load."""
     return _quick.cardswap_has_attention(session) != 0  # type: ignore[union-attr]
 
 
-_interruption: BaseException | None = None  # what a callback raised that is no failure: Ctrl-C, SystemExit
+_interruption: BaseException | None = None  # raised in a callback by Ctrl-C or SystemExit
 
 
 def check(status: int) -> int:
-    """Raises CardswapError where a call of the library has failed, and what interrupted the program in a callback."""
+    """Returns `status`. Raises CardswapError if it says that the call failed, or the interruption that a callback
+    met."""
     go_on_where_interrupted()
     if status < 0:
         raise _latest_error()
@@ -140,7 +142,7 @@ def check(status: int) -> int:
 
 
 def go_on_where_interrupted() -> None:
-    """Raises what interrupted the program in a callback."""
+    """Raises the interruption that a callback met, such as KeyboardInterrupt; does nothing if there was none."""
     global _interruption
     if _interruption is not None:
         interruption, _interruption = _interruption, None
@@ -148,7 +150,8 @@ def go_on_where_interrupted() -> None:
 
 
 def tell(status: int, thing: object, doing: str) -> None:
-    """As check() does of a call whose failure is no matter of the program's: that is in the job's log."""
+    """As check(), but a failure is written to the job's log and not raised, because the program can do nothing about
+    it."""
     go_on_where_interrupted()
     if status < 0:
         log_failure(thing, doing, _latest_error())
@@ -173,21 +176,23 @@ def log_failure(thing: object, doing: str, error: BaseException) -> None:
 
 
 def _failed(thing: object, doing: str, error: BaseException) -> None:
-    """An exception of a callback is the migration's failure, never the program's: its traceback is in the job's log."""
+    """Reports an exception of a callback: it fails the migration, not the program. Its traceback is in the job's
+    log."""
     assert _lib is not None
     _lib.cardswap_fail(what_it_says(error).encode("utf-8", "replace"))
     log_failure(thing, doing, error)
 
 
 def _interrupted(error: BaseException) -> None:
-    """What is no failure goes on in the program, once the call has returned."""
+    """Keeps an interruption, which check() raises in the program once the call has returned."""
     global _interruption
     if not isinstance(error, Exception):
         _interruption = error
 
 
 def _calls_back(prototype: Any, doing: str) -> Any:
-    """Of a function, what the library may call. It raises nothing: ctypes would answer for it, with anything."""
+    """Makes a function a callback of the library. The callback raises nothing, because ctypes would then return an
+    undefined value."""
     def of(function):
         def call(key, *arguments):
             try:
@@ -239,7 +244,7 @@ def _replay(thing, data, size, gradients, count):
 
 @_RELOCATE
 def _relocate(key, storage, home, size, keep):
-    """What does not want to, stays where it is."""
+    """A thing that declines or fails leaves its region where it is."""
     try:
         return 0 if _things[key].relocate(storage, home, size, keep) else 1
     except BaseException as error:
@@ -253,43 +258,44 @@ _parameters, _rewritten, _capture = _to_out("put_parameters"), _to_out("put_rewr
 
 
 class Thing:
-    """Something that is tracked: what the library asks of it. A subclass answers what it has an answer to."""
+    """A tracked thing: the calls that the library makes. A subclass overrides those that concern it. An exception fails
+    the migration, not the program. Training thread only."""
 
     kind = "value"
     loads_last = False
-    moves_whole = False  # it is a program that says nothing of its state
+    moves_whole = False  # it stands for a program that does not tell its state
     steps = False  # it is an optimizer
-    replays = False  # and its steps can be done again
-    relocates = False  # its regions can live elsewhere
+    replays = False  # its steps can be replayed
+    relocates = False  # its regions can be relocated
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.handle = c_void_p()
-        self.kept: dict[int, object] = {}  # what other threads may read or write, by its token
+        self.kept: dict[int, object] = {}  # objects whose memory other threads may use, by token
         self._latest_token = 0
 
     def type_name(self) -> str:
         return self.kind
 
     def keep(self, what: object) -> int:
-        """A token for memory that must not go away until the library gives the token back."""
+        """Keeps an object alive until the library releases the token that this returns."""
         self._latest_token += 1
         self.kept[self._latest_token] = what
         return self._latest_token
 
     def regions(self) -> tuple[list[Region], object]:
-        """Its tensors, and what keeps their memory."""
+        """Its regions, and an object that keeps their memory alive."""
         return [], None
 
     def relocate(self, storage: int, home: int, size: int, keep: int) -> bool:
-        """Has a region live at `home`, for as long as `keep` is not let go. False: it stays."""
+        """Moves a region to `home`, which is valid until cardswap_let_go(keep). False: the region stays where it is."""
         return False
 
     def adopt(self, names: list[str]) -> None:
         pass
 
     def save(self) -> bytes:
-        """All that is no region. Equal states give equal bytes."""
+        """The state that is not in regions. Equal states give equal bytes."""
         return b""
 
     def load(self, data: bytes) -> None:
@@ -297,7 +303,7 @@ class Thing:
             raise ValueError("it has values on the other side alone")
 
     def obstacles(self) -> list[tuple[str, str]]:
-        """What keeps it from being moved, and what to do about it."""
+        """The reasons why it cannot be moved now, each with what to do about it."""
         return []
 
     # What the library calls:
@@ -317,7 +323,7 @@ class Thing:
 
 
 def track(session: c_void_p, thing: Thing) -> None:
-    """Raises CardswapError for a name that is taken, or that has a '/'."""
+    """Tracks a thing until the session is closed. Raises CardswapError for a name that is in use, or that has a '/'."""
     flags = thing.loads_last * LOADS_LAST | thing.moves_whole * MOVES_WHOLE
     calls = Callbacks(ctypes.sizeof(Callbacks), flags, _regions, _adopt, _save, _load, _look, _release, _forget)
     if thing.steps:

@@ -1,7 +1,8 @@
-"""Lightning's Trainer: what its loop counts, averages and reads from is in objects, so a job arrives where the loop is.
+"""Lightning's Trainer. Its loop keeps counters, averages and its reader in objects, so a job can arrive inside the
+loop.
 
-The boundary is behind a batch's step and its hooks, and before the validation that may follow it: a standby's warm-up
-comes to no validation, no epoch's end and no checkpoint.
+The boundary is after a batch's step and its hooks, and before the validation that may follow: a standby's warm-up
+reaches no validation, no end of an epoch and no checkpoint.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def _set(thing: Any, attributes: dict[str, Any]) -> None:
 
 
 def _inner(loop: Any) -> list[tuple[str, Any]]:
-    """The loops in a loop, by their attributes' names."""
+    """The loops inside a loop, with the names of their attributes."""
     return [(name, thing) for name, thing in vars(loop).items()
             if hasattr(thing, "restarting") and hasattr(thing, "_load_from_state_dict")]
 
 
 class Loop(library.Thing):
-    """One Trainer's: its progress, the averages and metrics of the epoch so far, states of callbacks."""
+    """The loop of one Trainer: its progress, the averages and metrics of the epoch so far, the states of callbacks."""
 
     kind = "loop"
 
@@ -118,19 +119,19 @@ class Loop(library.Thing):
             _set(metric, attributes)
 
     def _loops(self) -> list[Any]:
-        """The fit loop and those in it."""
+        """The fit loop and the loops in it."""
         found = [self._trainer.fit_loop]
         for loop in found:
             found += [inner for _, inner in _inner(loop)]
         return found
 
     def _load_progress(self, loop: Any, state: dict[str, Any], prefix: str) -> None:
-        """As loop.load_state_dict(), which has the loop begin anew besides."""
+        """As loop.load_state_dict(), which would also make the loop start again."""
         loop._load_from_state_dict(state, prefix)
         for name, inner in _inner(loop):
             self._load_progress(inner, state, f"{prefix}{name}.")
 
-    # ---- the module's own words in a checkpoint
+    # ---- what the module itself adds to a checkpoint
 
     def _checkpoint(self) -> dict[str, Any]:
         trainer = self._trainer
@@ -170,7 +171,7 @@ class Loop(library.Thing):
             result.has_reset = False
 
     def _new_result(self, is_tensor: bool, meta: dict[str, Any], sync: list[Any]) -> Any:
-        """For what the source has logged in this epoch, and the warm-up's one step has not."""
+        """Makes a result that the source has logged in this epoch, and the warm-up's one step has not."""
         module = sys.modules[type(self._results()).__module__]
         metadata = module._Metadata(**meta)
         metadata.sync = module._Sync(_should=sync[0], fn=self._trainer.strategy.reduce, rank_zero_only=sync[1])
@@ -180,7 +181,7 @@ class Loop(library.Thing):
         return result
 
     def _metrics(self) -> list[Any]:
-        """Those of torchmetrics that the module has: what they count is no buffer."""
+        """The torchmetrics metrics of the module: their counts are not buffers."""
         torchmetrics = sys.modules.get("torchmetrics")
         if torchmetrics is None:
             return []
@@ -197,7 +198,7 @@ class Loop(library.Thing):
             self._session.boundary()
 
     def hold_back(self) -> None:
-        """A standby's warm-up is none of the job's."""
+        """Holds back the effects of a standby's warm-up, which does not belong to the job."""
         session = self._session
 
         def unless_standby(do):
@@ -212,8 +213,8 @@ class Loop(library.Thing):
 
 
 class _Read:
-    """What a fetcher has read since its iterator was made, with the generators' states as they were then, and as they
-    were when it was first asked: hooks of the program run in between."""
+    """What a fetcher has read since its iterator was made, with the states of the generators at that moment, and at the
+    first read: hooks of the program run in between."""
 
     def __init__(self, began: bytes) -> None:
         self.began = began
@@ -222,7 +223,7 @@ class _Read:
 
 
 class Fetched(_loop.Place):
-    """Where a Trainer is in its loader."""
+    """The position of a Trainer in its loader."""
 
     def __init__(self, name: str, trainer: Any) -> None:
         super().__init__(name, None)
@@ -233,7 +234,7 @@ class Fetched(_loop.Place):
 
     @property
     def fetcher(self) -> Any:
-        """None before and behind fit()."""
+        """The Trainer's fetcher; None: before and after fit()."""
         return self._trainer.fit_loop._data_fetcher
 
     def look(self) -> Any:
@@ -299,7 +300,7 @@ _places: list[Fetched] = []  # one for each Trainer
 
 
 def _place_of(fetcher: Any) -> Fetched | None:
-    """None of one that nobody trains from."""
+    """The place of a fetcher; None: no Trainer trains from it."""
     return next((place for place in _places if place.fetcher is fetcher), None)
 
 

@@ -1,4 +1,4 @@
-"""Loops whose place is carried: over a loader's batches, and over epochs."""
+"""Loops whose position moves with the job: over a loader's batches, and over epochs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class Epoch:
-    """A number that follows the job: in the process that the job came to, `epoch` is the job's, where a number that the
-    loop's variable was bound to in the warm-up would be that one's still. Computes, compares, formats and indexes as an
-    int; `int(epoch)` is one."""
+    """A number that moves with the job. In a standby the loop's variable is bound during the warm-up: a plain number
+    would keep the warm-up's value, and this object takes the job's. It computes, compares, formats and indexes as an
+    int does; `int(epoch)` is a plain number."""
 
     __slots__ = ("value",)
 
@@ -71,7 +71,7 @@ _add_operators()
 
 
 class Epochs:
-    """The numbers from `start` up to `count`, one after the other, wherever the job is."""
+    """The numbers from `start` to `count` - 1; the position moves with the job."""
 
     def __init__(self, count: int, start: int) -> None:
         self._count = count
@@ -93,7 +93,7 @@ class Epochs:
     def __next__(self) -> Epoch:
         if self._next >= self._count:
             raise StopIteration
-        self._current = Epoch(self._next)  # those of past epochs stay what they were
+        self._current = Epoch(self._next)  # earlier Epoch objects keep their values
         self._next += 1
         return self._current
 
@@ -102,8 +102,8 @@ class Epochs:
 
 
 class Place(library.Thing):
-    """Where a loop is in its loader, from which another process can go on: how many batches were taken, and what the
-    random generators were when the iterator was made."""
+    """The position of a loop in its loader, from which another process can go on: how many batches were taken, and the
+    states of the random generators when the iterator was made."""
 
     kind = "loader"
 
@@ -114,14 +114,14 @@ class Place(library.Thing):
         self.arrivals = 0  # grows when the place comes from another process
         self._taken = 0
         self._start: bytes | None = None  # the generators, when the iterator was made
-        inner = getattr(loader, "base_dataloader", loader)  # Accelerate's has the methods in any case
+        inner = getattr(loader, "base_dataloader", loader)  # Accelerate's wrapper has the methods in any case
         self._is_stateful = hasattr(inner, "state_dict") and hasattr(inner, "load_state_dict")
 
     def type_name(self) -> str:
         return f"{type(self.loader).__module__}.{type(self.loader).__qualname__}"
 
     def begin(self) -> None:
-        """Of a new loop; its iterator is made when its first batch is asked for."""
+        """Begins a new loop; its iterator is made when its first batch is asked for."""
         self.iterator, self._start, self._taken = None, None, 0
 
     def next(self) -> Any:
@@ -158,7 +158,7 @@ class Place(library.Thing):
             else:
                 self.iterator = iterator_at(self.loader, taken)
             self._start, self._taken = start, taken
-        self._set_own(own)  # the others are set after all else: making an iterator draws from them
+        self._set_own(own)  # the other generators are set last, because making an iterator draws from them
 
     def obstacles(self) -> list[tuple[str, str]]:
         if self._is_stateful:
@@ -186,7 +186,7 @@ class Place(library.Thing):
         return [getattr(self.loader, "sampler", None), batches, getattr(batches, "sampler", None)]
 
     def _epoch_attributes(self) -> list[tuple[Any, str]]:
-        """Where the loader counts epochs, by which its order is drawn."""
+        """The attributes in which the loader counts epochs, on which its order depends."""
         if hasattr(self.loader, "iteration"):
             return [(self.loader, "iteration")]  # Accelerate's, which tells the samplers as it begins
         return [(sampler, "epoch") for sampler in self._samplers()
@@ -223,7 +223,7 @@ class Place(library.Thing):
 
 
 class _From:
-    """What a batch sampler gives, without its first batches: they are drawn, and not read."""
+    """A batch sampler without its first batches: their indices are drawn, and their data is not read."""
 
     def __init__(self, sampler: Any, skipped: int) -> None:
         self._sampler, self._skipped = sampler, skipped
@@ -239,9 +239,9 @@ class _From:
 
 
 def iterator_at(loader: Any, taken: int, before_first: Callable[[], None] = lambda: None) -> Iterator[Any]:
-    """An iterator that gives what comes after `taken` batches, in the order of draws of one that gave them all.
+    """An iterator over the batches after the first `taken` ones, in the order of an iterator that gave them all.
 
-    `before_first` is called where the first batch was asked for, if that is when its order is drawn."""
+    `before_first` is called before the first batch is asked for, if the order is drawn at that moment."""
     t = torch()
     if t is None or not isinstance(loader, t.utils.data.DataLoader):
         if hasattr(loader, "__getitem__") and hasattr(loader, "__len__"):
@@ -270,7 +270,7 @@ def _loader_from(loader: Any, taken: int) -> Any:
 
 
 class _Once:
-    """A loader whose iterator there is already."""
+    """A loader whose iterator exists already."""
 
     def __init__(self, loader: Any, iterator: Iterator[Any]) -> None:
         self._loader, self._iterator = loader, iterator
@@ -283,7 +283,7 @@ class _Once:
 
 
 def _accelerates_at(loader: Any, taken: int) -> Iterator[Any]:
-    """Of what Accelerate's prepare() makes of a loader: it reads one batch ahead from the loader in it."""
+    """As iterator_at(), for a loader of Accelerate's prepare(), which reads one batch ahead from the loader in it."""
     if taken >= len(loader):
         return _end_of_accelerates(loader)
     loader.set_epoch(loader.iteration)
@@ -304,13 +304,13 @@ def _accelerates_over(loader: Any, iterator: Iterator[Any]) -> Iterator[Any]:
 
 
 def _end_of_accelerates(loader: Any) -> Iterator[Any]:
-    """Behind the last batch: it counts the epoch when one more is asked for."""
+    """An iterator after the last batch: Accelerate's loader counts the epoch when one more batch is asked for."""
     loader.iteration += 1
     yield from ()
 
 
 class Batches(Generic[T]):
-    """A loader's batches; the step boundary is where the next one is asked for."""
+    """A loader's batches; asking for the next one is the step boundary."""
 
     def __init__(self, loader: Iterable[T], place: Place, session: sessions.Session) -> None:
         self._loader, self._place, self._session = loader, place, session
@@ -333,6 +333,7 @@ _places: dict[str, Place] = {}  # by name
 
 
 def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
+    """cardswap.batches()."""
     session = sessions.current()
     if session is None:
         return loader
@@ -348,6 +349,7 @@ def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
 
 
 def epochs(count: int, start: int = 0, name: str | None = None) -> Iterable[Epoch]:
+    """cardswap.epochs()."""
     numbers = Epochs(count, start)
     session = sessions.current()
     if session is not None:

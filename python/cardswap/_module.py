@@ -10,10 +10,10 @@ from ._tensors import description, regions_of
 
 
 class ModuleThing(library.Thing):
-    """Parameters and buffers, each storage once; which parameters require gradients, and which modules train.
+    """Parameters and buffers, each storage once; also which parameters require gradients, and which modules train.
 
-    What each module is, is part of the layout, so that another one is refused by name before anything is sent. What it
-    prints of itself may change in mid-run: it is compared again with the values.
+    The description of each module is part of the layout, so that a different module is refused by name before anything
+    is sent. A description may change during the run, so it is compared again with the values.
     """
 
     kind = "module"
@@ -57,7 +57,7 @@ class ModuleThing(library.Thing):
         for parameter, wanted in zip(parameters, requires_grad):
             if parameter.requires_grad != wanted:
                 parameter.requires_grad_(wanted)
-            parameter.grad = None  # the warm-up's own: the source's next step begins without any
+            parameter.grad = None  # of the warm-up: the source's next step begins without gradients
 
     def obstacles(self) -> list[tuple[str, str]]:
         self._describe()

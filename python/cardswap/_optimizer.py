@@ -1,4 +1,4 @@
-"""Optimizers as tracked things, whose steps a standby can take again."""
+"""Optimizers as tracked things, whose steps a standby can replay."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ._tensors import regions_of, shape_text, torch
 
 _REGION = "region"  # a tensor that is a region: sent as memory
 _ZERO_DIM = "0-dim"  # a tensor of no dimensions, as Adam's `step`: a value
-_MARKER = re.compile(r"added\.(\d+)\.\d+=(.*)")  # a parameter of a group that came in mid-run
+_MARKER = re.compile(r"added\.(\d+)\.\d+=(.*)")  # a parameter of a group that was added during the run
 _REGION_NAME = re.compile(r"([^.]+)\.(\d+)\.(\d+)(?: \[([\d, ]*)\])?")  # with sizes, or as the parameter's
-_LENT = ("grad_scale", "found_inf")  # what a GradScaler gives a fused optimizer for one step, which unscales or skips
+_LENT = ("grad_scale", "found_inf")  # a GradScaler sets them on a fused optimizer for one step, which unscales or skips
 
 
 class OptimizerThing(library.Thing):
     """State tensors, counters and options of any torch.optim.Optimizer whose state is tensors and values.
 
-    Regions are named KEY.GROUP.INDEX, since parameters have no names here, with their sizes where these are not the
-    parameter's. Parameters of groups that came in mid-run are named, by the tracked module that has them, so that a
-    standby adds them too. A step is replayed by the optimizer's own step(), with its flags: what is bit for bit the
-    same here is told by the digests.
+    Regions are named KEY.GROUP.INDEX, since parameters have no names here, with their sizes if these differ from the
+    parameter's. Parameters of groups that were added during the run are named by the tracked module that has them, so
+    that a standby adds them too. A step is replayed by the optimizer's own step(), with its flags; the digests show
+    whether the result is the same bit for bit.
     """
 
     kind = "optimizer"
@@ -36,19 +36,20 @@ class OptimizerThing(library.Thing):
         # LBFGS asks for gradients several times in a step.
         self.replays = not any(cls.__name__ == "LBFGS" for cls in type(optimizer).__mro__)
         self.is_replaying = False
-        self.is_stepped_elsewhere = False  # in another thread than the boundaries', where no step is captured
-        self._groups: list[int] = []  # how many parameters each had at the first boundary
+        self.is_stepped_elsewhere = False  # in another thread than the boundaries: such steps are not captured
+        self._groups: list[int] = []  # the number of parameters of each at the first boundary
         self._modules: list[ModuleThing] = []
-        self._noticed = False  # the latest step's gradients were looked at
-        self._made_anew: set[int] = set()  # parameters whose gradient was not there at the step before
-        self._unused = self._living = ""  # gradients that are in the way at the latest boundary
-        self._not_looked_at = ""  # why its gradients could not be
+        self._has_noted = False  # before_step() has looked at the latest step's gradients
+        self._made_anew: set[int] = set()  # parameters whose gradient did not exist at the step before
+        self._unused = self._living = ""  # gradients that prevented a move at the latest boundary
+        self._not_looked_at = ""  # why its gradients could not be read; empty: they could
 
     def type_name(self) -> str:
         return f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
 
     def begin(self, modules: list[ModuleThing]) -> None:
-        """At the first boundary, up to which a standby comes by itself: what is tracked of modules, and of this."""
+        """Called at the first boundary, which a standby reaches too: notes the tracked modules, and the groups that
+        exist."""
         self._groups, self._modules = self._sizes(), modules
 
     # ---- groups that came later
@@ -57,7 +58,7 @@ class OptimizerThing(library.Thing):
         return [place for place in self._parameters() if place[0] >= len(self._groups)] if self._groups else []
 
     def _names(self) -> dict[int, str]:
-        """Of each parameter of a tracked module, by its id."""
+        """The name of each parameter of a tracked module, by its id."""
         names: dict[int, str] = {}
         for module in self._modules:
             for name, parameter in module.thing.named_parameters():
@@ -65,14 +66,14 @@ class OptimizerThing(library.Thing):
         return names
 
     def _markers(self) -> list[library.Region]:
-        """Without memory: the names alone, which the other side adopts."""
+        """Regions without memory: only their names matter, which the other side adopts."""
         added = self._added()
         names = self._names() if added else {}
         return [library.Region(f"added.{g}.{i}={names.get(id(parameter), '')}".encode(), b"parameter",
                                shape_text(parameter).encode(), None, 0, None, 0) for g, i, parameter in added]
 
     def _adopt_groups(self, names: list[str]) -> None:
-        """Of markers; in the order in which the source's groups have their parameters."""
+        """Adds the groups that the source's markers name, with their parameters in the source's order."""
         wanted: dict[int, list[str]] = {}
         for name in names:
             marker = _MARKER.fullmatch(name)
@@ -111,7 +112,8 @@ class OptimizerThing(library.Thing):
         return self._markers() + regions, owners
 
     def adopt(self, names: list[str]) -> None:
-        """State appears with a parameter's first gradient: the warm-up may have had one where the source had none."""
+        """Makes or drops state, which appears with a parameter's first gradient: the warm-up may have had one where the
+        source had none."""
         self._adopt_groups(names)
         wanted: dict[tuple[int, int], dict[str, list[int] | None]] = {}
         for name in names:
@@ -125,7 +127,8 @@ class OptimizerThing(library.Thing):
         if missing is not None:
             raise ValueError(f"the source's optimizer has parameter {missing[1]} of group {missing[0]}, this side has "
                              f"{_told(self._sizes())}: make the same groups on both sides, before the first boundary")
-        # Of a parameter of the same sizes, where one has it: not all optimizers keep tensors like their parameters.
+        # Like that of a parameter of the same sizes, if one has it: not all optimizers keep tensors like their
+        # parameters.
         known = {(key, parameter.shape): tensor for parameter in ours.values() for key, tensor in self._tensors(parameter)}
         for place, parameter in ours.items():
             keys = wanted.get(place, {})
@@ -198,7 +201,7 @@ class OptimizerThing(library.Thing):
             into[name] = self._restored(value, into.get(name), device)
 
     def _attributes(self) -> list[tuple[str, Any]]:
-        """Numbers that a class of somebody else's keeps in the optimizer itself."""
+        """Numbers that an optimizer class from outside torch keeps in the optimizer object."""
         return sorted((name, value) for name, value in vars(self.thing).items()
                       if not name.startswith("_") and type(value) in (int, float, bool, str))
 
@@ -226,7 +229,7 @@ class OptimizerThing(library.Thing):
         return type(self.thing) is torch().optim.SGD and self.thing.param_groups[group]["momentum"] == 0
 
     def _look(self, look: Callable[[], None]) -> None:
-        """What this raises is in a move's way, and no matter of the training loop's, which is where it is called."""
+        """Calls `look` in the training loop. What it raises prevents a move, and does not reach the loop."""
         try:
             look()
         except Exception as error:
@@ -234,13 +237,14 @@ class OptimizerThing(library.Thing):
                 library.log_failure(self, "look at the gradients of", error)
             self._not_looked_at = f"its gradients cannot be looked at: {library.what_it_says(error)}"
 
-    def notice(self) -> None:
-        """Looks at the gradients that a step is about to read, while somebody asks."""
-        self._look(self._notice)
+    def before_step(self) -> None:
+        """Looks at the gradients that a step is about to read. Called before each step while boundaries have
+        attention."""
+        self._look(self._note_gradients)
 
-    def _notice(self) -> None:
-        first = not self._noticed
-        self._noticed = True
+    def _note_gradients(self) -> None:
+        first = not self._has_noted
+        self._has_noted = True
         self._made_anew.clear()
         for at, (_, _, parameter) in enumerate(self._parameters()):
             gradient = parameter.grad
@@ -252,8 +256,8 @@ class OptimizerThing(library.Thing):
             gradient._cardswap_used = gradient._version
 
     def look_at_gradients(self) -> None:
-        """At a boundary to which attention is paid: gradients that a step has not used, or that outlive one, are state
-        that is not sent."""
+        """Called at a boundary with attention: finds gradients that no step has used, or that live longer than a
+        step. They are state that is not sent, and prevent a move."""
         self._look(self._look_at_gradients)
 
     def _look_at_gradients(self) -> None:
@@ -267,13 +271,13 @@ class OptimizerThing(library.Thing):
             before = getattr(gradient, "_cardswap_at_boundary", None)
             if before is not None and (before != gradient._version or at not in self._made_anew):
                 self._living = f"the gradient of parameter {i} of group {g} lives from step to step"
-            elif self._noticed and getattr(gradient, "_cardswap_used", None) != gradient._version:
+            elif self._has_noted and getattr(gradient, "_cardswap_used", None) != gradient._version:
                 self._unused = f"the gradient of parameter {i} of group {g} was not used by a step yet"
             gradient._cardswap_at_boundary = gradient._version
 
     def forget_gradients(self) -> None:
-        """No attention is paid any more."""
-        self._noticed = False
+        """Called at the first boundary without attention."""
+        self._has_noted = False
         self._unused = self._living = self._not_looked_at = ""
 
     def put_update(self, out: Any) -> None:
@@ -285,7 +289,7 @@ class OptimizerThing(library.Thing):
         gradients = []
         for at, (_, _, parameter) in enumerate(self._parameters()):
             gradient = parameter.grad
-            # What is left out here is found different by the digests.
+            # The digests show a difference if a gradient that is left out here matters.
             if gradient is None or gradient.layout != torch().strided or gradient.dtype != parameter.dtype:
                 continue
             held = gradient.detach().contiguous()
@@ -325,7 +329,7 @@ class OptimizerThing(library.Thing):
             for parameter in parameters:
                 parameter.grad = None
 
-    # ---- what is in the way
+    # ---- what prevents a move
 
     def obstacles(self) -> list[tuple[str, str]]:
         found = []

@@ -1,9 +1,9 @@
 """A stand-in for the peers of a process that a rank will move to, while it takes its first steps.
 
-There is nobody to reduce with, and the world has its real size all the same, since layouts, samplers and divisors are
-made of it. Each peer is taken to have what this rank has, and to send nothing that is new: an allreduce and a broadcast
-leave a tensor alone, an allgather gives everybody this rank's. Groups have a Gloo of one rank each; the collectives
-themselves are answered where torch dispatches them, so that the groups are torch's own from the first line to the last.
+The process has no peers yet, but the world must have its real size, because layouts, samplers and divisors depend on
+it. Each peer is assumed to hold the same data as this rank: an allreduce and a broadcast leave a tensor as it is, an
+allgather returns this rank's tensor for every rank. Each group has a Gloo of one rank; the collectives are answered
+where torch dispatches them, so that all groups are ordinary groups of torch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _peers: Peers | None = None
 
 
 class Peers:
-    """Stands in for all ranks but `rank`, from `begin()`, before the program makes its groups, to `end()`, when they
-    have real backends. A collective between the two touches no other process."""
+    """Stands in for all ranks except `rank`, from `begin()`, before the program makes its groups, to `end()`, when the
+    groups have real backends. A collective between the two calls reaches no other process."""
 
     def __init__(self, rank: int, world_size: int) -> None:
         self.rank, self.world_size = rank, world_size
@@ -37,7 +37,7 @@ class Peers:
                 self._library.impl(name, answer, "CPU")
 
     def end(self) -> None:
-        """torch's own collectives are there again."""
+        """Restores torch's own collectives."""
         global _peers
         _peers = None
         if self._library is not None:
@@ -47,8 +47,8 @@ class Peers:
 
 @contextlib.contextmanager
 def in_place_of(c10d: Any, arguments: dict[str, Any]) -> Iterator[None]:
-    """Around a call that makes a group, with what it is called with: where peers stand in, it meets nobody. Raises
-    CardswapError where the program takes itself for another rank than the one that moves."""
+    """A context for a call with `arguments` that makes a group: while peers stand in, the call waits for no other rank.
+    Raises CardswapError if the program is started as another rank than the one that moves."""
     if _peers is None:
         yield
         return
@@ -70,7 +70,7 @@ def in_place_of(c10d: Any, arguments: dict[str, Any]) -> Iterator[None]:
 
 
 def _alone(c10d: Any) -> Any:
-    """What a group gets for its Gloo. No collective comes to it; from torch 2.15 on a group asks it for its size."""
+    """A class for the Gloo of a group. No collective reaches it; from torch 2.15 on a group asks it for its size."""
     try:
         torch()._C._distributed_c10d.Backend(0, 1)
     except TypeError:  # not to be made in Python: before 2.15
@@ -85,7 +85,7 @@ def _timeout_in(c10d: Any, more: tuple[Any, ...], named: dict[str, Any]) -> Any:
 
 def _alone_over_gloo(c10d: Any) -> Any:
     class Alone(c10d.ProcessGroupGloo):
-        """A Gloo that takes its group for one of a single rank."""
+        """A Gloo that believes that its group has one rank."""
 
         def __init__(self, store, rank, size, *more, **named):
             super().__init__(torch().distributed.HashStore(), 0, 1, _timeout_in(c10d, more, named))
@@ -134,13 +134,13 @@ def _group(boxed: Any) -> Any:
 
 
 def _copy(into: Any, tensor: Any) -> None:
-    """What peers would send may have another size; then there is nothing plausible to put."""
+    """Copies a tensor, unless the sizes differ: then nothing plausible can be put there."""
     if into.numel() == tensor.numel():
         into.detach().copy_(tensor.detach().reshape(into.shape))
 
 
 def _part(tensor: Any, boxed: Any) -> Any:
-    """This rank's part of a tensor that has one for each."""
+    """This rank's part of a tensor that has a part for each rank."""
     group = _group(boxed)
     return tensor.detach().reshape(-1).chunk(group.size())[group.rank()]
 

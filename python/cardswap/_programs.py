@@ -1,4 +1,4 @@
-"""The agent and the command, where they were installed with the package."""
+"""Starts the agent and the command that are installed with the package."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin")
 
 
 def run(name: str) -> NoReturn:
-    """Becomes the program of that name."""
+    """Replaces this process by the program of that name; exits with a message if it is not installed."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # which Python ignores, and so would the program, and its jobs
+        signal.signal(number, signal.SIG_DFL)  # Python ignores them; the program and its jobs would inherit that
     try:
         os.execv(os.path.join(FOLDER, name), sys.argv)
     except FileNotFoundError:

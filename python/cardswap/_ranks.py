@@ -1,4 +1,4 @@
-"""What keeps a job of many ranks where it is: the others would wait for a rank that has left."""
+"""The reasons why a job of many ranks cannot be moved: the other ranks would wait for a rank that has left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from . import _library as library
 
 
 class Ranks(library.Thing):
-    """The ranks of the job that this process is one of. It has no state."""
+    """The ranks of the job, of which this process is one. It has no state."""
 
     kind = "ranks"
 

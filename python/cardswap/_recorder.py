@@ -1,7 +1,7 @@
-"""Notes what a program makes, as it is made, so that nothing has to be searched for in its loop.
+"""Records the objects of a program when they are made, so that they need not be searched for later.
 
-Modules, optimizers, schedulers, scalers and loaders are noted at their `__new__`, which copies and loaded pickles pass
-too. A note is a weak reference: what the program drops is forgotten.
+Modules, optimizers, schedulers, scalers and loaders are recorded in their `__new__`, which copies and unpickled objects
+pass too. A record is a weak reference: an object that the program drops is forgotten.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ _step_hooks: list[Any] = []  # called with (optimizer, args, kwargs) before each
 
 
 def alive(kind: str) -> list[Any]:
-    """What was made and is still there, oldest first."""
+    """The recorded objects of a kind that still exist, oldest first."""
     return [thing for thing in (note() for note in _made[kind]) if thing is not None]
 
 
 def before_each_step(hook: Any) -> None:
-    """Has `hook(optimizer, args, kwargs)` called before each step; it may give other arguments for the step."""
+    """Registers `hook(optimizer, args, kwargs)`, called before each step; it may return other arguments for the
+    step."""
     _step_hooks.append(hook)
 
 
@@ -97,7 +98,7 @@ _WATCHED = {
 
 
 class _WaitForImports(importlib.abc.MetaPathFinder):
-    """Has a module watched right after a later import of it."""
+    """Calls the watch function of a module right after the module is imported."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -122,7 +123,7 @@ class _WaitForImports(importlib.abc.MetaPathFinder):
 
 
 def start() -> None:
-    """Begins, now or when they are imported."""
+    """Begins to record: now, or when torch and the frameworks are imported."""
     later = {name for name in _WATCHED if name not in sys.modules}
     for name in _WATCHED.keys() - later:
         _WATCHED[name](sys.modules[name])

@@ -24,28 +24,28 @@ from ._ranks import Ranks
 
 
 def say(text: str) -> None:
-    """To the job's log."""
+    """Writes a line to the job's log, which is standard error."""
     print(f"cardswap: {text}", file=sys.stderr, flush=True)
 
 
 class Session:
-    """One a process, opened by the first call that needs it. The main thread only."""
+    """The one session of a process, opened by the first call that needs it. Main thread only."""
 
     def __init__(self) -> None:
         self._lib = library.load()
         self._pid = os.getpid()
         self._thread = threading.main_thread().ident
         self._open_handle = ctypes.c_void_p()
-        self._last_steps = 0  # once it is closed
+        self._last_steps = 0  # steps after close()
         self.has_agent = bool(os.environ.get("CARDSWAP_SOCKET"))
-        self._is_complete = False  # all is tracked: the first boundary came
+        self._is_complete = False  # everything is tracked: the first boundary was reached
         self._names: set[str] = set()
-        self._tracked: dict[int, Any] = {}  # by id, and held: another object may have the id of one that is gone
+        self._tracked: dict[int, Any] = {}  # by id; held, so that no other object gets that id
         self._things: list[library.Thing] = []
         self._optimizers: dict[int, OptimizerThing] = {}
         self._has_stepped = False  # since the latest boundary
         self._was_attentive = False
-        self.carries_loaders = False  # a framework's loop finds its place in them
+        self.carries_loaders = False  # a framework's loop finds its own position in its loaders
         self.moved_hooks: list[Callable[[], Any]] = []
         torch = sys.modules.get("torch")
         framework = f"torch {torch.__version__}" if torch is not None else "python"
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def _handle(self) -> ctypes.c_void_p:
-        """What the library's calls take, which does not look at it."""
+        """The handle for the library's calls. Raises CardswapError if the session was closed."""
         if not self._open_handle:
             raise CardswapError("the session was closed at the program's end: call cardswap before that, not in an "
                                 "exit handler that was registered before cardswap's first call", "conflict")
@@ -71,7 +71,8 @@ class Session:
     # ---- what is tracked
 
     def free_name(self, wanted: str) -> str:
-        """Names of what is found are given in the order in which it was made, which is the same on both sides."""
+        """A name that is not in use yet. Things that are found are named in the order in which they were made, which is
+        the same on both sides."""
         wanted = wanted.replace("/", ".")
         name, count = wanted, 1
         while name in self._names:
@@ -80,7 +81,8 @@ class Session:
         return name
 
     def add(self, thing: library.Thing, of: Any = None, may_be_late: bool = False) -> None:
-        """What is late keeps the job from being moved, and from nothing else."""
+        """Tracks a thing; `of` is the program's object. Raises CardswapError for a name that is in use, and after the
+        first boundary unless `may_be_late`: a late thing then only keeps the job from being moved."""
         self._check_process()
         handle = self._handle
         if self._is_complete and not may_be_late:
@@ -101,7 +103,7 @@ class Session:
         """Tracks what the program has made and did not track itself, before the first boundary."""
         if self._is_complete:
             return
-        gc.collect()  # what is left in a cycle here may be gone in a standby
+        gc.collect()  # an object that only a cycle keeps alive here may be gone in a standby
         for module in _roots(recorder.alive("module")):
             if not self._has_module(module) and _has_tensors(module):
                 self.add(ModuleThing(self.free_name(type(module).__name__), module), module)
@@ -123,10 +125,10 @@ class Session:
             self._tell_what_is_tracked()
 
     def take_whole(self, program: library.Thing) -> None:
-        """Tracks `program` and nothing else: the rest goes with the process."""
+        """Tracks `program` and no other thing: all other state moves with the process."""
         self.add(program)
         self._track_ranks()
-        page = ctypes.c_void_p()  # so that there is something to send ahead, whatever the program has
+        page = ctypes.c_void_p()  # so that there is some memory to send ahead, even if the program has none
         library.check(self._lib.cardswap_allocate(self._handle, b"process", 1, ctypes.byref(page)))
         self._is_complete = True
         say("this program calls nothing of Cardswap: it moves as a whole process, with --arrive criu")
@@ -140,7 +142,7 @@ class Session:
         return bool(self._open_handle) and os.getpid() == self._pid and threading.get_ident() == self._thread
 
     def _is_wrapper(self, optimizer: Any) -> bool:
-        """Such as Accelerate's, which has the state of the one in it."""
+        """Whether it is a wrapper such as Accelerate's, which has the state of the optimizer in it."""
         return any(thing.thing.state is optimizer.state for thing in self._optimizers.values())
 
     def _has_module(self, module: Any) -> bool:
@@ -172,7 +174,8 @@ class Session:
 
     def before_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
                     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Called before each optimizer's step. Gradients of a step with a closure are there when it has been called."""
+        """Called before each optimizer's step. If the step has a closure, its gradients exist only after the closure
+        was called."""
         thing = self._optimizers.get(id(optimizer))
         if thing is not None and thing.is_replaying:
             return None
@@ -197,22 +200,22 @@ class Session:
 
     def _capture(self, thing: OptimizerThing) -> None:
         if not self._open_handle:
-            return  # a step in an exit handler is nobody's
+            return  # a step in an exit handler does not count
         if threading.get_ident() != self._thread:
             thing.is_stepped_elsewhere = True
             return
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
-            thing.notice()
+            thing.before_step()
             with _handlers_wait() as waiting:
                 result = self._lib.cardswap_before_step(self._handle, thing.handle)
             try:
-                library.tell(result, thing, "step")  # what is not captured is a matter of the move's, not of the loop's
+                library.tell(result, thing, "step")  # a failed capture fails the migration, not the loop
             finally:
                 _call_handlers(waiting)
 
     @property
     def boundary_is_due(self) -> bool:
-        """Whether something was learned since the latest boundary, or nobody can tell."""
+        """Whether an optimizer has stepped since the latest boundary, or none is known."""
         return self._has_stepped or not self._optimizers and not recorder.alive("optimizer")
 
     def boundary(self) -> None:
@@ -240,12 +243,13 @@ class Session:
         _finish(result, waiting)
 
     def _leave(self) -> None:
-        """The job goes on elsewhere: nothing of this program may run any more, no second "model saved" either."""
+        """Ends the process, because the job goes on in another one: no more of this program may run, so that it does
+        not print or save anything a second time."""
         say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
         for hook in self.moved_hooks:
             try:
                 hook()
-            except Exception:  # not SystemExit: a hook that fails is no reason for the program's own last words
+            except Exception:  # not SystemExit: a hook that fails does not run the program's exit handlers
                 traceback.print_exc()
         self.close()
         multiprocessing = sys.modules.get("multiprocessing")
@@ -288,8 +292,8 @@ class Session:
 
 @contextlib.contextmanager
 def _interrupts_end_the_process() -> Iterator[None]:
-    """Ctrl-C where a boundary waits: Python would hear of it when the wait is over. The process ends, as it must not go
-    on from there."""
+    """Makes Ctrl-C end the process while a boundary waits: Python would handle it only after the wait, and the
+    program must not go on from there."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
@@ -305,8 +309,8 @@ _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal
 
 @contextlib.contextmanager
 def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
-    """Over a call that calls back: gives the program's handlers of the signals that came, to be run after it. What one
-    raises on the way into a callback, before that can catch anything, would be lost."""
+    """Delays the program's signal handlers during a call of the library that calls back, and yields those that are to
+    be run after it. An exception of a handler that runs at the entry of a callback would be lost."""
     waiting: list[tuple[Any, int]] = []
     handlers: dict[int, Any] = {}
     if threading.get_ident() == threading.main_thread().ident:
@@ -321,7 +325,7 @@ def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
 
 
 def _finish(result: int, waiting: list[tuple[Any, int]]) -> None:
-    """Raises what a call has to say, and what handlers that waited for its end raise."""
+    """Checks the result of a call, and runs the handlers that waited for its end. Raises what these raise."""
     try:
         library.check(result)
     finally:
@@ -334,20 +338,21 @@ def _call_handlers(waiting: list[tuple[Any, int]]) -> None:
 
 
 def _call(function: Any, *arguments: Any) -> None:
-    """Calls what calls back."""
+    """Makes a call of the library that calls back. Raises CardswapError if it fails."""
     with _handlers_wait() as waiting:
         result = function(*arguments)
     _finish(result, waiting)
 
 
 def _reads_for(thing: library.Thing, loader: Any) -> bool:
-    """Whether the thing is the loader's place, or that of one which was made of it, as by Accelerate's prepare()."""
+    """Whether the thing is the place of the loader, or of a loader that was made of it, as Accelerate's prepare()
+    does."""
     of: Any = getattr(thing, "loader", None)
     return of is loader or hasattr(of, "base_dataloader") and of.dataset is loader.dataset
 
 
 def _roots(modules: list[Any]) -> list[Any]:
-    """Modules that are in no other."""
+    """The modules that are not in another one."""
     inner = {id(child) for module in modules for child in vars(module).get("_modules", {}).values()}
     return [module for module in modules if "_modules" in vars(module) and id(module) not in inner]
 
@@ -361,8 +366,8 @@ _lock = threading.Lock()
 
 
 def current() -> Session | None:
-    """The session, opened if need be; None where nothing of Cardswap is there to open one with: then all is inert.
-    Raises CardswapError where an agent started the program and the session cannot be opened."""
+    """The session, opened at the first call; None if there is neither a runtime library nor an agent: then the
+    package does nothing. Raises CardswapError if an agent started the program and the session cannot be opened."""
     global _session
     if _session is not None:
         return _session
@@ -384,7 +389,7 @@ def current() -> Session | None:
 
 
 def begin_whole(program: library.Thing) -> Session:
-    """The session of a program that did not ask for one. Raises CardswapError."""
+    """Opens the session of a program that does not call Cardswap. Raises CardswapError."""
     global _session
     with _lock:
         session = Session()

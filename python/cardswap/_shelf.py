@@ -20,8 +20,9 @@ _shelves: weakref.WeakValueDictionary[int, Shelf] = weakref.WeakValueDictionary(
 
 
 class Shelf:
-    """Made before its workers are forked. A worker takes slots of its own part, which nobody else does; a slot is free
-    again when the worker has its memory no more, and the program neither: a byte that both see says that."""
+    """Shared memory, made before the workers are forked. A worker takes slots from its own part only. A slot is free
+    again when neither the worker nor the program uses its memory; a byte that both can read says whether the program
+    does."""
 
     def __init__(self, workers: int) -> None:
         self.number = next(_numbers)
@@ -32,16 +33,16 @@ class Shelf:
         _shelves[self.number] = self
         # A worker's:
         self._lock = threading.Lock()
-        self._taken: dict[int, tuple[int, int]] = {}  # slots, with where they begin and end in the part
-        self._here: set[int] = set()  # of those: the worker has the memory
-        self._sent: set[int] = set()  # of those: the program got it, once
-        self._dropped: list[int] = []  # here no more; finalizers add to it, and take no lock
+        self._taken: dict[int, tuple[int, int]] = {}  # slots, with their begin and end in the part
+        self._here: set[int] = set()  # of those: the worker uses the memory
+        self._sent: set[int] = set()  # of those: it was sent to the program
+        self._dropped: list[int] = []  # not used by the worker any more; finalizers add to it without a lock
 
     # ---- in a worker
 
     def take(self, worker: int, size: int) -> Any:
-        """Memory of that size, as long as it is referred to, and until the program has let it go if it was sent; None
-        where there is no room."""
+        """Memory of that size; None: there is no room. It stays valid while the worker refers to it, and, if it was
+        sent, while the program does."""
         with self._lock:
             self._clear_up(worker)
             begin = 0
@@ -59,7 +60,8 @@ class Shelf:
         return memory
 
     def send(self, worker: int, address: int) -> tuple[int, int] | None:
-        """The slot that has this address, and how far into it that is; None where it has none, or was sent before."""
+        """Marks the slot that contains this address as sent. Returns the slot and the address's offset in the part;
+        None: the address is in no slot, or the slot was sent before."""
         at = address - self._address - self._place(worker, 0)
         with self._lock:
             for slot, (first, last) in self._taken.items():
@@ -79,7 +81,7 @@ class Shelf:
     # ---- in the program
 
     def received(self, worker: int, slot: int, at: int, size: int) -> Any:
-        """What was sent."""
+        """The memory that was sent; when the program drops it, the slot is given back."""
         memory = (ctypes.c_char * size).from_buffer(self._memory, self._place(worker, at))
         weakref.finalize(memory, self._give_back, worker, slot).atexit = False
         return memory
@@ -98,5 +100,5 @@ class Shelf:
 
 
 def shelf_of(number: int) -> Shelf:
-    """In the process that made it. Raises KeyError where its loader's iterator is gone."""
+    """The shelf of that number, in the process that made it. Raises KeyError if its loader's iterator is gone."""
     return _shelves[number]

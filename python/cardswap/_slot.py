@@ -1,10 +1,10 @@
-"""The place that a process group has for its backend, in which one follows another while the group stays.
+"""The place of the backend in a process group: one backend can replace another while the group stays the same.
 
-`ProcessGroup._register_backend(device, type, backend)` makes `backend` the device's, if no backend of that type was
-ever registered with the group; else that older one becomes the device's again, whatever is given. So each backend gets
-a type that nobody has used, and an older one comes back by its own. torch names six types and keeps one in a byte: with
-the numbers that have no name a group can be exchanged 249 times. Groups keep what was registered for as long as they
-live: sockets to ranks that stay, and two threads, for each backend that was left.
+`ProcessGroup._register_backend(device, type, backend)` makes `backend` the device's backend, if no backend of that
+type was registered with the group before; else the older one of that type becomes the device's again, and `backend`
+is ignored. So each backend gets an unused type, and an older one is restored by its own type. torch names six types
+and keeps a type in a byte: with the numbers without a name, a group's backend can be exchanged 249 times. A group
+keeps each backend that was registered as long as it lives: two threads, and sockets to the ranks that stay.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from ._library import CardswapError
 from ._tensors import torch
 
-_FIRST = 7  # behind UNDEFINED to CUSTOM, which torch gives itself
+_FIRST = 7  # the first number after torch's own types, UNDEFINED to CUSTOM
 _LAST = 255
 
 
 class Slot:
-    """Of one group. Main thread only, where no collective of the group is on its way."""
+    """The place in one group. Main thread only, while no collective of the group is under way."""
 
     def __init__(self, process_group: Any) -> None:
         distributed = torch().distributed
         self._of = weakref.ref(process_group)
         self._type_of = distributed.ProcessGroup.BackendType
         self._next = _FIRST
-        self._others: list[str] = []  # what its devices have that is no Gloo
+        self._others: list[str] = []  # backends of its devices that are not Gloo
         self.devices = []
         for device in process_group._device_types:
             backend = process_group._get_backend(device)
@@ -44,11 +44,11 @@ class Slot:
 
     @property
     def backend(self) -> Any:
-        """The live one."""
+        """The present backend."""
         return self._process_group._get_backend(self.devices[0])
 
     def obstacle(self) -> str:
-        """Why no other backend can be put here; empty: one can."""
+        """Why the backend cannot be exchanged; empty: it can."""
         if self._others or not self.devices:
             return ", ".join(self._others) or "it has no device"
         if self._next > _LAST:
@@ -56,7 +56,7 @@ class Slot:
         return ""
 
     def put(self, backend: Any) -> None:
-        """Makes it the group's. Raises CardswapError, and the group has what it had."""
+        """Makes `backend` the group's. Raises CardswapError; the group then has the backend from before."""
         why = self.obstacle()
         if why:
             raise CardswapError(f"no backend can be put into a process group: {why}", "refused")
@@ -70,13 +70,13 @@ class Slot:
         self._type, self._before = kind, before
 
     def put_back(self) -> None:
-        """Makes the one before the group's again."""
+        """Makes the previous backend the group's again."""
         assert self._before is not None
         self._register(*self._before)
         self._type, self._before = self._before[0], None
 
     def forget(self) -> None:
-        """There is no way back any more."""
+        """Drops the previous backend: put_back() is not possible any more."""
         self._before = None
 
     def _register(self, kind: Any, backend: Any) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from . import _library as library
 
 
-# The runtime's names are those of c10, in which it knows an element's size: bytes of a kind lie together where they are
-# packed. Others keep torch's name and are packed byte by byte.
+# c10's names, from which the runtime knows the size of an element and compresses better. Other dtypes keep torch's name
+# and are compressed byte by byte.
 _RUNTIME_NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
     "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
@@ -21,18 +21,18 @@ _RUNTIME_NAMES = {
 
 
 def dtype_text(dtype: Any) -> str:
-    """A dtype's name among the runtime's."""
+    """The runtime's name of a dtype."""
     name = str(dtype).removeprefix("torch.")
     return _RUNTIME_NAMES.get(name, name)
 
 
 def torch() -> Any:
-    """The program's torch; None where it has not imported it."""
+    """The torch module that the program has imported; None: it has not."""
     return sys.modules.get("torch")
 
 
 def shape_text(tensor: Any) -> str:
-    """'[768, 2304]', with strides and an offset where they are not the usual ones."""
+    """The sizes, such as '[768, 2304]', with strides and offset if they are not the default ones."""
     text = str(list(tensor.shape))
     if not tensor.is_contiguous():
         text += f" strides {list(tensor.stride())}"
@@ -42,7 +42,8 @@ def shape_text(tensor: Any) -> str:
 
 
 def region_of(name: str, tensor: Any) -> tuple[library.Region, Any]:
-    """The tensor's whole storage, and what keeps it. Raises ValueError for what cannot be sent."""
+    """A region for the tensor's whole storage, and an object that keeps the storage alive. Raises ValueError for a
+    tensor that cannot be sent."""
     if tensor.layout != torch().strided:
         raise ValueError(f"{name}: only dense tensors can be tracked")
     if tensor.device.type != "cpu":
@@ -55,7 +56,7 @@ def region_of(name: str, tensor: Any) -> tuple[library.Region, Any]:
 
 
 def regions_of(named: Any) -> tuple[list[library.Region], list[Any]]:
-    """Of (name, tensor) pairs."""
+    """As region_of(), for (name, tensor) pairs."""
     regions, owners = [], []
     for name, tensor in named:
         region, owner = region_of(name, tensor)
@@ -68,6 +69,6 @@ _TEXT_MAX = 4096
 
 
 def description(module: Any) -> str:
-    """What a module says of itself: its type and the settings that it prints."""
+    """The description of a module: its type, and the settings that it prints."""
     text = f"{type(module).__qualname__}({module.extra_repr()})"
     return re.sub(r" at 0x[0-9a-f]+", "", text)[:_TEXT_MAX]

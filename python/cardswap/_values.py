@@ -1,4 +1,4 @@
-"""Everything else that a program may track: values, generators, and whatever saves and loads itself."""
+"""Other things that a program may track: values, generators, and objects that save and load their own state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._tensors import region_of, torch
 
 
 class CallbackThing(library.Thing):
-    """Two functions of the program: one gives a value or bytes, the other takes it."""
+    """Two functions of the program: one returns a value or bytes, the other restores it."""
 
     def __init__(self, name: str, get: Callable[[], Any], set_: Callable[[Any], Any], kind: str = "value",
                  loads_last: bool = False, of: Any = None) -> None:
@@ -33,7 +33,7 @@ class CallbackThing(library.Thing):
 
 
 class TensorThing(library.Thing):
-    """A tensor of the program's own."""
+    """A single tensor of the program."""
 
     kind = "tensor"
 
@@ -47,7 +47,8 @@ class TensorThing(library.Thing):
 
 
 class AttributesThing(library.Thing):
-    """Attributes of an object: what they are bound to at a boundary. An object's own names for a module are globals."""
+    """Attributes of an object, with the values that they have at a boundary. The attributes of a module are its
+    globals."""
 
     def __init__(self, name: str, thing: Any, attributes: Sequence[str]) -> None:
         super().__init__(name)
@@ -66,7 +67,7 @@ class AttributesThing(library.Thing):
 
 
 def _in_place(thing: Any) -> Callable[[Any], None]:
-    """How a container takes the items of another one of its kind."""
+    """A function that replaces the items of a container by those of another one of its kind."""
     def take(items: Any) -> None:
         if type(items) is not type(thing):
             raise ValueError("a container of another kind")
@@ -77,7 +78,7 @@ def _in_place(thing: Any) -> Callable[[Any], None]:
 
 
 def thing_for(name: str, thing: Any) -> library.Thing:
-    """Raises TypeError for what is not known to be trackable."""
+    """The tracked thing for an object of the program. Raises TypeError if its type cannot be tracked."""
     from ._module import ModuleThing
     from ._optimizer import OptimizerThing
 
@@ -112,8 +113,8 @@ def thing_for(name: str, thing: Any) -> library.Thing:
 
 
 def random_generators() -> Any:
-    """The state of the three generators that a program draws from unless it makes its own: torch's of the CPU, Python's
-    and NumPy's old one. Those of GPUs too, where the program uses any."""
+    """The states of the three default generators: torch's for the CPU, Python's, and NumPy's legacy one. Also those
+    of the GPUs, if the program uses any."""
     state: dict[str, Any] = {"python": random.getstate()}
     t, numpy = torch(), sys.modules.get("numpy")
     if t is not None:
@@ -126,7 +127,7 @@ def random_generators() -> Any:
 
 
 def set_random_generators(state: Any) -> None:
-    """Takes what random_generators() gave."""
+    """Restores what random_generators() returned."""
     random.setstate(state["python"])
     if "torch" in state:
         torch().set_rng_state(state["torch"])

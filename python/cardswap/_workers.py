@@ -1,8 +1,8 @@
-"""Workers of DataLoaders that move with their program, where that moves whole.
+"""Makes the workers of DataLoaders movable, for a program that moves as a whole process.
 
-A loader's processes share semaphores and batches through files that they delete at once, and hand these over through
-sockets with names: no process that has such a thing can be moved. So here a semaphore lies in memory that the processes
-have in common, and so do large tensors of a batch; what is small goes through the pipe that they have anyway.
+torch's loader processes share semaphores and batches through files that they delete at once, and hand these over
+through named sockets: a process with such files or sockets cannot be moved. So here semaphores and the large tensors
+of a batch are in memory that the processes share; small tensors go through the pipe between the processes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from . import _automatic as automatic
 from ._shelf import Shelf, shelf_of
 from ._tensors import torch
 
-_LARGE = 1 << 16  # bytes: what is smaller goes through the pipe
-_shelf: Shelf | None = None  # of the workers that were started last; none: they send in torch's way
+_LARGE = 1 << 16  # bytes: smaller tensors go through the pipe
+_shelf: Shelf | None = None  # of the workers that were started last; None: they send in torch's way
 
 
 def watch(torch_: Any) -> None:
-    """Begins, where an agent started the program."""
+    """Begins, if an agent started the program."""
     import multiprocessing.reduction
     import multiprocessing.synchronize
     from torch.utils.data import dataloader
@@ -37,7 +37,7 @@ def watch(torch_: Any) -> None:
 # ---- semaphores
 
 class _Semaphores:
-    """In place of the module that `multiprocessing` makes its semaphores with."""
+    """Replaces the module with which `multiprocessing` makes its semaphores."""
 
     def __init__(self) -> None:
         import _multiprocessing
@@ -45,7 +45,7 @@ class _Semaphores:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
         class Shared(_multiprocessing.SemLock):
-            """One without a file; `memory` is where it lies."""
+            """A semaphore without a file, in `memory`."""
 
         self._shared = Shared
         outer = self
@@ -85,7 +85,7 @@ def _start_plainly(cls: Any) -> None:
 
 
 def _worker() -> tuple[Shelf, int] | None:
-    """Which worker of such a loader this process is, if it is one, and its loader's shelf."""
+    """The loader's shelf and this process's worker number; None: the process is no such worker."""
     about = torch().utils.data.get_worker_info() if _shelf is not None else None
     return (_shelf, about.id) if _shelf is not None and about is not None else None
 
@@ -114,7 +114,7 @@ def _goes_plainly(tensor: Any) -> bool:
 
 
 def _plain(tensor: Any) -> tuple[Any, tuple[Any, ...]]:
-    """What a tensor of the same strides is made of: what torch's own way keeps, and no more."""
+    """What is needed to make a tensor with the same strides; as much as torch's own way keeps."""
     sides, strides = tuple(tensor.size()), tuple(tensor.stride())
     span = 1 + sum((side - 1) * stride for side, stride in zip(sides, strides)) if tensor.numel() else 0
     size = span * tensor.element_size()
@@ -124,7 +124,7 @@ def _plain(tensor: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _put_on_shelf(address: int, size: int) -> tuple[int, ...] | None:
-    """Where the program finds it; None: it is small, or there is no room."""
+    """Where the program finds the bytes; None: they are few, or there is no room."""
     worker = _worker()
     if worker is None or size < _LARGE:
         return None

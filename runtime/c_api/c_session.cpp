@@ -1,4 +1,4 @@
-// The C ABI's calls: each turns an exception into -1 and a word that its thread can ask for.
+// The calls of the C ABI. Each turns an exception into -1 and a text that its thread can ask for.
 
 #include <cardswap/c.h>
 
@@ -40,7 +40,7 @@ std::string required(const char* text, const char* what) {
   return text;
 }
 
-/// The session that a call is about; a program that asks after its end is told so.
+/// The session of a call. Throws Error{conflict} for null: the session was closed.
 template <class Handle>
 Handle& opened(Handle* session) {
   if (session == nullptr) {
@@ -51,7 +51,7 @@ Handle& opened(Handle* session) {
 
 }  // namespace
 
-/// Opens the doors of a session that C++ programs go through as templates.
+/// Gives access to the private parts of Session that its templates use in C++ programs.
 class ForeignSession {
  public:
   static Session open(const char* framework) {
@@ -75,7 +75,7 @@ class ForeignSession {
 using cardswap::opened;
 using cardswap::tried;
 
-/// The session of this process, and what is to be given back to the program.
+/// The session of this process, and the tokens that are to be released.
 struct cardswap_session {
   explicit cardswap_session(const char* framework)
       : session(cardswap::ForeignSession::open(framework)) {}
@@ -103,7 +103,7 @@ int cardswap_track(cardswap_session* session, const char* name, const char* kind
   return tried([&] {
     if (callbacks == nullptr) throw cardswap::Error(cardswap::Code::bad_request, "no callbacks");
     const auto text = [](const char* given) { return std::string(given == nullptr ? "" : given); };
-    // First: from here on one that is refused is forgotten, whatever refuses it.
+    // First: from here on forget() is called for a thing that is refused, whatever refuses it.
     auto made = std::make_unique<cardswap::c_api::Thing>(
         *callbacks, self, text(kind), text(type),
         session != nullptr ? session->releases : std::make_shared<cardswap::c_api::Releases>());

@@ -10,7 +10,7 @@
 #include "migrator/base/error.h"
 #include "migrator/wire/moves_whole.h"
 
-/// What a callback answers with.
+/// Collects the answer of a callback.
 struct cardswap_out {
   const cardswap::c_api::Thing* thing = nullptr;
   std::shared_ptr<cardswap::c_api::Releases> releases;
@@ -22,7 +22,7 @@ struct cardswap_out {
   std::vector<cardswap::TrackedGradient> gradients;
   bool no_memory = false;
 
-  /// Fills one of these; nothing is thrown into a program of another language.
+  /// Calls `fill_it`, which adds to a member. Nothing is thrown into a program of another language.
   template <class Fill>
   void fill(Fill fill_it) noexcept {
     try {
@@ -33,7 +33,7 @@ struct cardswap_out {
   }
 };
 
-/// What a program holds memory of Cardswap's by.
+/// The program's hold on memory that Cardswap gave.
 struct cardswap_home {
   explicit cardswap_home(std::shared_ptr<void> held) : keep(std::move(held)) {}
   std::shared_ptr<void> keep;
@@ -47,7 +47,8 @@ thread_local std::string why_callback_failed;
 
 std::string text(const char* given) { return given == nullptr ? "" : given; }
 
-/// Memory of the program's own, while somebody may use it.
+/// Keeps the program's memory valid until no thread uses it: its destructor adds the token to
+/// Releases.
 class Kept {
  public:
   Kept(std::shared_ptr<Releases> releases, const Thing& thing, std::uint64_t token)
@@ -55,7 +56,7 @@ class Kept {
   ~Kept() {
     try {
       releases_->add(thing_, token_);
-    } catch (...) {  // no memory: what it held is held until the session ends
+    } catch (...) {  // no memory: the token is not released before forget()
     }
   }
   Kept(const Kept&) = delete;
@@ -67,14 +68,14 @@ class Kept {
   const std::uint64_t token_;
 };
 
-[[noreturn]] void throw_what_it_said() {
+[[noreturn]] void throw_callback_failure() {
   auto said = std::exchange(why_callback_failed, {});
   throw Error(Code::refused, said.empty() ? "a callback of the program failed" : std::move(said));
 }
 
 }  // namespace
 
-void say_why(const char* why) { why_callback_failed = text(why); }
+void set_failure(const char* why) { why_callback_failed = text(why); }
 
 void Releases::add(const Thing& thing, std::uint64_t token) {
   const MutexLock lock(mutex_);
@@ -93,7 +94,7 @@ void Releases::hand_back() {
 Thing::Thing(const cardswap_callbacks& callbacks, void* self, std::string kind, std::string type,
              std::shared_ptr<Releases> releases)
     : self_(self), kind_(std::move(kind)), type_(std::move(type)), releases_(std::move(releases)) {
-  // One that was compiled with another header has fewer of them, or more.
+  // A program that was compiled with another header has fewer callbacks, or more.
   std::memcpy(&callbacks_, &callbacks, std::min(callbacks.size, sizeof(callbacks_)));
 }
 
@@ -106,7 +107,7 @@ void Thing::call(int (*callback)(void*, cardswap_out*), cardswap_out& out) const
   out.thing = this;
   out.releases = releases_;
   why_callback_failed.clear();
-  if (callback(self_, &out) != 0) throw_what_it_said();
+  if (callback(self_, &out) != 0) throw_callback_failure();
   if (out.no_memory) throw std::bad_alloc();
 }
 
@@ -122,7 +123,7 @@ void Thing::adopt(const std::vector<std::string>& names) {
   texts.reserve(names.size());
   for (const auto& name : names) texts.push_back(name.c_str());
   why_callback_failed.clear();
-  if (callbacks_.adopt(self_, texts.data(), texts.size()) != 0) throw_what_it_said();
+  if (callbacks_.adopt(self_, texts.data(), texts.size()) != 0) throw_callback_failure();
 }
 
 std::vector<std::byte> Thing::save() {
@@ -137,7 +138,7 @@ void Thing::load(std::span<const std::byte> bytes) {
     return;
   }
   why_callback_failed.clear();
-  if (callbacks_.load(self_, bytes.data(), bytes.size()) != 0) throw_what_it_said();
+  if (callbacks_.load(self_, bytes.data(), bytes.size()) != 0) throw_callback_failure();
 }
 
 bool Thing::loads_last() const { return (callbacks_.flags & CARDSWAP_LOADS_LAST) != 0; }
@@ -182,7 +183,7 @@ void Thing::replay(const TrackedUpdate& update) {
   why_callback_failed.clear();
   if (callbacks_.replay(self_, update.options.data(), update.options.size(), gradients.data(),
                         gradients.size()) != 0) {
-    throw_what_it_said();
+    throw_callback_failure();
   }
 }
 
@@ -200,7 +201,7 @@ void Thing::relocate(const void* storage, std::span<std::byte> home,
                      std::shared_ptr<void> keep) const {
   if (callbacks_.relocate == nullptr) return;
   auto* held = hold(std::move(keep));
-  // The program gives it back where it takes it.
+  // If the program takes `held`, it gives it back itself.
   if (callbacks_.relocate(self_, storage, home.data(), home.size(), held) != 0) let_go(held);
 }
 
@@ -210,7 +211,7 @@ cardswap_home* hold(std::shared_ptr<void> keep) {
 
 void let_go(cardswap_home* keep) {
   const std::unique_ptr<cardswap_home> held(keep);
-  // The memory is its parent's too, which goes on using it.
+  // In a fork the memory is the parent's too, which goes on using it.
   if (held && held->process != ::getpid()) {
     (void)new std::shared_ptr<void>(std::move(held->keep));  // NOLINT: never given back
   }
@@ -306,4 +307,4 @@ void cardswap_put_gradients(cardswap_out* out, const cardswap_gradient* gradient
 
 void cardswap_let_go(cardswap_home* keep) { cardswap::c_api::let_go(keep); }
 
-void cardswap_fail(const char* why) { cardswap::c_api::say_why(why); }
+void cardswap_fail(const char* why) { cardswap::c_api::set_failure(why); }

@@ -16,13 +16,13 @@
 namespace cardswap::c_api {
 class Thing;
 
-/// Collects the tokens that the program uses no more until the training thread gives them back. The
-/// program's callbacks run on that thread alone, but what held a token may end on any thread.
+/// Collects the tokens whose memory is no longer used, until the training thread releases them. The
+/// program's callbacks run on that thread only, but the memory may become unused on any thread.
 class Releases {
  public:
-  /// Takes a token; any thread.
+  /// Adds a token that is to be released. Any thread.
   void add(const Thing& thing, std::uint64_t token);
-  /// Calls the things' release(). Training thread.
+  /// Calls the things' release() for all tokens. Training thread.
   void hand_back();
 
  private:
@@ -30,7 +30,9 @@ class Releases {
   std::vector<std::pair<const Thing*, std::uint64_t>> waiting_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
-/// A thing of a program in another language, by its callbacks. Owned by the session's tracker.
+/// A tracked thing of a program in another language, which is called through its callbacks. Owned
+/// by the session's tracker; the destructor calls forget(). A callback that fails throws
+/// Error{refused} with the text of cardswap_fail().
 class Thing final : public TrackedState, public ReplayableOptimizer {
  public:
   Thing(const cardswap_callbacks& callbacks, void* self, std::string kind, std::string type,
@@ -50,16 +52,17 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 
   [[nodiscard]] bool is(const void* optimizer) const override { return optimizer == this; }
   [[nodiscard]] std::vector<std::vector<const void*>> rewritten() override;
-  /// What rewritten() had last, which a migration asks as it begins: the program is not called at
-  /// each step, and updates are numbered as the migration's layout is.
+  /// The size of the latest rewritten(), which is called when a migration begins: the program is
+  /// not called at each step, and updates are numbered as in the migration's layout.
   [[nodiscard]] std::size_t parameter_count() override;
   [[nodiscard]] TrackedUpdate capture() override;
   void replay(const TrackedUpdate& update) override;
 
-  /// What it steps.
+  /// The parameters that it steps, by its parameters() callback. Throws as above.
   [[nodiscard]] SteppedOptimizer stepped() const;
+  /// Calls the release() callback.
   void release(std::uint64_t token) const;
-  /// Has a region's storage live at `home`, if the program wants that.
+  /// Asks the program to move a region's storage to `home`; the program may decline.
   void relocate(const void* storage, std::span<std::byte> home, std::shared_ptr<void> keep) const;
 
  private:
@@ -73,11 +76,13 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
   std::optional<std::size_t> parameter_count_;  // as of the last rewritten()
 };
 
-/// A hold for the program, and its end.
+/// Wraps `keep` for the program, which gives it back through let_go().
 [[nodiscard]] cardswap_home* hold(std::shared_ptr<void> keep);
+/// Drops what hold() returned. Any thread; null: does nothing. In a forked process nothing is
+/// freed.
 void let_go(cardswap_home* keep);
 
-/// Leaves the running callback's word for the call that made it.
-void say_why(const char* why);
+/// Stores the reason of the callback that is about to fail; null: none.
+void set_failure(const char* why);
 
 }  // namespace cardswap::c_api

@@ -1,5 +1,5 @@
-// A mixture of experts that are chosen seldom: an expert gets its first gradient, and with it its
-// optimizer state, whenever its turn comes for the first time.
+// A mixture of experts that are rarely chosen: an expert gets its first gradient, and with it its
+// optimizer state, when it is chosen for the first time.
 
 #include <cardswap/torch.h>
 

@@ -82,14 +82,14 @@ TORCH_MODULE(Gpt);
 
 constexpr std::size_t kTextMin = 1024;
 
-/// The agent names cpus "cpu:0", which to LibTorch are all one.
+/// The agent names cpus "cpu:0"; LibTorch has only one cpu device.
 std::string given_device() {
   const char* given = std::getenv("CARDSWAP_DEVICE");  // NOLINT(concurrency-mt-unsafe)
   const std::string name = given == nullptr ? "cpu" : given;
   return name.starts_with("cpu") ? "cpu" : name;
 }
 
-/// Whether LibTorch can compute there; says why not.
+/// Whether LibTorch can compute on the device; prints the reason if not.
 bool is_here(const torch::Device& device) {
   const auto gpus = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
   if (!device.is_cuda() || std::max<int>(device.index(), 0) < static_cast<int>(gpus)) return true;
@@ -188,7 +188,7 @@ struct GptOptions : TrainerOptions {
   }
 };
 
-/// Of samples that begin anywhere in the text.
+/// The loss of a batch of samples that begin anywhere in the text.
 torch::Tensor next_loss(Gpt& model, const torch::Tensor& data, const Shape& shape) {
   const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
   const auto at = starts + torch::arange(shape.context + 1);

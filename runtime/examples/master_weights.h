@@ -4,8 +4,8 @@
 
 #include <vector>
 
-/// Float32 copies of a model's weights for an optimizer, where the model itself computes in
-/// bfloat16: what most large models are trained with.
+/// Float32 copies of a model's weights for an optimizer, while the model itself computes in
+/// bfloat16, as in the training of most large models.
 class MasterWeights {
  public:
   /// Makes the model's parameters bfloat16 and keeps what they were.

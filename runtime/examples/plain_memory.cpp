@@ -1,5 +1,5 @@
-// A job without a framework: bytes of its own, counters, and a rule that makes the next state of
-// the last one. Shows cardswap::runtime alone, and is what most tests move around.
+// A job without a framework: plain memory, counters, and a rule that computes the next state from
+// the last one. It uses cardswap::runtime alone; most tests move this job.
 
 #include <cardswap/session.h>
 

@@ -1,6 +1,6 @@
-// What is awkward to track: tied embeddings, buffers of other types (fp64, int, bool, bf16, fp16,
-// an empty one, a view that is not contiguous), parameters without a gradient, one that gets its
-// first gradient late, several groups, two optimizers, and a sampler.
+// State that is difficult to track: tied embeddings, buffers of other types (fp64, int, bool, bf16,
+// fp16, an empty one, a view that is not contiguous), parameters without a gradient, one that gets
+// its first gradient late, several groups, two optimizers, and a sampler.
 
 #include <cardswap/torch.h>
 

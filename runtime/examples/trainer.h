@@ -14,7 +14,7 @@
 #include <memory>
 #include <string>
 
-/// What an example's command line says.
+/// The options of an example's command line.
 struct TrainerOptions {
   std::uint64_t steps = 100;
   std::uint64_t seed = 1;
@@ -31,7 +31,8 @@ struct TrainerOptions {
   }
 };
 
-/// A program's main: what open() and track() throw says what is wrong with its set-up.
+/// Runs a program and returns its exit status. Prints an exception, such as open() and track()
+/// throw.
 inline int guarded(int (*train)(int, char**), int argc, char** argv) {
   try {
     return train(argc, argv);
@@ -41,7 +42,7 @@ inline int guarded(int (*train)(int, char**), int argc, char** argv) {
   }
 }
 
-/// The log of losses, and, where it was asked for, of the times of steps.
+/// The log of losses, and, if requested, of the times of steps.
 class LossLog {
  public:
   LossLog(const TrainerOptions& options, cardswap::Session& session) : session_(session) {

@@ -1,6 +1,6 @@
-// A job that registers its model and its optimizer and nothing else. Where it stands in its data,
-// its counters, its random numbers, its log file and its thread are its own business: such a job
-// moves with `cardswap migrate --arrive criu`.
+// A job that tracks its model and its optimizer and nothing else. Its position in the data, its
+// counters, its random numbers, its log file and its thread are not tracked: such a job moves with
+// `cardswap migrate --arrive criu`.
 
 #include <cardswap/torch.h>
 
@@ -23,8 +23,8 @@ struct Batch {
   std::vector<std::int64_t> labels;
 };
 
-/// Makes the batches ahead of the training loop, on a thread of its own: what is drawn next is in
-/// no tensor that anybody could track.
+/// Makes the batches ahead of the training loop, on its own thread: the next batch is in no tensor
+/// that could be tracked.
 class Loader {
  public:
   Loader(std::uint64_t seed, std::size_t batch, std::size_t width)

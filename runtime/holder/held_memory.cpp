@@ -17,14 +17,15 @@ constexpr std::uint64_t kLowest = 1ULL << 20;
 constexpr std::uint64_t kBytesMax = 1ULL << 40;
 constexpr std::string_view kGpu = "cuda:";
 
-/// A head and the regions behind it, by their indexes.
+/// A head and the regions after it, by their indexes.
 struct Wanted {
   std::size_t head = 0;
   std::size_t end = 0;
   std::uint64_t bytes = 0;  // from the head's address to the last region's end
 };
 
-/// Each arena of `layout`: its regions lie behind its head, none in another's place.
+/// The arenas of `layout`. In each, the regions lie after its head. Throws Error{bad_request} if a
+/// region is in no arena or two regions overlap.
 std::vector<Wanted> arenas_of(const Layout& layout) {
   struct Range {
     std::uint64_t first = 0;

@@ -13,28 +13,30 @@
 
 namespace cardswap {
 
-/// The GPU that a job knows as number `index`. Throws Error where there is none.
+/// Opens the GPU that the job knows as number `index`. Throws Error if there is none. Never null.
 using OpenGpu = std::function<std::shared_ptr<Device>(int index)>;
 
-/// Arenas that are being received: memory where the layout wants its regions. One thread.
+/// Arenas that are being received: memory at the addresses that the job's layout demands. One
+/// thread at a time.
 class HeldMemory {
  public:
   explicit HeldMemory(OpenGpu open_gpu) : open_gpu_(std::move(open_gpu)) {}
 
-  /// Has all that `wanted` needs; a later layout may need more of the same arenas and keeps what is
-  /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when
-  /// something else has their addresses.
+  /// Makes memory for all regions of `wanted` and returns it. A later layout may need more of the
+  /// same arenas; their bytes are kept. Throws Error{bad_request} if a region is in no arena,
+  /// {refused} if its addresses are in use or there is no such GPU, {no_memory} and {io}.
   [[nodiscard]] StateView adopt(const Layout& wanted);
-  /// All arenas, to be handed over.
+  /// All arenas with their files, to be handed over. Throws Error{io}.
   [[nodiscard]] std::vector<memory_handoff::PassedArena> passed() const;
 
  private:
   /// An arena that is being received.
   struct Held {
-    std::string name;  ///< of its head
+    std::string name;  ///< of the region that is its head: "cpu" or "cuda:0"
     std::shared_ptr<Device> device;
     std::shared_ptr<Arena> arena;
   };
+  /// The arena of that name, made if it is new. Valid until the next call. Throws Error.
   Held& held(const std::string& name, std::uint64_t base, std::uint64_t bytes);
 
   const OpenGpu open_gpu_;

@@ -38,11 +38,11 @@ class Keeper {
       if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
       if (waiting[0].revents != 0) return 0;
       auto connection = listener_.accept();
-      // A number that the kernel has given to somebody else since is found by the descriptor.
+      // If the trainer's pid was given to another process since, the descriptor above shows that.
       if (!connection || connection->peer().pid != pid_) continue;
       try {
         if (serve(*connection)) return 0;
-      } catch (...) {  // whatever it is: the memory is nowhere else
+      } catch (...) {  // whatever it is, the keeper goes on: only it has the memory
         memory_handoff::refuse(*connection, error_of(std::current_exception()));
       }
     }

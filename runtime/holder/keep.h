@@ -6,8 +6,10 @@
 
 namespace cardswap {
 
-/// Keeps the arenas' files of process `trainer` while that is dumped, serving it alone at `path`.
-/// Returns the exit status once the trainer has its memory back or is gone. Throws Error.
+/// Keeps the files of the arenas of process `trainer` while that process is dumped. Serves only
+/// that process, at the socket `path`. Returns 0, as the exit status, when the trainer has its
+/// memory back or is gone. Throws Error{bad_request} if there is no such process, and Error{io} for
+/// the socket.
 int keep_memory(const std::string& path, pid_t trainer);
 
 }  // namespace cardswap

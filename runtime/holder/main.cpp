@@ -1,5 +1,5 @@
-// Holds a job's memory while its process is moved by CRIU: at the target until the restored process
-// asks for it, at the source in case that it stays.
+// Holds a job's memory while CRIU moves its process: at the target until the restored process asks
+// for it, at the source in case the job stays there.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>

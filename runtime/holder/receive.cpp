@@ -28,9 +28,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookEvery{200};
 constexpr std::chrono::seconds kTakerAnswerMax{30};
 
-/// The engine calls it through TargetProgram, on threads that TargetProgram tells; the channel's
-/// thread calls hello(), the main thread the rest. The channel and the engine are declared last:
-/// their threads end first.
+/// The engine calls it through TargetProgram, on the threads that TargetProgram documents; the
+/// channel's thread calls hello(), the main thread the rest. The channel and the engine are
+/// declared last, because their threads must end first.
 class Receiver final : private TargetProgram {
  public:
   Receiver(const std::string& path, OpenGpu open_gpu)
@@ -62,7 +62,8 @@ class Receiver final : private TargetProgram {
       if (!connection) continue;
       try {
         if (give_memory(*connection)) return 0;
-      } catch (...) {  // whatever it is: the memory is nowhere else once the source has ended
+      } catch (...) {  // whatever it is, the holder goes on: only it has the memory once the source
+                       // ended
         memory_handoff::refuse(*connection, error_of(std::current_exception()));
       }
     }
@@ -70,7 +71,7 @@ class Receiver final : private TargetProgram {
 
  private:
   StateView adopt(const Layout& wanted) override { return memory_.adopt(wanted); }
-  /// They travel in the process; what came is what is held.
+  /// Values travel in the process: what was received is returned as it is.
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
   }
@@ -98,7 +99,7 @@ class Receiver final : private TargetProgram {
     {
       const MutexLock lock(mutex_);
       over_ = true;
-      // The source ends its link when its process gets ready to be dumped.
+      // The source ends its link when its process is about to be dumped.
       if (verified_) return;
     }
     channel_.send(
@@ -115,7 +116,7 @@ class Receiver final : private TargetProgram {
     return verified_;
   }
 
-  /// True when the memory is somebody else's now.
+  /// True: the restored process has the memory now.
   bool give_memory(memory_handoff::Connection& connection) {
     const auto uid = connection.peer().uid;
     if (uid != ::geteuid() && uid != 0) {
@@ -129,7 +130,7 @@ class Receiver final : private TargetProgram {
     }
     const auto state = this->state();
     if (!state) throw Error(Code::refused, "the memory is not whole yet");
-    target_.reset();  // nobody writes to it from here on
+    target_.reset();  // no thread writes to the memory from here on
     const auto arenas = memory_.passed();
     connection.send(
         memory_handoff::Memory{memory_handoff::described(arenas), state->root, state->step,

@@ -6,9 +6,10 @@
 
 namespace cardswap {
 
-/// Stands in a standby's place at the target's agent (CARDSWAP_SOCKET and the rest), receives a
-/// job's arenas, gives them to the restored process at `path`, and returns the exit status then.
-/// Throws Error when there is no agent or it refuses.
+/// Takes the place of a standby at the target's agent (CARDSWAP_SOCKET and the other variables),
+/// receives a job's arenas, and gives them to the restored process that connects to the socket
+/// `path`. Returns 0, as the exit status, when that process has them. Throws Error if there is no
+/// agent, if the agent refuses, or if nothing can be received at this host's address.
 int receive_and_hand_over(const std::string& path, OpenGpu open_gpu);
 
 }  // namespace cardswap

@@ -27,10 +27,10 @@ struct End final : LinkListener {
   std::optional<std::string> lost;
 };
 
-/// Empty where a message went from end to end, and where nothing was said in time.
+/// What does not work; empty: a message arrived, or none arrived in time and no error was reported.
 std::string what_fails(const std::string& host, const std::string& transports) {
   const auto there = listening_host(host);
-  // Inside of one process UCX would not use the network at all.
+  // Within one process UCX would otherwise not use the network at all.
   const auto way = transports.empty() ? "tcp" : transports;
   End target;
   End source;

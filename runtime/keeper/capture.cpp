@@ -18,9 +18,11 @@
 namespace cardswap {
 namespace {
 
-/// The engine calls it through TargetProgram, on threads that TargetProgram tells; the channel's
-/// thread calls hello(), the main thread the rest. The channel and the engine are declared last:
-/// their threads end first.
+/// The place of a standby at the agent, and the program of the target's engine.
+///
+/// The engine calls it on the threads that TargetProgram names, the channel's thread calls hello(),
+/// the main thread calls the rest. The channel and the engine are declared last: their threads end
+/// first.
 class Keeper final : private TargetProgram {
  public:
   Keeper()
@@ -33,7 +35,7 @@ class Keeper final : private TargetProgram {
     channel_.start();
   }
 
-  /// Takes from here on what the source sends.
+  /// Listens for the source, and reports to the agent where.
   void listen() {
     auto options = target_options(channel_.welcome());
     const auto host = options.listen_host;
@@ -48,8 +50,8 @@ class Keeper final : private TargetProgram {
   [[nodiscard]] const std::string& job() const { return job_; }
   [[nodiscard]] const std::string& migration() const { return channel_.welcome().migration; }
 
-  /// Waits until the source has let go of what it has confirmed. None: it ended before that, and
-  /// the agent was told.
+  /// Waits until the source has closed its link, and returns the state that both sides verified.
+  /// Nullopt: the link was lost before that, and the agent was told.
   std::optional<CapturedState> captured() {
     CapturedState state;
     {
@@ -59,14 +61,14 @@ class Keeper final : private TargetProgram {
       state.step = verified_->step;
       state.root = verified_->root;
     }
-    target_.reset();  // nobody writes to it from here on
+    target_.reset();  // its thread writes to the memory until then
     state.view = memory_.view();
     state.values = values_;
     return state;
   }
 
   void say(const channel::Message& message) { channel_.send(message); }
-  /// Sends what was said.
+  /// Sends the queued messages, and closes the connection to the agent.
   void close() { channel_.close(); }
 
  private:
@@ -95,7 +97,7 @@ class Keeper final : private TargetProgram {
     say(channel::Verified{migration(), state.step, state.root, {}});
   }
 
-  /// The source ends its link when it is let go, too.
+  /// The link is lost. After `verified` that is expected: a released source closes it.
   void failed(const Error& error) {
     bool holds = false;
     {
@@ -109,7 +111,7 @@ class Keeper final : private TargetProgram {
 
   const std::string token_;
   const std::string job_;
-  // By the engine's threads, one at a time; by the main thread without an engine:
+  // Used by the engine's threads, one at a time; by the main thread after the engine's end:
   KeptMemory memory_;
   std::vector<std::byte> values_;
   Mutex mutex_;
@@ -142,7 +144,7 @@ int capture_to(const std::string& address, SnapshotLabels labels) {
                                packed.cost.new_bytes, packed.cost.written_bytes});
   } catch (...) {
     const auto error = error_of(std::current_exception()).within(doing);
-    // As what it means here: to its agent a source that is lost would be none of the keeper's.
+    // Not `cancelled`: the agent would take that for the source's failure, not for the keeper's.
     const auto code = error.code() == Code::cancelled ? Code::io : error.code();
     keeper.say(channel::Failed{keeper.migration(), code, error.failure(), error.hint()});
     keeper.close();

@@ -6,10 +6,11 @@
 
 namespace cardswap {
 
-/// Stands in a standby's place at its agent (CARDSWAP_SOCKET and the rest), opens the store at
-/// `address` or makes it, takes in the state that the job's process sends, and writes it there once
-/// that process is let go. `labels` says all but the job and the writer. Returns the exit status:
-/// what went wrong the agent was told. Throws Error when there is no agent or it refuses.
+/// Takes the place of a standby at the target's agent (CARDSWAP_SOCKET and the other variables),
+/// opens the store at `address` or creates it, receives a job's state, and publishes it in the
+/// store once the job's process was released. `labels` has all but the job and the writer. Returns
+/// the exit status: 0 if the snapshot is published, 1 if the agent was told why it is not. Throws
+/// Error if there is no agent, or if the agent refuses.
 int capture_to(const std::string& address, SnapshotLabels labels);
 
 }  // namespace cardswap

@@ -18,9 +18,11 @@ namespace {
 
 using Action = TrainerAction;
 
-/// The channel's thread takes the agent's words, the engine's thread what that has to say; both
-/// change the side with the mutex held. An engine is never destroyed with it held: its thread may
-/// be waiting for it. The channel and the engine are declared last: their threads end first.
+/// The place of a job's process at the agent, and the program of the source's engine.
+///
+/// The channel's thread handles the agent's messages, the engine's thread its callbacks; both
+/// change `side_` with the mutex held. An engine is never destroyed with the mutex held: its thread
+/// may be waiting for it. The channel and the engine are declared last: their threads end first.
 class Giver final : private SourceProgram {
  public:
   explicit Giver(CapturedState state)
@@ -43,7 +45,7 @@ class Giver final : private SourceProgram {
     channel_.send(channel::Stepped{state_.step, 0});
   }
 
-  /// Returns once the job is elsewhere.
+  /// Returns when the job was moved.
   void run() {
     MutexLock lock(mutex_);
     while (side_.state() != TrainerState::retired) retired_.wait(lock);

@@ -5,10 +5,11 @@
 
 namespace cardswap {
 
-/// Stands at its agent for a job's process whose state is in a store, and gives that to the
-/// standby that takes the job over: it speaks as a source that stands at the snapshot's step, and
-/// never steps. Returns the exit status once the job is elsewhere, or its agent is gone. Throws
-/// Error: no agent, a snapshot that is not whole.
+/// Reads the snapshot of `manifest`, takes the place of the job's process at the agent
+/// (CARDSWAP_SOCKET and the other variables), and sends the state to the standby that gets the job:
+/// it is a source that stands at the snapshot's step and never steps. Returns 0, as the exit
+/// status, when the job was moved. Throws as read_snapshot(), and Error if there is no agent, or if
+/// the agent refuses.
 int give_back(store::Store& from, const store::ObjectId& manifest);
 
 }  // namespace cardswap

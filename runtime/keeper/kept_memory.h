@@ -4,10 +4,12 @@
 
 namespace cardswap {
 
-/// A state in this process's memory, of a program that is elsewhere. One thread at a time.
+/// The state of a program of another process, in this process's memory. One thread at a time.
 class KeptMemory {
  public:
-  /// Has memory for all of `wanted`; regions that were there already keep their bytes.
+  /// Makes memory for all regions of `wanted` and returns it; a region that the layout before had
+  /// too keeps its bytes (kept_regions()). Throws Error{bad_request} for a region with an address,
+  /// and Error{no_memory}.
   StateView adopt(const Layout& wanted);
   /// The state as of the last adopt().
   [[nodiscard]] const StateView& view() const { return view_; }

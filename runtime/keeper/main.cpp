@@ -1,5 +1,5 @@
-// Keeps a job's state apart from its process: takes it in while the job trains, and writes it to a
-// store; or gives what is in a store to the process that goes on from it.
+// Keeps a job's state outside of its process: receives it while the job trains, and writes it to a
+// store; or sends the state in a store to the process that goes on from it.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>

@@ -8,12 +8,12 @@
 
 namespace cardswap {
 
-/// Whether a snapshot keeps a variable of its program's environment: what changes how a training
-/// computes, and where its programs and libraries are. Secrets have other names.
+/// Whether a snapshot keeps the environment variable of that name: one that changes how a training
+/// computes, or says where its programs and libraries are. Names of secrets are not kept.
 [[nodiscard]] bool is_kept_variable(std::string_view name);
 
-/// What a restore starts again: `argv`, and of this process's environment and folder, which are the
-/// job's, what is kept.
+/// The entry of a snapshot from which a restore starts the program again: `argv`, and the kept
+/// variables and the folder of this process, which are the job's.
 [[nodiscard]] store::ProgramEntry program_entry(std::vector<std::string> argv);
 
 }  // namespace cardswap

@@ -12,7 +12,7 @@ namespace cardswap {
 
 namespace {
 
-/// What a snapshot's ref says, as its manifest has it; the reader holds that against its id.
+/// Makes a ref from the manifest; SnapshotReader then checks the manifest against its id.
 store::Ref ref_of(store::Store& from, const store::ObjectId& id) {
   const auto about =
       store::decode_manifest(store::get(from, store::manifest_name(id), store::kManifestBytesMost));

@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// The whole state of the snapshot that `manifest` is of, read into memory; each chunk was held
-/// against its id, and all against the root that source and keeper agreed on. Throws
-/// Error{not_found, corrupt} that names what is missing or damaged.
+/// Reads the whole state of the snapshot of `manifest` into memory. Checks each chunk against its
+/// id, and the state against the root that source and keeper verified. Throws Error{not_found,
+/// corrupt}, whose text names what is missing or damaged, and as SnapshotReader.
 [[nodiscard]] CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest);
 
 }  // namespace cardswap

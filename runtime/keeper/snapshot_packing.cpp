@@ -16,7 +16,7 @@ std::int64_t now_s() {
       .count();
 }
 
-/// The snapshot that this one is taken after; none: it is the job's first here.
+/// The latest snapshot of the job; nullopt: it has none.
 std::optional<store::Ref> latest_of(store::Store& in, const std::string& job) {
   auto list = store::refs_of(in, job);
   if (list.refs.empty()) return std::nullopt;
@@ -44,7 +44,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   writer.add_values(state.values);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {
     throw Error(Code::digest_mismatch,
-                "the state changed between its source's word and its way to the store");
+                "the state changed after its source had verified it, on its way to the store");
   }
   store::SnapshotFacts facts;
   facts.step = state.step;

@@ -12,7 +12,7 @@
 
 namespace cardswap {
 
-/// A whole state as of one step, whose root its source has confirmed.
+/// A whole state as of one step, with the root that the source has verified.
 struct CapturedState {
   StateView view;
   std::vector<std::byte> values;
@@ -20,25 +20,26 @@ struct CapturedState {
   Digest root;
 };
 
-/// What a snapshot says of the job that it is of.
+/// What a snapshot records of its job.
 struct SnapshotLabels {
   std::string job;
   std::uint64_t epoch = 0;
-  std::string tag;     ///< or empty
+  std::string tag;     ///< its name for people; or empty
   std::string writer;  ///< SnapshotStart::writer
   store::ProgramEntry program;
   store::SnapshotOrigin origin;
 };
 
-/// What became of it.
+/// The published snapshot, and what it cost.
 struct PackedSnapshot {
   store::Ref ref;
   store::SnapshotCost cost;
 };
 
-/// Writes `state` into `into` behind the job's latest snapshot there; chunks that the store has are
-/// not written again. Published once every byte was held against the root anew: a state that is not
-/// the one that was confirmed throws Error{digest_mismatch}. Throws what SnapshotWriter throws.
+/// Writes `state` to `into` as the job's next snapshot, and gives it its tag; chunks that the store
+/// has are not written again. Before it is published, all bytes are checked against the root:
+/// throws Error{digest_mismatch} if they are not the verified state. Throws what SnapshotWriter
+/// throws.
 [[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                                            const SnapshotLabels& labels);
 

@@ -23,7 +23,7 @@ void DepartedRole::depart(const channel::Depart& depart) {
   } catch (...) {
     why = error_of(std::current_exception()).within("leave this host");
   }
-  // Given away, and not to be had again: there is nothing left to go on with.
+  // The memory was given away and cannot be taken back: the process cannot go on.
   const bool away = why && context_.relocator().is_away();
   {
     const MutexLock lock(context_.mutex);
@@ -35,11 +35,11 @@ void DepartedRole::depart(const channel::Depart& depart) {
     context_.send(channel::Departed{depart.migration, context_.agent.inode(), root});
     return;
   }
-  if (away) return mark_lost(*why);
+  if (away) return report_lost(*why);
   context_.fail(depart.migration, *why);
 }
 
-void DepartedRole::mark_lost(const Error& why) {
+void DepartedRole::report_lost(const Error& why) {
   const MutexLock lock(context_.mutex);
   context_.send(
       channel::Failed{context_.side().migration(), why.code(), why.failure(), why.hint(), true});
@@ -52,7 +52,7 @@ bool DepartedRole::recall() {
       departure_.reset();
     });
   } catch (...) {
-    mark_lost(error_of(std::current_exception()).within("take the job's memory back"));
+    report_lost(error_of(std::current_exception()).within("take the job's memory back"));
     return false;
   }
   const MutexLock lock(context_.mutex);

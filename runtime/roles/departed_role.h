@@ -8,26 +8,28 @@
 
 namespace cardswap {
 
-/// This process as one that CRIU dumps. Its memory is with a keeper, until it is taken back here or
-/// found again where the process was restored.
+/// This process while CRIU moves it. A keeper process holds its memory until the memory is taken
+/// back here, or is received where the process was restored.
 ///
-/// On the channel's thread, except that it touches the memory on the training thread, which stands.
-/// The table says which of this is done.
+/// The channel's thread calls it. It accesses the memory on the training thread, which stands. The
+/// calls wait for that, and for the keeper or the holder (about 10 s at most for an answer). The
+/// table decides which of the calls is made.
 class DepartedRole {
  public:
   explicit DepartedRole(RoleContext& context) : context_(context) {}
 
-  /// Gives the memory away and says so; nothing of an engine is left by now. Without a keeper that
-  /// takes it the process stands as before, or is lost: the agent's news.
+  /// Gives the memory to the keeper and sends Departed. The engine must have ended. If the keeper
+  /// does not take the memory, the process stands as before, or is lost: both are sent as Failed.
   void depart(const channel::Depart& depart);
-  /// Takes the memory back. False, and the trainer stands on, when it is not to be had.
+  /// Takes the memory back. False: that failed, Failed{lost} was sent, and the trainer still
+  /// stands.
   [[nodiscard]] bool recall();
-  /// Takes the memory in the restored process. Returns what it holds, when that is what it left
-  /// with; else that is the agent's news.
+  /// Takes the memory in the restored process, and compares it with what the process left with.
+  /// Returns the state that it holds; nullopt: that failed, and Failed was sent.
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
-  /// Gives the job up: this process takes no further step, and says so whenever it is told to go
-  /// on.
-  void mark_lost(const Error& why);
+  /// Tells the agent that the job's memory is gone (Failed with `lost`). Changes no state: the
+  /// table does.
+  void report_lost(const Error& why);
 
  private:
   RoleContext& context_;

@@ -18,31 +18,33 @@
 
 namespace cardswap {
 
-/// The parts that the roles of one trainer share, and the one place in which its TrainerSide
-/// changes.
+/// The parts that the roles of one trainer share, and the only place where its TrainerSide changes.
 ///
-/// Three threads come here: the channel's with its agent's messages, the training thread with the
-/// gate's hooks, and an engine's with its events. Hold `mutex` around each change of the side,
-/// together with the role's own change for the new state, so that nobody sees one without the
-/// other. The gate's calls and the channel's send may be made with it held: they take no lock that
-/// waits for this one. Never destroy an engine with it held: the engine's thread may be waiting for
-/// it.
+/// Three threads use it: the channel's thread with the agent's messages, the training thread with
+/// the gate's callbacks, and an engine's thread with the engine's events. Hold `mutex` around each
+/// change of the side, together with the role's own change for the new state, so that no thread
+/// sees one change without the other. The gate's calls except run_parked(), and the channel's send,
+/// may be made with it held. run_parked() waits for the training thread, which may wait for this
+/// mutex. Never destroy an engine with it held: the engine's thread may be waiting for it.
 ///
-/// Never call or copy anything of the program with it held, so that an agent's message waits for
-/// neither. Code that looks at the program takes the mutex to note its reason, looks without the
-/// mutex, and takes it again to publish the result, unless the migration is over by then. tracker()
-/// and relocator() are the ways to the program; clang refuses them where the mutex is held.
+/// Never call or copy anything of the program with it held: an agent's message would wait for it.
+/// Code that reads the program takes the mutex to copy what it needs, reads the program without the
+/// mutex, and takes the mutex again to publish the result, unless the migration is over by then.
+/// The program is reached only through tracker() and relocator(); clang refuses both where the
+/// mutex is held.
 class RoleContext {
  public:
-  /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
+  /// The connection to the agent, and the session's own knowledge. The functions are called on the
+  /// channel's thread unless said otherwise.
   struct AgentPort {
-    std::function<void(const channel::Message&)> send;        ///< never blocks
-    std::function<std::uint64_t()> inode;                     ///< of the connection's socket
-    std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
-    /// Why the job cannot be moved in this way; nothing when it can. On the training thread, which
-    /// asks the program: without the mutex.
+    std::function<void(const channel::Message&)> send;  ///< any thread; never blocks
+    std::function<std::uint64_t()> inode;               ///< the inode of the connection's socket
+    /// This process was restored at another agent, which the session uses from now on.
+    std::function<void(const channel::Arrived&)> redirected;
+    /// Why the job cannot be moved in this way; nullopt: it can. Called on the training thread
+    /// without the mutex, because it reads the program.
     std::function<std::optional<Error>(Arrival)> obstacle;
-    /// Why a step is not to be taken by a standby too; nothing when it may be. Any thread.
+    /// Why steps must not be rehearsed; nullopt: they may. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
   };
   RoleContext(StepGate& step_gate, Tracker& state_tracker, ArenaRelocator& arena_relocator,
@@ -55,43 +57,47 @@ class RoleContext {
   StepGate& gate;
   const AgentPort agent;
   Mutex mutex;
-  std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted
-  LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it
+  std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted; 0: none yet
+  LatenessWatch lateness{gate};         ///< may be called with the mutex held, or without it
 
+  // With the mutex held:
   [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }
+  /// These three tell the side an event, as its own methods do, and return the action to be taken.
   template <class... Event>
   TrainerAction on(Event&&... event) CARDSWAP_REQUIRES(mutex) {
-    return seen(side_.on(std::forward<Event>(event)...));
+    return published(side_.on(std::forward<Event>(event)...));
   }
   TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root)
       CARDSWAP_REQUIRES(mutex) {
-    return seen(side_.verified(event, migration, root));
+    return published(side_.verified(event, migration, root));
   }
   TrainerAction stand_by(const std::string& migration) CARDSWAP_REQUIRES(mutex) {
-    return seen(side_.stand_by(migration));
+    return published(side_.stand_by(migration));
   }
 
-  // Without it:
+  // Without the mutex:
   /// What the program tracks. Training thread only.
   [[nodiscard]] Tracker& tracker() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return tracker_;
   }
-  /// Training thread only; is_away() while that stands.
+  /// Training thread only, except is_away(): any thread, while the training thread stands.
   [[nodiscard]] ArenaRelocator& relocator() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
     return relocator_;
   }
-  /// Runs `task` on the training thread, which stands. Throws Error{internal} when it does not
-  /// stand any more: who waited for it would wait for ever.
+  /// Runs `task` on the training thread, which must stand, and waits for its end. Throws what
+  /// `task` throws, and Error{internal} if the training thread does not stand any more. Not on the
+  /// training thread.
   void on_trainer(std::function<void()> task) const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex));
 
-  // Any thread, with or without it:
-  /// The state as of the latest change.
+  // Any thread, with or without the mutex:
+  /// The state after the latest change.
   [[nodiscard]] TrainerState state() const { return state_.load(); }
   void send(const channel::Message& message) const { agent.send(message); }
+  /// Sends Failed; changes no state.
   void fail(const std::string& migration, const Error& error) const;
 
  private:
-  TrainerAction seen(TrainerAction action) CARDSWAP_REQUIRES(mutex) {
+  TrainerAction published(TrainerAction action) CARDSWAP_REQUIRES(mutex) {
     state_ = side_.state();
     return action;
   }

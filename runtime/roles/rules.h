@@ -7,16 +7,21 @@
 #include "migrator/base/rule_table.h"
 #include "runtime/roles/trainer_states.h"
 
-/// The trainer's half of a migration as a table, beside the two of agent/handover. Pure; the
-/// compiler proves what must never happen (the static_asserts below). `TrainerSide` reads it.
+/// The trainer's part of a migration as a table, beside the two tables of agent/handover. The
+/// static_asserts below prove what must never happen. `TrainerSide` reads the table.
+///
+/// One decision is not in the table: when a trainer that logs updates parks. A source that is to
+/// stand (is_held()) parks only after its last log entry was sent. SourceRole decides that by
+/// is_held(), because it changes no state: the source stays `freezing` until its engine confirms
+/// that the trainer stands.
 ///
 // clang-format off
 /// A source:   training -> preparing -> syncing -> freezing -> frozen -> verified -> retired
 ///                                         ^          |           (any of them: release -> training)
 ///                                         +- put_off +
 ///             freezing -> rehearsing -> freezing   (one step, before its agent hears of the freeze)
-/// by CRIU:    verified -> departing -> departed -> (restored elsewhere) standby_verified
-/// A standby:  standby -> standby_rehearsing -> standby      (the same step, which is none of the job's)
+/// with CRIU:  verified -> departing -> departed -> (restored elsewhere) standby_verified
+/// A standby:  standby -> standby_rehearsing -> standby      (the same step, which does not count for the job)
 ///             standby -> standby_verified -> granting -> granted -> first_step -> first_step_done -> training
 // clang-format on
 namespace cardswap {
@@ -26,7 +31,7 @@ inline constexpr auto kTrainerRules = [] {
   using enum TrainerEvent;
   using Action = TrainerAction;
   return std::to_array<TrainerRule>({
-      // A source, asked ...
+      // A source that is asked for a migration ...
       {training, begin_sync, preparing, Action::watch},
       {start_failed, begin_sync, preparing, Action::watch},
       {preparing, engine_began, syncing, Action::none},
@@ -40,11 +45,11 @@ inline constexpr auto kTrainerRules = [] {
       {freezing, freeze_put_off, put_off, Action::unpark},
       {put_off, freeze_offered, freezing, Action::park},
       {freezing, freeze_holds, frozen, Action::report},
-      // ... perhaps behind one step more ...
+      // ... perhaps after one rehearsed step ...
       {freezing, rehearsal_due, rehearsing, Action::step_once},
       {rehearsing, rehearsed, freezing, Action::none},
       {frozen, digests_equal, verified, Action::report},
-      // ... and let go, or gone.
+      // ... and released, or retired.
       {training, release, training, Action::answer},
       {preparing, release, training, Action::end_migration},
       {syncing, release, training, Action::end_migration},
@@ -70,7 +75,7 @@ inline constexpr auto kTrainerRules = [] {
       {first_step, retire, retired, Action::retire},
       {first_step_done, retire, retired, Action::retire},
       {retired, retire, retired, Action::retire},
-      // The process goes itself.
+      // The process itself is moved.
       {verified, depart, departing, Action::depart},
       {preparing, depart_refused, preparing, Action::refuse},
       {syncing, depart_refused, syncing, Action::refuse},
@@ -86,13 +91,13 @@ inline constexpr auto kTrainerRules = [] {
       {first_step_done, depart_refused, first_step_done, Action::refuse},
       {departing, memory_given, departed, Action::report},
       {departing, memory_kept, depart_failed, Action::refuse},
-      {departing, memory_lost, lost, Action::mark_lost},
+      {departing, memory_lost, lost, Action::report_lost},
       {departed, release, departed, Action::recall},
       {departed, memory_recalled, training, Action::end_migration},
       {departed, arrived, departed, Action::arrive},
       {departed, memory_arrived, standby_verified, Action::report},
-      {lost, release, lost, Action::mark_lost},
-      {lost, arrived, lost, Action::mark_lost},
+      {lost, release, lost, Action::report_lost},
+      {lost, arrived, lost, Action::report_lost},
       // A standby.
       {training, stands_by, standby, Action::park},
       {standby, state_verified, standby_verified, Action::report},
@@ -115,8 +120,8 @@ inline constexpr auto kTrainerRules = [] {
   });
 }();
 
-/// An agent's event and the states in which it is late or for another: nothing is done, nothing
-/// said.
+/// An agent's event, and the states in which it comes too late or is meant for another state: it is
+/// ignored and gets no answer.
 struct IgnoredEvent {
   TrainerEvent event;
   std::array<bool, kTrainerStates> in{};
@@ -166,28 +171,27 @@ inline constexpr auto kIgnoredEvents = [] {
   return false;
 }
 
-/// Whether it is no process of the job's yet: it dies with its agent, and takes no step that
-/// counts.
+/// Whether the process is not the job yet: it dies with its agent, and takes no step that counts.
 [[nodiscard]] constexpr bool is_standby(TrainerState state) {
   return state == TrainerState::standby || state == TrainerState::standby_rehearsing ||
          state == TrainerState::standby_verified || state == TrainerState::granting;
 }
-/// Whether it may be dumped: nothing may be sent.
+/// Whether the process may be dumped at any moment, so that it must not send anything.
 [[nodiscard]] constexpr bool is_departed(TrainerState state) {
   return state == TrainerState::departed || state == TrainerState::lost;
 }
-/// Whether it is a source whose training thread is to stand until its agent's next word.
+/// Whether it is a source whose training thread must stand until the agent's next message.
 [[nodiscard]] constexpr bool is_held(TrainerState state) {
   return state == TrainerState::freezing || state == TrainerState::frozen ||
          state == TrainerState::verified || state == TrainerState::depart_failed ||
          state == TrainerState::departing || is_departed(state);
 }
-/// Whether nobody but the agent lets it go on: that was told that it stands, or its memory is not
-/// its own.
+/// Whether only the agent can let it go on, because the agent was told that it stands or because
+/// its memory is with a keeper.
 [[nodiscard]] constexpr bool is_bound(TrainerState state) {
   return is_held(state) && state != TrainerState::freezing;
 }
-/// Whether a step that it takes is a step of the job.
+/// Whether it may take a step, and that step is a step of the job.
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
   return state == TrainerState::training || state == TrainerState::preparing ||
          state == TrainerState::syncing || state == TrainerState::put_off ||
@@ -195,7 +199,8 @@ inline constexpr auto kIgnoredEvents = [] {
          state == TrainerState::granted || state == TrainerState::first_step;
 }
 
-/// What the asserts hold; a test spoils the table and sees which of them finds it.
+// The predicates of the static_asserts. A test breaks the table and checks which predicate finds
+// it.
 constexpr bool a_standby_steps_only_by_a_fitting_grant(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     const bool takes = rule.then == TrainerAction::take_grant;
@@ -266,7 +271,8 @@ constexpr bool a_bound_trainer_goes_on_only_by_its_agents_message(
   }
   return true;
 }
-/// A standby's is none of the job's, and both stand behind it before anything else becomes of them.
+/// The source and the standby take the same one step, and both stand after it before anything else
+/// happens to them. The standby's step does not count for the job.
 constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     const bool once = rule.then == TrainerAction::step_once;
@@ -303,7 +309,7 @@ constexpr bool memory_is_given_only_when_digests_are_equal(std::span<const Train
         (rule.from != TrainerState::frozen || rule.on != TrainerEvent::digests_equal)) {
       return false;
     }
-    // Without its memory it goes on in no way.
+    // Without its memory it must not go on.
     const bool away = rule.from == TrainerState::departing || rule.from == TrainerState::departed;
     if (away && may_step(rule.to) && rule.on != TrainerEvent::memory_recalled) return false;
   }
@@ -322,7 +328,7 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
   }
   return true;
 }
-/// Whether each word of an agent is obeyed, answered or ignored on purpose, and never two of them.
+/// Whether each event of an agent either has a rule or is ignored on purpose, in every state.
 constexpr bool every_message_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
   for (std::size_t state = 0; state < kTrainerStates; ++state) {
     for (std::size_t event = 0; event < kAgentEvents; ++event) {

@@ -10,7 +10,7 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 
 }  // namespace
 
-// ---- from the agent's word to the engine
+// ---- from the agent's message to the engine
 
 void SourceRole::prepare(const channel::BeginSync& begin) {
   begin_ = begin;
@@ -27,7 +27,7 @@ void SourceRole::on_boundary() {
     auto seen =
         boundary->arrival == Arrival::criu ? view_of_arenas(*boundary) : view_of_state(*boundary);
     if (seen) publish(*boundary, std::move(*seen));
-  } catch (...) {  // such as no thread, no memory: the migration's end, not the loop's
+  } catch (...) {  // such as no thread, no memory: it ends the migration, not the loop
     give_up(boundary->migration, error_of(std::current_exception()));
   }
 }
@@ -49,7 +49,7 @@ std::optional<SourceRole::Boundary> SourceRole::reach_boundary() {
 void SourceRole::publish(const Boundary& boundary, StateView seen) {
   auto latest = std::make_shared<const StateView>(std::move(seen));
   const MutexLock lock(context_.mutex);
-  if (context_.side().migration() != boundary.migration) return;  // let go of meanwhile
+  if (context_.side().migration() != boundary.migration) return;  // released meanwhile
   latest_.swap(latest);
   if (engine_) return engine_->stepped();
   if (!begin_) return;
@@ -59,7 +59,7 @@ void SourceRole::publish(const Boundary& boundary, StateView seen) {
 
 void SourceRole::give_up(const std::string& migration, const Error& why) {
   const MutexLock lock(context_.mutex);
-  if (context_.side().migration() != migration) return;  // let go of meanwhile
+  if (context_.side().migration() != migration) return;  // released meanwhile
   begin_.reset();
   (void)context_.on(TrainerEvent::engine_did_not_begin);
   context_.fail(migration, why);
@@ -90,8 +90,8 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
     if (context_.on(TrainerEvent::freeze_holds, id) != TrainerAction::report) return;
     context_.send(channel::Frozen{id, step});
   };
-  // A process that goes itself sends its scratch in the freeze, which no prediction knows; and it
-  // forgets nothing.
+  // A process that is moved itself sends its scratch memory in the freeze, which no prediction
+  // knows, and it forgets nothing: it is neither put off nor rehearsed.
   if (begin.spec.arrive != Arrival::criu) {
     callbacks.put_off = [this, id](const std::string&) { put_off_freeze(id); };
     callbacks.rehearse = [this, id] { rehearse(id); };
@@ -106,10 +106,10 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
                                      std::move(callbacks));
 }
 
-// ---- how the trainer comes to stand, and goes on when that would last too long
+// ---- how the trainer comes to stand, and goes on if the freeze would last too long
 
 void SourceRole::park() {
-  if (log_ && !log_->is_closed()) return;  // before_step() parks, once the last update has gone out
+  if (log_ && !log_->is_closed()) return;  // before_step() parks, once the last update was sent
   context_.gate.park();
 }
 
@@ -148,7 +148,7 @@ void SourceRole::on_rehearsed() {
 }
 
 void SourceRole::on_parked() {
-  if (const auto word = context_.lateness.on_parked()) context_.send(*word);
+  if (const auto report = context_.lateness.on_parked()) context_.send(*report);
   std::string migration;
   bool by_criu = false;
   std::shared_ptr<const StateView> before;
@@ -159,7 +159,7 @@ void SourceRole::on_parked() {
     if (log_) before = latest_;
   }
   FrozenState state;
-  state.last_step_end_ns = context_.gate.last_boundary_ns();
+  state.last_step_end_ns = context_.gate.step_began_ns();
   state.step = context_.gate.step();
   try {
     if (by_criu) {  // values and the rest travel in the process
@@ -213,7 +213,7 @@ void SourceRole::end_migration(std::unique_ptr<Source> engine, const std::string
 
 bool SourceRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
   const MutexLock lock(context_.mutex);
-  if (!engine_) return false;  // it was let go of meanwhile
+  if (!engine_) return false;  // released meanwhile
   if (!latest_ || !latest_->shards || latest_->shards->empty()) return false;
   log_ = std::move(log);
   window_ = std::move(window);
@@ -234,7 +234,7 @@ std::optional<StateView> SourceRole::view_of_arenas(const Boundary& boundary) {
     throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                 "use --strategy rounds or stop-copy with --arrive criu");
   }
-  // Once: relocating a large state takes many boundaries, and looking saves every value twice.
+  // Once: relocating a large state takes many boundaries, and the check saves every value twice.
   const bool begins = boundary.asked && boundary.number == 1;
   if (const auto obstacle = begins ? context_.agent.obstacle(Arrival::criu) : std::nullopt) {
     throw Error(*obstacle);
@@ -244,7 +244,7 @@ std::optional<StateView> SourceRole::view_of_arenas(const Boundary& boundary) {
                 "track tensors or Session::allocate's memory, or use --arrive standby");
   }
   const bool all = context_.relocator().relocate_some(kCopyAtABoundary);
-  // The engine begins with what lies in an arena by then.
+  // The engine begins when all that fits lies in an arena.
   if (!all && boundary.asked) return std::nullopt;
   return context_.relocator().state_view(false);
 }

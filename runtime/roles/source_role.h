@@ -13,43 +13,49 @@
 
 namespace cardswap {
 
-/// This process as the source of a migration. It starts the engine, shows it the state at each
-/// boundary, brings the trainer to a stand for it, and lets the trainer go.
+/// This process as the source of a migration. It starts the engine, gives it a view of the state at
+/// each boundary, makes the trainer stand for it, and releases the trainer.
 ///
-/// The table says which of this is done; nothing here looks at the state to decide it. The engine's
-/// thread calls the SourceProgram and its events.
+/// The table says what is done. One thing is decided here by the state: when a trainer that logs
+/// updates parks, which is after its last log entry (see rules.h). The engine's thread calls the
+/// SourceProgram and the SourceCallbacks.
 class SourceRole final : private SourceProgram {
  public:
   explicit SourceRole(RoleContext& context) : context_(context) {}
 
-  /// Asserts that the context's mutex is held: for whoever has locked it.
+  /// Tells clang that the context's mutex is held; for a caller that has locked it.
   void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
 
   // ---- the channel's thread
   /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
-  /// Makes the trainer stand at the next boundary, or, while updates are logged, when the last one
-  /// has gone out. Also on the engine's thread.
+  /// Makes the trainer stand at the next boundary; while updates are logged, after the last update
+  /// was sent. Also called on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
-  /// The engine, to be destroyed without the mutex; the log takes nothing more.
+  /// Closes the update log and returns the engine, which the caller destroys without the mutex.
+  /// Null: there is none.
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
-  /// The engine, as take_engine() has it; nothing of the migration is left.
+  /// Does what take_engine() does, and forgets the migration.
   [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
-  /// Ends the engine of a trainer that stands on, and what it saw.
+  /// Destroys the engine and the latest view of the state; the trainer goes on standing. Waits for
+  /// the engine's thread.
   void end(std::unique_ptr<Source> engine);
-  /// Lets the job go on and ends the engine; the agent hears that both are so.
+  /// Lets the job go on, destroys the engine (may be null), and then sends Released.
   void end_migration(std::unique_ptr<Source> engine, const std::string& migration);
 
   // ---- the training thread
+  /// Called at a watched boundary: shows the engine the state, or starts the engine.
   void on_boundary();
+  /// Called when it stands in `freezing`: gives the engine the state at which it stands.
   void on_parked();
-  /// Called behind the step that its standby took too.
+  /// Called when it stands after the rehearsed step.
   void on_rehearsed();
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
-  /// Whether it is of interest which gradients a step uses.
+  /// Whether the tracker must be told which gradients each step uses.
   [[nodiscard]] bool wants_gradients() const { return wants_gradients_; }
-  /// Fails the migration under way, if there is one, for what the program did at a step.
+  /// Fails the migration under way because of an error in the program's step; does nothing if there
+  /// is none.
   void fail(const Error& why);
 
  private:
@@ -65,32 +71,37 @@ class SourceRole final : private SourceProgram {
   }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
 
-  /// What a boundary is for, as it was when that was reached: the program is looked at by this,
-  /// without the mutex.
+  /// What is to be done at a boundary: a copy, made with the mutex held, by which the program is
+  /// then read without the mutex.
   struct Boundary {
     std::string migration;
     Arrival arrival = Arrival::standby;
-    std::optional<Strategy> asked;  ///< by a migration whose engine is still to begin; else none
-    int number = 0;                 ///< the first one after that was wanted is 1
-    // While updates are logged; owners: the role, the engine and a boundary under way.
+    /// The strategy of a migration whose engine has not begun yet; nullopt: there is none.
+    std::optional<Strategy> asked;
+    int number = 0;  ///< counted from the request for the migration; the first boundary is 1
+    // While updates are logged, else null. Owners: the role, the engine and a boundary under way.
     std::shared_ptr<UpdateLog> log;
     std::shared_ptr<StateWindow> window;
-    std::shared_ptr<const StateView> before;  ///< `latest_`
+    std::shared_ptr<const StateView> before;  ///< `latest_`, which the engine has read
   };
-  /// Notes what this boundary is for; none: no migration wants anything of it.
+  /// Counts the boundary and returns what is to be done at it; nullopt: there is no migration.
   [[nodiscard]] std::optional<Boundary> reach_boundary();
-  /// What the engine may send; none: nothing yet. Throws what makes an end of the migration.
+  /// The state that the engine may send, for a migration to a standby and for one with CRIU;
+  /// nullopt: not yet. What they throw ends the migration.
   [[nodiscard]] std::optional<StateView> view_of_state(const Boundary& boundary);
   [[nodiscard]] std::optional<StateView> view_of_arenas(const Boundary& boundary);
-  /// The state as the engine reads it; `before`, while updates are logged, as it read it last.
+  /// The present state for the engine. `before` is the latest view while updates are logged, else
+  /// null.
   [[nodiscard]] StateView view(const StateView* before);
+  /// Closes the step in the log, with an empty entry if no update was captured in it.
   void end_logged_step(const Boundary& boundary, const Fence& fence);
-  /// Gives the engine what was seen, or begins it, unless the migration is over.
+  /// Tells the engine of the new view, or starts the engine; does nothing if the migration is over.
   void publish(const Boundary& boundary, StateView seen);
-  /// Ends a migration whose engine did not begin, unless it is over.
+  /// Fails a migration whose engine did not begin; does nothing if it is over.
   void give_up(const std::string& migration, const Error& why);
+  /// Gives `log`, from the next step on, each gradient as soon as the backward pass has made it.
   void give_early(const std::shared_ptr<UpdateLog>& log);
-  /// Ends that, where no log hears of it any more.
+  /// Ends give_early() if its log is closed or gone.
   void end_giving_early();
   void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
 
@@ -100,18 +111,18 @@ class SourceRole final : private SourceProgram {
 
   RoleContext& context_;
   std::atomic<bool> wants_gradients_{false};
-  bool captured_ = false;  // since the last boundary; training thread only
-  // Training thread only, the log that hears of gradients:
-  std::weak_ptr<UpdateLog> given_early_;
-  bool gives_early_ = false;  // also one that is gone
+  // Training thread only:
+  bool captured_ = false;                 // an update, since the last boundary
+  std::weak_ptr<UpdateLog> given_early_;  // the log that gets early gradients
+  bool gives_early_ = false;              // also while that log is gone
 
-  /// The migration that is wanted; its engine starts at one of the next boundaries.
+  /// The migration that was requested; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);
-  int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since it was wanted
-  /// What the engine reads. Owners: this, and a boundary or an engine's look under way; so that the
-  /// last one, which may let go of the program's memory, does so without the mutex.
+  int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since the request
+  /// The view that the engine reads. Owners: this, a boundary under way, and a call of state_view()
+  /// under way. The last owner may free memory of the program, and does so without the mutex.
   std::shared_ptr<const StateView> latest_ CARDSWAP_GUARDED_BY(context_.mutex);
-  /// The log, while the engine replays.
+  // While the migration logs updates, else null:
   std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(context_.mutex);

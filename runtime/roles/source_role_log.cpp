@@ -1,4 +1,5 @@
-// A migration to a standby, on the training thread: what is captured at each step and boundary.
+// A migration to a standby, on the training thread: what is captured at each step and each
+// boundary.
 
 #include <exception>
 #include <optional>
@@ -9,13 +10,13 @@
 namespace cardswap {
 namespace {
 
-/// Which gradients outlive a boundary is seen between two of them.
+/// It takes two boundaries to see which gradients outlive one.
 constexpr int kBeforeTheStart = 2;
 
 }  // namespace
 
 std::optional<StateView> SourceRole::view_of_state(const Boundary& boundary) {
-  context_.tracker().passing(boundary.number == kBeforeTheStart);
+  context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
   if (boundary.asked) {
     if (boundary.number < kBeforeTheStart) return std::nullopt;
     if (const auto obstacle = context_.agent.obstacle(Arrival::standby)) {
@@ -41,7 +42,7 @@ void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
   const auto step = context_.gate.step();
   boundary.window->open(step, fence);
   if (!std::exchange(captured_, false)) {
-    // A step that was skipped, or taken behind the session's back: the log must not have a hole.
+    // A step that was skipped, or of which the session was not told: the log must not have a gap.
     UpdateEntry entry;
     entry.step = step;
     boundary.log->append(std::move(entry));
@@ -51,7 +52,6 @@ void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
   boundary.log->end_step(step);
 }
 
-/// From the next step on, what its backward pass makes goes to `log` as soon as it is there.
 void SourceRole::give_early(const std::shared_ptr<UpdateLog>& log) {
   if (given_early_.lock() == log) return;
   given_early_ = log;
@@ -86,7 +86,7 @@ void SourceRole::before_step(const void* optimizer) {
   {
     const MutexLock lock(context_.mutex);
     if (log_ && log_->is_closed()) {
-      log_.reset();  // and its hearing of gradients with it
+      log_.reset();
       window_.reset();
       if (is_held(context_.side().state())) context_.gate.park();
     }
@@ -101,7 +101,7 @@ void SourceRole::before_step(const void* optimizer) {
     if (!entry) return;
     entry->step = context_.gate.step() + 1;
     log->append(std::move(*entry));  // may wait for room
-  } catch (...) {  // such as no memory for a gradient's copy: the agent's news, not the loop's
+  } catch (...) {  // such as no memory for a gradient's copy: it ends the migration, not the loop
     return fail(error_of(std::current_exception()));
   }
   captured_ = true;
@@ -111,7 +111,7 @@ void SourceRole::before_step(const void* optimizer) {
     last = last || (is_held(context_.side().state()) && log_ == log);
   }
   if (last) {
-    // Its gradients go over before the step is taken here: the target takes it at the same time.
+    // Its gradients are sent before the step is taken here: the target takes it at the same time.
     log->wait_until_sent(context_.gate.step() + 1);
     const MutexLock lock(context_.mutex);
     if (is_held(context_.side().state()) && log_ == log) context_.gate.park();

@@ -47,7 +47,7 @@ void StandbyRole::on_parked() {
 }
 
 void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant) {
-  engine.reset();  // nobody writes to the tensors from here on
+  engine.reset();  // no thread writes to the tensors from here on
   context_.epoch = grant.epoch;
   {
     const MutexLock lock(context_.mutex);
@@ -77,7 +77,7 @@ void StandbyRole::on_resume() {
     migration = context_.side().migration();
     held = verified_;
   }
-  context_.tracker().arrived();
+  context_.tracker().on_arrived();
   context_.lateness.arrives(migration);
   const auto now = StepGate::Clock::now().time_since_epoch().count();
   context_.send(channel::Resumed{migration, held.step,
@@ -88,7 +88,7 @@ void StandbyRole::on_resume() {
 void StandbyRole::on_boundary() {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerEvent::stepped) != TrainerAction::park) return;
-  // The source takes the job back if this step is not on the agent's disk: none may follow it.
+  // The source takes the job back if this step is not on the agent's disk: no step may follow it.
   context_.gate.park();
   context_.send(channel::FirstStep{context_.side().migration(), context_.gate.step()});
 }
@@ -136,15 +136,15 @@ std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> valu
 void StandbyRole::rehearse(std::uint64_t step) {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerEvent::rehearsal_due) != TrainerAction::step_once) return;
-  context_.gate.set_step(step);  // what its program may count by
+  context_.gate.set_step(step);  // the program may read it: Session::steps()
   context_.gate.step_once();
 }
 
 void StandbyRole::on_rehearsed() {
   std::vector<std::byte> values;
   try {
-    context_.tracker().passing(
-        false);  // gradients are where the step left them, not where they came
+    // From here on gradients are where the step left them, not where they were received.
+    context_.tracker().on_boundary(false);
     values = save_values(context_.tracker().entries());
   } catch (...) {
     const MutexLock lock(context_.mutex);

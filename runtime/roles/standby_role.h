@@ -8,40 +8,45 @@
 
 namespace cardswap {
 
-/// This process as the one that a job comes to: it stands and is filled, or was restored with all
-/// of it; takes the grant; and waits behind its first step until its agent has recorded that.
+/// This process as the one that a job moves to. It stands and receives the job's state, or was
+/// restored with the whole state; it takes the grant; it waits after its first step until its agent
+/// has recorded that step.
 ///
-/// The table says which of this is done; nothing here looks at the state to decide it. The engine's
-/// threads call the TargetProgram and its events.
+/// The table says what is done. Only resend_pending() looks at the state, to decide what is sent
+/// again. The engine's threads call the TargetProgram and the TargetCallbacks.
 class StandbyRole final : private TargetProgram {
  public:
   explicit StandbyRole(RoleContext& context) : context_(context) {}
 
-  /// Asserts that the context's mutex is held: for whoever has locked it.
+  /// Tells clang that the context's mutex is held; for a caller that has locked it.
   void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
 
-  // ---- the channel's thread
-  /// Parks at the first boundary.
+  // ---- before the channel's thread starts
+  /// Makes this process a standby, which parks at its first boundary.
   void enter(const channel::Welcome& welcome) CARDSWAP_REQUIRES(context_.mutex);
-  /// Takes what a process that was restored holds.
+
+  // ---- the channel's thread
+  /// Stores which state this process holds, after CRIU has restored it.
   void hold(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) { verified_ = state; }
-  /// The engine, to be destroyed without the mutex.
+  /// Returns the engine, which the caller destroys without the mutex. Null: there is none.
   [[nodiscard]] std::unique_ptr<Target> take_engine() CARDSWAP_REQUIRES(context_.mutex) {
     return std::move(engine_);
   }
-  /// Takes the grant: the engine ends, the process no longer dies with its agent, and the loop goes
-  /// on. A grant that cannot be taken is the agent's news.
+  /// Takes the grant: destroys the engine, makes the process outlive its agent, and lets the loop
+  /// go on. If that fails, Failed is sent.
   void take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant);
-  /// Sends again what an agent that was away may have missed; called now and then.
+  /// Sends FirstStep again while it waits for the agent's answer, which may not have got it. Called
+  /// at each tick of the channel.
   void resend_pending();
 
   // ---- the training thread
-  /// Called once it stands: the engine listens for the source.
+  /// Called when it stands at its first boundary: starts the engine, which listens for the source.
   void on_parked();
-  /// Called where it stands behind the step that its source took too.
+  /// Called when it stands after the rehearsed step.
   void on_rehearsed();
-  /// Called at a boundary: its first own step may be done.
+  /// Called at a watched boundary: reports its first own step, and parks after it.
   void on_boundary();
+  /// Called just before the loop goes on: reports that the job has resumed, if it was granted.
   void on_resume();
 
  private:
@@ -54,7 +59,8 @@ class StandbyRole final : private TargetProgram {
 
   RoleContext& context_;
   channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);
-  VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from `verified` on
+  VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from standby_verified on
+  /// Where each parameter's optimizer reads its gradient; a parameter that is missing: on the cpu.
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::unique_ptr<Target> engine_ CARDSWAP_GUARDED_BY(context_.mutex);
 };

@@ -18,7 +18,7 @@ void TrainerRole::stop() {
     source = source_.take_engine();
     target = standby_.take_engine();
   }
-  if (const auto word = context_.lateness.final_report()) context_.send(*word);
+  if (const auto report = context_.lateness.final_report()) context_.send(*report);
 }
 
 void TrainerRole::enter_standby(const channel::Welcome& welcome) {
@@ -28,7 +28,7 @@ void TrainerRole::enter_standby(const channel::Welcome& welcome) {
 }
 
 void TrainerRole::report_lateness() {
-  if (const auto news = context_.lateness.news()) context_.send(*news);
+  if (const auto report = context_.lateness.changes()) context_.send(*report);
 }
 
 void TrainerRole::describe(channel::Hello& hello) {
@@ -53,14 +53,14 @@ TrainerRole::RoleWork TrainerRole::apply(const channel::Message& message) {
     case TrainerAction::end_migration: work.source = source_.take_all(); break;
     case TrainerAction::depart: work.source = source_.take_engine(); break;
     case TrainerAction::take_grant: work.target = standby_.take_engine(); break;
-    // What the others ask for needs no lock: handle() does it.
+    // The other actions need no lock: handle() takes them.
     case TrainerAction::none:
     case TrainerAction::unpark:
     case TrainerAction::step_once:
     case TrainerAction::answer:
     case TrainerAction::report:
     case TrainerAction::refuse:
-    case TrainerAction::mark_lost:
+    case TrainerAction::report_lost:
     case TrainerAction::retire:
     case TrainerAction::recall:
     case TrainerAction::arrive:
@@ -87,9 +87,9 @@ void TrainerRole::handle(const channel::Message& message) {
       context_.send(channel::Released{std::get<channel::Release>(message).migration});
       break;
     case TrainerAction::refuse: refuse(message, work.migration); break;
-    case TrainerAction::mark_lost:
-      departed_.mark_lost(Error(Code::source_lost, "the job's memory was not taken back")
-                              .within("take the job's memory back"));
+    case TrainerAction::report_lost:
+      departed_.report_lost(Error(Code::source_lost, "the job's memory was not taken back")
+                                .within("take the job's memory back"));
       break;
     case TrainerAction::retire:
       context_.lateness.drop();
@@ -115,14 +115,13 @@ void TrainerRole::handle(const channel::Message& message) {
     case TrainerAction::none:
     case TrainerAction::watch:
     case TrainerAction::park:    // done by apply()
-    case TrainerAction::unpark:  // and four that no agent's word asks for
+    case TrainerAction::unpark:  // and four that no agent's message asks for
     case TrainerAction::step_once:
     case TrainerAction::report:
     case TrainerAction::run_first_step: break;
   }
 }
 
-/// A process that was restored is from here on what a standby is that holds a whole state.
 void TrainerRole::hold(const VerifiedState& state) {
   const MutexLock lock(context_.mutex);
   const auto migration = context_.side().migration();

@@ -13,12 +13,14 @@
 
 namespace cardswap {
 
-/// This process's part in migrations: the source of one at a time, or what its first one came to.
+/// This process in migrations: at most one as the source at a time, or as the target that it was
+/// started for.
 ///
-/// It tells each message to the side, and lets a role carry out the answer. The channel's thread
-/// calls it (agent messages), the training thread (the gate's hooks) and, through the roles, an
-/// engine's thread. It takes the mutex for the calls to a role that need it, and asserts that for
-/// clang, which does not see that the role's context is the one here.
+/// It tells each message of the agent to the side, except TimeSteps, which only starts a
+/// measurement, and lets a role carry out the action. Three threads call it: the channel's (agent
+/// messages), the training thread (the gate's callbacks) and, through the roles, an engine's. It
+/// locks the mutex for the calls to a role that need it, and asserts that for clang, which does not
+/// see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,
@@ -28,48 +30,58 @@ class TrainerRole {
   TrainerRole(const TrainerRole&) = delete;
   TrainerRole& operator=(const TrainerRole&) = delete;
 
-  // ---- the channel's thread
+  // ---- the thread that opens the session, before the channel's thread starts
   void enter_standby(const channel::Welcome& welcome);
+  void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
+
+  // ---- the channel's thread
+  /// Carries out a message of the agent. May wait for the end of an engine, and, to a keeper or a
+  /// holder, for some seconds.
   void handle(const channel::Message& message);
-  /// Sends again what an agent that was away may have missed; called now and then.
+  /// Sends again what an agent that was away may have missed. Called at each tick of the channel.
   void resend_pending() { standby_.resend_pending(); }
-  /// How late the job's steps are, where that is of interest and has changed.
+  /// Sends how late the job's steps are, if that is measured and has changed.
   void report_lateness();
-  /// What a Hello says of the migration under way.
+  /// Fills in what a Hello says of the migration under way. Also called before the thread starts.
   void describe(channel::Hello& hello);
 
   // ---- the training thread
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer) { source_.before_step(optimizer); }
-  /// The migration under way cannot go on, for what the program did at a step; none: nothing.
+  /// Fails the migration under way because of an error in the program's step; does nothing if there
+  /// is none.
   void fail(const Error& why) { source_.fail(why); }
-  /// Whether it is of interest which gradients a step uses.
+  /// Whether the tracker must be told which gradients each step uses.
   [[nodiscard]] bool wants_gradients() const { return source_.wants_gradients(); }
+  // The gate's callbacks:
   void on_boundary();
   void on_parked();
   void on_resume() { standby_.on_resume(); }
   void on_begin() { context_.lateness.step_begins(); }
-  /// Ends the engines; they say nothing more.
+  /// Destroys the engines, waiting for their threads, and sends the last lateness report. Also
+  /// called by the destructor.
   void stop();
 
   // ---- any thread
   [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
   /// Whether the process may be dumped at any moment: nothing may be sent.
   [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
+  /// The epoch that this process was granted; 0: none yet.
   [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
-  void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
 
  private:
-  /// What a word asks for, and what has to end for it.
+  /// The action that a message asks for, and the engine that must end for it; null: none.
   struct RoleWork {
     TrainerAction action = TrainerAction::none;
-    std::string migration;  ///< in which it was said
+    std::string migration;  ///< the migration before the message
     std::unique_ptr<Source> source;
     std::unique_ptr<Target> target;
   };
-  /// Tells a word to the side, and each role what it is to know at the same moment.
+  /// Tells the side a message, and does what must be done under the same lock.
   RoleWork apply(const channel::Message& message);
+  /// Makes a restored process a standby that holds `state`.
   void hold(const VerifiedState& state);
+  /// Sends Failed for a message that the table refuses.
   void refuse(const channel::Message& message, const std::string& migration) const;
 
   RoleContext context_;

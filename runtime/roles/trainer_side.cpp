@@ -40,7 +40,7 @@ TrainerAction TrainerSide::on(const channel::Message& message) {
     const bool may = state_ == TrainerState::verified && arrival_ == Arrival::criu;
     return on(may ? Event::depart : Event::depart_refused, depart->migration);
   }
-  // Of which migration is judged where it is taken: this process is elsewhere in any case.
+  // DepartedRole checks the migration: this process was restored elsewhere in any case.
   if (std::holds_alternative<channel::Arrived>(message)) return on(Event::arrived);
   return TrainerAction::none;
 }
@@ -54,7 +54,7 @@ TrainerAction TrainerSide::begin(const channel::BeginSync& begin) {
   return action;
 }
 
-/// One that is in no migration says that it trains, whatever it is asked to let go of.
+/// A trainer that is in no migration answers a release of any migration.
 TrainerAction TrainerSide::released(std::string_view migration) {
   if (state_ != TrainerState::training && migration != migration_) return TrainerAction::none;
   return on(TrainerEvent::release);

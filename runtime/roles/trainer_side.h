@@ -10,15 +10,16 @@
 
 namespace cardswap {
 
-/// A trainer in a handover: it obeys its agent, and decides nothing.
+/// The state of a trainer in a handover. A trainer obeys its agent and decides nothing.
 ///
-/// A value, like SourceSide and TargetSide: words in, orders out, no I/O, no threads. A word that
-/// has no rule in a state (a late one, a second one, one of another migration) changes nothing and
-/// asks for nothing. The caller carries the orders out, and tells this side the result.
+/// A value, like SourceSide and TargetSide: events in, actions out, no I/O, no threads. An event
+/// that has no rule in the present state (a late one, a second one, one of another migration)
+/// changes nothing and returns TrainerAction::none. The caller takes the action and tells this side
+/// the result.
 class TrainerSide {
  public:
   explicit TrainerSide(std::span<const TrainerRule> rules = kTrainerRules) : rules_(rules) {}
-  /// A side that has come to `state` with `migration`, holding what `root` is of.
+  /// A side in `state`, in `migration`, that holds the state with the digest `root`. For tests.
   TrainerSide(TrainerState state, std::string migration, Arrival arrival,
               std::optional<Digest> root, std::span<const TrainerRule> rules = kTrainerRules)
       : rules_(rules),
@@ -28,22 +29,25 @@ class TrainerSide {
         root_(root) {}
 
   [[nodiscard]] TrainerState state() const { return state_; }
-  /// The migration that it is in; empty: none.
+  /// The migration under way; empty: none.
   [[nodiscard]] const std::string& migration() const { return migration_; }
   [[nodiscard]] Arrival arrival() const { return arrival_; }
-  /// The digest of what both sides hold, or of what this standby holds.
+  /// The digest of the state that both sides hold, or that this standby holds; nullopt: not
+  /// verified.
   [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
 
-  /// Takes an agent's word. What is no word to a trainer is ignored.
+  /// Takes a message of the agent. A message that is not for a trainer is ignored.
   TrainerAction on(const channel::Message& message);
-  /// Takes a word of an engine, of the training thread, or on what became of an action: in the
+  /// Takes an event of an engine, of the training thread, or the result of an action, in the
   /// present migration.
   TrainerAction on(TrainerEvent event);
-  /// Takes such a word unless `migration` is not the present one: engines end a little late.
+  /// Takes such an event; ignores it if `migration` is not the present one, because an engine may
+  /// send events until it is destroyed.
   TrainerAction on(TrainerEvent event, std::string_view migration);
-  /// Takes digests_equal, state_verified or memory_arrived, with what they are of.
+  /// Takes digests_equal, state_verified or memory_arrived. `root` is the digest of the whole
+  /// state.
   TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root);
-  /// Notes that the agent welcomed this process as the standby of `migration`.
+  /// Takes stands_by: the agent welcomed this process as the standby of `migration`.
   TrainerAction stand_by(std::string migration);
 
  private:

@@ -5,64 +5,63 @@
 
 #include "migrator/base/named.h"
 
-/// What a trainer in a migration may be in, hear and be asked to do.
+/// The states, events and actions of a trainer in a migration.
 namespace cardswap {
 
 /// Where a trainer is in its migration.
 enum class TrainerState : std::uint8_t {
-  training,    ///< the job's process, in no migration
-  preparing,   ///< a migration is asked for; its engine begins at one of the next boundaries
+  training,    ///< it is the job and in no migration
+  preparing,   ///< a migration was requested; its engine begins at one of the next boundaries
   syncing,     ///< the engine sends while the job trains
-  freezing,    ///< a freeze is asked for: it stands, or will, and its engine has not said it holds
-  put_off,     ///< it goes on: the freeze would have been too long; its engine offers the next one
-  rehearsing,  ///< it takes one step that its standby takes too, and stands behind it
-  frozen,      ///< it stands and its agent knows
-  verified,    ///< every byte is the same on both sides
+  freezing,    ///< a freeze was requested: it stands or will stand; the engine has not confirmed it
+  put_off,     ///< it trains: the freeze would have been too long; the engine offers the next one
+  rehearsing,  ///< it takes one step that its standby takes too, and then stands
+  frozen,      ///< it stands, and its agent was told so
+  verified,    ///< both sides hold the same bytes
   start_failed,   ///< the engine never began; the job trains and waits for its release
   depart_failed,  ///< it stands without an engine: it could not depart, and waits for its release
   departing,      ///< its memory is being given to its keeper
-  departed,       ///< it may be dumped at any moment
+  departed,       ///< the keeper has its memory: it may be dumped at any moment
   lost,           ///< its memory is gone: this process takes no step any more
-  standby,        ///< it stands, or will when it has warmed up, and holds no whole state
-  standby_rehearsing,  ///< a standby that takes its source's next step, as in its warm-up; none of
-                       ///< the job's
-  standby_verified,    ///< a standby, or a process that was restored, with a whole state
+  standby,        ///< it stands, or will after its warm-up, and does not hold the whole state
+  standby_rehearsing,  ///< a standby that takes its source's next step, which does not count
+  standby_verified,    ///< a standby, or a restored process, that holds the whole state
   granting,            ///< it takes the grant; its engine ends
-  granted,             ///< the job is its own; the loop is about to go on
-  first_step,          ///< its first own step is under way
-  first_step_done,     ///< it stands behind its first step until the agent has recorded that
-  retired,             ///< the job is elsewhere: for good
+  granted,             ///< it is the job; the loop is about to go on
+  first_step,          ///< its first step as the job is under way
+  first_step_done,     ///< it stands after its first step until the agent has recorded that step
+  retired,             ///< the job is in another process, for good
 };
 constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
 inline constexpr std::size_t kTrainerStates = kCountOf<TrainerState>;
 
-/// What happens to a trainer.
+/// What happens to a trainer. The agent's events come first: kAgentEvents counts them.
 enum class TrainerEvent : std::uint8_t {
-  // its agent's
+  // from its agent
   begin_sync,
   freeze,
   release,
   retire,
   grant_fits,
-  grant_of_another_state,  ///< than it holds
+  grant_of_another_state,  ///< a grant for a state that it does not hold
   depart,
-  depart_refused,  ///< a word to depart that came too early, or in a migration to a standby
+  depart_refused,  ///< a Depart that came too early, or in a migration to a standby
   arrived,
-  // its engine's
+  // from its engine
   freeze_offered,
-  freeze_put_off,  ///< before the agent was told that it is frozen
+  freeze_put_off,  ///< only before the agent was told that it is frozen
   freeze_holds,
-  rehearsal_due,  ///< both sides hold the state of one step, and are to take the next one
+  rehearsal_due,  ///< both sides hold the state of the same step, and must take the next step
   digests_equal,
   state_verified,
-  // its own thread's
+  // from its own threads
   stands_by,  ///< the agent welcomed it as a standby
   engine_began,
   engine_did_not_begin,
   resumed,
-  stepped,    ///< its first own step is done
-  rehearsed,  ///< it stands behind the step that was rehearsed
-  // what became of an action
+  stepped,    ///< its first step as the job is done
+  rehearsed,  ///< it stands after the rehearsed step
+  // results of actions
   memory_given,
   memory_kept,
   memory_lost,
@@ -73,31 +72,32 @@ enum class TrainerEvent : std::uint8_t {
 };
 constexpr TrainerEvent last_of(TrainerEvent) { return TrainerEvent::grant_not_taken; }
 inline constexpr std::size_t kTrainerEvents = kCountOf<TrainerEvent>;
-/// How many events are an agent's words: the first ones are.
+/// How many events come from the agent: the first ones.
 inline constexpr std::size_t kAgentEvents = static_cast<std::size_t>(TrainerEvent::arrived) + 1;
 
-/// What a trainer does about it.
+/// What is done after an event.
 enum class TrainerAction : std::uint8_t {
   none,
-  watch,           ///< at boundaries, from the next one on
-  park,            ///< at the next boundary
-  unpark,          ///< from the boundary at which it stands
-  step_once,       ///< from that one to the next
-  end_migration,   ///< the engine ends and the job goes on; answered by Released
-  answer,          ///< Released, and nothing else is done
-  report,          ///< to the agent, what the word says
-  refuse,          ///< Failed, with what is wrong with the word
-  mark_lost,       ///< Failed{lost}
-  retire,          ///< the loop ends
+  watch,           ///< call on_boundary at each boundary from the next one on
+  park,            ///< stand at the next boundary
+  unpark,          ///< go on from the boundary at which it stands
+  step_once,       ///< go on from that boundary, and stand at the next one
+  end_migration,   ///< end the engine, let the job go on, send Released
+  answer,          ///< send Released, and do nothing else
+  report,          ///< tell the agent of the event
+  refuse,          ///< send Failed, which says what is wrong with the message
+  report_lost,     ///< send Failed{lost}
+  retire,          ///< end the loop: the boundary returns `migrated`
   depart,          ///< ends in memory_given, memory_kept or memory_lost
   recall,          ///< ends in memory_recalled, or stays as it is
   arrive,          ///< ends in memory_arrived, or stays as it is
   take_grant,      ///< ends in grant_taken or grant_not_taken
-  run_first_step,  ///< the granted loop goes on, and its boundaries are looked at
-  stop_watching,   ///< behind the first step; nobody looks at its boundaries any more
+  run_first_step,  ///< let the granted loop go on, and watch its boundaries
+  stop_watching,   ///< after the first step: its boundaries are watched no more
 };
 
-/// One line of the trainer's table.
+/// One line of the trainer's table: in state `from`, event `on` leads to state `to` and action
+/// `then`.
 struct TrainerRule {
   TrainerState from;
   TrainerEvent on;
@@ -105,6 +105,7 @@ struct TrainerRule {
   TrainerAction then;
 };
 
+/// The enumerator's name.
 [[nodiscard]] std::string_view to_string(TrainerState state);
 [[nodiscard]] std::string_view to_string(TrainerEvent event);
 

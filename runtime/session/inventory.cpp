@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kParametersTold = 4;
 
-/// As the program's author writes it.
+/// The type's name as it is written in C++.
 std::string type_name(const std::string& type) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> name(
@@ -28,7 +28,7 @@ std::string type_name(const std::string& type) {
   return status == 0 && name ? std::string(name.get()) : type;
 }
 
-/// What a program's own exception says.
+/// The text of an exception of the program.
 std::string said_by(const std::exception_ptr& e) {
   try {
     std::rethrow_exception(e);
@@ -45,7 +45,7 @@ std::string mib(std::size_t bytes) {
 
 }  // namespace
 
-bool Inventory::note(const void* optimizer, Describe describe, std::uint64_t step) {
+bool Inventory::before_step(const void* optimizer, Describe describe, std::uint64_t step) {
   for (auto& known : stepped_) {
     if (known.address != optimizer) continue;
     known.step = step;
@@ -62,7 +62,7 @@ void Inventory::describe_stepped(std::uint64_t step) {
     try {
       stepped.known = stepped.describe(stepped.address);
       stepped.failure.clear();
-    } catch (...) {  // the program's, which is a migration's obstacle and not the loop's
+    } catch (...) {  // an exception of the program is an obstacle, and does not end the loop
       stepped.failure = said_by(std::current_exception());
     }
   }
@@ -84,7 +84,7 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
     std::vector<TrackedObstacle> of_it;
     try {
       grows = grows || dynamic_cast<const TrackedGrowth*>(entry.state.get()) != nullptr;
-      // An optimizer may grow behind what a standby grows by.
+      // An optimizer that is tracked after a TrackedGrowth may grow: its look() would refuse that.
       if (!grows || entry.state->kind() != "optimizer") entry.state->look(of_it);
     } catch (...) {
       of_it.push_back({said_by(std::current_exception()), ""});
@@ -119,7 +119,7 @@ std::vector<channel::Obstacle> Inventory::obstacles_of(const Stepped& stepped) c
   if (!stepped.failure.empty()) {
     return {{"an optimizer does not say what it steps: " + stepped.failure, "", false}};
   }
-  if (stepped.known.type.empty()) return {};  // it never led to a boundary that was looked at
+  if (stepped.known.type.empty()) return {};  // none of its steps led to a boundary with a check
   const auto type = type_name(stepped.known.type);
   std::vector<channel::Obstacle> found;
   if (!tracker_.is_tracked(stepped.address)) {
@@ -134,7 +134,7 @@ std::vector<channel::Obstacle> Inventory::obstacles_of(const Stepped& stepped) c
     try {
       entry.state->regions(regions);
     } catch (const std::exception&) {
-      continue;  // told where the whole is looked at
+      continue;  // obstacles() reports it when it reads the whole state
     }
     for (const auto& region : regions) storages.insert(region.storage);
   }
@@ -218,7 +218,7 @@ std::vector<const void*> Inventory::replayed() const {
         storages.insert(of_one.begin(), of_one.end());
       }
     } catch (...) {
-      continue;  // what a hook rewrites cannot be told: it is among the obstacles
+      continue;  // rewritten() failed: the reason is among the obstacles
     }
   }
   return {storages.begin(), storages.end()};
@@ -281,7 +281,7 @@ std::vector<channel::StateItem> Inventory::list(const std::vector<channel::Obsta
     try {
       gradients->regions(kept);
     } catch (const std::exception&) {
-      continue;  // in the way, and told there
+      continue;  // it is among the obstacles
     }
     if (kept.empty()) continue;
     channel::StateItem item;

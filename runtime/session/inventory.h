@@ -12,22 +12,25 @@
 
 namespace cardswap {
 
-/// The parts of a job's state, told to people, and the gaps in it: an optimizer that steps and is
-/// not tracked, an untracked parameter, a value that cannot be saved. A job with such an obstacle
-/// trains as ever and is not moved. Training thread only.
+/// Lists the parts of a job's state for people, and finds what is missing in it: an optimizer that
+/// steps and is not tracked, an untracked parameter, a value that cannot be saved. A job with such
+/// an obstacle trains on and is not moved. Training thread only.
 class Inventory {
  public:
   using Describe = SteppedOptimizer (*)(const void* optimizer);
 
   explicit Inventory(Tracker& tracker) : tracker_(tracker) {}
 
-  /// Notes that `optimizer` is about to step towards the boundary `step`. True when it was never
-  /// seen before.
-  bool note(const void* optimizer, Describe describe, std::uint64_t step);
-  /// Looks at everything, at the boundary `step`; never throws. Saves every value twice.
+  /// Notes that `optimizer` is about to take a step that ends at the boundary `step`. True: it was
+  /// not seen before. `describe` is called only in obstacles() of that boundary: the object must
+  /// exist until then.
+  bool before_step(const void* optimizer, Describe describe, std::uint64_t step);
+  /// Checks everything that is tracked or was stepped, at the boundary `step`. Saves every value
+  /// twice. An exception of the program becomes an obstacle. At most channel::kObstaclesMax are
+  /// returned.
   [[nodiscard]] std::vector<channel::Obstacle> obstacles(std::uint64_t step);
-  /// The state's items by tracked thing, in order; then what was seen besides, and what obstacles()
-  /// has just found.
+  /// The items of the state: each tracked thing in order, with its gradients after it, then the
+  /// obstacles that obstacles() has just found.
   [[nodiscard]] std::vector<channel::StateItem> list(
       const std::vector<channel::Obstacle>& in_the_way);
 
@@ -36,11 +39,11 @@ class Inventory {
   struct Stepped {
     const void* address = nullptr;
     Describe describe = nullptr;
-    std::uint64_t step = 0;  ///< the latest boundary that it led to: it may be gone after that
+    std::uint64_t step = 0;  ///< the boundary of its latest step: it may be destroyed after that
     SteppedOptimizer known;
-    std::string failure;  ///< why it did not say what it steps; empty: it did
+    std::string failure;  ///< why `describe` failed; empty: it did not
   };
-  /// What a tracked thing was at the first boundary.
+  /// The state of a tracked thing at the first boundary.
   struct First {
     Digest value;
     std::uint64_t version = 0;
@@ -56,8 +59,8 @@ class Inventory {
 
   Tracker& tracker_;
   std::vector<Stepped> stepped_;
-  std::map<std::string, First> first_;  // by tracked thing: at the first boundary
-  std::size_t tracked_first_ = 0;       // things at the first boundary; 0: it was not yet
+  std::map<std::string, First> first_;  // by the name of the tracked thing
+  std::size_t tracked_first_ = 0;       // things at the first boundary; 0: not reached yet
 };
 
 }  // namespace cardswap

@@ -7,15 +7,15 @@
 namespace cardswap {
 namespace {
 
-/// The last word of a process that is about to end: no buffer is flushed for it.
-void say_on_stderr(const std::string& line) {
+/// For a process that ends with _exit(), which flushes no buffer.
+void write_to_stderr(const std::string& line) {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 }  // namespace
 
 void end_moved_process() {
-  say_on_stderr(
+  write_to_stderr(
       fmt::format("cardswap: process {} lost its job, which moved to another device, and did not "
                   "leave its training loop when it was told so; it ends here\n",
                   ::getpid()));
@@ -23,7 +23,7 @@ void end_moved_process() {
 }
 
 void end_forked_process(pid_t trainer, const std::string& job) {
-  say_on_stderr(fmt::format(
+  write_to_stderr(fmt::format(
       "cardswap: process {} was forked from process {}, which trains job {}: a fork is not the "
       "job and may not step; it ends here\n",
       ::getpid(), trainer, job));

@@ -9,7 +9,7 @@
 
 #include "cardswap/tracking.h"
 
-/// What a program tracks without a type that is known: by callbacks, or as bare memory.
+/// Tracked state without a type that Cardswap knows: by callbacks, or as bare memory.
 namespace cardswap {
 
 /// State that callbacks of the program save and load.
@@ -26,7 +26,7 @@ class CallbackState final : public TrackedState {
   const std::function<void(std::span<const std::byte>)> load_;
 };
 
-/// Memory of the program's own.
+/// Memory that the program owns.
 class MemoryState final : public TrackedState {
  public:
   explicit MemoryState(std::span<std::byte> memory) : memory_(memory) {}
@@ -38,7 +38,7 @@ class MemoryState final : public TrackedState {
   const std::span<std::byte> memory_;
 };
 
-/// Memory that lives in the arena from the start.
+/// Memory of Session::allocate(), which is in the arena from the start.
 class ArenaState final : public TrackedState {
  public:
   explicit ArenaState(std::shared_ptr<std::span<std::byte>> block) : block_(std::move(block)) {}

@@ -26,11 +26,11 @@
 
 namespace cardswap {
 
-/// Wires tracker, gate, roles and channel. The channel is declared last: its thread calls the
-/// others and ends first.
+/// Connects tracker, gate, roles and channel. The channel is declared last, because its thread
+/// calls the others and must end first.
 class Session::Impl {
  public:
-  /// `framework`: its name and version, "libtorch 2.11.0"; or "none".
+  /// `framework` is its name and version, "libtorch 2.11.0", or "none".
   explicit Impl(std::string framework)
       : framework_(std::move(framework)),
         gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
@@ -57,7 +57,7 @@ class Session::Impl {
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
-    gate_.watch_once();  // the first boundary tells what is tracked
+    gate_.watch_once();  // the first boundary reports what is tracked
     channel_->start();
   }
 
@@ -69,7 +69,7 @@ class Session::Impl {
     channel_.reset();
   }
 
-  /// A fork has a copy of all this, and none of its threads.
+  /// A forked process has a copy of this object, and none of its threads.
   [[nodiscard]] bool is_in_a_fork() const { return ::getpid() != pid_; }
 
   void before_step(const void* optimizer, Describe describe) {
@@ -92,7 +92,7 @@ class Session::Impl {
           return storages;
         });
     const auto* known = added.get();
-    tracker_.add(name, std::move(added));  // one that it refuses is nobody's
+    tracker_.add(name, std::move(added));  // if it throws, the hook is not kept
     hooks_.push_back(known);
   }
 
@@ -113,7 +113,7 @@ class Session::Impl {
   void track(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
              std::string type) {
     tracker_.add(name, std::move(state), thing, std::move(type));
-    if (channel_ && gate_.step() != 0) request_inventory();  // late: its agent is to know
+    if (channel_ && gate_.step() != 0) request_inventory();  // it is late: the agent must know
   }
 
   void do_not_rehearse(std::string_view why) {
@@ -134,15 +134,15 @@ class Session::Impl {
   }
 
   void note_step(const void* optimizer, Describe describe) {
-    if (inventory_.note(optimizer, describe, gate_.step() + 1)) request_inventory();
+    if (inventory_.before_step(optimizer, describe, gate_.step() + 1)) request_inventory();
     if (!trainer_role_.wants_gradients()) return;
     try {
       std::vector<const void*> tensors;
       for (const auto& parameter : describe(optimizer).parameters)
         tensors.push_back(parameter.tensor);
       std::ranges::sort(tensors);
-      tracker_.stepping(optimizer, tensors);
-    } catch (...) {  // the migration's end, not the loop's
+      tracker_.before_step(optimizer, tensors);
+    } catch (...) {  // it ends the migration, not the loop
       trainer_role_.fail(error_of(std::current_exception()));
     }
   }
@@ -182,7 +182,7 @@ class Session::Impl {
     gate_.watch_once();
   }
 
-  /// At the next boundary, what is tracked is looked at anew.
+  /// Makes the next boundary check again what is tracked.
   void request_inventory() {
     inventory_due_ = true;
     gate_.watch_once();
@@ -200,7 +200,7 @@ class Session::Impl {
   }
 
   void announce() { announce(inventory_.obstacles(gate_.step())); }
-  /// Says what is tracked and what is in a migration's way; never throws.
+  /// Reports what is tracked and what prevents a migration; never throws.
   void announce(std::vector<channel::Obstacle> in_the_way) {
     channel::Tracked tracked;
     tracked.obstacles = std::move(in_the_way);
@@ -249,7 +249,7 @@ class Session::Impl {
     return bytes;
   }
 
-  /// One list is far from filling the channel's queue, which would end the connection.
+  /// The list is kept small: a full queue of the channel would end the connection.
   void report_state(std::uint64_t request) {
     auto in_the_way = inventory_.obstacles(gate_.step());
     const auto items = inventory_.list(in_the_way);
@@ -269,7 +269,7 @@ class Session::Impl {
     announce(std::move(in_the_way));
   }
 
-  /// On the channel's thread, as hello() is.
+  /// On the channel's thread.
   void redirect(const channel::Arrived& here) {
     token_ = here.token;
     job_ = here.job;
@@ -283,8 +283,7 @@ class Session::Impl {
     const auto step = gate_.step();
     trainer_role_.resend_pending();
     trainer_role_.report_lateness();
-    // The agent here knows nothing of what is in the way. Not sooner, since the first step waits
-    // for a disk.
+    // The agent here does not know the obstacles yet. Not sooner: the first step waits for a disk.
     if (arrived_at_ && step > *arrived_at_ + 1) {
       arrived_at_.reset();
       report_tracked_ = true;
@@ -308,12 +307,13 @@ class Session::Impl {
   bool inventory_due_ = true;                             // training thread
   // the channel's thread, after the first Hello
   bool report_tracked_ = false;
-  std::optional<std::uint64_t> arrived_at_;  // this step, by CRIU; and has not reported since
+  // The step at which CRIU has brought this process here, until Tracked is reported.
+  std::optional<std::uint64_t> arrived_at_;
   Mutex mutex_;
   std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
-  /// As it was said last.
+  /// The latest report.
   std::optional<channel::Tracked> tracked_ CARDSWAP_GUARDED_BY(mutex_);
-  std::optional<std::string> not_rehearsed_ CARDSWAP_GUARDED_BY(mutex_);  // why
+  std::optional<std::string> not_rehearsed_ CARDSWAP_GUARDED_BY(mutex_);  // why; nullopt: it may be
   bool moved_ = false;
   std::uint64_t last_reported_step_ = 0;
   Tracker tracker_;
@@ -326,7 +326,7 @@ class Session::Impl {
 };
 
 void Session::Close::operator()(Impl* impl) const noexcept {
-  // A fork's copy is left as it is: its threads are its parent's, and so is what it would say.
+  // The copy in a forked process is not deleted: the threads and the connection are its parent's.
   if (!impl->is_in_a_fork()) delete impl;
 }
 

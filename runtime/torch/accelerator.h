@@ -8,25 +8,26 @@
 #include <utility>
 #include <vector>
 
-/// What differs between a cpu and a GPU for a tracked tensor. accelerator_cuda.cpp where LibTorch
-/// and this build have CUDA, accelerator_absent.cpp elsewhere.
+/// What differs between a cpu and a GPU for a tracked tensor. Implemented in accelerator_cuda.cpp
+/// if LibTorch and this build have CUDA, else in accelerator_absent.cpp.
 namespace cardswap::accelerator {
 
-/// The device of a tensor; none for the cpu's. Throws std::invalid_argument for one that cannot be
-/// tracked, naming it.
+/// The device of a tensor; null: the cpu. Throws std::invalid_argument, which names the device, if
+/// tensors there cannot be tracked.
 [[nodiscard]] std::shared_ptr<Device> device_of(const at::Tensor& tensor);
 
-/// Waits until what the calling thread gave the tensor's device is done, for its stream alone.
+/// Waits until the work that the calling thread has queued on the tensor's device is done; only for
+/// the thread's current stream.
 void finish_work(const at::Tensor& tensor);
 
-/// Whether a GPU's storage is its own memory and may go elsewhere: it came from LibTorch's caching
-/// allocator, and no CUDA graph was captured on that GPU, which has addresses written down.
+/// Whether a GPU's storage may be moved: it owns its memory, which came from LibTorch's caching
+/// allocator, and no CUDA graph, which would contain its address, was captured on that GPU.
 [[nodiscard]] bool can_move(const c10::StorageImpl& storage);
-/// Moves such a storage to `home`, behind what the calling thread gave the GPU; nothing is waited
-/// for.
+/// Moves such a storage to `home`, after the work that the calling thread has queued on the GPU.
+/// Does not wait.
 void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> keep);
 
-/// Memory at `home` that a storage holds by `keep`.
+/// A DataPtr for memory at `home`, which holds `keep`.
 [[nodiscard]] inline c10::DataPtr at_home(std::byte* home, std::shared_ptr<void> keep,
                                           c10::Device device) {
   const auto release_keep = [](void* held) { delete static_cast<std::shared_ptr<void>*>(held); };
@@ -34,7 +35,7 @@ void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> ke
   return {home, new std::shared_ptr<void>(std::move(keep)), release_keep, device};
 }
 
-/// The generator of the current GPU; none in a program that uses no GPU.
+/// The generator of the current GPU; empty if the program uses no GPU.
 [[nodiscard]] std::vector<at::Generator> generators();
 
 }  // namespace cardswap::accelerator

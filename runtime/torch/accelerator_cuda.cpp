@@ -19,7 +19,7 @@ namespace cardswap::accelerator {
 namespace {
 
 /// What LibTorch does with a GPU. Its caching allocator gives the memory: it asks the driver for
-/// nothing while it has some left, and takes it back without a word to the driver.
+/// nothing while it has some left, and takes it back without a call to the driver.
 cuda::Framework framework_on(c10::DeviceIndex index) {
   return {[index] {
             return reinterpret_cast<cuda::Stream>(  // NOLINT: the same handle

@@ -9,10 +9,10 @@
 
 namespace cardswap {
 
-/// Appends a generator's whole state, with its own mutex held.
+/// Appends a generator's whole state. Locks the generator's mutex.
 void append_state(at::Generator& generator, std::vector<std::byte>& bytes);
-/// Gives a generator the state at the front of `bytes`, as long as its own is, and returns what
-/// follows; none, and nothing is done, where they are too few.
+/// Restores a generator from the first bytes, as many as its own state has, and returns the bytes
+/// after them. Nullopt: there are too few bytes, and nothing was done. Locks the generator's mutex.
 [[nodiscard]] std::optional<std::span<const std::byte>> take_state(
     at::Generator& generator, std::span<const std::byte> bytes);
 

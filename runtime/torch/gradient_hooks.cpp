@@ -12,7 +12,7 @@ namespace {
 
 namespace autograd = torch::autograd;
 
-/// Smaller ones cost more messages than they spare.
+/// Smaller gradients cost more messages than they save.
 constexpr std::size_t kBytesMin = 4096;
 
 /// Whether the optimizer would read its bytes as they lie there.
@@ -34,9 +34,9 @@ TrackedGradient copy_of(std::uint32_t parameter, const at::Tensor& gradient) {
 
 }  // namespace
 
-/// What the hooks have heard, a parameter each.
+/// The state that the hooks share: counts for each parameter.
 struct GradientHooks::Heard {
-  /// Accumulations.
+  /// The number of accumulations of a parameter's gradient.
   struct Count {
     std::uint32_t so_far = 0;  ///< since the optimizer stepped
     std::uint32_t in_last = 0;
@@ -78,7 +78,7 @@ class GradientHooks::Tap final : public autograd::FunctionPostHook {
  private:
   const std::shared_ptr<Heard> heard_;
   const std::uint32_t index_;
-  const at::Tensor parameter_;  // which the node holds as well, and is not held by
+  const at::Tensor parameter_;  // the node holds it too; it does not hold the node
 };
 
 void GradientHooks::open(const std::vector<at::Tensor>& parameters, Sink sink) {
@@ -92,7 +92,7 @@ void GradientHooks::open(const std::vector<at::Tensor>& parameters, Sink sink) {
   for (std::uint32_t i = 0; i < parameters.size(); ++i) {
     const auto& parameter = parameters[i];
     if (!parameter.requires_grad() || !parameter.is_leaf()) continue;
-    // A node is kept as long as somebody holds it: else each pass would make another one.
+    // A node lives as long as it is held: else each backward pass would make another one.
     auto node = autograd::impl::grad_accumulator(parameter);
     const auto key = node->add_post_hook(std::make_unique<Tap>(heard_, i, parameter));
     hooks_.emplace_back(std::move(node), key);
@@ -110,7 +110,7 @@ void GradientHooks::close() {
   heard_.reset();
 }
 
-void GradientHooks::stepping() {
+void GradientHooks::before_step() {
   if (!heard_) return;
   const MutexLock lock(heard_->mutex);
   for (auto& count : heard_->counts) count = {0, count.so_far};

@@ -11,13 +11,14 @@
 
 namespace cardswap {
 
-/// Observes each gradient as soon as a backward pass has accumulated it, by a hook behind the
-/// accumulating node. It gives a sink the gradients that an optimizer's step will read next.
+/// Observes each gradient as soon as a backward pass has accumulated it, by a hook on the
+/// accumulating node. It gives a sink the gradients that an optimizer's next step will read.
 ///
-/// Of several accumulations in a step only the last one is right, so a parameter's gradient is
-/// given after as many accumulations as the step before had. The sink finds a gradient that is
-/// wrong nevertheless or changes later. Only dense gradients in the host's memory are given. Hooks
-/// run on whatever threads compute gradients; everything else is called on the training thread.
+/// If a gradient is accumulated several times in a step, only the last value is right. So a
+/// parameter's gradient is given after as many accumulations as the previous step had. The sink
+/// must find out if a gradient is wrong nevertheless or changes later. Only dense gradients of 4
+/// KiB or more in the host's memory are given. The hooks run on the threads that compute gradients,
+/// and call the sink there; everything else is called on the training thread.
 class GradientHooks {
  public:
   using Sink = ReplayableOptimizer::GradientSink;
@@ -27,11 +28,13 @@ class GradientHooks {
   GradientHooks(const GradientHooks&) = delete;
   GradientHooks& operator=(const GradientHooks&) = delete;
 
-  /// Listens to `parameters`, which `sink` knows by their places here. Between two backward passes.
+  /// Installs hooks on `parameters`; `sink` gets their indexes in this vector. Call it between two
+  /// backward passes.
   void open(const std::vector<at::Tensor>& parameters, Sink sink);
+  /// Removes the hooks. A call of the sink may still be under way.
   void close();
-  /// Notes that the optimizer is about to step: from here on gradients are of its next one.
-  void stepping();
+  /// Called when the optimizer is about to step: later gradients belong to its next step.
+  void before_step();
 
  private:
   struct Heard;

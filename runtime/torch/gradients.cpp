@@ -46,7 +46,7 @@ std::vector<std::pair<std::string, at::Tensor>> Gradients::parameters() {
   return all;
 }
 
-void Gradients::stepping(std::span<const void* const> tensors) {
+void Gradients::before_step(std::span<const void* const> tensors) {
   const auto all = parameters();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& parameter = all[i].second;
@@ -61,7 +61,7 @@ void Gradients::stepping(std::span<const void* const> tensors) {
   }
 }
 
-void Gradients::passing(bool all_unused) {
+void Gradients::on_boundary(bool all_unused) {
   const auto all = parameters();
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto& seen = seen_[i];
@@ -158,7 +158,7 @@ void Gradients::load(std::span<const std::byte> bytes) {
   reader.finish();
 }
 
-void Gradients::arrived() {
+void Gradients::on_arrived() {
   for (auto& seen : seen_) seen = Seen{};
 }
 

@@ -145,7 +145,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
 
   TrackedUpdate capture() override {
     const torch::NoGradGuard no_grad;
-    taps_.stepping();
+    taps_.before_step();
     TrackedUpdate update;
     update.options = save();
     std::uint32_t index = 0;
@@ -174,7 +174,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
     taps_.open(parameters, std::move(sink));
   }
 
-  void noticed() override {
+  void before_step() override {
     std::uint32_t index = 0;
     for_each_parameter([&](const std::string&, at::Tensor& parameter) {
       const auto number = index++;

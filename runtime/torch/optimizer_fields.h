@@ -4,8 +4,9 @@
 
 #include <tuple>
 
-/// What LibTorch's optimizers keep: `tensors` and `counters` a parameter, `options` a group of
-/// parameters, each field given to `f`. An optimizer that is not here cannot be tracked.
+/// The fields of LibTorch's optimizers: `tensors` and `counters` of a parameter, `options` of a
+/// group of parameters. Each function calls `f` with every field. An optimizer that is missing here
+/// cannot be tracked.
 namespace cardswap::optimizer_fields {
 
 template <class F>

@@ -8,11 +8,14 @@
 
 namespace cardswap {
 
-/// The whole storage under `tensor`, which keeps it alive; nothing for an undefined tensor. It can
-/// be relocated when it owns its memory and got it from LibTorch's allocator.
+/// Appends a region for the whole storage of `tensor`, which the region keeps alive; appends
+/// nothing for an undefined tensor. The region can be relocated if the storage owns its memory and
+/// LibTorch's allocator made it. Throws std::invalid_argument for a tensor that is not dense or
+/// whose device cannot be tracked.
 void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor);
 
-/// The sizes, and how they lie in the storage where that is not the usual way.
+/// The sizes as text, "[2, 3]", with the strides if the tensor is not contiguous and the offset if
+/// it is not 0.
 [[nodiscard]] std::string shape_of(const at::Tensor& tensor);
 
 }  // namespace cardswap

@@ -9,29 +9,33 @@
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 
-/// A variable that holds a tensor: another one, or none, after any step. What a standby must make
-/// to hold it is in its region's name, "hidden/Float 512 B cpu", because names are what a standby
-/// learns first; how the tensor lies in that storage goes with the values. Training thread only.
+/// A variable that holds a tensor, and may hold a different tensor or none after any step. The
+/// region's name, "hidden/Float 512 B cpu", says which storage a standby must make, because a
+/// standby gets the names first. Sizes and strides of the tensor are sent with the values. Training
+/// thread only.
 namespace cardswap::tensor_slot {
 
-/// Appends the storage, or a region without bytes that says that there is no tensor.
+/// Appends the storage, or, for an undefined tensor, a region without bytes that says so.
 void append(std::vector<TrackedRegion>& out, const std::string& name, const at::Tensor& tensor);
-/// Makes `tensor` one of the storage that the source has under `name`. Leaves it alone if it is
-/// one, if the source has it under the name of something else (shared storage), and if it is a
-/// parameter, which an optimizer knows by its identity.
+/// Makes `tensor` a tensor with a storage like the source's under `name`, from the source's region
+/// `names`. Leaves it as it is if it has such a storage, if the source has the storage under
+/// another name (shared storage), or if it is a parameter, whose identity an optimizer knows.
 void adopt(const std::vector<std::string>& names, const std::string& name, at::Tensor& tensor);
 
-/// Throws std::invalid_argument for a tensor that is part of a graph.
+/// Saves sizes, strides and offset. Throws std::invalid_argument for a tensor that is part of a
+/// graph.
 void save(wire::WireWriter& writer, const at::Tensor& tensor);
-/// Throws std::invalid_argument where the storage is not that of the tensor that was saved.
+/// Restores what save() wrote. Throws std::invalid_argument, or LibTorch's c10::Error, if it does
+/// not fit the tensor here.
 void load(wire::WireReader& reader, at::Tensor& tensor);
 
-/// What follows `prefix` in the one of `names` that begins with it; none: the source has none.
+/// The first of `names` that begins with `prefix`, whole; null: there is none. Points into `names`.
 [[nodiscard]] const std::string* find(const std::vector<std::string>& names,
                                       const std::string& prefix);
-/// A region without bytes, whose name says `count`; and the count that the source's says, or -1.
-/// Throws std::invalid_argument for one over `max`.
+/// Appends a region without bytes whose name carries `count`.
 void append_count(std::vector<TrackedRegion>& out, const std::string& name, std::size_t count);
+/// The count in the source's region name; -1: there is no such region. Throws std::invalid_argument
+/// for a count over `max`, or for a name without a count.
 [[nodiscard]] std::int64_t find_count(const std::vector<std::string>& names,
                                       const std::string& name, std::size_t max);
 

@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const health::Policy policy;
     health::Guards guards(policy);
     guards.restore(record, 1'700'000'000'000);
-    return guards.holds(1'700'000'000'000);
+    return guards.hold_reason(1'700'000'000'000);
   });
   return 0;
 }

@@ -96,7 +96,7 @@ TEST_P(Ipv6Only, AJobMovesThereAndBackBitForBit) {
   if (!std::filesystem::exists(trainer(way.program)))
     return skip_without("torch", "built without LibTorch");
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
-  const NetnsPair net(NetnsPair::ProcessFamily::v6);
+  const NetnsPair net(NetnsPair::AddressFamily::v6);
   const TempDir dir;
   Host a(dir.path() / "a", in(net, 0));
   Host b(dir.path() / "b", in(net, 1));
@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
 /// The source reaches the target's agent over TLS by an address that its certificate names.
 TEST(Ipv6, CertificatesNameItsAddresses) {
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
-  const NetnsPair net(NetnsPair::ProcessFamily::v6);
+  const NetnsPair net(NetnsPair::AddressFamily::v6);
   const Fleet fleet;
   const TempDir dir;
   auto options = in(net, 0);
@@ -150,7 +150,7 @@ TEST(Ipv6, CertificatesNameItsAddresses) {
 /// Nobody can be sent to [::]: the standby listens where the source's agent called this one.
 TEST(Ipv6, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
-  const NetnsPair net(NetnsPair::ProcessFamily::v6);
+  const NetnsPair net(NetnsPair::AddressFamily::v6);
   const TempDir dir;
   const auto everywhere = [&](int side) {
     auto options = in(net, side);
@@ -224,7 +224,7 @@ TEST(Ipv6, LoopbackServesEveryCommand) {
 /// The API works there, and what cannot work is said before anything is stopped.
 TEST(Ipv6, ALinkLocalAddressTakesCallsAndSaysThatItTakesNoData) {
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
-  const NetnsPair net(NetnsPair::ProcessFamily::v6);
+  const NetnsPair net(NetnsPair::AddressFamily::v6);
   const TempDir dir;
   Host a(dir.path() / "a", in(net, 0));
   auto options = in(net, 1);
@@ -243,7 +243,7 @@ TEST(Ipv6, ALinkLocalAddressTakesCallsAndSaysThatItTakesNoData) {
 
 TEST(Ipv6, ADataHostIsAnAddressOfItsOwn) {
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
-  const NetnsPair net(NetnsPair::ProcessFamily::v6);
+  const NetnsPair net(NetnsPair::AddressFamily::v6);
   const TempDir dir;
   auto options = in(net, 0);
   Host a(dir.path() / "a", options);

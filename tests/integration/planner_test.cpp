@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
+#include <filesystem>
 #include <vector>
 
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 #include "tests/support/trainer_times.h"
 
 namespace cardswap::test {
@@ -144,6 +146,9 @@ TEST_F(Planner, SlowsTheJobDownOnlyWhenAsked) {
 /// step waited is told by the trainers' own clock.
 class JobsLateness : public Planner {
  protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(trainer("gpt"))) skip_without("torch", "built without LibTorch");
+  }
   void start_gpt(int layers, int width) {
     start({trainer("gpt"), "--text", LICENSE_FILE, "--layers", std::to_string(layers), "--width",
            std::to_string(width), "--steps", "1000000", "--times", times_.string()});

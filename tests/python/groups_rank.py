@@ -17,11 +17,11 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from cardswap import _buckets as buckets
+import buckets
 from cardswap import _groups as groups
-from cardswap._communicator import NextCommunicator, reduced
 from cardswap._library import CardswapError
 from cardswap._peers import Peers
+from communicator import NextCommunicator, reduced
 
 PATIENCE = datetime.timedelta(seconds=100)
 

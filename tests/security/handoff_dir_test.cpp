@@ -43,7 +43,7 @@ TEST_F(HandoffDirs, AreTheJobsUsersAloneAndEndWithTheMove) {
   EXPECT_FALSE(makes_a_file(mallory, hers));
   EXPECT_FALSE(makes_a_file(alice, criu::handoff_socket(config_, "m-1", HandoffPeer::holder)));
   EXPECT_TRUE(makes_a_file(alice, hers));
-  EXPECT_FALSE(makes_a_file(alice, config_.handover_dir() / "m-2.keeper"));
+  EXPECT_FALSE(makes_a_file(alice, config_.handoff_dir() / "m-2.keeper"));
   criu::remove_handoff_dir(config_, "m-1", HandoffPeer::keeper);
   EXPECT_FALSE(fs::exists(hers.parent_path()));
 }
@@ -51,11 +51,11 @@ TEST_F(HandoffDirs, AreTheJobsUsersAloneAndEndWithTheMove) {
 /// What a former release let everybody make.
 TEST_F(HandoffDirs, TakeOverNothingThatSomebodyLeftThere) {
   const LocalUser mallory;
-  fs::create_directories(config_.handover_dir());
-  ::chmod(config_.handover_dir().c_str(), 01733);
-  ASSERT_TRUE(makes_a_file(mallory, config_.handover_dir() / "m-1.keeper"));
+  fs::create_directories(config_.handoff_dir());
+  ::chmod(config_.handoff_dir().c_str(), 01733);
+  ASSERT_TRUE(makes_a_file(mallory, config_.handoff_dir() / "m-1.keeper"));
   ASSERT_EQ(mallory.does([&] {
-    const auto folder = config_.handover_dir() / "m-2.keeper";
+    const auto folder = config_.handoff_dir() / "m-2.keeper";
     fs::create_directory(folder);
     return std::ofstream(folder / "s").is_open() ? 0 : 1;
   }),
@@ -77,11 +77,11 @@ TEST_F(HandoffDirs, AreNotHeldInAFolderOfSomebodyElses) {
   const auto elsewhere = dir_.path() / "elsewhere";
   fs::create_directory(elsewhere);
   ASSERT_EQ(::chown(elsewhere.c_str(), mallory.uid(), mallory.gid()), 0);
-  fs::create_symlink(elsewhere, config_.handover_dir());
+  fs::create_symlink(elsewhere, config_.handoff_dir());
   EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
   EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
-  fs::remove(config_.handover_dir());
-  fs::rename(elsewhere, config_.handover_dir());
+  fs::remove(config_.handoff_dir());
+  fs::rename(elsewhere, config_.handoff_dir());
   EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
   EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
 }

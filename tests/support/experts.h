@@ -20,7 +20,8 @@ namespace cardswap::test {
 using Bytes = std::vector<std::byte>;
 using Chosen = std::set<std::size_t>;
 
-/// Parameters and what an optimizer keeps of those that have had a gradient.
+/// Parameters, and an optimizer's state for those of them that have had a gradient. One thread at a
+/// time.
 class Experts {
  public:
   Experts(const std::vector<std::size_t>& sizes, unsigned seed) {
@@ -54,12 +55,13 @@ class Experts {
     result.shards = std::make_shared<const std::vector<Shard>>(std::move(shards));
     return result;
   }
-  /// As an optimizer's options go: whose state there is.
+  /// The optimizer's options: a byte for each parameter, whether it has a state.
   [[nodiscard]] Bytes options() const {
     Bytes result;
     for (const auto& state : states_) result.push_back(std::byte{state != nullptr});
     return result;
   }
+  /// Drops the states that `options` do not have.
   void load(std::span<const std::byte> options) {
     for (std::size_t i = 0; i < states_.size(); ++i) {
       if (options[i] == std::byte{0}) states_[i].reset();
@@ -75,6 +77,7 @@ class Experts {
       value[i] ^= (*state)[i];
     }
   }
+  /// Makes the states equal in number and name to the regions of `wanted`; new ones are zero.
   void adopt(const Layout& wanted) {
     std::set<std::string> names;
     for (const auto& region : wanted.regions()) names.insert(region.name);
@@ -96,6 +99,7 @@ class Experts {
   std::vector<std::shared_ptr<Bytes>> states_;
 };
 
+/// The source's program. take_step() is called by the test's thread, the rest by the engine's.
 class Trainer final : public SourceProgram {
  public:
   explicit Trainer(Experts& experts) : experts_(experts), latest_(experts.view()) {}
@@ -114,7 +118,8 @@ class Trainer final : public SourceProgram {
     return true;
   }
 
-  /// `last`: waits until its gradients went over, as a runtime does before the step that freezes.
+  /// Takes one step with gradients of the `chosen` parameters. `last`: it waits until they were
+  /// sent, as a runtime does before the step that freezes.
   void take_step(const Chosen& chosen, bool last = false) {
     std::shared_ptr<UpdateLog> log;
     std::shared_ptr<StateWindow> window;
@@ -156,9 +161,9 @@ class Trainer final : public SourceProgram {
   }
 
   std::atomic<std::uint64_t> snapshots{0};
-  /// What it says that its steps take.
+  /// What median_step_ms() returns.
   std::atomic<double> step_ms{1};
-  /// Called when a step's gradients are there and before its entry; may change them.
+  /// Called when a step's gradients are there, before its entry is appended; may change them.
   std::function<void(UpdateLog& log, std::uint64_t step,
                      std::map<std::size_t, std::shared_ptr<Bytes>>& gradients)>
       in_backward;
@@ -172,6 +177,7 @@ class Trainer final : public SourceProgram {
   std::atomic<std::uint64_t> step_{0};
 };
 
+/// The target's program; replays into `experts`.
 class Standby final : public TargetProgram {
  public:
   explicit Standby(Experts& experts) : experts_(experts) {}

@@ -16,25 +16,27 @@ namespace cardswap::test {
 class Fleet {
  public:
   Fleet();
-  /// By the command. Throws std::runtime_error with what it said when it refuses.
+  /// Issues a certificate with the command. Throws std::runtime_error with the command's text if it
+  /// refuses.
   [[nodiscard]] tls::Files issue(ApiRole role, const std::string& name,
                                  const std::vector<std::string>& hosts = {}) const;
-  /// The same, no longer valid; the command would not.
+  /// Makes a certificate that has ended already, which the command would not.
   [[nodiscard]] tls::Files issue_expired(ApiRole role, const std::string& name,
                                          const std::vector<std::string>& hosts = {}) const;
-  /// Only the authority: what somebody without a certificate has.
+  /// Only the authority's certificate: what a caller without a certificate has.
   [[nodiscard]] tls::Files authority_only() const;
   [[nodiscard]] std::filesystem::path dir() const { return dir_.path() / "pki"; }
 
-  /// --tls-cert, --tls-key and --tls-ca.
+  /// The agent's options --tls-cert, --tls-key and --tls-ca for these files.
   [[nodiscard]] static std::vector<std::string> options(const tls::Files& files);
 
  private:
   TempDir dir_;
 };
 
-/// One request inside TLS to an agent of this machine, as whoever holds `files`. Throws Error when
-/// there is no answer.
+/// Makes one request inside TLS to an agent of this machine, with the certificate in `files`;
+/// `called` is the name that the agent's certificate must be for. Throws Error if there is no
+/// answer.
 [[nodiscard]] HttpAnswer ask_over_tls(const Host& host, const tls::Files& files,
                                       const HttpRequest& request,
                                       const std::string& called = "127.0.0.1");

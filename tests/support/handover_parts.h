@@ -8,8 +8,8 @@
 
 namespace cardswap::test {
 
-/// The parts of an agent that both sides of a handover work with; it has no job, and its loop does
-/// not run.
+/// The parts of an agent that both sides of a handover use, without jobs. Its io_context does not
+/// run.
 struct HandoverParts {
   HandoverParts() { config.data_dir = dir.path(); }
 

@@ -22,7 +22,7 @@ HealthHost::HealthHost(const std::string& policy, std::string spares,
       dir_.path() / "a", HostOptions{.name = "node7",
                                      .more = {"--nvml", "none", "--health-policy", policy_file(),
                                               "--kernel-log", log_file()}});
-  // An agent's first look begins at the log's end: a line that comes before it is not its own.
+  // The agent begins at the log's end: a line that was appended earlier would be skipped.
   if (!told("kernel_log: ok")) throw std::runtime_error("no kernel log: " + a->log());
 }
 

@@ -9,7 +9,7 @@
 
 namespace cardswap::test {
 
-/// What the log says while it lives.
+/// Records what this process logs while it lives.
 class HeardLog {
  public:
   HeardLog() : before_(spdlog::default_logger()) {
@@ -20,7 +20,7 @@ class HeardLog {
   HeardLog(const HeardLog&) = delete;
   HeardLog& operator=(const HeardLog&) = delete;
   [[nodiscard]] std::string text() const { return text_.str(); }
-  /// How often it has said this.
+  /// How often the log contains `wanted`.
   [[nodiscard]] std::size_t count(const std::string& wanted) const {
     const auto all = text();
     std::size_t count = 0;

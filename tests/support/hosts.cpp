@@ -31,7 +31,7 @@ std::optional<std::string> NetnsPair::missing() {
   return std::nullopt;
 }
 
-NetnsPair::NetnsPair(ProcessFamily family) : prefix_(fmt::format("cs{}n", ::getpid())) {
+NetnsPair::NetnsPair(AddressFamily family) : prefix_(fmt::format("cs{}n", ::getpid())) {
   const auto must = [](const std::vector<std::string>& argv) {
     const auto outcome = run(argv);
     if (outcome.exit_code != 0)
@@ -44,7 +44,7 @@ NetnsPair::NetnsPair(ProcessFamily family) : prefix_(fmt::format("cs{}n", ::getp
   must({"ip", "link", "add", "veth0", "netns", name(0), "type", "veth", "peer", "name", "veth0",
         "netns", name(1)});
   for (int side = 0; side < 2; ++side) {
-    if (family == ProcessFamily::v4) {
+    if (family == AddressFamily::v4) {
       must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
     } else {
       must(
@@ -53,7 +53,7 @@ NetnsPair::NetnsPair(ProcessFamily family) : prefix_(fmt::format("cs{}n", ::getp
     must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
     must({"ip", "-n", name(side), "link", "set", "lo", "up"});
   }
-  // The kernel says so a while later, and UCX passes over an interface that is not running.
+  // The link comes up with a delay, and UCX ignores an interface that is not up.
   if (!within(milliseconds(5000), [&] { return is_up(0) && is_up(1); })) {
     throw std::runtime_error("the veth pair did not come up");
   }
@@ -167,7 +167,7 @@ void Host::launch_agent() {
   if (!options_.address.empty()) {
     const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
     argv.insert(argv.end(), {"--listen", listen});
-    // Hosts in namespaces of their own do not see who calls.
+    // Hosts in network namespaces cannot ask the kernel who calls.
     if (!is_loopback(options_.address)) argv.emplace_back("--insecure-listen");
   }
   const auto says = [&](const char* word) {
@@ -221,7 +221,7 @@ void Host::run_job(const std::string& name, std::vector<std::string> program,
 }
 
 json::object Host::job(const std::string& name) const {
-  // Not by the command: conditions ask this fifty times a second.
+  // Without the command, because conditions ask this fifty times a second.
   const auto answer = ask_over_unix(*this, {.target = "/v1/jobs"});
   if (answer.status != 200) throw std::runtime_error("GET /v1/jobs: " + answer.content);
   json::object found;
@@ -270,7 +270,7 @@ std::string Host::leftovers() const {
   return found;
 }
 
-// ---- small words
+// ---- helpers
 
 std::string text(const json::object& from, std::string_view key) { return text_at(from, key); }
 double number(const json::object& from, std::string_view key) { return number_at(from, key); }

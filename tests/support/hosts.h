@@ -13,14 +13,15 @@
 namespace cardswap::test {
 
 /// Two network namespaces with a veth pair between them: two hosts with addresses of their own.
+/// Needs root.
 class NetnsPair {
  public:
-  enum class ProcessFamily { v4, v6 };
+  enum class AddressFamily { v4, v6 };
 
-  /// Why the machine cannot have one, or nothing.
+  /// Why this machine cannot have such a pair; nothing: it can.
   [[nodiscard]] static std::optional<std::string> missing();
-  /// `family` is the only one that they have addresses of, besides lo's.
-  explicit NetnsPair(ProcessFamily family = ProcessFamily::v4);
+  /// Apart from lo, the namespaces have addresses of `family` only.
+  explicit NetnsPair(AddressFamily family = AddressFamily::v4);
   ~NetnsPair();
   NetnsPair(const NetnsPair&) = delete;
   NetnsPair& operator=(const NetnsPair&) = delete;
@@ -32,7 +33,7 @@ class NetnsPair {
   [[nodiscard]] static std::string address6(int side) {
     return "fd77::" + std::to_string(side + 1);
   }
-  /// With its zone, of the interface between them.
+  /// The link-local address of a side, with the interface as its zone.
   [[nodiscard]] std::string link_local(int side) const;
   void limit(const std::string& rate);
   void cut();
@@ -48,18 +49,18 @@ class NetnsPair {
 struct HostOptions {
   std::string name;
   std::vector<std::string> devices{"cpu:0"};
-  std::string netns;                  ///< empty: this one
+  std::string netns;                  ///< empty: the test's own
   std::string address = "127.0.0.1";  ///< empty: no TCP port
-  std::string called;                 ///< by others; empty: by `address`
+  std::string called;                 ///< the name by which other hosts call it; empty: `address`
   std::string transports;
   std::vector<std::string> more;  ///< further options of the agent
-  std::vector<std::string> env;   ///< "KEY=VALUE", of the agent
-  /// Where the agent is root and has no --job-user, whoever may start jobs is root too.
+  std::vector<std::string> env;   ///< "KEY=VALUE", for the agent
+  /// Whether the agent may start jobs as root if it is root itself and has no --job-user.
   bool root_jobs = true;
-  std::string programs;  ///< the folder of the agent and of what it starts; empty: as built
+  std::string programs;  ///< folder of the agent and of what it starts; empty: as built
 };
 
-/// One host: its agent, and the command that speaks to it.
+/// One host: its agent, and the command that calls it.
 class Host {
  public:
   Host(std::filesystem::path dir, HostOptions options);
@@ -68,12 +69,12 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   void start_agent();
-  /// Starts it again where agent.json cannot be written: it runs as soon as it answers.
+  /// Starts the agent where agent.json cannot be written; returns when it answers.
   void start_agent_on_a_full_disk();
   void kill_agent(int signal);
   /// Runs `cardswap ARGS` against this host's agent.
   [[nodiscard]] Outcome command(std::vector<std::string> arguments) const;
-  /// The same with -o json; throws when it fails.
+  /// Runs the command with -o json and returns its output. Throws std::runtime_error if it fails.
   [[nodiscard]] boost::json::object ask(std::vector<std::string> arguments) const;
 
   [[nodiscard]] std::string at(const std::string& device) const;  ///< "127.0.0.1:4711/cpu:0"
@@ -88,12 +89,12 @@ class Host {
   [[nodiscard]] std::int64_t step_of(const std::string& name) const;
   [[nodiscard]] bool steps_again_within(const std::string& name, std::chrono::milliseconds) const;
   [[nodiscard]] bool ended_within(const std::string& name, std::chrono::milliseconds) const;
-  /// Live standbys and reserved memory: must be nothing after an abort.
+  /// Live standbys and reserved memory; must be empty after an abort.
   [[nodiscard]] std::string leftovers() const;
 
  private:
   void launch_agent();
-  /// A sanitizer may have spoken in a process whose end nobody looks at.
+  /// Fails the test if a sanitizer has reported something in a process whose end no test looks at.
   void fail_on_sanitizer_reports() const;
 
   std::filesystem::path dir_;
@@ -105,12 +106,12 @@ class Host {
 [[nodiscard]] std::string text(const boost::json::object& from, std::string_view key);
 [[nodiscard]] double number(const boost::json::object& from, std::string_view key);
 
-/// What trainers logged, without the note of where they moved.
+/// The lines of a trainer's loss log, without those that say where the job moved.
 [[nodiscard]] std::string losses(const std::filesystem::path& log);
-/// The same training, undisturbed, from start to end.
+/// The losses of the same training without a move.
 [[nodiscard]] std::string undisturbed(const std::vector<std::string>& program);
 
-/// Paths of the built programs.
+/// The path of a trainer that was built.
 [[nodiscard]] std::string trainer(const std::string& name);
 
 }  // namespace cardswap::test

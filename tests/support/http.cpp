@@ -20,7 +20,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using namespace std::chrono_literals;
 
-/// The stream's time limit counts in asynchronous calls only, so these are: run to their end here.
+/// The stream's time limit works for asynchronous calls only, so the calls are asynchronous and run
+/// to their end here.
 HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
                     const HttpRequest& wanted) {
   asio::io_context context;
@@ -41,7 +42,8 @@ HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
   stream.async_connect(endpoint, [&](boost::system::error_code error) {
     failed = error;
     if (error) return;
-    // An agent that refuses a long body may answer before it has read all: read in any case.
+    // An agent that refuses a long body may answer before it has read everything, so the answer is
+    // read in any case.
     http::async_write(stream, request, [&](boost::system::error_code, std::size_t) {
       http::async_read(stream, buffer, response,
                        [&](boost::system::error_code end, std::size_t) { failed = end; });

@@ -19,15 +19,15 @@ struct HttpRequest {
 };
 struct HttpAnswer {
   unsigned status = 0;
-  boost::json::object body;  ///< empty when the answer is no JSON object
-  std::string content;       ///< as it came
+  boost::json::object body;  ///< empty if the answer is not a JSON object
+  std::string content;       ///< the body's bytes
   std::string content_type;
-  /// error.code of the body, or nothing.
+  /// error.code of the body; empty: there is none.
   [[nodiscard]] std::string code() const;
 };
 
-/// One request on a connection of its own, with no code of the agent in between: what a stranger
-/// could send. Gives up after 10 s. Throws std::exception when no whole answer comes.
+/// Makes one request on a connection of its own, without any code of the agent: as a stranger
+/// could. Gives up after 10 s. Throws std::exception if no whole answer comes.
 [[nodiscard]] HttpAnswer ask_over_unix(const Host& host, const HttpRequest& request);
 [[nodiscard]] HttpAnswer ask_over_tcp(const Host& host, const HttpRequest& request);
 

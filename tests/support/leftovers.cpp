@@ -76,7 +76,7 @@ std::vector<std::string> shared_memory() {
     std::string size;
     int creator = 0;
     words >> key >> id >> mode >> size >> creator;
-    // Left over is what nobody alive made: other programs of this machine come and go.
+    // Only segments whose creator has ended count: other programs of this machine come and go.
     if (::kill(creator, 0) != 0) found.push_back("System V " + id);
   }
   return found;

@@ -9,23 +9,25 @@
 
 namespace cardswap::test {
 
-/// Processes that were started as jobs or standbys of an agent whose data folder is in `dir`, by
-/// what their own environment says: the kernel's word, not the agent's. Zombies do not count.
+/// The processes that an agent whose data folder is in `dir` has started as jobs or standbys: those
+/// whose environment, as the kernel shows it, says so. Zombies do not count.
 [[nodiscard]] std::vector<int> processes_of(const std::filesystem::path& dir);
 
-/// The value of a variable in a live process' environment; empty without it.
+/// The value of a variable in a live process' environment; empty if it has none.
 [[nodiscard]] std::string variable_of(int pid, const std::string& name);
-/// The command lines of every process there is, one a line.
+/// The command lines of all processes of this machine, one in a line.
 [[nodiscard]] std::string all_command_lines();
-/// Paths below a folder, relative to it, sorted; folders left out.
+/// The paths of all files below a folder, relative to it, sorted.
 [[nodiscard]] std::vector<std::string> files_below(const std::filesystem::path& dir);
-/// Every piece of shared memory on this machine, System V's and POSIX', by id or name.
+/// All shared memory of this machine, System V's and POSIX', by id or name.
 [[nodiscard]] std::vector<std::string> shared_memory();
 
-/// Whether the device has every byte free, reserves nothing and lists no job. Needs a live agent.
+/// Whether all bytes of the device are free, none reserved, and no job is on it. Needs a live
+/// agent.
 [[nodiscard]] bool is_all_free(const Host& host, std::string_view device);
 
-/// Lines that an agent logged as warnings or worse, without those that contain one of `expected`.
+/// The lines that an agent logged as warnings or worse, without those that contain one of
+/// `expected`.
 [[nodiscard]] std::vector<std::string> complaints(const Host& host,
                                                   const std::vector<std::string>& expected);
 

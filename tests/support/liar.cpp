@@ -108,7 +108,7 @@ ScriptedPeer::Answer Liar::as_source() {
   }
   if (chance(0.2)) answer["epoch"] = anything(3);
   if (const auto* epoch = answer.if_contains("epoch"); *epoch == 2) {
-    // Of our epoch, and all the same no decision.
+    // Of the right epoch, but without a decision.
     if (answer.at("decision") == "aborted") answer["decision"] = json::array{"aborted"};
   }
   return on_the_way(chance(0.1) ? json::serialize(json::array{anything(0)})

@@ -9,17 +9,17 @@
 
 namespace cardswap::test {
 
-/// What an agent that is another release, broken or hostile answers, by chance from a seed: JSON of
-/// any shape, right fields of wrong types, states that cannot be, other epochs, errors, delays,
-/// connections cut anywhere. One thread.
+/// The answers of an agent that is of another release, broken or hostile, made at random from a
+/// seed: JSON of any form, right fields of wrong types, impossible states, other epochs, errors,
+/// delays, and connections that are cut anywhere. One thread.
 class Liar {
  public:
   explicit Liar(std::uint64_t seed) : random_(seed) {}
 
-  /// As the target of migrations under epoch 2: nearly right often enough to be asked more. No
-  /// state that it holds is ever one to be committed.
+  /// Answers as the target of migrations under epoch 2, right often enough that more is asked. It
+  /// never tells a state in which a migration may be committed.
   [[nodiscard]] ScriptedPeer::Answer as_target(const ScriptedPeer::Asked& asked);
-  /// As the source, when a target in doubt asks for a decision: never one.
+  /// Answers as the source when a target in doubt asks for a decision: it never tells one.
   [[nodiscard]] ScriptedPeer::Answer as_source();
 
   [[nodiscard]] bool chance(double share) {

@@ -6,8 +6,9 @@
 
 namespace cardswap::test {
 
-/// Many clients of an agent's TCP port at once, from this process: some ask again and again, the
-/// others send a byte of a request now and then and never end it. Whoever is thrown out comes back.
+/// Many clients of an agent's TCP port at once, from this process: `asking` ones send request after
+/// request; `slow` ones send a byte of a request now and then and never end it. A client whose
+/// connection is ended connects again.
 class LoadGenerator {
  public:
   LoadGenerator(std::uint16_t port, int asking, int slow);
@@ -17,7 +18,7 @@ class LoadGenerator {
 
   /// Whole answers so far.
   [[nodiscard]] std::uint64_t answers() const { return answers_; }
-  /// Connections that were ended by the agent.
+  /// Connections that the agent has ended so far.
   [[nodiscard]] std::uint64_t thrown_out() const { return thrown_out_; }
   /// Connections that are open now.
   [[nodiscard]] std::uint64_t open() const { return open_; }

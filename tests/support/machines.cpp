@@ -31,9 +31,9 @@ void write(const std::filesystem::path& file, const std::string& text) {
   ::chmod(file.c_str(), 0644);
 }
 
-/// What pid 1 does. SIGCHLD is ignored, so that the kernel reaps what is orphaned on the machine.
-/// Its /etc is bound whole: over a file of the computer's the mount would go with that file, when
-/// somebody puts another in its place, as `useradd` does.
+/// The script of pid 1. SIGCHLD is ignored, so that the kernel reaps orphaned processes of the
+/// machine. /etc is mounted as a whole: a mount over a single file of the computer would end when
+/// somebody replaces that file, as `useradd` does.
 constexpr const char* kBoot = R"(set -e
 read pid rest < /proc/self/stat
 mount --make-rprivate /

@@ -12,10 +12,10 @@
 
 namespace cardswap::test {
 
-/// A network of its own for machines: a bridge in a network namespace. Must outlive them.
+/// A network for machines: a bridge in a network namespace. Must outlive them. Needs root.
 class Switch {
  public:
-  /// Why this computer cannot have machines, or nothing.
+  /// Why this computer cannot have machines; nothing: it can.
   [[nodiscard]] static std::optional<std::string> missing();
   Switch();
   ~Switch();
@@ -32,30 +32,32 @@ class Switch {
 };
 
 /// A machine as an operator sees one: a name, an address, processes that all die when it loses its
-/// power, a boot id that is another after each boot, and /etc files of its own.
+/// power, a boot id that changes with each boot, and its own files in /etc.
 ///
-/// PID, mount, UTS and network namespaces; its files are the computer's, below a folder of its own.
+/// It is made of PID, mount, UTS and network namespaces; its files are the computer's, under a
+/// folder of its own.
 class Machine {
  public:
-  /// Boots. `names` are all machines' names, the first one's number is 0: what /etc/hosts has.
+  /// Boots. `names` are the names of all machines, for /etc/hosts; this one's is names[number].
   Machine(Switch& network, std::filesystem::path dir, int number, std::vector<std::string> names);
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  /// Every process of it dies at once.
+  /// Ends every process of the machine at once.
   void lose_power();
   void boot();
   void unplug();
   void plug();
 
-  /// Runs a program on it to its end.
+  /// Runs a program on the machine to its end.
   [[nodiscard]] Outcome run(const std::vector<std::string>& argv) const;
-  /// The same in the background. What is killed with the Child is not the program: see inside().
+  /// Starts a program on the machine in the background. Signals to the Child do not reach the
+  /// program: use inside().
   [[nodiscard]] Child start(const std::vector<std::string>& argv, const std::string& log) const;
-  /// The program that a Child of start() runs, by its number outside; 0: none any more.
+  /// The pid outside of the machine of the program that a Child of start() runs; 0: it has ended.
   [[nodiscard]] static int inside(const Child& child);
-  /// How `argv` is run on it from outside.
+  /// The command line that runs `argv` on the machine from outside.
   [[nodiscard]] std::vector<std::string> on_it(const std::vector<std::string>& argv) const;
 
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -68,11 +70,12 @@ class Machine {
   int number_;
   std::vector<std::string> names_;
   std::string name_;
-  std::unique_ptr<Child> power_;  // its death is the machine's
-  int init_ = 0;                  // pid 1 of the machine, as it is numbered outside
+  std::unique_ptr<Child> power_;  // all processes of the machine die with it
+  int init_ = 0;                  // pid 1 of the machine: its pid outside
 };
 
-/// A machine with an agent, set up as docs/security.md says: TLS, root, jobs as another user.
+/// A machine with an agent that is set up as docs/security.md says: TLS, the agent as root, jobs as
+/// another user.
 class GpuHost {
  public:
   static constexpr const char* kJobUser = "trainer";
@@ -85,19 +88,19 @@ class GpuHost {
   GpuHost& operator=(const GpuHost&) = delete;
 
   void start_agent();
-  /// Waits for its end.
+  /// Sends the agent a signal and waits for its end. Throws std::runtime_error if it does not end.
   void stop_agent(int signal);
-  /// Of the next start_agent().
+  /// Sets the agent's options for the next start_agent().
   void set_options(std::vector<std::string> options) { options_ = std::move(options); }
 
-  /// Runs `cardswap ARGS` on this machine, by the agent's socket.
+  /// Runs `cardswap ARGS` on this machine, over the agent's socket.
   [[nodiscard]] Outcome command(std::vector<std::string> arguments) const;
   [[nodiscard]] boost::json::object ask(std::vector<std::string> arguments) const;
   [[nodiscard]] boost::json::object job(const std::string& name) const;
   [[nodiscard]] std::string state_of(const std::string& name) const;
   [[nodiscard]] std::int64_t step_of(const std::string& name) const;
   [[nodiscard]] bool steps_again_within(const std::string& name, std::chrono::milliseconds) const;
-  /// A trainer that writes its losses to `losses` in this machine's folder.
+  /// Starts a job that writes its losses to the file `losses` in this machine's folder.
   void run_trainer(const std::string& name, std::vector<std::string> more = {},
                    std::vector<std::string> job_options = {});
   [[nodiscard]] std::string log() const;

@@ -13,11 +13,12 @@
 #include "migrator/device/device.h"
 #include "migrator/engine/program.h"
 
-// Programs of plain memory, for both ends of an engine. One thread each, but for what is atomic.
+// Programs of plain memory for both sides of an engine. Only atomic members are for several
+// threads.
 
 namespace cardswap::test {
 
-/// Memory under names: what either side's program tracks.
+/// Memory regions under names, as a program of either side tracks them.
 struct Memory {
   std::deque<std::pair<std::string, std::vector<std::byte>>> regions;
 
@@ -40,7 +41,7 @@ struct Memory {
   }
 };
 
-/// A program at the source, of one step or of as many as there are looks.
+/// A source's program that takes no step, or one whenever the engine asks for its step.
 class MemorySource final : public SourceProgram {
  public:
   explicit MemorySource(Memory& memory) : memory_(memory) {}
@@ -57,15 +58,16 @@ class MemorySource final : public SourceProgram {
   double median_step_ms() override { return 1; }
 
   std::atomic<std::uint64_t> step_{1};
-  /// A step before each look, and it changed every byte. On a thread of its own a step could stand
-  /// still while a round's last chunks go over, which then are clean.
+  /// Takes a step whenever step() is called, and rewrites every byte of the first region. A step on
+  /// another thread could stand still while the last chunks of a round are sent: they would be
+  /// clean then.
   bool rewrites_ = false;
 
  private:
   Memory& memory_;
 };
 
-/// A program at the target.
+/// A target's program.
 class MemoryTarget final : public TargetProgram {
  public:
   explicit MemoryTarget(Memory& memory) : memory_(memory) {}

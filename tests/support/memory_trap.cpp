@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds kSetMax{10};
 
-/// Does not return once it is caught.
+/// Makes this process the trap. Returns only if that fails.
 void walk_in(const std::filesystem::path& file) {
   constexpr auto kBytes = ServedFolder::kFileBytes;
   const int cached = ::open(file.c_str(), O_RDWR | O_CLOEXEC);

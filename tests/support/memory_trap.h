@@ -9,10 +9,10 @@
 
 namespace cardswap::test {
 
-/// A process of a user that holds the lock of its own memory map: whoever reads its memory waits
-/// until the trap ends, and only a signal that kills ends that wait. It makes a page of a served
-/// file dirty through one mapping and maps the file again past the page cache: the kernel writes
-/// the page back first, with the lock held, and the server keeps that write.
+/// A process of `user` that holds the lock of its own memory map: whoever reads its memory waits
+/// until the trap ends or a deadly signal comes. It makes a page of a served file dirty through one
+/// mapping, and maps the file again past the page cache: the kernel first writes the page back,
+/// with the lock held, and the server does not answer that write.
 class MemoryTrap {
  public:
   explicit MemoryTrap(uid_t user);
@@ -20,9 +20,9 @@ class MemoryTrap {
   MemoryTrap(const MemoryTrap&) = delete;
   MemoryTrap& operator=(const MemoryTrap&) = delete;
 
-  /// 0: it could not be set.
+  /// The process; 0: the trap could not be set.
   [[nodiscard]] pid_t pid() const { return is_set_ ? process_ : 0; }
-  /// Why there can be none here.
+  /// Why this machine cannot have one; nothing: it can.
   [[nodiscard]] static std::optional<std::string> missing();
 
  private:

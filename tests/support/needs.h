@@ -11,13 +11,14 @@
 
 namespace cardswap::test {
 
-/// What a test may need and a machine or a build may lack, as CARDSWAP_REQUIRE names it.
+/// What a test may need and a machine or a build may lack, under the names that CARDSWAP_REQUIRE
+/// uses.
 inline constexpr std::array<std::string_view, 17> kNeeds{
     "root",   "netns", "criu",    "promtool", "prometheus", "systemd",
     "script", "ipv6",  "packets", "torch",    "gpu",        "unsanitized",
     "kinds",  "clang", "fuse",    "python",   "asserts"};
 
-/// One of kNeeds; another word does not compile.
+/// One of kNeeds; another name does not compile.
 class Need {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): a literal is meant
@@ -30,8 +31,8 @@ class Need {
   std::string_view word_;
 };
 
-/// Whether `list`, words with commas between them, has `need`. Throws std::invalid_argument where
-/// it has a word that is none of kNeeds: it would demand nothing.
+/// Whether `list`, names separated by commas, has `need`. Throws std::invalid_argument for a name
+/// that is not one of kNeeds: it would require nothing.
 [[nodiscard]] inline bool is_required(std::string_view list, Need need) {
   bool found = false;
   while (!list.empty()) {
@@ -46,8 +47,8 @@ class Need {
   return found;
 }
 
-/// Skips the running test, whose caller returns: `if (missing) return skip_without("netns", why);`.
-/// Where CARDSWAP_REQUIRE names the need, the test fails instead.
+/// Skips the running test; the caller returns: `if (missing) return skip_without("netns", why);`.
+/// Fails it instead if CARDSWAP_REQUIRE has the need.
 inline void skip_without(Need need, const std::string& why) {
   const char* list = std::getenv("CARDSWAP_REQUIRE");
   if (is_required(list == nullptr ? "" : list, need)) {
@@ -56,7 +57,7 @@ inline void skip_without(Need need, const std::string& why) {
   GTEST_SKIP() << "needs " << need.word() << ": " << why;
 }
 
-/// What a test needs and does not find, and why not.
+/// A need of a test that is not met, and why.
 struct Lack {
   Need need;
   std::string why;

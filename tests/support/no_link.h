@@ -10,7 +10,7 @@
 
 namespace cardswap::test {
 
-/// For what needs a link and sends nothing.
+/// A Link that sends and receives nothing, for classes that only need one.
 struct NoLink : Link {
   void send_control(PeerId, std::vector<std::byte>) override {}
   void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,

@@ -7,17 +7,18 @@
 
 namespace cardswap::test {
 
-/// What other threads tell a test, and what the test waits for: whatever it keeps of that is
-/// written by note() and read by within() and look() while the threads are there.
+/// Passes what other threads tell to the test that waits for it. While those threads run, the
+/// test's variables for it are written in note() and read in within() and look() only.
 class Notes {
  public:
+  /// Calls `change` with the lock held, and wakes within().
   template <class Change>
   void note(Change change) {
     const MutexLock lock(mutex_);
     change();
     changed_.notify_all();
   }
-  /// Waits for it. False: `limit`, and more of it under a sanitizer, passed first.
+  /// Waits until `until()` is true; false: `limit`, times kPatience, passed first.
   template <class Until>
   bool within(std::chrono::steady_clock::duration limit, Until until) {
     const auto end = std::chrono::steady_clock::now() + limit * kPatience;
@@ -27,6 +28,7 @@ class Notes {
     }
     return true;
   }
+  /// Calls `action` with the lock held and returns its result.
   template <class Action>
   auto look(Action action) {
     const MutexLock lock(mutex_);

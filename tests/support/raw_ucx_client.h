@@ -13,15 +13,15 @@
 
 namespace cardswap::test {
 
-/// A peer that speaks UCX to a standby's data port, and says there what a source would not. One
-/// thread; every call moves the link.
+/// A peer that speaks UCX to a standby's data port and sends what a source would not. One thread;
+/// every call makes progress on the link.
 class RawUcxClient final : private LinkListener {
  public:
   explicit RawUcxClient(std::uint16_t port);
 
   void say(std::vector<std::byte> control);
   void send_chunk(std::vector<std::byte> header, std::size_t bytes);
-  /// Whether it was refused, or its connection was closed, within the limit.
+  /// Whether it was refused or its connection was closed within the limit.
   [[nodiscard]] bool is_turned_away_within(std::chrono::milliseconds limit);
   [[nodiscard]] const std::optional<data::Refuse>& refusal() const { return refusal_; }
 

@@ -10,11 +10,11 @@
 
 namespace cardswap::test {
 
-/// While it lives, a journal refuses the records of one kind and takes all others: what a disk does
-/// that fills up between two writes.
+/// While it lives, a journal refuses the records of one kind and accepts all others, like a disk
+/// that becomes full between two writes.
 class RefusedRecords {
  public:
-  /// `kind`: "job", as the journal's table has it.
+  /// `kind` is the name in the journal's table, such as "job".
   RefusedRecords(std::filesystem::path journal, const std::string& kind)
       : journal_(std::move(journal)) {
     execute("CREATE TRIGGER refused BEFORE INSERT ON records WHEN NEW.kind = '" + kind +

@@ -17,10 +17,10 @@ inline constexpr bool kThreadSanitizer = true;
 #else
 inline constexpr bool kThreadSanitizer = false;
 #endif
-/// Why what reserves addresses for an arena on a card is skipped there.
+/// Why tests that reserve addresses for an arena on a card are skipped under ThreadSanitizer.
 inline constexpr auto kNoAddresses = "ThreadSanitizer leaves a process few addresses to reserve";
 
-/// Fails the test when there is a sanitizer's report in what a process printed.
+/// Fails the test if `printed`, the output of the process `where`, has a sanitizer's report.
 void fail_on_sanitizer_report(const std::string& where, const std::string& printed);
 
 }  // namespace cardswap::test

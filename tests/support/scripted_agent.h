@@ -12,7 +12,8 @@
 
 namespace cardswap::test {
 
-/// The agent's end of one runtime's connection, said and heard by a test. One thread.
+/// The agent's end of one runtime's connection, with messages that a test sends and receives. One
+/// thread.
 class RuntimeLine {
  public:
   explicit RuntimeLine(int fd) : fd_(fd) {}
@@ -21,7 +22,8 @@ class RuntimeLine {
   RuntimeLine& operator=(RuntimeLine&&) = delete;
 
   void say(const channel::Message& message) const;
-  /// The next message of one kind; others are passed over, a Failed throws unless it is asked for.
+  /// The next message of one kind. Other kinds are skipped; a Failed that is not asked for is
+  /// thrown as std::runtime_error. Waits as next() does.
   template <class Kind>
   [[nodiscard]] Kind hear() {
     while (true) {
@@ -32,7 +34,8 @@ class RuntimeLine {
       }
     }
   }
-  /// Throws when nothing comes for 20 s, or the runtime closes.
+  /// The next message. Throws std::runtime_error if none comes within 20 s, times kPatience, or if
+  /// the runtime closes the connection.
   [[nodiscard]] channel::Message next();
   void close();
 
@@ -41,7 +44,7 @@ class RuntimeLine {
   channel::FrameReader frames_;
 };
 
-/// Listens where runtimes look for their agent and leaves what is said to the test.
+/// Listens where runtimes look for their agent, and leaves the messages to the test.
 class ScriptedAgent {
  public:
   explicit ScriptedAgent(std::string path);
@@ -53,13 +56,13 @@ class ScriptedAgent {
     RuntimeLine line;
     channel::Hello hello;
   };
-  /// The next one that connects, welcomed.
+  /// Waits for the next runtime, reads its Hello and answers it with `welcome`.
   [[nodiscard]] Attached attach(const channel::Welcome& welcome) { return answer(welcome); }
-  /// The next one that connects, its Hello heard and not answered.
+  /// Waits for the next runtime and reads its Hello, without an answer.
   [[nodiscard]] Attached hear();
-  /// The next one that connects, with its Hello answered by `said`.
+  /// Waits for the next runtime, reads its Hello and answers it with `said`.
   Attached answer(const channel::Message& said);
-  /// Lets go of the next one that connects, and hears nothing of it.
+  /// Waits for the next runtime and closes its connection without reading.
   void turn_away() const;
   [[nodiscard]] const std::string& path() const { return path_; }
 

@@ -10,21 +10,21 @@
 
 namespace cardswap::test {
 
-/// An agent that is none: on a port of this machine, it answers every request as a script says, on
-/// a thread of its own. What it answers may be anything: another release, a proxy, a liar.
+/// Plays another agent: on a port of this machine and a thread of its own, it answers every request
+/// as a script says. Its answers may be anything: another release's, a proxy's, a liar's.
 class ScriptedPeer {
  public:
   struct Asked {
     std::string method;
     std::string target;
     std::string body;
-    std::string protocol = {};  ///< its Cardswap-Protocol; empty: it has none
+    std::string protocol = {};  ///< its Cardswap-Protocol header; empty: it has none
   };
   struct Answer {
     std::string body;
     unsigned status = 200;
     std::chrono::milliseconds delay{0};
-    /// The connection is closed after so many bytes of the answer, its head included.
+    /// The connection is closed after this many bytes of the answer, header included.
     std::optional<std::size_t> cut_after = std::nullopt;
   };
   /// Called on the peer's thread, one request at a time.
@@ -38,7 +38,7 @@ class ScriptedPeer {
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::string address() const;  ///< "127.0.0.1:4711"
   [[nodiscard]] std::string at(const std::string& device) const;
-  /// From the next request on.
+  /// Uses `script` from the next request on.
   void follow(Script script);
   [[nodiscard]] std::size_t exchanges() const;
   /// The latest requests, oldest first; at most 1000.

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint64_t kFile = 2;  // its inode; the root's is 1
 
-/// Of a file system with one file. The kernel keeps its name and asks for its attributes each time.
+/// Answers FUSE requests for a file system with one file, whose attributes are asked for each time.
 class Server {
  public:
   Server(int device, int caught) : device_(device), caught_(caught) {}

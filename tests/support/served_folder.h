@@ -12,8 +12,8 @@
 namespace cardswap::test {
 
 /// A folder with one file that a process of the test serves (FUSE), as any user may set one up on
-/// most hosts. It answers everything but writes, which it keeps; everybody may use it. Whoever
-/// waits for it is let go by its end, or by a signal that kills.
+/// most hosts. The server answers everything except writes: whoever waits for one waits until the
+/// server ends or a deadly signal comes. Everybody may use the file.
 class ServedFolder {
  public:
   static constexpr std::size_t kFileBytes = 1 << 16;
@@ -25,12 +25,12 @@ class ServedFolder {
 
   [[nodiscard]] bool is_served() const { return server_ > 0; }
   [[nodiscard]] std::filesystem::path file() const { return folder_ / "file"; }
-  /// From here on nothing is answered.
+  /// From here on, the server answers nothing.
   void fall_silent() const;
   [[nodiscard]] bool keeps_a_write_within(std::chrono::milliseconds time) const;
   void end();
 
-  /// Why there can be none here.
+  /// Why this machine cannot have one; nothing: it can.
   [[nodiscard]] static std::optional<std::string> missing();
 
  private:

@@ -8,7 +8,8 @@
 
 namespace cardswap::test {
 
-/// A folder that is gone with its owner; short, because unix sockets' paths are.
+/// A folder that is removed with its owner. Its path is short, because the paths of unix sockets
+/// are limited.
 class TempDir {
  public:
   TempDir() {

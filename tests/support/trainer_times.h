@@ -7,26 +7,28 @@
 
 namespace cardswap::test {
 
-/// When each step began, by the clock of the trainers that ran it (--times), in ms of the steady
-/// clock. A job that moved has its steps of both sides in it.
+/// When each step began, by number, as the trainers that ran them wrote it (--times): in ms of the
+/// steady clock. For a job that moved it has the steps of both sides.
 using Begins = std::map<std::int64_t, double>;
 
 [[nodiscard]] Begins begins(const std::filesystem::path& times);
 
-/// Between consecutive ones of the steps from `first` to `last`. Throws where there are none.
+/// The median time from one step's begin to the next one's, of the steps from `first` to `last`.
+/// Throws std::runtime_error if no two consecutive ones are known.
 [[nodiscard]] double median_interval(const Begins& begins, std::int64_t first, std::int64_t last);
 
-/// When the state of a migration began to go over, in ms of the same clock.
+/// When the migration began to send the state (when it started, if it never did), in ms of the same
+/// clock.
 [[nodiscard]] double sync_began_ms(const boost::json::object& migration);
 
-/// What a migration made a job lose, in steps of its own length.
+/// What a migration cost a job, in steps of the job's usual length.
 struct Lateness {
-  double stall = 0;  ///< the longest that one step came late
-  double lost = 0;   ///< all of it
+  double stall = 0;  ///< the most that one step was late
+  double lost = 0;   ///< the lateness of all steps together
 };
 
-/// Of the steps that begin after `since_ms` and up to `last`. A step that is late by less than a
-/// tenth of `step_ms` is not: that much they differ anyway.
+/// The lateness of the steps that begin at or after `since_ms`, up to `last`. Less than a tenth of
+/// `step_ms` does not count: steps differ by that much anyway.
 [[nodiscard]] Lateness lateness(const Begins& begins, double since_ms, std::int64_t last,
                                 double step_ms);
 

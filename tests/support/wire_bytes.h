@@ -10,9 +10,9 @@
 
 namespace cardswap::test {
 
-/// The bytes of every message of one format, a line of hexadecimal each, as some release wrote
-/// them: what another process or another host still says. A changed line is a changed format, which
-/// raises that format's version.
+/// Reads the bytes of every message of one format, a line of hexadecimal each, as a release wrote
+/// them: other processes and hosts still send them. A changed line means a changed format, which
+/// needs another version of it.
 inline std::vector<std::string> wire_bytes(const std::string& path) {
   std::ifstream file(path);
   EXPECT_TRUE(file.is_open()) << path;
@@ -31,7 +31,7 @@ inline std::string hex(std::span<const std::byte> bytes) {
   return text;
 }
 
-/// `encode` gives `lines` for `messages`, one by one.
+/// Expects that `encode` of each message gives the line of the same number in the file `path`.
 template <class Message, class Encode>
 void expect_wire_bytes(const std::vector<Message>& messages, const std::string& path,
                        Encode encode) {

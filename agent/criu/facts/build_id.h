@@ -7,12 +7,14 @@
 
 namespace cardswap::criu {
 
-/// How much of a file's beginning is looked at.
+/// How many bytes of a file are searched.
 inline constexpr std::size_t kBuildIdWithin = 16U << 10;
 
-/// The build id of an ELF file whose beginning this is, in hexadecimal; empty where it has none or
-/// it lies further behind. Two files with one build id are one build. Pure.
+/// The build id, in hexadecimal, in the first bytes of an ELF file; empty where they have none. Two
+/// files with one build id are the same build. Pure.
 [[nodiscard]] std::string build_id_in(std::span<const std::byte> beginning);
+/// The build id of a file; empty where it has none or cannot be read. May block as a file system
+/// does.
 [[nodiscard]] std::string build_id_of(const std::filesystem::path& file);
 
 }  // namespace cardswap::criu

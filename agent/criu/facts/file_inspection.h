@@ -9,9 +9,10 @@
 
 namespace cardswap::criu {
 
-/// Looks at `files` beside the agent, as `user` (none: the agent's own), in their order. Throws
-/// Error{timed_out} when a file system keeps it for 5 s, Error{refused} when this process cannot
-/// become that user.
+/// Runs inspect_file() for each of `files`, in a child process with the rights of `user` (nullopt:
+/// the agent's user). Returns one result for each file, in their order. Throws Error{timed_out}
+/// after 5 s, Error{refused} when the child cannot become that user, and Error{io, internal} as
+/// run_in_child() does.
 [[nodiscard]] boost::asio::awaitable<std::vector<FileHere>> inspect_files_as(
     std::optional<JobUser> user, std::vector<NeededFile> files);
 

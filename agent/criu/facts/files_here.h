@@ -4,30 +4,31 @@
 
 #include "agent/criu/facts/preflight.h"
 
-/// Looks at files that another host names. It runs in a process of its own (file_inspection.h), as
-/// the user whom the job will be: a file system that hangs holds nobody up, and nothing is told
-/// that the user could not find out.
+/// Compares files that another host names with this host's. It runs in a child process
+/// (file_inspection.h) as the user of the job: a file system that hangs blocks nobody else, and the
+/// result tells the other host nothing that this user could not find out.
 namespace cardswap::criu {
 
-/// What a file of another host's job is on this host.
+/// How a file of this host compares with the file that a job of another host needs.
 enum class FileHere : char {
   fits = 'f',
   missing = 'n',
   differs = 'd',
   another_build = 'b',
-  closed = 'c',  ///< this process's user may not open it so
-  link = 'l',
+  closed = 'c',  ///< this process's user may not open it as the job has it open
+  link = 'l',    ///< its name leads to a link, which the job cannot have open
 };
 
-/// Whether this process's user may open what `fd`, an O_PATH descriptor, stands for: R_OK, W_OK
-/// and X_OK as of access(2). It is not opened, because that may wait or act.
+/// Whether this process's user may open the file of `fd`, an O_PATH descriptor. `access`: R_OK,
+/// W_OK or X_OK of access(2). The file is not opened, because an open may block or have effects.
 [[nodiscard]] bool may_open(int fd, int access);
 
-/// CRIU opens files as root, by their names: what this process's user may not open as the job has
-/// it open is closed, and a link in a name's last place is none that the job has open. Of programs
-/// and libraries it is followed: their build ids say which they are. What is no regular file (or
-/// folder, where one is needed) counts as missing. Of the kernel's own file systems what everybody
-/// may read is there or not; it is never opened, because that may wait or act.
+/// Compares one file, as this process's user. CRIU opens files as root, by their names; so a file
+/// that this user may not open as the job has it open is `closed`, and a link as the last part of
+/// the name is `link`. For programs and libraries links are followed, because their build ids
+/// identify them. Anything but a regular file (or a folder, where one is needed) counts as missing.
+/// A file of the kernel's own file systems fits if everybody may read it; it is never opened,
+/// because that may block or have effects.
 [[nodiscard]] FileHere inspect_file(const NeededFile& file);
 
 }  // namespace cardswap::criu

@@ -5,15 +5,16 @@
 
 #include <vector>
 
-/// CRIU opens as root, by its name, what a process had open; so whoever may put something else in
-/// that name's place would get it opened. What came of it is looked at before anything runs.
+/// The check of restored processes before they run. CRIU opens the files of a process as root, by
+/// their names, so a user who can replace such a name could have another file opened for the
+/// process.
 namespace cardswap::criu {
 
-/// Throws Error{refused} with the first thing that one of `tasks` has open, maps, is in or runs and
-/// its user could not open so at this moment, by the name that it has now; and where one of them
-/// belongs to another user than the first. They must not run meanwhile, and live in this process's
-/// PID namespace. A user that is root may open everything. `log` is the job's, which this process
-/// opened for it. Forks; of a program with one thread.
+/// Throws Error{refused} that names the first file that one of `tasks` has open, maps, is in or
+/// runs, and that its user could not open in that way now by its name; also where the processes
+/// belong to different users, unless the first is root's. Processes of root are not checked.
+/// `tasks` must be stopped and live in this process's PID namespace. `log` is the job's log, which
+/// this process opened for it. Forks: only for a program with one thread. Blocks.
 void check_held_files(const std::vector<pid_t>& tasks, const struct stat& log);
 
 }  // namespace cardswap::criu

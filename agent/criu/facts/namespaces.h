@@ -4,18 +4,18 @@
 
 namespace cardswap::criu {
 
-/// Enters what `pid` lives in: mounts, network, IPC, names, control groups; children of the caller
-/// get its PID namespace. Throws Error{source_lost, io}.
+/// Enters the namespaces of `pid`: mount, network, IPC, UTS and control group; children of the
+/// caller get its PID namespace. Throws Error{source_lost} where it is gone, Error{io}.
 void enter_namespaces_of(pid_t pid);
-/// The number of `pid`, one of this process's PID namespace, in its innermost PID namespace.
-/// Throws Error{source_lost}.
+/// The pid in its innermost PID namespace of a process that is `pid` in this one. Throws
+/// Error{source_lost} where it is gone.
 [[nodiscard]] pid_t innermost_pid(pid_t pid);
 
-/// Makes a new mount namespace, in which later mounts of the host appear, and a new PID namespace
-/// for the children. Throws Error{io}.
+/// Enters a new mount namespace, in which later mounts of the host appear, and makes a new PID
+/// namespace for the children. Throws Error{io}.
 void leave_for_new_namespaces();
-/// Settles its first process: a /proc of its own, and numbers for its helpers far from those which
-/// a restored process may want back. Throws Error{io}.
+/// Prepares the first process of such a PID namespace: mounts its own /proc, and makes the pids of
+/// its helpers start far above those that a restored process may need. Throws Error{io}.
 void settle_as_first_process();
 
 }  // namespace cardswap::criu

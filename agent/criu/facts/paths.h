@@ -7,9 +7,9 @@
 
 namespace cardswap::criu {
 
-/// The number after "/proc/" and what follows it; 0 where there is none.
+/// The pid after "/proc/" in `path`, and the rest of the path behind it; 0 where there is no pid.
 [[nodiscard]] std::pair<pid_t, std::string_view> process_in(std::string_view path);
-/// Whether `path` is a file of /dev that is shared memory.
+/// Whether `path` is in /dev/shm.
 [[nodiscard]] bool is_shared_memory_file(std::string_view path);
 
 }  // namespace cardswap::criu

@@ -6,14 +6,14 @@
 #include <string_view>
 #include <vector>
 
-/// What the kernel writes in /proc, read from text: pure, for real and for made-up processes. A
-/// line that is not understood is passed over.
+/// Parsers of the kernel's texts in /proc. Pure, so that tests can make processes up. A line that
+/// is not understood is skipped.
 namespace cardswap::criu {
 
-/// What stands behind the path of a file or folder that is there no more.
+/// The kernel's suffix of the path of a deleted file or folder.
 inline constexpr std::string_view kDeleted = " (deleted)";
 
-/// One line of /proc/PID/maps that names something.
+/// A line of /proc/PID/maps with a name.
 struct Mapping {
   std::string
       path;  ///< "/lib/x.so", "/SYSV00000000", "anon_inode:[io_uring]"; without " (deleted)"
@@ -32,39 +32,40 @@ struct Mapping {
 
 /// Field 7 of /proc/PID/stat: the controlling terminal; 0: none.
 [[nodiscard]] int tty_in_stat(std::string_view text);
-/// Field 6 of /proc/PID/stat: the session; 0: one of another PID namespace.
+/// Field 6 of /proc/PID/stat: the session; 0: a session of another PID namespace.
 [[nodiscard]] int session_in_stat(std::string_view text);
 
-/// What /proc/PID/fdinfo/FD says, as far as moving it is concerned.
+/// The facts in /proc/PID/fdinfo/FD that matter for a move.
 struct DescriptorInfo {
-  int flags = 0;            ///< of open()
-  std::string lock;         ///< "FLOCK", "POSIX", "OFDLCK", "LEASE"; empty: none is held by it
-  int clock = -1;           ///< of a timerfd
+  int flags = 0;            ///< the flags of open()
+  std::string lock;         ///< "FLOCK", "POSIX", "OFDLCK", "LEASE"; empty: it holds no lock
+  int clock = -1;           ///< a timerfd's clock; -1: it is none
   bool watches = false;     ///< an inotify or fanotify that watches something
-  int pid = 0;              ///< of a pidfd; -1: of a process that ended
-  int files_under_way = 0;  ///< in a unix socket: nobody has taken them out yet (SCM_RIGHTS)
+  int pid = 0;              ///< a pidfd's process; -1: it has ended; 0: it is no pidfd
+  int files_under_way = 0;  ///< descriptors sent into a unix socket and not received (SCM_RIGHTS)
   bool operator==(const DescriptorInfo&) const = default;
 };
 [[nodiscard]] DescriptorInfo parse_descriptor(std::string_view text);
 
-/// Whether /proc/PID/timers has a timer that wakes the machine, which CRIU does not know.
+/// Whether /proc/PID/timers has a timer that can wake the machine: CRIU does not know those.
 [[nodiscard]] bool has_alarm_timer(std::string_view text);
-/// Sockets of /proc/PID/net/unix that have a name, which others may call them by.
+/// The sockets in /proc/PID/net/unix that have a name, by inode.
 [[nodiscard]] std::map<std::uint64_t, std::string> parse_unix_names(std::string_view text);
-/// Inodes of /proc/PID/net/netlink's sockets that have an address.
+/// The inodes of the sockets in /proc/PID/net/netlink that have an address.
 [[nodiscard]] std::vector<std::uint64_t> parse_netlink_sockets(std::string_view text);
 
 /// A socket of /proc/PID/net/{tcp,tcp6,udp,udp6}.
 struct InetSocket {
   std::uint64_t inode = 0;
   std::uint16_t local_port = 0;
-  std::string remote;  ///< "10.0.0.2:5432"; empty: connected to nobody
+  std::string remote;  ///< "10.0.0.2:5432"; empty: not connected
   bool listens = false;
   bool operator==(const InetSocket&) const = default;
 };
 [[nodiscard]] std::vector<InetSocket> parse_inet_sockets(std::string_view text, bool is_tcp);
 
-/// The instruction sets in /proc/cpuinfo's first processor, those that programs choose code by.
+/// The instruction sets of the first processor in /proc/cpuinfo by which programs choose code,
+/// sorted.
 [[nodiscard]] std::vector<std::string> cpu_features(std::string_view cpuinfo);
 
 }  // namespace cardswap::criu

@@ -5,8 +5,8 @@
 
 namespace cardswap::criu {
 
-/// Connected unix sockets of this network namespace and the inodes of their other ends, as the
-/// kernel's socket diagnosis tells them; empty where it does not.
+/// The inodes of the connected unix sockets of this network namespace, each with the inode of its
+/// other end, by the kernel's socket diagnosis (sock_diag). Empty where that is not available.
 [[nodiscard]] std::map<std::uint64_t, std::uint64_t> unix_peers();
 
 }  // namespace cardswap::criu

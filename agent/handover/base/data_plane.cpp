@@ -30,7 +30,7 @@ constexpr std::size_t kTriedMax = 64;
 constexpr std::size_t kAddressesMax = 64;
 constexpr std::string_view kOtherHost = "cardswapd --data-host names another address";
 
-/// Empty where nothing is wrong, and where the trial itself could not be made.
+/// Runs the trial; returns its failure. Empty: it passed, or it could not be made.
 asio::awaitable<std::string> try_address(std::string host, std::string transports,
                                          std::filesystem::path dir) {
   ProcessSpec spec;

@@ -10,55 +10,60 @@
 
 namespace cardswap {
 
-/// Where a job on its way in takes its data.
+/// The address at which a job that arrives here receives its data.
 struct ListenAddress {
   std::string host;     ///< a numeric address of this host
-  std::string problem;  ///< why no data can come there; empty: it can
+  std::string problem;  ///< why no data can be received there; empty: it can
 };
 
-/// Chooses the address. `configured` is --data-host, or what --listen has. Where that is every
-/// address of this host, the one that the source's agent called (Caller::came_to) is taken: it can
-/// be reached from there.
+/// Chooses the address for incoming data. `configured` is --data-host, or the host of --listen.
+/// Where that is a wildcard, the address that the source's agent called (`came_to`, from
+/// Caller::came_to) is taken, because the source can reach it; 127.0.0.1 where that is empty.
+/// `host_name` is for the text of a problem. Pure.
 [[nodiscard]] ListenAddress data_address(const std::string& configured, const std::string& came_to,
                                          const std::string& host_name);
-/// The address at which the source's agent is called back: `announced`, unless that means nothing
-/// to another host (a wildcard, or a loopback address told from afar); then the one that its call
-/// came from.
+/// The address at which the source's agent is called back, as HOST:PORT. It is `announced`, unless
+/// that means nothing to this host (a wildcard, or a loopback address that another host announces):
+/// then it is `came_from`, the address that its call came from, with the announced port. Pure.
 [[nodiscard]] std::string callback_address(const std::string& announced,
                                            const std::string& came_from);
 
-/// All addresses of this host's interfaces but loopback's, numeric, without zones; none where they
-/// are too many to be told.
+/// All numeric addresses of this host's interfaces except loopback, without zones. Empty where they
+/// cannot be read, and where there are more than 64: too many to tell another agent.
 [[nodiscard]] std::vector<std::string> own_addresses();
-/// Whether `network`, a namespace's inode, is the one that this agent is in: what it tells of
-/// addresses is true of no other one.
+/// Whether `network`, the inode of a network namespace, is this agent's own namespace. Only there
+/// are own_addresses() the addresses of a process. 0 is no namespace.
 [[nodiscard]] bool is_own_network(std::uint64_t network);
-/// The addresses from which the other side's data may come, a blank between: `announced` are its
-/// host's addresses, `seen` is one that it was met at. Nothing, which is anywhere, where nothing
-/// was told. Pure.
+/// The addresses from which the other side's data may come, separated by blanks. `announced` are
+/// the addresses that its agent told of its host, `seen` is one at which it was met (or empty),
+/// `own` are this host's: they count too where the other side is on this host. Empty, which allows
+/// every address, where nothing was announced. Pure.
 [[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
                                      const std::string& seen, const std::vector<std::string>& own);
 
-/// Knows on which addresses of this host jobs' data links work. IPv4 always does; over IPv6 it
-/// depends on the UCX of this host, so a child process tries, once an address. One thread.
+/// Knows at which addresses of this host data links of jobs work. IPv4 always works. Over IPv6 it
+/// depends on this host's UCX, so a child process tries each address once. `config` must outlive
+/// it. One thread.
 class DataPlane {
  public:
   explicit DataPlane(const Config& config) : config_(config) {}
 
-  /// The place for a call that came to `came_to`; takes some 100 ms the first time.
+  /// The address for data of a call that came to `came_to`. Takes some 100 ms for the first call at
+  /// an IPv6 address. A trial that cannot be made counts as passed, and the log says so.
   boost::asio::awaitable<ListenAddress> address_for(std::string came_to);
-  /// Tries, at the agent's start, whether the configured address will do; in the log too.
+  /// Tries at the agent's start whether the configured address works; logs a problem. Does nothing
+  /// for a wildcard: its addresses are tried when they are called.
   boost::asio::awaitable<void> probe();
-  /// What look() found wrong; empty: nothing.
+  /// The problem that probe() found; empty: none, or probe() has not run.
   [[nodiscard]] const std::string& warning() const { return warning_; }
 
  private:
   const Config& config_;
-  std::map<std::string, std::string> tried_;  ///< address -> what fails there, or nothing
+  std::map<std::string, std::string> tried_;  ///< address -> why it does not work; empty: it works
   std::string warning_;
 };
 
-/// What `cardswap-holder --try-data` printed says; empty where it found nothing wrong.
+/// The failure that `cardswap-holder --try-data` printed; empty where it reported none.
 [[nodiscard]] std::string trial_failure(std::string_view printed);
 
 }  // namespace cardswap

@@ -8,18 +8,19 @@
 
 namespace cardswap {
 
-/// What a source's agent answers a target in doubt.
+/// The answer of a source's agent to a target in doubt: what was decided.
 struct DecisionAnswer {
-  handover::Message message;      ///< the decision, its epoch and its content
-  bool is_superseded = false;     ///< the migration was outranked before it committed anything
-  handover::Epoch own_epoch = 0;  ///< under which the source's own trainer goes on
-  bool stands = false;            ///< the source's own trainer is a copy that stands for good
+  handover::Message message;   ///< the decision, its epoch and its content
+  bool is_superseded = false;  ///< the source gave up; then the target stepped under a higher epoch
+  handover::Epoch own_epoch = 0;  ///< the epoch under which the source's own trainer goes on
+  bool stands = false;            ///< the source's own trainer stands for good as the lower copy
 };
 
 [[nodiscard]] boost::json::object to_json(const DecisionAnswer& answer);
-/// The answer of the agent at that address to a target in `state` that was reserved for `epoch`. A
-/// superseded migration is a commit to a target that has the job already, by an operator's word,
-/// and no decision to any other. Throws Error{protocol_mismatch, bad_request}.
+/// Reads the answer that the agent at the address `agent` gave to a target in `state`, reserved for
+/// `epoch`. "superseded" is read as a commit by a target that an operator has given the job
+/// already; any other target refuses it as no decision. Throws Error{protocol_mismatch,
+/// bad_request}.
 [[nodiscard]] DecisionAnswer decision_answer_from(const std::string& agent, handover::Epoch epoch,
                                                   handover::TargetState state,
                                                   const boost::json::value& answer);

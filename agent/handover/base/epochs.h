@@ -4,25 +4,27 @@
 
 #include "agent/handover/protocol/protocol.h"
 
-/// Two epochs of one job that meet: at a runtime that attaches, and at a place that is asked for.
+/// Compares two epochs of one job: when a runtime attaches, and when a reservation is asked for.
 namespace cardswap::handover {
 
-/// What a runtime that says Hello is let do.
+/// What a runtime that says Hello may do.
 enum class Attach : std::uint8_t {
-  granted,  ///< step
-  waits,    ///< not step: a migration of it is decided, and says what becomes of it
-  refused,  ///< a copy of its job has a higher epoch: it stands for good
+  granted,  ///< it may step
+  waits,    ///< it may not step: its migration is decided, and tells it what follows
+  refused,  ///< another copy of its job has a higher epoch: it stands for good
 };
 
-/// Decides on a Hello. `own` is the epoch of the process, as its agent has it on disk. `reported`
-/// is its runtime's: 0 before any grant, and below `own` for one that was taken back, which is not
-/// told its new epoch. `known` is the highest of the job here. `decided`: a migration of this very
-/// process has granted its job away.
+/// Decides on a Hello. `own` is the epoch of the process as its agent has it on disk. `reported` is
+/// the epoch that its runtime reports: 0 before any grant, and below `own` after the job was taken
+/// back, because the runtime is not told the new epoch. `known` is the highest epoch of the job
+/// that this host knows. `decided`: a migration of this process has committed the job to its
+/// target.
 constexpr Attach attach(Epoch own, Epoch reported, Epoch known, bool decided) {
   if (decided) return Attach::waits;
   return own < known || reported > own ? Attach::refused : Attach::granted;
 }
-/// Whether a place must not be given: a higher epoch, or the same one elsewhere, was granted.
+/// Whether a reservation under `asked` must be refused: this host knows of a grant under that epoch
+/// or a higher one. `known` 0: no grant is known.
 constexpr bool is_old(Epoch asked, Epoch known) { return known != 0 && asked <= known; }
 
 static_assert(attach(1, 0, 1, false) == Attach::granted, "a job that was just started");

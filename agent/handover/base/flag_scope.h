@@ -4,9 +4,9 @@
 
 namespace cardswap {
 
-/// Sets a flag while it lives, and notifies a signal at its end. So the end of a coroutine is told
-/// however the coroutine ends. It lives in the coroutine's frame; the flag and the signal outlive
-/// it. One thread.
+/// Sets a flag while it lives; clears it and notifies a signal at its end. So waiters hear of a
+/// coroutine's end however the coroutine ends. It lives in the coroutine's frame; the flag and the
+/// signal must outlive it. One thread.
 class FlagScope {
  public:
   FlagScope(bool& flag, Signal& changed) : flag_(flag), changed_(changed) { flag_ = true; }

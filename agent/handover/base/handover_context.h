@@ -13,7 +13,8 @@
 
 namespace cardswap {
 
-/// The parts of the agent that both sides of a handover work with. They outlive both.
+/// References to the parts of the agent that both sides of a handover use. The parts outlive both
+/// sides.
 struct HandoverContext {
   asio::io_context& io;
   TaskGroup& tasks;
@@ -24,7 +25,7 @@ struct HandoverContext {
   const DeviceUsageTable& devices;
   RuntimeHub& hub;
   criu::Host& criu;
-  /// Notified when a job begins to stand still for its handover, and when that is over.
+  /// Is told when a job begins to stand still for its handover, and when that is over.
   HandoverGate& handover_gate;
   EventSink& events;
 };

@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 namespace {
 
-// What a runtime tells is its program's word.
+// A program may make its runtime report any number: these are the bounds.
 constexpr double kToldMsMax = 1e12;
 constexpr double kStepMsMin = 1e-3;
 

@@ -11,48 +11,50 @@
 
 namespace cardswap {
 
-/// What a target's agent tells of the first steps there.
+/// The report of a target's agent about the first steps that the job takes there.
 struct FirstStepsReport {
-  bool known = false;           ///< its release tells
-  bool began = false;           ///< the first one
-  std::vector<double> took_ms;  ///< those that are over; kStepsAfter at most
-  bool over = false;            ///< no other follows
+  bool known = false;           ///< the agent's release reports steps at all
+  bool began = false;           ///< the first step has begun
+  std::vector<double> took_ms;  ///< durations of the finished steps; kStepsAfter at most
+  bool over = false;            ///< no further step will be reported
 };
 
-/// The steps of a job that moves, as both runtimes timed them. The source's runtime tells those
-/// from the request on, the target's tells its first ones; between them lies the step that crosses
-/// over. A value of the source's agent.
+/// The steps of a job that moves, as both runtimes timed them. The source's runtime reports its
+/// steps from the migration's request on, the target's runtime its first steps; the step between
+/// them begins at the source and ends at the target. A value; the source's agent keeps it.
 struct LostTime {
-  bool has_report = false;          ///< by the source's runtime
-  Lateness lateness;                ///< of the steps there
-  double open_ms = 0;               ///< the one at whose end it stands, up to there
-  std::uint32_t after = 0;          ///< of those, since it was let go
-  bool crossed = false;             ///< the target's first step began
-  std::vector<double> first_steps;  ///< what the target's first steps took
-  bool over = false;                ///< nothing more will be heard
-  std::string note;                 ///< why less is known than should be
+  bool has_report = false;  ///< the source's runtime has reported
+  Lateness lateness;        ///< lateness of the steps at the source
+  double open_ms = 0;       ///< the step at whose end the source stands, up to there; 0: none
+  std::uint32_t after = 0;  ///< steps in `lateness` since the source was released
+  bool crossed = false;     ///< the target's first step began
+  std::vector<double> first_steps;  ///< durations of the target's first steps, in ms
+  bool over = false;                ///< no further report counts
+  std::string note;                 ///< why less is known than should be; empty: all is known
 
-  /// Takes the source's runtime's word. False: nothing new.
+  /// Takes a report of the source's runtime. False: nothing changed, or `over` is set.
   bool merge(const channel::LateSteps& report);
-  /// Takes the target's agent's word. False: nothing new.
+  /// Takes a report of the target's agent. False: nothing changed, or `over` is set.
   bool merge(const FirstStepsReport& report);
-  /// Ends the hearing, because of `why`; empty: all was heard.
+  /// Sets `over`; `why` becomes the note. Empty: every report was received.
   void end(std::string why);
 };
 
-/// What it sums up to. Milliseconds.
+/// The sums of a LostTime.
 struct LostTimeSummary {
-  double stall_ms = 0;  ///< the longest that one step was late
-  double lost_ms = 0;   ///< all lateness
-  double step_ms = 0;   ///< the median of the steps before the request
-  double spread_ms = 0;
-  std::uint32_t steps_after = 0;  ///< that are in it, of kStepsAfter after the move or its end
+  double stall_ms = 0;            ///< the largest lateness of one step
+  double lost_ms = 0;             ///< the sum of all lateness
+  double step_ms = 0;             ///< the median of the steps before the request
+  double spread_ms = 0;           ///< how much those steps vary (Pace::spread_ms)
+  std::uint32_t steps_after = 0;  ///< counted steps after the move's end; at most kStepsAfter
 };
-/// The figures; nothing where nothing was told, or the pace before is not known. `downtime_ms`:
-/// from the end of the source's last step to the beginning of the target's first.
+/// The sums; nullopt where the source's runtime has not reported, or the job's pace before the
+/// request is not known. `downtime_ms`: from the end of the source's last step to the beginning of
+/// the target's first.
 [[nodiscard]] std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms);
 
-/// Puts the figures under the names of the API: null where they are not known, and why.
+/// Adds the sums to `to` under the API's names: null where they are not known, with `lost_note`
+/// saying why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 
 [[nodiscard]] boost::json::object journal_record(const LostTime& lost);

@@ -30,7 +30,7 @@ std::string_view kind_of(const json::value& value) {
   }
 }
 
-/// One answer; what it throws names the agent, what was asked and the field.
+/// Reads the fields of one answer. Its errors name the agent, the question and the field.
 class Reader {
  public:
   Reader(const std::string& agent, std::string_view asked, const json::object& from)

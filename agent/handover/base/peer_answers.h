@@ -12,22 +12,22 @@
 #include "agent/handover/protocol/protocol.h"
 #include "migrator/base/error.h"
 
-/// What another agent's answers say, as values. Another agent may be of another release, a proxy or
-/// a liar: what is not exactly an answer is an Error{protocol_mismatch} that names that agent and
-/// the field, never another exception, and never something that was not said. `agent` is its
-/// address, for the text.
+/// Reads the answers of other agents as values. The other side may be an agent of another release,
+/// a proxy or an attacker. Unless said otherwise, each function throws Error{protocol_mismatch}
+/// that names the agent and the field for anything that is no valid answer, and no other exception.
+/// `agent` is the address of that agent, for the text.
 namespace cardswap {
 
-/// The answer to a reservation, or to the question whether there could be one.
+/// The answer to a request for a reservation; in a dry run, whether one could be made.
 struct Offer {
   bool accepted = false;
-  Code code = Code::refused;  ///< or no_memory
+  Code code = Code::refused;  ///< why not: `refused` or `no_memory`
   std::vector<std::string> blocked_reasons;
-  std::string hint;  ///< what to do about the first; empty: that host does not say
+  std::string hint;  ///< what to do about the first reason; empty: that host does not say
 };
 [[nodiscard]] Offer offer_from(const std::string& agent, const boost::json::object& answer);
 
-/// Where a standby takes what is sent to it.
+/// Where a standby receives the state, and with which secrets.
 struct DataEndpoint {
   std::string host;
   std::uint16_t port = 0;
@@ -40,37 +40,39 @@ struct TargetStatus {
   std::uint64_t version = 0;
   handover::Message message{handover::Message::Kind::status};  ///< state, epoch and content
   DataEndpoint data;
-  std::vector<std::string> addresses;  ///< of its host; none: not known
-  DataEndpoint image;                  ///< arrive criu: of the process image
+  std::vector<std::string> addresses;  ///< all addresses of its host; empty: not known
+  DataEndpoint image;                  ///< arrive criu: where the process image is received
   double restore_ms = 0;
   double driver_resume_ms = 0;
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
   FirstStepsReport first_steps;
-  StoredSnapshot stored;  ///< for a store, once it is there
+  StoredSnapshot stored;  ///< a snapshot: set once the keeper has published it
   std::string warning;
   std::optional<Error> error;
 };
-/// Reads the state of a migration under `epoch`: a state of another one is no answer to us.
+/// Reads the state of the reservation for `epoch`; a state under another epoch is refused.
 [[nodiscard]] TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
                                               const boost::json::object& answer);
-/// Why the target cannot be where it says it is as long as nothing was committed; nothing where it
-/// can. `to_store`: a keeper holds the state there.
+/// The error of a target whose state is not possible before the commit: it has failed, or it
+/// reports a state that follows a grant. Nullopt: the state is possible. `to_store`: a keeper
+/// holds the state there, and `stored` is possible too. Throws nothing.
 [[nodiscard]] std::optional<Error> not_before_a_commit(const std::string& agent,
                                                        const TargetStatus& status,
                                                        bool to_store = false);
 
-/// What the source's agent decided.
+/// Reads the decision of the source's agent about the migration under `epoch`.
 [[nodiscard]] handover::Message decision_from(const std::string& agent, handover::Epoch epoch,
                                               const boost::json::value& answer);
 
-/// An error that another agent told, as an error here: that it was cancelled or is in doubt is not
-/// for another agent to say of our migration, and it has a text.
+/// An error that another agent reported, as an error of this agent's migration. `cancelled` and
+/// `in_doubt` become `target_lost`, because only this agent may decide that; an empty text is
+/// replaced. Throws nothing.
 [[nodiscard]] Error reported_by(const std::string& agent, const Error& error);
 
-/// The content that a digest and a step make; nothing where there is no digest yet. Throws
-/// Error{bad_request}.
+/// The content of a digest in hexadecimal and a step; an empty Content for an empty `root`. Throws
+/// Error{bad_request} for a text that is no digest.
 [[nodiscard]] handover::Content content_from(const std::string& root, std::uint64_t step);
 
 }  // namespace cardswap

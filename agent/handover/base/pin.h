@@ -7,10 +7,10 @@
 
 namespace cardswap {
 
-/// A task on which coroutines work: it counts them. One thread.
+/// Base of a task: counts the coroutines that work on it (Pin). One thread.
 class Pinnable {
  public:
-  /// Whether a coroutine works on it: then what it is about is not forgotten.
+  /// Whether a coroutine works on it: then the task's record is not forgotten.
   [[nodiscard]] bool is_pinned() const { return workers_ > 0; }
 
  private:
@@ -20,8 +20,8 @@ class Pinnable {
   std::size_t workers_ = 0;
 };
 
-/// One coroutine's hold on its task: it keeps the task in memory and counts as one worker. It lives
-/// in the coroutine's frame. Owners of the task: its maker, and the pins.
+/// Held by a coroutine that works on a task: keeps the task in memory and counts as one worker. It
+/// lives in the coroutine's frame. The shared owners of the task are its maker and the pins.
 template <class Task>
 class Pin {
  public:
@@ -42,7 +42,7 @@ class Pin {
   std::shared_ptr<Task> task_;
 };
 
-/// Runs `work`, which is the task's, and is at work on it until that has ended.
+/// Runs `work`, a coroutine of the task, and holds the pin until `work` has ended.
 template <class Task>
 boost::asio::awaitable<void> run_pinned(Pin<Task>, boost::asio::awaitable<void> work) {
   co_await std::move(work);

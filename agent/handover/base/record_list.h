@@ -24,16 +24,16 @@ namespace cardswap {
 /// handovers, and for a while those of ended ones.
 ///
 /// Ended records are forgotten by count and age (retention.h), here and in the journal. A record
-/// stays while it is needed or in use, and while a coroutine waits for its next change; until then
-/// its address is stable. `Traits` tells the list what it must know of an item: kKind, kName,
-/// id_of(), instances_of(), is_needed(), ended_at_ms() and maker_of(). One thread.
+/// stays while it is needed or in use, and while a coroutine waits for its next change. Its address
+/// is stable until it is forgotten. `Traits` describes an item to the list: kKind, kName, id_of(),
+/// instances_of(), is_needed(), ended_at_ms() and maker_of(). One thread.
 template <class Item, class Traits>
 class RecordList {
  public:
-  /// What the list asks those around it, and tells them.
+  /// Functions of the list's owner that the list calls. Both must be set.
   struct Callbacks {
     std::function<bool(const Item&)> is_in_use;
-    std::function<void(const Item&)> forgetting;  ///< one that is over, before it is forgotten
+    std::function<void(const Item&)> forgetting;  ///< called before an ended item is forgotten
   };
   RecordList(const RecordList&) = delete;
   RecordList& operator=(const RecordList&) = delete;
@@ -41,14 +41,17 @@ class RecordList {
   [[nodiscard]] bool has(const std::string& id) const { return by_id_.contains(id); }
   [[nodiscard]] const std::list<Item>& all() const { return items_; }
   [[nodiscard]] std::list<Item>& all() { return items_; }
-  /// Something of it has changed: whoever waits for that looks again.
+  /// Says that `item` has changed: raises its record's `version`, on which long polls of the API
+  /// and of other agents wait, and notifies changed(). Writes nothing to disk.
   void touch(Item& item) {
     ++item.record_.version;
     changed(item).notify();
   }
-  /// Notified of each change of `item`, which is of the list.
+  /// Notified of each change of `item`, which must be of this list.
   [[nodiscard]] Signal& changed(const Item& item) { return changed_.at(&item); }
 
+  /// Forgets ended records that are too old or too many, in the journal and here. Where the disk
+  /// refuses, it stops, and the log says so.
   void forget_old();
 
  protected:
@@ -56,24 +59,26 @@ class RecordList {
       : journal_(journal), callbacks_(std::move(callbacks)) {}
   ~RecordList() = default;
 
-  /// Hands each record that a former agent left to `take`.
+  /// Calls `take` with each record that a former agent left in the journal. A record on which it
+  /// throws is set aside (Journal::each()).
   template <class Take>
   void load_each(Take take) {
     journal_.each(Traits::kKind, std::move(take));
   }
+  /// Writes `record` to the journal. Throws Error{io}, or Error{corrupt} for a damaged journal.
   void put(const std::string& id, const boost::json::object& record) {
     journal_.put(Traits::kKind, id, record);
   }
 
-  /// Adds it in memory.
+  /// Adds an item in memory only.
   Item& insert(Item made);
-  /// Forgets one of which nothing is on disk.
+  /// Forgets an item that was never written to disk. `forgetting` is not called.
   void drop(const Item& item) {
     drop_from_indices(item);
     changed_.erase(&item);
     items_.remove_if([&](const Item& one) { return &one == &item; });
   }
-  /// Changes what instances_of() says of it.
+  /// Runs `change`, which may change what Traits::instances_of() returns for `item`.
   template <class Change>
   void reindex(Item& item, Change change) {
     drop_from_indices(item);
@@ -81,7 +86,7 @@ class RecordList {
     add_to_indices(item);
   }
 
-  /// The one of that id; or null.
+  /// The item of that id; or null.
   [[nodiscard]] Item* find_by_id(const std::string& id) const {
     const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
@@ -107,7 +112,7 @@ class RecordList {
   Callbacks callbacks_;
   std::list<Item> items_;  // addresses are stable until forgotten
   std::unordered_map<const Item*, Signal> changed_;
-  // What is asked at each event and each look, of thousands: found, not searched for.
+  // Indices: each event looks an item up, and there may be thousands.
   std::unordered_map<std::string, Item*> by_id_;
   std::multimap<std::string, Item*> by_instance_;
 };

@@ -12,29 +12,30 @@
 
 namespace cardswap {
 
-/// What another agent asks for when it asks for a place. Every field of it was checked.
+/// The request of another agent for a reservation. Every field was checked.
 struct ReservationRequest {
   std::string migration;
-  JobSpec spec;  ///< its uid is empty where the other agent told none
+  JobSpec spec;  ///< its uid is empty where the other agent sent none
   std::string device;
   std::uint64_t state_bytes = 0;
   std::uint64_t relocatable_bytes = 0;
   handover::Epoch epoch = 0;
   std::string from;                    ///< "gpu-a/cuda:0", for people
-  std::string from_api;                ///< host:port of the source's agent as it says; or empty
-  std::vector<std::string> addresses;  ///< of the source's host; none: not known
+  std::string from_api;                ///< host:port that the source's agent announces; or empty
+  std::vector<std::string> addresses;  ///< of the source's host; empty: not known
   std::string framework;
   Arrival arrive = Arrival::standby;
   boost::json::object process;  ///< arrive criu: what its processes need, not yet read
-  std::string store;            ///< a keeper holds the state, for this store; empty: the job moves
-  std::string tag;
+  std::string store;            ///< a snapshot: the address of its store; empty: the job moves
+  std::string tag;              ///< a snapshot: its name for people; or empty
   bool encrypt = false;
   bool dry_run = false;
 };
 
-/// The body of that call: what reservation_request_from() reads.
+/// The body of that call, as reservation_request_from() reads it.
 [[nodiscard]] boost::json::object to_json(const ReservationRequest& wanted);
-/// Throws Error{bad_request} that names the field and does not repeat what stood there.
+/// Reads the body of the call. Throws Error{bad_request} that names the field and does not repeat
+/// its value.
 [[nodiscard]] ReservationRequest reservation_request_from(const ApiRequest& request);
 
 }  // namespace cardswap

@@ -10,17 +10,18 @@
 
 namespace cardswap {
 
-/// A value of an enumeration that goes from one to the next by the steps that may_follow(from, to),
-/// which stands beside the enumeration, allows. Each step is in the log. It begins with the first.
-/// One thread.
+/// A state that changes only by the steps that may_follow(from, to) allows; that function is
+/// declared beside the enumeration. Begins with the first enumerator. Logs each step at debug. One
+/// thread.
 template <Named Enum>
 class Stepwise {
  public:
-  // Not explicit: it is read as what it holds.
+  // Not explicit: it is read like the enumeration.
   operator Enum() const { return now_; }  // NOLINT(google-explicit-constructor)
   [[nodiscard]] bool may(Enum next) const { return next == now_ || may_follow(now_, next); }
-  /// Another step than those is a defect of whoever takes it: what comes from outside is asked of
-  /// may() first. `whose` is for the log.
+  /// Goes to `next`; does nothing if that is the state already. A step that may_follow() does not
+  /// allow is a defect (an assertion fails): ask may() first for steps that others trigger. `whose`
+  /// is for the log.
   void step(Enum next, std::string_view whose) {
     if (next == now_) return;
     assert(may_follow(now_, next));

@@ -7,12 +7,12 @@
 
 namespace cardswap {
 
-/// What a keeper says of the snapshot that it has published.
+/// What a keeper reports about the snapshot that it has published.
 struct StoredSnapshot {
-  std::uint64_t number = 0;  ///< among the job's in that store, from 1 on; 0: there is none
-  std::string manifest;      ///< its id, in hexadecimal
-  std::uint64_t new_bytes = 0;
-  std::uint64_t written_bytes = 0;
+  std::uint64_t number = 0;  ///< among the job's snapshots in that store, from 1; 0: none published
+  std::string manifest;      ///< the id of its manifest, in hexadecimal
+  std::uint64_t new_bytes = 0;      ///< bytes of the state that the store did not have
+  std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
   bool operator==(const StoredSnapshot&) const = default;
 };
 

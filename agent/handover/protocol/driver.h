@@ -7,35 +7,39 @@
 
 namespace cardswap::handover {
 
-/// The other side's agent. A message to it may be lost; its answer is an event of its own, later.
+/// The other side's agent. A message to it may be lost; its answer comes later, as an event.
 class Peer {
  public:
   virtual ~Peer() = default;
   virtual void send(const Message& message) = 0;
 };
 
-/// What a side acts on beside its peer: its journal and its trainer. Nothing here waits.
+/// What a side acts on besides its peer: its journal and its trainer. No call blocks longer than a
+/// write to the journal.
 template <class Side>
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Puts `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
+  /// Writes `next` to the journal. Returns the error if the disk refuses. Where it is not
+  /// `required`, the executor logs it; where it is, Driver::apply() returns it.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
-  /// Does any effect but `journal` and `send`. `next` is what the side is by now. What fails is
-  /// logged here, and keeps no later effect back; no effect needs the disk.
+  /// Does any effect except `journal` and `send`. `next` is the side after the event. A failure is
+  /// logged by the executor and does not stop later effects.
   virtual void execute(const Effect& effect, const Side& next) noexcept = 0;
 };
 
-/// The one way in which a side of a handover changes: each effect in its order, on disk first.
-/// Agents run it on their journal, trainers and HTTP; the model check runs it on a small world.
+/// The only way in which a side of a handover changes: it does the effects in their order, with the
+/// journal first. Agents run it on their journal, trainers and HTTP; the model check runs it on a
+/// small simulated world.
 template <class Side>
 class Driver {
  public:
   Driver(Side& side, Executor<Side>& executor, Peer& peer)
       : side_(side), executor_(executor), peer_(peer) {}
 
-  /// Makes `next` of `side`, and does the `effects` that it asks for. Returns the disk's refusal;
-  /// then nothing of it has happened. An effect may drive the same side on: it is not set back.
+  /// Replaces the side by `next` and does `effects`. Returns the disk's error where a required
+  /// record is refused: then nothing has happened. An effect may change the same side again: that
+  /// change is kept.
   std::optional<Error> apply(const Side& next, const Effects& effects) {
     bool kept = false;
     const auto keep = [&] {

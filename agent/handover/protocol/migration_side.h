@@ -5,7 +5,7 @@
 
 namespace cardswap {
 
-/// Which of its two sides has a job, by an operator's word.
+/// A side of a migration; in an operator's decision, the side that is to have the job.
 enum class MigrationSide : std::uint8_t { source, target };
 constexpr MigrationSide last_of(MigrationSide) { return MigrationSide::target; }
 

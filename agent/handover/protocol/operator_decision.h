@@ -6,11 +6,11 @@
 
 namespace cardswap {
 
-/// What an operator says of a migration that cannot end by itself.
+/// An operator's decision about a migration that cannot end by itself.
 struct OperatorDecision {
-  MigrationSide to = MigrationSide::source;  ///< where the job is to live
-  std::string by;                            ///< who says so, as far as the connection proves it
-  bool overrule = false;                     ///< although the other side's agent says otherwise
+  MigrationSide to = MigrationSide::source;  ///< the side that is to have the job
+  std::string by;                            ///< who decided, as far as the connection proves it
+  bool overrule = false;                     ///< valid even if the other side's agent contradicts
 };
 
 }  // namespace cardswap

@@ -6,29 +6,30 @@
 #include "agent/handover/protocol/target_rules.h"
 #include "migrator/core/digest.h"
 
-/// What the two sides of a handover say to each other and ask of their agents. Pure: events in,
-/// effects out, no I/O, no clocks. A Driver executes them in order and stops at the first that
-/// fails; what the journal has not got has not happened.
+/// The messages between the two sides of a handover, and the effects that a side asks of its agent.
+/// Pure: events in, effects out, no I/O, no clocks. A Driver executes the effects in order. Where
+/// the disk refuses a required record, it does none of them: such an event has not happened.
 namespace cardswap::handover {
 
 using Epoch = std::uint64_t;
 
-/// What a grant is for: the digest of every tracked byte, at a step.
+/// The state that a grant is for: the digest of every tracked byte, at a step.
 struct Content {
   Digest root;
   std::uint64_t step = 0;
   bool operator==(const Content&) const = default;
 };
 
-/// What the source has decided.
+/// The source's decision; `pending` until it is made.
 enum class Decision : std::uint8_t { pending, committed, aborted };
 
-/// A message of one migration. Its id is the envelope's; the epoch tells what is old.
+/// A message of one migration. The transport knows which migration; the epoch shows whether the
+/// message is outdated.
 struct Message {
-  /// What is said, and who says it.
+  /// The kinds of messages, and who sends them.
   enum class Kind : std::uint8_t {
-    reserve,   ///< source to target: hold a place
-    poll,      ///< source to target: tell your state
+    reserve,   ///< source to target: make a reservation
+    poll,      ///< source to target: report your state
     grant,     ///< source to target: the job is yours, if you hold `content`
     drop,      ///< source to target: given up; under a higher epoch: the job goes on here under it
     decision,  ///< source to target: the answer to `ask`
@@ -45,31 +46,32 @@ struct Message {
 constexpr Message::Kind last_of(Message::Kind) { return Message::Kind::ask; }
 inline constexpr std::size_t kMessageKinds = kCountOf<Message::Kind>;
 
-/// What one side asks of its agent.
+/// Something that a side asks its agent to do.
 struct Effect {
-  /// What is to be done.
+  /// The kinds of effects.
   enum class Type : std::uint8_t {
-    journal,         ///< the side's record, on disk
-    send,            ///< `message`, to the other side; may be lost
-    begin_sync,      ///< to the source's trainer
-    freeze,          ///< to the source's trainer
-    release,         ///< to the source's trainer: goes on under `epoch`
-    retire,          ///< to the source's trainer: the job is elsewhere now
-    start_standby,   ///< on the target
-    kill_standby,    ///< on the target; `standby_ended` follows once it is gone
-    grant,           ///< to the standby: goes on under `epoch`
-    resume,          ///< to the standby: past its first step
-    alert_operator,  ///< an operator has to know
-    fence,           ///< to this side's trainer: stands for good; a copy steps under `epoch`
-    end_trainer,     ///< of the source: its process, which does not leave
+    journal,         ///< write the side's record to disk
+    send,            ///< send `message` to the other side; it may be lost
+    begin_sync,      ///< the source's trainer begins to send its state
+    freeze,          ///< the source's trainer stops at its next step boundary
+    release,         ///< the source's trainer goes on, under `epoch`
+    retire,          ///< the source's trainer ends: the job is at the target now
+    start_standby,   ///< the target starts the standby
+    kill_standby,    ///< the target kills the standby; `standby_ended` follows once it is gone
+    grant,           ///< the standby owns the job, under `epoch`, and takes its first step
+    resume,          ///< the standby goes on past its first step
+    alert_operator,  ///< tell an operator
+    halt_trainer,    ///< this side's trainer stands for good: another copy steps under `epoch`
+    end_trainer,     ///< end the source's process, which did not end by itself after `retire`
   };
   Type type = Type::journal;
-  bool required = true;  ///< journal: if the disk refuses, nothing of the event has happened
+  bool required = true;  ///< journal: if the disk refuses, the event has not happened
   Epoch epoch = 0;
   Message message{};
 };
 
-/// The effects of one event, in their order.
+/// The effects of one event, in the order in which they are done; at most 8 (std::out_of_range
+/// above that).
 class Effects {
  public:
   void add(const Effect& effect) {

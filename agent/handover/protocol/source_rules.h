@@ -9,11 +9,12 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// The source's half of the handover as a table: what may follow what, and what is done then. Pure;
-/// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
+/// The source's half of the handover as a table: which event is possible in which state, the next
+/// state, and the action. Pure; static_asserts below prove what must never happen. `SourceSide`
+/// applies it.
 namespace cardswap::handover {
 
-/// Where a migration is, to its source.
+/// The state of a migration at its source.
 enum class State : std::uint8_t {
   planned,
   preparing,
@@ -28,14 +29,14 @@ enum class State : std::uint8_t {
   aborting,
   aborted,
   in_doubt,
-  superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
-  captured,    ///< to a store: the target holds the whole state, and the trainer goes on
-  stored,      ///< to a store: what the target held is published there
+  superseded,  ///< given up here, but the target steps under a higher epoch: an operator forced it
+  captured,    ///< a snapshot: the keeper holds the whole state, and the trainer goes on
+  stored,      ///< a snapshot: the keeper has published it in its store
 };
 constexpr State last_of(State) { return State::stored; }
 inline constexpr std::size_t kStates = kCountOf<State>;
 
-/// What a migration's source sees.
+/// The events that change a migration at its source.
 enum class Event : std::uint8_t {
   started,
   standby_parked,
@@ -48,20 +49,20 @@ enum class Event : std::uint8_t {
   target_granted,  ///< its agent has the grant on disk
   target_resumed,
   target_stepped,
-  failed,            ///< anything that goes wrong before the commit, a cancellation included
-  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
-  target_silent,     ///< after the grant: its agent does not answer
-  target_unknown,    ///< after the grant: its agent answers, and knows nothing of the migration
+  failed,          ///< anything that goes wrong before the commit, a cancellation included
+  target_is_gone,  ///< after the grant: its agent says that the process ended before its first step
+  target_silent,   ///< after the grant: its agent does not answer
+  target_unknown,  ///< after the grant: its agent answers, and knows nothing of the migration
   target_outranks,   ///< after the end: it steps under a higher epoch than the source's trainer
-  forced_to_source,  ///< the operator's word: the target's process is stopped and stays so
-  forced_to_target,  ///< the operator's word: the job lives at the target
+  forced_to_source,  ///< an operator decides: the target's process is stopped, the job is here
+  forced_to_target,  ///< an operator decides: the job is at the target
   cleaned_up,
-  trainer_stays,  ///< retired, and its process does not end by itself
-  state_held,     ///< to a store: digests_equal, and nothing is to be granted
-  target_stored,  ///< to a store: what it holds is published there
+  trainer_stays,  ///< the trainer was retired, and its process does not end by itself
+  state_held,     ///< a snapshot: both digests are equal, and nothing is granted
+  target_stored,  ///< a snapshot: the keeper has published it in its store
 };
 
-/// What is done when a migration's state changes.
+/// The action of a rule; SourceSide makes effects of it.
 enum class Action : std::uint8_t {
   none,
   reserve,
@@ -70,14 +71,14 @@ enum class Action : std::uint8_t {
   grant,
   retire,
   release,         ///< the frozen or syncing trainer goes on, under its old epoch
-  reclaim,         ///< the frozen trainer goes on under a higher epoch than was granted
+  reclaim,         ///< the frozen trainer goes on, under a higher epoch than the granted one
   alert_operator,  ///< an operator is told; nothing is guessed
-  fence,           ///< the trainer here stands for good; it is not ended: its state may be wanted
-  end,             ///< the process of a job that is elsewhere
-  let_go,          ///< the frozen trainer goes on, under its old epoch; the target keeps the copy
+  halt_trainer,    ///< the trainer here stands for good; it is not ended: its state may be wanted
+  end,             ///< the process here is ended: its job is at the target
+  let_go,          ///< the frozen trainer goes on, under its old epoch; the keeper keeps the state
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct Rule {
   State from;
   Event on;
@@ -125,13 +126,13 @@ inline constexpr std::array kSourceRules = [] {
       {resumed, forced_to_target, completed, Action::retire},
       {in_doubt, forced_to_target, completed, Action::retire},
       {aborting, cleaned_up, aborted, Action::none},
-      {aborting, target_outranks, superseded, Action::fence},
-      {aborted, target_outranks, superseded, Action::fence},
+      {aborting, target_outranks, superseded, Action::halt_trainer},
+      {aborted, target_outranks, superseded, Action::halt_trainer},
       {completed, trainer_stays, completed, Action::end},
   });
 }();
 
-/// Whether the decision is made, and is the target's.
+/// Whether the decision is made: the job is the target's.
 constexpr bool is_committed(State state) {
   return state == State::committed || state == State::resumed || state == State::completed ||
          state == State::in_doubt;
@@ -140,7 +141,8 @@ constexpr bool is_over(State state) {
   return state == State::completed || state == State::aborted || state == State::superseded ||
          state == State::stored;
 }
-/// Whether the trainer was let go with its state in another's hands, who needs it no more.
+/// Whether the keeper holds the state and the trainer was released: the snapshot needs the trainer
+/// no more.
 constexpr bool is_captured(State state) {
   return state == State::captured || state == State::stored;
 }
@@ -149,9 +151,9 @@ constexpr bool is_given_up(State state) {
   return state == State::aborting || state == State::aborted;
 }
 
-/// Whether nothing is done unless the new state is on disk. A trainer may be released without a
-/// record: what is not committed on disk was never decided. That it is stored the store itself
-/// says.
+/// Whether the new state must be on disk before anything is done. A trainer may be released without
+/// that: a commit that is not on disk was never decided. `stored` need not be: the store has the
+/// snapshot.
 constexpr bool needs_disk(const Rule& rule) {
   return rule.then != Action::release && rule.then != Action::let_go &&
          rule.then != Action::alert_operator && rule.to != State::aborted &&
@@ -181,13 +183,13 @@ consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules)
   }
   return true;
 }
-/// Whether only the lower of two copies stands for good, and only then is it said that it does.
-consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
+/// Whether a trainer is halted exactly where a higher epoch is known to step at the target.
+consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    const bool fences = rule.then == Action::fence;
-    if (fences != (rule.on == Event::target_outranks)) return false;
-    if (fences != (rule.to == State::superseded) || rule.from == State::superseded) return false;
-    if (fences && !is_given_up(rule.from)) return false;
+    const bool halts = rule.then == Action::halt_trainer;
+    if (halts != (rule.on == Event::target_outranks)) return false;
+    if (halts != (rule.to == State::superseded) || rule.from == State::superseded) return false;
+    if (halts && !is_given_up(rule.from)) return false;
   }
   return true;
 }
@@ -203,8 +205,8 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
   }
   return rule_for(rules, State::captured, Event::failed).has_value();
 }
-/// Whether what goes to a store lets the trainer go on once both hold the same, and does nothing
-/// else to it: it is neither granted away nor ended, and goes on under the epoch that it has.
+/// Whether a snapshot lets the trainer go on exactly when both digests are equal, and does nothing
+/// else to it: the job is never granted, and the trainer goes on under its old epoch.
 consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     const bool lets_go = rule.then == Action::let_go;
@@ -226,7 +228,7 @@ consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> r
 static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
 static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
 static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
-static_assert(only_the_lower_of_two_is_fenced(kSourceRules), "invariant 1: a lower epoch stands");
+static_assert(only_the_lower_of_two_is_halted(kSourceRules), "invariant 1: a lower epoch stands");
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(a_snapshot_takes_nothing_from_the_trainer(kSourceRules), "invariants 1 and 2");
 static_assert(every_pair_is_listed_once(kSourceRules));

@@ -36,7 +36,7 @@ Effects SourceSide::on(Event event) {
     case Action::retire: effects.add(Type::retire); break;
     case Action::alert_operator: effects.add(Type::alert_operator); break;
     case Action::end: effects.add(Type::end_trainer); break;
-    case Action::fence: effects.add(Type::fence, record_.epoch); break;
+    case Action::halt_trainer: effects.add(Type::halt_trainer, record_.epoch); break;
     case Action::let_go: effects.add(Type::release, record_.own_epoch); break;
     case Action::release:
     case Action::reclaim:
@@ -91,7 +91,8 @@ Effects SourceSide::on(const Message& message) {
   return effects;
 }
 
-/// Its word that it holds the state may have been lost.
+/// The target reports that the snapshot is published. Its earlier report that it holds the state
+/// may have been lost: `content` counts for both.
 Effects SourceSide::stored(const Content& content) {
   if (!record_.to_store) return {};
   seen_.theirs = content;
@@ -125,7 +126,7 @@ Effects SourceSide::attached() const {
   } else if (record_.state == State::completed) {
     effects.add(Type::retire);
   } else if (record_.state == State::superseded) {
-    effects.add(Type::fence, record_.epoch);
+    effects.add(Type::halt_trainer, record_.epoch);
   }
   return effects;
 }

@@ -8,36 +8,36 @@
 
 namespace cardswap::handover {
 
-/// What the journal holds of a migration on its source.
+/// The part of a migration's record that the source's protocol owns.
 struct SourceRecord {
   State state = State::planned;
   Epoch epoch = 0;      ///< the epoch that the target is granted
-  Epoch own_epoch = 0;  ///< under which the source's trainer steps, when it may
-  Content content{};    ///< what was committed or captured; from there on
-  /// Whether it was taken back by the operator's word, and the target must still say that nothing
+  Epoch own_epoch = 0;  ///< the epoch under which the source's trainer steps, when it may
+  Content content{};    ///< the content that was committed or captured; set from then on
+  /// Whether an operator took the job back, and the target has not yet confirmed that no process
   /// steps there.
   bool notice_pending = false;
-  /// Whether its target only keeps the state, for a store: nothing is ever granted.
+  /// Whether it is a snapshot: the target only keeps the state, and nothing is ever granted.
   bool to_store = false;
   bool operator==(const SourceRecord&) const = default;
 };
 
-/// How far above the granted epoch the operator's word lifts a job: what its copy may have reached
-/// meanwhile, by restarts and moves that nobody here heard of, stays below it.
+/// How far above the granted epoch an operator's decision raises a job's epoch. The target's copy
+/// may have raised its own meanwhile, by restarts and moves unknown here: it stays below.
 inline constexpr Epoch kForcedLead = 100;
 
-/// What the side has heard and forgets when it restarts.
+/// The reports that the side has received; forgotten at a restart.
 struct SourceSeen {
-  std::optional<Content> ours;    ///< the trainer's word for what both sides hold
-  std::optional<Content> theirs;  ///< the target's agent's word for the same
+  std::optional<Content> ours;    ///< what both sides hold, as this side's trainer reports
+  std::optional<Content> theirs;  ///< the same as the target's agent reports
   bool operator==(const SourceSeen&) const = default;
 };
 
 /// The source's agent in a handover: it coordinates and owns the decision.
 ///
-/// A value: `record()` is what belongs on disk, `seen()` is forgotten by a restart. An agent works
-/// on a copy and keeps it once every required journal act has succeeded. Events that have no rule
-/// in a state (late ones, second ones) change nothing and ask for nothing.
+/// A value: `record()` belongs on disk, `seen()` is forgotten by a restart. An agent changes a copy
+/// and keeps it once every required journal effect has succeeded (Driver). An event without a rule
+/// in the current state (a late or repeated one) changes nothing and returns no effects.
 class SourceSide {
  public:
   explicit SourceSide(const SourceRecord& record, const SourceSeen& seen = {},
@@ -48,21 +48,23 @@ class SourceSide {
   [[nodiscard]] const SourceSeen& seen() const { return seen_; }
   [[nodiscard]] State state() const { return record_.state; }
 
-  /// Takes an event of the walk, a failure, silence or the operator's word.
+  /// Handles an event: a step of the migration, a failure, silence or an operator's decision.
   Effects on(Event event);
+  /// Handles a message of the target. A message under another epoch is ignored.
   Effects on(const Message& message);
-  /// Takes the trainer's word: both sides' engines compared their digests.
+  /// Handles the trainer's report that both sides' engines hold `content`.
   Effects verified(const Content& content);
-  /// What to do for a runtime that still holds on to this migration and came (back) to a restarted
-  /// agent.
+  /// The effects for a runtime that attaches while it still takes part in this migration: it is
+  /// told again how the migration ended.
   [[nodiscard]] Effects attached() const;
-  /// What is worth saying again: time has passed without news.
+  /// The effects of time passing without an answer: the message that fits the state is sent again.
   [[nodiscard]] Effects tick() const;
-  /// What is worth asking when the target has answered already.
+  /// The effects that ask the target for its state.
   [[nodiscard]] Effects poll() const;
-  /// What to do for a side that was made from a record that a former agent left.
+  /// Goes on from a record that a former agent left; call it once, before any other event.
   Effects recover();
 
+  /// What the source has decided so far. `superseded` counts as committed.
   [[nodiscard]] Decision decision() const;
 
  private:

@@ -9,10 +9,10 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// The target's half of the handover as a table. Pure; `TargetSide` reads it.
+/// The target's half of the handover as a table. Pure; `TargetSide` applies it.
 namespace cardswap::handover {
 
-/// Where a migration is, to its target.
+/// The state of a migration at its target: of a reservation.
 enum class TargetState : std::uint8_t {
   nothing,  ///< this agent knows nothing of the migration
   reserved,
@@ -22,15 +22,16 @@ enum class TargetState : std::uint8_t {
   granted,   ///< this host owns the job
   resumed,
   completed,
-  stopping,    ///< it had the grant and is being killed; not stepping is not known yet
-  failed,      ///< for good: no process steps here, and none will for this migration
-  superseded,  ///< it owned the job, which steps elsewhere under a higher epoch; stands for good
-  stored,      ///< for a store: what the keeper held is published there
+  stopping,    ///< it had the grant and is being killed; it may still step
+  failed,      ///< final: no process steps here, and none will for this migration
+  superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; stands for
+               ///< good
+  stored,      ///< a snapshot: the keeper has published it in its store
 };
 constexpr TargetState last_of(TargetState) { return TargetState::stored; }
 inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
-/// What a migration's target sees.
+/// The events that change a migration at its target.
 enum class TargetEvent : std::uint8_t {
   reserve,
   standby_started,
@@ -45,14 +46,14 @@ enum class TargetEvent : std::uint8_t {
   standby_failed,
   standby_ended,  ///< its process is known to be gone
   source_silent,
-  forced_to_source,  ///< the operator's word; nothing is asked of the other side
-  forced_to_target,  ///< the operator's word: the source's process is stopped and stays so
-  restarted,         ///< this agent
-  taken_back,        ///< its source goes on by an operator's word, under a higher epoch
-  standby_stored,    ///< for a store: the keeper has published what it held
+  forced_to_source,  ///< an operator decides: the job is the source's; the source is not asked
+  forced_to_target,  ///< an operator decides: the job is here; the source's process is stopped
+  restarted,         ///< this agent was restarted
+  taken_back,        ///< the source goes on under a higher epoch, because an operator decided so
+  standby_stored,    ///< a snapshot: the keeper has published it in its store
 };
 
-/// What is done when a migration's state changes.
+/// The action of a rule; TargetSide makes effects of it.
 enum class TargetAction : std::uint8_t {
   none,
   start,
@@ -60,10 +61,10 @@ enum class TargetAction : std::uint8_t {
   kill,
   resume,  ///< past the first step's boundary, where a granted trainer waits
   ask,
-  fence,  ///< the trainer here stands for good; it is not ended: its state may be wanted
+  halt_trainer,  ///< the trainer here stands for good; it is not ended: its state may be wanted
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct TargetRule {
   TargetState from;
   TargetEvent on;
@@ -96,11 +97,11 @@ inline constexpr std::array kTargetRules = [] {
       {resumed, standby_ended, failed, TargetAction::none},
       {stopping, standby_ended, failed, TargetAction::none},
       {stopping, restarted, stopping, TargetAction::kill},
-      {granted, taken_back, superseded, TargetAction::fence},
-      {resumed, taken_back, superseded, TargetAction::fence},
-      {completed, taken_back, superseded, TargetAction::fence},
+      {granted, taken_back, superseded, TargetAction::halt_trainer},
+      {resumed, taken_back, superseded, TargetAction::halt_trainer},
+      {completed, taken_back, superseded, TargetAction::halt_trainer},
       {superseded, standby_ended, failed, TargetAction::none},
-      {superseded, restarted, superseded, TargetAction::fence},
+      {superseded, restarted, superseded, TargetAction::halt_trainer},
       {reserved, drop, failed, TargetAction::kill},
       {starting, drop, failed, TargetAction::kill},
       {parked, drop, failed, TargetAction::kill},
@@ -127,19 +128,21 @@ inline constexpr std::array kTargetRules = [] {
   });
 }();
 
-/// Whether this host owns the job, and says so.
+/// Whether this host owns the job.
 constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
-/// Whether the job has arrived, or its snapshot is in the store, or nothing of it is here.
+/// Whether the job has arrived for good, or its snapshot is in the store, or no process of it is
+/// here.
 constexpr bool is_over(TargetState state) {
   return state == TargetState::completed || state == TargetState::failed ||
          state == TargetState::stored;
 }
 
-/// Whether nothing is done unless the new state is on disk. A failure may be lost: what a restarted
-/// agent finds instead leads to the same end. That it is stored the store itself says.
+/// Whether the new state must be on disk before anything is done. A failure may be lost: a
+/// restarted agent reaches the same end from the state before. `stored` may be lost too: the store
+/// has the snapshot.
 constexpr bool needs_disk(const TargetRule& rule) {
   return rule.to == TargetState::reserved || rule.to == TargetState::verified ||
          rule.to == TargetState::granted || rule.to == TargetState::completed ||
@@ -157,8 +160,8 @@ consteval bool is_granted_once_and_by_a_fitting_message(std::span<const TargetRu
   }
   return true;
 }
-/// Whether none leaves `failed`, which a source takes for a proof, and an owner enters it only when
-/// it ended.
+/// Whether no rule leaves `failed`, which a source takes as a proof, and an owner of the job enters
+/// it only when its process has ended.
 consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     if (rule.from == TargetState::failed && rule.to != rule.from) return false;
@@ -173,20 +176,20 @@ consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> 
   }
   return true;
 }
-/// Whether whoever owned the job stands as soon as a higher epoch is known, and nothing but its end
-/// follows.
+/// Whether each state that owns the job becomes `superseded` as soon as a higher epoch is known,
+/// and only the end of the process follows.
 consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule> rules) {
   std::size_t owners = 0;
   for (const auto& rule : rules) {
-    const bool fences = rule.then == TargetAction::fence;
-    if (fences != (rule.to == TargetState::superseded)) return false;
+    const bool halts = rule.then == TargetAction::halt_trainer;
+    if (halts != (rule.to == TargetState::superseded)) return false;
     if (rule.from == TargetState::superseded) {
-      if (!fences && rule.to != TargetState::failed) return false;
+      if (!halts && rule.to != TargetState::failed) return false;
       continue;
     }
-    if (fences != (rule.on == TargetEvent::taken_back)) return false;
-    if (fences && !is_granted(rule.from)) return false;
-    if (fences) ++owners;
+    if (halts != (rule.on == TargetEvent::taken_back)) return false;
+    if (halts && !is_granted(rule.from)) return false;
+    if (halts) ++owners;
   }
   return owners == 3;
 }
@@ -196,7 +199,8 @@ consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const Targ
   }
   return true;
 }
-/// Whether a state is stored once it was verified, by its keeper's word, and that is the end.
+/// Whether `stored` is reached only from `verified`, when the keeper reports it, and no rule leaves
+/// it.
 consteval bool what_is_stored_was_verified_and_stays(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     const bool stores = rule.on == TargetEvent::standby_stored;

@@ -11,7 +11,8 @@ Message TargetSide::status() const {
   return {Kind::status, record_.epoch, record_.content, Decision::pending, record_.state};
 }
 
-/// A keeper is granted nothing, whoever says so; a standby stores nothing.
+/// Whether the event is possible here: a keeper is never granted the job, also not by an operator,
+/// and a standby stores nothing.
 bool TargetSide::may_be(TargetEvent event) const {
   switch (event) {
     case TargetEvent::grant_fits:
@@ -33,7 +34,7 @@ Effects TargetSide::on(TargetEvent event) {
   }
   switch (rule->then) {
     case TargetAction::none: break;
-    case TargetAction::fence: effects.add(Type::fence); break;
+    case TargetAction::halt_trainer: effects.add(Type::halt_trainer); break;
     case TargetAction::start: effects.add(Type::start_standby, record_.epoch); break;
     case TargetAction::grant: effects.add(Type::grant, record_.epoch); break;
     case TargetAction::kill: effects.add(Type::kill_standby); break;
@@ -58,7 +59,7 @@ Effects TargetSide::dropped(Epoch epoch) {
   if (epoch == record_.epoch || !is_granted(record_.state)) return on(TargetEvent::drop);
   auto effects = on(TargetEvent::taken_back);
   for (auto& effect : effects) {
-    if (effect.type == Type::fence) effect.epoch = epoch;
+    if (effect.type == Type::halt_trainer) effect.epoch = epoch;
   }
   return effects;
 }

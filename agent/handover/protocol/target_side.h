@@ -6,21 +6,21 @@
 
 namespace cardswap::handover {
 
-/// What the journal holds of a migration on its target.
+/// The part of a reservation's record that the target's protocol owns.
 struct TargetRecord {
   TargetState state = TargetState::nothing;
-  Epoch epoch = 0;    ///< of this migration; the standby's once granted
-  Content content{};  ///< what the standby holds; from `verified` on
-  /// Whether it was granted by the operator's word, and its source must still hear of it.
+  Epoch epoch = 0;    ///< the epoch that the source would grant; the standby's once granted
+  Content content{};  ///< what the standby holds; set from `verified` on
+  /// Whether an operator gave the job to this target, and its source does not know it yet.
   bool notice_pending = false;
-  /// Whether a keeper holds the state here, for a store: it is never granted the job.
+  /// Whether it is a snapshot: a keeper holds the state here, and is never granted the job.
   bool to_store = false;
   bool operator==(const TargetRecord&) const = default;
 };
 
-/// The target's agent in a handover: it takes part, and never guesses the decision.
+/// The target's agent in a handover: it follows the source's decision and never guesses it.
 ///
-/// A value, like SourceSide. `failed` is its proof to the source that nothing steps here.
+/// A value, like SourceSide. Its state `failed` proves to the source that no process steps here.
 class TargetSide {
  public:
   explicit TargetSide(const TargetRecord& record, std::span<const TargetRule> rules = kTargetRules)
@@ -29,17 +29,19 @@ class TargetSide {
   [[nodiscard]] const TargetRecord& record() const { return record_; }
   [[nodiscard]] TargetState state() const { return record_.state; }
 
-  /// Takes an event of the standby's life, silence or the operator's word.
+  /// Handles an event of the standby's life, silence or an operator's decision.
   Effects on(TargetEvent event);
-  /// Takes a message. Every message but a decision is answered with the state.
+  /// Handles a message of the source. Every message except a decision is answered with the state.
   Effects on(const Message& message);
-  /// Notes that the standby holds the whole state.
+  /// Handles the standby's report that it holds the whole state.
   Effects verified(const Content& content);
-  /// What to do for a side that was made from a record that a former agent left.
+  /// Goes on from a record that a former agent left; call it once, before any other event.
   Effects recover() { return on(TargetEvent::restarted); }
-  /// What is worth saying again: time has passed without news.
+  /// The effects of time passing: the source is told again of an operator's decision, while it does
+  /// not know it.
   [[nodiscard]] Effects tick() const;
 
+  /// This side's state as a message.
   [[nodiscard]] Message status() const;
 
  private:

@@ -12,47 +12,52 @@ namespace cardswap {
 /// sent ahead are equal, and ends with the process at the target; it can bring the process back at
 /// any point in between.
 ///
-/// It does nothing where a job's program starts anew at the target. Owned by MigrationTask, one a
-/// transfer; one thread.
+/// It does nothing where a job's program starts anew at the target. Owned by MigrationTask, which
+/// has one for each transfer; one thread.
 class CriuDeparture {
  public:
-  /// All of them outlive it.
+  /// Both references must outlive it.
   CriuDeparture(const MigrationScope& scope, Transfer& transfer);
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
-  /// Prepares, while the job still runs, what would else be time of its downtime. Throws Error.
+  /// Starts the keeper of the process's memory and connects to the target, while the job still
+  /// runs, so that this is no downtime. Throws Error; end() then cleans up.
   asio::awaitable<void> prepare();
-  /// The process is at the target, and waits there for the grant, when this has returned and the
-  /// target says that it is verified. Throws Error.
+  /// Has the memory handed to the keeper, dumps the process and sends its image. When this has
+  /// returned and the target reports `verified`, the process is at the target and waits there for
+  /// the grant. Throws Error, such as what RunningMigration::check() throws; continue_source() and
+  /// end() then bring the job back.
   asio::awaitable<void> depart();
-  /// When the target is late with that word.
+  /// The time by which the target must have reported `verified`.
   [[nodiscard]] RunningMigration::Deadline restored_until() const;
 
-  /// Ends what is waited for, the dump excepted.
+  /// Makes waits of prepare() and depart() end with an error, except the wait for the dump.
   void close();
-  /// The job goes on here: its processes, which may be stopped, go on, and get their GPUs back.
+  /// Lets the job go on here: continues its processes, which may be stopped, and gives them their
+  /// GPUs back. Returns at once; end() waits for it.
   void continue_source(Instance& source);
-  /// The move was given up: returns when the job has its memory and its GPUs back, or does not need
-  /// them any more.
+  /// Ends a departure that was given up: returns when the job has its memory and its GPUs back, or
+  /// has ended, or after some minutes.
   asio::awaitable<void> end();
-  /// The job is elsewhere for good: nothing of a departure is needed any more.
+  /// Releases what the departure holds, once the job is at the target for good.
   void forget() { departure_.reset(); }
-  /// Ends the stopped original of a job that is elsewhere for good.
+  /// Kills the stopped original process of a job that is at the target for good.
   void kill_source_process(const Instance& source);
-  /// Loses the job: its memory is nowhere from where it comes back as it was, so its process stands
-  /// for good. It is ended: whoever waits for the job learns of it, and its restart rule holds.
+  /// Gives the job up as lost, because its memory cannot be brought back as it was: logs it, emits
+  /// an event, and kills the process, so that the job's restart rule applies. Does nothing after
+  /// the commit.
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
  private:
   class ContinuationScope;
 
-  /// Notes what `verifying` consists of now; it can be held there like in a state.
+  /// Notes the phase within `verifying`; a failpoint can hold the migration there.
   asio::awaitable<void> enter_phase(CriuPhase phase);
   asio::awaitable<void> continue_stopped();
   [[nodiscard]] bool has_gpus_back() const { return continuation_ == Continuation::gpus_back; }
   asio::awaitable<void> dismiss_keeper();
-  /// Tells that the job's CUDA state did not come back.
+  /// Reports that the job's CUDA state did not come back.
   void report_held(const Error& why);
 
   const MigrationScope& scope_;
@@ -62,8 +67,8 @@ class CriuDeparture {
   std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on
 };
 
-/// Puts a driver's state back into the processes below `root`, after a move that was over when a
-/// former agent ended: what it did to that state was not. An event tells of what stays away.
+/// Gives the processes below `root` their CUDA state back: a former agent ended after their move
+/// was over and before it had done that. Emits an event where some state does not come back.
 asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root);
 
 }  // namespace cardswap

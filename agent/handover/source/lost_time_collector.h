@@ -9,13 +9,13 @@
 
 namespace cardswap {
 
-/// Collects how late a move made the job's steps, as both sides tell it. It goes on after the
+/// Collects how late a move made the job's steps, as both sides report it. It goes on after the
 /// migration is over, because the steps after it count too.
 ///
 /// Owned by MigrationTask; one thread.
 class LostTimeCollector {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   LostTimeCollector(const MigrationScope& scope, TargetClient& targets, PredictionBook& book)
       : tasks_(scope.context.tasks),
         list_(scope.list),
@@ -24,13 +24,16 @@ class LostTimeCollector {
         targets_(targets),
         book_(book) {}
 
-  /// The source's runtime tells.
+  /// Takes a report of the source's runtime.
   void on_late_steps(const Instance& source, const channel::LateSteps& report);
-  /// Notes that its process is gone: where the job goes on there, it takes no more steps.
+  /// Notes that the source's process is gone: unless the job was committed to the target, no more
+  /// steps follow.
   void on_exit(const Instance& source);
+  /// Whether a transfer has reports of its source and still misses steps of its target.
   [[nodiscard]] bool awaits_first_steps() const;
-  /// The job is at the target for good: waits for its first steps there, and records what it hears
-  /// and what that teaches of predictions.
+  /// Asks the target, where the job is for good, for its first steps there. Records them, and
+  /// teaches the PredictionBook. Gives up after the time of 50 steps, but not within a minute and
+  /// not later than an hour.
   asio::awaitable<void> collect_first_steps();
 
  private:
@@ -43,7 +46,7 @@ class LostTimeCollector {
   void end(Transfer& transfer, const std::string& why) {
     list_.note(transfer, [&](TransferRecord& record) { record.lost_time.end(why); });
   }
-  /// Hears them of the process that came from `instance` here.
+  /// Asks for the first steps of the process that came from `instance` here.
   asio::awaitable<void> collect_first_steps_of(std::string instance);
 
   const TaskGroup& tasks_;

@@ -17,35 +17,35 @@ namespace cardswap {
 
 class Instance;
 
-/// A migration as the source's agent runs it. It has the record, a Transfer for each rank of the
-/// job, and what one run of the agent knows and forgets at its end.
+/// A migration as the source's agent runs it: its record, a Transfer for each rank of the job, and
+/// state that is forgotten when the agent ends.
 ///
-/// Everybody reads the record; two classes write it. SourceExecutor changes what decides, as a
-/// whole: it writes a copy of record() and transfer_records(), and keeps the copy once the disk has
-/// taken it. MigrationList::note() changes what only tells how it goes, and that is on disk with
-/// the next record.
+/// Everybody reads the record; two classes write it. SourceExecutor changes the fields that decide:
+/// it writes a copy of record() and transfer_records() to disk, and keeps the copy once that has
+/// succeeded. MigrationList::note() changes the fields that only describe progress: in memory at
+/// once, on disk with the next record.
 class Migration {
  public:
-  /// The migration as it is asked for, or as a former agent left it.
+  /// A new migration, or one that a former agent left.
   Migration(MigrationRecord record, std::vector<TransferRecord> transfers);
   Migration(Migration&&) = default;
-  /// Forbidden: tasks hold on to its transfers, and none is ever replaced.
+  /// Forbidden: tasks refer to its transfers, and none is ever replaced.
   Migration(const Migration&) = delete;
   Migration& operator=(const Migration&) = delete;
   Migration& operator=(Migration&&) = delete;
   ~Migration() = default;
 
-  /// The transfers, by rank. A job of one rank, which all that move have, has one.
+  /// The transfers, by rank. There is one: only jobs of one rank move.
   std::list<Transfer> transfers;
-  std::string hold_at;
-  bool held = false;
-  bool proceed = false;
-  std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
+  std::string hold_at;           ///< failpoint: the state or phase to stand still in; empty: none
+  bool held = false;             ///< it stands still there now
+  bool proceed = false;          ///< an operator lets it go on: the failpoint is over
+  std::optional<Error> failure;  ///< why it cannot go on; its task acts on it at the next wait
 
   [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
 
-  // What is asked of its record everywhere
+  // Shorthands for fields of the record
   [[nodiscard]] const std::string& id() const { return record_.id; }
   [[nodiscard]] const MigrationSpec& spec() const { return record_.spec; }
   [[nodiscard]] handover::State state() const { return record_.state(); }
@@ -54,11 +54,12 @@ class Migration {
   [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
   [[nodiscard]] bool is_before_commit() const { return record_.is_before_commit(); }
 
-  /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
+  /// Whether `hold_at` holds it in its current state: that state is on disk, and its actions are
+  /// not done yet.
   [[nodiscard]] bool is_at_failpoint() const;
-  /// The transfer of a migration that has one: what is said of a migration as a whole is said of
-  /// it. Jobs of several ranks do not move yet (MigrationIntake::movable() refuses them); when they
-  /// do, each caller has to say what it means for all of them.
+  /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
+  /// do not move yet (MigrationIntake::movable() refuses them); when they do, each caller has to
+  /// decide about all transfers.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);
     return transfers.front();
@@ -75,9 +76,9 @@ class Migration {
   [[nodiscard]] bool are_all(Is is) const {
     return std::ranges::all_of(transfers, is);
   }
-  /// Whether nothing was to be moved, and both sides' steps left the same bytes.
+  /// Whether it was only a rehearsal, and the step of both sides left the same bytes.
   [[nodiscard]] bool is_passed_check() const;
-  /// Answers of the targets' agents so far, whatever came of them.
+  /// How many calls to the targets' agents have come back so far, failed ones included.
   [[nodiscard]] std::uint64_t calls() const;
 
  private:
@@ -86,23 +87,25 @@ class Migration {
   template <class Item, class Traits>
   friend class RecordList;
 
-  /// Takes what is on disk now. Its transfers stay where they are.
+  /// Takes over records that are on disk now. The addresses of its transfers do not change.
   void adopt(MigrationRecord record, std::vector<TransferRecord> transfers);
 
   MigrationRecord record_;
 };
 
+/// The migration as the API shows it (docs/api.md).
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);
-/// All of it that is on disk.
+/// The migration as the journal has it.
 [[nodiscard]] boost::json::object journal_record(const Migration& migration);
+/// Reads journal_record(). Throws Error{corrupt}.
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
-/// Where `transfer` stands now, in a migration of that record. `source`: the process here; null: it
-/// is gone.
+/// A timeline sample of `transfer` now, in the migration of that record. `source`: the process
+/// here; null: it is gone.
 [[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
                                         const Instance* source);
-/// What to do where its target has no room or no such device.
+/// A hint for a target that has no room or no such device.
 [[nodiscard]] std::string another_device(const Migration& migration);
 
 }  // namespace cardswap

@@ -7,7 +7,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/units.h"
-#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_halt.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -84,7 +84,7 @@ void MigrationEnd::resume() {
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (migration_.state() == State::completed && source.record().ended_at_ms == 0) {
-    // The word that it may end was lost, or was not heeded: its job is elsewhere.
+    // The message to retire was lost, or the program did not end: its job is at the target.
     jobs_.mark_moved(source, departure.transfer().record().to);
     tasks_.spawn("see " + migration_.spec().job + " off",
                  processes_.end_moved(source.id(), milliseconds(0)));
@@ -93,7 +93,7 @@ void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) 
   if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
     jobs_.raise_epoch(source.job(), migration_.own_epoch());
   }
-  if (migration_.state() == State::superseded) reapply_fence(source.job());
+  if (migration_.state() == State::superseded) reapply_halt(source.job());
 }
 
 void MigrationEnd::note_success(MigrationResult result) {
@@ -196,7 +196,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await clean_up();
 }
 
-/// The job trains on; its state is with a keeper until that has it in its store, or fails.
+/// The job trains on. Waits until the keeper has published its state in the store, or has failed.
 asio::awaitable<void> MigrationEnd::await_snapshot() {
   const auto waits = [this] {
     return migration_.state() == State::captured && !migration_.failure;

@@ -11,20 +11,22 @@
 
 namespace cardswap {
 
-/// Sees a migration to its end, whatever its walk came to: that the target has the job, or that the
+/// Brings a migration to its end after MigrationTask's walk: either the target has the job, or the
 /// source goes on and the target keeps nothing.
 ///
-/// Tries again for as long as it takes, over a target that does not answer and a disk that is full.
-/// Owned by MigrationTask; one thread.
+/// Retries without a limit while the target does not answer or the disk is full. Owned by
+/// MigrationTask; one thread.
 class MigrationEnd {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
                std::list<CriuDeparture>& departures, LostTimeCollector& lost_time);
 
-  /// Goes on with what a former agent left: before the commit it is given up, after it finished.
+  /// Goes on with a migration that a former agent left: gives it up if it was not committed,
+  /// finishes it otherwise. Throws Error{io} where the disk refuses a required record.
   void resume();
-  /// `failed` is why it is given up, if it was not committed.
+  /// Returns when the migration is over. `failed` is the reason where it was not committed. Throws
+  /// only when the agent stops.
   asio::awaitable<void> settle(std::optional<Error> failed);
 
  private:
@@ -37,7 +39,7 @@ class MigrationEnd {
   void note_taken_back();
   void note_success(MigrationResult result);
   void note_failure(const std::optional<Error>& failed);
-  /// Tells a target whose job was taken back, until that says that nothing steps there.
+  /// Tells a target that its job was taken back, until it confirms that no process steps there.
   asio::awaitable<void> notify_superseded_target();
 
   const Config& config_;

@@ -22,7 +22,7 @@ Error nothing_to_force(const Migration& m, MigrationSide to) {
                                        : "`cardswap cancel " + m.id() + "` gives it up"};
 }
 
-/// Why the word is not taken, where the target answers and says otherwise, or cannot say.
+/// Why the decision is refused, where the target answers and contradicts it, or knows nothing.
 std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState target_state) {
   // Its record may be gone and its process step: nobody there would make that stand later on.
   if (target_state == TargetState::nothing) {
@@ -57,12 +57,13 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
 
 }  // namespace
 
-asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision order,
+asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision decision,
                                       const HandoverContext& context, TargetClient& targets) {
-  const bool to_target = order.to == MigrationSide::target;
+  const bool to_target = decision.to == MigrationSide::target;
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = task->migration();
-  if (handover::SourceSide(m.record().side).on(event).empty()) throw nothing_to_force(m, order.to);
+  if (handover::SourceSide(m.record().side).on(event).empty())
+    throw nothing_to_force(m, decision.to);
   const auto check_process = [&] {
     const bool all_live = m.are_all([&](const Transfer& transfer) {
       const auto* source = context.jobs.by_instance(transfer.instance());
@@ -86,18 +87,19 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   }
   auto side = m.record().side;  // its state may have changed meanwhile
   const auto effects = side.on(event);
-  if (effects.empty()) throw nothing_to_force(m, order.to);
+  if (effects.empty()) throw nothing_to_force(m, decision.to);
   check_process();  // which may have ended meanwhile
-  const auto against = target_state ? contradicted(m, order.to, *target_state) : std::nullopt;
-  if (against && !order.overrule) throw Error(*against);
+  const auto against = target_state ? contradicted(m, decision.to, *target_state) : std::nullopt;
+  if (against && !decision.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
-                  m.spec().job, m.id(), to_string(order.to), order.by,
+                  m.spec().job, m.id(), to_string(decision.to), decision.by,
                   target_state ? "says " + std::string(to_string(*target_state))
                                : std::string("does not answer"));
   spdlog::warn("{}", text);
-  // A word that the disk does not take was not said.
-  task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
+  // A decision that the disk refuses was not made: apply() throws.
+  task->executor().apply(side, effects,
+                         [&](MigrationRecord& record) { record.forced = decision.to; });
   context.events.emit({"forced", text, m.spec().job, m.only().record().device(), m.id()});
 }
 

@@ -9,11 +9,12 @@
 
 namespace cardswap {
 
-/// Takes an operator's word about a migration that was committed: logged, journalled and told. The
-/// target is asked once more first. Throws Error{conflict} where there is nothing to decide, where
-/// the side that is to have the job has no process of it, and, unless overruled, where the target
-/// says otherwise. `context` and `targets` outlive it.
-[[nodiscard]] asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision order,
+/// Carries out an operator's decision about a migration that was committed: asks the target once
+/// more, then logs, journals and reports it. Throws Error{conflict} where there is nothing to
+/// decide, where the job is to go on here and has no process here, and, unless overruled, where the
+/// target contradicts; Error{io} where the disk refuses. `context` and `targets` must outlive it.
+[[nodiscard]] asio::awaitable<void> force_migration(Pin<MigrationTask> task,
+                                                    OperatorDecision decision,
                                                     const HandoverContext& context,
                                                     TargetClient& targets);
 

@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kPeerNameMax{700};
 constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
 constexpr milliseconds kAttachLook{50};
-constexpr std::uint64_t kStoreChunkBytes = 1U << 20;  // of which a store takes no longer ones
+constexpr std::uint64_t kStoreChunkBytes = 1U << 20;  // a store takes no longer chunks
 
 bool is_ip(const std::string& host) {
   boost::system::error_code no_address;
@@ -58,8 +58,8 @@ void choose_arrival(MigrationSpec& spec, const Instance& source) {
   if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
 }
 
-/// What goes to a store goes to a keeper, which has no program: it replays nothing, and rehearses
-/// nothing.
+/// Replaces each `automatic` of a snapshot's request. Its keeper has no program, and can neither
+/// replay nor rehearse a step.
 void choose_way_to_store(MigrationSpec& spec) {
   if (spec.strategy == Strategy::replay) {
     throw Error(Code::bad_request, "a store has no program to replay with",
@@ -298,8 +298,8 @@ void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& j
   asked = is_known ? Rehearsal::off : Rehearsal::on;
 }
 
-/// A rehearsal alone, and a store's keeper, may be on the job's own device, and where nothing is
-/// said they are.
+/// The target of a migration by which the job does not leave: only a rehearsal, or a snapshot. It
+/// may be the job's own device, and is if none is named.
 std::string MigrationIntake::device_beside(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);

@@ -12,32 +12,33 @@
 
 namespace cardswap {
 
-/// Makes a migration's first record from a request, or says why there can be none.
+/// Makes a migration's first record from a request, or says why the job cannot move.
 ///
 /// It also finds the agent that a destination means: an address as people write it, or a host's own
-/// name as `cardswap jobs` prints it. It starts nothing. Owned by Migrations; one thread; it
-/// outlives its calls.
+/// name as `cardswap jobs` prints it. It starts nothing. Owned by Migrations; one thread; it must
+/// outlive its coroutines.
 class MigrationIntake {
  public:
   MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
                   const MigrationList& list, TargetClient& targets);
 
-  /// `wanted` with `to` as an address: a host's own name is looked up. Waits a moment for a runtime
-  /// that has to find an agent again that was restarted. Throws Error{refused} where this agent
-  /// cannot be called back.
+  /// `wanted` with `to` as an address: a host's own name is looked up, by asking each --peer if
+  /// need be (0.7 s each at most). Waits up to 3 s for a runtime that has not attached again after
+  /// a restart of the agent. Throws Error{refused} where this agent has no TCP port.
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
-  /// The process of the job that is asked for, if it can move now. Throws Error. A job of several
-  /// ranks is refused: what a migration commits is the content of one.
+  /// The process of the wanted job, if it can move now. Throws Error{not_found, conflict, refused}.
+  /// A job of several ranks is refused: a migration commits the content of one rank.
   [[nodiscard]] Instance& movable(const MigrationSpec& spec);
-  /// The record of a migration by which `source` would leave, with what was left open chosen.
-  /// Throws Error{bad_request, refused}.
+  /// A new migration of `source`, with each `automatic` of the request replaced by a choice. It is
+  /// not recorded. Throws Error{bad_request, refused}.
   [[nodiscard]] Migration make(MigrationRequest wanted, const Instance& source) const;
-  /// Whether this very agent asks for a place here, for a migration of `leaving` that is under way
-  /// or, in a dry run, could be. Without TLS every caller is taken for it.
+  /// Whether `asked` is this agent's own request: for a migration of `leaving` that is not
+  /// committed yet, between two devices of this host; or a dry run. Without TLS every caller counts
+  /// as this agent.
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
-  /// Whether moves_within() holds of a migration by which nothing leaves: a rehearsal alone, a
-  /// snapshot.
+  /// Whether moves_within() is true and the job does not leave by the migration: it only rehearses
+  /// a step, or it takes a snapshot.
   [[nodiscard]] bool may_stand_beside(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const;
 

@@ -15,12 +15,12 @@ namespace cardswap {
 
 struct Job;
 
-/// What RecordList has to know of a migration.
+/// Describes a migration to RecordList.
 struct MigrationTraits {
   static constexpr auto kKind = Journal::Kind::migration;
   static constexpr std::string_view kName = "migration";
   static const std::string& id_of(const Migration& m) { return m.id(); }
-  /// The processes that leave by it.
+  /// The instances that leave by the migration.
   static std::vector<std::string> instances_of(const Migration& m);
   static bool is_needed(const Migration& m) {
     return !handover::is_over(m.state()) || m.has_pending_notice();
@@ -29,23 +29,23 @@ struct MigrationTraits {
     const auto& record = m.record();
     return record.ended_at_ms != 0 ? record.ended_at_ms : record.started_at_ms;
   }
-  /// All are this host's own.
+  /// The maker's name is empty: all migrations are this host's own.
   static std::string_view maker_of(const Migration&) { return {}; }
 };
 
 /// Keeps the migrations by which this agent's jobs leave (RecordList).
 ///
-/// It knows no peer and no trainer. A task may hold on to the migration that it works on; any other
-/// caller looks its migration up again after each wait. Owned by Migrations; one thread. Throws
-/// Error{io} when the disk refuses.
+/// It knows no peer and no trainer. A task may keep a reference to its migration; any other caller
+/// looks its migration up again after each wait. `config` and `journal` must outlive it. Owned by
+/// Migrations; one thread. Throws Error{io} when the disk refuses.
 class MigrationList : public RecordList<Migration, MigrationTraits> {
  public:
   MigrationList(const Config& config, Journal& journal, Callbacks callbacks)
       : RecordList(journal, std::move(callbacks)), config_(config) {}
 
-  /// Reads what a former agent left; once.
+  /// Reads the records that a former agent left; call it once.
   void load();
-  /// Adds a migration, on disk first: where that is refused, nothing was added.
+  /// Writes a migration to disk, then adds it. Throws Error{io}; then nothing was added.
   Migration& add(Migration made);
 
   /// Throws Error{not_found}.
@@ -60,16 +60,17 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
     const auto all = those_of(instance);
     return {all.begin(), all.end()};
   }
-  /// The one that a process here, an instance, leaves by now; or null.
+  /// The migration that is not over and by which the instance leaves; or null.
   [[nodiscard]] Migration* find_running(const std::string& instance);
   [[nodiscard]] const Migration* find_running(const std::string& instance) const;
-  /// Whether `job`, which is no standby, stands for a migration whose record is not here any more:
-  /// it was damaged, and is set aside. Whether the job is elsewhere is an operator's to find out.
+  /// Whether `job`, which is no standby, stands for a migration whose record is missing, because it
+  /// was damaged and set aside. Then only an operator can find out whether the job is elsewhere.
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
-  /// Notes that it is over: its processes may leave by another one from here on.
+  /// Notes that `m` is over: its processes may leave by another migration from now on.
   void note_over(const Migration& m);
 
-  /// Changes what only tells how it goes: in memory now, on disk with the next record.
+  /// Calls `change` with the fields that only describe progress, and returns its result: in memory
+  /// at once, on disk with the next record.
   template <std::invocable<MigrationNotes&> Change>
   auto note(Migration& m, Change change) {
     return change(static_cast<MigrationNotes&>(m.record_));
@@ -78,19 +79,19 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   auto note(Transfer& transfer, Change change) {
     return change(transfer.record_);
   }
-  /// Adds where `transfer`, of `m`, stands now to its timeline.
+  /// Adds a sample of now to the timeline of `transfer`, which is of `m`. `source`: the process
+  /// here; null: it is gone.
   void add_sample(const Migration& m, Transfer& transfer, const Instance* source) {
     transfer.record_.timeline.add(sample_now(m.record(), transfer, source));
   }
 
-  // Each throws the disk's refusal.
+  // Each throws Error{io}.
   void save(const Migration& m) { save(m.record(), m.transfer_records()); }
   void save(const MigrationRecord& record, const std::vector<TransferRecord>& transfers);
-  /// Writes what came of it when the disk takes it; nothing waits for that.
+  /// Writes the record of an ended migration; while the disk refuses, it tries again.
   asio::awaitable<void> record_end(std::string id);
 
-  /// Forgets old samples: of the many that an agent sees in its life only the latest are kept, here
-  /// and on disk.
+  /// Forgets the timelines of all but the latest ended migrations, in memory and on disk.
   void forget_old_timelines();
 
  private:

@@ -131,8 +131,9 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
   measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(context.list, m, measured);
   const bool by_criu = m.spec().arrive == Arrival::criu;
-  const auto copies = m.spec().strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
-  const auto predicted = predict(measured, m.spec().max_stall_ms, copies);
+  const auto when =
+      m.spec().strategy == Strategy::replay ? FreezeWhen::base_is_whole : FreezeWhen::it_pays;
+  const auto predicted = predict(measured, m.spec().max_stall_ms, when);
   auto chosen = m.spec().strategy;
   if (chosen == Strategy::automatic) {
     chosen = by_criu ? Strategy::rounds : choose(predicted);

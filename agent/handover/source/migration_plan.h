@@ -12,17 +12,19 @@
 
 namespace cardswap {
 
-/// What a plan asks; all of it outlives the question.
+/// The parts of the agent that a plan uses. All must outlive plan_migration().
 struct PlanContext {
   const HandoverContext& agent;
   MigrationIntake& intake;
-  const MigrationList& list;  ///< what earlier ones measured
+  const MigrationList& list;  ///< earlier migrations, with what they measured
   TargetClient& targets;
   const PredictionBook& book;
 };
 
-/// Says what a migration would do, without doing it: `migrate --dry-run`. What stands against it is
-/// in the answer; throws Error where the job cannot be asked to move at all.
+/// Predicts what a migration would do, without doing it: `migrate --dry-run`. The answer lists what
+/// stands against it. Throws what MigrationIntake::movable() and make() throw where the job cannot
+/// move now at all, and what examine_process() throws. Takes some seconds at most, for the target's
+/// answer.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,
                                                                          PlanContext context);
 

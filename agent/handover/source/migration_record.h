@@ -18,51 +18,53 @@
 
 namespace cardswap {
 
-/// The part of a migration's record that tells how it goes and decides nothing.
+/// The fields of a migration's record that describe its progress and decide nothing.
 struct MigrationNotes {
-  std::optional<MigrationResult> result;  ///< none while it runs
+  std::optional<MigrationResult> result;  ///< nullopt while it runs
   std::optional<Error> error;
-  bool job_ended = false;  ///< a process of it was gone when the migration was given up
+  bool job_ended = false;  ///< a process of the job was gone when the migration was given up
   std::int64_t ended_at_ms = 0;
-  StoredSnapshot stored;  ///< of a snapshot, once it is in its store
-  /// The target's state as it said last, while a notice is pending. A restarted agent asks anew.
+  StoredSnapshot stored;  ///< a snapshot: what the keeper reported once it had published it
+  /// The latest state that the target reported while a notice is pending. Not read back: a
+  /// restarted agent asks again.
   std::optional<handover::TargetState> copy;
 };
 
-/// What the journal holds of a migration as a whole; beside it a TransferRecord for each rank that
-/// moves.
+/// The journal's record of a migration as a whole. Each rank that moves has a TransferRecord
+/// besides.
 struct MigrationRecord : MigrationNotes {
   std::string id;
   std::uint64_t version = 1;
   MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
   std::string job_uid;
-  handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
-  std::vector<std::pair<std::string, std::int64_t>> history;
+  handover::SourceSide side{handover::SourceRecord{}};        ///< its state, epochs and content
+  std::vector<std::pair<std::string, std::int64_t>> history;  ///< states, and when (Unix time, ms)
   std::int64_t started_at_ms = 0;
   std::optional<MigrationSide> forced;  ///< by an operator
 
   [[nodiscard]] handover::State state() const { return side.state(); }
-  /// The epoch that the target is granted under.
+  /// The epoch under which the target is granted the job.
   [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
-  /// The epoch that the source's trainer has or goes on under.
+  /// The epoch under which the source's trainer steps or goes on.
   [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own_epoch; }
-  /// Whether it was forced to the source, and its target must still say that nothing steps there.
+  /// Whether it was forced to the source, and its target has not yet confirmed that no process
+  /// steps there.
   [[nodiscard]] bool has_pending_notice() const { return side.record().notice_pending; }
-  /// The digest of what was committed; empty: nothing was.
+  /// The digest of the committed content; empty: nothing was committed.
   [[nodiscard]] std::string root() const;
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Whether it is neither decided nor given up yet.
   [[nodiscard]] bool is_before_commit() const;
-  /// Whether it is a snapshot: nothing moves.
+  /// Whether it is a snapshot: the job does not move.
   [[nodiscard]] bool is_to_store() const { return !spec.store.empty(); }
 };
 
 /// The record under the names of the API, which are the journal's too.
 [[nodiscard]] boost::json::object record_json(const MigrationRecord& record);
-/// Throws Error{corrupt} for one whose state cannot be read.
+/// Reads record_json(). Throws Error{corrupt} where the state cannot be read.
 [[nodiscard]] MigrationRecord record_from_json(const boost::json::object& json);
 
-/// All that is on disk of a migration: record_json() with its transfers, and with their timelines
+/// The migration's whole record on disk: record_json() with its transfers, and with their timelines
 /// once it is over.
 [[nodiscard]] boost::json::object journal_record(const MigrationRecord& record,
                                                  std::span<const TransferRecord> transfers);

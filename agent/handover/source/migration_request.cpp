@@ -62,7 +62,7 @@ class RequestIn {
       field = number<Field>(name, request_.number_or(name, static_cast<double>(field)));
     }
   }
-  /// A text that need not be there.
+  /// Reads a text; empty if it is missing.
   void optional(const char* name, std::string& field) { field = request_.text_or(name, ""); }
   /// Null lifts the limit, which is 0 from here on; 0 itself would let nothing through.
   /// Under both names it has to be the same.
@@ -108,7 +108,7 @@ class RequestIn {
   const ApiRequest& request_;
 };
 
-/// What is asked of a store.
+/// Checks the fields of a snapshot. Throws Error{bad_request}.
 void check_snapshot(const MigrationRequest& wanted) {
   const auto& spec = wanted.spec;
   if (spec.store.empty()) {

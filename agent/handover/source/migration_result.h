@@ -5,17 +5,17 @@
 
 namespace cardswap {
 
-/// What became of a migration that is over.
+/// How a migration ended.
 enum class MigrationResult : std::uint8_t {
   ok,
   failed,
   cancelled,
-  checked,  ///< nothing was to be moved, and nothing was forgotten
-  stored,   ///< nothing was to be moved, and a snapshot is in its store
+  checked,  ///< it was a rehearsal only, and the rehearsal passed
+  stored,   ///< it was a snapshot, and the snapshot is in its store
 };
 constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::stored; }
 
-/// "cancelled", as JSON, journal and metrics have it.
+/// Names a result, such as "cancelled", in JSON, journal and metrics.
 [[nodiscard]] constexpr std::string_view to_string(MigrationResult result) {
   using enum MigrationResult;
   switch (result) {

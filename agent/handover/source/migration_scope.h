@@ -6,7 +6,8 @@
 
 namespace cardswap {
 
-/// What the parts of one migration under way work with. MigrationTask has it; they live as long.
+/// References that the parts of one MigrationTask share. The task owns it, and the parts do not
+/// outlive the task.
 struct MigrationScope {
   const HandoverContext& context;
   MigrationList& list;

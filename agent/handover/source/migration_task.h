@@ -18,38 +18,39 @@ namespace cardswap {
 
 /// Walks one migration from its start to its decision: reserve, send, freeze, verify, commit.
 ///
-/// What is committed is the content of one rank: MigrationIntake takes no job of several.
-/// The walk is one coroutine that tells the migration's side what happened; SourceExecutor carries
-/// out what follows, and MigrationEnd sees to the rest, however the walk ended. What runtimes and
-/// targets say is noted meanwhile, and acted on by the coroutine. Owned by Migrations, and by each
-/// coroutine Pin on it, so that the migration is not forgotten under it. One thread.
+/// The walk is one coroutine that gives events to the migration's SourceSide; SourceExecutor
+/// carries out the effects, and MigrationEnd does the rest, however the walk ended. Messages of
+/// runtimes and targets are noted meanwhile, and the coroutine acts on them. The committed content
+/// is that of one rank: MigrationIntake accepts no job of several. Shared by Migrations and by the
+/// Pin of each coroutine, so that the migration is not forgotten while they work on it. One thread.
 class MigrationTask final : public RunningMigration,
                             public Pinnable,
                             public std::enable_shared_from_this<MigrationTask> {
  public:
-  /// All of them outlive it; `m` is of `list`.
+  /// All references must outlive it; `m` is of `list`.
   MigrationTask(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                 PredictionBook& book, Migration& m);
 
   [[nodiscard]] Migration& migration() { return migration_; }
   [[nodiscard]] SourceExecutor& executor() { return executor_; }
 
-  /// Begins the walk.
+  /// Starts the walk; returns at once.
   void start();
-  /// Goes on with what a former agent left: before the commit it is given up, after it finished.
+  /// Goes on with a migration that a former agent left: gives it up if it was not committed,
+  /// finishes it otherwise. Throws Error{io} where the disk refuses a required record.
   void resume();
-  /// A runtime that still holds on to it came (back): it hears again what became of it.
+  /// Tells a runtime again how the migration ended: it has attached and still takes part in it.
   void on_attached();
   void on_message(Instance& source, const channel::Message& message);
   void on_late_steps(const Instance& source, const channel::LateSteps& report) {
     lost_time_.on_late_steps(source, report);
   }
-  /// A process of it has ended, maybe long after it.
+  /// Notes that a process of the migration has ended, maybe long after the migration.
   void on_exit(const Instance& source) { lost_time_.on_exit(source); }
-  /// The only good copy of the job's memory is gone with a move that was given up.
+  /// CriuDeparture::mark_job_lost() of the transfer of `source`.
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
-  // RunningMigration, for its parts and for Migrations
+  // RunningMigration
   void apply(const handover::Message& status) override { executor_.apply(status); }
   void poll() override { executor_.poll(); }
   void fail(Error error) override;
@@ -64,9 +65,9 @@ class MigrationTask final : public RunningMigration,
   asio::awaitable<void> park();
   asio::awaitable<void> watch_targets();
   asio::awaitable<void> enter(handover::Event event);
-  /// Waits for a condition. False at `until`. Throws what check() throws.
+  /// Waits until `condition` is true. False: `until` came first. Throws what check() throws.
   asio::awaitable<bool> wait_for(std::function<bool()> condition, Deadline until);
-  /// Waits until `is` holds of each transfer.
+  /// Waits until `is` is true for each transfer. Throws what check() throws.
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
   const MigrationScope scope_;

@@ -120,9 +120,9 @@ void Migrations::proceed(const std::string& id) {
   changed(m).notify();
 }
 
-asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
+asio::awaitable<void> Migrations::force(std::string id, OperatorDecision decision) {
   Pin task(task_of(list_.at(id)));
-  co_await force_migration(std::move(task), std::move(order), context_, targets_);
+  co_await force_migration(std::move(task), std::move(decision), context_, targets_);
 }
 
 DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,

@@ -20,35 +20,40 @@
 
 namespace cardswap {
 
-/// The door to the migrations by which this agent's jobs leave. The API, operators, targets in
-/// doubt and runtimes speak to it, and it passes each word on to the right migration.
+/// The facade of the migrations by which this agent's jobs leave. It passes each request of the
+/// API, of an operator or of a target in doubt, and each message of a runtime, on to the right
+/// migration.
 ///
-/// Behind it, MigrationList keeps the migrations, MigrationIntake takes in new ones, and a
-/// MigrationTask works on each, with TargetLinks to its target. Callers read the migrations that it
-/// shows, and ask here for every change. Owned by the agent; one thread. A caller that waits looks
-/// its migration up again.
+/// Behind it, MigrationList keeps the migrations, MigrationIntake makes new ones, and a
+/// MigrationTask works on each, with TargetLinks to its target. Callers may read a Migration, and
+/// change it only through this class. Owned by the agent; one thread. A caller that waits looks its
+/// migration up again afterwards. A function that takes an id throws Error{not_found} for an
+/// unknown one.
 class Migrations {
  public:
-  /// `forgetting` is told of one that is over before it is forgotten.
+  /// `forgetting`, which may be empty, is called with an ended migration before it is forgotten.
   Migrations(const HandoverContext& context, std::function<void(const Migration&)> forgetting);
 
-  /// Takes up what a former agent left: before the commit it is aborted, after it finished.
+  /// Goes on with the migrations that a former agent left: one that was not committed is given up,
+  /// any other is finished. Call it once, first.
   void resume_after_restart();
 
-  /// The request for start() or plan(): MigrationIntake::prepared().
+  /// MigrationIntake::prepared(): makes a request ready for start() or plan().
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted) {
     return intake_.prepared(std::move(wanted));
   }
-  /// Checks what can be checked at once, records it, and starts it. Throws Error.
+  /// Checks what can be checked at once, records a migration, and starts it. Throws what
+  /// MigrationIntake::movable() and make() throw, Error{refused} for an obstacle that the runtime
+  /// reported, and Error{io}.
   const Migration& start(MigrationRequest wanted);
-  /// Preflight and prediction only. What start() throws, it throws.
+  /// plan_migration(): preflight and prediction only.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
-  /// Throws Error{conflict} once committed.
+  /// Gives a migration up; returns at once. Throws Error{conflict} where it is committed or over.
   void cancel(const std::string& id);
-  /// Lets one go on that a failpoint holds.
+  /// Lets a migration that a failpoint holds go on.
   void proceed(const std::string& id);
-  /// The operator's word, once committed: force_migration().
-  asio::awaitable<void> force(std::string id, OperatorDecision order);
+  /// force_migration(): an operator's decision about a committed migration.
+  asio::awaitable<void> force(std::string id, OperatorDecision decision);
 
   /// Throws Error{not_found}.
   [[nodiscard]] const Migration& at(const std::string& id) const { return list_.at(id); }
@@ -59,7 +64,7 @@ class Migrations {
   [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const {
     return list_.all_of(instance);
   }
-  /// The one that `source` leaves by now, or null.
+  /// The migration that is not over and by which `source` leaves; or null.
   [[nodiscard]] const Migration* find_running(const Instance& source) const {
     return list_.find_running(source.id());
   }
@@ -67,7 +72,8 @@ class Migrations {
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const {
     return list_.has_lost_the_record_of(job);
   }
-  /// Notified of each change of `m`, which is one of them, and not forgotten while somebody waits.
+  /// Notified of each change of `m`, a migration of this class. `m` is not forgotten while somebody
+  /// waits for it.
   [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
   /// MigrationIntake::moves_within().
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
@@ -79,28 +85,29 @@ class Migrations {
                                       const Caller& caller) const {
     return intake_.may_stand_beside(asked, leaving, caller);
   }
-  /// Answers a target in doubt. `state` is the target's own, where it tells: what it may not know
-  /// is found out by asking it. Inside TLS only the agent to which it goes is told: its certificate
-  /// is for that host.
+  /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
+  /// say). With TLS only the agent at the migration's target is answered, by the hosts of its
+  /// certificate; another caller gets Error{not_found}. Throws Error{io} where the disk refuses.
   [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
                                         const Caller& caller);
 
   // from the runtimes
-  /// A job's primary attaches: for which migration it stands, if for one, where only it knows.
+  /// A job's primary attaches. Where it stands for a migration that the job's record does not have,
+  /// notes that migration; where it steps and no migration runs, clears it.
   void on_attach(Instance& source, const channel::Hello& hello) const;
   void on_hello(const Instance& source, const channel::Hello& hello);
   void on_message(Instance& source, const channel::Message& message);
   void on_detached(const Instance& source);
   void on_exit(Instance& source);
-  /// A job's process is about to be asked to end. Where it stands for a migration that is not
-  /// decided, that is given up: its program would hear of nothing before that is over.
+  /// A job's process is about to be asked to end. Gives a migration up for which it stands and that
+  /// is not decided: a standing program would not hear the request.
   void on_stop(const Instance& source);
 
  private:
-  /// What works on `m`; it is made where there is none, and goes when `m` is forgotten.
+  /// The task of `m`; made where there is none, and erased when `m` is forgotten.
   std::shared_ptr<MigrationTask> task_of(Migration& m);
   [[nodiscard]] bool is_pinned(const Migration& m) const;
-  /// Brings back the states on GPUs of moves that were over when a former agent ended.
+  /// Gives processes their CUDA state back whose move was over when a former agent ended.
   void bring_gpu_states_back();
 
   const HandoverContext context_;

@@ -9,49 +9,49 @@
 
 namespace cardswap {
 
-/// The way that a job goes. A prediction leaves the same things out each time on the same way, such
-/// as a slow disk's journal or a standby's cold caches.
+/// A way by which jobs move: two hosts and a strategy. On the same route a prediction misses the
+/// same things each time, such as a slow disk under the journal or a standby's cold caches.
 struct Route {
-  std::string from;  ///< host
-  std::string to;
+  std::string from;      ///< the source's host
+  std::string to;        ///< the target's host
   std::string strategy;  ///< in use, or "criu" where CRIU moves the process
   auto operator<=>(const Route&) const = default;
 };
 
-/// How late one step is at most, and all of them together: predicted, or as it was. Milliseconds.
+/// What a move costs a job in its steps, predicted or measured.
 struct StallAndLost {
-  double stall_ms = 0;
-  double lost_ms = 0;
+  double stall_ms = 0;  ///< the largest lateness of one step
+  double lost_ms = 0;   ///< the lateness of all steps together
 };
 
-/// A prediction as the moves before it teach it.
+/// A prediction, corrected by earlier moves.
 struct CorrectedPrediction {
-  StallAndLost raw;         ///< as the planner has it
-  StallAndLost corrected;   ///< the same where too few moves are known
-  std::uint32_t moves = 0;  ///< that it was corrected by; 0: it was not
+  StallAndLost raw;         ///< the planner's prediction
+  StallAndLost corrected;   ///< equal to `raw` where too few moves are known
+  std::uint32_t moves = 0;  ///< how many moves it was corrected by; 0: it was not corrected
 };
 
-/// Compares the predictions of earlier moves with what happened, for each route, and gives the
-/// correction of the next prediction: the median of the ratios, because one move on a busy machine
-/// says nothing of the next. Pure but for its own lists; bounded.
+/// Compares the predictions of earlier moves on each route with the measurements, and corrects the
+/// next prediction by the median of the ratios, because one move on a busy machine says nothing
+/// about the next. A value of bounded size; no I/O.
 class PastPredictions {
  public:
-  static constexpr std::size_t kMovesKept = 16;   ///< of a route, the latest
-  static constexpr std::size_t kMovesMin = 3;     ///< for a correction
-  static constexpr std::size_t kRoutesMax = 256;  ///< the one that was used longest ago goes first
-  static constexpr double kFactorMax = 4;         ///< a correction is at most this, or its inverse
+  static constexpr std::size_t kMovesKept = 16;   ///< the latest moves of a route that count
+  static constexpr std::size_t kMovesMin = 3;     ///< fewer moves correct nothing
+  static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
+  static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
 
-  /// Notes one move. What was not predicted, or is no number, teaches nothing.
+  /// Adds one move. Ignored where a figure was not predicted (0) or is not finite.
   void note(const Route& route, const StallAndLost& predicted, const StallAndLost& was);
   /// Corrects the planner's prediction.
   [[nodiscard]] CorrectedPrediction corrected(const Route& route, const StallAndLost& raw) const;
 
   [[nodiscard]] boost::json::object to_json() const;
-  /// Throws Error{corrupt} for anything that to_json() does not write.
+  /// Reads to_json(). Throws Error{corrupt} for anything that to_json() does not write.
   [[nodiscard]] static PastPredictions from_json(const boost::json::value& json);
 
  private:
-  /// What each move was, as a multiple of what had been predicted; the latest comes last.
+  /// Ratios of a route's moves: the measured value divided by the predicted one, the latest last.
   struct Past {
     Route route;
     std::vector<double> stall;

@@ -11,25 +11,26 @@ namespace cardswap {
 /// Keeps this agent's PastPredictions in a file of its data folder, so that a restarted agent
 /// predicts as well as the one before it.
 ///
-/// Nothing depends on the file. One that is damaged, half written or somebody else's is set aside
-/// as <file>.damaged, and the log says so. If the file cannot be written, the log says so once, and
-/// the agent goes on with what it has in memory. Owned by Migrations; one thread.
+/// Nothing depends on the file. A file that is damaged, half written or owned by another user is
+/// renamed to <file>.damaged, and the log says so. If the file cannot be written, the log says so
+/// once, and the agent goes on with what it has in memory. No call throws for that. Owned by
+/// Migrations; one thread.
 class PredictionBook {
  public:
-  /// `host`: this agent's, from which its jobs leave.
+  /// `host`: this agent's host name, the start of all its routes.
   PredictionBook(std::filesystem::path file, std::string host);
 
-  /// Reads what a former agent wrote; once.
+  /// Reads what a former agent wrote; call it once.
   void load();
-  /// Corrects what the planner predicts of a transfer of `m` by `strategy`.
+  /// Corrects the planner's prediction `raw` for a transfer of `m` by `strategy`.
   [[nodiscard]] CorrectedPrediction corrected(const MigrationRecord& m,
                                               const TransferRecord& transfer,
                                               std::string_view strategy,
                                               const StallAndLost& raw) const;
-  /// Notes on a transfer what was predicted of it when it converged.
+  /// Writes the prediction at convergence into `transfer`: raw and corrected.
   void predict(const MigrationRecord& m, TransferRecord& transfer) const;
-  /// Learns from a transfer whose last steps were heard of; from one that tells too little it
-  /// learns nothing.
+  /// Learns from a transfer whose steps after the move are known, and writes the file. Does nothing
+  /// where fewer than 3 of those steps are known.
   void learn(const MigrationRecord& m, const TransferRecord& transfer);
 
  private:

@@ -8,9 +8,10 @@
 
 namespace cardswap {
 
-/// Says why a job's process, by its instance, has to stay where it is, and what it needs where CRIU
-/// brings it. Takes some seconds at most, while the job runs on; `context` outlives that. Throws
-/// Error{source_lost} when it is gone meanwhile.
+/// Examines the process of `instance` for a move by CRIU: the reasons why it cannot move, and what
+/// it needs at its target. Takes some seconds at most, while the job runs on; `context` must
+/// outlive it. Throws Error{source_lost} when the process ends meanwhile, Error{not_found} for a
+/// device that is not configured any more, and what criu::examine() and members_of() throw.
 [[nodiscard]] boost::asio::awaitable<criu::TreeReport> examine_process(
     const HandoverContext& context, std::string instance);
 

@@ -10,30 +10,32 @@
 
 namespace cardswap {
 
-/// What the parts of a migration under way share: its one door, its limits, its end. MigrationTask
-/// implements it and outlives the parts. One thread.
+/// The interface of a MigrationTask for its parts: they change the migration, check its limits and
+/// fail it only through this. MigrationTask implements it and outlives the parts. One thread.
 class RunningMigration {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
   virtual ~RunningMigration() = default;
 
-  /// What the target says is an event. Throws the disk's refusal; then nothing of it has happened.
+  /// Handles a status message of the target. Throws Error{io} where the disk refuses; then nothing
+  /// has happened.
   virtual void apply(const handover::Message& status) = 0;
-  /// Asks the target again what is worth asking.
+  /// Asks the target for its state; returns at once.
   virtual void poll() = 0;
 
-  /// Notes that it cannot go on, which its next wait notices. The first error counts, and none
-  /// after the commit.
+  /// Notes that the migration cannot go on; the walk acts on it at its next wait. Only the first
+  /// error counts, and none after the commit.
   virtual void fail(Error error) = 0;
-  /// Throws what it failed with, or, at `until`, that its time is over.
+  /// Throws the error of fail(); from `until` on Error{timed_out, not_converging}.
   virtual void check(Deadline until) const = 0;
+  /// The time by which the walk must be done; far in the future where there is no time-out.
   [[nodiscard]] virtual Deadline deadline() const = 0;
 
-  /// Stands still where `name`, between what is on disk and what it stands for, is a failpoint.
-  /// Names are literals.
+  /// Waits while a failpoint holds the migration at the state or phase `name`; else returns at
+  /// once. `name` must outlive the call. Before the commit it throws what check() throws.
   virtual boost::asio::awaitable<void> wait_at_failpoint(std::string_view name) = 0;
-  /// Runs `work`, and stays in memory, with all of its parts, until that has ended.
+  /// Runs `work` in the background. The task and its parts stay in memory until `work` has ended.
   virtual void spawn(std::string name, boost::asio::awaitable<void> work) = 0;
 };
 

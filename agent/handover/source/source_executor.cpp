@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds kTermGrace{5};
 
-/// Somebody asked, and waits for what the side says.
+/// Takes the side's answer, for a caller that waits for it.
 class Asker final : public handover::Peer {
  public:
   void send(const Message& message) override { said = message; }
@@ -129,7 +129,7 @@ void SourceExecutor::act(const handover::Effect& effect) {
         if (source != nullptr) act(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::fence) report_two_copies(migration_, context_.events);
+  if (effect.type == Type::halt_trainer) report_two_copies(migration_, context_.events);
 }
 
 void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfer,
@@ -138,7 +138,7 @@ void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfe
     case Type::freeze: context_.hub.send(source, channel::Freeze{migration_.id()}); break;
     case Type::release: release(transfer, source, effect.epoch); break;
     case Type::retire: retire(transfer, source); break;
-    case Type::fence: context_.processes.fence(source.job(), effect.epoch); break;
+    case Type::halt_trainer: context_.processes.halt_trainer(source.job(), effect.epoch); break;
     case Type::end_trainer:
       spdlog::warn("job {} migration {}: its process does not leave, and is ended",
                    migration_.spec().job, migration_.id());
@@ -156,7 +156,7 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
   departure_of(transfer).continue_source(source);
   context_.hub.send(source, channel::Release{migration_.id()});
   note_frozen(source, false);
-  context_.jobs.end_migration(source.job());  // behind the word: the trainer waits for no disk
+  context_.jobs.end_migration(source.job());  // after the message: the trainer waits for no disk
 }
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {

@@ -12,15 +12,16 @@
 
 namespace cardswap {
 
-/// Carries out the effects of an event at the source: on disk first, then to the trainer and the
-/// target. A migration's state changes through this door only.
+/// Carries out the effects of an event at the source: first the journal, then the trainer and the
+/// target. The only place where a migration's state changes.
 ///
-/// Each apply() throws the disk's refusal, and then nothing has happened. `beside` changes other
-/// fields of the record together with the state: in memory once they are on disk, and not at all if
-/// the state does not change. Owned by MigrationTask; one thread.
+/// Each apply(), tick(), poll() and answer() throws Error{io} if the disk refuses a required
+/// record; then nothing has happened. `beside` changes other fields of the record together with the
+/// state, under the same rule; it is not called where the event writes no record. Owned by
+/// MigrationTask; one thread.
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
-  /// All of them outlive it. `departures`: one a transfer.
+  /// All references must outlive it. `departures` has one for each transfer.
   SourceExecutor(const MigrationScope& scope, TargetLinks& targets,
                  std::list<CriuDeparture>& departures);
 
@@ -30,15 +31,16 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
              Beside beside = {});
   void apply(handover::Event event, Beside beside = {});
   void apply(const handover::Message& status);
-  /// The trainer's word: both ends hold this.
+  /// Handles the trainer's report that both ends hold this content.
   void apply(const handover::Content& verified);
-  /// Says again what is worth saying again; asks what is worth asking.
+  /// SourceSide::tick(): sends the message that fits the state again.
   void tick();
+  /// SourceSide::poll(): asks the target for its state.
   void poll();
-  /// What the side says to who asks.
+  /// The side's answer to a message, which is returned instead of sent.
   [[nodiscard]] handover::Message answer(const handover::Message& asked);
 
-  // What the driver asks for
+  // handover::Executor, for the driver
   std::optional<Error> journal(const handover::SourceSide& next, bool required) override;
   void execute(const handover::Effect& effect, const handover::SourceSide& next) noexcept override;
 

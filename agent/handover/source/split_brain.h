@@ -6,16 +6,17 @@
 #include "agent/handover/source/migration.h"
 #include "agent/jobs/job.h"
 
-/// What is said where one job may be, or is, in two places.
+/// Texts and events for a job that may run, or runs, in two places.
 namespace cardswap {
 
-/// "on the host to which it went: `cardswap jobs`; ...", for a job that stands for a migration
-/// whose record was damaged here.
+/// The hint for a job that stands for a migration whose record was damaged here: the commands by
+/// which an operator finds out where the job is, and decides.
 [[nodiscard]] std::string what_to_do_without_the_record(const Job& job);
 
-/// What a job that was taken back, or is outranked, should be known by; empty: nothing.
+/// A line about the second copy of a job that was taken back or is superseded; empty: there is
+/// nothing to say.
 [[nodiscard]] std::string copy_note(const Migration& m);
-/// An error in the log and an event: two copies of one job were found.
+/// Logs an error and emits an event: two copies of one job were found.
 void report_two_copies(const Migration& m, EventSink& events);
 
 }  // namespace cardswap

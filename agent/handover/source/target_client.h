@@ -15,44 +15,46 @@
 
 namespace cardswap {
 
-/// What a target's agent answers to a call about a place of ours.
+/// The answer of a target's agent to a call about a reservation.
 struct TargetAnswer {
-  std::optional<TargetStatus> status;  ///< none: it says that it is done, and no more
-  bool forced_to_target = false;       ///< by an operator there
+  std::optional<TargetStatus> status;  ///< nullopt: the call succeeded, and no state came with it
+  bool forced_to_target = false;       ///< an operator there gave the job to the target
 };
 
-/// Makes the calls of a handover to a target's agent: reserve a place, ask for its state, grant,
-/// drop.
+/// Makes the calls of a handover to a target's agent: reserve, ask for the state, grant, drop.
 ///
-/// No other code knows the paths and the JSON of these calls; this one knows no migration.
-/// Connections stay open between calls, except for a call that must not be made twice. Each call
-/// throws Error: the agent's refusal, Code::unreachable or timed_out, or Code::protocol_mismatch
-/// for an answer that cannot be read. Owned by Migrations; one thread; it outlives its calls.
+/// No other code knows the paths and the JSON of these calls; this class knows no migrations.
+/// Connections are kept open between calls, except for a call that must not be sent twice. Each
+/// call throws Error: the agent's own error, Code::unreachable or timed_out, or
+/// Code::protocol_mismatch for an answer that cannot be read. Owned by Migrations; one thread; it
+/// must outlive its calls.
 class TargetClient {
  public:
-  /// One place: the agent that holds it, the migration's id, and the epoch that it is for.
+  /// A reservation: the agent that holds it, the migration's id, and the epoch that it is for.
   struct ReservationRef {
     http::Endpoint agent;
     std::string migration;
     handover::Epoch epoch = 0;
   };
 
+  /// The time limit of calls that name no other. reserve() has 10 s.
   static constexpr std::chrono::milliseconds kAnswerMax{3000};
 
   explicit TargetClient(const TaskGroup& tasks) : tasks_(tasks) {}
 
-  /// Asks for a place; for a dry run, whether there could be one.
+  /// Asks for a reservation; in a dry run, whether it could be made. A refusal is an Offer too.
   asio::awaitable<Offer> reserve(http::Endpoint agent, ReservationRequest wanted);
   asio::awaitable<TargetAnswer> state(ReservationRef reservation,
                                       std::chrono::milliseconds timeout);
-  /// Returns when its state is a later one than `after`, or after `wait`.
+  /// The state, once its version is above `after`; at the latest after `wait`, whatever it is then.
   asio::awaitable<TargetAnswer> news(ReservationRef reservation, std::uint64_t after,
                                      std::chrono::milliseconds wait,
                                      std::chrono::milliseconds timeout = kAnswerMax);
   asio::awaitable<TargetAnswer> grant(ReservationRef reservation, handover::Content content);
-  /// Under `epoch`, where that is above the place's: the job was taken back.
+  /// Tells the target that the migration was given up. An `epoch` above the reservation's own: the
+  /// job was taken back and goes on here under it.
   asio::awaitable<TargetAnswer> drop(ReservationRef reservation, handover::Epoch epoch);
-  /// What an agent calls its host.
+  /// The host name that an agent uses for itself; empty: it does not say.
   asio::awaitable<std::string> host_name(http::Endpoint agent, std::chrono::milliseconds timeout);
 
  private:

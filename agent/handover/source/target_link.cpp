@@ -253,7 +253,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
   }
   const bool is_there = status && handover::is_granted(status->message.state);
   if (is_there && migration_.own_epoch() < migration_.epoch() && !answer.forced_to_target) {
-    // What was not granted here may step there by an operator's word alone.
+    // A job that was not granted here may step there only if an operator decided so.
     spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
                   migration_.spec().job, migration_.id(), transfer_.record().to);
     return;

@@ -9,26 +9,29 @@
 
 namespace cardswap {
 
-/// Where the target's agent holds the place for `transfer`.
+/// The reservation of `transfer` at the target's agent.
 [[nodiscard]] TargetClient::ReservationRef reservation_ref(const Migration& m,
                                                            const Transfer& transfer);
 
 /// Talks with the target's agent about one transfer: each message is a call, each answer an event
 /// of the migration.
 ///
-/// It notes what it hears in the transfer's TargetContact. Before the commit, an impossible answer
-/// or a lost agent gives the migration up; after it they decide nothing. Owned by TargetLinks; one
+/// It notes the answers in the transfer's TargetContact. Before the commit, an impossible answer or
+/// a lost agent fails the migration; after it they decide nothing. Owned by TargetLinks; one
 /// thread.
 class TargetLink {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   TargetLink(const MigrationScope& scope, TargetClient& targets, Transfer& transfer);
 
-  /// Returns at once. One of a kind is under way at a time: it stands for both. At a failpoint what
-  /// decides is kept back.
+  /// Sends a message as a call; returns at once. While a call of the same kind is under way, the
+  /// message is dropped: that call stands for it. At a failpoint `reserve` and `grant` are held
+  /// back.
   void send(const handover::Message& message);
+  /// Sends the messages that a failpoint held back.
   void send_kept_back();
-  /// Tells the trainer where its state is taken. `handover_ms`: TargetLinks::handover_ms().
+  /// Tells the trainer where the target receives its state. `handover_ms`:
+  /// TargetLinks::handover_ms(). Only after the standby has parked.
   void begin_sync(double handover_ms);
 
  private:

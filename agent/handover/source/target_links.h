@@ -8,24 +8,26 @@
 
 namespace cardswap {
 
-/// Speaks for a migration's side with the targets of all of its transfers.
+/// Sends the messages of a migration's side to the targets of all of its transfers.
 ///
-/// One link a transfer, which addresses stay what they are. Owned by MigrationTask; one thread.
+/// It has one TargetLink for each transfer, at a stable address. Owned by MigrationTask; one
+/// thread.
 class TargetLinks final : public handover::Peer {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   TargetLinks(const MigrationScope& scope, TargetClient& targets);
 
   void send(const handover::Message& message) override;
-  /// Tells the trainers to begin, where no failpoint stands before it.
+  /// Tells the trainers to begin; at a failpoint, once send_kept_back() is called.
   void begin_sync();
-  /// What a failpoint kept back.
+  /// Sends the messages that a failpoint held back.
   void send_kept_back();
 
-  /// Returns once each was asked often enough to know how long an answer takes. Throws what ends
-  /// the migration.
+  /// Asks each target until its round trip was measured three times. Throws what
+  /// RunningMigration::check() throws.
   asio::awaitable<void> measure_round_trips();
-  /// What the handover itself takes beside the state: writes and calls, one after the other.
+  /// How long the handover takes without the state, in ms: its journal writes and calls, one after
+  /// the other. Valid after measure_round_trips().
   [[nodiscard]] double handover_ms() const;
 
  private:

@@ -11,12 +11,12 @@
 
 namespace cardswap {
 
-/// Where a migration stood at one moment. Bytes, bytes a second, milliseconds.
+/// The progress of a migration at one moment. Units: bytes, bytes per second, milliseconds.
 struct TimelineSample {
   std::int64_t at_ms = 0;  ///< since the migration was planned
   handover::State state = handover::State::planned;
   std::string phase;       ///< the engine's; empty before it speaks
-  std::uint64_t step = 0;  ///< boundaries that the source's job has passed
+  std::uint64_t step = 0;  ///< step boundaries that the source's job has passed
   std::uint64_t transferred = 0;
   std::uint64_t remaining = 0;  ///< of this round or of the base copy, still to send
   std::uint64_t rate = 0;
@@ -28,20 +28,20 @@ struct TimelineSample {
   bool operator==(const TimelineSample&) const = default;
 };
 
-/// The sample that the engine's figures make.
+/// A sample of the engine's figures; `at_ms`, `state` and `step` are left to the caller.
 [[nodiscard]] TimelineSample sample_of(const MigrationStats& stats);
 
-/// How a migration went, in at most kSamplesMax samples however long it takes. When they are full,
-/// the interval between them doubles, and samples that are then too close go. The first and the
-/// latest sample always stay, and so does the first of each state or phase while those alone do not
-/// fill the timeline. A value; one thread.
+/// The course of a migration in at most kSamplesMax samples, however long it takes. When they are
+/// full, the interval between them doubles, and samples that are then too close are removed. The
+/// first and the latest sample always stay, and so does the first of each state or phase unless
+/// those alone fill the timeline. A value.
 class Timeline {
  public:
   static constexpr std::size_t kSamplesMax = 600;
   static constexpr std::int64_t kFirstIntervalMs = 50;
   static constexpr std::size_t kPhaseBytesMax = 32;
 
-  /// Adds a sample. A time before the latest sample's is taken for that: clocks are set back.
+  /// Adds a sample. A time before the latest sample's becomes that time: clocks may be set back.
   void add(TimelineSample sample);
   [[nodiscard]] const std::vector<TimelineSample>& samples() const { return samples_; }
   [[nodiscard]] std::int64_t interval_ms() const { return interval_ms_; }
@@ -56,7 +56,7 @@ class Timeline {
 };
 
 [[nodiscard]] boost::json::array to_json(const Timeline& timeline);
-/// Reads a timeline; what is no sample is left out.
+/// Reads a timeline; entries that are no sample are left out.
 [[nodiscard]] Timeline timeline_from_json(const boost::json::array& samples);
 
 }  // namespace cardswap

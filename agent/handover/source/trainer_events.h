@@ -6,9 +6,9 @@
 
 namespace cardswap {
 
-/// Notes what the runtime of `source`, which leaves by the migration of `scope`, says of itself and
-/// of this migration; what is of another one is not. True: whoever waits for it may have something
-/// to do. What ends it is told to its task. `book` corrects what it predicts.
+/// Notes a message of the runtime of `source`, which leaves by the migration of `scope`. Messages
+/// about another migration are ignored; a failure goes to RunningMigration::fail(). True:
+/// coroutines that wait for a change may have something to do. `book` corrects the predictions.
 [[nodiscard]] bool on_trainer_message(const MigrationScope& scope, Instance& source,
                                       const channel::Message& message, const PredictionBook& book);
 

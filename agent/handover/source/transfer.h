@@ -19,31 +19,31 @@
 
 namespace cardswap {
 
-/// What the source's agent hears of the target's, and waits for.
+/// The contact of the source's agent with the target's agent.
 struct TargetContact {
-  std::array<bool, handover::kMessageKinds> under_way{};  ///< what is not answered yet
-  std::uint64_t calls = 0;             ///< calls that came back, whatever came of them
-  std::uint64_t version = 0;           ///< of the last status
-  std::optional<TargetStatus> status;  ///< the last
+  std::array<bool, handover::kMessageKinds> under_way{};  ///< kinds of calls not answered yet
+  std::uint64_t calls = 0;             ///< calls that have come back, failed ones included
+  std::uint64_t version = 0;           ///< of the latest status
+  std::optional<TargetStatus> status;  ///< the latest before the state was sent; nullopt: none
   std::chrono::steady_clock::time_point last_contact_at = std::chrono::steady_clock::now();
-  double round_trip_ms = 1e9;  ///< the shortest of those that were measured
-  int round_trips = 0;
+  double round_trip_ms = 1e9;  ///< the shortest measured one; 1e9: none was measured
+  int round_trips = 0;         ///< how many were measured
   Stepwise<PlaceAtTarget> place;
   Stepwise<TargetLine> line;
   Stepwise<PollMode> poll_mode;
-  std::string failure;                       ///< of the last call that failed
-  std::string refused_by_the_disk;           ///< what was heard; logged once
-  std::vector<handover::Message> held_back;  ///< by a failpoint
+  std::string failure;                       ///< of the latest call that failed after the commit
+  std::string refused_by_the_disk;           ///< the disk's latest error, so that it is logged once
+  std::vector<handover::Message> held_back;  ///< messages that a failpoint holds back
 
-  /// Nobody knows that the target still has what it was granted. `whose` is for the log.
+  /// Makes a grant that was answered count as unanswered: it is sent again. `whose` is for the log.
   void doubt_grant(std::string_view whose) {
     if (place == PlaceAtTarget::granted) place.step(PlaceAtTarget::accepted, whose);
   }
 };
 
-/// One rank of a job on its way from a process here to one at the target. It has the record, and
-/// what one run of the agent hears of the two ends and forgets at its end. The migration decides,
-/// for all ranks at once.
+/// One rank of a job on its way from a process here to a process at the target: its record, and
+/// what the agent knows of the two ends and forgets when it ends. The migration decides for all
+/// ranks at once.
 ///
 /// Everybody reads the record. MigrationList::note() changes it, and so does SourceExecutor,
 /// together with the migration's state.
@@ -54,13 +54,13 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
 
   Stepwise<CopyOnSource> on_source;
-  // What its runtime said when it got there.
-  std::optional<std::uint64_t> frozen_at;  ///< the step
-  std::optional<Digest> verified;          ///< by the source's engine: what both ends hold
+  // Reports of the source's runtime; nullopt until they come.
+  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it stands
+  std::optional<Digest> verified;          ///< the digest that both ends hold
   std::optional<channel::Departed> departed;
-  std::optional<std::chrono::steady_clock::time_point> frozen_time;
+  std::optional<std::chrono::steady_clock::time_point> frozen_time;  ///< when that report came
   TargetContact target;
-  std::string lost;  ///< why the process here can go on no more; or empty
+  std::string lost;  ///< why the process here cannot go on any more; empty: it can
 
   [[nodiscard]] const TransferRecord& record() const { return record_; }
   [[nodiscard]] const std::string& instance() const { return record_.instance; }

@@ -7,11 +7,11 @@
 
 #include "migrator/base/named.h"
 
-/// What one run of a source's agent follows of a transfer, beside the migration's state: its two
-/// ends, each by a table of its own. Pure; none of it is on disk.
+/// States of a transfer's two ends that the source's agent follows besides the migration's state,
+/// each with a table of its steps. Pure; none of them is on disk.
 namespace cardswap {
 
-/// How far the process here is, as its runtime tells.
+/// How far the process here is, as its runtime reports.
 enum class CopyOnSource : std::uint8_t {
   training,
   converged,  ///< trains, and a freeze would be short enough
@@ -23,40 +23,40 @@ enum class CopyOnSource : std::uint8_t {
 constexpr CopyOnSource last_of(CopyOnSource) { return CopyOnSource::released; }
 [[nodiscard]] std::string_view to_string(CopyOnSource copy);
 
-/// What became of the place for it at the target, as far as that answered.
+/// The reservation at the target, as far as the target has answered.
 enum class PlaceAtTarget : std::uint8_t {
   unasked,
   asked,
   accepted,
   granted,  ///< the grant was answered, be it by a refusal: the target's state says which
-  dropped,  ///< nothing is there any more, or nobody who can be told
+  dropped,  ///< the target holds nothing any more, or its agent cannot be told
 };
 constexpr PlaceAtTarget last_of(PlaceAtTarget) { return PlaceAtTarget::dropped; }
 [[nodiscard]] std::string_view to_string(PlaceAtTarget place);
 
-/// Whether the target's agent answers, once it is decided.
+/// Whether the target's agent answers after the decision.
 enum class TargetLine : std::uint8_t { answers, silent };
 constexpr TargetLine last_of(TargetLine) { return TargetLine::silent; }
 [[nodiscard]] std::string_view to_string(TargetLine line);
 
-/// What the target's agent is asked for before that.
+/// What a poll asks the target's agent for before the decision.
 enum class PollMode : std::uint8_t {
-  state,  ///< as it is
-  news,   ///< the next one: somebody waits for it
+  state,  ///< its state now
+  news,   ///< its next state, because a coroutine waits for it
 };
 constexpr PollMode last_of(PollMode) { return PollMode::news; }
 [[nodiscard]] std::string_view to_string(PollMode mode);
 
-/// What the agent does for a stopped process to go on here.
+/// What the agent has done so that a stopped process goes on here.
 enum class Continuation : std::uint8_t {
   none,
-  under_way,  ///< its processes are let go on, and its devices are not back yet
-  gpus_back,  ///< as far as this agent brings them
+  under_way,  ///< its processes are being continued, and its GPUs are not back yet
+  gpus_back,  ///< its GPUs are back, as far as this agent can bring them back
 };
 constexpr Continuation last_of(Continuation) { return Continuation::gpus_back; }
 [[nodiscard]] std::string_view to_string(Continuation continuation);
 
-/// What may follow what.
+/// A step that is allowed from one state to another.
 template <class State>
 struct StateStep {
   State from;
@@ -111,7 +111,7 @@ constexpr bool may_follow(Continuation from, Continuation to) {
 constexpr bool may_follow(TargetLine, TargetLine) { return true; }
 constexpr bool may_follow(PollMode, PollMode) { return true; }
 
-/// Whether the process stands in `copy`, or stood there on its way: one that was released does not.
+/// Whether a process in the state `copy` is in `wanted` or has passed it. False after a release.
 constexpr bool has_reached(CopyOnSource copy, CopyOnSource wanted) {
   return copy >= wanted && copy != CopyOnSource::released;
 }

@@ -7,9 +7,9 @@
 
 namespace cardswap {
 
-/// What `transfer` needs at its target, for the migration and for its dry run alike: what the one
-/// is refused the other is refused too. `source`: the process that moves; what CRIU needs of it is
-/// the caller's to add.
+/// The reservation that `transfer` needs at its target. A migration and its dry run ask for the
+/// same, so that both are refused for the same reasons. `source`: the process that moves. The
+/// caller adds what CRIU needs (`process`).
 [[nodiscard]] ReservationRequest wanted_reservation(const Migration& m, const Transfer& transfer,
                                                     const Instance& source, const Config& config);
 

@@ -11,21 +11,22 @@
 
 namespace cardswap {
 
-/// Open places of one agent, by its certificate: a drain of a large host needs a few dozen at once.
+/// How many open reservations one agent, by its certificate, may hold. A drain of a large host
+/// needs a few dozen at once.
 inline constexpr std::size_t kReservationsMax = 64;
 
-/// A host's state, and the place that is asked of it.
+/// The wanted reservation and the state of this host, as input of admit().
 struct AdmissionRequest {
   std::string job;
   std::string device;
   std::uint64_t state_bytes = 0;
-  std::string closed;          ///< why the device takes no jobs now; empty: it does
-  bool name_is_taken = false;  ///< by a live job that this agent does not move within this host
-  bool uid_is_taken = false;   ///< the uid is the job's of another name
-  bool is_on_its_way = false;  ///< by another agent's word, or another job of that name
-  std::string by;              ///< who asks
-  std::size_t open_reservations = 0;  ///< places that are open for it already
-  bool is_there = false;              ///< the job itself is on that device of this host
+  std::string closed;          ///< why the device takes no jobs now; empty: it takes them
+  bool name_is_taken = false;  ///< a live job here has the name, and does not move within this host
+  bool uid_is_taken = false;   ///< a live job here has the uid under another name
+  bool is_on_its_way = false;  ///< another reservation is open for a job of that name or uid
+  std::string by;              ///< the agent that asks, by its certificate's name
+  std::size_t open_reservations = 0;  ///< how many open reservations that agent holds already
+  bool is_there = false;              ///< the job runs on that device of this host already
   std::vector<DeviceUsage> devices;
   std::string host;
 };
@@ -35,24 +36,27 @@ struct Admission {
   std::vector<std::string> blocked_reasons;
   std::string hint;  ///< what to do about the first reason; empty: take another device
 
+  /// Adds a reason. `what_to_do` becomes the hint if it is the first reason.
   void block(std::string reason, std::string what_to_do = {});
 };
 /// Decides whether this job may come here. Pure.
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
 
-/// The agent that asks for a place, as far as it is known. A caller with a certificate is the
-/// certificate's host; if `from` names another, it also names the certificate. The agent is asked
-/// for the decision at an address of the certificate, or at the one that the call came from. A
-/// caller without a certificate names host and address itself.
+/// The agent that asks for a reservation, as far as it is known.
 struct Requester {
-  std::string from;      ///< for people
-  std::string from_api;  ///< host:port; or empty
+  std::string from;      ///< its host and device, for people
+  std::string from_api;  ///< host:port at which it is asked for its decision; or empty
 };
+/// Makes a Requester of what the caller says and proves. Without a certificate, `from` and
+/// `from_api` are believed. With one, `from` also names the certificate if it names another host,
+/// and `from_api` must be an address of the certificate: else the address that the call came from
+/// is used. Pure.
 [[nodiscard]] Requester requester_of(const Caller& caller, const std::string& from,
                                      const std::string& from_api);
 
 /// Why this host cannot start the job's program: it has no such user, folder or program, or the
-/// user may not execute it. Found out as the start itself would, and without starting it.
+/// user may not execute it. Nullopt: it can. Tries the same calls as a start, in a child process,
+/// without starting the program. May take some seconds. `config` must outlive it.
 [[nodiscard]] boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,
                                                                            const Config& config);
 

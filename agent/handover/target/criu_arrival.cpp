@@ -97,7 +97,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   }
 }
 
-/// The restored process is the job's from here on. Returns why it cannot be.
+/// Makes the restored process the job's process. Returns why it cannot; nullopt: it has.
 std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& result) {
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");

@@ -12,10 +12,10 @@
 
 namespace cardswap {
 
-/// Brings in the process of one job by CRIU: a holder takes its memory in the place of a standby,
-/// then the restored process takes the holder's place.
+/// Brings in the process of one job by CRIU: a holder process receives its memory in the place of a
+/// standby, then the restored process takes the holder's place.
 ///
-/// Where a job's program starts anew here there is nothing to do, but to end its standby. Owned by
+/// For a job whose program starts anew here it only ends the standby (end_standby()). Owned by
 /// ReservationTask; one thread.
 class CriuArrival {
  public:
@@ -23,24 +23,26 @@ class CriuArrival {
   explicit CriuArrival(const ReservationScope& scope)
       : scope_(scope), reservation_(scope.reservation) {}
 
-  /// Takes process images from here on; returns what runs in the place of the standby's program.
-  /// Throws Error.
+  /// Listens for a process image; returns the holder's command line, which is started in the place
+  /// of the standby's program. Throws Error where it cannot listen or make the folder.
   std::vector<std::string> prepare();
-  /// Restores what comes, and waits until it has verified its memory.
+  /// Restores the process from the image and waits until it has verified its memory, or a time has
+  /// passed. Failures go to RunningReservation::fail().
   asio::awaitable<void> arrive();
-  /// Takes a message of the holder's, which speaks until the process is there. True: nothing more
-  /// is to be done.
+  /// Handles a message of the holder, until the process is restored. True: the message is done
+  /// with; false: the caller handles it.
   bool take(const channel::Message& message);
-  /// The process has verified its memory.
+  /// Notes that the restored process has verified its memory.
   void note_verified();
 
-  /// The tree has the job: it outlives this agent.
+  /// Lets the restored processes outlive this agent: they have the job.
   void grant();
-  /// Ends all that runs here for a job that does not stay.
+  /// Ends the holder, the standby or the restored process of a job that does not stay here; returns
+  /// at once, see ended().
   void end_standby();
-  /// Ends a process that was restored, once its driver has let its GPUs go.
+  /// Ends a restored process, once its GPU driver has released its GPUs; returns at once.
   void end_copy(ProcessId root, ProcessId init);
-  /// Returns when nothing of what was restored is left.
+  /// Waits until no restored process is left.
   asio::awaitable<void> ended();
 
  private:
@@ -50,14 +52,15 @@ class CriuArrival {
   const ReservationScope& scope_;
   Reservation& reservation_;
   std::unique_ptr<criu::ProcessArrival> arrival_;  // from prepare() on
-  std::optional<Digest> held_;                     // what the holder verified
+  std::optional<Digest> held_;                     // the digest that the holder verified
   ProcessId holder_;                               // once the process has taken its place; or none
   std::chrono::steady_clock::time_point restored_at_{};  // by this agent
-  bool ending_ = false;                                  // what was restored lets its GPUs go
+  bool ending_ = false;                                  // the restored process is being ended
 };
 
-/// Ends the processes below `root` and `init`, which were restored here and not granted the job, or
-/// had it taken away: they take no further step meanwhile. `whose` is for the log.
+/// Kills the processes below `root` and `init`, once the GPU driver has released their GPUs. They
+/// were restored here and were not granted the job, or lost it, and do not step meanwhile. Throws
+/// only when the agent stops. `whose` is for the log.
 asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::string whose,
                                         ProcessId root, ProcessId init);
 

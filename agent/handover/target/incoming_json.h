@@ -8,8 +8,8 @@
 
 namespace cardswap {
 
-/// A migration as its target knows it: under the names of a Migration, with "role": "target" and
-/// the reservation's state. `standby` is the job's record here; or none.
+/// A migration as its target knows it: JSON with the names of a Migration, "role": "target" and the
+/// reservation's state. `standby`: the job's process here; null: there is none.
 [[nodiscard]] boost::json::object incoming_json(const Reservation& r, const Instance* standby,
                                                 const Config& config);
 

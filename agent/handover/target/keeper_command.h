@@ -8,8 +8,9 @@
 
 namespace cardswap {
 
-/// What runs in place of a standby where the state goes to a store: `cardswap-keeper`, with what
-/// the snapshot is to say of the program whose environment and folder it has.
+/// Returns the command line of `cardswap-keeper`, which takes a snapshot in the place of the
+/// standby's program. It has what the snapshot records of the job; the keeper runs with the job's
+/// environment and folder, and records those itself.
 [[nodiscard]] std::vector<std::string> keeper_command(const Reservation& reservation,
                                                       const HandoverContext& context);
 

@@ -14,16 +14,16 @@
 
 namespace cardswap {
 
-/// A place that this host holds for a job on its way in. It has the record, and what one run of the
-/// agent knows and forgets at its end.
+/// A reservation: what this host holds for a job that arrives. It has the record, and state that is
+/// forgotten when the agent ends.
 ///
-/// Everybody reads the record; two classes write it. TargetExecutor changes what decides, as a
-/// whole: it writes a copy of record(), and keeps the copy once the disk has taken it.
-/// ReservationList::note() changes what only tells how it goes, and that is on disk with the next
-/// record.
+/// Everybody reads the record; two classes write it. TargetExecutor changes the fields that decide:
+/// it writes a copy of record() to disk, and keeps the copy once that has succeeded.
+/// ReservationList::note() changes the fields that only describe progress: in memory at once, on
+/// disk with the next record.
 class Reservation {
  public:
-  /// The place as a former agent left it: what came by CRIU has arrived.
+  /// A reservation that a former agent left: a process that came by CRIU counts as arrived.
   explicit Reservation(ReservationRecord record);
   Reservation(Reservation&&) = default;
   Reservation(const Reservation&) = delete;
@@ -31,33 +31,33 @@ class Reservation {
   Reservation& operator=(Reservation&&) = delete;
   ~Reservation() = default;
 
-  std::string data_key;  ///< what the data is sealed with; empty: nothing is
-  std::string image_token;
-  std::string image_key;  ///< like data_key
-  std::uint64_t image_bytes = 0;
-  std::string doubt;            ///< why the source's agent does not answer
-  std::optional<JobSpec> spec;  ///< until it has ended
-  std::string device;           ///< where the standby is started
-  bool log_gone = false;        ///< its standby's, of which a few are kept
+  std::string data_key;           ///< the key that seals the data; empty: it is not sealed
+  std::string image_token;        ///< arrive criu: the source shows it when it sends the image
+  std::string image_key;          ///< the key that seals the image; empty: it is not sealed
+  std::uint64_t image_bytes = 0;  ///< arrive criu: the size of the received image
+  std::string doubt;              ///< why the source's agent gave no decision; empty: no doubt
+  std::optional<JobSpec> spec;    ///< nullopt once it has ended
+  std::string device;             ///< where the standby is started
+  bool log_gone = false;          ///< its standby's log was removed
   std::uint64_t state_bytes = 0;
-  std::string data_peers;               ///< addresses of the source, a blank between; empty: any
-  std::string tag;                      ///< for a store: of the snapshot; or empty
-  std::string framework;                ///< of the source's program; empty: its agent does not tell
-  std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
-  std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
+  std::string data_peers;  ///< addresses of the source, separated by blanks; empty: any
+  std::string tag;         ///< a snapshot: its name for people; empty: it has none
+  std::string framework;   ///< of the source's program; empty: its agent does not tell
+  std::uint64_t relocatable_bytes = 0;  ///< arrive criu: the part of the state that is sent ahead
+  std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
   bool arrived = false;                      ///< arrive criu: the process was restored here
-  std::chrono::steady_clock::time_point last_contact_at;  ///< of the source's agent
+  std::chrono::steady_clock::time_point last_contact_at;  ///< when the source's agent last called
 
   [[nodiscard]] const ReservationRecord& record() const { return record_; }
 
-  // What is asked of its record everywhere
+  // Shorthands for fields of the record
   [[nodiscard]] const std::string& migration() const { return record_.migration; }
   [[nodiscard]] const std::string& instance() const { return record_.instance; }
   [[nodiscard]] handover::TargetState state() const { return record_.state(); }
   [[nodiscard]] handover::Epoch epoch() const { return record_.epoch(); }
   [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
   [[nodiscard]] bool is_granted() const { return record_.is_granted(); }
-  /// Forgets what only the standby's start needed: many that ended are kept.
+  /// Frees what only the start of the standby needs, because many ended reservations are kept.
   void forget_its_start();
 
  private:
@@ -69,7 +69,7 @@ class Reservation {
   ReservationRecord record_;
 };
 
-/// to_json() for the source's agent alone: with the secrets of the ways that data takes.
+/// to_json() for the source's agent alone: with the tokens and keys of the data connections.
 [[nodiscard]] boost::json::object to_source_json(const Reservation& reservation);
 
 }  // namespace cardswap

@@ -17,34 +17,36 @@ namespace cardswap {
 
 /// Finds out what stands against a job that is to come here. Changes nothing.
 ///
-/// Owned by Reservations; one thread; it outlives its calls.
+/// Owned by Reservations; one thread; it must outlive its coroutines.
 class ReservationCheck {
  public:
-  /// All of them outlive it. `migrations`: those of this host, whose epochs count here too, and
-  /// which may go from one of its devices to another.
+  /// All references must outlive it. `migrations`: the migrations from this host, because they know
+  /// epochs too and may go to another device of this host.
   ReservationCheck(const HandoverContext& context, const Cordons& cordons,
                    const Migrations& migrations, const ReservationList& list);
 
-  /// What a look at this host found for a request.
+  /// The result of inspect_here().
   struct HostInspection {
-    std::vector<std::string> missing;  ///< of what a process image needs
-    std::optional<Error> no_start;     ///< why the program cannot be started
+    std::vector<std::string> missing;  ///< arrive criu: why the image cannot be restored here
+    std::optional<Error> no_start;     ///< why the program cannot be started; nullopt: it can
   };
-  /// Looks beside the agent, as the job's user, for some seconds at most: at the program where it
-  /// is to be started, and at the files of a process image where one may come here at all.
+  /// Inspects this host in a child process, as the job's user, for some seconds at most: the
+  /// program where it is to be started; the files of a process image where one may come here at
+  /// all. Throws Error{bad_request} for `process` that cannot be read.
   [[nodiscard]] asio::awaitable<HostInspection> inspect_here(ReservationRequest wanted,
                                                              Caller caller) const;
 
-  /// What a look at this host has found.
+  /// The result of check().
   struct Found {
     Admission admission;
-    std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
+    std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
   };
-  /// `seen`: what inspect_here() has found for this request. Told to operators: an epoch that must
-  /// not go on.
+  /// Decides about a request. `seen`: the result of inspect_here() for it. An epoch that must not
+  /// go on is also logged, and an event tells operators. Throws Error{bad_request} for `process`
+  /// that cannot be read.
   [[nodiscard]] Found check(const ReservationRequest& wanted, const Caller& caller,
                             const ListenAddress& address, HostInspection seen) const;
-  /// Throws Error{conflict}: that migration has a place, or leaves this host.
+  /// Throws Error{conflict} where the migration has a reservation already, or leaves this host.
   void check_is_new(const ReservationRequest& wanted, const Caller& caller) const;
 
  private:

@@ -8,39 +8,40 @@ namespace cardswap {
 
 using handover::TargetEvent;
 
-asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecision order,
+asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecision decision,
                                         const HandoverContext& context) {
-  const bool to_target = order.to == MigrationSide::target;
+  const bool to_target = decision.to == MigrationSide::target;
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
   auto& r = task->reservation();
   const auto& migration = r.migration();
   const auto refuse = [&] {
-    return Error(Code::conflict,
-                 fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                             to_string(r.state()), context.config.host_name, to_string(order.to)),
-                 "`cardswap status` on both hosts shows where the job is");
+    return Error(
+        Code::conflict,
+        fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
+                    to_string(r.state()), context.config.host_name, to_string(decision.to)),
+        "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.record().side).on(event).empty()) throw refuse();
   std::string says;
   bool knows_nothing = false;
   if (to_target) {
     try {
-      const auto decision = (co_await task->source().ask()).message.decision;
-      if (decision == handover::Decision::aborted) says = "aborted";
-      if (decision == handover::Decision::pending) says = "pending";
-    } catch (...) {  // its agent does not answer: that is what the word is for
+      const auto said = (co_await task->source().ask()).message.decision;
+      if (said == handover::Decision::aborted) says = "aborted";
+      if (said == handover::Decision::pending) says = "pending";
+    } catch (...) {  // its agent does not answer: the operator decides for that case
       if (context.tasks.is_stopping()) throw;
       knows_nothing = error_of(std::current_exception()).code() == Code::not_found;
     }
   }
-  if (!says.empty() && !order.overrule) {
+  if (!says.empty() && !decision.overrule) {
     throw Error(Code::conflict,
                 fmt::format("the job of migration {} is at {}: its agent answers, and says {}",
                             migration, r.record().from, says),
                 "it goes on there; --overrule takes it here all the same, and makes the copy there "
                 "stand for good");
   }
-  if (knows_nothing && !order.overrule) {
+  if (knows_nothing && !decision.overrule) {
     throw Error(Code::conflict,
                 fmt::format("the agent of {} answers, and knows nothing of migration {}: its "
                             "records may be gone, and the job may step there all the same",
@@ -54,10 +55,10 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   const auto* standby = context.jobs.by_instance(r.instance());
   const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
-                                migration, to_string(order.to), order.by);
+                                migration, to_string(decision.to), decision.by);
   spdlog::warn("{}", text);
   task->executor().apply(next, effects, [&](ReservationRecord& record) {
-    record.forced = order.to;
+    record.forced = decision.to;
     if (to_target) return;
     record.error = Error(Code::cancelled, "an operator gave the job back to the source");
   });

@@ -8,11 +8,12 @@
 
 namespace cardswap {
 
-/// Takes an operator's word about a job on its way in: logged, journalled and told. The source is
-/// asked once more before the job is taken here. Throws Error{conflict} where it is too late, and,
-/// unless overruled, where the source says otherwise. `context` outlives it.
+/// Carries out an operator's decision about a job that arrives: asks the source once more before
+/// the job is taken here, then logs, journals and reports it. Throws Error{conflict} where the
+/// state does not allow it, and, unless overruled, where the source contradicts; Error{io} where
+/// the disk refuses. `context` must outlive it.
 [[nodiscard]] asio::awaitable<void> force_reservation(Pin<ReservationTask> task,
-                                                      OperatorDecision order,
+                                                      OperatorDecision decision,
                                                       const HandoverContext& context);
 
 }  // namespace cardswap

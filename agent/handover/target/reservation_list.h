@@ -13,43 +13,44 @@
 
 namespace cardswap {
 
-/// What RecordList has to know of a reservation.
+/// Describes a reservation to RecordList.
 struct ReservationTraits {
   static constexpr auto kKind = Journal::Kind::reservation;
   static constexpr std::string_view kName = "reservation";
   static const std::string& id_of(const Reservation& r) { return r.migration(); }
-  /// The standby, once there is one.
+  /// The standby's instance; empty before there is one.
   static std::vector<std::string> instances_of(const Reservation& r);
   static bool is_needed(const Reservation& r) {
     return !is_over(r.state()) || r.has_pending_notice();
   }
-  /// One of a release that kept no times is as old as can be.
+  /// A record of an old release, which has no time, counts as the oldest (1).
   static std::int64_t ended_at_ms(const Reservation& r) {
     return std::max<std::int64_t>(r.record().ended_at_ms, 1);
   }
-  /// Who may ask for many that come to nothing.
+  /// Failed reservations are limited for each owner: an agent may ask for many of them.
   static std::string_view maker_of(const Reservation& r) {
     return r.state() == handover::TargetState::failed ? r.record().owner : std::string_view();
   }
 };
 
-/// Keeps the places that this host holds, or held, for jobs on their way in (RecordList).
+/// Keeps the reservations of this host, running and ended ones (RecordList).
 ///
-/// It knows no peer and no standby. A place is in use while its job lives here, too. A task may
-/// hold on to the place that it works on; any other caller looks its place up again after each
-/// wait. Owned by Reservations; one thread. Throws Error{io} when the disk refuses.
+/// It knows no peer and no standby. A reservation is also kept while its job lives here. A task may
+/// keep a reference to its reservation; any other caller looks its reservation up again after each
+/// wait. `config` and `journal` must outlive it. Owned by Reservations; one thread. Throws
+/// Error{io} when the disk refuses.
 class ReservationList : public RecordList<Reservation, ReservationTraits> {
  public:
   ReservationList(const Config& config, Journal& journal, Callbacks callbacks)
       : RecordList(journal, std::move(callbacks)), config_(config) {}
 
-  /// Reads what a former agent left; once.
+  /// Reads the records that a former agent left; call it once.
   void load();
-  /// Adds a reservation in memory only: its first state is what is recorded first.
+  /// Adds a reservation in memory only: its first change of state writes its first record.
   Reservation& add(Reservation made) { return insert(std::move(made)); }
-  /// Forgets one of which nothing is on disk.
+  /// Forgets a reservation that was never written to disk.
   void remove(const Reservation& r) { drop(r); }
-  /// Notes which process is the standby of `r`: once, before its first record.
+  /// Sets the standby's instance of `r`; call it once. On disk with the next record.
   void set_instance(Reservation& r, const std::string& instance);
 
   /// Throws Error{not_found}.
@@ -57,20 +58,22 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   [[nodiscard]] const Reservation& at(const std::string& migration) const {
     return found(migration);
   }
-  /// The reservation for its owner only: to everybody else's certificate there is no such thing.
+  /// The reservation, if `caller` is its owner by its certificate. Throws Error{not_found} to any
+  /// other certificate, as if there were none.
   [[nodiscard]] const Reservation& at(const std::string& migration, const Caller& caller) const;
-  /// What brought `instance`; or null.
+  /// The reservation by which `instance` came; or null.
   [[nodiscard]] Reservation* find(const Instance& instance) { return first_of(instance.id()); }
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
     return first_of(instance.id());
   }
 
-  /// Changes what only tells how it goes: in memory now, on disk with the next record.
+  /// Calls `change` with the fields that only describe progress, and returns its result: in memory
+  /// at once, on disk with the next record.
   template <std::invocable<ReservationNotes&> Change>
   auto note(Reservation& r, Change change) {
     return change(static_cast<ReservationNotes&>(r.record_));
   }
-  /// Throws the disk's refusal.
+  /// Writes `r` to disk. Throws Error{io}.
   void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 
  private:

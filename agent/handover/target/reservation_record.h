@@ -15,68 +15,68 @@
 
 namespace cardswap {
 
-/// What the source's agent said of the copy of a job there, of a lower epoch than the one here.
+/// The state of the source's copy, whose epoch is lower than the one here, as its agent reports it.
 enum class LowerCopy : std::uint8_t { steps, frozen };
 constexpr LowerCopy last_of(LowerCopy) { return LowerCopy::frozen; }
-/// "steps", "frozen".
+/// Names a state: "steps", "frozen".
 [[nodiscard]] constexpr std::string_view to_string(LowerCopy copy) {
   return copy == LowerCopy::steps ? "steps" : "frozen";
 }
 
-/// What of a place's record tells how it goes, and decides nothing of it.
+/// The fields of a reservation's record that describe its progress and decide nothing.
 struct ReservationNotes {
-  std::string job;  ///< its name; empty in records of old releases
+  std::string job;  ///< the job's name; empty in records of old releases
   double restore_ms = 0;
-  double driver_resume_ms = 0;  ///< CUDA state put back; 0: the process has none
+  double driver_resume_ms = 0;  ///< putting CUDA state back; 0: the process has none
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
-  std::vector<double> first_steps;  ///< what its first own ones took; kStepsAfter at most
-  bool first_steps_over = false;    ///< no other is told
-  StoredSnapshot stored;            ///< for a store, once it is there
+  std::vector<double> first_steps;  ///< the job's first steps here, in ms; at most kStepsAfter
+  bool first_steps_over = false;    ///< no further step will be reported
+  StoredSnapshot stored;            ///< a snapshot: what the keeper reported once it was published
   std::string warning;              ///< what the standby does that may harm the job; or empty
-  // on disk for people, and not taken back by a restarted agent:
-  std::string data_host;  ///< where the source connects to: the standby's own word once it listens
+  // Written to disk for people, and not read back by a restarted agent:
+  std::string data_host;  ///< where the source connects to: as the standby reports once it listens
   std::uint16_t data_port = 0;
   std::uint16_t image_port = 0;        ///< arrive criu: where the process image is taken
-  std::vector<std::string> addresses;  ///< of this host, once the standby parked; none: not known
-  bool in_doubt = false;               ///< verified, and the source's agent does not answer
-  std::optional<LowerCopy> copy;
+  std::vector<std::string> addresses;  ///< of this host, once the standby parked; empty: not known
+  bool in_doubt = false;               ///< verified, and the source's agent gives no decision
+  std::optional<LowerCopy> copy;       ///< after an operator's decision; nullopt: not known
 };
 
-/// What the journal holds of a place for a job on its way in.
+/// The journal's record of a reservation.
 struct ReservationRecord : ReservationNotes {
   std::string migration;
   std::uint64_t version = 1;
   handover::TargetSide side{{}};  ///< its state, epoch and content
-  std::string instance;           ///< of the standby
+  std::string instance;           ///< the standby's
   std::string from;
-  /// Who reserved it, by its certificate; nobody else may ask about it. Empty: without
-  /// certificates.
+  /// The agent that reserved it, by its certificate's name; nobody else may ask about it. Empty:
+  /// agents have no certificates, or it is this agent.
   std::string owner;
   std::string from_api;    ///< host:port of the source's agent, for a target in doubt
-  std::string data_token;  ///< its program has it, and outlives this agent
+  std::string data_token;  ///< the source shows it to the standby; kept over a restart
   Arrival arrive = Arrival::standby;
-  std::string store;  ///< a keeper holds the state, for this one; empty: the job moves
+  std::string store;  ///< a snapshot: the address of its store; empty: the job moves
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
-  std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
-  /// The address of this host that the source can reach. On disk for people, as above.
+  std::int64_t ended_at_ms = 0;  ///< when it completed or failed (Unix time); 0: it has not
+  /// The address of this host that the source can reach. Not read back, as above.
   std::string image_host;
 
   [[nodiscard]] handover::TargetState state() const { return side.state(); }
-  /// The epoch that it is, or is to be, granted under.
+  /// The epoch under which it is, or is to be, granted.
   [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
-  /// Whether it was forced here, and its source must still say that nothing steps there.
+  /// Whether an operator gave the job to this host, and its source does not know it yet.
   [[nodiscard]] bool has_pending_notice() const { return side.record().notice_pending; }
   [[nodiscard]] bool is_granted() const { return handover::is_granted(side.state()); }
 };
 
-/// The place under the names of the API. What is secret is in none of it.
+/// The reservation under the names of the API, without secrets.
 [[nodiscard]] boost::json::object to_json(const ReservationRecord& reservation);
-/// The journal's form has the standby's instance and the source's address too.
+/// The journal's form: with the standby's instance, the source's address and the data token too.
 [[nodiscard]] boost::json::object to_journal(const ReservationRecord& reservation);
-/// Throws Error{corrupt} for one whose state cannot be read.
+/// Reads to_journal(). Throws Error{corrupt} where the state cannot be read.
 [[nodiscard]] ReservationRecord reservation_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

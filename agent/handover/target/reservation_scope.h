@@ -6,7 +6,8 @@
 
 namespace cardswap {
 
-/// What the parts of one place under way work with. ReservationTask has it; they live as long.
+/// References that the parts of one ReservationTask share. The task owns it, and the parts do not
+/// outlive the task.
 struct ReservationScope {
   const HandoverContext& context;
   ReservationList& list;

@@ -165,7 +165,7 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
 
 asio::awaitable<void> ReservationTask::cancel(std::string by) {
   check_cancel(reservation_, scope_.context.config.host_name);
-  // No grant can have been given: the source's agent waits for the word that it is verified.
+  // No grant can have been given: the source's agent waits for the status `verified` first.
   fail(TargetEvent::drop, Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by,
                                                              reservation_.migration(),
                                                              scope_.context.config.host_name)));

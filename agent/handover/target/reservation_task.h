@@ -15,17 +15,18 @@
 
 namespace cardswap {
 
-/// Brings one place for a job on its way in from its standby's start to its end.
+/// Works on one reservation, from the start of its standby to its end.
 ///
-/// It watches the source meanwhile, and does what the two sides and the operators ask for.
-/// What follows from what is TargetSide's to say; TargetExecutor carries it out. Owned by
-/// Reservations, and by each coroutine Pin on it, so that the place is not forgotten under it.
-/// One thread.
+/// It watches the source meanwhile, and does what the source and operators ask for. TargetSide
+/// decides what follows from an event; TargetExecutor carries it out. Shared by Reservations and by
+/// the Pin of each coroutine, so that the reservation is not forgotten while they work on it. One
+/// thread.
 class ReservationTask final : public RunningReservation,
                               public Pinnable,
                               public std::enable_shared_from_this<ReservationTask> {
  public:
-  /// The parts outlive it; `r` is of `list`. `park_max`: until a standby has parked.
+  /// All references must outlive it; `r` is of `list`. `park_max`: how long a standby may take to
+  /// park.
   ReservationTask(const HandoverContext& context, ReservationList& list, Reservation& r,
                   std::chrono::milliseconds park_max);
 
@@ -34,24 +35,29 @@ class ReservationTask final : public RunningReservation,
   [[nodiscard]] SourceLink& source() { return source_; }
   [[nodiscard]] StandbyEvents& standby() { return standby_; }
 
-  /// Returns when the standby's program runs. Throws what kept it from that.
+  /// Returns when the standby's program runs. Throws the Error of a start that failed.
   asio::awaitable<void> start_standby();
-  /// Goes on with what a former agent left.
+  /// Goes on with a reservation that a former agent left. Throws Error{io}.
   void resume();
-  /// Throws Error{digest_mismatch, not_found, conflict} where the job is not here now.
+  /// Grants the job to this host. Throws Error{digest_mismatch} where the standby holds another
+  /// content, Error{not_found, conflict} where the state does not allow it, Error{io} where the
+  /// disk refuses: then the job is not here.
   void grant(handover::Epoch epoch, const handover::Content& content);
-  /// Given up by its source; under a higher epoch than the migration's (0: its own) the job goes on
-  /// there by an operator's word, and what was granted here stands for good.
-  /// Returns when nothing of it steps here. Throws Error{conflict} where the job is here.
+  /// Gives the reservation up for its source. `epoch` above the migration's: an operator decided
+  /// that the job goes on there under it; a process that was granted it here stands for good. Any
+  /// other value, such as 0: the migration's own. Returns when no process of it steps here. Throws
+  /// Error{conflict} where the job is here.
   asio::awaitable<void> drop(handover::Epoch epoch);
-  /// Cancels for an operator of this host. Throws Error{conflict} once its source may have decided.
+  /// Cancels for the operator `by` of this host; returns when its processes have ended. Throws what
+  /// check_cancel() throws.
   asio::awaitable<void> cancel(std::string by);
-  /// Tells the source of a job that an operator took here, until it knows.
+  /// Tells the source in the background that an operator gave the job to this host, until the
+  /// source knows it. Does nothing where there is no such notice.
   void notify_source();
-  /// Ends a process that a former agent had restored, and not granted.
+  /// Ends a process that a former agent restored and did not grant.
   void end_copy(ProcessId root, ProcessId init) { arrival_.end_copy(root, init); }
 
-  // RunningReservation, for its parts
+  // RunningReservation
   void apply(handover::TargetEvent event) override { executor_.apply(event); }
   void apply(const handover::Message& said) override { executor_.apply(said); }
   void apply(const handover::Message& said, Error why) override {

@@ -177,9 +177,9 @@ asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t ep
   co_await task->drop(epoch);
 }
 
-asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
+asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision decision) {
   Pin task(task_of(list_.at(migration)));
-  co_await force_reservation(std::move(task), std::move(order), context_);
+  co_await force_reservation(std::move(task), std::move(decision), context_);
 }
 
 asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {

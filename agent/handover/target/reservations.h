@@ -19,31 +19,35 @@
 
 namespace cardswap {
 
-/// Whether a process that failed is this host's to start again. `brought_by`: by which it came;
-/// null: it began here, or that is not known any more.
+/// Whether this host may start a process that failed again. `brought_by`: the reservation by which
+/// it came; null: it began here, or its reservation was forgotten.
 [[nodiscard]] bool may_restart(const Instance& instance, const Reservation* brought_by);
 
-/// The door to the places of jobs that arrive here. Sources, operators, standbys and the kernel
-/// speak to it, and it passes each word on to the right place.
+/// The facade of the reservations for jobs that arrive here. It passes each request of a source or
+/// an operator, and each message or exit of a standby, on to the right reservation.
 ///
-/// Behind it, ReservationList keeps the places, ReservationCheck finds out whether there may be a
-/// new one, and a ReservationTask works on each, with a SourceLink to its source. Callers read the
-/// places that it shows, and ask here for every change. Owned by the agent; one thread. A caller
-/// that waits looks its place up again.
+/// Behind it, ReservationList keeps the reservations, ReservationCheck finds out whether a new one
+/// may be made, and a ReservationTask works on each, with a SourceLink to its source. Callers may
+/// read a Reservation, and change it only through this class. Owned by the agent; one thread. A
+/// caller that waits looks its reservation up again afterwards. A function that takes a migration's
+/// id throws Error{not_found} for an unknown one.
 class Reservations {
  public:
-  /// A source gives up after two minutes.
+  /// More than the two minutes after which a source gives up.
   static constexpr std::chrono::milliseconds kParkMax = std::chrono::minutes(5);
 
-  /// `cordons`: what takes no jobs now. `migrations`: those of this host. `park_max`: how long a
-  /// standby may take to park; what it reserves is not another agent's to keep.
+  /// All references must outlive it. `cordons`: devices that take no jobs now. `migrations`: the
+  /// migrations from this host. `park_max`: how long a standby may take to park, so that another
+  /// agent cannot hold a device for ever.
   Reservations(const HandoverContext& context, const Cordons& cordons, const Migrations& migrations,
                std::chrono::milliseconds park_max = kParkMax);
 
-  /// Reads what a former agent left; first, for keeps().
+  /// Reads the records that a former agent left. Call it first: survives_restart() needs it.
   void load() { list_.load(); }
-  /// Goes on from there, once the jobs are known.
+  /// Goes on with those reservations, once the jobs are loaded. Throws Error{io}.
   void resume_after_restart();
+  /// Whether a standby that a former agent left is not to be ended when the jobs are loaded: it was
+  /// granted the job, or it is a restored process, which resume_after_restart() ends.
   [[nodiscard]] bool survives_restart(const Instance& standby) const;
 
   using HostInspection = ReservationCheck::HostInspection;
@@ -52,9 +56,11 @@ class Reservations {
                                                              Caller caller) const {
     return check_.inspect_here(std::move(wanted), std::move(caller));
   }
-  /// A place, unless it is a dry run or something stands against it. `seen`: what inspect_here()
-  /// has found for this request. Returns when the standby's program runs; its owner may hold that
-  /// up for some seconds. Throws Error{conflict}: that migration has one, or leaves this host.
+  /// Makes a reservation, unless it is a dry run or something stands against it: the Offer says
+  /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
+  /// runs; the job's user may delay that by some seconds (a slow file system). Throws
+  /// Error{conflict} where the migration has a reservation already, or leaves this host; Error{io}
+  /// where the disk refuses.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
                                                ListenAddress address, HostInspection seen);
 
@@ -69,26 +75,28 @@ class Reservations {
   }
   [[nodiscard]] const std::list<Reservation>& all() const { return list_.all(); }
   [[nodiscard]] const ReservationList& list() const { return list_; }
-  /// The reservation that brought `instance`; or null.
+  /// The reservation by which `instance` came; or null.
   [[nodiscard]] const Reservation* find(const Instance& instance) const {
     return list_.find(instance);
   }
-  /// Notified of each change of `r`, which is one of them, and not forgotten while somebody waits.
+  /// Notified of each change of `r`, a reservation of this class. `r` is not forgotten while
+  /// somebody waits for it.
   [[nodiscard]] Signal& changed(const Reservation& r) { return list_.changed(r); }
 
-  /// Notes that the source's agent lives.
+  /// Notes that the source's agent has called: it is not silent.
   void note_contact(const std::string& migration);
-  /// ReservationTask::grant(), of the content with that digest.
+  /// ReservationTask::grant() of the content with the digest `root` (hexadecimal) at `step`. Throws
+  /// Error{bad_request} too, for a text that is no digest.
   void grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
              std::uint64_t step);
   /// ReservationTask::drop().
   asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
-  /// The operator's word: force_reservation().
-  asio::awaitable<void> force(std::string migration, OperatorDecision order);
-  /// Cancels for an operator of this host, by ReservationTask::cancel(). The source gives the
+  /// force_reservation(): an operator's decision about a job that arrives.
+  asio::awaitable<void> force(std::string migration, OperatorDecision decision);
+  /// ReservationTask::cancel() for the operator `by` of this host. The source then gives the
   /// migration up.
   asio::awaitable<void> cancel(std::string migration, std::string by);
-  /// Throws Error{conflict} that says what to do instead.
+  /// cardswap::check_cancel() on this host.
   void check_cancel(const Reservation& r) const {
     cardswap::check_cancel(r, context_.config.host_name);
   }
@@ -100,7 +108,7 @@ class Reservations {
   void on_exit(Instance& standby);
 
  private:
-  /// What works on `r`; it is made where there is none, and goes when `r` is forgotten.
+  /// The task of `r`; made where there is none, and erased when `r` is forgotten.
   std::shared_ptr<ReservationTask> task_of(Reservation& r);
   [[nodiscard]] bool is_in_use(const Reservation& r) const;
   [[nodiscard]] bool is_granted(const Instance& standby) const;

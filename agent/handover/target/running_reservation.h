@@ -8,25 +8,26 @@
 
 namespace cardswap {
 
-/// What the parts of a place turn to: its one door. ReservationTask is it; its parts live as long
-/// as that. One thread.
+/// The interface of a ReservationTask for its parts: they change the reservation only through this.
+/// ReservationTask implements it and outlives the parts. One thread.
 class RunningReservation {
  public:
   virtual ~RunningReservation() = default;
 
-  // Each throws the disk's refusal; then nothing of it has happened.
+  // Each throws Error{io} where the disk refuses a required record; then nothing has happened.
   virtual void apply(handover::TargetEvent event) = 0;
   virtual void apply(const handover::Message& said) = 0;
-  /// `why` it is failed, where that leads to it and nothing was wrong before.
+  /// `why` becomes the reservation's error if the message changes its state and it has none yet.
   virtual void apply(const handover::Message& said, Error why) = 0;
-  /// The standby holds the whole state.
+  /// Handles the standby's report that it holds the whole state.
   virtual void apply(const handover::Content& verified) = 0;
-  /// `error` is why, where the event leads somewhere and nothing was wrong before.
+  /// Applies an event. `error` becomes the reservation's error if the event changes its state and
+  /// it has none yet.
   virtual void fail(handover::TargetEvent event, Error error) = 0;
-  /// Says again what is worth saying again.
+  /// TargetSide::tick(): repeats the notice to the source.
   virtual void tick() = 0;
 
-  /// Runs `work`, and stays in memory, with all of its parts, until that has ended.
+  /// Runs `work` in the background. The task and its parts stay in memory until `work` has ended.
   virtual void spawn(std::string name, boost::asio::awaitable<void> work) = 0;
 };
 

@@ -8,8 +8,9 @@
 
 namespace cardswap {
 
-/// An error in the log and an event: a job that was granted here is granted elsewhere, too, under
-/// `newer_epoch` (0: not known).
+/// Logs an error and emits an event: a job that was granted here has a second copy elsewhere.
+/// `newer_epoch`: the epoch of the other copy, where that is the higher one; 0: it is not known, or
+/// the copy here is the higher one.
 void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
                        EventSink& events);
 

@@ -7,20 +7,22 @@
 
 namespace cardswap {
 
-/// What a target in doubt asks its source's agent.
+/// The question of a target in doubt to its source's agent.
 struct DecisionQuestion {
-  std::string agent;  ///< the source's, as HOST:PORT
-  /// The only one that may answer: the name in the certificate of whoever reserved the place.
+  std::string agent;  ///< the address of the source's agent, as HOST:PORT
+  /// The name in the certificate of the agent that made the reservation: only that agent may
+  /// answer. Empty: agents have no certificates.
   std::string only_of;
   std::string migration;
-  handover::Epoch epoch = 0;      ///< that the place is for
+  handover::Epoch epoch = 0;      ///< the reservation's
   handover::TargetState state{};  ///< the target's own
 };
 
-/// Asks the source's agent of a migration what was decided: TargetClient's mirror.
+/// Asks the source's agent of a migration what was decided: the counterpart of TargetClient.
 ///
-/// The only code that knows that call's path. Throws Error: what that agent refuses with,
-/// Code::unreachable or timed_out, and Code::protocol_mismatch for what is no answer.
+/// The only code that knows the path of that call. Waits 2 s at most. Throws Error: the agent's own
+/// error, Code::unreachable or timed_out, Code::protocol_mismatch for an answer that cannot be
+/// read, Code::bad_request for `agent` that is no address.
 [[nodiscard]] boost::asio::awaitable<DecisionAnswer> ask_decision(DecisionQuestion asked);
 
 }  // namespace cardswap

@@ -68,7 +68,7 @@ asio::awaitable<void> SourceLink::call() {
   list_.changed(reservation_).notify();
 }
 
-/// What is no decision of its migration decides nothing.
+/// Notes the doubt. An answer that is no decision about this migration decides nothing.
 void SourceLink::on_call_failed(const Error& failed) {
   if (reservation_.state() != TargetState::verified) return;
   reservation_.doubt = failed.failure();
@@ -89,7 +89,8 @@ void SourceLink::on_decision(const DecisionAnswer& answer) {
   run_.apply(answer.message, Error(Code::source_lost, "the source's agent gave the migration up"));
 }
 
-/// The job is here, by an operator's word at least; its source says what it has.
+/// Handles the answer where the job is here, perhaps by an operator's decision: what the source
+/// has.
 void SourceLink::on_copy(const DecisionAnswer& answer) {
   if (!reservation_.has_pending_notice()) return;
   const bool higher = answer.own_epoch > reservation_.epoch();

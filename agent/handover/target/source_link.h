@@ -10,14 +10,14 @@
 
 namespace cardswap {
 
-/// Talks with the source's agent about one place: it asks for the decision, and tells the source of
-/// a job that an operator took here.
+/// Talks with the source's agent about one reservation: asks for the decision, and tells the source
+/// that an operator gave the job to this host.
 ///
-/// Only a decision of this very migration counts: after any other answer it asks again, for as long
-/// as it takes. Owned by ReservationTask; one thread.
+/// Only a decision about this migration counts. After any other answer ReservationTask asks again,
+/// without a limit. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
-  /// What `scope` refers to outlives it.
+  /// All references in `scope` must outlive it.
   explicit SourceLink(const ReservationScope& scope)
       : tasks_(scope.context.tasks),
         jobs_(scope.context.jobs),
@@ -26,14 +26,15 @@ class SourceLink final : public handover::Peer {
         run_(scope.run),
         reservation_(scope.reservation) {}
 
-  /// Returns at once; one question under way stands for all. Each message of a target's own is the
-  /// question what was decided: what it tells goes along.
+  /// Asks for the decision in the background; returns at once, and does nothing while a question is
+  /// under way. The message is not used: the question always carries the target's state, and so it
+  /// is the notice to the source too.
   void send(const handover::Message&) override;
-  /// Throws where its agent does not answer, or gives no decision.
+  /// Asks for the decision now. Throws what ask_decision() throws.
   [[nodiscard]] asio::awaitable<DecisionAnswer> ask();
-  /// Tells the source of a job that an operator took here, until it knows.
+  /// Tells the source that an operator gave the job to this host; returns when the source knows it.
   asio::awaitable<void> notify();
-  /// Notes that the source's agent lives.
+  /// Notes that the source's agent has called or answered.
   void note_contact();
 
  private:
@@ -41,7 +42,7 @@ class SourceLink final : public handover::Peer {
   void on_call_failed(const Error& failed);
   void on_decision(const DecisionAnswer& answer);
   void on_copy(const DecisionAnswer& answer);
-  /// Returns what was noted before.
+  /// Returns the former value.
   bool note_doubt(bool in_doubt);
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
@@ -52,8 +53,8 @@ class SourceLink final : public handover::Peer {
   ReservationList& list_;
   RunningReservation& run_;
   Reservation& reservation_;
-  bool asks_ = false;
-  std::string refused_by_the_disk_;  ///< what was heard; logged once
+  bool asks_ = false;                ///< a question is under way
+  std::string refused_by_the_disk_;  ///< the disk's latest error, so that it is logged once
 };
 
 }  // namespace cardswap

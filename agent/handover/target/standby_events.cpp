@@ -22,14 +22,14 @@ using handover::TargetState;
 
 constexpr double kMsMax = 1e12;
 
-/// The end of a log, for an error's text: what the program said last.
+/// The end of the program's log, for an error's text.
 std::string last_lines(const std::string& path) {
   constexpr std::size_t kBytes = 400;
   Descriptor file;
   try {
     file = Descriptor(open_old_log(path, O_RDONLY));
   } catch (const Error&) {
-    return {};  // somebody put something else in its place, which is not the program's words
+    return {};  // somebody replaced the log: its text is not the program's
   }
   const auto size = file ? ::lseek(file.get(), 0, SEEK_END) : 0;
   if (size <= 0) return {};
@@ -128,7 +128,7 @@ void StandbyEvents::on_verified(const channel::Verified& verified) {
   }
 }
 
-/// The state is published: what becomes of its keeper and of its source matters no more.
+/// The snapshot is published: it needs neither the keeper nor the source any more.
 void StandbyEvents::on_stored(const channel::Stored& stored) {
   if (stored.migration != reservation_.migration() ||
       reservation_.state() != TargetState::verified) {

@@ -7,12 +7,12 @@
 
 namespace cardswap {
 
-/// Turns what a standby and the kernel say of it into events of its place.
+/// Turns the messages of a standby, and its exit, into events of its reservation.
 ///
-/// Owned by ReservationTask; one thread. Each call may throw the disk's refusal.
+/// Owned by ReservationTask; one thread. Each call throws Error{io} where the disk refuses.
 class StandbyEvents {
  public:
-  /// All of them outlive it.
+  /// Both references, and those in `scope`, must outlive it.
   StandbyEvents(const ReservationScope& scope, CriuArrival& arrival)
       : config_(scope.context.config),
         events_(scope.context.events),
@@ -40,7 +40,7 @@ class StandbyEvents {
   CriuArrival& arrival_;
 };
 
-/// What a standby is told when it attaches. `r`: its place; null: it has none any more.
+/// The answer to a standby that attaches. `r`: its reservation; null: it was forgotten.
 [[nodiscard]] channel::Welcome welcome_of(const Instance& standby, const Reservation* r,
                                           const Config& config);
 

@@ -12,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 using handover::TargetState;
 
-/// Of one maker, the latest, for whoever asks why. Names of jobs cost a maker nothing.
+/// How many logs of one maker stay, the latest. They are counted by maker, because a maker can use
+/// any number of job names.
 constexpr std::size_t kLogsOfMaker = 20;
 
 /// The migration of a standby's log, or of the exit status beside it; empty: it is neither.

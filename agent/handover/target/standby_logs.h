@@ -5,14 +5,14 @@
 #include "agent/handover/target/reservation_list.h"
 #include "agent/jobs/job_table.h"
 
-/// What places that came to nothing leave on the disk: a log each, and its folder.
+/// The logs that failed reservations leave on the disk: one each, in the job's folder.
 namespace cardswap {
 
-/// Removes the logs of standbys that failed, but for the latest of each maker, for whoever asks
-/// why.
+/// Removes the logs of standbys that failed, except the latest 20 of each agent that asked for
+/// them: a log may tell why it failed.
 void prune_logs(std::list<Reservation>& reservations, JobTable& jobs);
-/// Removes the logs that no reservation and no job is known of any more: they are of nobody's. Says
-/// of the others whose folder they are in, which records of earlier releases do not.
+/// Removes the logs of standbys that have no reservation and no job any more. For the others,
+/// writes the job's name into the reservation, because records of earlier releases lack it.
 void resume_logs(ReservationList& reservations, JobTable& jobs, const Config& config);
 
 }  // namespace cardswap

@@ -17,14 +17,14 @@ using Type = handover::Effect::Type;
 
 namespace {
 
-/// `why`, as what goes beside a change of state.
+/// Sets the record's error to `why`, unless it has one.
 TargetExecutor::Beside because(std::optional<Error> why) {
   return [why = std::move(why)](ReservationRecord& record) {
     if (!record.error) record.error = why;
   };
 }
 
-/// Whoever asked is answered on the connection on which it asked.
+/// Drops the side's answer: the caller reads the state and answers on its own connection.
 class Answered final : public handover::Peer {
  public:
   void send(const Message&) override {}
@@ -77,10 +77,10 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
     case Type::grant:
       if (standby != nullptr) grant(*standby, effect.epoch, next);
       break;
-    case Type::fence: {
+    case Type::halt_trainer: {
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
-      if (job != nullptr) context_.processes.fence(*job, newer);
+      if (job != nullptr) context_.processes.halt_trainer(*job, newer);
       report_two_copies(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }

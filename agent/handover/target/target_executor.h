@@ -12,15 +12,16 @@
 
 namespace cardswap {
 
-/// Carries out the effects of an event at the target: on disk first, then to the standby and the
-/// source. The state of a place changes through this door only.
+/// Carries out the effects of an event at the target: first the journal, then the standby and the
+/// source. The only place where a reservation's state changes.
 ///
-/// Each apply() throws the disk's refusal, and then nothing has happened. `beside` changes other
-/// fields of the record together with the state: in memory once they are on disk, and not at all if
-/// the state does not change. Owned by ReservationTask; one thread.
+/// Each apply(), fail() and tick() throws Error{io} if the disk refuses a required record; then
+/// nothing has happened. `beside` changes other fields of the record together with the state, under
+/// the same rule; it is not called where the event writes no record. Owned by ReservationTask; one
+/// thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
-  /// All of them outlive it.
+  /// All references must outlive it.
   TargetExecutor(const ReservationScope& scope, SourceLink& source, CriuArrival& arrival)
       : context_(scope.context),
         list_(scope.list),
@@ -33,15 +34,17 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   void apply(const handover::TargetSide& next, const handover::Effects& effects,
              Beside beside = {});
   void apply(handover::TargetEvent event);
-  /// `why` it is failed, where that leads to it and nothing was wrong before.
+  /// `why` becomes the record's error if the message changes the state and there is none yet.
   void apply(const handover::Message& said, std::optional<Error> why = std::nullopt);
+  /// Handles the standby's report that it holds the whole state.
   void apply(const handover::Content& verified);
-  /// `error` is why, where the event leads somewhere and nothing was wrong before.
+  /// Applies an event. `error` becomes the record's error, and is logged, if the event changes the
+  /// state.
   void fail(handover::TargetEvent event, Error error);
-  /// Says again what is worth saying again.
+  /// TargetSide::tick(): repeats the notice to the source.
   void tick();
 
-  // What the driver asks for
+  // handover::Executor, for the driver
   std::optional<Error> journal(const handover::TargetSide& next, bool required) override;
   void execute(const handover::Effect& effect, const handover::TargetSide& next) noexcept override;
 

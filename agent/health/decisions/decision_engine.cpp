@@ -81,7 +81,7 @@ void DecisionEngine::judge(Incident& incident, const Finding& finding,
   const auto before = incident.verdict;
   const bool fresh = incident.count == 0;
   auto verdict = policy_.judge(finding, times);
-  // One source that knows less does not make a known fault smaller.
+  // A source that knows less about a fault does not lower its class.
   if (fresh || urgency(verdict.action_class) >= urgency(before.action_class)) {
     incident.verdict = std::move(verdict);
   }
@@ -174,9 +174,9 @@ void DecisionEngine::note(const Finding& finding) {
   }
 }
 
-void DecisionEngine::move_ended(std::uint64_t incident_id, const std::string& job_uid, bool moved,
-                                Ms now) {
-  guards_.ended(job_uid, moved, now);
+void DecisionEngine::note_move_ended(std::uint64_t incident_id, const std::string& job_uid,
+                                     bool moved, Ms now) {
+  guards_.note_ended(job_uid, moved, now);
   changed_ = true;
   if (moved) return;
   if (auto* incident = incidents_.at(incident_id)) {
@@ -185,8 +185,8 @@ void DecisionEngine::move_ended(std::uint64_t incident_id, const std::string& jo
   }
 }
 
-void DecisionEngine::not_placed(const Move& move, const std::string& why, Ms now) {
-  guards_.not_started(move.job_uid);
+void DecisionEngine::note_not_placed(const Move& move, const std::string& why, Ms now) {
+  guards_.withdraw(move.job_uid);
   changed_ = true;
   if (auto* incident = incidents_.at(move.incident)) {
     incident->not_before[move.job_uid] = {now + policy_.retry_after, why};
@@ -209,7 +209,7 @@ std::size_t DecisionEngine::clear(const std::string& device, const std::string& 
 
 void DecisionEngine::close_breaker(const std::string& reason, Ms now, const std::string& by) {
   if (!guards_.is_breaker_open(now)) return;
-  guards_.close(now);
+  guards_.close_breaker(now);
   changed_ = true;
   breaker_reported_ = false;
   emit_event({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});

@@ -11,7 +11,7 @@
 
 namespace cardswap::health {
 
-/// A job as the engine sees it.
+/// A job of this host as the engine sees it.
 struct HostJob {
   std::string name;
   std::string uid;
@@ -21,73 +21,81 @@ struct HostJob {
   std::string why_not;  ///< why it cannot move now; empty: it can
 };
 
-/// What the driver is to do.
+/// A move that is to be carried out.
 struct Move {
   std::uint64_t incident = 0;
   std::string job;
   std::string job_uid;
   std::string device;  ///< the device that it runs on
   std::string code;
-  std::string reason;     ///< for people
-  bool deadline = false;  ///< true: the source may hang, so give up early
-  bool leave_host = false;
-  bool dry_run = false;  ///< observe mode: find its target and report it, move nothing
+  std::string reason;  ///< for people
+  /// Whether the source may hang: the migration then gets Policy::deadline as its timeout.
+  bool is_urgent = false;
+  bool leave_host = false;  ///< only targets on other hosts
+  bool dry_run = false;     ///< observe mode: a target is looked for and reported, and no job moves
 };
 /// A cordon that is to be set.
 struct CordonOrder {
   std::uint64_t incident = 0;
   std::string device;
   std::string reason;
-  bool dry_run = false;
+  bool dry_run = false;  ///< observe mode: it is not set
 };
-/// What is due.
+/// What is to be done now.
 struct Plan {
   std::vector<CordonOrder> cordons;
   std::vector<Move> moves;
 };
 
-/// Takes findings, returns actions. Pure: no clock, no I/O. Each decision, each delay and, in
-/// observe mode, each action that would follow is an event; the engine logs it once.
+/// Decides from findings which devices are cordoned and which jobs move. Pure: no clock, no I/O.
+/// Each decision, each delay and, in observe mode, each action that would be taken becomes an
+/// event, once. One thread.
 class DecisionEngine {
  public:
   DecisionEngine(Policy policy, std::vector<DeviceName> devices);
   DecisionEngine(const DecisionEngine&) = delete;
   DecisionEngine& operator=(const DecisionEngine&) = delete;
 
+  /// Takes a finding of a source, at the time that it has.
   void observe(const Finding& finding);
-  /// Decides what is due at `now`. A move in the plan counts as started.
+  /// Decides what is to be done at `now`. A move in the plan counts as started: each ends with
+  /// note_move_ended(), note_not_placed() or forget_move(); in a dry run with none of them.
   [[nodiscard]] Plan plan(Ms now, const std::vector<HostJob>& jobs);
-  void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
-  /// Notes that no device fits, so that the job waits. This is not a failed move and uses no
-  /// budget.
-  void not_placed(const Move& move, const std::string& why, Ms now);
-  /// Reports that the plan's cordons for the incident are set, or that one failed (`failure`): a
-  /// later plan has them again.
-  void cordoned(std::uint64_t incident, Ms now);
-  void cordon_failed(std::uint64_t incident, const std::string& failure, Ms now);
-  /// Replaces the policy. Judges open faults anew: actions that the former policy only logged are
-  /// taken now, or logged again.
+  /// Notes how a move of the plan ended. One that failed is tried again later, up to Policy::tries.
+  void note_move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
+  /// Notes that no device fits, so that the job waits. It does not count as a failed move and uses
+  /// no budget.
+  void note_not_placed(const Move& move, const std::string& why, Ms now);
+  /// Notes that the plan's cordons for the incident are set, or that one of them failed because of
+  /// `failure`: a later plan then has them again.
+  void note_cordoned(std::uint64_t incident, Ms now);
+  void note_cordon_failed(std::uint64_t incident, const std::string& failure, Ms now);
+  /// Replaces the policy and judges the open faults by it. Actions that the former policy only
+  /// logged are now taken, or logged again.
   void use(Policy policy, std::vector<DeviceName> devices, Ms now);
-  /// Drops the findings of probes that the policy does not have.
+  /// Ends the incidents of probes that the policy does not have.
   void forget_probes(Ms now);
-  /// Drops the incidents of a device (or kHost, or "all") that an operator declares healthy.
+  /// Ends the incidents of a device (or of kHost, or "all") that an operator declares healthy.
   /// Returns how many.
   std::size_t clear(const std::string& device, const std::string& reason, Ms now,
                     const std::string& by = {});
+  /// Closes the circuit breaker at once; does nothing if it is closed.
   void close_breaker(const std::string& reason, Ms now, const std::string& by = {});
-  /// Takes over from a former agent: an open fault, and the moves that it had made.
+  /// Takes over from a former agent: an open fault, and the record of the guards.
   void restore(Incident incident) { incidents_.restore(std::move(incident)); }
   void restore_guards(const boost::json::object& record, Ms now);
-  /// Ends a move that a former agent began and that no longer runs.
+  /// Frees the place of a move whose end is not known.
   void forget_move(const std::string& job_uid);
-  /// Learns how the outside calls one of the devices.
+  /// Sets the UUID and PCI address of a device.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
+  /// Adds an event to those that take_events() returns.
   void emit_event(Event event);
+  /// The events since the last call; the caller writes them, or gives them back with put_back().
   [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
   void put_back(std::vector<Event> taken) { events_.put_back(std::move(taken)); }
   [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
-  /// Whether incidents began, changed or ended since the last call.
+  /// Whether open faults or guards have changed since the last call.
   [[nodiscard]] bool take_changed();
   [[nodiscard]] const Guards& guards() const { return guards_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
@@ -104,8 +112,12 @@ class DecisionEngine {
   void cordon(Incident& incident, Plan& plan, Ms now);
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
-  [[nodiscard]] std::string forbids(const HostJob& job, const std::vector<HostJob>& jobs) const;
-  [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
+  /// Why the job must never be moved while these faults are open; empty: it may be.
+  [[nodiscard]] std::string why_forbidden(const HostJob& job,
+                                          const std::vector<HostJob>& jobs) const;
+  /// Why the job is not moved now; empty: it is.
+  [[nodiscard]] std::string why_waiting(const Incident& incident, const HostJob& job, Ms now) const;
+  /// Emits the event unless the incident has already had the same one for this job.
   void once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
             Ms now);
   void emit_event(const Incident& incident, const std::string& kind, std::string text, Ms now,
@@ -119,7 +131,7 @@ class DecisionEngine {
   EventBuffer events_;
   bool changed_ = false;
   bool full_ = false;
-  bool hears_alert_ = false;  // the finding that is observed now is one
+  bool hears_alert_ = false;  // the finding that is observed now is an alert
   bool breaker_reported_ = false;
 };
 

@@ -13,7 +13,7 @@ bool moves_jobs(const Incident& incident) {
          (incident.verdict.action == Action::migrate || incident.verdict.action == Action::drain);
 }
 
-/// What is broken, or may be lost any moment, does not wait for a cool-down.
+/// A device that is broken, or may fail at any moment, does not wait for a cool-down.
 bool cannot_wait(const Incident& incident) {
   return incident.verdict.stays || urgency(incident.verdict.action_class) > 2;
 }
@@ -42,7 +42,8 @@ void DecisionEngine::advance(Ms now) {
     }
     emit_event(incident, "resolved",
                fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
-    if (incident.verdict.action >= Action::migrate) guards_.device_resolved(incident.device, now);
+    if (incident.verdict.action >= Action::migrate)
+      guards_.note_device_resolved(incident.device, now);
     changed_ = true;
     return true;
   });
@@ -101,7 +102,7 @@ void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
   }
 }
 
-void DecisionEngine::cordoned(std::uint64_t incident_id, Ms now) {
+void DecisionEngine::note_cordoned(std::uint64_t incident_id, Ms now) {
   auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordoned = true;
@@ -116,7 +117,8 @@ void DecisionEngine::cordoned(std::uint64_t incident_id, Ms now) {
   }
 }
 
-void DecisionEngine::cordon_failed(std::uint64_t incident_id, const std::string& failure, Ms now) {
+void DecisionEngine::note_cordon_failed(std::uint64_t incident_id, const std::string& failure,
+                                        Ms now) {
   auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordon_after = now + policy_.retry_after;
@@ -127,7 +129,8 @@ bool DecisionEngine::concerns(const Incident& incident, const HostJob& job) cons
   return wants_drain(incident) || job.device == incident.device;
 }
 
-std::string DecisionEngine::forbids(const HostJob& job, const std::vector<HostJob>& jobs) const {
+std::string DecisionEngine::why_forbidden(const HostJob& job,
+                                          const std::vector<HostJob>& jobs) const {
   if (policy_.must_stay(job.name)) return "the policy says that it stays";
   for (const auto& other : incidents_) {
     if (other.device != job.device || other.verdict.may_copy ||
@@ -146,7 +149,8 @@ std::string DecisionEngine::forbids(const HostJob& job, const std::vector<HostJo
   return {};
 }
 
-std::string DecisionEngine::waits(const Incident& incident, const HostJob& job, Ms now) const {
+std::string DecisionEngine::why_waiting(const Incident& incident, const HostJob& job,
+                                        Ms now) const {
   if (!job.why_not.empty()) return job.why_not;
   const auto tries = incident.tries.find(job.uid);
   if (tries != incident.tries.end() && tries->second >= policy_.tries) {
@@ -166,11 +170,11 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
                                Ms now) {
   for (const auto& job : jobs) {
     if (!concerns(incident, job) || guards_.is_moving(job.uid)) continue;
-    if (auto why = forbids(job, jobs); !why.empty()) {
+    if (auto why = why_forbidden(job, jobs); !why.empty()) {
       once(incident, "not_moved", job, std::move(why), now);
       continue;
     }
-    if (auto why = waits(incident, job, now); !why.empty()) {
+    if (auto why = why_waiting(incident, job, now); !why.empty()) {
       once(incident, "waits", job, std::move(why), now);
       continue;
     }
@@ -188,11 +192,11 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
         plan.moves.push_back(std::move(move));
       continue;
     }
-    if (auto why = guards_.holds(now); !why.empty()) {
+    if (auto why = guards_.hold_reason(now); !why.empty()) {
       once(incident, "waits", job, std::move(why), now);
       continue;
     }
-    guards_.started(job.uid, now);
+    guards_.note_started(job.uid, now);
     changed_ = true;
     plan.moves.push_back(std::move(move));
   }

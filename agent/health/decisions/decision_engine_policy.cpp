@@ -1,4 +1,4 @@
-// What becomes of the open faults when the policy is another.
+// The part of DecisionEngine that judges open faults again when the policy is replaced.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace cardswap::health {
 namespace {
 
-/// The verdict of another policy. What a fault is does not become less by it, only what is done.
+/// The verdict of another policy. It may lower the action, but not the class of the fault.
 Policy::Verdict judged_anew(const Policy& policy, const Incident& incident,
                             const std::vector<Ms>& times) {
   Finding finding;
@@ -36,7 +36,8 @@ void DecisionEngine::use(Policy policy, std::vector<DeviceName> devices, Ms now)
   forget_probes(now);
   for (auto& incident : incidents_) {
     incident.logged.clear();
-    // An alert that a former agent took: which rule it met is not known until it is repeated.
+    // The labels of a former agent's alert are not known, so no rule can be chosen until it is
+    // posted again.
     if (incident.code.starts_with("alert:") && incident.labels.empty()) continue;
     auto verdict = judged_anew(policy_, incident, history_.times(incident.device, incident.code));
     if (verdict.action != incident.verdict.action) {

@@ -7,23 +7,24 @@
 
 namespace cardswap::health {
 
-/// Keeps events until they are taken. Whoever may post alerts can cause as many as he likes: of
-/// those 256 in ten seconds are kept, and how many more there were is one event. One thread.
+/// Keeps at most 4096 events until they are taken; further ones are dropped. Whoever may post
+/// alerts could cause any number of events: of those, 256 in ten seconds are kept, and one event
+/// says how many more there were. One thread.
 class EventBuffer {
  public:
   void add(Event event);
-  /// Adds the event of those that were not kept, if their ten seconds are over.
+  /// Adds the event about the suppressed ones, if there are any and their ten seconds are over.
   void add_suppressed(Ms now);
   [[nodiscard]] std::vector<Event> take();
-  /// Keeps again, before all others, what was taken and could not be used. Counts none of them
-  /// anew.
+  /// Puts events that were taken and could not be used back before all others, without counting
+  /// them again.
   void put_back(std::vector<Event> taken);
 
  private:
   void keep(Event event);
 
   std::vector<Event> events_;
-  Ms alerts_from_ = 0;  // the ten seconds' begin
+  Ms alerts_from_ = 0;  // when the ten seconds began
   std::size_t alerts_kept_ = 0;
   std::size_t alerts_suppressed_ = 0;
 };

@@ -12,14 +12,15 @@
 
 namespace cardswap::health {
 
-/// When a device's fault happened, by source: a second source that saw it does not count twice.
-/// Bounded: forgets the fault that was quiet longest. One thread.
+/// When each fault of a device happened, by source, so that a second source that saw it does not
+/// count twice. Keeps the latest 32 times of at most 2048 faults, and forgets the fault that was
+/// quiet for the longest time. One thread.
 class FaultHistory {
  public:
-  /// Counts the finding, unless its source has told of it within `merge_window`; returns
-  /// times().
+  /// Counts the finding, unless its source has reported the same fault within `merge_window`.
+  /// Returns times().
   std::vector<Ms> count(const Finding& finding, const std::string& code, Ms merge_window);
-  /// Returns when it happened, by the source that saw it most often; the latest are last.
+  /// When the fault happened, as the source that saw it most often reported; oldest first.
   [[nodiscard]] std::vector<Ms> times(const std::string& device, const std::string& code) const;
 
  private:
@@ -33,7 +34,7 @@ class FaultHistory {
   void forget_the_quietest();
 
   std::map<std::string, Times> of_fault_;
-  /// Faults by when they were last seen: among many new ones none has all of them looked through.
+  /// The faults by the time of their latest finding: the quietest is found without a search.
   std::set<std::pair<Ms, std::string>> by_newest_;
 };
 

@@ -11,7 +11,7 @@
 namespace cardswap::health {
 namespace {
 
-/// What NVML says of a fault in other words than the driver's XID for it.
+/// NVML's codes of faults for which the driver has an XID.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kSameFault{{
     {"gpu_lost", "xid:79"},
     {"row_remap:failed", "xid:64"},
@@ -98,7 +98,7 @@ std::optional<std::string> device_called(const std::vector<DeviceName>& devices,
 }
 
 bool matches(std::string_view pattern, std::string_view text) {
-  // Two indices and one way back: linear in practice, never exponential.
+  // Goes back to the last '*' only: linear in practice, never exponential.
   std::size_t p = 0;
   std::size_t t = 0;
   auto star = std::string_view::npos;

@@ -27,7 +27,7 @@ std::size_t Guards::last_hour(Ms now) const {
       std::count_if(starts_.begin(), starts_.end(), [&](Ms at) { return at > now - kHour; }));
 }
 
-std::string Guards::holds(Ms now) const {
+std::string Guards::hold_reason(Ms now) const {
   if (is_breaker_open(now)) return fmt::format("the circuit breaker is open: {}", why_open_);
   if (running_.size() >= policy_.moves_at_once) {
     return fmt::format("{} moves run already, the budget", running_.size());
@@ -38,13 +38,13 @@ std::string Guards::holds(Ms now) const {
   return {};
 }
 
-void Guards::started(const std::string& job_uid, Ms now) {
+void Guards::note_started(const std::string& job_uid, Ms now) {
   running_[job_uid] = now;
   starts_.push_back(now);
   while (!starts_.empty() && starts_.front() <= now - kHour) starts_.pop_front();
 }
 
-void Guards::ended(const std::string& job_uid, bool moved, Ms now) {
+void Guards::note_ended(const std::string& job_uid, bool moved, Ms now) {
   running_.erase(job_uid);
   if (moved) {
     job_moved_[job_uid] = now;
@@ -55,7 +55,7 @@ void Guards::ended(const std::string& job_uid, bool moved, Ms now) {
   }
 }
 
-void Guards::not_started(const std::string& job_uid) {
+void Guards::withdraw(const std::string& job_uid) {
   const auto found = running_.find(job_uid);
   if (found == running_.end()) return;
   const auto start = std::find(starts_.rbegin(), starts_.rend(), found->second);
@@ -69,7 +69,7 @@ Ms Guards::job_free_at(const std::string& job_uid, Ms arrived) const {
   return last == 0 ? 0 : last + policy_.job_cooldown;
 }
 
-void Guards::device_resolved(const std::string& device, Ms now) {
+void Guards::note_device_resolved(const std::string& device, Ms now) {
   device_resolved_[device] = now;
   forget_oldest(device_resolved_);
 }
@@ -102,7 +102,7 @@ std::string Guards::judge_breaker(const std::map<std::string, Ms>& sick, std::si
   return why;
 }
 
-void Guards::close(Ms now) {
+void Guards::close_breaker(Ms now) {
   open_until_ = 0;
   counted_from_ = now;
 }

@@ -21,7 +21,7 @@ json::object object_of(const std::map<std::string, Ms>& times) {
   return object;
 }
 
-/// One that lies ahead would hold moves back for longer than its rule says.
+/// A time at most `latest`: a later one would hold moves back for longer than its rule says.
 Ms time_in(const json::value& value, Ms latest) {
   return value.is_int64() ? std::clamp<Ms>(value.get_int64(), 0, latest) : 0;
 }
@@ -70,7 +70,7 @@ void Guards::restore(const json::object& record, Ms now) {
   job_moved_ = named_times_at(record, "job_moved", now);
   device_resolved_ = named_times_at(record, "device_resolved", now);
   opened_at_ = time_at(record, "opened_ms", now);
-  // The breaker's own times lie ahead, but never by more than it stays open.
+  // These times may be in the future, but never by more than the breaker stays open.
   open_until_ = time_at(record, "open_until_ms", now + policy_.breaker_reset);
   counted_from_ = time_at(record, "counted_from_ms", now + policy_.breaker_reset);
   why_open_ = text_at(record, "why_open");

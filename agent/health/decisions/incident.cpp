@@ -67,7 +67,7 @@ json::object to_json(const Incident& incident) {
           {"pid", incident.pid ? json::value(*incident.pid) : json::value(nullptr)},
           {"failed_moves", tries},
           {"cordoned", incident.cordoned},
-          // A former version said "cordoned" of what it only would have cordoned.
+          // A former version also wrote "cordoned" in observe mode.
           {"cordon_done", incident.cordoned}};
 }
 

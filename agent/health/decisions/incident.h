@@ -13,69 +13,70 @@
 
 namespace cardswap::health {
 
-/// How far an incident is.
+/// The stage of an incident.
 enum class Phase : std::uint8_t {
-  waiting,  ///< seen, but for less time than `for` asks
+  waiting,  ///< seen, but not yet for as long as `for` in the policy asks
   active,
-  quiet,  ///< its source reported the end; kept until it stayed quiet long enough
+  quiet,  ///< its source reported the end; it is kept until it was quiet for resolve_after
 };
 [[nodiscard]] const char* to_string(Phase phase);
 
-/// One fault of one device; several sources may report it, several times.
+/// One open fault of one device. Several sources may report it, several times.
 struct Incident {
   std::uint64_t id = 0;
   std::string device;
   std::string code;  ///< canonical()
-  std::string text;  ///< the table's text
+  std::string text;  ///< what the table says about the code
   std::string detail;
   Policy::Verdict verdict;
   Severity severity = Severity::none;
   Phase phase = Phase::waiting;
   std::array<bool, kSources> seen_by{};
-  unsigned count = 0;  ///< how often it happened, not how many sources reported it
+  unsigned count = 0;  ///< how often the fault happened, however many sources reported it
   Ms first = 0;
   Ms last = 0;
-  Ms active_at = 0;  ///< waiting: when it becomes active
+  Ms active_at = 0;  ///< when it becomes, or became, active
   Ms quiet_since = 0;
   bool lasting = false;
   std::set<std::string> raised_by;  ///< lasting: the sources that report it now
   std::optional<int> pid;
   std::vector<std::pair<std::string, std::string>> labels;  ///< an alert's; not journalled
-  bool cordoned = false;                  ///< its cordons are set, not only logged
-  Ms cordon_after = 0;                    ///< when the cordon is tried again
-  std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
-  /// When a job is tried again, and why not now.
+  bool cordoned = false;                  ///< its cordons are set; false in observe mode
+  Ms cordon_after = 0;                    ///< not before this time is the cordon tried again
+  std::map<std::string, unsigned> tries;  ///< moves that failed, by job uid
+  /// When a job's move is tried again, and why not now.
   struct RetryAt {
     Ms at = 0;
     std::string why;
   };
-  std::map<std::string, RetryAt> not_before;  ///< job uid: when the next try may be
-  std::set<std::string> logged;               ///< keys of events that were logged
+  std::map<std::string, RetryAt> not_before;  ///< by job uid
+  std::set<std::string> logged;               ///< keys of the events that were emitted once
 };
 
-/// Whether every job must leave the host.
+/// Whether its cordons and moves are for the whole host, not for one device.
 [[nodiscard]] inline bool wants_drain(const Incident& incident) {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }
 
-/// The exit code of a Nagios check: 0, 1 or 2; well, warning, critical.
+/// The exit code of a Nagios check for it: 0 OK, 1 WARNING, 2 CRITICAL.
 [[nodiscard]] int state_of(const Incident& incident);
 
-/// The incident for the API and for the journal.
+/// The incident for the API and the journal.
 [[nodiscard]] boost::json::object to_json(const Incident& incident);
-/// The part that a restarted agent needs: a broken device is still broken.
+/// Reads the fields that a restarted agent needs: a broken device is still broken. Missing fields
+/// have their defaults.
 [[nodiscard]] Incident incident_from_journal(const boost::json::object& record);
 
-/// What the monitor did, or in observe mode would have done, and why.
+/// What the monitor did and why, or in observe mode would have done.
 struct Event {
   Ms at = 0;
   std::string kind;
   std::string device;
   std::string code;
   std::string job;
-  std::string migration;
+  std::string migration;  ///< its id; empty: it is about none
   std::string text;
-  bool of_alerts = false;  ///< told by whoever may post alerts, not found by this agent
+  bool of_alerts = false;  ///< caused by an alert that was posted, not by a finding of this agent
 };
 [[nodiscard]] boost::json::object to_json(const Event& event);
 

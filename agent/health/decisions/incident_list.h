@@ -9,20 +9,21 @@
 
 namespace cardswap::health {
 
-/// The open faults of this host, at most 512, and what they say about a device. Addresses are
-/// stable until an incident is erased. One thread.
+/// The open faults of this host, at most 512, quiet ones included, and what they mean for a device.
+/// Pointers stay valid until their incident is erased. One thread.
 class IncidentList {
  public:
   static constexpr std::size_t kMax = 512;
 
-  /// Adds one for the finding. The oldest that nobody acts on makes room where it must; null: none
-  /// does, and the finding is dropped.
+  /// Adds an incident for the finding. If the list is full, erases the oldest one that asks for no
+  /// cordon and no move; null: there is none, and nothing was added.
   Incident* add(const Finding& finding, const std::string& code);
-  /// Adds one of a former agent.
+  /// Adds an incident of a former agent.
   void restore(Incident incident);
+  /// The incident, or null.
   Incident* find(const std::string& device, const std::string& code);
   Incident* at(std::uint64_t id);
-  /// Erases those of which `is` says true; returns how many.
+  /// Erases the incidents for which `is` returns true. Returns how many.
   template <class Is>
   std::size_t erase_if(Is is) {
     return std::erase_if(all_, is);
@@ -30,9 +31,10 @@ class IncidentList {
 
   /// Whether the device's memory may be copied.
   [[nodiscard]] bool is_trusted(std::string_view device) const;
-  /// Whether a job may be placed there: no open fault is worse than a report.
+  /// Whether a job may be placed on the device: no open fault asks for a cordon or more.
   [[nodiscard]] bool is_usable(std::string_view device) const;
-  /// "cuda:0 xid:64" if an open fault closes `device`; empty `device`: any device.
+  /// A fault that closes `device` and is not quiet, such as "cuda:0 xid:64"; "": there is none.
+  /// Empty `device`: a fault of any device.
   [[nodiscard]] std::string open_fault(const std::string& device) const;
 
   [[nodiscard]] const std::list<Incident>& all() const { return all_; }

@@ -50,7 +50,7 @@ void JournalledEngine::report(Finding finding, const std::string& called) {
   } else if (auto device = device_called(engine_.devices(), called)) {
     finding.device = std::move(*device);
   } else {
-    // A device of this machine that this agent does not manage: said, never acted on.
+    // A device of this machine that this agent does not manage is reported and never acted on.
     if (unknown_devices_.size() < kUnknownDevicesMax &&
         unknown_devices_.insert(called + finding.code).second) {
       emit_event({.kind = "not_ours",
@@ -81,24 +81,25 @@ void JournalledEngine::observe(Finding finding) {
   finding.at = now();
   engine_.observe(finding);
 }
-void JournalledEngine::move_ended(std::uint64_t incident, const std::string& job_uid, bool moved) {
-  engine_.move_ended(incident, job_uid, moved, now());
+void JournalledEngine::note_move_ended(std::uint64_t incident, const std::string& job_uid,
+                                       bool moved) {
+  engine_.note_move_ended(incident, job_uid, moved, now());
   due_.notify();
 }
-void JournalledEngine::not_placed(const Move& move, const std::string& why) {
-  engine_.not_placed(move, why, now());
+void JournalledEngine::note_not_placed(const Move& move, const std::string& why) {
+  engine_.note_not_placed(move, why, now());
   due_.notify();
 }
 void JournalledEngine::forget_move(const std::string& job_uid) {
   engine_.forget_move(job_uid);
   due_.notify();
 }
-void JournalledEngine::cordoned(std::uint64_t incident) {
-  engine_.cordoned(incident, now());
+void JournalledEngine::note_cordoned(std::uint64_t incident) {
+  engine_.note_cordoned(incident, now());
   due_.notify();
 }
-void JournalledEngine::cordon_failed(std::uint64_t incident, const std::string& failure) {
-  engine_.cordon_failed(incident, failure, now());
+void JournalledEngine::note_cordon_failed(std::uint64_t incident, const std::string& failure) {
+  engine_.note_cordon_failed(incident, failure, now());
   due_.notify();
 }
 void JournalledEngine::clear(const std::string& device, const std::string& reason,

@@ -58,14 +58,15 @@ Policy::Verdict Policy::judge(const Finding& finding, const std::vector<Ms>& tim
   verdict.stays = meaning.stays;
   verdict.resolve_after = resolve_after;
   verdict.why = fmt::format("table {}: {}", kTableVersion, to_string(meaning.action_class));
-  if (meaning.more.count > 0) {
-    const auto since = finding.at - meaning.more.window;
+  if (meaning.escalation.count > 0) {
+    const auto since = finding.at - meaning.escalation.window;
     const auto recent =
         std::count_if(times.begin(), times.end(), [&](Ms at) { return at >= since; });
-    if (recent >= static_cast<std::ptrdiff_t>(meaning.more.count)) {
-      verdict.action_class = meaning.more.becomes;
-      verdict.why = fmt::format("table {}: {} times within {} h is {}", kTableVersion, recent,
-                                meaning.more.window / 3'600'000, to_string(verdict.action_class));
+    if (recent >= static_cast<std::ptrdiff_t>(meaning.escalation.count)) {
+      verdict.action_class = meaning.escalation.becomes;
+      verdict.why =
+          fmt::format("table {}: {} times within {} h is {}", kTableVersion, recent,
+                      meaning.escalation.window / 3'600'000, to_string(verdict.action_class));
     }
   }
   verdict.action = action_of(verdict.action_class);

@@ -14,7 +14,7 @@ namespace cardswap::health {
 
 /// What the monitor does about a fault.
 enum class Action : std::uint8_t {
-  ignore,   ///< counted
+  ignore,   ///< it is counted only
   alert,    ///< an event for people
   cordon,   ///< no new job is placed on the device
   migrate,  ///< cordon, and move the device's jobs live
@@ -22,30 +22,30 @@ enum class Action : std::uint8_t {
 };
 [[nodiscard]] const char* to_string(Action action);
 
-/// One of the policy file's `rules`. Empty fields match everything; '*' stands for anything.
+/// One of the policy file's `rules`. Empty fields match everything; '*' stands for any text.
 struct Rule {
   std::string code;
   std::string device;
-  Severity severity = Severity::none;  ///< at least
+  Severity severity = Severity::none;  ///< the least that matches
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<Action> action;
-  std::optional<Ms> hold;           ///< `for`
-  std::optional<Ms> resolve_after;  ///< over after it was quiet for this long
-  int line = 0;
+  std::optional<Ms> hold;           ///< `for`: the fault must last this long first
+  std::optional<Ms> resolve_after;  ///< the incident ends after it was quiet for this long
+  int line = 0;                     ///< of the policy file, for texts
 };
 
-/// One of the policy file's `probes`.
+/// One of the policy file's `probes`: a file that is read or a program that is run.
 struct Probe {
   std::string name;
   std::string device = std::string(kHost);
-  std::string file;               ///< its first line: "0 all well" ... "2 text"; or
+  std::string file;  ///< its first line is "0 all well" ... "2 text"; empty: `argv` is run
   std::vector<std::string> argv;  ///< run without a shell; exit code 0, 1, 2 or 3
   Ms every = 30'000;
   Ms timeout = 10'000;
 };
 
-/// The content of --health-policy FILE; a missing key has the default here. docs/health.md
-/// describes each.
+/// The content of --health-policy FILE; a missing key has the default given here. docs/health.md
+/// describes each key.
 struct Policy {
   bool act = false;  ///< `mode: act`; otherwise the monitor only logs what it would do
   unsigned moves_at_once = 2;
@@ -53,7 +53,7 @@ struct Policy {
   Ms job_cooldown = 600'000;
   Ms device_cooldown = 600'000;
   Ms retry_after = 30'000;
-  unsigned tries = 3;  ///< of one job for one fault
+  unsigned tries = 3;  ///< moves of one job for one fault
   unsigned breaker_failures = 3;
   unsigned breaker_devices_percent = 50;  ///< and at least breaker_devices_min of them
   unsigned breaker_devices_min = 3;
@@ -61,32 +61,33 @@ struct Policy {
   Ms breaker_reset = 900'000;
   Ms merge_window = 10'000;
   Ms resolve_after = 600'000;
-  MigrationSpec migration;          ///< of each move, but for its job and its target
-  Ms deadline = 30'000;             ///< instead of its timeout for what may hang: live_deadline
+  MigrationSpec migration;  ///< for each move, without job and target
+  Ms deadline = 30'000;  ///< the timeout of a move that is urgent, instead of that of `migration`
   std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", or "HOST[:PORT]": any device there
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
   std::vector<DeviceName> devices;  ///< UUIDs and PCI addresses of this agent's devices
   std::vector<Rule> rules;          ///< the first that matches decides
   std::vector<Probe> probes;
 
-  /// What is to be done about a finding.
+  /// What is to be done about a finding, and what it means.
   struct Verdict {
     Class action_class = Class::report;
     Action action = Action::alert;
     Ms hold = 0;
     Ms resolve_after = 0;
-    bool stays = false;
-    bool may_copy = true;
+    bool stays = false;    ///< as in Meaning
+    bool may_copy = true;  ///< the device's memory may be copied
     bool by_rule = false;  ///< a rule of the policy decided, not the table
     std::string why;       ///< "table DATE: live" or "rule in line 12 of the policy"
   };
-  /// What to do about a finding that was seen `times` on its device. A rule may ask for more, but
-  /// never for a copy of memory that is not trusted.
+  /// Judges a finding; `times` are those at which this fault happened on its device. A rule may
+  /// change the action, but not whether the memory may be copied.
   [[nodiscard]] Verdict judge(const Finding& finding, const std::vector<Ms>& times) const;
+  /// Whether the policy says that the job is never moved.
   [[nodiscard]] bool must_stay(std::string_view job) const;
 };
 
-/// The action of a class without a rule.
+/// The action for a class if no rule of the policy says another one.
 [[nodiscard]] Action action_of(Class action_class);
 
 }  // namespace cardswap::health

@@ -22,7 +22,7 @@ constexpr std::size_t kBytesMax = 256U << 10;
 constexpr std::size_t kListMax = 256;
 constexpr Ms kProbeEveryMin = 50;
 
-/// One reading of one file: knows the file's name for its errors.
+/// Helpers that read one file; they know its name for error texts.
 class Reader {
  public:
   explicit Reader(std::string file) : file_(std::move(file)) {}

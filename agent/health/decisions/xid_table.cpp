@@ -9,14 +9,14 @@ namespace {
 
 constexpr Ms kSecond = 1000;
 constexpr Ms kDay = 24 * 3600 * kSecond;
-/// XID 48 is followed by the one that says what became of it.
+/// How long XID 48 waits for the XID that follows it and says more.
 constexpr Ms kFollowUp = kSecond;
 
-/// The second within a day is a device's fault, not a program's.
+/// The second fault within a day is the device's, not the program's.
 constexpr Escalation kTwiceADay{2, kDay, Class::live};
 
-// The classes are ours; what they rest on is NVIDIA's catalog for Ampere and later, DCGM's health
-// checks and what device plugins ignore (docs/health.md says which where they disagree).
+// The classes are ours. They are based on NVIDIA's catalog for Ampere and later, DCGM's health
+// checks and what device plugins ignore; docs/health.md says which of them counts if they disagree.
 constexpr std::array kXids = {
     XidRow{8, 8, {"xid:8", "bad push buffer", Class::restart_same}},
     XidRow{11, 11, {"xid:11", "bad push buffer", Class::restart_same}},
@@ -91,7 +91,7 @@ constexpr std::array kXids = {
 };
 
 constexpr std::array kSignals = {
-    // The driver's words where it names no device: people have to look which one it is.
+    // Messages of the driver that name no device: people have to find out which one it is.
     Meaning{"driver:gpu_lost", "a GPU has fallen off the bus; the driver does not say which",
             Class::report},
     Meaning{"driver:init_failed", "the driver could not start a GPU and does not say which",
@@ -148,7 +148,8 @@ std::optional<unsigned> xid_of(std::string_view code) {
   return number_in<unsigned>(code.substr(4));
 }
 
-/// XIDs 144-150 say in their text how bad it is: "Nonfatal ...", "Fatal ...", "Link Fatal ...".
+/// The class of XIDs 144-150, whose text has the severity: "Nonfatal ...", "Fatal ...", "Link Fatal
+/// ...".
 Class nvlink_unit(std::string_view detail) {
   if (mentions(detail, "nonfatal") || mentions(detail, "non-fatal")) {
     return mentions(detail, "154_eval") ? Class::restart_same : Class::ignore;
@@ -234,7 +235,8 @@ std::string recovery_code(unsigned action) {
     case 3: return "recovery:drain_p2p";
     case 4: return "recovery:drain_and_reset";
     case 5: return "recovery:bus_reset";
-    // The IMEX domain has had several numbers; what is not known is not copied from.
+    // The IMEX domain has had several numbers. For an unknown action nothing is copied from the
+    // device.
     default: return "recovery:other";
   }
 }

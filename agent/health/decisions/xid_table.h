@@ -8,13 +8,13 @@
 
 #include "agent/health/decisions/finding.h"
 
-/// What the driver's XIDs and NVML's other signals mean for the jobs on a device, as data.
+/// The table of what the driver's XIDs and NVML's other signals mean for the jobs on a device.
 namespace cardswap::health {
 
 /// The highest XID: no driver has a higher number.
 inline constexpr unsigned kXidMax = 9999;
 
-/// The class of a fault, by what is to be done about it: docs/health.md, "Action classes".
+/// The class of a fault, by what has to be done about it (docs/health.md, "Action classes").
 enum class Class : std::uint8_t {
   ignore,         ///< counted and logged
   report,         ///< its meaning for jobs is not known: reported to people, nothing moves
@@ -32,7 +32,7 @@ enum class Class : std::uint8_t {
 /// How urgent a class is: a higher one is handled first.
 [[nodiscard]] int urgency(Class action_class);
 
-/// "The n-th within `window` is of another class."
+/// The `count`-th fault within `window` is of class `becomes`.
 struct Escalation {
   unsigned count = 0;  ///< 0: never
   Ms window = 0;
@@ -44,34 +44,36 @@ struct Meaning {
   std::string_view code;
   std::string_view text;
   Class action_class = Class::report;
-  Escalation more = {};
-  Ms hold = 0;  ///< wait this long for a finding that supersedes it, then act
-  /// Whether the device stays broken until it was reset and an operator (or the source) says so;
-  /// else it is an event on a healthy device, which ends by itself.
+  Escalation escalation = {};
+  Ms hold = 0;  ///< for this long the finding waits for one that supersedes it
+  /// Whether the device stays broken until it was reset and an operator or the source says so;
+  /// false: it is an event on a healthy device, and the incident ends by itself.
   bool stays = false;
 };
 
 /// Changes with every change of the table; `cardswap health -o json` shows it.
 inline constexpr std::string_view kTableVersion = "2026-11-28";
 
-/// The meaning of `code` ("xid:79", "recovery:gpu_reset", ...). `detail` decides for XIDs that have
-/// several severities (144-150). An unknown code is Class::report.
+/// The meaning of a code such as "xid:79" or "recovery:gpu_reset". For XIDs with several severities
+/// (144-150) the text `detail` decides. An unknown code is Class::report.
 [[nodiscard]] Meaning meaning_of(std::string_view code, std::string_view detail = {});
 
-/// Every row, an XID range as its first and last code: for documentation and tests.
+/// A row of the table: the first and the last XID of a range, and their meaning.
 struct XidRow {
   unsigned first;
   unsigned last;
   Meaning meaning;
 };
+/// All rows, for documentation and tests.
 [[nodiscard]] const std::vector<XidRow>& xid_rows();
 [[nodiscard]] const std::vector<Meaning>& signal_rows();
 
-/// Whether `better`, on the same device, replaces `code`: XID 48 is followed by 94, 95 or 154,
-/// which say more.
+/// Whether a finding with the code `better` replaces one with `code` on the same device: XID 48 is
+/// followed by 94, 95 or a recovery action, which say more.
 [[nodiscard]] bool supersedes(std::string_view better, std::string_view code);
 
-/// "recovery:drain_and_reset" from NVML's field 230 or XID 154's text; empty for none.
+/// The code of a recovery action, as NVML's field 230 and XID 154 number it:
+/// "recovery:drain_and_reset". Empty for 0, no action.
 [[nodiscard]] std::string recovery_code(unsigned action);
 
 }  // namespace cardswap::health

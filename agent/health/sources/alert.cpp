@@ -22,7 +22,7 @@ constexpr std::size_t kLabelsMax = 128;
 constexpr std::size_t kNameMax = 64;
 constexpr std::size_t kValueMax = 256;
 
-/// A stranger's text, short and without control characters.
+/// A text from outside, cut and without control characters.
 std::string words_at(const json::object& from, std::string_view key, std::size_t most = kValueMax) {
   return excerpt(text_at(from, key), most);
 }
@@ -33,7 +33,8 @@ Severity severity_from(std::string_view text) {
   return Severity::none;
 }
 
-/// A label is a string; one that is none still says something about whose the alert is.
+/// A label's value as text. Labels should be strings, but other values may also say which host is
+/// meant.
 std::string value_of(const json::value& value) {
   if (value.is_string()) return excerpt(value.get_string(), kValueMax);
   if (value.is_null()) return {};

@@ -52,7 +52,7 @@ constexpr std::array kNode{"node", "nodename", "nodeip", "nodefqdn"};
 constexpr std::array kHostWords{"host",     "hostname", "machine",     "machinename",
                                 "server",   "fqdn",     "servername",  "hostip",
                                 "computer", "hostfqdn", "hostaddress", "hypervisor"};
-/// What is said of a machine: the word before it says of which.
+/// Words for a property of a machine: the word before them says which machine.
 constexpr std::array kOfIt{"name", "ip", "ipaddress", "address", "addr", "fqdn", "ipv4", "ipv6"};
 
 Label label_of(std::string_view key) {
@@ -74,8 +74,8 @@ bool is_pod_label(std::string_view key) {
   return !words.empty() && (words.back() == "pod" || words.back() == "container");
 }
 
-/// A name that Kubernetes or a container engine gave: "dcgm-exporter-x7k2p", "3f2a9c1b0d4e". Such a
-/// word takes nothing away from what other labels prove, and proves nothing itself.
+/// Whether Kubernetes or a container engine made this name: "dcgm-exporter-x7k2p", "3f2a9c1b0d4e".
+/// Such a name proves nothing, and does not weaken what other labels prove.
 bool is_a_pods(std::string_view said, const Alert& alert) {
   const auto name = lowered(said.substr(0, said.find(':')));
   for (const auto& [key, value] : alert.labels) {
@@ -199,8 +199,8 @@ Devices devices_in(const Alert& alert, const std::vector<DeviceName>& devices) {
 
 }  // namespace
 
-const char* to_string(AlertScope whose) {
-  switch (whose) {
+const char* to_string(AlertScope scope) {
+  switch (scope) {
     case AlertScope::ours: return "ours";
     case AlertScope::not_ours: return "not_ours";
     case AlertScope::unclear: return "unclear";

@@ -8,20 +8,19 @@
 
 namespace cardswap::health {
 
-/// The host whose fault an alert reports. Only an alert that proves to be about this host may move
-/// a job.
+/// Whether an alert is about this host. Only an alert that proves it may move a job.
 enum class AlertScope : std::uint8_t {
   ours,
   not_ours,  ///< it names another host, or a device that is not here
-  unclear,   ///< no label names a host, or labels disagree: reported, never acted on
+  unclear,   ///< no label names a host, or labels disagree: it is reported and never acted on
 };
-[[nodiscard]] const char* to_string(AlertScope whose);
+[[nodiscard]] const char* to_string(AlertScope scope);
 
-/// Which device an alert is about.
+/// The device that an alert is about.
 struct AlertTarget {
-  AlertScope whose = AlertScope::unclear;
-  std::string device;  ///< if ours: a device of this agent, or kHost
-  std::string why;     ///< for people: which label decided
+  AlertScope scope = AlertScope::unclear;
+  std::string device;  ///< if `scope` is ours: a device of this agent, or kHost
+  std::string why;     ///< for people: the label that decided
 };
 
 /// Reads all labels, in any case, because sites name them differently. A label names a host if its

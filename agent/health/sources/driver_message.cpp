@@ -82,7 +82,7 @@ constexpr std::array<Words, 11> kFaults{{
     {"None of the NVIDIA", "driver:init_failed", "driver:init_failed"},
     {"requires a reset", "reset_required", "driver:reset_required"},
 }};
-/// What every start of the driver, and the tools' ordinary work, say.
+/// Messages of every start of the driver and of its tools' ordinary work.
 constexpr std::array kWell{
     "loading NVIDIA", "unloading", "GPU at PCI",   "GPU Board Serial",    "Persistence",
     "license",        "Loading",   "GSP firmware", "nvidia-persistenced", "request_mem_region",
@@ -149,7 +149,7 @@ DriverMessageParser::Verdict DriverMessageParser::parse_line(std::string_view wo
 
 DriverMessageParser::Verdict DriverMessageParser::parse(std::string_view message,
                                                         std::vector<DriverFault>& faults) {
-  // A line's end inside a message: as it is, as /dev/kmsg and as rsyslog write it.
+  // The end of a line inside a message: unchanged, as /dev/kmsg and as rsyslog write it.
   constexpr std::array<std::string_view, 3> kEnds{"\n", "\\x0a", "#012"};
   auto verdict = Verdict::well;
   while (!message.empty()) {

@@ -10,7 +10,7 @@
 
 namespace cardswap::health {
 
-/// The parts of the agent that its monitor works with. They outlive it.
+/// The parts of the agent that the monitor uses. They outlive it.
 struct HealthContext {
   asio::io_context& io;
   TaskGroup& tasks;
@@ -20,7 +20,7 @@ struct HealthContext {
   Cordons& cordons;
 };
 
-/// What the monitor's own parts work with. The monitor has it; they live as long.
+/// What the sources and the mover use. The monitor owns it, and them.
 struct HealthScope {
   const HealthContext& context;
   JournalledEngine& journalled;

@@ -31,7 +31,7 @@ Descriptor open_log(const std::filesystem::path& path, int how = O_RDONLY) {
   return Descriptor(::open(path.c_str(), how | O_NONBLOCK | O_CLOEXEC));
 }
 
-/// One log file being read: where in it, and which of its lines may be old.
+/// One log file that is open: how far it was read, and which of its lines may be old.
 class OpenFile {
  public:
   OpenFile(Descriptor file, std::uint64_t offset, KernelReader::Since since, LogCallbacks callbacks)
@@ -41,7 +41,7 @@ class OpenFile {
     ::fstat(file_.get(), &first_);
   }
 
-  /// False: there is nothing more now.
+  /// Reads and reports the next bytes; false: there are none now.
   bool read_some() {
     std::array<char, 16384> piece{};
     const auto got = ::read(file_.get(), piece.data(), piece.size());
@@ -57,7 +57,7 @@ class OpenFile {
   void report_cursor(const std::string& boot) {
     callbacks_.cursor({boot, unix_ms(), 0, first_.st_ino, whole_, tail_of(file_.get(), whole_)});
   }
-  /// What comes from now on is new.
+  /// Marks all further lines as new.
   void all_is_new() { since_ = {}; }
   [[nodiscard]] bool replaced(const std::filesystem::path& path) const {
     struct stat now {};
@@ -87,7 +87,7 @@ struct Part {
   KernelReader::Since since;
 };
 
-/// The log's file and those that it was rotated to, the oldest first.
+/// The log's file and its rotated files, oldest first.
 std::vector<std::filesystem::path> rotated(const std::filesystem::path& path) {
   struct Found {
     std::filesystem::path path;
@@ -117,21 +117,21 @@ std::vector<std::filesystem::path> rotated(const std::filesystem::path& path) {
   return paths;
 }
 
-/// Whether the bytes before the place are those that were read.
+/// Whether the bytes before the cursor are those that were read.
 bool holds(const std::filesystem::path& path, const LogCursor& cursor) {
   const auto file = open_log(path);
   return file.get() >= 0 && !cursor.tail.empty() &&
          tail_of(file.get(), cursor.offset) == cursor.tail;
 }
 
-/// What was written to the log since `place`.
+/// The parts of the log that were written after `cursor`, in their order.
 std::vector<Part> unread_of(const std::filesystem::path& path, const LogCursor& cursor,
                             const LogCallbacks& callbacks) {
   KernelReader::Since since;
   since.other_boot = cursor.boot != boot_id();
   since.wall = since.other_boot ? booted_at_ms() : 0;
   const auto files = rotated(path);
-  // The same file, wherever it is now; else a copy of it, whose original was emptied.
+  // The same file under any name; else a copy of it whose original was emptied.
   const auto same = [&](bool by_inode) {
     return std::find_if(files.begin(), files.end(), [&](const auto& file) {
       struct stat facts {};
@@ -157,7 +157,7 @@ std::vector<Part> unread_of(const std::filesystem::path& path, const LogCursor& 
   return parts;
 }
 
-/// A file that a test or a log daemon writes: epoll does not know such.
+/// Follows a regular file by polling: epoll does not support regular files.
 asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool last,
                                   LogCallbacks callbacks) {
   auto file = open_log(part.path);
@@ -190,15 +190,15 @@ asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool la
       callbacks.caught_up();
     }
     co_await pause_for(kFileEvery);
-    // What was written before it was replaced is read first.
+    // After the file was replaced, its remaining bytes are read first.
     leaving = open.replaced(path);
     if (!leaving) open.start_again_if_it_shrank();
   }
 }
 
-/// /dev/kmsg gives one record a read, and EPIPE when records were overwritten before they were
-/// read.
-/// `skip`: what is there already was there before the first agent.
+/// Follows /dev/kmsg or a fifo. /dev/kmsg gives one record for each read, and EPIPE when records
+/// were overwritten before they were read. `skip`: the records that are there already are not
+/// reported.
 asio::awaitable<void> follow_device(asio::io_context& context, int fd,
                                     std::optional<LogCursor> from, bool is_kmsg, bool skip,
                                     LogCallbacks callbacks) {
@@ -207,7 +207,7 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
   LineCutter cutter;
   std::array<char, 8192> piece{};
   const auto boot = boot_id();
-  // Records of the former boot are not there any more: all that is there is new then.
+  // After a reboot all records are new.
   const std::uint64_t known = from && from->boot == boot ? from->sequence : 0;
   std::uint64_t last = known;
   bool caught_up = false;
@@ -267,7 +267,7 @@ asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::pat
   while (true) {
     struct stat kind {};
     const bool there = ::stat(path.c_str(), &kind) == 0;
-    // Read and write: a fifo then has no end when its writer goes.
+    // Opened for reading and writing: a fifo then has no end when its writer closes it.
     auto file = open_log(path, there && S_ISFIFO(kind.st_mode) ? O_RDWR : O_RDONLY);
     if (file.get() < 0) {
       callbacks.state(fmt::format("{}: {}", path.string(), std::strerror(errno)));

@@ -55,13 +55,13 @@ void KernelLogSource::start() {
   callbacks.caught_up = [this] {
     for (const auto& fault : std::exchange(held_, {})) report(fault);
   };
-  callbacks.lost = [this](std::string what) { lost(what); };
+  callbacks.lost = [this](std::string what) { note_gap(what); };
   const auto from = cursor_from(journalled_.log().cursor(config_.kernel_log.string()));
   tasks_.spawn("follow the kernel log",
                follow_log(io_, config_.kernel_log, from, std::move(callbacks)));
 }
 
-void KernelLogSource::lost(const std::string& what) {
+void KernelLogSource::note_gap(const std::string& what) {
   ++counters_.kernel_gaps;
   journalled_.emit_event({.kind = "kernel_log_gap", .text = excerpt(what)});
 }
@@ -85,11 +85,12 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
       report(fault);
       continue;
     }
-    // The boot's own line is still to come, perhaps: the latest are the likeliest to be of it.
+    // The line that begins this boot may still come: the latest faults are the most likely to be of
+    // it.
     if (held_.size() >= kHeldMax) {
       held_.erase(held_.begin());
       if (logged_kinds_.insert("held").second) {
-        lost(
+        note_gap(
             fmt::format("more than {} faults before it is known of which boot they are: the "
                         "first ones are not acted on",
                         kHeldMax));
@@ -110,7 +111,7 @@ void KernelLogSource::report(const DriverFault& fault) {
   if (fault.pci.empty()) finding.severity = Severity::warning;
   journalled_.report(finding, called);
   if (!fault.recovery) return;
-  // The latest action replaces whatever was asked for before.
+  // The latest recovery action replaces the earlier one.
   const auto wanted = recovery_code(*fault.recovery);
   finding.lasting = true;
   finding.who = "xid:154";

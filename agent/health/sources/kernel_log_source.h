@@ -12,24 +12,24 @@
 namespace cardswap::health {
 
 /// The kernel log as a source: follows it from where a former agent stopped, and reports the
-/// driver's faults in it. One thread.
+/// driver's faults. One thread.
 class KernelLogSource {
  public:
   explicit KernelLogSource(const HealthScope& scope);
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 
-  /// Starts to follow the log; nothing where none is configured.
+  /// Starts to follow the log; does nothing if none is configured.
   void start();
-  /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
-  /// when everything that was reported is on disk.
+  /// Writes how far the log was read: at once after a fault, else every 5 s. Call it only when
+  /// everything that was reported is on disk. A failure is logged.
   void save_cursor();
 
  private:
   void take(std::string_view line, const KernelReader::Since& since);
   void take_faults(const KernelNews& news, const KernelReader::Since& since);
   void report(const DriverFault& fault);
-  void lost(const std::string& what);
+  void note_gap(const std::string& what);
 
   asio::io_context& io_;
   TaskGroup& tasks_;
@@ -37,12 +37,12 @@ class KernelLogSource {
   JournalledEngine& journalled_;
   HealthCounters& counters_;
   KernelReader reader_;
-  std::set<std::string> logged_kinds_;  ///< kinds of unknown lines, told of once each
+  std::set<std::string> logged_kinds_;  ///< kinds of unknown lines that got their event
   std::vector<DriverFault> held_;       ///< from lines that may belong to a former boot
-  LogCursor cursor_;                    ///< everything before it is processed
+  LogCursor cursor_;                    ///< everything before it was reported
   LogCursor saved_cursor_;
   Ms cursor_saved_at_ = 0;
-  bool saw_fault_ = false;  ///< the log had a fault whose place is not on disk yet
+  bool saw_fault_ = false;  ///< there was a fault after saved_cursor_
 };
 
 }  // namespace cardswap::health

@@ -15,7 +15,7 @@ constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 constexpr std::array kDays{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 constexpr Ms kDayMs = 86'400'000;
 
-/// Exactly or at most so many digits.
+/// Takes a number of `least` to `most` digits.
 std::optional<int> take_digits(std::string_view& text, std::size_t least, std::size_t most) {
   std::size_t count = 0;
   int value = 0;
@@ -87,7 +87,7 @@ std::optional<int> take_one_of(std::string_view& text, const std::array<const ch
   return std::nullopt;
 }
 
-/// What stands before the driver's words, eaten word by word.
+/// Reads the text before the driver's message, part by part.
 class Prefix {
  public:
   Prefix(std::string_view text, Ms now, KernelRecord& record)

@@ -8,7 +8,7 @@
 namespace cardswap::health {
 namespace {
 
-/// A line's time is of seconds, and the clock is set while a host boots.
+/// The tolerance for a line's time: it is in seconds, and the clock may be set while a host boots.
 constexpr Ms kClockMayDiffer = 2000;
 constexpr std::size_t kHostShownMax = 64;
 
@@ -53,11 +53,12 @@ bool KernelReader::is_of_this_host(const KernelRecord& record) const {
   if (record.host.empty() || names_.empty()) return true;
   const OwnHost own{names_, {}, {}};
   const auto is = own.match(record.host);
-  // A container's or a small system's log daemon knows no name: the file is this host's.
+  // A log daemon in a container or of a small system may write "localhost": the file is this
+  // host's.
   return is != OwnHost::Match::another;
 }
 
-/// True when the line ended a record: it is in `record` then.
+/// Takes a line in the journal's export form; true: it ended a record, which is in `record`.
 bool KernelReader::take_export(std::string_view line, KernelRecord& record) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.empty()) {

@@ -86,7 +86,7 @@ KernelRecord record_of(std::string_view line, LogForm form, Ms now) {
   const auto semicolon = line.find(';');
   const bool numbered = semicolon < driver && is_digit(line[0]);
   if (numbered && take_kmsg_head(line.substr(0, semicolon), record)) {
-    // Further lines of a record are its dictionary.
+    // Further lines of a record are its key-value pairs.
     record.text = line.substr(semicolon + 1, line.find('\n') - semicolon - 1);
     if (!record.text.starts_with(kDriver)) record.kind = KernelRecord::Kind::nothing;
     return record;

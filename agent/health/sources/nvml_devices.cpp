@@ -20,7 +20,7 @@ void NvmlDevices::start() {
   if (config_.nvml.empty()) return;
   NvmlCallbacks callbacks;
   callbacks.device = [this](int index, std::string uuid, std::string pci) {
-    know(index, uuid, pci);
+    note_device(index, uuid, pci);
   };
   callbacks.finding = [this](Finding finding) {
     const auto called = finding.device;
@@ -33,7 +33,7 @@ void NvmlDevices::start() {
   tasks_.spawn("watch NVML", watch_nvml_process(io_, config_.nvml, std::move(callbacks)));
 }
 
-void NvmlDevices::know(int index, const std::string& uuid, const std::string& pci) {
+void NvmlDevices::note_device(int index, const std::string& uuid, const std::string& pci) {
   const auto name = fmt::format("cuda:{}", index);
   std::erase_if(watched_, [&](const auto& known) { return known.name == name; });
   watched_.push_back({name, uuid, pci});
@@ -43,7 +43,7 @@ void NvmlDevices::know(int index, const std::string& uuid, const std::string& pc
     journalled_.learn(name, uuid, pci);
     return;
   }
-  // What the policy leaves out of a device that it names.
+  // The policy names the device without its PCI address.
   if (told->pci.empty() && !pci.empty() && device_called({*told}, uuid)) {
     journalled_.learn(name, told->uuid, pci);
   }

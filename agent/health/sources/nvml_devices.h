@@ -7,20 +7,21 @@
 
 namespace cardswap::health {
 
-/// NVML as a source: has its process watched, reports what that finds, and knows which devices are
-/// watched. One thread.
+/// NVML as a source: runs the process that watches the GPUs, and reports its findings. One thread.
 class NvmlDevices {
  public:
   explicit NvmlDevices(const HealthScope& scope);
   NvmlDevices(const NvmlDevices&) = delete;
   NvmlDevices& operator=(const NvmlDevices&) = delete;
 
-  /// Starts to watch; nothing where no library is configured.
+  /// Starts to watch; does nothing if no library is configured.
   void start();
+  /// The devices that NVML watches now, as "cuda:INDEX"; empty while it does not work.
   [[nodiscard]] const std::vector<DeviceName>& watched() const { return watched_; }
 
  private:
-  void know(int index, const std::string& uuid, const std::string& pci);
+  /// Takes a device that the process lists.
+  void note_device(int index, const std::string& uuid, const std::string& pci);
 
   asio::io_context& io_;
   TaskGroup& tasks_;

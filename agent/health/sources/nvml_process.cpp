@@ -21,7 +21,7 @@ constexpr seconds kSilenceMax{15};
 constexpr seconds kAgainSoon{2};
 constexpr seconds kAgainWhenAbsent{60};
 
-/// Reads until the process ends or says nothing for too long; true: it fell silent.
+/// Reads until the process ends (false) or is silent for too long (true).
 asio::awaitable<bool> listen(asio::io_context& context, Command& command,
                              const NvmlCallbacks& callbacks) {
   LineCutter cutter;

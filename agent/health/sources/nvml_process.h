@@ -9,20 +9,21 @@
 
 namespace cardswap::health {
 
-/// Callbacks for the NVML process's lines, on the agent's thread.
+/// Callbacks for the lines of the NVML process, on the thread of its io_context. All must be set.
 struct NvmlCallbacks {
   std::function<void(int index, std::string uuid, std::string pci)> device;
-  /// `device` is a UUID or, where there is none, a PCI address.
+  /// `device` is a UUID, or a PCI address if the UUID is not known; kHost for "nvml:hangs".
   std::function<void(Finding)> finding;
-  std::function<void(std::string)> state;  ///< "ok", "absent: ...", "failing: ..."
+  std::function<void(std::string)> state;  ///< "ok", "absent: ..." or "failing: ..."
 };
 
-/// Takes one line of nvml_watch.h's form; skips others. The process is ours, the text that it read
-/// from the driver is not.
+/// Reads one line in the form of nvml_watch.h and calls its callback; skips other lines. The
+/// process is ours, but its texts come from the driver, so they are made safe.
 void take_nvml_line(std::string_view line, const NvmlCallbacks& callbacks);
 
-/// Runs `cardswapd --watch-nvml library` for ever. Starts it again when it ends, and kills it when
-/// it was silent for too long ("nvml:hangs"), because a driver that hangs may never answer.
+/// Runs `cardswapd --watch-nvml library` until it is cancelled. Starts it again when it ends, and
+/// kills it when it was silent for 15 s, because a driver that hangs may never answer: that is the
+/// finding "nvml:hangs".
 [[nodiscard]] asio::awaitable<void> watch_nvml_process(asio::io_context& context,
                                                        std::string library,
                                                        NvmlCallbacks callbacks);

@@ -26,7 +26,7 @@ constexpr unsigned kEventWaitMs = 200;
 constexpr std::chrono::milliseconds kPollEvery{1000};
 constexpr std::chrono::milliseconds kAfterAFailedWait{200};
 constexpr unsigned kDevicesMax = 256;
-/// A device that cannot be asked so often in a row is said to give no answer; it is not called
+/// After this many failed polls in a row the finding is "nvml:no_answer", not that the device is
 /// lost.
 constexpr unsigned kNoAnswerAfter = 3;
 
@@ -34,7 +34,7 @@ struct Unload {
   void operator()(void* library) const noexcept { ::dlclose(library); }
 };
 
-/// The functions, null where this driver's library has none.
+/// NVML's functions; null: this driver's library does not have it.
 struct Api {
   std::unique_ptr<void, Unload> library;
   nvmlReturn_t (*init)() = nullptr;
@@ -84,7 +84,7 @@ Api open_api(const std::string& path) {
   return api;
 }
 
-/// False once nobody reads.
+/// Prints a line; false: nobody reads it.
 bool say(const std::string& line) {
   const auto text = line + "\n";
   return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -156,7 +156,7 @@ class Watch {
         (firing ? "1" : "0") + "\t" + (lasting ? "1" : "0") + "\t" + detail);
   }
 
-  /// Says a state when it changes.
+  /// Prints a state if it has changed.
   void lasts(Watched& watched, const std::string& code, bool firing, const std::string& detail) {
     auto& said = watched.lasting[code];
     if (said == firing) return;
@@ -164,7 +164,7 @@ class Watch {
     finding(watched, code, firing, true, detail);
   }
 
-  /// True: the answer can be used. One that fails speaks for its own device and for no other.
+  /// Whether the answer can be used. A failure is counted for its own device only.
   bool answered(Watched& watched, nvmlReturn_t status, const char* call) {
     if (status == kSuccess) return true;
     // What this GPU or this driver does not have says nothing about its health.
@@ -233,7 +233,7 @@ class Watch {
     if (api_.ecc != nullptr &&
         answered(watched, api_.ecc(watched.device, kUncorrected, kVolatile, &errors),
                  "nvmlDeviceGetTotalEccErrors")) {
-      // What was there before this watch began was somebody else's to see.
+      // Errors from before this process are not reported: a former one has seen them.
       if (watched.ecc_known && errors > watched.double_bit) {
         finding(watched, "ecc:double_bit", true, false,
                 std::to_string(errors) + " uncorrected errors since the driver was loaded");
@@ -256,7 +256,7 @@ class Watch {
     lasts(watched, "throttle:hw_slowdown", (reasons & kHwSlowdown) != 0 && !thermal && !brake, "");
   }
 
-  /// True when the states are to be asked again at once.
+  /// Waits for an event; true: the devices should be polled at once.
   bool wait_for_event() {
     nvmlEventData_t event{};
     if (events_ == nullptr || api_.wait == nullptr) {
@@ -266,7 +266,8 @@ class Watch {
     const auto status = api_.wait(events_, &event, kEventWaitMs);
     if (status == kTimeout) return false;
     if (status != kSuccess) {
-      // It does not say whose fault it is: each device is asked, none is called bad for it.
+      // It does not say which device is at fault: each device is polled, and none is reported for
+      // this.
       std::this_thread::sleep_for(kAfterAFailedWait);
       return true;
     }

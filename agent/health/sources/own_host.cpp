@@ -17,8 +17,8 @@ namespace {
 
 namespace ip = boost::asio::ip;
 
-/// Interfaces whose addresses are alike on every host of a fleet: what container engines, service
-/// proxies and virtual machines bring with them.
+/// Prefixes of interfaces whose addresses may be the same on every host of a fleet: those of
+/// container engines, service proxies and virtual machines.
 constexpr std::array kAlikeEverywhere{
     "lo",   "docker", "br-",       "virbr",        "cni",     "podman", "lxcbr", "lxdbr", "incusbr",
     "cali", "veth",   "kube-ipvs", "nodelocaldns", "flannel", "cilium", "tunl",  "weave", "dummy"};
@@ -47,7 +47,7 @@ std::optional<ip::address> ip_of(std::string_view host) {
   return address;
 }
 
-/// Every host has such: loopback, any, link-local.
+/// Whether every host has such an address: loopback, any, multicast, link-local.
 bool names_nobody(const ip::address& address) {
   if (address.is_loopback() || address.is_unspecified() || address.is_multicast()) return true;
   if (address.is_v6()) return address.to_v6().is_link_local();
@@ -108,7 +108,7 @@ OwnHost::Match OwnHost::match(std::string_view said) const {
   for (const auto& own : names) {
     if (same_name(without_dot(lower(own)), host)) return Match::us;
   }
-  // "node" is a NUMA node's number to some exporters.
+  // For some exporters "node" is the number of a NUMA node.
   const bool index = host.find_first_not_of("0123456789") == std::string::npos;
   return index ? Match::nobody : Match::another;
 }
@@ -149,7 +149,7 @@ OwnHost own_host(const Config& config) {
     if (!address || names_nobody(*address)) continue;
     (alike ? own.shared : own.addresses).push_back(address->to_string());
   }
-  // An address that the agent was told is this host's own is so, whatever its interface.
+  // An address in the agent's configuration is this host's own, whatever its interface is.
   std::erase_if(own.shared, [&](const auto& address) {
     return std::find(own.addresses.begin(), own.addresses.end(), address) != own.addresses.end();
   });

@@ -22,8 +22,9 @@ struct ProbeResult {
   std::string text;
 };
 
-/// A file that others may not read is shown only where nobody but root and this user can have put
-/// it there: in another user's folder it may be a link's, or a second name's.
+/// Why the file's text is not shown; empty: it is. A file that others may not read is shown only
+/// from a folder that only root and this user may write: elsewhere it may be another file's second
+/// name.
 std::string why_not_shown(const std::string& path, const struct stat& facts) {
   if (!S_ISREG(facts.st_mode)) return path + " is no regular file";
   const bool is_ours = facts.st_uid == 0 || facts.st_uid == ::geteuid();
@@ -33,8 +34,8 @@ std::string why_not_shown(const std::string& path, const struct stat& facts) {
   return fmt::format("{} is not shown: others may not read it, and {}", path, other);
 }
 
-/// "2 the fan stands still": the first line of a file that somebody else writes, who may try to
-/// keep its reader waiting.
+/// Reads the first line of a file, such as "2 the fan stands still". Its writer is not trusted: it
+/// must not make the reader wait.
 ProbeResult read_probe(const std::string& path) {
   const Descriptor file(
       ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
@@ -54,7 +55,7 @@ ProbeResult read_probe(const std::string& path) {
   return {line[0] - '0', line.size() > 2 ? line.substr(2) : ""};
 }
 
-/// An agent that is root would run it as root.
+/// Why the program is not run; empty: it is. An agent that is root would run it as root.
 std::string why_not_run(const std::string& program) {
   const auto other = ::geteuid() == 0 ? untrusted_part_of(program) : std::string();
   return other.empty() ? other : fmt::format("{} is not run as root: {}", program, other);
@@ -99,7 +100,7 @@ asio::awaitable<void> Probes::follow(Probe probe, unsigned generation) {
     finding.code = "probe:" + probe.name;
     finding.firing = result.code == 1 || result.code == 2;
     finding.severity = result.code == 2 ? Severity::critical : Severity::warning;
-    // One that cannot tell changes nothing about the device: it is a finding about the probe.
+    // A probe that cannot tell says nothing about the device: the finding is about the probe.
     if (result.code != 3) journalled_.report(finding, probe.device);
     finding.code = "probe_failed:" + probe.name;
     finding.firing = result.code == 3;

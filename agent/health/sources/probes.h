@@ -4,8 +4,8 @@
 
 namespace cardswap::health {
 
-/// The policy's probes as a source: programs that are run and files that are read, each for ever,
-/// as a task of its own. One thread.
+/// The probes of the policy as a source: programs that are run and files that are read, each in a
+/// task of its own, until the policy is replaced. One thread.
 class Probes {
  public:
   explicit Probes(const HealthScope& scope)
@@ -13,7 +13,8 @@ class Probes {
   Probes(const Probes&) = delete;
   Probes& operator=(const Probes&) = delete;
 
-  /// Starts the engine's policy's; those of a former policy end.
+  /// Starts the probes of the engine's present policy. The tasks of an earlier policy end without
+  /// reporting again.
   void start();
 
  private:
@@ -22,7 +23,7 @@ class Probes {
   asio::io_context& io_;
   TaskGroup& tasks_;
   JournalledEngine& journalled_;
-  unsigned generation_ = 0;  ///< probes of a former policy see it and end
+  unsigned generation_ = 0;  ///< tasks of an earlier policy see that it has changed, and end
 };
 
 }  // namespace cardswap::health

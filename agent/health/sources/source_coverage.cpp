@@ -7,7 +7,7 @@
 namespace cardswap::health {
 namespace {
 
-/// Empty: it tells of the device; else why not.
+/// Why NVML does not report the device's faults; empty: it does.
 std::string nvml_says(const DeviceName& device, const std::string& state,
                       const std::vector<DeviceName>& nvml) {
   if (state != "ok") return "nvml: " + state;

@@ -9,20 +9,21 @@
 namespace cardswap::health {
 
 /// How well the devices are watched. Two sources report a GPU's faults, NVML and the kernel log,
-/// and each misses some.
+/// and each misses some. Texts for people; empty: there is no such device.
 struct SourceCoverage {
-  std::string blind;  ///< a device that no source watches, and why; empty: none
-  std::string half;   ///< a device that only one source watches, and why
+  std::string blind;  ///< the first device that no source watches, and why
+  std::string half;   ///< the first GPU that only one source watches, and why
 };
 
-/// A device, and what is known of it.
+/// A device, and which sources should watch it.
 struct WatchedDevice {
   DeviceName name;
-  bool gpu = false;    ///< of kind cuda: needs both sources
+  bool gpu = false;    ///< of kind cuda: it needs both sources
   bool known = false;  ///< the policy names the GPU that it stands for: one source is enough
 };
 
-/// `sources`: name to "ok" or to what is wrong; `nvml`: the devices that NVML watches. Pure.
+/// `sources` are the states of the sources by name, "ok" or what is wrong; a missing one is off.
+/// `nvml` are the devices that NVML watches. Pure.
 [[nodiscard]] SourceCoverage coverage_of(const std::vector<WatchedDevice>& devices,
                                          const std::map<std::string, std::string>& sources,
                                          const std::vector<DeviceName>& nvml);

@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kTurn{1};
 
 }  // namespace
 
-/// Of one call; the next one has to wait for its end.
+/// The turn of one call: the next call waits for its end.
 class Webhooks::Turn {
  public:
   explicit Turn(Webhooks& of) : of_(of) { of_.is_taking_ = true; }
@@ -39,12 +39,12 @@ Webhooks::Webhooks(const HealthScope& scope)
 
 std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);
-  ++counters_.alerts.at(static_cast<std::size_t>(target.whose));
-  if (target.whose == AlertScope::not_ours) {
+  ++counters_.alerts.at(static_cast<std::size_t>(target.scope));
+  if (target.scope == AlertScope::not_ours) {
     ++taken.not_ours;
     return {};
   }
-  if (target.whose == AlertScope::unclear) {
+  if (target.scope == AlertScope::unclear) {
     ++taken.unclear;
     return alert.firing ? fmt::format("{}: {}", alert.name, target.why) : std::string();
   }
@@ -112,7 +112,7 @@ void Webhooks::note_receipt(const Webhook& webhook, const Result& taken, std::si
        .of_alerts = true});
 }
 
-void Webhooks::refused(const Error& error) {
+void Webhooks::note_refused(const Error& error) {
   ++counters_.webhooks_refused;
   journalled_.emit_event(
       {.kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});

@@ -10,14 +10,14 @@
 
 namespace cardswap::health {
 
-/// Alerts of Alertmanager and Grafana as a source. One thread.
+/// The alerts of Alertmanager and Grafana as a source. One thread.
 class Webhooks {
  public:
   explicit Webhooks(const HealthScope& scope);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
-  /// What became of a webhook's alerts; the sum is their number.
+  /// How many alerts of a webhook were of which scope; the sum is all of them.
   struct Result {
     std::size_t ours = 0;
     std::size_t not_ours = 0;
@@ -25,17 +25,19 @@ class Webhooks {
     std::size_t unreadable = 0;
     [[nodiscard]] std::size_t all() const { return ours + not_ours + unclear + unreadable; }
   };
-  /// Takes a webhook's body: one call at a time, a few alerts at a time, so that nobody else waits.
-  /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
-  /// webhook's and Error{io}: the sender has to repeat.
+  /// Takes the body of a call. Calls are taken one after the other, each a few alerts at a time, so
+  /// that the agent's other work goes on. Everything is on disk when it returns. Throws
+  /// Error{bad_request} if the body is not a webhook's, and Error{io, corrupt}: the sender has to
+  /// repeat the call.
   asio::awaitable<Result> take(boost::json::object body);
-  /// Counts and logs a call that failed.
-  void refused(const Error& error);
+  /// Counts a call that failed, and makes an event of it.
+  void note_refused(const Error& error);
 
  private:
   class Turn;
 
-  /// Why it is unclear whose the alert is, where it is; else it is observed or is not ours.
+  /// Observes an alert if it is about this host. Returns why that is unclear, if it is and the
+  /// alert fires; else "".
   std::string take(const Alert& alert, const OwnHost& own, Result& taken);
   void note_receipt(const Webhook& webhook, const Result& taken, std::size_t firing,
                     const std::string& unclear);

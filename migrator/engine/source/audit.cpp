@@ -35,12 +35,12 @@ bool Audit::request() {
   return true;
 }
 
-void Audit::sent_as(std::uint64_t step, std::uint64_t update) {
+void Audit::note_sent_as(std::uint64_t step, std::uint64_t update) {
   if (running_ && running_->step == step) running_->update = update;
 }
 
-/// The scan does not wait for the entry's turn on the link: by then the trainer may be steps ahead.
-/// False: the step after it came first.
+/// Begins the scan at once, before the entry is sent: by then the trainer may be some steps ahead.
+/// False: the next step has begun already.
 bool Audit::begin_scan() {
   auto& audit = *running_;
   auto read = window_.try_read();

@@ -15,51 +15,53 @@
 
 namespace cardswap {
 
-/// What a comparison of both sides' digests found.
+/// The result of a comparison of both sides' digests.
 struct AuditOutcome {
   std::vector<ChunkId> missing;           ///< chunks to be sent
-  std::vector<std::size_t> not_replayed;  ///< units that go by digests from now on, ...
-  std::vector<RegionId> regions;          ///< ... and the region of each where it showed
+  std::vector<std::size_t> not_replayed;  ///< units that are sent by digests from now on, ...
+  std::vector<RegionId> regions;          ///< ... and for each a region that differs
 };
-/// Compares both sides' digests after the same update. What an update rewrites must agree by
-/// itself; a unit that does not goes by digests from now on. `chunks` takes what the target holds
-/// of the rest. Pure; `here` and `there` have one digest a chunk.
+/// Compares both sides' digests after the same update. State that an update rewrites must be equal
+/// on both sides; a unit with a difference is sent by digests from now on (changed in `units`). For
+/// the other chunks, `chunks` takes the target's digests. Pure; `here` and `there` have one digest
+/// for each chunk.
 [[nodiscard]] AuditOutcome compare_audits(std::span<const Digest> here,
                                           std::span<const Digest> there, ChunkMap& chunks,
                                           ReplayUnits& units);
 
-/// The audit of a replay: digests of everything, on both sides, after one and the same step. One at
-/// a time, until one finds nothing. The engine's thread; its scan has a thread of its own.
+/// The audit of a replay: both sides digest everything after one and the same step. One audit at a
+/// time, until one finds no difference. The engine's thread; the scan has a thread of its own.
 class Audit {
  public:
   /// All outlive this.
   Audit(SourceContext& source, UpdateLog& log, StateWindow& window)
       : source_(source), log_(log), window_(window) {}
 
-  /// Requests an audit at the next boundary. False: one is pending, or the latest one found
-  /// nothing.
+  /// Requests an audit at the next boundary. False: one is pending, or the latest one found no
+  /// difference.
   bool request();
-  /// Notes that the entry of `step` goes over as `update`.
-  void sent_as(std::uint64_t step, std::uint64_t update);
-  /// The audit's outcome, once, when both sides' digests are here. To be called between any two
-  /// sends.
+  /// Notes that the audit's entry, of `step`, is sent as the update with the number `update`.
+  void note_sent_as(std::uint64_t step, std::uint64_t update);
+  /// Returns the audit's outcome, once, when both sides' digests are here; else none. Call it
+  /// between any two sends. Throws what a device threw during the scan.
   [[nodiscard]] std::optional<AuditOutcome> poll(ReplayUnits& units);
-  /// Gives up what is under way: the layout changed, and its digests are of the former one. True:
-  /// an audit of that had been requested, and none was concluded.
+  /// Gives up the current audit, because the layout has changed. True: an audit of the former
+  /// layout had been requested, and none was concluded.
   bool start_over();
-  /// Drops the audit under way; after a freeze that was put off there is another one.
+  /// Gives up the current audit at a freeze. If the freeze is put off, another one can be
+  /// requested.
   void cancel();
 
-  /// Whether an audit was concluded since the layout is as it is, and none is under way.
+  /// Whether an audit of the current layout was concluded, and none is running.
   [[nodiscard]] bool is_done() const { return concluded_ && !running_; }
 
  private:
-  /// The audit that is under way.
+  /// The current audit.
   struct Running {
     explicit Running(std::uint64_t its_step) : step(its_step) {}
     std::uint64_t step;
-    std::uint64_t update = 0;  // its number, once it was sent
-    StateView view;            // keeps what is scanned alive
+    std::uint64_t update = 0;  // number of its update, once it was sent
+    StateView view;            // keeps the memory of the scan alive
     std::optional<DigestJob> scan;
     std::optional<std::vector<Digest>> here;
   };
@@ -69,9 +71,9 @@ class Audit {
   UpdateLog& log_;
   StateWindow& window_;
   std::optional<Running> running_;
-  bool asked_ = false;      // until it is concluded
-  bool concluded_ = false;  // since the layout is as it is
-  bool clean_ = false;      // and nothing differed
+  bool asked_ = false;      // an audit was requested and is not concluded
+  bool concluded_ = false;  // an audit of the current layout was concluded
+  bool clean_ = false;      // and it found no difference
 };
 
 }  // namespace cardswap

@@ -58,7 +58,7 @@ void BaseCopy::send_staged(const std::function<void()>& between_sends) {
       const auto bytes = state.chunks().span_of(chunk).bytes;
       source_.payloads.send(data::ChunkHeader{chunk, data::kBaseRound},
                             {left.first(bytes), staged.copy.owner}, state.element_size_of(region),
-                            true);
+                            CapRule::always);
       left = left.subspan(bytes);
       ++chunks_sent_;
       source_.reporter.note_remaining(bytes_left());

@@ -12,33 +12,37 @@
 
 namespace cardswap {
 
-/// The base copy of a replay: copies each shard aside in the window between two steps, so that it
-/// is consistent as of one step, and sends it from there. The engine's thread.
+/// The base copy of a replay. Copies each shard aside in the window between two steps, so that the
+/// copy is of one step, and sends it from there. The engine's thread.
 class BaseCopy {
  public:
   /// All outlive this.
   BaseCopy(SourceContext& source, StateWindow& window, ReplayUnits& units)
       : source_(source), window_(window), units_(units) {}
 
-  /// Copies the next shard aside: at a slow link's pace the window would be held open for seconds.
-  /// False: no shard is left, or none can be copied now. `step_min`: an entry of that step has gone
-  /// without the shard's gradients, so the copy must not be older.
+  /// Copies the next shard aside. (To send it straight from the window would hold the window open
+  /// for seconds on a slow link.) False: no shard is left, or a step is being taken. `step_min`:
+  /// the entry of that step was sent without the shard's gradients, so the copy must not be older.
+  /// Throws Error{no_memory, internal}.
   bool stage_next(std::uint64_t step_min);
-  /// Copies shards ahead while an entry is on the link: then the window may be open, and when the
-  /// entry is done it may not. So many shards are copied as keep the base copy's share of the link:
-  /// no more than the `log_bytes` that were sent of gradients.
+  /// Copies shards ahead while an entry is being sent, because the window may be closed when the
+  /// entry is done. Copies no more bytes in all than `log_bytes`, the bytes of gradients sent so
+  /// far, so that base copy and log share the link. Does nothing once the program is frozen.
   void stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
-  /// Sends the oldest shard copied aside. Before the next entry is taken: entries of steps after
-  /// the copy have the shard's gradients. `between_sends` is called between any two chunks.
+  /// Sends the oldest shard copied aside; has_staged() must be true. Call it before the next entry
+  /// is taken, because entries of later steps have the shard's gradients. `between_sends` is called
+  /// after each chunk. Throws as PayloadSender::send() does.
   void send_staged(const std::function<void()>& between_sends);
 
-  /// Drops what was staged and not sent, at the freeze: it goes with the rest of the frozen state.
+  /// Drops the staged copies at the freeze: these shards are sent with the rest of the frozen
+  /// state.
   void drop_staged();
-  /// Drops units that are gone: they need no sending.
+  /// Drops the staged copies of units that are gone.
   void drop_gone();
 
   [[nodiscard]] std::uint64_t bytes_staged() const { return staged_bytes_; }
+  /// Bytes that are staged or still to be copied.
   [[nodiscard]] std::uint64_t bytes_left() const {
     return staged_bytes_ + units_.bytes_to_copy(next_unit_);
   }

@@ -7,33 +7,33 @@
 
 namespace cardswap {
 
-/// The rate of a link over stretches in which it was never idle: what a pause hides is no rate.
-/// The caller brings the clock. Pure; one thread.
+/// Measures the rate of a link over stretches of time in which it was never idle, so that pauses do
+/// not count. The caller brings the clock. Pure; one thread.
 class BusyRateMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Begins a stretch: nothing was under way until now.
+  /// Begins a stretch: nothing was in flight until now.
   void begin(Clock::time_point now) {
     since_ = now;
     bytes_ = 0;
   }
-  /// Counts what was sent; a long stretch is counted in parts.
-  void sent(std::uint64_t bytes, Clock::time_point now) {
+  /// Counts bytes that were sent. A long stretch is measured in parts.
+  void note_sent(std::uint64_t bytes, Clock::time_point now) {
     bytes_ += bytes;
     if (now - since_ >= kPartMin) end(now);
   }
-  /// Ends the stretch, or a part of it: all that was sent has arrived.
+  /// Ends the stretch, or a part of it: everything sent has arrived.
   void end(Clock::time_point now) {
     if (bytes_ != 0) meter_.add(bytes_, now - since_);
     begin(now);
   }
-  /// Forgets the rate, and takes this one for what is known.
+  /// Replaces the rate by this one.
   void start_over(double bytes_per_s) {
     meter_ = RateMeter();
     meter_.add(static_cast<std::uint64_t>(bytes_per_s), std::chrono::seconds(1));
   }
-  /// The rate; 0 until a stretch, or a part of one, was over.
+  /// The rate; 0 before the end of the first stretch or part.
   [[nodiscard]] double bytes_per_s() const { return meter_.bytes_per_s(); }
 
  private:

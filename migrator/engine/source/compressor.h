@@ -10,16 +10,17 @@
 
 namespace cardswap {
 
-/// The link's bytes a second from which on packing is not even tried: cores pack slower.
+/// The link rate, in bytes a second, from which on packing is not even tried: a core packs slower.
 inline constexpr double kPackedRateMax = 2e9;
-/// The bytes under which a payload is never packed.
+/// A payload of fewer bytes is never packed.
 inline constexpr std::size_t kPackedBytesMin = 4096;
 
-/// Decides for a migration's payloads whether packing them shortens it, and packs them.
+/// Decides whether packing makes a migration shorter, and packs its payloads.
 ///
-/// Automatic: from time to time one payload is packed with each codec. A codec carries
-/// min(its speed, link rate x its ratio) bytes a second; the best one is used if that is well above
-/// the bare link's. So it is off on links that are faster than a core packs. One thread.
+/// Compression::automatic: from time to time one payload is packed with each codec. A codec can
+/// carry min(its speed, link rate x its ratio) bytes a second. The best codec is used if that is
+/// well above the link rate. So nothing is packed on links that are faster than a core packs. One
+/// thread.
 class Compressor {
  public:
   explicit Compressor(Compression wanted);
@@ -29,13 +30,14 @@ class Compressor {
     Codec codec = Codec::none;
     std::vector<std::byte> bytes;
   };
-  /// Packs a payload. None: send it as it is. `link_rate`: bytes a second without packing, 0 while
-  /// unknown. `shuffle`: what `bytes` are.
+  /// Packs a payload. None: send it as it is. `link_rate`: bytes a second on the wire, 0 while
+  /// unknown. `shuffle` describes `bytes`.
   [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, ByteShuffle shuffle,
                                            double link_rate);
 
+  /// The codec in use now; none: payloads are sent as they are.
   [[nodiscard]] Codec codec() const { return codec_; }
-  /// Bytes of state for a byte on the wire, of late; 1 while nothing is packed.
+  /// Bytes of state for one byte on the wire, for the latest payloads; 1 while nothing is packed.
   [[nodiscard]] double ratio() const { return ratio_; }
 
  private:

@@ -9,33 +9,34 @@
 
 namespace cardswap {
 
-/// Predicts from a migration's measurements, by the planner's rules: what a freeze would cost now,
-/// and how late steps are until then. It also offers the freeze to the program. The engine's
+/// Predicts the cost of a freeze now, and how late steps are until then, from a migration's
+/// measurements and by the planner's rules. Also offers the freeze to the program. The engine's
 /// thread.
 class DowntimeForecast {
  public:
-  /// All outlive this. `link` and `digest_rate`, bytes a second, are asked at each prediction;
-  /// `reporter` is told of each.
+  /// All outlive this. `link` and `digest_rate` (bytes a second) are called for each prediction;
+  /// `reporter` gets each prediction.
   DowntimeForecast(const SourceOptions& options, SourceProgram& program,
                    const SourceCallbacks& callbacks, StatsReporter& reporter,
                    std::function<LinkStats()> link, std::function<double()> digest_rate);
 
-  /// Counts the second stand of a step that is rehearsed into all predictions.
+  /// Makes all later predictions include the second pause of a rehearsal.
   void expect_rehearsal() { rehearses_ = true; }
+  /// The measurements as of now. `replay_ms`: of one step's updates at the target; 0: unknown.
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
-  /// Predicts what a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of
-  /// replaying; and that nothing else makes a step late.
+  /// Predicts the cost of a freeze now, with `dirty_bytes` to send and `replay_ms` for replaying.
+  /// Assumes that nothing else delays a step.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
-  /// Predicts, after expect_downtime(), the lateness of steps before the freeze as well: the
-  /// longest, and all of it, what was and what is to come.
+  /// Call it after expect_downtime() if steps before the freeze are late as well: the longest delay
+  /// of one step, and the sum of all delays, past and predicted.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return expected_downtime_ms_; }
-  /// The longest that the program would stand at one boundary of them.
+  /// The longest pause at one boundary.
   [[nodiscard]] double expected_stand_ms() const { return expected_stand_ms_; }
 
-  /// Offers a freeze, once until it is put off.
+  /// Calls SourceCallbacks::converged; does nothing if it was called since the last put_off().
   void report_converged();
-  /// Takes the offer back: the program was told to go on, and report_converged() makes the next.
+  /// Lets the next report_converged() offer a freeze again.
   void put_off() { converged_ = false; }
   /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
   [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }

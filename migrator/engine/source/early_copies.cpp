@@ -4,7 +4,7 @@
 
 namespace cardswap {
 
-bool EarlyCopies::has_room_for(ParameterId parameter) const {
+bool EarlyCopies::is_wanted(ParameterId parameter) const {
   const auto index = static_cast<std::size_t>(parameter);
   return index < wanted_.size() && wanted_[index] && !held_.contains(parameter);
 }

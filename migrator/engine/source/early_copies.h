@@ -11,27 +11,29 @@
 
 namespace cardswap {
 
-/// Copies of gradients that come ahead of their update log's entry. It knows for which parameters
-/// copies are wanted, which copies are held, and which wait for the engine. A parameter has one
-/// copy at a time, under a number of its own; the copy is held from before it is made until the
-/// entry or the engine releases it. One thread at a time.
+/// Copies of gradients that are made before their entry is in the update log. Keeps for which
+/// parameters copies are wanted, which copies count as held, and which wait for the engine. A
+/// parameter has at most one copy at a time, with a unique number. The copy counts as held from
+/// before it is made until it is forgotten. One thread at a time.
 class EarlyCopies {
  public:
-  /// Wants those of these parameters from now on: one truth a ParameterId.
+  /// Sets the parameters for which copies are wanted: `parameters` is indexed by ParameterId, and a
+  /// parameter beyond its end is not wanted.
   void want(std::vector<bool> parameters) { wanted_ = std::move(parameters); }
-  /// Whether one of the parameter is wanted, and none is held.
-  [[nodiscard]] bool has_room_for(ParameterId parameter) const;
-  /// Holds a copy of so many bytes that is to be made: its number.
+  /// Whether a copy for the parameter is wanted and none is held.
+  [[nodiscard]] bool is_wanted(ParameterId parameter) const;
+  /// Counts a copy of `bytes`, which is still to be made, as held, and returns its number.
   std::uint64_t hold(ParameterId parameter, std::uint64_t bytes);
-  /// Whether that very copy of the parameter is held.
+  /// Whether the copy with this number is held.
   [[nodiscard]] bool holds(ParameterId parameter, std::uint64_t number) const;
-  /// Holds no copy of the parameter any more, if it did.
+  /// No longer counts a copy for the parameter as held; does nothing if there is none.
   void forget(ParameterId parameter);
-  /// The bytes of all that are held.
+  /// The bytes of all copies that are held.
   [[nodiscard]] std::uint64_t held_bytes() const { return held_bytes_; }
 
-  /// Puts a copy that was made behind those that wait.
+  /// Appends a copy to the queue for the engine.
   void push(EarlyCopy copy) { waiting_.push_back(std::move(copy)); }
+  /// Takes the first copy of that queue; none: it is empty.
   [[nodiscard]] std::optional<EarlyCopy> pop();
   [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
   void drop_waiting() { waiting_.clear(); }

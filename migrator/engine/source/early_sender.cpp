@@ -7,7 +7,7 @@
 namespace cardswap {
 namespace {
 
-/// A program that changes its gradients in a way of its own does so in each step.
+/// After this many gradients in vain: the program changes its gradients before each optimizer step.
 constexpr int kInVainMax = 3;
 
 }  // namespace
@@ -60,7 +60,7 @@ bool EarlySender::send_piece() {
   const auto sent_before = source_.payloads.link_stats().sent;
   source_.payloads.send(data::EarlyHeader{next->number, next->sent},
                         {gradient.bytes.subspan(next->sent, size), gradient.owner},
-                        source_.state.element_size_of(unit.shard.regions.front()), true);
+                        source_.state.element_size_of(unit.shard.regions.front()), CapRule::always);
   next->sent += size;
   stats_.bytes += size;
   stats_.wire_bytes += source_.payloads.link_stats().sent - sent_before;
@@ -100,7 +100,7 @@ std::vector<std::optional<EarlySender::Claim>> EarlySender::claim(const UpdateEn
     if (found == pending_.end()) continue;
     const auto pending = std::move(*found);
     pending_.erase(found);
-    // What was not begun goes as it is now.
+    // A gradient of which no piece was sent is sent with the entry.
     const auto factor = pending.number == 0 ? std::nullopt : relation(pending.gradient(), now);
     if (factor) {
       log_.drop_early(pending.copy);  // the entry has it

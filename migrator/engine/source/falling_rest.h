@@ -5,18 +5,19 @@
 
 namespace cardswap {
 
-/// Whether what a step leaves to its entry still falls, so that a freeze that waits finds less.
+/// Tells whether the rest of a step's gradients (the bytes that were not sent early and go with the
+/// entry) still falls from step to step, so that a later freeze would have less to send.
 ///
-/// Gradients that go ahead have only the time that the entry of the step before left of the link,
-/// and that entry was whole when the base copy ended. So each step leaves a little less than the
-/// one before, until as much goes ahead as can. Pure; one thread.
+/// Early gradients can use only the time of the link that the entry of the previous step leaves,
+/// and after the base copy the first such entry is whole. So each step leaves a little less than
+/// the previous one, until no more can be sent early. Pure; one thread.
 class FallingRest {
  public:
-  /// A freeze waits for so many boundaries at most.
+  /// The most boundaries for which a freeze is delayed.
   static constexpr std::uint64_t kStepsMax = 6;
 
-  /// Notes what is to be expected to be left of the next step's gradients, as of the entry of
-  /// `step`; once an entry.
+  /// Notes the predicted rest of the next step's gradients, as of the entry of `step`. A second
+  /// call for the same step does nothing.
   void note(std::uint64_t step, std::uint64_t bytes) {
     if (noted_ && *noted_ == step) return;
     const bool first = !noted_;
@@ -26,23 +27,24 @@ class FallingRest {
     if (first || fell) least_ = bytes;
   }
 
-  /// Whether a freeze that could be at boundary `now` is worth another step. The boundaries count
-  /// from the first call on.
+  /// Whether a freeze that is possible at boundary `now` should wait for another step. kStepsMax
+  /// counts from the boundary of the first call.
   [[nodiscard]] bool is_worth_a_step(std::uint64_t now) {
     if (!since_) since_ = now;
     return now - *since_ < kStepsMax && as_much_ < kAsMuchMax;
   }
 
  private:
-  /// What is less by under a twentieth does not fall: predictions waver by more.
+  /// The rest falls only if it is below this share of the least so far: predictions vary by as
+  /// much.
   static constexpr double kFalls = 0.95;
-  /// One step may have had a slow moment of the link.
+  /// One step without a fall is allowed: the link may have been slow for a moment.
   static constexpr int kAsMuchMax = 2;
 
   std::optional<std::uint64_t> noted_;
   std::optional<std::uint64_t> since_;
   std::uint64_t least_ = 0;
-  int as_much_ = 0;  // entries in a row that left no less than any before
+  int as_much_ = 0;  // entries in a row whose rest did not fall
 };
 
 }  // namespace cardswap

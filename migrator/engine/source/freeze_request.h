@@ -8,25 +8,26 @@
 
 namespace cardswap {
 
-/// The frozen state on its way from the thread that stopped the program to the engine's thread.
+/// Passes the frozen state from the thread that parked the program to the engine's thread.
 class FreezeRequest {
  public:
-  /// Hands the frozen state over. Any thread; whoever calls it wakes the engine.
+  /// Hands the frozen state over. Any thread; the caller must wake the engine afterwards.
   void put(FrozenState state) {
     const MutexLock lock(mutex_);
     request_ = std::move(state);
   }
 
   // ---- the engine's thread
-  /// Whether the program is frozen. From then on state() stays as it is until drop().
+  /// Whether the program is frozen. Once true, state() stays the same until drop().
   [[nodiscard]] bool is_here() {
     if (taken_) return true;
     const MutexLock lock(mutex_);
     taken_ = std::exchange(request_, std::nullopt);
     return taken_.has_value();
   }
+  /// The frozen state. Throws std::bad_optional_access unless is_here() was true.
   [[nodiscard]] const FrozenState& state() const { return taken_.value(); }
-  /// Drops the state: the program was told to go on, and another freeze may come.
+  /// Drops the state: the program goes on, and another freeze may come.
   void drop() { taken_.reset(); }
 
  private:

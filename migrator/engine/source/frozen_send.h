@@ -8,22 +8,24 @@
 
 namespace cardswap {
 
-/// Brings the target to the state of a frozen program, and measures what of the downtime each part
-/// of that takes. Once a freeze; the engine's thread.
+/// Brings the target to the state of the frozen program, and measures how much of the downtime each
+/// part of this takes. One object for each freeze. The engine's thread. All calls except
+/// note_scan() throw as PeerConnection's do.
 class FrozenSend {
  public:
-  /// Both outlive this. `replay`: the log whose rest is sent first; null: there is none.
+  /// Both outlive this. `replay` sends the rest of its log first; null: there is no replay.
   FrozenSend(SourceContext& source, ReplaySync* replay) : source_(source), replay_(replay) {}
 
-  /// The digests of the frozen state, while the target takes its own; behind the log's rest.
+  /// Sends the rest of the log, then digests the frozen state while the target digests its own.
+  /// Returns one digest for each chunk.
   [[nodiscard]] std::vector<Digest> scan();
-  /// Notes a scan that somebody else has made, and how long that took.
+  /// Notes the time of a scan that was made elsewhere, in place of scan().
   void note_scan(double scan_ms) { took_.scan_ms = scan_ms; }
-  /// Sends what is left, until the target holds the frozen state, of which `now` are the digests.
-  /// Throws Error{digest_mismatch} where it comes to hold another.
+  /// Sends what differs, until the target holds the frozen state. `now` has its digests, from
+  /// scan() or elsewhere. Throws Error{digest_mismatch} if the target then holds another state.
   void bring_over(const std::vector<Digest>& now);
-  /// Has the target confirm that it holds the frozen state: the digest of all of it, on which both
-  /// agree from here on. Throws Error{digest_mismatch}. After bring_over().
+  /// Has the target confirm that it holds the frozen state, and returns the root on which both
+  /// sides agree. Throws Error{digest_mismatch}. To be called after bring_over().
   [[nodiscard]] Digest confirm(const std::vector<Digest>& now);
 
  private:
@@ -42,7 +44,7 @@ class FrozenSend {
   FreezeTimes took_;
 };
 
-/// How many threads digest while the program stands: all that the host has.
+/// How many threads digest while the program is parked: as many as the host has cores.
 [[nodiscard]] unsigned frozen_scan_threads();
 
 }  // namespace cardswap

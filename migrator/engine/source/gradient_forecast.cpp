@@ -6,10 +6,10 @@
 namespace cardswap {
 namespace {
 
-/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
-/// then is no sign that the next one is small.
+/// A large parameter that rarely has a gradient must not count for ever; but one skipped step does
+/// not mean that the next one is small.
 constexpr double kStepDecay = 0.98;
-/// What a step leaves to its entry falls within a few steps once gradients go ahead.
+/// Once gradients are sent early, the rest of a step falls within a few steps.
 constexpr double kRestDecay = 0.75;
 
 std::uint64_t decayed(double decay, std::uint64_t bytes) {

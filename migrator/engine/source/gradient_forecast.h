@@ -4,22 +4,21 @@
 
 namespace cardswap {
 
-/// Predicts the next step's gradients: how many bytes they are, and how many of those will be left
-/// when the step's entry comes, because the others went ahead of it. Both follow the steps before:
-/// growth is believed at once, a decrease slowly. A step may have several entries, one behind
-/// another, which count together. Pure; one thread.
+/// Predicts the gradients of the next step: their bytes, and the rest of them that will not have
+/// been sent early when the step's entry comes. Both follow the previous steps: an increase is
+/// taken over at once, a decrease slowly. The entries of one step count together. Pure; one thread.
 class GradientForecast {
  public:
-  /// Notes an entry: the bytes of its gradients, and how many of these went ahead of it.
+  /// Notes an entry: the bytes of its gradients, and how many of these were sent before it.
   void note(std::uint64_t step, std::uint64_t bytes, std::uint64_t ahead);
 
-  /// The step of the latest entry; 0: there was none.
+  /// The step of the latest entry; 0: no entry yet.
   [[nodiscard]] std::uint64_t latest_step() const { return latest_step_; }
-  /// The most that a step had so far.
+  /// The most bytes that one step had so far.
   [[nodiscard]] std::uint64_t most_bytes() const { return most_bytes_; }
-  /// What is to be expected of the next one.
+  /// The bytes to be expected for the next step.
   [[nodiscard]] std::uint64_t usual_bytes() const { return usual_bytes_; }
-  /// What is to be expected to be left of it for its entry: all, unless gradients go ahead.
+  /// How many of them are to be expected to go with its entry: all, if no gradients are sent early.
   [[nodiscard]] std::uint64_t usual_rest_bytes() const { return usual_rest_bytes_; }
 
  private:

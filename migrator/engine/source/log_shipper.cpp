@@ -9,7 +9,7 @@ namespace {
 
 /// The log may hold the gradients of this many steps.
 constexpr std::uint64_t kStepsHeld = 2;
-/// By which a long replay is forgotten at each further one.
+/// The factor by which the time of a long replay decays at each further update.
 constexpr double kReplayDecay = 0.75;
 
 }  // namespace
@@ -27,7 +27,7 @@ void LogShipper::bound(std::uint64_t update_bytes) {
   log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
-/// Looked at once a step: which shards the target follows changes with what is sent.
+/// Takes effect once a step, because the set of shards that the target replays changes meanwhile.
 void LogShipper::set_early(bool on) {
   const bool same = std::exchange(goes_early_, on) == on;
   const auto step = gradients_.latest_step();
@@ -84,7 +84,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   ++stats_.log_entries;
   send_gradients(update.number, outgoing, entry.fence, between_sends);
   if (log_.empty()) source_.payloads.wait_until_sent();
-  log_.sent();
+  log_.note_sent();
 }
 
 void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> gradients,
@@ -93,7 +93,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
   const auto sent_before = source_.payloads.link_stats().sent;
   auto ahead = source_.payloads.read_ahead(after);
   for (const auto& [gradient, early, sent, element_size] : gradients) {
-    // A device takes ranges, and writes to none that it is to read.
+    // A MemoryRange is not const, but a device does not write to a range that it reads.
     auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
     for (std::uint64_t offset = sent; offset < gradient.bytes.size(); offset += piece_bytes) {
       const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
@@ -108,7 +108,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
       if (!piece.owner) piece.owner = gradient.owner;
       const auto header = early != 0 ? data::BulkHeader(data::EarlyHeader{early, offset})
                                      : data::GradientHeader{update, i, offset};
-      source_.payloads.send(header, std::move(piece), element_size, true);
+      source_.payloads.send(header, std::move(piece), element_size, CapRule::always);
       stats_.log_bytes += size;
       offset += size;
       between_sends();
@@ -118,7 +118,7 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
   wire_bytes_ += source_.payloads.link_stats().sent - sent_before;
 }
 
-double LogShipper::worth() const {
+double LogShipper::state_bytes_per_gradient_byte() const {
   if (stats_.log_bytes == 0) return 1;
   return static_cast<double>(wire_bytes_ + early_.stats().wire_bytes) /
          static_cast<double>(stats_.log_bytes) * source_.payloads.link_stats().ratio;
@@ -136,7 +136,7 @@ void LogShipper::release_replayed() {
   stats_.resent_bytes = early_.stats().resent;
   stats_.back_pressure_ms = log.back_pressure_ms;
   stats_.hold_ms = log.hold_ms;
-  // A step may have several updates of which some cost nothing: the longest of late counts.
+  // A step may have several updates, some of which take no time: the longest recent one counts.
   if (std::exchange(noted_, replayed.number) == replayed.number) return;
   stats_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats_.replay_ms);
 }

@@ -13,43 +13,44 @@
 
 namespace cardswap {
 
-/// Ships the update log of a replay. It sends each entry with the gradients of the shards that the
-/// target follows, releases the entries that the target has replayed, and bounds the waiting ones.
-/// The engine's thread.
+/// Sends the update log of a replay: each entry with the gradients of the shards that the target
+/// replays. Releases entries that the target has replayed, and bounds the bytes that wait. The
+/// engine's thread. Calls that send throw as PayloadSender::send() does.
 class LogShipper {
  public:
   /// All outlive this.
   LogShipper(SourceContext& source, UpdateLog& log, const ReplayUnits& units)
       : source_(source), log_(log), units_(units), early_(source, log, units) {}
 
-  /// Begins before the program has the log, whose very next step appends. `update_bytes`: gradients
-  /// of one step, if all parameters have one.
+  /// Sets the log's bounds. Call it before the program gets the log, because its next step appends.
+  /// `update_bytes`: ReplaySizes::update_bytes.
   void begin(std::uint64_t update_bytes);
-  /// Sends an entry. `base_chunks`: how many chunks of the base copy the target is to have before
-  /// it replays the entry. `between_sends` is called between any two payloads.
+  /// Sends an entry. `base_chunks`: how many chunks of the base copy the target must have before it
+  /// replays the entry. `between_sends` is called after each payload.
   void send(UpdateEntry entry, std::uint64_t base_chunks,
             const std::function<void()>& between_sends);
-  /// Makes room for what the target has replayed by now.
+  /// Releases the entries that the target has replayed by now from the log.
   void release_replayed();
 
-  /// Sends gradients ahead of their entries from here on, or not any more.
+  /// Whether gradients are sent early, ahead of their entries, from now on.
   void set_early(bool on);
-  /// Sends a piece of one. False: there is none.
+  /// Sends a piece of an early gradient. False: there is none.
   bool send_early_piece();
-  /// Drops what was sent ahead and no entry has had: before another layout, and at the end.
+  /// Drops early gradients whose entry has not come: before the layout changes, and at the end.
   void drop_early() { early_.drop_all(); }
 
-  /// Everything except window_wait_ms and the audit's counts, which ReplaySync adds.
+  /// The figures of the replay, without window_wait_ms and the audit's counts, which ReplaySync
+  /// adds.
   [[nodiscard]] const ReplayStats& stats() const { return stats_; }
   /// How many updates were sent; they are numbered from 1 on.
-  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] std::uint64_t updates_sent() const { return sent_; }
   [[nodiscard]] bool all_are_replayed() const {
     return source_.connection.answers().replayed.number >= sent_;
   }
-  /// The bytes of state that take the link as long as a byte of gradients, as it was packed. They
-  /// pack otherwise: those of bfloat16 weights are half zeros. 1 while nothing was sent.
-  [[nodiscard]] double worth() const;
-  /// What the entries that were sent had, of all optimizers together.
+  /// How many bytes of state the link sends in the time of one byte of gradients. The two compress
+  /// differently: half of the gradients of bfloat16 weights is zeros. 1 while nothing was sent.
+  [[nodiscard]] double state_bytes_per_gradient_byte() const;
+  /// The forecast from the entries sent so far, of all optimizers together.
   [[nodiscard]] const GradientForecast& gradients() const { return gradients_; }
 
  private:
@@ -59,11 +60,11 @@ class LogShipper {
     std::uint64_t bytes = 0;
   };
   void bound(std::uint64_t update_bytes);
-  /// A gradient of an entry on its way, or what is left of it.
+  /// A gradient of the entry being sent.
   struct Outgoing {
     CapturedGradient gradient;
-    std::uint64_t early = 0;  ///< its number, if it went ahead; 0: it did not
-    std::uint64_t sent = 0;   ///< bytes that did
+    std::uint64_t early = 0;  ///< data::EarlyGradient::number; 0: not sent early
+    std::uint64_t sent = 0;   ///< bytes that were sent early
     std::uint8_t element_size = 1;
   };
   void send_gradients(std::uint64_t update, std::span<const Outgoing> gradients, const Fence& after,
@@ -73,13 +74,13 @@ class LogShipper {
   UpdateLog& log_;
   const ReplayUnits& units_;
   std::uint64_t sent_ = 0;
-  std::uint64_t noted_ = 0;  // the latest update whose time at the target was noted
+  std::uint64_t noted_ = 0;  // the latest update whose replay_ms was noted
   GradientForecast gradients_;
-  std::uint64_t wire_bytes_ = 0;  // that the gradients sent took
-  std::uint64_t room_ = 0;        // for gradients, where the program trains
+  std::uint64_t wire_bytes_ = 0;  // on the wire, for gradients sent with their entries
+  std::uint64_t room_ = 0;        // room_for_gradients()
   std::deque<Unacknowledged> unacknowledged_;
   bool goes_early_ = false;
-  std::uint64_t went_early_at_ = 0;  // the latest step when that was looked at
+  std::uint64_t went_early_at_ = 0;  // the latest step at which set_early() took effect
   EarlySender early_;
   ReplayStats stats_;
 };

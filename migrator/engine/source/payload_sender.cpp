@@ -10,9 +10,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// A copy from a device is ahead of the link; where it is not, it is there in so long.
+/// How often to look for a payload whose copy from its device is not done yet.
 constexpr std::chrono::milliseconds kFetchPoll{1};
-/// Payloads under way take a tenth of a second of the link.
+/// Payloads in flight keep the link busy for a tenth of a second.
 constexpr double kWindowsASecond = 10;
 
 }  // namespace
@@ -35,7 +35,7 @@ PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& conne
       compressor_(options.spec.compression) {}
 
 ReadAhead PayloadSender::read_ahead(Fence after) {
-  // What is packed passes through the host's memory; on a fast link nothing is.
+  // A packed payload passes through the host's memory. On a fast link no payload is packed.
   const auto as_it_is = [this] {
     return options_.spec.compression == Compression::off ||
            (options_.spec.compression == Compression::automatic && wire_rate() > kPackedRateMax);
@@ -55,13 +55,13 @@ StagedPayload PayloadSender::await(ReadAhead& ahead) {
 }
 
 void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
-                         std::uint8_t element_size, bool ignore_cap) {
+                         std::uint8_t element_size, CapRule rule) {
   auto& payload = fetched.bytes;
   auto& owner = fetched.owner;
   const ByteShuffle shuffle{element_size, fetched.shuffle.done};
   auto now = Clock::now();
   if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
-  wait_for_a_slot(ignore_cap);
+  wait_for_a_slot(rule);
   data::Packing packing;
   const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
   if (shuffle.done) packing = {Codec::shuffled, element_size, plain_bytes};
@@ -74,10 +74,10 @@ void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
   }
   now = Clock::now();
   connection_.send_bulk(data::encode(header, packing), payload, std::move(owner));
-  cap_.sent(payload.size(), now);
+  cap_.note_sent(payload.size(), now);
   sent_ += payload.size();
   if (freeze_.is_here()) sent_in_downtime_ += payload.size();
-  meter_.sent(payload.size(), now);
+  meter_.note_sent(payload.size(), now);
 }
 
 void PayloadSender::wait_until_sent() {
@@ -87,13 +87,12 @@ void PayloadSender::wait_until_sent() {
 
 void PayloadSender::end_stretch() { meter_.end(Clock::now()); }
 
-void PayloadSender::wait_for_a_slot(bool ignore_cap) {
+void PayloadSender::wait_for_a_slot(CapRule rule) {
   const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
   connection_.progress_until([&] { return connection_.bulk_in_flight() < window; });
-  for (auto ready = cap_.ready_at(Clock::now());
-       ready > Clock::now() && (ignore_cap || !freeze_.is_here());) {
-    connection_.progress(ready);
-  }
+  const auto is_capped = [&] { return rule == CapRule::always || !freeze_.is_here(); };
+  const auto ready = cap_.ready_at(Clock::now());
+  while (ready > Clock::now() && is_capped()) connection_.progress(ready);
 }
 
 double PayloadSender::wire_rate() const {

@@ -19,37 +19,47 @@
 
 namespace cardswap {
 
-/// How many payloads may be under way at once: as many as a fast link needs, but not seconds of
-/// them in front of a heartbeat where the link is slow. `rate`: bytes a second, 0 while unknown.
+/// How many payloads may be in flight at once: enough for a fast link, but few enough on a slow one
+/// that a heartbeat does not wait behind them for seconds. `rate`: bytes a second, 0 while unknown.
 [[nodiscard]] std::size_t payload_window(double rate, std::uint64_t chunk_bytes);
 
+/// How long the bandwidth cap delays a payload.
+enum class CapRule : std::uint8_t {
+  always,        ///< also while the program is frozen
+  until_frozen,  ///< no longer once the program is frozen: the freeze cuts the round short anyway
+};
+
 /// Sends payloads to the target: fetches them from their devices ahead of the link, packs them
-/// where that is faster, and keeps to the cap and to a short queue. The engine's thread.
+/// where that is faster, and keeps to the bandwidth cap and to a short queue. The engine's thread.
+/// Calls that wait keep the connection alive and throw as PeerConnection::progress() does.
 class PayloadSender {
  public:
   /// All outlive this.
   PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze);
 
-  /// Reads payloads of the chunk's size at most ahead of the link, from their devices and behind
-  /// `after`. To be called once connected.
+  /// Returns a reader that fetches payloads, each at most one chunk long, from their devices ahead
+  /// of the link and behind the fence `after`. Call it after PeerConnection::connect(); this must
+  /// outlive the reader.
   [[nodiscard]] ReadAhead read_ahead(Fence after);
-  /// The next of `ahead`, when it is there.
+  /// Waits for the next payload of `ahead`. One must have been wanted: else this waits for ever.
   [[nodiscard]] StagedPayload await(ReadAhead& ahead);
-  /// Sends a payload, once there is room on the link and under the cap. `ignore_cap`: also while
-  /// frozen. `element_size`: of the payload's elements, for packing it on a slow link.
+  /// Waits until the link has a free slot and the cap allows the send, then sends the payload.
+  /// `rule` says whether a freeze ends the wait for the cap. `element_size`: bytes of one element,
+  /// for the packing on a slow link.
   void send(const data::BulkHeader& header, StagedPayload fetched, std::uint8_t element_size,
-            bool ignore_cap);
-  /// Ends a stretch of sending: what was sent last has arrived, as far as the caller knows.
+            CapRule rule);
+  /// Ends the current measurement of the rate: the caller knows that the last payload has arrived.
   void end_stretch();
+  /// Waits until no payload is in flight, and ends the measurement as end_stretch() does.
   void wait_until_sent();
 
-  /// What was sent so far, and how fast it is now, under the cap; for the planner and for people.
+  /// The bytes sent so far, and the rate now, under the cap; for the planner and for people.
   [[nodiscard]] LinkStats link_stats() const;
-  /// Takes a rate that was measured apart: what was measured before does not count any more.
+  /// Replaces what was measured here by a rate that was measured elsewhere.
   void take_measured_rate(double bytes_per_s);
 
  private:
-  void wait_for_a_slot(bool ignore_cap);
+  void wait_for_a_slot(CapRule rule);
   /// Bytes on the wire a second, under the cap; 0 while unknown.
   [[nodiscard]] double wire_rate() const;
 

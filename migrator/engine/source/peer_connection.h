@@ -21,39 +21,44 @@
 
 namespace cardswap {
 
-/// The source's connection to its target: messages in order, heartbeats, and how far the two
-/// clocks are apart.
+/// The source's connection to its target: messages in order, heartbeats, and the offset of the two
+/// clocks.
 ///
-/// The engine's thread; wake() any. Every call that waits keeps the connection alive and throws
-/// Error when the migration was cancelled, the target refused, or it is gone.
+/// The engine's thread; wake() may be called on any. Every call that waits (measure_clocks(),
+/// progress(), progress_until(), await(), ask()) keeps the connection alive. It throws
+/// Error{cancelled} when the migration was cancelled, the target's own Error when it has refused,
+/// and Error{unreachable, link_lost} when it cannot be reached or is gone.
 class PeerConnection final : private LinkListener {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Makes the link to the target, which tells the listener from wait() alone.
+  /// Makes the link to the target.
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
 
   /// `options` outlive this.
   PeerConnection(const SourceOptions& options, MakeLink make_link, std::stop_token stop);
   ~PeerConnection() override;
 
-  /// Connects and shows the token. Before any other call but wake() and close().
+  /// Makes the link and sends the token; does not wait for an answer. To be called once, before any
+  /// other call except wake() and close(). Throws what MakeLink throws.
   void connect();
+  /// Measures the offset of the clocks; takes eight round trips.
   void measure_clocks();
-  /// Says goodbye if there is anybody to hear it, and lets go of the link.
+  /// Tells the target that the migration ends, waiting for 100 ms at most, and closes the link.
   void close() noexcept;
-  /// Ends the wait that is under way, or the next one.
+  /// Ends the current wait, or the next one. Does nothing before connect() and after close().
   void wake();
 
+  /// Waits until `until()` is true. It is asked after each event, and at least every `poll`.
   template <class Condition>
   void progress_until(Condition until, std::chrono::milliseconds poll = kHeartbeat) {
     while (!until()) progress(Clock::now() + poll);
   }
-  /// One wait: moves bytes, takes what came, sends a heartbeat when one is due.
+  /// Waits once, as Link::wait() does; sends a heartbeat first when one is due.
   void progress(Clock::time_point deadline);
 
   void send(const data::Message& message);
-  /// Sends a payload as Link::send_bulk does.
+  /// Sends a payload as Link::send_bulk() does.
   void send_bulk(std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner);
   [[nodiscard]] std::size_t bulk_in_flight() const { return link_->bulk_in_flight(); }
@@ -61,16 +66,17 @@ class PeerConnection final : private LinkListener {
     return link_->direct_bytes_min(kind);
   }
 
-  /// Where TargetAnswers has the answer to one kind of question.
+  /// The member of TargetAnswers for the answer to one kind of question.
   template <class Answer>
   using Kind = std::optional<Answer> TargetAnswers::*;
-  /// Sends a question, and forgets what was answered of this kind before it.
+  /// Sends a question, and forgets the previous answer of this kind.
   template <class Answer>
   void begin_to_ask(Kind<Answer> kind, const data::Message& question) {
     (answers_.*kind).reset();
     send(question);
   }
-  /// Waits for the answer to begin_to_ask(); it is valid until the next of its kind.
+  /// Waits for the answer to begin_to_ask(). The reference is valid until the next question of this
+  /// kind.
   template <class Answer>
   [[nodiscard]] const Answer& await(Kind<Answer> kind) {
     const auto& answer = answers_.*kind;
@@ -109,7 +115,7 @@ class PeerConnection final : private LinkListener {
   Link* woken_ CARDSWAP_GUARDED_BY(mutex_) = nullptr;  // link_, while wake() may use it
 
   TargetAnswers answers_;
-  bool was_accepted_ = false;  // a layout, ever
+  bool was_accepted_ = false;  // the target has accepted a layout
   std::optional<Error> refused_;
   LivenessTimer liveness_;
   Clock::time_point ping_due_{};

@@ -7,13 +7,13 @@
 namespace cardswap {
 namespace {
 
-/// Enough for a device's buffers to be all in use; host memory needs none of it.
+/// Enough to use all buffers of a device. Payloads in the host's memory need no read-ahead.
 constexpr std::size_t kMaxReadAhead = 256;
 
 }  // namespace
 
 void ReadAhead::want(const MemoryRange& range, std::uint8_t element_size) {
-  // What is not packed is not to be shuffled either.
+  // A payload that will not be packed must not be shuffled.
   wanted_.push_back({range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_size});
 }
 

@@ -11,20 +11,22 @@
 
 namespace cardswap {
 
-/// The source's payloads to send, fetched ahead of the line while it is busy. One thread.
+/// Fetches payloads from their devices ahead of the link, while the link is busy. One thread.
 class ReadAhead {
  public:
-  /// `direct`: FetchOptions::direct, asked as payloads are fetched, because the link's rate shows
-  /// only then. `packer`: what will pack them, if it does so when they are fetched. Both outlive
-  /// this.
+  /// Reads after the work before `after` is done. `direct` gives FetchOptions::direct; it is called
+  /// at each fetch, because the link's rate is known only then. `packer` tells whether payloads
+  /// will be packed, and so are to be shuffled. `stagings` and `packer` outlive this.
   ReadAhead(StagingPool& stagings, Fence after, std::function<bool()> direct,
             const Compressor& packer)
       : stagings_(stagings),
         after_(std::move(after)),
         direct_(std::move(direct)),
         packer_(packer) {}
+  /// Adds a payload to the end of the queue. The memory must stay valid until it was fetched and
+  /// sent.
   void want(const MemoryRange& range, std::uint8_t element_size);
-  /// The next payload, if it is there.
+  /// The next payload, in the order of want(). None: it is not there yet, or no payload is wanted.
   [[nodiscard]] std::optional<StagedPayload> next();
 
  private:

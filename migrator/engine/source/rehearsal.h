@@ -9,22 +9,22 @@
 
 namespace cardswap {
 
-/// What one step from one and the same state has left different at the two sides. Something that
-/// the step reads is then not tracked, or another one there. Values: nothing here waits or sends.
+/// The differences between the two sides after both took one step from the same state. If there are
+/// any, the step reads something that is not tracked or is different at the target. A value.
 struct RehearsalDifference {
-  std::uint64_t step = 0;            ///< the boundary behind it
-  std::vector<std::string> values;   ///< tracked things that are no regions, or are not only that
-  std::vector<std::string> regions;  ///< in the layout's order
-  std::uint64_t bytes = 0;           ///< of their chunks that differ
+  std::uint64_t step = 0;            ///< the boundary after that step
+  std::vector<std::string> values;   ///< tracked things whose values (not regions) differ
+  std::vector<std::string> regions;  ///< regions that differ, in the layout's order
+  std::uint64_t bytes = 0;           ///< of the chunks that differ
 
   [[nodiscard]] bool empty() const { return values.empty() && regions.empty(); }
-  /// "step 13 left ...": by name, as many as people read.
+  /// A sentence for people: "step 13 left ...", with the first few names.
   [[nodiscard]] std::string text() const;
-  /// What to look for, by what differs and what does not.
+  /// A hint for people: which cause is likely.
   [[nodiscard]] std::string hint() const;
 };
 
-/// `differing`: of `chunks`, in order.
+/// Makes the value from the chunks of `chunks` that differ, in order, and the names of values.
 [[nodiscard]] RehearsalDifference rehearsal_difference(std::uint64_t step, const ChunkMap& chunks,
                                                        std::span<const ChunkId> differing,
                                                        std::vector<std::string> values);

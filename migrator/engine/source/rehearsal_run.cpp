@@ -15,8 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The program stands for so long at most, and as many of its own steps more, until the standby has
-/// taken the step that both were to take.
+/// How long the program waits at most for the standby's step: this time, plus as many of its own
+/// steps.
 constexpr std::chrono::milliseconds kRehearsalWaitMin{3000};
 constexpr double kRehearsalWaitSteps = 3;
 
@@ -70,7 +70,7 @@ std::vector<Digest> RehearsalRun::conclude() {
   const auto differing = chunks.differing(digests);
   const auto difference = rehearsal_difference(
       frozen.step, chunks, differing, source_.program.differing_values(frozen.values, theirs));
-  // What is rounded otherwise is sent as it is here, as what is left of any state.
+  // Chunks that differ by rounding are sent like any other differing chunk of the frozen state.
   const bool rounded =
       !difference.empty() && difference.values.empty() && differ_by_rounding(source_, differing);
   const bool passed = difference.empty() || rounded;

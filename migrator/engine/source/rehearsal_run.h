@@ -6,29 +6,29 @@
 
 namespace cardswap {
 
-/// Whether a step of this migration is rehearsed, as far as it was asked for and the program can.
-/// Notes why none is where it was asked for; throws Error{refused} where nothing else was. The
-/// engine's thread, before the context connects.
+/// Whether this migration rehearses a step: if that was requested and the program can. If it was
+/// requested and the program cannot, notes the reason for people; throws Error{refused} if only a
+/// rehearsal was requested. The engine's thread, before SourceContext::connect().
 [[nodiscard]] bool decide_on_rehearsal(SourceContext& source);
 
-/// The rehearsal of one step. Both sides hold the state of one step, and neither may commit it;
-/// both take the next step, and their results are compared. The job's agent has not heard of a
-/// freeze yet. The engine's thread; one call after the other, each throws as PeerConnection does.
+/// The rehearsal of one step. Both sides hold the same state, and nothing is committed; both take
+/// the next step, and the results are compared. The job's agent does not know of the freeze yet.
+/// The engine's thread. Call begin(), await_their_step() and conclude() in this order; each throws
+/// as PeerConnection's waits do.
 class RehearsalRun {
  public:
   /// `source` outlives this.
   explicit RehearsalRun(SourceContext& source) : source_(source) {}
 
-  /// Has both sides take a step from the state that the target was brought to; returns when this
-  /// one is frozen again behind it.
+  /// Has both sides take a step. Returns when the program here is frozen again after it.
   void begin();
-  /// Waits until the standby stands behind that step too. Throws Error{timed_out}.
+  /// Waits until the standby has taken the step as well. Throws Error{timed_out}.
   void await_their_step();
-  /// What both sides hold behind the step agrees, or differs by rounding alone: the digests of
-  /// this one's. Throws Error{digest_mismatch} where it does not, and Error{cancelled} where only a
-  /// rehearsal was asked for.
+  /// Compares both sides after the step. Returns this side's digests if they agree, or differ only
+  /// by rounding. Throws Error{digest_mismatch} if they differ otherwise, and Error{cancelled} if
+  /// only a rehearsal was requested.
   [[nodiscard]] std::vector<Digest> conclude();
-  /// How long conclude() took to know what both hold: the frozen state's scan, made already.
+  /// How long the digests in conclude() took, in ms. They replace the scan of the frozen state.
   [[nodiscard]] double compare_ms() const { return compare_ms_; }
 
  private:

@@ -7,39 +7,41 @@
 namespace cardswap {
 namespace {
 
-/// A freeze that costs hardly more than the best one to come is taken: predictions waver.
+/// A freeze that costs hardly more than the best later one is taken, because predictions vary.
 constexpr double kAsGood = 1.03;
-/// Of the limit: a step may wait for the log at least so long, whatever a freeze takes besides.
+/// The share of the limit for which a step may always wait for the log, whatever the freeze takes.
 constexpr double kLeastWait = 0.25;
-/// Of a step, that a freeze must be able to save where it waits for a step more.
+/// The share of a step that a freeze must save if it waits for one more step.
 constexpr double kWorthAStep = 0.05;
-/// Of --timeout, in which a freeze may wait.
+/// The share of --timeout for which a freeze may wait.
 constexpr double kOfTimeout = 0.5;
 
-/// Of `gradients`, those of what was copied.
+/// How many bytes of `gradients` belong to the part that is copied.
 std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
   const auto all = std::max<double>(1, static_cast<double>(now.replayed_bytes));
   return static_cast<std::uint64_t>(static_cast<double>(gradients) *
                                     static_cast<double>(now.copied_bytes) / all);
 }
 
-/// The last step's own entry has to go over before it, whatever the lag is now: the gradients of
-/// what was copied, without those that went ahead.
+/// The bytes that a freeze must send. The entry of the last step has to be sent in any case: the
+/// gradients of the copied part, without those that were sent early.
 std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
   const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
-  const auto to_go = static_cast<std::uint64_t>(facts.worth * static_cast<double>(entry));
+  const auto to_go =
+      static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
-/// Replaying the last entry takes no longer than the same step here, at the same time.
+/// The pauses of a freeze. To replay the last entry takes no longer than the same step here, and
+/// runs at the same time.
 Stands stands_of(Measurements now, std::uint64_t freeze_bytes) {
   now.dirty_bytes = freeze_bytes;
   now.replay_ms = 0;
   return expected_stands(now);
 }
 
-/// Whether a freeze right now costs no more than the course that loses least. Where the log goes
-/// within a step nothing is lost by copying all, and an audit costs nothing.
+/// Whether a freeze now costs no more than the course with the least lost time. If an entry is sent
+/// within a step, a complete copy loses no time, and an audit costs nothing.
 bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse& course) {
   if (!log_outlasts_a_step(now)) return false;
   const double entry =
@@ -48,9 +50,9 @@ bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse
   return expected_stands(now).all() <= kAsGood * course.lost_ms;
 }
 
-/// While the log goes within the steps, one more makes none late; and as long as each leaves less
-/// to its entry than the one before, the last one waits for less. A freeze could be now, and would
-/// take `freeze_ms`.
+/// Whether a freeze, which is possible now and would take `freeze_ms`, should wait for one more
+/// step. If entries are sent within a step, one more step is not late; and as long as the rest of
+/// each step is smaller than that of the previous one, the last step waits for less.
 bool is_worth_a_step(const ReplayFacts& facts, const Measurements& now, double freeze_ms,
                      double timeout_ms, FallingRest& rest) {
   if (facts.holds_each || log_outlasts_a_step(now)) return false;
@@ -61,8 +63,8 @@ bool is_worth_a_step(const ReplayFacts& facts, const Measurements& now, double f
   return rest.is_worth_a_step(facts.program_step) && in_time;
 }
 
-/// Whether this is the first look since a whole step's gradients were seen: how many there are at
-/// most was known, but experts that are chosen seldom have none in most steps.
+/// Whether this is the first call after the gradients of a whole step were seen. Only the most that
+/// there may be was known before; experts that are rarely chosen have no gradients in most steps.
 bool judges_the_limit(const ReplayFacts& facts, EarlierLooks& looks) {
   if (looks.limit_was_judged || facts.updates_sent == 0) return false;
   const auto latest = facts.gradients.latest_step();
@@ -71,7 +73,7 @@ bool judges_the_limit(const ReplayFacts& facts, EarlierLooks& looks) {
   return looks.limit_was_judged;
 }
 
-/// Says what is to be done about a course that keeps a step for longer than is allowed.
+/// Sets the advice for a course that delays a step beyond the limit.
 void turn_away(ReplayOutlook& outlook, const Measurements& now, double stall_ms,
                const MigrationSpec& spec) {
   outlook.why = fmt::format(
@@ -94,8 +96,8 @@ void turn_away(ReplayOutlook& outlook, const Measurements& now, double stall_ms,
 ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, EarlierLooks& looks) {
   const auto limit = spec.max_stall_ms;
   const auto now = measurements_of(facts);
-  const auto copies = copies_of(spec.strategy);
-  const auto course = course_of_replay(now, limit, copies);
+  const auto when = freeze_when(spec.strategy);
+  const auto course = course_of_replay(now, limit, when);
   ReplayOutlook outlook;
   outlook.freeze_bytes = freeze_bytes_of(facts, now);
   const auto freeze = stands_of(now, outlook.freeze_bytes);
@@ -112,10 +114,10 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
   if (is_copied) {
     looks.rest.note(facts.gradients.latest_step(), facts.gradients.usual_rest_bytes());
   }
-  // Asked whether the stand fits or not: the boundaries at which a freeze could be are counted.
+  // Called also when the pause does not fit, because it counts the boundaries.
   const bool now_or_never =
       is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, looks.rest);
-  const bool may_be_early = copies == Copies::as_pays && pays_at_once(facts, now, course);
+  const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
   const bool fits = limit <= 0 || freeze.longest() <= limit;
   if (fits && (now_or_never || may_be_early)) outlook.advice = ReplayOutlook::Advice::offer_freeze;
   return outlook;
@@ -123,7 +125,8 @@ ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec, Ea
 
 Measurements measurements_of(const ReplayFacts& facts) {
   const auto worth = [&](std::uint64_t gradients) {
-    return static_cast<std::uint64_t>(facts.worth * static_cast<double>(gradients));
+    return static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte *
+                                      static_cast<double>(gradients));
   };
   const auto seen = facts.gradients.usual_bytes();
   const auto replayed = facts.sizes.replayed_bytes;
@@ -139,8 +142,8 @@ Measurements measurements_of(const ReplayFacts& facts) {
   return now;
 }
 
-Copies copies_of(Strategy strategy) {
-  return strategy == Strategy::automatic ? Copies::as_pays : Copies::whole;
+FreezeWhen freeze_when(Strategy strategy) {
+  return strategy == Strategy::automatic ? FreezeWhen::it_pays : FreezeWhen::base_is_whole;
 }
 
 double wait_max_ms(const Measurements& measured, double max_stall_ms) {

@@ -12,67 +12,70 @@
 
 namespace cardswap {
 
-/// What a replay has come to, as its parts know it.
+/// The facts about a running replay from which its outlook is computed.
 struct ReplayFacts {
-  Measurements measured;  ///< link, step and agents; dirty_bytes: that differed at the latest audit
+  Measurements measured;  ///< of link, step and agents; dirty_bytes: what the latest audit found
   ReplaySizes sizes;
-  std::uint64_t bytes_to_copy = 0;  ///< that the base copy lacks
-  bool is_audited = false;          ///< since the layout is as it is
+  std::uint64_t bytes_to_copy = 0;  ///< that the base copy has not sent yet
+  bool is_audited = false;          ///< an audit of the current layout was concluded
   GradientForecast gradients;
-  double worth = 1;  ///< bytes of state that take the link as long as one of gradients
+  double state_bytes_per_gradient_byte = 1;  ///< LogShipper::state_bytes_per_gradient_byte()
   std::uint64_t updates_sent = 0;
-  std::uint64_t log_bytes = 0;    ///< gradients sent, ...
-  std::uint64_t early_bytes = 0;  ///< ... and those of them that went ahead of their entries
+  std::uint64_t log_bytes = 0;    ///< bytes of gradients sent, ...
+  std::uint64_t early_bytes = 0;  ///< ... and how many of these were sent before their entries
   std::uint64_t lag_bytes = 0;    ///< of entries that the target has not replayed yet
   bool holds_each = false;        ///< each step waits for its own entry
-  double longest_wait_ms = 0;     ///< that one step had so far
-  double waited_ms = 0;           ///< all that steps had
+  double longest_wait_ms = 0;     ///< the longest wait of one step so far
+  double waited_ms = 0;           ///< the sum of all waits so far
   std::uint64_t program_step = 0;
-  double age_ms = 0;  ///< since the replay was begun
+  double age_ms = 0;  ///< time since the replay began
 };
 
-/// What a look at a replay leaves for the next one.
+/// What outlook_of() remembers from call to call.
 struct EarlierLooks {
   FallingRest rest;
-  std::uint64_t first_step = 0;  ///< that the log has; 0: none was sent
+  std::uint64_t first_step = 0;  ///< the first step in the log; 0: no entry was sent
   bool limit_was_judged = false;
 };
 
-/// A prediction of how a replay goes on, and advice that follows from it.
+/// A prediction of how a replay goes on, and the advice that follows from it.
 struct ReplayOutlook {
-  /// What is to be done.
+  /// What the engine is to do.
   enum class Advice : std::uint8_t {
     go_on,
     offer_freeze,
-    go_by_rounds,  ///< a step would be kept for longer than is allowed
-    refuse         ///< the same, where nothing but replay was asked for
+    go_by_rounds,  ///< a step would be delayed beyond the limit
+    refuse         ///< the same, and only replay was requested
   };
   Advice advice = Advice::go_on;
   std::uint64_t freeze_bytes = 0;  ///< that a freeze would have to send now
-  double stall_ms = 0;             ///< the longest that one step is late, what was included
-  double lost_ms = 0;              ///< all lateness, what was included
-  std::string why;                 ///< of the latter two, for people
-  std::string hint;                ///< what would do, where it is refused
+  double stall_ms = 0;             ///< the longest delay of one step, past and predicted
+  double lost_ms = 0;              ///< the sum of all delays, past and predicted
+  std::string why;                 ///< the reason for go_by_rounds and refuse, for people
+  std::string hint;                ///< for refuse: which limit would do, for people
 };
 
-/// Looks at a replay that is under way. A freeze is offered once all was copied and audited, the
-/// log has caught up and one more step would not make it shorter; or, where the strategy was
-/// chosen, as soon as copying on makes the job lose more than that spares the freeze. Never where
-/// the stand is beyond the limit. That the gradients of a step keep the next one within the limit
-/// is judged once, when a whole step's were seen and before any step has waited. Pure: `looks` is
-/// all that is remembered.
+/// Computes the outlook of a running replay.
+///
+/// A freeze is offered when everything is copied and audited, the log has caught up, and one more
+/// step would not make the freeze shorter. With Strategy::automatic it is also offered as soon as
+/// further copying costs the job more time than it saves. It is never offered if the pause would
+/// exceed the limit. Whether the gradients of a step delay the next step beyond the limit is judged
+/// once: when those of one whole step were seen, and before any step has waited. Pure: only `looks`
+/// is remembered.
 [[nodiscard]] ReplayOutlook outlook_of(const ReplayFacts& facts, const MigrationSpec& spec,
                                        EarlierLooks& looks);
 
-/// What the planner is told of the replay.
+/// The measurements of a running replay, for the planner.
 [[nodiscard]] Measurements measurements_of(const ReplayFacts& facts);
 
-/// Asked for by name a replay is to end in a state that was audited; chosen, in the least lost
-/// time.
-[[nodiscard]] Copies copies_of(Strategy strategy);
+/// When a replay freezes: base_is_whole if the user has requested the replay strategy, so that an
+/// audit has checked the state; it_pays if the planner has chosen it.
+[[nodiscard]] FreezeWhen freeze_when(Strategy strategy);
 
-/// How long a step may wait for the log: if it is the last one, it waits for the freeze as well.
-/// `measured` has nothing to send; `max_stall_ms` is a limit.
+/// How long a step may wait for the log, in ms. The last step has to wait for the freeze as well,
+/// so the expected freeze is subtracted from `max_stall_ms`, which must not be 0. `measured` with
+/// dirty_bytes 0.
 [[nodiscard]] double wait_max_ms(const Measurements& measured, double max_stall_ms);
 
 }  // namespace cardswap

@@ -25,7 +25,7 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kPollInterval{100};
-// Of a program that tracks another number of loose tensors after each step.
+// For a program that tracks another number of tensors after each step.
 constexpr std::uint64_t kMaxInterruptedAudits = 32;
 
 }  // namespace
@@ -50,9 +50,9 @@ bool ReplaySync::begin() {
   if (source_.program.begin_log(log_, window_) && now.shards && !now.shards->empty() &&
       units_.follow(now.layout, *now.shards, {})) {
     const auto limit = source_.options.spec.max_stall_ms;
-    holds_for_the_limit_ =
-        course_of_replay(measurements_of(facts()), limit, copies_of(source_.options.spec.strategy))
-            .holds;
+    holds_for_the_limit_ = course_of_replay(measurements_of(facts()), limit,
+                                            freeze_when(source_.options.spec.strategy))
+                               .holds;
     if (holds_for_the_limit_) log_->hold_each();
     return true;
   }
@@ -106,7 +106,7 @@ bool ReplaySync::sync() {
   return true;
 }
 
-/// At most once a step: a view is not for nothing, and nothing changes in between.
+/// Takes a view at most once a step: a view has a cost, and nothing changes within a step.
 void ReplaySync::follow_the_program() {
   if (!source_.state.has_news()) return;
   auto now = source_.program.state_view();
@@ -114,7 +114,7 @@ void ReplaySync::follow_the_program() {
     source_.state.refresh(std::move(now));
     return;
   }
-  // Updates of steps that led to the other layout are of the former one.
+  // Updates of steps before the change belong to the former layout.
   while (!given_up_) {
     if (base_.has_staged()) {
       send_staged_shard();
@@ -127,14 +127,14 @@ void ReplaySync::follow_the_program() {
   if (!given_up_) take_layout(std::move(now));
 }
 
-/// Between two updates. Chunks of the base copy that are under way are of the former layout, and
+/// Called between two updates. Chunks of the base copy in flight belong to the former layout, and
 /// the target waits for them.
 void ReplaySync::take_layout(StateView now) {
   shipper_.drop_early();
   const bool interrupted = audit_.start_over();
   auto& state = source_.state;
   const auto kept = kept_regions(state.view().layout, now.layout);
-  state.amend(std::move(now), shipper_.sent(), base_.chunks_sent());
+  state.amend(std::move(now), shipper_.updates_sent(), base_.chunks_sent());
   const auto& shards = state.view().shards;
   sizes_ = replay_sizes(state.view());
   const auto begun = shards ? units_.follow(state.view().layout, *shards, kept) : std::nullopt;
@@ -142,7 +142,8 @@ void ReplaySync::take_layout(StateView now) {
     give_up();
     return;
   }
-  // An optimizer's state comes once; what comes and goes with each step would let no audit end.
+  // An optimizer creates its state once. State that changes with each step would keep every audit
+  // from ending.
   interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
   if (interrupted_audits_ > kMaxInterruptedAudits) {
     source_.reporter.set_note("by rounds: what is tracked has another layout after each step");
@@ -158,7 +159,7 @@ void ReplaySync::take_layout(StateView now) {
   report_units();
 }
 
-/// Once, before the log begins: what no update rewrites and the target does not hold already.
+/// Sends, once before the log begins, the state that no update rewrites and that the target lacks.
 void ReplaySync::send_uncovered_regions() {
   auto& state = source_.state;
   auto missing = state.chunks().differing(state.scan(1));
@@ -170,7 +171,7 @@ void ReplaySync::send_uncovered_regions() {
   source_.reporter.report(true);
 }
 
-/// False: nothing could be sent now.
+/// Sends the next entry, shard or early gradient. False: nothing can be sent now.
 bool ReplaySync::send_next() {
   stage_ahead();
   if (!base_.has_staged()) {
@@ -198,7 +199,7 @@ void ReplaySync::send_staged_shard() {
 
 void ReplaySync::send_entry(UpdateEntry entry) {
   poll();  // by now the log has told of the audit that the entry may be
-  if (entry.audit) audit_.sent_as(entry.step, shipper_.sent() + 1);
+  if (entry.audit) audit_.note_sent_as(entry.step, shipper_.updates_sent() + 1);
   shipper_.send(std::move(entry), base_.chunks_sent(), [this] {
     stage_ahead();
     poll();
@@ -280,8 +281,8 @@ ReplayFacts ReplaySync::facts() const {
   facts.bytes_to_copy = base_.bytes_left();
   facts.is_audited = audit_.is_done();
   facts.gradients = shipper_.gradients();
-  facts.worth = shipper_.worth();
-  facts.updates_sent = shipper_.sent();
+  facts.state_bytes_per_gradient_byte = shipper_.state_bytes_per_gradient_byte();
+  facts.updates_sent = shipper_.updates_sent();
   facts.log_bytes = stats.log_bytes;
   facts.early_bytes = stats.early_bytes;
   facts.lag_bytes = stats.log_lag_bytes;

@@ -19,16 +19,16 @@ namespace cardswap {
 
 /// The `replay` strategy at the source: base copy, then the update log.
 ///
-/// A database's base backup and log shipping, with the optimizer's step as the log's entry: each
-/// parameter goes over once, with its optimizer state, as of some step k (a shard, copied aside in
-/// the window between two steps and sent from there); from k+1 on only its gradients follow, and
-/// the target does the same step. What no optimizer rewrites goes by digests, as in rounds. An
-/// audit, digests of everything on both sides after one and the same step, finds what replaying
-/// does not reproduce; those shards go by digests from there on.
+/// It works as a database's base backup with log shipping; an entry of the log is an optimizer
+/// step. Each parameter is sent once, with its optimizer state, as of some step k: a shard, which
+/// is copied aside in the window between two steps. From step k+1 on only its gradients are sent,
+/// and the target repeats the step. State that no optimizer rewrites is sent by digests, as in
+/// rounds. An audit (both sides digest everything after one and the same step) finds the shards
+/// that replaying does not reproduce; these are sent by digests from then on.
 ///
-/// What the program tracks may change meanwhile: a parameter's first gradient makes its optimizer
-/// state. The target then takes the other layout between two updates, and only the shards concerned
-/// are copied again.
+/// The layout may change meanwhile: a parameter's first gradient creates its optimizer state. The
+/// target then takes the new layout between two updates, and only the shards concerned are copied
+/// again. The engine's thread. Calls that send or wait throw as PeerConnection's waits do.
 class ReplaySync {
  public:
   /// `source` outlives this.
@@ -37,23 +37,25 @@ class ReplaySync {
   ReplaySync(const ReplaySync&) = delete;
   ReplaySync& operator=(const ReplaySync&) = delete;
 
-  /// Asks the program for its log. False: it has none, or nothing that an update rewrites.
+  /// Asks the program to begin its log. False: the program has no log, or no state that updates
+  /// rewrite.
   bool begin();
-  /// Syncs until the program is frozen; again after a freeze that was put off. False: replaying
-  /// does not work here, no update could be reproduced, and from now on this covers nothing; what
-  /// was sent has been replayed.
+  /// Syncs until the program is frozen; call it again after a freeze that was put off. False:
+  /// replaying does not work for this job, because no shard can be reproduced or a step would be
+  /// delayed beyond the limit. covers() is then false for all chunks, and the target has replayed
+  /// all updates that were sent.
   bool sync();
-  /// What a freeze with that state has to send, as far as it can be known before all is digested;
-  /// of one that did not wait in vain, whose log has gone over.
+  /// How many bytes a freeze with that state has to send, as far as it is known before the state is
+  /// digested. To be called when has_waited_in_vain() is false.
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
-  /// Whether the frozen program took its last step before that step's entry had gone, because it
-  /// had waited for as long as a step may.
+  /// Whether the frozen program took its last step before that step's entry was sent, because the
+  /// step had waited as long as it may.
   [[nodiscard]] bool has_waited_in_vain() const { return !log_->stats().all_sent; }
-  /// Sends what is left of the log, after the freeze, and takes over the frozen state's layout.
+  /// Sends the rest of the log after the freeze, and takes over the layout of the frozen state.
   void finish_log(const StateView& frozen);
   /// Whether a chunk needs no sending because the target replays its updates.
   [[nodiscard]] bool covers(ChunkId chunk) const;
-  [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.sent(); }
+  [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.updates_sent(); }
 
  private:
   void follow_the_program();
@@ -63,7 +65,7 @@ class ReplaySync {
   void stage_ahead();
   void send_staged_shard();
   void send_entry(UpdateEntry entry);
-  /// Looks at what has to be looked at between any two sends.
+  /// Releases entries, polls the audit and reports. To be called between any two sends.
   void poll();
   void note_stats();
   void ask_for_audit();
@@ -71,7 +73,7 @@ class ReplaySync {
   void report_units();
   [[nodiscard]] ReplayFacts facts() const;
   void bound_waits();
-  /// Tells what is to be expected, and does what outlook_of() advises.
+  /// Reports the prediction, and does what outlook_of() advises.
   void look_ahead();
   void give_up();
 
@@ -86,10 +88,10 @@ class ReplaySync {
   ReplaySizes sizes_;
   EarlierLooks looks_;
   const std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
-  bool holds_for_the_limit_ = false;  // each step waits for its own entry, and for no more
-  bool begun_ = false;                // what no update rewrites was sent
+  bool holds_for_the_limit_ = false;  // each step waits for its own entry, to keep the limit
+  bool begun_ = false;                // the state that no update rewrites was sent once
   bool given_up_ = false;
-  std::uint64_t interrupted_audits_ = 0;  // in a row, by a layout with nothing new to replay
+  std::uint64_t interrupted_audits_ = 0;  // in a row, by layouts without new shards
   std::uint64_t dirty_bytes_ = 0;         // bytes that differed at the latest audit
 };
 

@@ -9,12 +9,11 @@
 namespace cardswap {
 namespace {
 
-// As hypervisors do it: 20 % first, 10 % more at each round that is no help.
+// As in hypervisors: 20 % first, then 10 % more after each round that did not help.
 constexpr std::uint32_t kFirstThrottlePct = 20;
 constexpr std::uint32_t kThrottleStepPct = 10;
 constexpr std::uint32_t kMaxThrottlePct = 99;
-/// That nobody asked for by name, none smaller than the one before it: the next will be none
-/// either.
+/// After this many rounds without a decrease, `auto` gives up: the next round will not be smaller.
 constexpr int kMaxVainRounds = 5;
 
 void throttle_more(SourceContext& source) {
@@ -25,7 +24,7 @@ void throttle_more(SourceContext& source) {
   source.reporter.note_throttle(pct);
 }
 
-/// The job goes on where it is: whoever set the limit would rather have that than wait.
+/// Gives up: a user who sets a limit prefers that the job goes on where it is.
 [[noreturn]] void give_up(SourceContext& source) {
   const auto stand_ms = source.forecast.expected_stand_ms();
   const auto limit = source.options.spec.max_stall_ms;
@@ -39,7 +38,7 @@ void throttle_more(SourceContext& source) {
                           stand_ms * 1.3));
 }
 
-/// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
+/// It is not known yet what a step changes: assumes everything that was just sent.
 void send_base_copy(SourceContext& source) {
   const auto copied = source.state.send_differing(1);
   source.reporter.note_round();

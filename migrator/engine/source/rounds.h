@@ -4,10 +4,11 @@
 
 namespace cardswap {
 
-/// The `rounds` strategy at the source, as live migration of virtual machines has it (pre-copy with
-/// dirty rounds): each round sends the chunks whose digest is not what the target holds, until what
-/// a freeze would leave to send fits the allowed downtime. Returns when the program is frozen;
-/// throws Error{not_converging} when it does not fit after as many rounds as are allowed.
+/// The `rounds` strategy at the source, as in the live migration of virtual machines (pre-copy with
+/// dirty rounds). Each round sends the chunks whose digest differs from the target's, until the
+/// rest fits into the allowed downtime. Returns when the program is frozen. Throws
+/// Error{not_converging} when the rest does not fit after the allowed number of rounds, and as
+/// PeerConnection's waits do.
 void sync_by_rounds(SourceContext& source);
 
 }  // namespace cardswap

@@ -25,8 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-/// One migration's sending end, written as the straight line that it is: connect, sync by one of
-/// the strategies while the program trains, then the rest of the frozen state.
+/// The sending end of one migration, as one sequence: connect, sync by one of the strategies while
+/// the program trains, then send the rest of the frozen state.
 class Source::Impl {
  public:
   Impl(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks)
@@ -50,7 +50,7 @@ class Source::Impl {
   void wake() { context_.connection.wake(); }
 
  private:
-  /// What a rehearsal leaves to the freeze behind it: the scan, made already.
+  /// The digests from a rehearsal, which replace the scan of the freeze.
   struct Rehearsed {
     std::vector<Digest> digests;
     double scan_ms = 0;
@@ -90,7 +90,7 @@ class Source::Impl {
         fmt::format("migration {} to {}:{}", options_.migration, options_.host, options_.port));
   }
 
-  /// Until the program is frozen. Comes again after a freeze that was put off, and goes on then.
+  /// Syncs until the program is frozen. Called again after a freeze that was put off.
   void sync() {
     if (!strategy_) strategy_ = choose_strategy(context_);
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
@@ -107,7 +107,8 @@ class Source::Impl {
     sync_by_rounds(context_);
   }
 
-  /// Nothing is sent before it; offered only where it will stop the program for as long as allowed.
+  /// Stop-copy: sends nothing before the freeze, and offers it only if the pause is within the
+  /// limit.
   void wait_for_freeze() {
     context_.reporter.use(Strategy::stop_copy);
     context_.forecast.expect_downtime(dirty_after_a_step());
@@ -123,9 +124,9 @@ class Source::Impl {
     context_.connection.progress_until([this] { return context_.freeze.is_here(); });
   }
 
-  /// What the frozen state leaves to send may be more than when the freeze was offered: an
-  /// optimizer has made its state in the very last step. False: that would take longer than is
-  /// allowed, and the program was told to go on.
+  /// Checks whether the freeze is still within the limit: more may be left to send than when it was
+  /// offered, for example because an optimizer has created its state in the last step. False: it is
+  /// not, and the freeze was put off.
   bool freeze_holds() {
     auto& forecast = context_.forecast;
     const auto& frozen = context_.freeze.state();

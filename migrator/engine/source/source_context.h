@@ -12,10 +12,10 @@
 
 namespace cardswap {
 
-/// What the strategies of one migration share, made and taken apart in this order. The engine's
-/// thread, but for freeze.put() and connection.wake().
+/// The parts that the strategies of one migration share. The engine's thread, except freeze.put()
+/// and connection.wake().
 struct SourceContext {
-  /// All outlive this. `make_link`: how it reaches the target.
+  /// All references outlive this. `make_link` makes the link to the target.
   SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
                 const SourceCallbacks& source_callbacks, PeerConnection::MakeLink make_link,
                 std::stop_token stop);
@@ -24,9 +24,10 @@ struct SourceContext {
   SourceContext(const SourceContext&) = delete;
   SourceContext& operator=(const SourceContext&) = delete;
 
-  /// Connects, agrees on the layout, and finds out how far the clocks are apart.
+  /// Connects, agrees on the layout with the target, and measures the offset of the clocks. Throws
+  /// as PeerConnection does.
   void connect();
-  /// Measures the link with the state's first chunks, until enough went over to tell.
+  /// Measures the link's rate by sending the first chunks of the state. Throws as connect().
   void probe_link();
 
   const SourceOptions& options;

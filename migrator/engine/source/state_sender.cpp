@@ -27,7 +27,7 @@ void StateSender::introduce() {
                        options_.spec.chunk_bytes, wants_digests(), view_.layout});
 }
 
-/// Asks with `layout`, which is view()'s.
+/// Sends `layout`, a message with view()'s layout, and waits for the answers.
 void StateSender::agree_on(const data::Message& layout) {
   connection_.answers().digests.reset();  // of the layout before
   note_agreed(connection_.ask(&TargetAnswers::accepted, layout));
@@ -41,7 +41,7 @@ void StateSender::note_agreed(std::uint32_t their_chunks) {
   reporter_.note_state(view_.layout.total_bytes());
 }
 
-/// What the target holds once `round` is over; 0: before anything was sent in this layout.
+/// Waits for the target's digests after `round`; 0: before the first round of this layout.
 void StateSender::await_digests(std::uint32_t round, bool final) {
   auto& answer = connection_.answers().digests;
   connection_.progress_until(
@@ -62,10 +62,10 @@ void StateSender::refresh(StateView now) {
   agree_on(data::LayoutChanged{wants_digests(), view_.layout});
 }
 
-/// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
-/// waits for first.
+/// The caller sends nothing meanwhile. Payloads in flight belong to updates and chunks for which
+/// the target waits first.
 void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks) {
-  // Until it has answered, what the target says is of the former layout.
+  // Until it has answered, the target's messages are about the former layout.
   const auto accepted = connection_.ask(&TargetAnswers::accepted,
                                         data::LayoutAmended{updates, base_chunks, now.layout});
   chunks_ = chunks_.carried_over(now.layout);
@@ -171,10 +171,11 @@ void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
   ahead.want(range_of(view_, span), element_size_of(span.region));
 }
 
-/// The next of `ahead`.
+/// `ahead` gives the chunk next.
 void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
   payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
-                 element_size_of(chunks_.span_of(chunk).region), final);
+                 element_size_of(chunks_.span_of(chunk).region),
+                 final ? CapRule::always : CapRule::until_frozen);
   chunks_.forget(chunk);
 }
 
@@ -183,8 +184,8 @@ void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
   connection_.begin_to_ask(&TargetAnswers::digests, data::RoundEnd{round, sent, final, updates});
   await_digests(round, final);
-  payloads_.end_stretch();  // to the answer: what was sent last may have gone no further than a
-                            // buffer
+  // The stretch ends with the answer: until then the last payloads may only be in a buffer.
+  payloads_.end_stretch();
 }
 
 }  // namespace cardswap

@@ -16,48 +16,53 @@
 
 namespace cardswap {
 
-/// Brings the target's state to the source's: agrees on the layout, digests the memory here, and
-/// sends rounds of the chunks that the target does not hold. The engine's thread.
+/// Brings the target's state to that of the source: agrees on the layout, digests the memory here,
+/// and sends the chunks that the target does not hold. The engine's thread. Calls that send or wait
+/// throw as PeerConnection's waits do.
 class StateSender {
  public:
   /// All outlive this.
   StateSender(const SourceOptions& options, SourceProgram& program, PeerConnection& connection,
               PayloadSender& payloads, FreezeRequest& freeze, StatsReporter& reporter);
 
-  /// Takes the program's memory as of now, before anybody connects.
+  /// Takes the program's memory as of now, before the link is connected.
   void take_first_view();
-  /// Agrees on the layout with the first message after the token. Unless the strategy is stop-copy
-  /// the target says what it holds.
+  /// Sends the layout as the first message after the token, and waits until the target accepts it.
+  /// Unless the strategy is stop-copy, also waits for the digests of what the target holds.
   void introduce();
-  /// Whether the program has passed a boundary since view().
+  /// Whether the program has passed a boundary since view() was taken.
   [[nodiscard]] bool has_news() const { return program_.step() != view_.step; }
-  /// Takes the program's memory as of now; tells the target when it is another layout, and then
-  /// nothing is known of what it holds.
+  /// Replaces view() by `now`. If the layout has changed, the target adopts the new one; it reports
+  /// again what it holds, as in introduce().
   void refresh(StateView now);
-  /// refresh() for a target that replays updates: it takes the other layout behind `updates` of
-  /// them and as many chunks of the base copy, and keeps what both layouts have. Not while a round
-  /// is under way.
+  /// refresh() for a target that replays updates. The target takes the new layout after the update
+  /// with the number `updates` and `base_chunks` chunks of the base copy, and keeps what both
+  /// layouts have. Not to be called during a round.
   void amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks);
-  /// Takes the program's memory as of now, and asks the target anew for all that it holds in that
-  /// layout, while this side digests its own, which is returned.
+  /// Replaces view() by `now`, and has the target digest its whole state, while this side digests
+  /// its own on `threads` threads. Returns the digests of this side.
   [[nodiscard]] std::vector<Digest> compare(StateView now, unsigned threads);
 
+  /// The program's memory, as last taken.
   [[nodiscard]] const StateView& view() const { return view_; }
   [[nodiscard]] ChunkMap& chunks() { return chunks_; }
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
+  /// Bytes of one element of the region.
   [[nodiscard]] std::uint8_t element_size_of(RegionId region) const;
 
-  /// Bytes a second of scans so far; 0 before one.
+  /// The speed of the scans so far in bytes a second; 0 before the first one.
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
-  /// Digests of all chunks here, on so many threads.
+  /// Digests all chunks here on `threads` threads, and waits for that. Throws what a device throws.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
-  /// A round of what the target does not hold, while the program trains: chunks go while those
-  /// behind them are still digested, on so many threads. Returns the bytes that were to be sent.
+  /// Sends one round of all chunks that the target does not hold, while the program trains. Chunks
+  /// are sent while later ones are still digested, on `threads` threads. A freeze ends the round
+  /// early. Returns the bytes of the chunks that were found to differ.
   std::uint64_t send_differing(unsigned threads);
-  /// Sends `chunks` and waits until the target has digested what landed. While the program trains,
-  /// a freeze cuts the round short: the frozen scan finds what was left out.
+  /// Sends `chunks` as one round, and waits until the target has digested them. `final`: the round
+  /// of the frozen state; the target answers once it has replayed `updates` updates. If not
+  /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
-  /// Digest of the values that the target holds, if it has said so.
+  /// The digest of the values that the target holds; none: it has not reported any.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
 
  private:

@@ -12,12 +12,11 @@ namespace cardswap {
 
 /// The time between two optimizer steps, in which tracked tensors do not change.
 ///
-/// The training thread closes the window before it steps and opens it after; it waits in close()
-/// only for a reader that is in the middle of something, and a new reader does not get in front of
-/// it. One reader at a time.
+/// The training thread closes the window before an optimizer step and opens it afterwards. close()
+/// waits only for a Read that exists already; no new one begins meanwhile. One reader at a time.
 class StateWindow {
  public:
-  /// A read that keeps the window open; movable, ends with its destruction.
+  /// A read. While it exists close() waits. Movable; the window outlives it.
   class Read {
    public:
     Read(StateWindow* window, std::uint64_t step, Fence fence)
@@ -30,9 +29,9 @@ class StateWindow {
     ~Read() {
       if (window_ != nullptr) window_->leave();
     }
-    /// Steps completed in what is read.
+    /// The boundary of the state that is read.
     [[nodiscard]] std::uint64_t step() const { return step_; }
-    /// The fence behind which it is to be read.
+    /// The state may be read after the work before this fence is done.
     [[nodiscard]] const Fence& fence() const { return fence_; }
 
    private:
@@ -42,16 +41,18 @@ class StateWindow {
   };
 
   // ---- training thread
+  /// Closes the window; blocks while a Read exists.
   void close();
+  /// Opens the window for the state of `step`, to be read after `fence`.
   void open(std::uint64_t step, Fence fence = {});
 
   // ---- a reader
-  /// Begins a read; none while a step is being taken.
+  /// Begins a read. None: the window is closed, or being closed, or another Read exists.
   [[nodiscard]] std::optional<Read> try_read();
 
-  /// Whether the step's state is there to be read; not from the beginning of close() on.
+  /// Whether a state can be read; false from the beginning of close() on.
   [[nodiscard]] bool is_open() const;
-  /// How long close() has waited for readers, all in all.
+  /// The sum of the waits in close().
   [[nodiscard]] double waited_ms() const;
 
  private:

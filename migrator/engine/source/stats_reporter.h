@@ -13,31 +13,31 @@
 
 namespace cardswap {
 
-/// The figures of the link, as PayloadSender knows them.
+/// The figures of the link, from PayloadSender.
 struct LinkStats {
-  double rate = 0;   ///< bytes on the wire a second; 0 while unknown
-  double ratio = 1;  ///< bytes of state for each of them
+  double rate = 0;   ///< bytes a second on the wire, under the cap; 0 while unknown
+  double ratio = 1;  ///< bytes of state for one byte on the wire
   double round_trip_ms = 0;
   std::uint64_t sent = 0;              ///< bytes of payloads
   std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
-  double measured_rate = 0;            ///< as `rate`, but 0 until something was sent
-  std::optional<Codec> codec = {};     ///< the codec that packed something last
+  double measured_rate = 0;            ///< as `rate`, but 0 until something was measured
+  std::optional<Codec> codec = {};     ///< the codec that was used last; none: none so far
 };
-/// The figures of a replay, as ReplaySync knows them.
+/// The figures of a replay, from ReplaySync.
 struct ReplayStats {
   std::uint64_t log_entries = 0;
-  std::uint64_t log_bytes = 0;      ///< gradients sent for them
+  std::uint64_t log_bytes = 0;      ///< bytes of gradients sent
   std::uint64_t log_lag_bytes = 0;  ///< gradients that the target has not replayed yet
   std::uint64_t early_bytes = 0;    ///< gradients sent before their step's entry
   std::uint64_t resent_bytes = 0;   ///< of these, those that changed and were sent again
-  double replay_ms = 0;             ///< of an update at the target, the longest of late
-  double back_pressure_ms = 0;
+  double replay_ms = 0;             ///< time of an update at the target, the longest recent one
+  double back_pressure_ms = 0;      ///< as in MigrationStats, and so are the next two
   double hold_ms = 0;
   double window_wait_ms = 0;
   std::uint64_t regions_not_replayed = 0;
   std::string not_replayed = {};
 };
-/// Parts of the downtime.
+/// The parts of the downtime.
 struct FreezeTimes {
   double scan_ms = 0;
   double send_ms = 0;
@@ -49,23 +49,23 @@ class StatsReporter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// All outlive this. `link` is asked when something is to be told.
+  /// All outlive this. `link` is called at each stats().
   StatsReporter(SourceProgram& program, const SourceCallbacks& callbacks,
                 std::function<LinkStats()> link);
 
   /// The statistics as of now.
   [[nodiscard]] MigrationStats stats() const;
-  /// Tells the program's agent, a tenth of a second after the last time, or `always`.
+  /// Calls SourceCallbacks::progress. Unless `always`, does nothing within 100 ms of the last call.
   void report(bool always);
 
-  // ---- what the parts say, each its own
+  // ---- figures from the parts
   void enter(MigrationPhase phase) { stats_.phase = phase; }
   void use(Strategy strategy) { stats_.strategy = to_string(strategy); }
   /// Notes that the target is connected.
   void note_connected(double setup_ms, GpuPath gpu_path);
   void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
   [[nodiscard]] std::uint64_t state_bytes() const { return stats_.total; }
-  /// Notes how many bytes of what is being sent were not sent yet.
+  /// Notes how many bytes of the current round or base copy are still to be sent.
   void note_remaining(std::uint64_t bytes) { stats_.remaining = bytes; }
   void note_round() { ++stats_.rounds; }
   [[nodiscard]] std::uint32_t rounds() const { return stats_.rounds; }
@@ -74,30 +74,30 @@ class StatsReporter {
   void note_throttle(std::uint32_t pct) { stats_.throttle_pct = pct; }
   void note_replay(const ReplayStats& replay) { replay_ = replay; }
   void note_freeze(const FreezeTimes& freeze) { freeze_ = freeze; }
-  /// Notes the bytes of the values, which are sent in the downtime and are no payload.
+  /// Notes the bytes of the values, which are sent in the downtime but not as a payload.
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
-  /// `paused_ms`: the program stood before the step that both sides are to take.
+  /// Notes how long the program was parked before the step that both sides rehearse.
   void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
   void note_rehearsal(RehearsalOutcome outcome, std::string note);
-  /// Notes that nothing of the log waits at the target any more.
+  /// Notes that the target has replayed the whole log.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
 
   // ---- for people
-  /// Shows what a strategy has to say, in place of what it said before.
+  /// Sets the note of the strategy, in place of the previous one.
   void set_note(std::string note);
-  /// Notes that the program was told to go on.
+  /// Counts a freeze that was put off, and notes the reason.
   void note_freeze_put_off(const std::string& why);
 
   // ---- what DowntimeForecast expects
   void note_expected_downtime(double downtime_ms) { stats_.expected_downtime_ms = downtime_ms; }
-  /// Notes the lateness of steps: the longest, and all of it.
+  /// Notes the longest delay of one step and the sum of all delays.
   void note_expected_lateness(double stall_ms, double lost_ms);
 
  private:
   SourceProgram& program_;
   const SourceCallbacks& callbacks_;
   const std::function<LinkStats()> link_;
-  MigrationStats stats_;  // what no other member has
+  MigrationStats stats_;  // the figures that no other member has
   ReplayStats replay_;
   FreezeTimes freeze_;
   std::uint64_t values_bytes_ = 0;

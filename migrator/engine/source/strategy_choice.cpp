@@ -35,15 +35,15 @@ Measurements measured_with_sizes(SourceContext& source) {
   return measured;
 }
 
-/// Whether rounds that find so much dirty each time may come to freeze.
+/// Whether rounds can end in a freeze if each of them finds this many dirty bytes.
 bool may_freeze(SourceContext& source, std::uint64_t dirty_bytes) {
   const auto then = source.forecast.measurements(dirty_bytes);
   return expected_stands(then).longest() <= kClearlyBeyond * source.options.spec.max_stall_ms;
 }
 
-/// The bytes of chunks that a step rewrites, the least of a few steps; no further one is looked at
-/// once it is little enough. Between two looks may be several short steps, as between two rounds.
-/// None: the program takes no step, or each of them makes state.
+/// The bytes of chunks that a step rewrites: the least of a few steps. Stops measuring once that is
+/// small enough. Several short steps may pass between two measurements, as between two rounds.
+/// None: the program takes no step, or every step creates state.
 std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
   auto& state = source.state;
   auto& program = source.program;

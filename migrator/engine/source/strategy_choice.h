@@ -7,15 +7,16 @@
 
 namespace cardswap {
 
-/// The strategy to use: the one asked for, or what predictions from a measured link say.
+/// The strategy to use: the requested one, or for `auto` the best by predictions, for which the
+/// link is measured. Throws as PeerConnection's waits do.
 [[nodiscard]] Strategy choose_strategy(SourceContext& source);
 
-/// Looks at what the program's next steps rewrite, where `auto` goes on by rounds and these are not
-/// sure to keep the limit. Throws Error{not_converging}, with what each
-/// strategy would cost, where the least of that would stop the program for clearly longer than it
-/// allows: no round can leave less. Sends no more than a probe of the link, and makes no step late.
-/// Where the program takes no step for much longer than it usually does, or each of them makes
-/// state, rounds begin, and a note says why.
+/// Checks whether rounds can keep the limit, for `auto` when it is not sure that they can. Waits
+/// for the next steps of the program and measures how many bytes they rewrite: no round can leave
+/// less. Throws Error{not_converging}, with the cost of each strategy, if even that would stop the
+/// program for clearly longer than allowed; and as PeerConnection's waits do. Sends at most a probe
+/// of the link, and delays no step. If the program takes no step for much longer than usual, or
+/// every step creates state, it returns, and a note tells people why.
 void expect_rounds_to_fit(SourceContext& source);
 
 }  // namespace cardswap

@@ -8,11 +8,11 @@
 
 namespace cardswap {
 
-/// What the target has answered, the latest of each kind. A value. PeerConnection::ask() and
-/// begin_to_ask() forget the answer of a kind before its question; `replayed` and `audited` are
-/// told of their own accord and have numbers.
+/// The target's latest answer of each kind; none: not answered yet. A value. PeerConnection::ask()
+/// and begin_to_ask() reset the answer before they send the question. The target sends `replayed`
+/// and `audited` without a question; they have numbers.
 struct TargetAnswers {
-  std::optional<std::uint32_t> accepted;  ///< in how many chunks it cuts the layout
+  std::optional<std::uint32_t> accepted;  ///< Accept::chunks
   bool multiplies = false;                ///< Accept::multiplies
   std::optional<data::ChunkDigests> digests;
   std::optional<Digest> confirmed;
@@ -21,7 +21,7 @@ struct TargetAnswers {
   std::optional<data::Rehearsed> rehearsed;
   std::optional<data::ChunkBytes> shown;
 
-  /// Throws Error{bad_request} for a message that only a source sends.
+  /// Stores an answer. Throws Error{bad_request} for a message that only a source sends.
   void take(data::Message message);
 };
 

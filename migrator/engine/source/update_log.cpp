@@ -75,7 +75,7 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
   std::uint64_t number = 0;
   {
     const MutexLock lock(mutex_);
-    if (closed_ || !early_.has_room_for(parameter) || !entries_.empty() ||
+    if (closed_ || !early_.is_wanted(parameter) || !entries_.empty() ||
         (bytes_max_ != 0 && entry_bytes_ + early_.held_bytes() + bytes > bytes_max_)) {
       return false;
     }
@@ -149,7 +149,7 @@ void UpdateLog::release(std::uint64_t bytes) {
   changed_.notify_all();
 }
 
-void UpdateLog::sent() {
+void UpdateLog::note_sent() {
   const MutexLock lock(mutex_);
   ++sent_;
   changed_.notify_all();

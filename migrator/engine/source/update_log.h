@@ -15,92 +15,97 @@
 
 namespace cardswap {
 
-/// What an UpdateLog has come to.
+/// The figures of an UpdateLog.
 struct UpdateLogStats {
-  std::uint64_t held_bytes = 0;
-  double back_pressure_ms = 0;    ///< append() waited for room
-  std::uint64_t early_bytes = 0;  ///< of those held, copies ahead of their entry
-  double hold_ms = 0;             ///< what the latest held step waited for its entries
-  double waited_ms = 0;           ///< all that steps waited here, ...
-  double longest_wait_ms = 0;     ///< ... and the most that one did
-  bool all_sent = true;           ///< that the latest held step waited for, in time
-  std::uint32_t waiting = 0;      ///< threads that wait here now
+  std::uint64_t held_bytes = 0;   ///< bytes of gradients, early copies included
+  double back_pressure_ms = 0;    ///< sum of the waits for room in append()
+  std::uint64_t early_bytes = 0;  ///< bytes of early copies
+  double hold_ms = 0;             ///< how long the latest held step waited for its entries
+  double waited_ms = 0;           ///< sum of all waits of steps, ...
+  double longest_wait_ms = 0;     ///< ... and the longest wait of one step
+  bool all_sent = true;           ///< the entries of the latest held step were sent in time
+  std::uint32_t waiting = 0;      ///< threads that wait in this log now
 };
 
-/// The update log between the training thread, which appends, and the engine, which sends.
+/// The update log between the training thread, which appends entries, and the engine, which sends
+/// them.
 ///
-/// Holds at most `bytes_max` of gradients that the target has not replayed yet (one entry is always
-/// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
+/// Holds at most set_bytes_max() bytes of gradients that the target has not replayed yet, but
+/// always at least one entry. Beyond that append() waits: back-pressure on the trainer.
 ///
-/// A gradient may come ahead of its entry, as a copy that counts as held. It is taken only where
-/// there is room and nothing else waits to be sent: it would gain nothing by it. No entry waits for
-/// copies to go, its own or others': the thread that waits is the one that appends their entries.
-/// So copies may come on top of `bytes_max`, as many bytes again at most.
+/// A gradient may be added before its entry, as an early copy, which counts as held. It is taken
+/// only if there is room and no entry waits to be sent; otherwise nothing would be gained. An entry
+/// never waits for early copies to be sent, because the waiting thread is the one that appends
+/// their entries. So early copies may come on top of the bound, as many bytes again at most.
 ///
-/// No step waits here for longer than set_wait_max() allows, all its waits together. What then does
-/// not fit makes an end of the log: has_overrun(). What was not sent by then goes after the step.
+/// The sum of a step's waits is limited by set_wait_max(). If an entry does not fit within that
+/// time the log is closed: has_overrun(). If an entry is not sent within that time it is sent after
+/// the step.
 class UpdateLog {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// `wake` is called, on the appending thread, when there is something to send.
   explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // ---- training thread
-  /// Appends an entry; returns at once when the log is closed. Closes it where there is no room in
-  /// time.
+  /// Appends an entry; waits for room. Does nothing when the log is closed, and closes it when
+  /// there is no room in time.
   void append(UpdateEntry entry);
-  /// Waits until everything appended has been sent, the log is closed or the step may wait no
-  /// longer; before `step` is taken.
+  /// Waits until everything appended is sent, the log is closed, or `step` may not wait any longer.
+  /// To be called before `step` is taken.
   void wait_until_sent(std::uint64_t step);
-  /// Appends, at a boundary, the audit that was asked for, behind every update of the step.
+  /// Appends an audit if one was requested. Call it at a boundary, after all entries of `step`.
   void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
 
   // ---- any thread that computes gradients
-  /// Takes a gradient ahead of the entry of `step`, if it is wanted and there is room: then `copy`
-  /// is called for it. False: it goes with its entry. Throws what `copy` throws.
+  /// Adds a gradient before the entry of `step`, if it is wanted and there is room: calls `copy`
+  /// for it. False: the gradient is sent with its entry. Does not wait. Throws what `copy` throws.
   bool append_early(std::uint64_t step, ParameterId parameter, std::uint64_t bytes,
                     const std::function<CapturedGradient()>& copy);
 
   // ---- the engine's thread
-  /// Takes early, from now on, the gradients of these parameters: one truth a ParameterId.
+  /// Sets whose gradients are taken early: `parameters` is indexed by ParameterId.
   void want_early(std::vector<bool> parameters);
-  /// The next gradient that came early; an entry of its step may have been appended since.
+  /// Takes the next early copy; none: there is none. Its entry may have been appended since.
   [[nodiscard]] std::optional<EarlyCopy> take_early();
-  /// Lets go of a copy that take_early() gave. What an entry has let go of already is left alone,
-  /// as is a later copy of the same parameter.
+  /// No longer counts a copy from take_early() as held. Does nothing if its entry has released it
+  /// already; never touches a later copy of the parameter.
   void drop_early(const EarlyCopy& copy);
-  /// The next entry, unless it is of a step after `step_max`.
+  /// Takes the next entry. None: there is none, or it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// Bounds the gradients that the log holds; 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
-  /// Bounds the waits of one step that begin after this; none: as long as it takes.
+  /// Limits the sum of the waits of one step, for waits that begin later; none: no limit.
   void set_wait_max(std::optional<StepWaits::Milliseconds> longest);
-  /// Lets go of `bytes` of an entry: they need not be held or waited for any more.
+  /// No longer counts `bytes` of an entry as held.
   void release(std::uint64_t bytes);
-  /// Makes each step wait, from now on, until its entry has been sent.
+  /// Makes each step wait, from now on, until its own entry is sent.
   void hold_each();
-  /// Notes that the latest entry taken has left this process.
-  void sent();
-  /// Asks for an audit at the next boundary.
+  /// Notes that the entry taken last was sent.
+  void note_sent();
+  /// Requests an audit at the next boundary.
   void request_audit();
-  /// The step of an audit that was appended since the last call.
+  /// The step of the audit that was appended since the last call; none: no audit was.
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
-  /// Lets every waiter go and takes nothing more. Any thread.
+  /// Ends all waits and ignores later entries. Any thread.
   void close();
   [[nodiscard]] bool is_closed() const;
-  /// Whether it was closed because a step would have waited for too long.
+  /// Whether the log was closed because a step would have waited too long.
   [[nodiscard]] bool has_overrun() const;
 
   [[nodiscard]] UpdateLogStats stats() const;
+  /// Whether no entry waits to be taken.
   [[nodiscard]] bool empty() const;
+  /// Whether an early copy waits to be taken.
   [[nodiscard]] bool has_early() const;
 
  private:
-  /// Whether an entry of so many bytes needs to wait for none before it.
+  /// Whether there is room for an entry of `bytes`.
   [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
-  /// Waits for a change. False: `deadline` is over.
+  /// Waits for a change. False: `deadline` has passed.
   bool wait(MutexLock& lock, Clock::time_point deadline) CARDSWAP_REQUIRES(mutex_);
   void shut() CARDSWAP_REQUIRES(mutex_);
 
@@ -110,7 +115,7 @@ class UpdateLog {
   std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
   EarlyCopies early_ CARDSWAP_GUARDED_BY(mutex_);
   StepWaits waits_ CARDSWAP_GUARDED_BY(mutex_);
-  std::uint64_t entry_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // held, without what came early
+  std::uint64_t entry_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // held, without early copies
   std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;

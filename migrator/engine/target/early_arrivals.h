@@ -10,43 +10,47 @@
 
 namespace cardswap {
 
-/// Early gradients at the target: each has its place from its announcement on, until the update
-/// that refers to it takes it, or it is dropped. Pieces land in any order, also behind the message
-/// that drops theirs. Throws Error{bad_request} on what no honest source sends. One thread.
+/// Early gradients at the target. A gradient has memory from its announcement until the update that
+/// claims it takes the memory, or it is dropped. Its pieces land in any order, and may land after
+/// the message that drops it. All calls with a message or a header of the source throw
+/// Error{bad_request} for what an honest source never sends. One thread.
 class EarlyArrivals {
  public:
-  /// Whether `gradient` is the next one, and of how many bytes. Changes nothing.
+  /// Throws unless `gradient` has the next number and a valid size. Changes nothing.
   void check(const data::EarlyGradient& gradient) const;
-  /// Adds one that was checked.
+  /// Adds a gradient that was checked; its pieces land in `memory`.
   void add(const data::EarlyGradient& gradient, Buffer memory);
   void drop(const data::EarlyDropped& dropped);
-  /// Whether an update may refer to this one: it is of that parameter and size, and no other update
-  /// has it.
+  /// Throws unless an update may claim this gradient: the parameter and the size fit, and no other
+  /// update has claimed it.
   void check_claim(const data::Update::GradientSize& claimed) const;
+  /// Claims a gradient for an update, after check_claim().
   void claim(std::uint64_t number);
 
-  /// The place of a piece. Each byte comes once: a piece that comes again is refused.
+  /// Returns the memory for a piece. Throws for a piece that overlaps an earlier one.
   [[nodiscard]] MemoryRange reserve(const data::EarlyHeader& header, std::size_t bytes);
+  /// Notes that the piece has landed.
   void on_received(const data::EarlyHeader& header, std::size_t bytes);
-  /// Whether all of one that was claimed is here.
+  /// Whether all bytes of a claimed gradient have landed.
   [[nodiscard]] bool is_whole(std::uint64_t number) const;
-  /// The memory of one that is whole; its number is nobody's then.
+  /// Takes the memory of a gradient that is whole, and forgets the gradient.
   [[nodiscard]] Buffer take(std::uint64_t number);
 
-  /// Bytes that have a place.
+  /// Bytes of memory of all gradients here.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  /// Whether a piece has memory and has not landed yet.
   [[nodiscard]] bool is_landing() const;
-  /// Forgets all; numbers begin at 1 again.
+  /// Forgets all gradients; numbers begin at 1 again.
   void clear();
 
  private:
-  /// One that has its place.
+  /// A gradient that was announced.
   struct Arrival {
     ParameterId parameter{};
     Buffer memory;
-    std::uint64_t expected = 0;  ///< bytes; of one that was dropped those that were sent
-    PlacedBytes placed;          ///< landed, or landing
-    std::uint64_t landed = 0;
+    std::uint64_t expected = 0;  ///< bytes; for a dropped gradient, those that were sent
+    PlacedBytes placed;          ///< bytes that have landed or are landing
+    std::uint64_t landed = 0;    ///< bytes
     bool claimed = false;
     bool dropped = false;
   };

@@ -9,9 +9,9 @@
 namespace cardswap {
 namespace {
 
-/// A thread's start is nothing beside it, and few milliseconds of a fast line's time.
+/// So many bytes that the start of a thread does not matter, but only a few ms of a fast link.
 constexpr std::size_t kMinBatchBytes = 32U << 20U;
-/// A line's two ends take so many, and leave none to others.
+/// The two ends of the link use this many cores.
 constexpr unsigned kCoresOfALine = 2;
 
 }  // namespace

@@ -14,25 +14,26 @@
 
 namespace cardswap {
 
-/// The target's digests of chunks, taken while more of them land, so that a round's answer waits
-/// for its last few megabytes only, and the line is served meanwhile. One thread.
+/// Digests chunks at the target while others still land, so that the answer to a round waits only
+/// for the digests of its last few megabytes, and the link is served meanwhile. One thread.
 class LandedDigests {
  public:
-  /// `wake`: called from a thread of its own when advance() has something to do. With `cores` of
-  /// two or less, which the line's two ends need, no thread begins before all are here: of the
-  /// host's memory add() takes each digest itself, while the bytes are in the cache.
+  /// `wake` is called from a thread of this when advance() has something to do. With two `cores` or
+  /// fewer, which the two ends of the link need, no thread starts before all chunks are here; add()
+  /// then digests chunks in the host's memory itself, while their bytes are in the cache.
   explicit LandedDigests(std::function<void()> wake,
                          unsigned cores = std::thread::hardware_concurrency())
       : wake_(std::move(wake)), cores_(cores) {}
 
+  /// Adds a chunk that has landed in `range`, which must stay valid until its digest is taken.
   void add(ChunkId chunk, const MemoryRange& range);
-  /// Tells `chunks` what is ready, and begins with what waits: when it is worth it, or at once
-  /// where `all_are_here`. `payloads`: what the chunks came through. True: nothing waits or is
-  /// under way.
+  /// Enters finished digests into `chunks`, and starts to digest the waiting chunks: at once if
+  /// `all_are_here`, else when there are enough. `payloads` is settled first, so that the chunks
+  /// are in their memory. True: no chunk waits and no thread digests. Throws what a device throws.
   bool advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here);
-  /// Gives up what is under way.
+  /// Forgets all chunks, and ends the threads.
   void clear();
-  /// Whether threads of this digest now.
+  /// Whether threads of this digest chunks now.
   [[nodiscard]] bool is_under_way() const { return job_.has_value(); }
 
  private:

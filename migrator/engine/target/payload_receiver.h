@@ -13,29 +13,32 @@
 
 namespace cardswap {
 
-/// Receives payloads: gives each a place that the link can write to, and brings it, unpacked, into
-/// the memory where it belongs. The mirror of PayloadSender; knows no link. One thread.
+/// Receives payloads: gives the link memory for each payload, and brings it, unpacked, to the range
+/// where it belongs. The counterpart of PayloadSender; makes no calls of a link. One thread.
 class PayloadReceiver {
  public:
   explicit PayloadReceiver(StagingPool::DirectBytesMin direct_bytes_min)
       : direct_bytes_min_(std::move(direct_bytes_min)) {}
 
-  /// Sets how large a payload may be; to be called before any comes.
+  /// Sets the size that a payload may have. To be called once, before the first reserve().
   void begin(std::size_t payload_bytes_max) {
     stagings_.emplace(direct_bytes_min_, payload_bytes_max);
   }
-  /// Where `bytes` of a payload go that belongs in `range`. Throws Error{bad_request} for one that
-  /// is under way already, or larger than its range.
+  /// Returns memory of `bytes` for the payload with `header`, which belongs in `range`. Throws
+  /// Error{bad_request} when such a payload is in flight already or does not fit its range, and
+  /// what Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header,
                                              const data::Packing& packing, std::size_t bytes,
                                              const MemoryRange& range);
-  /// Takes a payload that is there; returns the bytes of its range that it fills, 0 when the range
-  /// was forgotten.
+  /// Takes a payload that has landed, and begins to bring it to its range. Returns the bytes of the
+  /// range that it fills; 0: the range was forgotten. Throws Error{bad_request} when it cannot be
+  /// unpacked.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
                           std::size_t bytes);
-  /// Waits until all that was received is in its range.
+  /// Blocks until every payload that was received is in its range.
   void settle();
-  /// Forgets the ranges, which are not there any more; what is under way may still land.
+  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
+  /// buffers.
   void forget_ranges();
 
  private:

@@ -5,7 +5,7 @@
 namespace cardswap {
 namespace {
 
-/// Pieces leave in their order; those that overtake others are few.
+/// Pieces are sent in order, and few of them overtake others.
 constexpr std::size_t kPartsMax = 1024;
 
 }  // namespace

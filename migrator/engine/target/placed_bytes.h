@@ -5,17 +5,18 @@
 
 namespace cardswap {
 
-/// Which bytes of one payload have a place already: they landed, or are landing. Each may have one
-/// once. One thread.
+/// Keeps account of which bytes of one gradient have landed or are landing, so that no byte is
+/// accepted twice. One thread.
 class PlacedBytes {
  public:
-  /// Gives a place to `bytes` from `offset` on. False, and nothing has changed: some of them have
-  /// one, or what has one would be more scattered than an honest sender leaves it.
+  /// Adds `bytes` from `offset` on. False, and nothing has changed: some of these bytes were added
+  /// before, or the added bytes would be in more separate runs than an honest sender makes.
   [[nodiscard]] bool place(std::uint64_t offset, std::uint64_t bytes);
+  /// How many bytes were added.
   [[nodiscard]] std::uint64_t total() const { return total_; }
 
  private:
-  std::map<std::uint64_t, std::uint64_t> parts_;  // begin and end, with a gap behind each
+  std::map<std::uint64_t, std::uint64_t> parts_;  // begin and end of each run
   std::uint64_t total_ = 0;
 };
 

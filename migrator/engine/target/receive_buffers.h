@@ -8,24 +8,28 @@
 
 namespace cardswap {
 
-/// The places at the target where payloads land before they are brought into a device's memory. One
-/// thread.
+/// The buffers at the target in which unpacked payloads land before they are brought to a device's
+/// memory. One thread.
 class ReceiveBuffers {
  public:
-  /// Where a payload lands: host memory itself, or a buffer until on_received(), or what the link
-  /// can reach if `direct`. Throws Error{bad_request} for a header that is under way already.
+  /// Returns the memory where a payload for `range` lands: the range itself, if it is in the host's
+  /// memory or `direct` and the link reaches it, else a buffer, valid until on_received(). Throws
+  /// Error{bad_request} when a payload with this header is in flight already, and what
+  /// Staging::reserve() throws.
   [[nodiscard]] std::span<std::byte> reserve(StagingPool& stagings,
                                              std::span<const std::byte> header,
                                              const MemoryRange& range, bool direct);
-  /// What on_received() takes the payload of that header as, which is of elements of so many bytes.
+  /// The form in which on_received() wants the payload with that header (Staging::shuffle_for()).
   [[nodiscard]] ByteShuffle shuffle_for(std::span<const std::byte> header,
                                         std::uint8_t element_bytes) const;
+  /// Begins to bring the payload to its range. `shuffle` describes its bytes.
   void on_received(std::span<const std::byte> header, ByteShuffle shuffle);
-  /// Forgets the ranges, which are not there any more; what is under way may still land.
+  /// Forgets all ranges, because their memory goes away. Payloads in flight may still land in
+  /// buffers.
   void forget_ranges();
 
  private:
-  /// A payload that has a place and did not land yet.
+  /// A payload that is in flight.
   struct Landing {
     Staging* staging = nullptr;
     std::span<std::byte> destination;

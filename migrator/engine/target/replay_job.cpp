@@ -13,7 +13,8 @@ namespace cardswap {
 
 namespace {
 
-/// What was sent early becomes what the optimizer read, or nothing is replayed.
+/// Multiplies gradients that were sent early by their factors. Throws unless the result is what the
+/// source's optimizer has read.
 void apply_factors(const ReceivedUpdate& update) {
   for (const auto& gradient : update.gradients) {
     const auto& factor = gradient.factor;

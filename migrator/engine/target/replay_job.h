@@ -9,16 +9,21 @@
 
 namespace cardswap {
 
-/// Replays one update on a thread of its own, while its owner keeps the link alive. `wake` is
-/// called when it is done; the destructor waits for that.
+/// Replays one update on a thread of its own, while its owner keeps the link alive. The destructor
+/// waits for the end of the replay.
 class ReplayJob {
  public:
+  /// Starts. `wake` is called on the job's thread when it is done. `program` outlives this.
   ReplayJob(TargetProgram& program, ReceivedUpdate update, std::function<void()> wake);
 
   [[nodiscard]] bool is_done() const { return done_; }
   [[nodiscard]] const ReceivedUpdate& update() const { return update_; }
-  // Once done:
+  // ---- once is_done()
+  /// Throws the Error by which the replay failed, if it failed: that of TargetProgram::replay()
+  /// (any other exception as Error{internal}), or Error{digest_mismatch} if a gradient that was
+  /// sent early is not the right one after the multiplication by its factor.
   void rethrow_failure() const;
+  /// How long the replay took.
   [[nodiscard]] double ms() const { return ms_; }
 
  private:

@@ -17,62 +17,71 @@
 
 namespace cardswap {
 
-/// Receives a state into a program's memory: it takes the source's layout, gives each chunk its
-/// place, and digests what landed. It knows no link: its caller feeds it headers and sends its
-/// answers. Memory that the program has dropped stays while a chunk may still land there. The
-/// engine's thread; digests are taken on others.
+/// Receives a state into a program's memory: adopts the source's layout, gives each chunk its
+/// memory, and digests what has landed. It makes no calls of a link: the caller passes headers to
+/// it and sends its answers. Memory that the program has dropped is kept while a chunk may still
+/// land there. The engine's thread; digests are taken on other threads.
 class StateReceiver {
  public:
   /// `wake` is called from other threads when there is something to do. `serve` is called again and
-  /// again while the program makes memory, which takes seconds for a large state: whoever sends is
-  /// not to take this side for dead. `program` and `payloads` outlive this.
+  /// again while the program adopts a layout, which takes seconds for a large state: it must serve
+  /// the link, so that the source does not take this side for dead. `program` and `payloads`
+  /// outlive this.
   StateReceiver(TargetProgram& program, PayloadReceiver& payloads, std::function<void()> wake,
                 std::function<void()> serve);
 
-  /// Adopts a layout in which nothing is known; no chunk is expected until this returns. Throws
-  /// Error{layout_differs} that names what the program cannot follow, and what the program throws.
+  /// Adopts a layout and forgets all digests; no chunk is expected until this returns. Throws
+  /// Error{layout_differs}, whose text names the differences, Error{bad_request} for an impossible
+  /// chunk size, and what TargetProgram::adopt() throws.
   void adopt(const Layout& wanted, std::uint64_t chunk_bytes);
-  /// Adopts a layout between two rounds: what both layouts have keeps its bytes and digests.
+  /// Adopts a layout between two rounds: regions that both layouts have keep their bytes and
+  /// digests. Throws as adopt().
   void amend(const Layout& wanted);
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
 
   // ---- chunks
-  /// Where a chunk belongs. Throws Error{bad_request} for one that is not expected.
+  /// The memory of a chunk. Throws Error{bad_request} for a chunk that is not expected.
   [[nodiscard]] MemoryRange reserve(const data::ChunkHeader& header, std::size_t bytes);
+  /// Notes that a chunk has landed.
   void on_received(const data::ChunkHeader& header);
+  /// How many chunks of that round have landed.
   [[nodiscard]] std::uint32_t received_in(std::uint32_t round) const;
+  /// Whether no chunk has landed since the latest answer.
   [[nodiscard]] bool is_between_rounds() const { return landed_.empty(); }
 
   // ---- digests
-  /// Begins to digest everything; chunks that land meanwhile are digested again. `with_layout`: the
-  /// program may have its memory elsewhere by now, as after a replayed step that dropped state and
-  /// made it anew.
+  /// Begins to digest everything, on other threads. Chunks that land meanwhile are digested again.
+  /// `with_layout`: asks the program again where its memory is, because a replayed step may have
+  /// dropped state and created it anew.
   void digest_all(bool with_layout);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
-  /// Whether all that was begun is digested: true once; from then on is_whole().
+  /// Takes the digests of digest_all() when they are ready, and returns true once; is_whole() is
+  /// then true. Throws what a device throws.
   [[nodiscard]] bool take_all();
-  /// Digests chunks of the round; true when nothing waits or is under way.
+  /// Goes on digesting the chunks that have landed, as LandedDigests::advance() does. True: all of
+  /// them are digested.
   [[nodiscard]] bool digest_received(bool all_are_here);
-  /// Whether every digest was taken since the memory changed by anything but chunks that landed.
+  /// Whether every digest is valid: since it was taken, only landed chunks have changed the memory.
   [[nodiscard]] bool is_whole() const { return whole_; }
-  /// Notes that something else changes the memory.
+  /// Notes that the program changes the memory: digests are not valid any more.
   void distrust() { whole_ = false; }
 
   // ---- answers
-  /// Returns the first bytes of a chunk as it lies here, between two rounds. Throws
-  /// Error{bad_request} for more than there are or may be shown.
+  /// The first `bytes` of a chunk; to be called between two rounds. Throws Error{bad_request} for
+  /// an unknown chunk, for more than its bytes, and for more than data::kShownBytesMax.
   [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
-  /// Ends the round, and returns what it brought.
+  /// Ends the round; returns the digests of the chunks that have landed in it.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);
-  /// Ends the round, and returns the whole state as its answer.
+  /// Ends the final round; returns the digests of all chunks, with `values`.
   [[nodiscard]] data::ChunkDigests end_final_round(std::uint32_t round, const Digest& values);
+  /// The digests of all chunks, as the answer to a layout.
   [[nodiscard]] data::ChunkDigests all_chunks() const;
-  /// The digests, one a chunk.
+  /// The digests, one for each chunk.
   [[nodiscard]] std::vector<Digest> digests() const;
-  /// The digest that both sides must agree on.
+  /// The digest of the whole state, on which both sides must agree; `values` is that of the values.
   [[nodiscard]] Digest root(const Digest& values) const;
 
-  /// Ends what other threads do for this.
+  /// Ends all other threads of this. To be called before `wake` becomes invalid.
   void stop();
 
  private:
@@ -88,7 +97,7 @@ class StateReceiver {
   StateView view_;
   ChunkMap chunks_;  // of view_
   std::vector<StateView> former_;
-  std::size_t under_way_ = 0;  // chunks that have a place and did not land yet
+  std::size_t under_way_ = 0;                         // chunks in flight
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks, by round
   std::vector<ChunkId> landed_;                       // since the latest answer
   bool whole_ = false;

@@ -1,10 +1,10 @@
 // Order and threads. The engine's thread alternates between link_->wait(), which calls the events,
-// and act(), which takes one look at everything that came. Digests, replays and the program's
-// making of memory run on threads of their own and wake the link when they are done; act() then
-// finds them finished. While one of them runs, what depends on it waits in orders_: a replay waits
-// for a digest of everything and the other way round, another layout waits for both, and a round's
-// answer waits for the digests of its chunks. wait() is also called from within act(), while the
-// program makes memory; the events are written for that, act() is never entered twice.
+// and act(), which handles everything that came. Digests, replays and TargetProgram::adopt() run on
+// threads of their own and wake the link when they are done; act() then finds them finished. While
+// one of them runs, the orders that depend on it wait in orders_: a replay waits for a digest of
+// everything and the reverse, a new layout waits for both, and the answer to a round waits for the
+// digests of its chunks. act() also calls wait(), while the program adopts a layout. The events
+// allow that; act() is never entered twice.
 #include "migrator/engine/target/target_connection.h"
 
 #include <fmt/format.h>
@@ -136,7 +136,7 @@ void TargetConnection::on_lost(PeerId peer, std::string_view why) {
   orders_.ended = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
 }
 
-/// Whoever may not is told so.
+/// Sends a Refuse to a peer that may not.
 bool TargetConnection::may_enter(PeerId peer, const std::string& migration,
                                  const std::string& token) {
   if (!source_ && is_same_token(token, options_.token) && migration == options_.migration) {
@@ -211,7 +211,7 @@ void TargetConnection::adopt(const SourceOrders::NewLayout& order) {
   if (order.wants_digests) digest_all(DigestFor::layout);
 }
 
-/// Everything that is of the layout so far is here and done.
+/// Whether all updates and chunks of the present layout have landed and are replayed.
 bool TargetConnection::may_amend() const {
   if (orders_.round_end || !state_.is_between_rounds()) {
     throw Error(Code::bad_request, "the layout was amended in the middle of a round");
@@ -221,13 +221,13 @@ bool TargetConnection::may_amend() const {
          state_.received_in(data::kBaseRound) >= orders_.amended->base_chunks;
 }
 
-/// Between two updates: they go on with what both layouts have.
+/// Called between two updates. Regions that both layouts have keep their bytes.
 void TargetConnection::amend(const Layout& wanted) {
   state_.amend(wanted);
   accept();
 }
 
-/// A GPU's memory is written to by no processor here.
+/// Early gradients may have factors only if the host's processor can write to all memory.
 void TargetConnection::accept() {
   send(data::Accept{
       static_cast<std::uint32_t>(state_.chunks().size()),
@@ -271,7 +271,7 @@ void TargetConnection::finish_round() {
   send(state_.end_round(end.round));
 }
 
-/// The state is whole if the source agrees: say what is held, all of it, values included.
+/// Answers the final round with the digests of everything, values included.
 void TargetConnection::finish_final_round() {
   if (!orders_.values || updates_.is_replaying() ||
       updates_.replayed() < orders_.round_end->updates) {
@@ -294,7 +294,7 @@ void TargetConnection::confirm(const Digest& root) {
   send(data::Confirmed{root});
 }
 
-/// What is held is known to be the source's, and from here on it is not: nothing of it counts.
+/// The program takes a step: from here on the state is not the one that was compared.
 void TargetConnection::begin_rehearsal() {
   if (!state_.is_whole() || !orders_.values || orders_.round_end) {
     throw Error(Code::bad_request, "a rehearsal from a state that was not sent");
@@ -310,7 +310,7 @@ void TargetConnection::show(const data::ReadChunk& asked) {
   send(data::ChunkBytes{asked.chunk, state_.first_bytes(asked.chunk, asked.bytes)});
 }
 
-/// True once the program stands again.
+/// True once the program is parked again.
 bool TargetConnection::end_rehearsal() {
   std::optional<std::vector<std::byte>> values;
   {

@@ -23,25 +23,27 @@
 namespace cardswap {
 
 /// The target's connection to its source. It admits the source that has the token, and carries out
-/// the source's orders in one fixed order, whatever came together.
+/// the source's orders in a fixed sequence, whichever of them came together.
 ///
-/// Events of the link only note what came; run() acts on it. The places of payloads and the memory
-/// of an update are made at once, because gradients need them. The engine's thread; wake() any.
+/// Events of the link only note what came, and run() acts on it. Only the memory for payloads and
+/// for the gradients of an update is made at once, because payloads need it. The engine's thread,
+/// except wake(), rehearsed() and port(), which any thread may call.
 class TargetConnection final : private LinkListener {
  public:
-  /// Listens when it returns. Throws Error{io} when the address cannot be bound. All outlive this.
+  /// Listens when it returns. Throws what listen_link() throws. All outlive this.
   TargetConnection(const TargetOptions& options, TargetProgram& program,
                    const TargetCallbacks& callbacks);
 
-  /// Serves the source until `stop`; after a failure, which is reported once, only the link.
+  /// Serves the source until `stop`. A failure is reported once by TargetCallbacks::failed; after
+  /// it this serves only the link, so that the source gets the reason.
   void run(const std::stop_token& stop);
   void wake() { link_->wake(); }
-  /// Tells the source, as Target::rehearsed() does; any thread.
+  /// Does what Target::rehearsed() does.
   void rehearsed(std::vector<std::byte> values);
   [[nodiscard]] std::uint16_t port() const { return link_->port(); }
 
  private:
-  /// What everything is being digested for.
+  /// The purpose for which everything is being digested.
   enum class DigestFor : std::uint8_t { layout, audit, freeze };
 
   void on_control(PeerId peer, std::span<const std::byte> bytes) override;
@@ -82,14 +84,15 @@ class TargetConnection final : private LinkListener {
   LivenessTimer liveness_;
   SourceOrders orders_;
   DigestFor digesting_for_ = DigestFor::layout;
-  std::uint64_t audit_of_ = 0;  // the update after which everything was digested last
-  Digest values_;               // what the program holds
-  bool rehearses_ = false;      // the program steps: its memory is its own
+  std::uint64_t audit_of_ = 0;  // the update of the latest audit
+  Digest values_;               // of the values that the program holds
+  bool rehearses_ = false;      // the program takes a step: its memory must not be touched
   Mutex mutex_;
-  std::optional<std::vector<std::byte>> stands_ CARDSWAP_GUARDED_BY(mutex_);  // behind that step
+  std::optional<std::vector<std::byte>> stands_
+      CARDSWAP_GUARDED_BY(mutex_);  // rehearsed()'s values
 
-  // The link writes to their buffers until it is gone, and wakes for what they do on other threads,
-  // which run() ends.
+  // They outlive the link, which writes to their buffers until it is gone. Their threads wake the
+  // link; run() ends these threads.
   PayloadReceiver payloads_;
   StateReceiver state_;
   UpdateReplayer updates_;

@@ -11,23 +11,25 @@
 
 namespace cardswap {
 
-/// The places at the target where packed payloads land before they are unpacked. One thread.
+/// The buffers at the target in which packed payloads land, and their unpacking. One thread.
 class Unpacker {
  public:
-  /// A buffer for the `bytes` of the payload with `header`, which belongs in `destination`. Throws
-  /// Error{bad_request} for one that is larger than that, or under way already.
+  /// Returns a buffer of `bytes` for the packed payload with `header`, which will be unpacked into
+  /// `destination`. Throws Error{bad_request} when `bytes` is more than the destination has, and
+  /// when a payload with this header is in flight already.
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
                                              std::span<std::byte> destination);
-  /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.
-  /// `shuffle`: what the place is to be filled with.
+  /// Unpacks a payload that has landed. Returns the bytes of the destination; 0: it was forgotten.
+  /// `shuffle` describes what the destination is to hold. Throws as Packer::unpack(), and
+  /// Error{bad_request} for a header that is not in flight.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
                           ByteShuffle shuffle);
-  /// Forgets the places, which are not there any more; what is under way may still land in the
-  /// buffers.
+  /// Forgets all destinations, because their memory goes away. Payloads in flight may still land in
+  /// the buffers.
   void forget_destinations();
 
  private:
-  /// A packed payload that did not land yet.
+  /// A packed payload in flight.
   struct Waiting {
     std::vector<std::byte> packed;
     std::span<std::byte> destination;

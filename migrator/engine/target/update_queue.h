@@ -17,21 +17,24 @@
 
 namespace cardswap {
 
-/// Puts together updates whose pieces land in any order, some of them before the update is known:
-/// early gradients. One thread.
+/// Assembles updates from gradients whose pieces land in any order; early gradients land before
+/// their update is known. One thread.
 class UpdateQueue {
  public:
+  /// The waiting gradients may have this many times the bytes of the state.
   static constexpr std::uint64_t kStatesWaitingMax = 4;
   using Allocate = std::function<Buffer(ParameterId parameter, std::size_t bytes)>;
 
-  /// Adds an update. Throws Error{bad_request} for one out of order, for one with more than
-  /// `state_bytes` of gradients, and for more than kStatesWaitingMax times as many waiting; what
-  /// `allocate` throws, before which nothing has changed. So does the other add().
+  /// Adds an update, or an early gradient; `allocate` makes memory for the gradients. Throws
+  /// Error{bad_request} for a wrong number, for more than `state_bytes` of gradients, and when more
+  /// than kStatesWaitingMax x `state_bytes` would wait; and what `allocate` throws. Nothing has
+  /// changed then.
   void add(data::Update update, std::uint64_t state_bytes, const Allocate& allocate);
   void add(const data::EarlyGradient& gradient, std::uint64_t state_bytes,
            const Allocate& allocate);
   void drop(const data::EarlyDropped& dropped) { early_.drop(dropped); }
-  /// The place of a gradient's piece. Each byte comes once: a piece that comes again is refused.
+  /// Returns the memory for a piece of a gradient. Throws Error{bad_request} for a piece that is
+  /// not expected or overlaps an earlier one.
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes);
   [[nodiscard]] MemoryRange reserve(const data::EarlyHeader& header, std::size_t bytes) {
     return early_.reserve(header, bytes);
@@ -40,21 +43,22 @@ class UpdateQueue {
   void on_received(const data::EarlyHeader& header, std::size_t bytes) {
     early_.on_received(header, bytes);
   }
-  /// The next update in order, if it is whole and `base_chunks` have landed.
+  /// Takes the next update in order. None: its gradients are not complete, or it needs more chunks
+  /// of the base copy than `base_chunks`, the number that has landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
-  /// Forgets everything, for a new layout whose numbers begin at 1 again. Throws Error{bad_request}
-  /// while something is landing.
+  /// Forgets everything, for a new layout, in which numbers begin at 1 again. Throws
+  /// Error{bad_request} while a piece is landing.
   void clear();
 
  private:
-  /// An update some of whose pieces have not landed.
+  /// An update that was not taken yet.
   struct Waiting {
     data::Update update;
-    std::vector<Buffer> gradients;    ///< of early ones: none here
-    std::vector<PlacedBytes> pieces;  ///< of each gradient: landed, or landing
-    std::uint64_t bytes = 0;          ///< without early ones
-    std::uint64_t placed = 0;         ///< of all gradients
-    std::uint64_t landed = 0;
+    std::vector<Buffer> gradients;    ///< empty for a gradient that was sent early
+    std::vector<PlacedBytes> pieces;  ///< for each gradient
+    std::uint64_t bytes = 0;          ///< of gradients that were not sent early
+    std::uint64_t placed = 0;         ///< of these, bytes that have landed or are landing
+    std::uint64_t landed = 0;         ///< of these, bytes that have landed
   };
   [[nodiscard]] Waiting& at(std::uint64_t number);
   [[nodiscard]] bool is_whole(const Waiting& waiting) const;

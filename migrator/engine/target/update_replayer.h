@@ -13,15 +13,18 @@
 
 namespace cardswap {
 
-/// Replays updates at the target: puts them together from what lands, in any order, and does them
-/// in theirs, one at a time, on a thread of its own. The engine's thread.
+/// Replays updates at the target: assembles them from pieces that land in any order, and replays
+/// them in the order of their numbers, one at a time, each on a thread of its own. All calls on the
+/// engine's thread.
 class UpdateReplayer {
  public:
-  /// `wake` is called from that thread when is_done() becomes true. `program` outlives this.
+  /// `wake` is called from the replay's thread when is_done() becomes true. `program` outlives
+  /// this.
   UpdateReplayer(TargetProgram& program, std::function<void()> wake)
       : program_(program), wake_(std::move(wake)) {}
 
-  /// Adds an update, or a gradient ahead of its update, as UpdateQueue does.
+  /// Adds an update, or an early gradient, as UpdateQueue::add() does; memory is allocated on
+  /// TargetProgram::device_of(). This and the four calls below throw as UpdateQueue's do.
   void add(data::Update update, std::uint64_t state_bytes);
   void add(const data::EarlyGradient& gradient, std::uint64_t state_bytes);
   void drop(const data::EarlyDropped& dropped) { queue_.drop(dropped); }
@@ -33,25 +36,26 @@ class UpdateReplayer {
     return queue_.take(base_chunks);
   }
 
+  /// Starts to replay an update; not to be called while is_replaying().
   void begin(ReceivedUpdate update);
   [[nodiscard]] bool is_replaying() const { return job_.has_value(); }
   [[nodiscard]] bool is_done() const { return job_ && job_->is_done(); }
-  /// What a replay came to.
+  /// A replay that has ended.
   struct Done {
     std::uint64_t number = 0;
     double ms = 0;
     bool audit = false;
   };
-  /// Ends the replay that is_done(). Throws what the program threw.
+  /// Takes the result when is_done(). Throws what TargetProgram::replay() threw.
   Done finish();
-  /// The number of the latest update that was replayed.
+  /// The number of the latest update that was replayed; 0: none yet.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
 
-  /// Starts over with a new layout, in which numbers begin at 1 again. What was received is to be
-  /// settled first: the memory of its gradients goes. Throws Error{bad_request} while a gradient is
-  /// landing.
+  /// Starts over for a new layout, in which numbers begin at 1 again. Call
+  /// PayloadReceiver::settle() first, because this releases the memory of gradients. Throws
+  /// Error{bad_request} while a gradient is landing.
   void start_over();
-  /// Waits for the replay that is under way; its outcome does not count.
+  /// Waits for the end of the current replay and ignores its result.
   void stop() { job_.reset(); }
 
  private:

@@ -6,9 +6,9 @@
 
 namespace cardswap::ucx {
 
-/// What UCX must be told before a program of somebody else loads it: there it is a guest, which
-/// installs no signal handler, hooks no allocator, mounts nothing and writes nothing to stdout.
-/// Whoever starts the program sets what the program's own environment leaves unset.
+/// Settings of UCX for a program that is not ours: UCX is a guest there and must install no signal
+/// handler, hook no allocator, mount nothing and write nothing to stdout. UCX reads them when it is
+/// loaded, so the starter of the program sets those that its environment does not have.
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kGuestEnvironment{{
     {"UCX_HANDLE_ERRORS", "none"},
     {"UCX_ERROR_SIGNALS", ""},

@@ -9,7 +9,7 @@
 
 #include "migrator/base/release_with.h"
 
-/// Owners of UCX's handles, one pointer wide, and the one include of ucp.h.
+/// Owners of UCX's handles, one pointer wide. Only this file includes ucp.h.
 namespace cardswap::ucx {
 
 template <class Raw, auto Release>
@@ -21,11 +21,12 @@ using Worker = Handle<ucp_worker_h, ucp_worker_destroy>;
 using Listener = Handle<ucp_listener_h, ucp_listener_destroy>;
 static_assert(sizeof(Worker) == sizeof(ucp_worker_h));
 
-/// What went wrong with a peer, in UCX's words. Where another release of UCX at its side may be the
-/// reason, which UCX itself tells nobody, with the release that runs here.
+/// UCX's text of an error with a peer. If another release of UCX at the peer may be the cause,
+/// which UCX itself never says, the text also names the release that runs here.
 [[nodiscard]] std::string reason_of(ucs_status_t status);
 
-/// Throws Error{link_lost}: "connect to 10.0.0.2:7071: Connection reset by remote peer".
+/// Throws Error{link_lost} unless `status` is UCS_OK; `doing` begins the text: "start UCX: No such
+/// device".
 void check(ucs_status_t status, std::string_view doing);
 
 }  // namespace cardswap::ucx

@@ -1,12 +1,12 @@
-// Order and threads. All runs on the engine's thread, inside calls of its own; wake() alone comes
-// from others, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
+// Order and threads. All code runs on the engine's thread, inside its calls; only wake() comes from
+// other threads, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
 // within a send or receive that completes at once. No callback calls the engine: it puts an
 // Incoming, a loss or a connection into a queue. wait() progresses the worker until a callback has
-// run, and only then accepts connections, delivers arrivals in the order in which they came, and
-// after them losses, so that a peer's last words are heard before it is told as gone. A payload
-// that is announced (rendezvous) becomes two arrivals: its announcement, for which the engine gives
-// a place, and its landing there. An event may call wait() again: what is being delivered has left
-// the queue.
+// run. Only then it accepts connections, delivers arrivals in their order, and after them losses,
+// so that the engine gets a peer's last messages before its on_lost(). An announced payload
+// (rendezvous) becomes two arrivals: its announcement, for which the engine gives a place, and its
+// landing there. An event may call wait() again, because an arrival leaves the queue before it is
+// delivered.
 #include "migrator/link/ucx/link.h"
 
 #include <fmt/format.h>
@@ -29,8 +29,8 @@ constexpr unsigned kBulkId = 2;
 constexpr std::size_t kHeaderBytesMax = 64;
 /// Below this an eager message costs less than a rendezvous' round trip.
 constexpr std::size_t kRendezvousBytesMin = 16U << 10;
-/// While payloads are under way, as long as a fast link needs for a chunk: going to sleep and being
-/// woken costs as much. On a slow link this is a small part of each wait.
+/// How long wait() polls while payloads are in flight: as long as a fast link needs for a chunk,
+/// which is also what a sleep and a wake-up cost. On a slow link it is a small part of each wait.
 constexpr std::chrono::microseconds kSpin{200};
 
 using Clock = std::chrono::steady_clock;
@@ -221,7 +221,8 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
   }
 }
 
-/// What is announced is looked at when all that came before it was: that may have been a token.
+/// An announced message is checked only after all earlier messages were delivered: one of them may
+/// have had the token.
 ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (rendezvous) {

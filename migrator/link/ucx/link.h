@@ -14,19 +14,23 @@
 
 namespace cardswap::ucx {
 
-/// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
+/// A Link over one UCP worker: active messages, and bulk payloads by rendezvous into their place.
 ///
-/// C callbacks never throw: they queue what happened, in order, and wait() delivers it when UCX has
-/// returned, so that an engine's events may take their time. Members die in reverse: requests last,
+/// C callbacks never throw. They queue what happened, in order, and wait() delivers it after UCX
+/// has returned, so that a listener may take its time. Members die in reverse order: requests last,
 /// because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
-  /// `host`: where it will listen or connect to; `peers`: as LinkOptions has them.
+  /// `host`: the address on which it will listen or to which it will connect. `transports`,
+  /// `peers`: as in LinkOptions. Throws Error{link_lost, io}. One call of connect() or listen()
+  /// follows.
   UcxLink(const std::string& transports, const std::string& host, LinkListener& link_listener,
           const std::string& peers);
   ~UcxLink() override;
 
+  /// Throws Error{bad_request, refused, unreachable}.
   void connect(const std::string& host, std::uint16_t port);
+  /// Throws Error{bad_request, refused, io, link_lost}.
   void listen(const std::string& host);
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -52,31 +56,31 @@ class UcxLink final : public Link {
     bool bulk;
     std::vector<std::byte> header;
     std::vector<std::byte> message;
-    std::shared_ptr<const void> owner;  // of a payload
+    std::shared_ptr<const void> owner;  // of the payload's memory
   };
   /// A message or payload that UCX has not received yet.
   struct Receive {
     UcxLink* link;
     std::list<Receive>::iterator self;
     PeerId peer;
-    std::vector<std::byte> header;   // bulk
-    std::size_t bytes;               // bulk
-    std::vector<std::byte> message;  // control that came by rendezvous
+    std::vector<std::byte> header;   // of a payload
+    std::size_t bytes;               // of a payload
+    std::vector<std::byte> message;  // a control message that comes by rendezvous
   };
-  /// What came, until wait() delivers it.
+  /// An arrival that wait() has not delivered yet.
   struct Incoming {
-    /// What it is that came.
+    /// What arrived.
     enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
     Kind kind{};
     PeerId peer{};
-    std::vector<std::byte> header;   // bulk
-    std::size_t bytes = 0;           // bulk, and control that is announced
+    std::vector<std::byte> header;   // of a payload
+    std::size_t bytes = 0;           // of a payload, or of an announced control message
     std::vector<std::byte> content;  // a control message, or an eager payload
-    void* announced = nullptr;       // UCX's, of what comes by rendezvous
+    void* announced = nullptr;       // UCX's descriptor of a rendezvous
   };
 
-  // UCX calls these from C: they note what came, and wait() delivers it. Where there is no memory
-  // to note it in, the process ends: a message that is lost would be one that was never sent.
+  // UCX calls these from C. They queue what arrived, and wait() delivers it. If there is no memory
+  // for the queue the process ends: a lost message could not be told from one that was never sent.
   static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
                                     void* data, std::size_t bytes,
                                     const ucp_am_recv_param_t* param) noexcept;

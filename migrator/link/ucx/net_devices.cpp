@@ -17,7 +17,7 @@
 namespace cardswap::ucx {
 namespace {
 
-/// Empty: none that is looked at.
+/// The address as text. Empty: no address, not IP, or link-local.
 std::string numeric(const sockaddr* address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address == nullptr) return {};

@@ -22,7 +22,7 @@ constexpr std::size_t kWords = 4;  // of an IPv6 address
 
 sock_filter load(std::uint32_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }
 sock_filter end_with(std::uint32_t bytes) { return BPF_STMT(BPF_RET | BPF_K, bytes); }
-/// Goes on where it is equal, else jumps over `skipped`.
+/// Goes on if the loaded value is equal, else jumps over `skipped` instructions.
 sock_filter equal_or_skip(std::uint32_t value, std::size_t skipped) {
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, static_cast<std::uint8_t>(skipped));
 }
@@ -118,7 +118,7 @@ void PeerFilter::attach() const {
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   for (const auto& [fd, inode] : listening()) {
     if (before_.contains(inode)) continue;
-    // Connections that it takes have the filter too, which lets all of theirs pass.
+    // Accepted connections inherit the filter, which lets their peer's segments pass.
     (void)::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
   }
 }

@@ -9,21 +9,23 @@
 
 namespace cardswap::ucx {
 
-/// The kernel's filter of segments from anybody but `addresses`, numeric, a blank between; IPv6
-/// ones without a zone. What is no address counts for nothing. Pure.
+/// A socket filter that drops segments unless they come from one of `addresses`: numeric, separated
+/// by blanks, IPv6 without a zone. A word that is not an address is ignored. Pure.
 [[nodiscard]] std::vector<sock_filter> filter_for(const std::string& addresses);
 
 /// Keeps strangers from the sockets on which UCX listens: one for each interface, and one for
-/// connections. UCX parses whatever reaches them before any code of ours sees it, and some input
-/// ends the process.
+/// connections. UCX parses what reaches them before any code of ours sees it, and some input ends
+/// the process.
 ///
-/// Make the filter before UCX begins to listen. attach() then filters each socket that has begun to
-/// listen since, those of the program itself included, and leaves older ones alone. Where the
-/// kernel takes no filter, everybody may come, as without one.
+/// Make the filter before UCX begins to listen, and call attach() after that.
 class PeerFilter {
  public:
-  /// Lets `addresses` in and nobody else; empty: does nothing.
+  /// Notes the sockets that listen already. Only `addresses` will be let in; empty: attach() does
+  /// nothing.
   explicit PeerFilter(const std::string& addresses);
+  /// Filters each TCP socket of this process that listens now and did not when this was made; that
+  /// includes sockets of the program itself. If the kernel refuses the filter, every address may
+  /// connect.
   void attach() const;
 
  private:

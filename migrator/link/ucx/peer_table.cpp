@@ -11,7 +11,7 @@ namespace cardswap::ucx {
 namespace {
 
 constexpr std::size_t kPeersMax = 16;
-/// As long as a peer that was admitted may be silent.
+/// The same time for which an admitted peer may be silent.
 constexpr std::chrono::seconds kAdmissionMax{3};
 constexpr std::size_t kControlBytesMax = 64U << 20;
 constexpr std::size_t kControlBytesBeforeAdmission = 64U << 10;

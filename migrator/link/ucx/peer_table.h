@@ -14,11 +14,11 @@ struct ucp_ep;
 
 namespace cardswap::ucx {
 
-/// The peers of a UcxLink, by number, and the losses that it has not told its engine yet.
+/// The peers of a UcxLink, by number, and the losses that the link has not delivered yet.
 ///
-/// Decides whom a full link turns away, and how much a peer may say before it is admitted. The
-/// table calls no UCX: the link makes and closes the endpoints, which are pointers here. One
-/// thread.
+/// Decides which peer a full link turns away, and how much a peer may send before it is admitted.
+/// The table makes no calls of UCX: the link makes and closes the endpoints, which are pointers
+/// here. One thread.
 class PeerTable {
  public:
   using Clock = std::chrono::steady_clock;
@@ -28,31 +28,33 @@ class PeerTable {
     std::string why;
   };
 
-  /// Adds a peer. Numbers are given from 0 on, in the order in which peers come.
+  /// Adds a peer. Peers are numbered from 0 on, in the order of add(). `came`: when it connected.
   PeerId add(ucp_ep* endpoint, bool admitted, Clock::time_point came);
   void admit(PeerId peer);
-  /// Removes a peer and returns its endpoint, for the caller to close; null: it is gone already.
+  /// Removes a peer and returns its endpoint, which the caller closes; null: there is no such peer.
   ucp_ep* remove(PeerId peer);
 
   [[nodiscard]] bool is_empty() const { return peers_.empty(); }
   [[nodiscard]] bool is_full() const;
   [[nodiscard]] bool has(PeerId peer) const { return peers_.contains(peer); }
+  /// The peer with the lowest number; not to be called when is_empty().
   [[nodiscard]] PeerId first() const { return peers_.begin()->first; }
-  /// The endpoint of a peer; null: it is gone.
+  /// The endpoint of a peer; null: there is no such peer.
   [[nodiscard]] ucp_ep* endpoint_of(PeerId peer) const;
   [[nodiscard]] std::optional<PeerId> find(const ucp_ep* endpoint) const;
-  /// The peer that has waited longest to be admitted: it makes room for the next one.
+  /// The peer that has waited longest to be admitted. None: all are admitted.
   [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
-  /// A peer that should have been admitted by `now`.
+  /// A peer that came over 3 s ago and is not admitted. None: there is no such peer.
   [[nodiscard]] std::optional<PeerId> overdue(Clock::time_point now) const;
 
-  /// Counts a control message of `bytes`. Throws Error{bad_request} for one that is too large, or
-  /// too much before the peer is admitted.
+  /// Counts a control message of `bytes` from a peer of this table. Throws Error{bad_request} for
+  /// more than 64 MiB, and if a peer has sent more than 64 KiB before it is admitted.
   void check_control(PeerId from, std::size_t bytes);
 
-  /// Notes that a peer is to go.
+  /// Queues the loss of a peer.
   void note_loss(PeerId peer, std::string why) noexcept;
-  /// The first loss of a peer that is still here.
+  /// Takes the next loss from the queue; losses of peers that are removed already are dropped.
+  /// None: the queue is empty.
   [[nodiscard]] std::optional<Loss> take_loss();
 
  private:

@@ -14,10 +14,10 @@
 namespace cardswap::ucx {
 namespace {
 
-/// Before 1.14, UCX's TCP passed over ::1 when it looked for an interface's address, and its
-/// settings had other names.
+/// Before 1.14, UCX's TCP ignored ::1 when it searched for an interface's address, and its settings
+/// had other names.
 constexpr unsigned kMinorOfBetterV6 = 14;
-/// From 1.16 on UCX passes over bridges, of which one may have the host's address.
+/// From 1.16 on UCX ignores bridges, but a bridge may have the host's address.
 constexpr unsigned kMinorOfBridges = 16;
 
 bool older_than_1(unsigned wanted) {
@@ -42,11 +42,11 @@ in_addr v4_inside(const in6_addr& address) {
   return inside;
 }
 
-/// By default a TCP device is its interface's IPv4 address, and the peer's end, which came over
-/// IPv6, then finds nobody there.
+/// By default UCX gives a peer the IPv4 address of an interface. A peer that came over IPv6 could
+/// not connect to that.
 void prefer_v6(ucp_config_t* config) {
   const char* order = "inet6,inet";
-  // 1.13 finds it by its own name only, newer ones by its full name only.
+  // 1.13 knows the setting only by its short name, newer releases only by its full name.
   if (!older_than_1(kMinorOfBetterV6) && ucp_config_modify(config, "TCP_AF_PRIO", order) == UCS_OK)
     return;
   check(ucp_config_modify(config, "AF_PRIO", order), "let UCX use IPv6");
@@ -71,7 +71,7 @@ Context make_context(const Networks& networks) {
   } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
     set("NET_DEVICES", devices_to(networks.peers, interfaces(), rdma_ports()));
   }
-  // Releases that do not know the setting warn of it where the program prints.
+  // Older releases do not know the setting and would print a warning.
   if (!older_than_1(kMinorOfBridges) && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
     (void)ucp_config_modify(config.get(), "TCP_BRIDGE_ENABLE", "y");
   }

@@ -9,22 +9,23 @@
 
 namespace cardswap::ucx {
 
-/// What UCX is to use of this host's networks.
+/// Which networks of this host UCX may use.
 struct Networks {
-  std::string transports;  ///< UCX_TLS, with UCX_NET_DEVICES behind an `@`; empty: as UCX chooses
-  /// The address of the link's listener: where it is IPv6, an interface's IPv6 address is told to
-  /// the peer and not its IPv4 one.
+  std::string transports;  ///< UCX_TLS, then UCX_NET_DEVICES behind an `@`; empty: UCX chooses
+  /// The address on which the link listens. If it is IPv6, UCX tells its peer the IPv6 addresses of
+  /// the interfaces instead of the IPv4 ones.
   std::string host;
-  /// The other side, as LinkOptions has it; interfaces that lead to none of it are left out, unless
-  /// UCX_NET_DEVICES says otherwise.
+  /// The addresses of the other side, as in LinkOptions. Interfaces that do not lead there are left
+  /// out (devices_to()), unless `transports` or the environment's UCX_NET_DEVICES names interfaces.
   std::string peers;
 };
-/// Make UCX's context and worker. Both throw Error{link_lost}.
+/// Make UCX's context and worker. The context outlives the worker. Both throw Error{link_lost}.
 [[nodiscard]] Context make_context(const Networks& networks);
 [[nodiscard]] Worker make_worker(ucp_context_h context);
 
-/// A numeric address and port as the socket calls want it. Throws Error{bad_request} for what is
-/// none, Error{refused} for one that UCX cannot connect to.
+/// The address for socket calls of a numeric `host` and a port; `length` receives its size. Throws
+/// Error{bad_request} when `host` is not a numeric address, and Error{refused} for a link-local
+/// one, which UCX cannot use.
 [[nodiscard]] sockaddr_storage numeric_address(const std::string& host, std::uint16_t port,
                                                socklen_t& length);
 

@@ -5,27 +5,27 @@
 #include <string>
 #include <string_view>
 
-/// What Session::open(), track() and their like throw; only the standard library.
+/// The exception that Cardswap's calls throw, and its codes. Needs only the standard library.
 namespace cardswap {
 
-/// What kind of failure it is: stable across versions, processes and the API (the text is not).
-/// The names are what `-o json`, the journal and the HTTP API show.
+/// The kind of a failure. A code keeps its name in all versions; the text of an error may change.
+/// `-o json`, the journal and the HTTP API show these names.
 enum class Code : std::uint8_t {
   bad_request,        ///< the input is wrong; sending it again will not help
   not_found,          ///< no such job, migration or device
-  conflict,           ///< exists already, or is in a state that does not allow it
+  conflict,           ///< the thing exists already, or its state does not allow the call
   unauthorized,       ///< token or certificate missing or wrong
   protocol_mismatch,  ///< the other side speaks another protocol version
   layout_differs,     ///< the standby's tensors are not the source's
   no_memory,          ///< the target device has too little free memory
-  refused,            ///< preflight says no; nothing was touched
+  refused,            ///< a check or a callback of the program says no
   unreachable,        ///< no connection could be made
   link_lost,          ///< the data connection broke
   target_lost,        ///< the standby or its agent is gone
   source_lost,        ///< the trainer or its agent is gone
   timed_out,          ///< a limit passed
-  cancelled,          ///< somebody asked for it
-  not_converging,     ///< the rounds do not get under the allowed downtime
+  cancelled,          ///< a user or an operator cancelled the migration
+  not_converging,     ///< the rounds do not get below the allowed downtime
   digest_mismatch,    ///< the two sides hold different bytes
   io,                 ///< a file, disk or socket failed
   corrupt,            ///< stored data is damaged
@@ -33,11 +33,11 @@ enum class Code : std::uint8_t {
   internal,           ///< a defect of Cardswap
 };
 
-/// "bad_request" and so on.
+/// The name of the code: "bad_request" and so on. Valid for the life of the process.
 [[nodiscard]] std::string_view to_string(Code code);
 
-/// The exception of Cardswap, here and inside: `failure` says what failed, on what; `hint` says
-/// what to do (may be empty). A value; copies share nothing.
+/// The one exception type of Cardswap. `failure` says what failed and on which object; `hint` says
+/// what to do about it, and may be empty.
 class Error : public std::exception {
  public:
   Error(Code code, std::string failure, std::string hint = {});
@@ -45,10 +45,10 @@ class Error : public std::exception {
   [[nodiscard]] Code code() const noexcept { return code_; }
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
   [[nodiscard]] const std::string& hint() const noexcept { return hint_; }
-  /// "failure" or "failure; hint": valid as long as this object.
+  /// "failure", or "failure; hint" if there is a hint. Valid as long as this object.
   [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
-  /// This error with the outer task in front: "migrate gpt: <failure>".
+  /// A copy of this error whose failure begins with the outer task: "migrate gpt: <failure>".
   [[nodiscard]] Error within(std::string_view task) const;
 
  private:

@@ -18,80 +18,101 @@
 #include <utility>
 #include <vector>
 
-/// Cardswap's API for training programs; only the standard library. LibTorch's part is
-/// <cardswap/torch.h>.
+/// Cardswap's API for training programs. It needs only the standard library; <cardswap/torch.h>
+/// adds LibTorch's types.
 namespace cardswap {
 
-/// What a step boundary says: go on with the loop, or leave it because the job goes on elsewhere.
-/// `migrated` is said once. A program that does not leave its loop then takes no further step: its
-/// next step or boundary, on any thread, does not return (Session::step).
+/// The result of a step boundary. `proceed`: go on with the loop. `migrated`: leave the loop,
+/// because the job goes on in another process. `migrated` is returned once: after it, the next step
+/// or boundary of this process, on any thread, does not return (see Session).
 enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
 
-/// A job's connection to Cardswap: it knows the job's state, and where a step ends.
+/// A job's connection to Cardswap: it knows which state belongs to the job, and where a step ends.
 ///
-/// Without an agent's environment (CARDSWAP_SOCKET) every call is inert. open() and track() throw
-/// std::exceptions, most of them an Error, that say what is wrong with the set-up; after them
-/// nothing is thrown into the loop: a failed migration is the agent's news. One session a process,
-/// used by the thread that runs the training loop, which must be the main thread in a standby.
+/// Without an agent (no CARDSWAP_SOCKET) nothing is sent and no boundary waits; names are checked,
+/// memory is allocated, hooks are called and steps are counted all the same.
 ///
-/// A process that is not the job takes no step as the job. Once the job has moved, step() and
-/// step_boundary() do not return: the agent ends the process. If it does not, the process ends
-/// itself a minute after the move, with a line on stderr and status 75. A process forked from the
-/// trainer ends so at once.
+/// The calls that set a session up (open(), the track functions, allocate(), after_step()) throw
+/// std::exceptions, most of them an Error. Afterwards Cardswap throws nothing into the loop: a
+/// failed migration is reported to the agent. Exceptions of the program's optimizers and hooks pass
+/// through step().
+///
+/// There is one session in a process. Only the thread that runs the training loop calls it, which
+/// must be the main thread in a standby.
+///
+/// Only one process takes the job's steps. Once step() or step_boundary() has returned `migrated`,
+/// the next of these calls does not return: the agent ends the process. If the agent does not, the
+/// process ends itself one minute after the move, with a line on stderr and status 75. A process
+/// that was forked from the trainer ends in the same way as soon as it makes such a call.
 class Session {
  public:
-  /// Throws Error: there is a session in this process already, the agent is not there, or refuses.
+  /// Opens the session. With an agent it connects, and waits up to 16 s for the agent's answer.
+  /// Throws Error{conflict} if this process has a session already, {unreachable} if no agent
+  /// answers, {protocol_mismatch, bad_request} if the agent is of another release or its socket
+  /// path is invalid, {io} if this host has no descriptor left, or the code with which the agent
+  /// refuses.
   [[nodiscard]] static Session open();
+  /// A session that was moved from may only be destroyed or assigned to.
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
+  /// Ends a migration that is under way and tells the agent. Waits for the session's own threads.
   ~Session();
 
-  /// Tracks `thing` by reference: it must outlive the session. Names are unique. Throws Error for a
-  /// name that is taken, and std::invalid_argument, which names it, for what cannot be tracked.
-  /// Everything is tracked before the first boundary: what comes later is not in a standby, and the
-  /// job is not moved to one.
+  /// Tracks `thing` by reference: it must outlive the session. Throws Error{bad_request} for an
+  /// empty name or one that is in use, and std::invalid_argument, which says why, for a thing that
+  /// cannot be tracked. Track everything before the first boundary: a standby does not have what is
+  /// tracked later, and the job is then not moved to a standby.
   template <class T>
   void track(std::string_view name, T& thing) {
     track_thing(name, Trackable<T>::make(thing), std::addressof(thing), typeid(thing).name());
   }
-  /// Tracks what `save` returns, such as a cursor, and `load` takes back. Both are called on the
-  /// thread that calls boundaries, while it stands at one: in a standby `save` follows `load`, and
-  /// has to return what was loaded. What either throws is the migration's failure. Names and errors
-  /// as above.
+  /// Tracks a value, such as a cursor: `save` returns its bytes and `load` takes them back. Equal
+  /// values must give equal bytes. Both are called on the training thread: at a boundary, and
+  /// `save` in state_digest() too. In a standby `save` is called after `load` and must return what
+  /// was loaded. An exception of either fails the migration, not the loop. Names and errors as
+  /// above.
   void track(std::string_view name, std::function<std::vector<std::byte>()> save,
              std::function<void(std::span<const std::byte>)> load);
-  /// Tracks memory of this host, which must stay where it is until the session ends. It is read
-  /// while the program writes to it; what it holds at a boundary is what a standby has, which
-  /// tracks as many bytes under that name. Names and errors as above.
+  /// Tracks memory of this host, which must stay where it is until the session ends. Other threads
+  /// read it while the program writes to it. A standby gets the bytes that the memory holds at a
+  /// boundary, and must track the same number of bytes under the same name. Names and errors as
+  /// above.
   void track_memory(std::string_view name, std::span<std::byte> memory);
-  /// Tracks what an adapter describes (cardswap/tracking.h); the session owns it from now on. Names
-  /// and errors as above.
+  /// Tracks what an adapter describes (cardswap/tracking.h). The session owns `state`, which must
+  /// not be null. Names and errors as above.
   void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
-  /// Says that what `thing` keeps, an optimizer that step() steps, is tracked under these names, in
-  /// parts. Throws Error for a name that is not tracked.
+  /// Declares that the state of `thing`, an optimizer that is given to step(), is tracked in parts,
+  /// under these names. Throws Error{bad_request} for a name that is not tracked.
   template <class T>
   void track_parts(const T& thing, const std::vector<std::string>& names) {
     track_parts_of(std::addressof(thing), names);
   }
-  /// Zeroed memory that is tracked, and can be sent ahead when the process itself is moved. Valid
-  /// until the session ends.
+  /// Allocates zeroed memory and tracks it. When the process itself is moved, this memory can be
+  /// sent while the job trains. Valid until the session ends. Throws Error{bad_request} for the
+  /// name as above, Error{refused, no_memory} if there are no addresses or no memory for it, and
+  /// Error{io}.
   [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
 
-  /// Says why no other process can take a step of this program as this one does, such as "it reads
-  /// from a queue": its steps are not rehearsed. Before the first boundary.
+  /// Turns the rehearsal of steps off. `why` says why no other process can take a step of this
+  /// program with the same result, such as "it reads from a queue". Call it before the first
+  /// boundary.
   void do_not_rehearse(std::string_view why);
 
-  /// Adds what the program does to tracked state after each step besides the optimizer, such as an
-  /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after
-  /// each update that it replays. It must compute from tracked state alone. `rewrites` names the
-  /// tracked things that it changes and nothing else does. Call it after everything that it reads
-  /// or rewrites is tracked: what is tracked first is copied first. Names are unique.
+  /// Adds the program's own update of tracked state after each step, such as an average of the
+  /// weights. step() calls `hook` after the optimizers; a standby calls it after each update that
+  /// it replays. The hook must compute from tracked state alone. `rewrites` names the tracked
+  /// things that the hook changes and that nothing else changes. Call this after everything that
+  /// the hook reads or rewrites is tracked: state is copied in the order in which it was tracked.
+  /// Throws Error{bad_request} if `name` is empty or in use, or if a name in `rewrites` is not
+  /// tracked.
   void after_step(std::string_view name, std::function<void()> hook,
                   std::vector<std::string> rewrites);
 
-  /// Steps the optimizers, in this order, then the hooks, and passes the boundary. During a
-  /// migration the gradients are held, not copied, until they were sent: let the next backward pass
-  /// make new ones (zero_grad() as it is by default), or the job moves by the slower rounds.
+  /// Steps the optimizers in this order, calls the hooks, and passes the boundary as
+  /// step_boundary() does. During a migration Cardswap holds the gradients, without a copy, until
+  /// they were sent: let the next backward pass make new ones (the default of zero_grad()), or the
+  /// job moves by the slower rounds. The call may then wait until there is room for more unsent
+  /// gradients.
   template <class... Optimizers>
   [[nodiscard]] StepResult step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers), &described<Optimizers>),
@@ -100,18 +121,23 @@ class Session {
     call_hooks();
     return step_boundary();
   }
-  /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
-  /// the job moves; a standby's first call returns when the job has arrived, with all state
-  /// restored, or, with all state restored, to rehearse a step: then the next one returns when the
-  /// job has arrived.
+  /// Tells Cardswap that a step is complete. Outside of a migration it returns at once, except that
+  /// the first call looks at all that is tracked. During a migration it may copy state, or slow the
+  /// loop down if the migration may do so. At the step at which the job moves it waits for the
+  /// outcome of the move.
+  ///
+  /// In a standby the first call waits for the job's state. It returns when the job has arrived, or
+  /// earlier, to rehearse one step: then the next call returns when the job has arrived. In both
+  /// cases all tracked state is restored when the call returns.
   [[nodiscard]] StepResult step_boundary();
 
-  /// Whether this is a standby's warm-up step, or one that it rehearses: hold back log lines, files
-  /// and other effects.
+  /// Whether the present step is a standby's warm-up step or its rehearsed step, and not a step of
+  /// the job: hold back log lines, files and other effects.
   [[nodiscard]] bool is_standby() const noexcept;
-  /// Boundaries that this job has passed, wherever it ran.
+  /// How many boundaries the job has passed, in all processes in which it ran.
   [[nodiscard]] std::uint64_t steps() const noexcept;
-  /// 32 hexadecimal digits over every tracked byte. Works without an agent.
+  /// A digest of 32 hexadecimal digits over every tracked byte except gradients. Works without an
+  /// agent. Throws Error if tracked state cannot be read.
   [[nodiscard]] std::string state_digest();
 
  private:
@@ -130,12 +156,12 @@ class Session {
   void call_hooks();
   /// Whether the next boundary may do more than count.
   [[nodiscard]] bool has_attention() const noexcept;
-  /// Closes the session.
+  /// Deletes the session; in a forked process it does nothing.
   struct Close {
     void operator()(Impl* impl) const noexcept;
   };
   explicit Session(std::unique_ptr<Impl, Close> impl);
-  /// open() of a program whose framework is not LibTorch's: "torch 2.11.0"; empty: it has none.
+  /// open() for a program with the framework "torch 2.11.0" or another; empty: no framework.
   [[nodiscard]] static Session open_for(std::string framework);
   std::unique_ptr<Impl, Close> impl_;
 };

@@ -3,25 +3,28 @@
 #include <cardswap/session.h>
 #include <torch/torch.h>
 
-/// LibTorch's modules, optimizers and samplers as tracked things: include this, then
+/// LibTorch's modules, optimizers and samplers as tracked things. Include this header and call
 /// `session.track("model", *model)` and `session.track("optimizer", optimizer)`.
+///
+/// The functions here keep a reference: what they are given must outlive the session.
 namespace cardswap {
 
-/// Parameters and buffers, each storage once: tied weights and views need no care. The dtype,
-/// shape, strides and place of a tensor are part of the layout that both sides must share, and so
-/// is what each module prints of itself, such as a dropout's share. Whether a parameter requires
-/// gradients, and whether a module trains or evaluates, is carried; so are gradients that outlive a
-/// step.
+/// Parameters and buffers. Each storage is sent once, so tied weights and views work as they are.
+/// Both sides must have the same dtype, shape, strides and device for each tensor, and each module
+/// must print the same description (pretty_print), such as a dropout's probability. Also carried:
+/// whether a parameter requires gradients, whether a module trains or evaluates, and gradients that
+/// live from step to step. A migration fails for a tensor that is not dense.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_module(torch::nn::Module& module);
 
-/// State tensors, step counters and each group's options of SGD, Adam, AdamW, RMSprop or Adagrad.
-/// Throws std::invalid_argument for another optimizer, a class derived from one of these included,
-/// which may have state of its own: give it a Trackable, or track its parts by hand and say so with
-/// Session::track_parts.
+/// The state tensors, step counters and options of SGD, Adam, AdamW, RMSprop or Adagrad. Throws
+/// std::invalid_argument for any other type, also for a class derived from one of these, because it
+/// may have state of its own: specialise Trackable for it, or track its parts one by one and call
+/// Session::track_parts().
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_optimizer(torch::optim::Optimizer& optimizer);
 
-/// Tracks LibTorch's default generators, the CPU's and the current GPU's, as "rng". Others are
-/// tracked one by one: torch_values.h.
+/// Tracks LibTorch's default generators as "rng": the CPU's, and the current GPU's if the program
+/// uses a GPU. Other generators are tracked one by one (torch_values.h). Throws Error{bad_request}
+/// if "rng" is tracked already.
 void track_rng(Session& session);
 
 /// The parameters of all groups.
@@ -35,7 +38,7 @@ struct Steppable<T> {
   }
 };
 
-/// A sampler's position, through its own save and load.
+/// A sampler's position, saved and loaded by the sampler itself.
 template <class Sampler>
 class TrackedSampler final : public TrackedState {
  public:

@@ -5,25 +5,28 @@
 
 #include <typeinfo>
 
-/// LibTorch's schedules of the learning rate as tracked things. <cardswap/torch.h> includes this.
-/// The rate itself is an option of the optimizer, which is tracked on its own.
+/// LibTorch's learning rate schedulers as tracked things. <cardswap/torch.h> includes this. The
+/// rate itself is an option of the optimizer, which is tracked on its own. Each scheduler must
+/// outlive the session.
 namespace cardswap {
 
-/// A StepLR, exactly: its count of steps; what it was made with is compared. Throws
-/// std::invalid_argument with the type's name for another one, whose own members nobody knows here.
+/// A StepLR: its count of steps is carried, its settings must be the same on both sides. Throws
+/// std::invalid_argument, which names the type, for any other class, because its members are not
+/// known here.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_scheduler(torch::optim::LRScheduler& scheduler);
-/// A ReduceLROnPlateauScheduler, exactly: the best metric, its counters and least rates.
+/// A ReduceLROnPlateauScheduler: its best metric and its counters are carried, its settings must be
+/// the same on both sides. Throws std::invalid_argument for a derived class.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_scheduler(
     torch::optim::ReduceLROnPlateauScheduler& scheduler);
 
-/// The count of steps that every LRScheduler has and nothing else: enough for a class derived from
-/// it whose rates depend on that count and on what it was made with.
+/// Only the count of steps that every LRScheduler has. This is enough for a derived class whose
+/// rates depend on that count and on its settings alone.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_step_count(
     torch::optim::LRScheduler& scheduler);
 
 namespace detail {
 
-/// A schedule of the program's own that says what else it holds.
+/// A scheduler class of the program with save() and load() for its own members.
 template <class T>
 class TrackedOwnScheduler final : public TrackedState {
  public:

@@ -3,24 +3,25 @@
 #include <cardswap/session.h>
 #include <torch/torch.h>
 
-/// LibTorch's smaller pieces of state as tracked things: loose tensors, generators, LBFGS.
-/// <cardswap/torch.h> includes this.
+/// LibTorch's smaller pieces of state as tracked things: single tensors, generators, LBFGS.
+/// <cardswap/torch.h> includes this. The functions keep a reference: what they are given must
+/// outlive the session.
 namespace cardswap {
 
-/// A variable that holds a tensor, also one that the program assigns anew at each step. Shape,
-/// strides and place in the storage are state; a storage that something tracked before has too goes
-/// once. At a boundary it must be no part of a graph: detach() it, or the migration fails and
-/// says so. A standby makes the tensor if its own variable holds another one or none.
+/// A variable that holds a tensor; the program may assign a new tensor at each step. Shape, strides
+/// and offset in the storage are state. A storage that an earlier tracked thing has too is sent
+/// once. At a boundary the tensor must not be part of a graph: detach() it, or the migration fails.
+/// A standby makes the tensor if its own variable holds a different tensor or none.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_tensor(at::Tensor& tensor);
-/// A list of tensors, each as tracked_tensor() has it; their number is state too.
+/// A list of tensors, each tracked as by tracked_tensor(). Their number is state too.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_tensors(std::vector<at::Tensor>& tensors);
 
-/// A generator of the program's own. LibTorch's default ones are track_rng()'s. Throws
-/// std::invalid_argument for one that is not defined.
+/// A generator that the program made; track_rng() tracks LibTorch's default generators. Throws
+/// std::invalid_argument for an undefined generator.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_generator(at::Generator& generator);
 
-/// The history, counters and options of LBFGS. It is stepped with its closure, which then is
-/// followed by Session::step_boundary(); its steps are not replayed.
+/// The history, counters and options of LBFGS. The program calls its step() with the closure and
+/// then Session::step_boundary(). Its steps are not replayed.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_lbfgs(torch::optim::LBFGS& optimizer);
 
 template <>

@@ -13,12 +13,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
-/// Values of the standard library as tracked things: random engines and distributions, and
-/// containers of numbers, texts and such values. <cardswap/session.h> includes this.
+/// Values of the standard library as tracked things: random engines and distributions, numbers,
+/// texts, and containers of such values. <cardswap/session.h> includes this.
 namespace cardswap {
 
-/// A type that says itself what it holds: `save` gives bytes, equal ones for equal states, and
-/// `load` takes them and throws on bytes that `save` did not give.
+/// A type that saves and loads its own state. `save` returns bytes, equal bytes for equal states.
+/// `load` restores the state from them, and throws on bytes that `save` did not return.
 template <class T>
 concept SavesItself = requires(T& thing, const std::span<const std::byte>& bytes) {
   { thing.save() } -> std::convertible_to<std::vector<std::byte>>;
@@ -27,7 +27,7 @@ concept SavesItself = requires(T& thing, const std::span<const std::byte>& bytes
 
 namespace detail {
 
-/// A random engine or distribution: its text is the whole of its state, by the standard's word.
+/// A random engine or distribution: the C++ standard says that its text is its whole state.
 template <class T>
 concept RandomText = requires(T& random, std::ostream& out, std::istream& in) {
   typename T::result_type;
@@ -41,7 +41,7 @@ concept RandomText = requires(T& random, std::ostream& out, std::istream& in) {
       distribution.reset();
     });
 
-/// Reads what Put wrote, and trusts no length.
+/// Reads the bytes that Value<T>::put wrote. Checks each length; throws std::invalid_argument.
 class Bytes {
  public:
   explicit Bytes(std::span<const std::byte> bytes) : rest_(bytes) {}
@@ -51,7 +51,7 @@ class Bytes {
     rest_ = rest_.subspan(size);
     return taken;
   }
-  /// A count of items that take a byte each, at least.
+  /// Reads the number of items that follow; each of them takes at least one byte.
   std::size_t count() {
     std::uint64_t items = 0;
     std::memcpy(&items, take(sizeof(items)).data(), sizeof(items));
@@ -66,7 +66,7 @@ class Bytes {
   std::span<const std::byte> rest_;
 };
 
-/// How a `T` becomes bytes and comes back; only types that have `put` and `take` here are values.
+/// How a `T` becomes bytes and comes back. A type is a value if Value<T> has `put` and `take`.
 template <class T>
 struct Value;
 
@@ -167,7 +167,7 @@ struct Value<std::array<T, Size>> {
   }
 };
 
-/// A sequence: how many items, then each of them.
+/// A sequence: the number of its items, then each item.
 template <class Sequence>
 struct SequenceValue {
   using Item = typename Sequence::value_type;
@@ -190,8 +190,8 @@ struct Value<std::vector<T>> : SequenceValue<std::vector<T>> {};
 template <IsValue T>
 struct Value<std::deque<T>> : SequenceValue<std::deque<T>> {};
 
-/// A table: its items sorted by their bytes, because a hash table's own order differs from process
-/// to process.
+/// A map or a set: its items sorted by their bytes, because the order of a hash table differs from
+/// process to process.
 template <class Table, class Item>
 struct TableValue {
   static void put(std::vector<std::byte>& out, const Table& table) {
@@ -223,7 +223,7 @@ struct Value<std::set<T>> : TableValue<std::set<T>, T> {};
 template <IsValue T>
 struct Value<std::unordered_set<T>> : TableValue<std::unordered_set<T>, T> {};
 
-/// A value of the standard library, by its Value.
+/// A value of the standard library, saved and loaded through Value<T>.
 template <IsValue T>
 class TrackedByValue final : public TrackedState {
  public:
@@ -243,7 +243,7 @@ class TrackedByValue final : public TrackedState {
   T& value_;
 };
 
-/// A thing that saves and loads itself.
+/// A thing that saves and loads its own state.
 template <SavesItself T>
 class TrackedBySelf final : public TrackedState {
  public:
@@ -255,7 +255,7 @@ class TrackedBySelf final : public TrackedState {
   T& thing_;
 };
 
-/// What <cardswap/session.h> tracks as plain bytes.
+/// Whether <cardswap/session.h> tracks the type as plain bytes.
 template <class T>
 inline constexpr bool kIsPlain =
     std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string>;
@@ -277,23 +277,25 @@ struct Trackable<T> {
   }
 };
 
-/// Something that gets more parts while the job trains, such as an optimizer that groups are added
-/// to: `size` counts the parts, and `grow` adds and counts the next one. If the source has more
-/// parts, the standby calls `grow` until it has as many, before their state arrives. Track it
-/// before the thing that grows.
+/// The number of parts of a thing that gets more parts while the job trains, such as an optimizer
+/// to which groups are added. If the source has more parts, the standby grows its own thing to the
+/// same number before the state of the parts arrives. Made by tracked_growth().
 class TrackedGrowth final : public TrackedState {
  public:
   TrackedGrowth(const std::uint64_t& size, std::function<void()> grow)
       : size_(size), grow_(std::move(grow)) {}
   void regions(std::vector<TrackedRegion>& out) override {
-    TrackedRegion region;  // without a byte: its name is what tells
+    TrackedRegion region;  // without a byte: its name carries the number
     region.name = kPrefix + std::to_string(size_);
     region.dtype = "bytes";
     out.push_back(std::move(region));
   }
   void adopt(const std::vector<std::string>& names) override {
     for (const auto& name : names) {
-      if (!name.starts_with(kPrefix) || name.size() > kPrefix.size() + 5) continue;
+      if (!name.starts_with(kPrefix)) continue;
+      if (name.size() > kPrefix.size() + kDigitsMax) {
+        throw std::invalid_argument("the source has more parts than can be grown to");
+      }
       const auto wanted = std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10);
       while (size_ < wanted) {
         const auto before = size_;
@@ -305,10 +307,15 @@ class TrackedGrowth final : public TrackedState {
 
  private:
   inline static const std::string kPrefix = "size ";
+  static constexpr std::size_t kDigitsMax = 5;
   const std::uint64_t& size_;
   const std::function<void()> grow_;
 };
 
+/// Tracks the number of parts of a thing that grows (see TrackedGrowth). `size` counts the parts
+/// and must outlive the session. `grow` adds the next part and counts it in `size`: it is called in
+/// a standby, on the training thread. A source may have up to 99999 parts: with more, or if `grow`
+/// does not count, the migration fails. Track this before the thing that grows.
 [[nodiscard]] inline std::unique_ptr<TrackedState> tracked_growth(const std::uint64_t& size,
                                                                   std::function<void()> grow) {
   return std::make_unique<TrackedGrowth>(size, std::move(grow));

@@ -127,7 +127,7 @@ void Simulation::plan(std::size_t index) {
   const auto plan = host.engine->plan(now_, fleet_.host_jobs(index));
   (void)host.engine->take_events();
   for (const auto& cordon : plan.cordons) {
-    host.engine->cordoned(cordon.incident, now_);
+    host.engine->note_cordoned(cordon.incident, now_);
     const auto number = static_cast<std::size_t>(std::stoul(cordon.device.substr(5)));
     if (host.broken_at.empty()) at(now_ + kRepairTakes, What::repaired, index);
     host.broken_at.emplace(number, now_);
@@ -215,7 +215,7 @@ void Simulation::choose(std::size_t index, std::size_t which) {
 void Simulation::health_ended(std::size_t index, const health::Move& move, bool moved) {
   auto& host = fleet_.hosts[index];
   host.moving.erase(move.job_uid);
-  host.engine->move_ended(move.incident, move.job_uid, moved, now_);
+  host.engine->note_move_ended(move.incident, move.job_uid, moved, now_);
   look(index);
 }
 

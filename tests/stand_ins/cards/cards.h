@@ -7,7 +7,7 @@
 
 namespace cardswap::test {
 
-/// A card of the stand-ins with a program's stream.
+/// A card of the stand-ins, opened as a CudaDevice, and a program's stream on it.
 struct StandInCard {
   std::shared_ptr<StandInCudart> runtime = std::make_shared<StandInCudart>();
   std::shared_ptr<StandInVmm> vmm = std::make_shared<StandInVmm>(runtime);

@@ -178,7 +178,7 @@ void StandInCudart::digest_now(const cuda::DigestPlan& plan) {
   }
 }
 
-/// The kernel's own work, by a few workers one after the other.
+/// Does what the kernel would do, with a few workers one after the other.
 void StandInCudart::pack_now(const cuda::PackPlan& plan) {
   constexpr std::uint32_t kWorkers = 5;
   for (std::uint32_t i = 0; i < plan.count; ++i) {
@@ -246,7 +246,7 @@ Status StandInCudart::release(void* memory) {
   (void)called("cudaFree");
   const auto found = memory_.find(static_cast<std::byte*>(memory));
   if (found == memory_.end()) return kInvalid;
-  // As CUDA does it: what was given is done first.
+  // As in CUDA, the work that was given is done first.
   for (auto& [number, queue] : streams_) run(number, queue.given);
   ::munmap(found->first, found->second.bytes);
   ::munmap(found->second.behind, found->second.bytes);

@@ -16,10 +16,10 @@
 
 namespace cardswap::test {
 
-/// A stand-in for CUDA's runtime: one card whose memory is this host's, but not to be touched by
-/// its address (that is mapped without access), and whose streams do their work as late as they
-/// may: when an event is waited for or asked about, in the order that was promised and no other.
-/// So what was not ordered reads old bytes, and what the host touches crashes. Any thread.
+/// A stand-in for CUDA's runtime with one card. The card's memory is this host's, but mapped
+/// without access at its address, so that the host crashes when it touches it. Streams do their
+/// work as late as they may: when an event is waited for or asked about, and only in the order that
+/// events and streams require. So code that forgets to order its work reads old bytes. Any thread.
 class StandInCudart final : public cuda::Runtime {
  public:
   StandInCudart();
@@ -28,25 +28,26 @@ class StandInCudart final : public cuda::Runtime {
   // ---- for tests
   /// The bytes behind an address of the card.
   [[nodiscard]] std::byte* behind(const void* memory);
-  /// A stream as a program has one; work() is what a kernel of it does.
+  /// Makes a stream as a program has one; work() gives it a kernel.
   [[nodiscard]] cuda::Stream program_stream();
   void work(cuda::Stream stream, std::function<void()> kernel);
-  /// The `number`-th call of `call` from now on fails, once.
+  /// The `number`-th call named `call` from now on returns `status`, once.
   void fail(const std::string& call, cuda::Status status, unsigned number = 1);
-  /// Names of the calls that came, in order, and how often one did.
+  /// The names of the calls so far, in order; and how often one was made.
   [[nodiscard]] std::vector<std::string> calls();
   [[nodiscard]] std::size_t count(const std::string& call);
   void forget_calls();
-  /// So much of the card's memory stays free; others take the rest.
+  /// Leaves `bytes` of the card's memory free; the rest counts as taken by others.
   void leave_free(std::size_t bytes);
   /// Whether the calling thread has chosen this card, as libraries that it calls expect.
   [[nodiscard]] bool is_entered();
-  /// Memory of the card that others made: `behind` are its bytes. Whoever made it unmaps it.
+  /// Adds memory of the card that another stand-in made; `behind` are its bytes. Its maker removes
+  /// and unmaps it.
   void add_memory(std::byte* at, std::size_t bytes, std::byte* behind);
   void remove_memory(std::byte* at);
-  /// Does all work that any stream was given.
+  /// Does all work that is in any stream.
   void finish();
-  /// What was made and not released: "", or a line that says what.
+  /// What was made and not released, in one line; "": nothing.
   [[nodiscard]] std::string leaks();
 
   // ---- Runtime
@@ -74,7 +75,7 @@ class StandInCudart final : public cuda::Runtime {
  private:
   struct Work {
     std::function<void()> act;
-    int after_stream = 0;  ///< and up to which of its works; 0: no other
+    int after_stream = 0;  ///< a stream that must come first, up to `after_work`; 0: none
     std::uint64_t after_work = 0;
   };
   struct Queue {

@@ -1,6 +1,6 @@
-// plain_memory that holds things more, which --with names, while it trains: each that this machine
-// has; it prints which it has not. Some of them are looked at after the last step: what moved has
-// to be what it was. It ends when there is a file `end` in its folder.
+// plain_memory that also holds the things that --with names while it trains. It prints those that
+// this machine does not have. Some things are checked after the last step: they must be unchanged
+// after a move. It ends when its folder has a file `end`.
 
 #include <cardswap/session.h>
 
@@ -21,7 +21,7 @@ namespace {
 
 using cardswap::test::Check;
 
-/// Each in a folder of its own. Throws std::out_of_range for one that nobody knows.
+/// Opens the things, each in a folder of its own. Throws std::out_of_range for an unknown name.
 std::map<std::string, Check> hold(const std::vector<std::string>& with, const std::string& dir) {
   auto kinds = cardswap::test::kinds_that_move();
   kinds.merge(cardswap::test::kinds_that_stay());

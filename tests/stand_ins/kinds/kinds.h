@@ -7,11 +7,14 @@
 
 namespace cardswap::test {
 
-/// Whether what was opened still is what it was; empty: there is nothing to look at.
+/// Whether the thing that was opened is still what it was; an empty function: it cannot be checked.
 using Check = std::function<bool()>;
-/// Opens one thing and keeps it; `dir` is for its files.
+/// Opens one thing and keeps it open; its files are made in `dir`. Throws Missing if the machine
+/// has no such thing.
 using Open = std::function<Check(const std::string& dir)>;
 
+/// The kinds of open things with which a process can be moved by CRIU, and those with which it must
+/// stay.
 [[nodiscard]] std::map<std::string, Open> kinds_that_move();
 [[nodiscard]] std::map<std::string, Open> kinds_that_stay();
 
@@ -19,7 +22,7 @@ using Open = std::function<Check(const std::string& dir)>;
 struct Missing : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-/// `result`; throws Missing with what failed where it is negative.
+/// Returns `result`; throws Missing with `doing` if it is negative.
 int must(long result, const char* doing);
 void* must_map(void* address);
 
@@ -27,7 +30,7 @@ Open socket_of(int family, int type, int protocol = 0);
 Open file(const std::string& path, int flags = 0);
 Open anonymous_memory(int flags, const std::function<int(void*, std::size_t)>& with = {});
 Open timer(int clock);
-/// A child that does this and then waits.
+/// A child process that calls `does` and then waits.
 Open child(const std::function<void()>& does);
 
 }  // namespace cardswap::test

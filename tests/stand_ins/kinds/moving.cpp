@@ -1,4 +1,4 @@
-// What moves.
+// The kinds of open things with which a process moves.
 
 #include <fcntl.h>
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-// What stays, each for a reason of its own.
+// The kinds of open things with which a process must stay, each for its own reason.
 
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -44,7 +44,7 @@ int record_lock(int fd, int command) {
   return ::fcntl(fd, command, &range);
 }
 
-/// Others wait for the locks, and others know the sockets.
+/// Locks for which others may wait, and sockets that others know.
 std::map<std::string, Open> locks_and_sockets() {
   return {
       {"flock", lock([](int fd) { return ::flock(fd, LOCK_EX); })},
@@ -76,7 +76,7 @@ std::map<std::string, Open> locks_and_sockets() {
   };
 }
 
-/// What the kernel does for the process, or tells it, and no image has.
+/// What the kernel does or keeps for the process and an image does not contain.
 std::map<std::string, Open> watchers_and_queues() {
   return {
       {"other-proc-file", file("/proc/1/stat")},
@@ -123,7 +123,7 @@ std::map<std::string, Open> watchers_and_queues() {
   };
 }
 
-/// Memory and objects of the kernel that nobody else can read or make again.
+/// Memory and kernel objects that nobody else can read or make again.
 std::map<std::string, Open> kernel_memory() {
   return {
       {"secret-memory",
@@ -171,7 +171,7 @@ std::map<std::string, Open> kernel_memory() {
   };
 }
 
-/// Files whose names lead elsewhere or nowhere, and pipes that keep packets.
+/// Files whose names lead to another file or to none, and pipes that keep packets.
 std::map<std::string, Open> files_and_pipes() {
   return {
       {"deleted-file",
@@ -212,7 +212,7 @@ std::map<std::string, Open> files_and_pipes() {
   };
 }
 
-/// What ties the process to a terminal, a device, or processes that are not the job's.
+/// Ties of the process to a terminal, a device, or processes outside of the job.
 std::map<std::string, Open> outside_ties() {
   return {
       {"terminal",

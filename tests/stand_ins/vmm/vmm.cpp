@@ -21,7 +21,7 @@ void* pointer(std::uint64_t address) {
   return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr)
 }
 
-/// Addresses that nobody gets and nobody may touch.
+/// Addresses that no allocation gets and nobody may access.
 bool close_off(std::uint64_t address, std::size_t bytes, int how) {
   return ::mmap(pointer(address), bytes, PROT_NONE,
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | how, -1, 0) == pointer(address);

@@ -12,26 +12,26 @@
 
 namespace cardswap::test {
 
-/// A stand-in for the driver's virtual memory management: memory is memfds, so that bytes go from
-/// one process's arena to another's as on a card, and the card of a StandInCudart uses it behind
-/// its addresses once that was allowed, while the host crashes that touches it. Refuses what the
-/// driver refuses: sizes that are no multiples, two mappings in one place, half an unmapping, a
-/// reservation that is given back with something mapped. Any thread.
+/// A stand-in for the driver's virtual memory management. Its memory is memfds, so that bytes go
+/// from one process's arena to another's as on a card. The card of a StandInCudart reads and writes
+/// it once that was allowed; the host crashes when it touches it. Refuses what the driver refuses:
+/// sizes that are no multiple of the granularity, two mappings at one place, half of a mapping
+/// unmapped, and a reservation that is freed with something mapped. Any thread.
 class StandInVmm final : public cuda::Vmm {
  public:
   static constexpr std::size_t kGranularity = 2U << 20U;
   explicit StandInVmm(std::shared_ptr<StandInCudart> card) : card_(std::move(card)) {}
 
   // ---- for tests
-  /// The `number`-th call of `call` from now on fails, once.
+  /// The `number`-th call named `call` from now on returns `status`, once.
   void fail(const std::string& call, cuda::Status status, unsigned number = 1);
-  /// The driver places the next reservation somewhere else than was wished.
+  /// The next reservation is made at another address than was wished.
   void take_away_next_address();
-  /// Memory that may be there at once.
+  /// At most `bytes` of memory may exist at a time.
   void limit(std::size_t bytes);
-  /// "cuMemCreate 2097152", in order, since the last time.
+  /// The calls since the last time, in order, such as "cuMemCreate 2097152".
   [[nodiscard]] std::vector<std::string> calls();
-  /// What was made and not released: "", or a line that says what.
+  /// What was made and not released, in one line; "": nothing.
   [[nodiscard]] std::string leaks();
 
   // ---- Vmm
@@ -52,7 +52,7 @@ class StandInVmm final : public cuda::Vmm {
  private:
   struct Reserved {
     std::size_t bytes = 0;
-    std::byte* behind = nullptr;  // as many addresses, where the card's side finds the bytes
+    std::byte* behind = nullptr;  // where the card's side finds the bytes: as many addresses
   };
   struct Mapped {
     std::size_t bytes = 0;

@@ -28,9 +28,9 @@ void say(World& w, Words& words, bool attached, Word word) {
 }
 
 /// A stopped process keeps its state and hears nothing more.
-void fence(auto& side) {
+void halt(auto& side) {
   if (!lives(side.life)) return;
-  end(side, Life::fenced);
+  end(side, Life::halted);
   side.attached = 0;
 }
 
@@ -47,7 +47,7 @@ bool runs(std::uint8_t is, std::uint8_t value) {
                                      state == TrainerState::first_step_done);
 }
 
-bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::fenced; }
+bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::halted; }
 
 void send(World& w, const Message& message) {
   const auto code = code_of(message);
@@ -102,7 +102,7 @@ void SourceAgent::execute(World& w, const Effect& effect) {
                                         : Word::release_taken);
       break;
     case Type::retire: tell(Word::retire); break;
-    case Type::fence: fence(w.source); break;
+    case Type::halt_trainer: halt(w.source); break;
     case Type::end_trainer: end(w.source, Life::dead); break;
     default: break;
   }
@@ -164,7 +164,7 @@ void TargetAgent::execute(World& w, const Effect& effect) {
       say(w, t.words, attached, t.content == t.held ? Word::grant : Word::grant_of_another_state);
       break;
     case Type::resume: say(w, t.words, attached, Word::resume); break;
-    case Type::fence: fence(t); break;
+    case Type::halt_trainer: halt(t); break;
     default: break;
   }
 }

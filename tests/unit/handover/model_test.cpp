@@ -43,7 +43,8 @@ TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
   EXPECT_GE(found.states, kStatesMin);
 }
 
-/// The same world where nothing moves: the target keeps the state, for a store.
+/// The same world for a snapshot: the target keeps the state for a store, and the job does not
+/// move.
 TEST(HandoverModel, LetsATrainerGoOnWhoseStateGoesToAStore) {
   Options options;
   options.faults = kFaults;

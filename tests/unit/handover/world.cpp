@@ -327,10 +327,10 @@ const char* broken_invariant(const World& w) {
     return "1: the lower one steps on";
   }
   // What stands for good was outranked: the operator's word has no other end here.
-  if ((source == Life::fenced || target == Life::fenced) && w.blind == 0) {
+  if ((source == Life::halted || target == Life::halted) && w.blind == 0) {
     return "1: a trainer was granted away and had to be stopped, by nobody's word";
   }
-  if (source == Life::fenced && target == Life::fenced) return "6: both copies stand for good";
+  if (source == Life::halted && target == Life::halted) return "6: both copies stand for good";
   if (source_runs && w.source.epoch < w.released) return "1: a lower epoch steps";
   if (target_runs && kGranted < w.released) return "1: a lower epoch steps";
   if (w.done == kMiscounted) return "2: a step was lost or doubled";
@@ -390,7 +390,7 @@ bool is_settled(const World& w) {
       }
       return trains && (no_standby || w.forced != 0);
     case State::stored: return trains && no_standby;
-    case State::superseded: return source == Life::fenced || source == Life::dead;
+    case State::superseded: return source == Life::halted || source == Life::dead;
     case State::in_doubt: return true;
     default: return false;
   }

@@ -33,7 +33,7 @@ enum class Life : std::uint8_t {
   starting,
   alive,
   left,    ///< its job moved, and it ended by itself
-  fenced,  ///< stopped by its agent: it hears and does nothing
+  halted,  ///< stopped by its agent: it hears and does nothing
   dead,
 };
 
@@ -92,7 +92,7 @@ struct Options {
   std::function<void(Effects&)> reorder;
   int faults = 2;
   bool operator_acts = true;
-  /// The target is a keeper, which stores what it holds: nothing moves.
+  /// Whether the migration is a snapshot: the target is a keeper, which stores what it holds.
   bool to_store = false;
   /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
   bool runtime_holds = true;

@@ -222,7 +222,7 @@ TEST_P(Regimes, CostAsMuchAsTheTableInDocsArchitectureSays) {
   const auto& regime = GetParam();
   const auto m = job(regime.r, regime.share);
   const auto all = predict(m, 0);
-  const auto whole = predict(m, 0, Copies::whole);
+  const auto whole = predict(m, 0, FreezeWhen::base_is_whole);
   EXPECT_NEAR(of(all, Strategy::stop_copy).lost_ms / 145, regime.stop_lost, 0.05);
   EXPECT_NEAR(of(all, Strategy::stop_copy).stall_ms / 145, regime.stop_lost, 0.05);
   EXPECT_NEAR(of(whole, Strategy::replay).stall_ms / 145, regime.whole_stall, 0.05);
@@ -248,13 +248,13 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ReplayCourse, HoldsEachStepWhereThatKeepsTheLimit) {
   const auto m = job(20, kBf16);  // gradients take 2.9 steps
-  const auto free = course_of_replay(m, 0, Copies::whole);
-  const auto bounded = course_of_replay(m, 3 * 145, Copies::whole);
+  const auto free = course_of_replay(m, 0, FreezeWhen::base_is_whole);
+  const auto bounded = course_of_replay(m, 3 * 145, FreezeWhen::base_is_whole);
   EXPECT_FALSE(free.holds);
   EXPECT_GT(free.stall_ms, 5 * 145);
   EXPECT_TRUE(bounded.holds);
   EXPECT_LE(bounded.stall_ms, 3 * 145);
-  EXPECT_GT(course_of_replay(job(20, kFp32), 3 * 145, Copies::whole).stall_ms, 6 * 145)
+  EXPECT_GT(course_of_replay(job(20, kFp32), 3 * 145, FreezeWhen::base_is_whole).stall_ms, 6 * 145)
       << "its gradients alone take 6.7 steps";
 }
 
@@ -262,19 +262,20 @@ TEST(ReplayCourse, FreezesAtOnceWhereCopyingOnCostsMoreThanItSpares) {
   auto m = job(6, kFp32);
   m.copied_bytes = m.replayed_bytes * 2 / 3;  // gradients of that take 1.3 steps
   m.logged_bytes = m.copied_bytes;
-  const auto course = course_of_replay(m, 0, Copies::as_pays);
+  const auto course = course_of_replay(m, 0, FreezeWhen::it_pays);
   EXPECT_EQ(course.sync_ms, 0);
   EXPECT_NEAR(course.lost_ms / 145, 2 + 1.33 + 0.1, 0.05);
   m.copied_bytes = m.replayed_bytes / 10;
-  EXPECT_GT(course_of_replay(m, 0, Copies::as_pays).sync_ms, 0);
+  EXPECT_GT(course_of_replay(m, 0, FreezeWhen::it_pays).sync_ms, 0);
 }
 
 TEST(ReplayCourse, FreezesForWhatIsLeftOfAStepWhoseGradientsGoAhead) {
   auto m = job(2, kFp32);  // gradients take 0.67 steps
   m.rest_share = 0.25;
-  EXPECT_NEAR(course_of_replay(m, 0, Copies::whole).stall_ms / 145, 0.67 / 4 + 0.08, 0.02);
+  EXPECT_NEAR(course_of_replay(m, 0, FreezeWhen::base_is_whole).stall_ms / 145, 0.67 / 4 + 0.08,
+              0.02);
   m.rest_share = 1;
-  EXPECT_NEAR(course_of_replay(m, 0, Copies::whole).stall_ms / 145, 0.67 + 0.08, 0.02);
+  EXPECT_NEAR(course_of_replay(m, 0, FreezeWhen::base_is_whole).stall_ms / 145, 0.67 + 0.08, 0.02);
 }
 
 /// Before the base copy is complete none go ahead, but where each step waits for its entry.
@@ -282,9 +283,9 @@ TEST(ReplayCourse, OfAPartThatDoesNotHoldHasAllOfItsGradientsToSend) {
   auto m = job(6, kFp32);
   m.copied_bytes = m.replayed_bytes * 2 / 3;
   m.logged_bytes = m.copied_bytes;
-  const auto all = course_of_replay(m, 0, Copies::as_pays);
+  const auto all = course_of_replay(m, 0, FreezeWhen::it_pays);
   m.rest_share = 0.9;
-  const auto ahead = course_of_replay(m, 0, Copies::as_pays);
+  const auto ahead = course_of_replay(m, 0, FreezeWhen::it_pays);
   ASSERT_EQ(all.sync_ms, 0);
   ASSERT_EQ(ahead.sync_ms, 0);
   EXPECT_EQ(ahead.freeze_ms, all.freeze_ms);
@@ -293,7 +294,7 @@ TEST(ReplayCourse, OfAPartThatDoesNotHoldHasAllOfItsGradientsToSend) {
 TEST(ReplayCourse, WaitsForAScanThatOutlastsAStep) {
   auto m = job(0.5, kFp32);
   m.digest_rate = 40e6 / 1.0;  // a second for all of it
-  const auto course = course_of_replay(m, 0, Copies::whole);
+  const auto course = course_of_replay(m, 0, FreezeWhen::base_is_whole);
   EXPECT_NEAR(course.lost_ms - course.freeze_ms, 1000 - 0.7 * 145, 1);
 }
 

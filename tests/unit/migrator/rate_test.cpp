@@ -13,7 +13,7 @@ constexpr std::uint64_t kMiB = 1 << 20;
 TEST(RateCap, LetsEverythingPassWithoutACap) {
   RateCap cap(0);
   const RateCap::Clock::time_point now{seconds(5)};
-  cap.sent(1000 * kMiB, now);
+  cap.note_sent(1000 * kMiB, now);
   EXPECT_EQ(cap.ready_at(now), now);
 }
 
@@ -23,7 +23,7 @@ TEST(RateCap, KeepsTheRateOverManySends) {
   auto now = start;
   for (int i = 0; i < 1000; ++i) {
     now = cap.ready_at(now);
-    cap.sent(kMiB, now);
+    cap.note_sent(kMiB, now);
   }
   EXPECT_NEAR(std::chrono::duration<double>(now - start).count(), 10.0, 0.05);
 }
@@ -34,7 +34,7 @@ TEST(RateCap, MakesUpForBeingWokenLate) {
   auto now = start;
   for (int i = 0; i < 1000; ++i) {
     now = cap.ready_at(now) + milliseconds(7);
-    cap.sent(kMiB, now);
+    cap.note_sent(kMiB, now);
   }
   EXPECT_NEAR(std::chrono::duration<double>(now - start).count(), 10.0, 0.05);
 }
@@ -42,12 +42,12 @@ TEST(RateCap, MakesUpForBeingWokenLate) {
 TEST(RateCap, DoesNotMakeUpForAPause) {
   RateCap cap(100 * kMiB);
   RateCap::Clock::time_point now{seconds(5)};
-  cap.sent(kMiB, now);
+  cap.note_sent(kMiB, now);
   now += seconds(10);
   auto sent = now;
   for (int i = 0; i < 100; ++i) {
     sent = cap.ready_at(sent);
-    cap.sent(kMiB, sent);
+    cap.note_sent(kMiB, sent);
   }
   EXPECT_GE(sent - now, milliseconds(960));
 }

@@ -49,7 +49,8 @@ class ReplayOutlookTest : public ::testing::Test {
   Advice advice() { return look().advice; }
   /// The course from here on, as the planner reckons it.
   [[nodiscard]] ReplayCourse course() const {
-    return course_of_replay(measurements_of(facts_), spec_.max_stall_ms, copies_of(spec_.strategy));
+    return course_of_replay(measurements_of(facts_), spec_.max_stall_ms,
+                            freeze_when(spec_.strategy));
   }
 
   ReplayFacts facts_;
@@ -189,7 +190,7 @@ TEST_F(ReplayOutlookTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntryO
   EXPECT_EQ(look().freeze_bytes, 6'700U);
   facts_.lag_bytes = 8'000;
   EXPECT_EQ(look().freeze_bytes, 8'700U) << "more than an entry leaves";
-  facts_.worth = 0.5;
+  facts_.state_bytes_per_gradient_byte = 0.5;
   EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients pack better than the state";
   facts_.bytes_to_copy = 75'000;
   EXPECT_EQ(look().freeze_bytes, 76'700U) << "the entry has a quarter of the gradients";
@@ -304,8 +305,8 @@ TEST(WaitMax, LeavesRoomForTheFreezeBehindTheLastStepAndIsAQuarterOfTheLimitAtLe
 }
 
 TEST(CopiesOf, AreWholeUnlessReplayWasChosen) {
-  EXPECT_EQ(copies_of(Strategy::replay), Copies::whole);
-  EXPECT_EQ(copies_of(Strategy::automatic), Copies::as_pays);
+  EXPECT_EQ(freeze_when(Strategy::replay), FreezeWhen::base_is_whole);
+  EXPECT_EQ(freeze_when(Strategy::automatic), FreezeWhen::it_pays);
 }
 
 // ---- what the planner is told
@@ -314,7 +315,7 @@ TEST(MeasurementsOfAReplay, TakeTheSizesUntilEntriesWereSeen) {
   ReplayFacts facts;
   facts.sizes = {1'000, 300};
   facts.measured.step_ms = 7;
-  facts.worth = 0.5;
+  facts.state_bytes_per_gradient_byte = 0.5;
   EXPECT_EQ(measurements_of(facts).replayed_bytes, 1'000U);
   EXPECT_EQ(measurements_of(facts).update_bytes, 150U) << "what they take the link";
   EXPECT_EQ(measurements_of(facts).step_ms, 7);

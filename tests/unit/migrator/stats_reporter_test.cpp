@@ -78,7 +78,7 @@ TEST(BusyRateMeter, CountsNoPauseAsSending) {
   BusyRateMeter::Clock::time_point now{};
   for (int i = 0; i < 5; ++i) {
     meter.begin(now);
-    meter.sent(10U << 20U, now);
+    meter.note_sent(10U << 20U, now);
     meter.end(now += milliseconds(100));
     now += std::chrono::seconds(10);
   }
@@ -89,16 +89,16 @@ TEST(BusyRateMeter, CountsALongStretchInParts) {
   BusyRateMeter meter;
   BusyRateMeter::Clock::time_point now{};
   meter.begin(now);
-  meter.sent(1U << 20U, now += milliseconds(100));
+  meter.note_sent(1U << 20U, now += milliseconds(100));
   EXPECT_EQ(meter.bytes_per_s(), 0);
-  meter.sent(1U << 20U, now += milliseconds(100));
+  meter.note_sent(1U << 20U, now += milliseconds(100));
   EXPECT_NEAR(meter.bytes_per_s(), 10 * (1U << 20U), 1);
 }
 
 TEST(BusyRateMeter, ForgetsWhatWasMeasuredBeforeItStartedOver) {
   BusyRateMeter meter;
   meter.begin({});
-  meter.sent(100U << 20U, BusyRateMeter::Clock::time_point(std::chrono::seconds(1)));
+  meter.note_sent(100U << 20U, BusyRateMeter::Clock::time_point(std::chrono::seconds(1)));
   meter.start_over(5e6);
   EXPECT_NEAR(meter.bytes_per_s(), 5e6, 1);
 }

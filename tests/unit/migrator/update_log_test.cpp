@@ -89,7 +89,7 @@ TEST(UpdateLog, TheLastStepWaitsUntilAllIsSent) {
   auto waiting = std::async(std::launch::async, [&] { log.wait_until_sent(1); });
   (void)log.take();
   EXPECT_TRUE(waits(log, waiting));
-  log.sent();
+  log.note_sent();
   waiting.get();
   EXPECT_GT(log.stats().hold_ms, 0);
 }

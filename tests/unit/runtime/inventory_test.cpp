@@ -39,10 +39,10 @@ TEST(Inventory, SaysThatAnOptimizerCannotBeLookedAt) {
     if (*now) throw std::runtime_error("no parameters yet");
     return {};
   };
-  ASSERT_TRUE(inventory.note(&optimizer, describe, 1));
+  ASSERT_TRUE(inventory.before_step(&optimizer, describe, 1));
   EXPECT_THAT(texts(inventory.obstacles(1)), HasSubstr("no parameters yet"));
   fails = false;
-  (void)inventory.note(&optimizer, describe, 2);
+  (void)inventory.before_step(&optimizer, describe, 2);
   EXPECT_THAT(texts(inventory.obstacles(2)), Not(HasSubstr("no parameters yet")));
 }
 

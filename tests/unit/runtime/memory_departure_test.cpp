@@ -3,13 +3,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <future>
 #include <new>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "runtime/holder/keep.h"
+#include "runtime/memory_handoff.h"
 
 namespace cardswap {
 namespace {
@@ -19,6 +23,7 @@ class Storage final : public TrackedState {
  public:
   void regions(std::vector<TrackedRegion>& out) override {
     if (asks_left_ > 0 && --asks_left_ == 0) throw std::bad_alloc();
+    if (awaited_.valid()) awaited_.get();
     out.push_back({"w",
                    "bytes",
                    "",
@@ -33,12 +38,14 @@ class Storage final : public TrackedState {
                    shared_cpu_device()});
   }
   void fail_when_asked(int times) { asks_left_ = times; }
+  void wait_when_asked(std::future<void> until) { awaited_ = std::move(until); }
 
  private:
   std::vector<std::byte> own_ = std::vector<std::byte>(5000, std::byte{7});
   std::span<std::byte> now_ = own_;
   std::shared_ptr<void> keep_;
   int asks_left_ = 0;
+  std::future<void> awaited_;
 };
 
 class MemoryDepartures : public ::testing::Test {
@@ -74,6 +81,42 @@ TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsKeeper) {
   EXPECT_TRUE(relocator_.is_away()) << "what nobody has compared is not gone on with";
   departure.recall();
   EXPECT_EQ(keeping.get(), 0);
+  EXPECT_EQ(relocator_.digest(), digest);
+}
+
+/// Plays a keeper that is gone as soon as it has sent the memory back.
+TEST_F(MemoryDepartures, AKeeperThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemory) {
+  namespace handoff = memory_handoff;
+  const auto digest = relocator_.digest();
+  std::promise<void> gone;
+  auto keeping = std::async(std::launch::async, [&gone, path = dir_ / "keeper"] {
+    const auto next = [](const handoff::Listener& listener) {
+      std::optional<handoff::Connection> connection;
+      while (!(connection = listener.accept())) std::this_thread::yield();
+      return std::move(*connection);
+    };
+    const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::seconds(10); };
+    {
+      const handoff::Listener listener(path);
+      auto giving = next(listener);
+      auto given = giving.receive(soon());
+      const auto arenas = std::get<handoff::Keep>(given->message).arenas;
+      const auto kept = handoff::assembled(arenas, std::move(given->files));
+      giving.send(handoff::Kept{});
+      auto taking = next(listener);
+      EXPECT_TRUE(taking.receive(soon()));
+      handoff::Memory memory;
+      memory.arenas = arenas;
+      taking.send(memory, handoff::files_of(kept));
+    }
+    gone.set_value();
+  });
+  while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
+  MemoryDeparture departure(relocator_, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  storage_->wait_when_asked(gone.get_future());
+  departure.recall();
+  keeping.get();
+  EXPECT_FALSE(relocator_.is_away());
   EXPECT_EQ(relocator_.digest(), digest);
 }
 

@@ -256,11 +256,11 @@ TEST(CapturedUpdate, IsOfItsStepWhateverBecomesOfItsGradients) {
   const auto tracked = Trackable<optim::SGD>::make(optimizer);
   auto* replayable = tracked->replayable();
   weight.square().sum().backward();
-  replayable->noticed();
+  replayable->before_step();
   optimizer.step();
   optimizer.zero_grad(/*set_to_none=*/false);
   (weight * 3).sum().backward();
-  replayable->noticed();
+  replayable->before_step();
   const auto update = replayable->capture();
   optimizer.step();
   optimizer.zero_grad(/*set_to_none=*/false);

@@ -346,9 +346,9 @@ TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
   EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration);
 
   side = in(S::departing, Arrival::criu);
-  EXPECT_EQ(side.on(W::memory_lost), A::mark_lost);
-  EXPECT_EQ(side.on(channel::Release{kMigration}), A::mark_lost);
-  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::mark_lost);
+  EXPECT_EQ(side.on(W::memory_lost), A::report_lost);
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::report_lost);
+  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::report_lost);
   EXPECT_EQ(side.state(), S::lost);
 }
 

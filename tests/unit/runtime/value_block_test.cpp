@@ -66,6 +66,28 @@ TEST(ValueBlock, IsComparedByName) {
   EXPECT_THROW(std::ignore = differing_values(before, save_values(other.entries())), Error);
 }
 
+/// A thing that is loaded behind all others, and refuses what it is given.
+class RefusesAtLast final : public TrackedState {
+ public:
+  [[nodiscard]] bool loads_last() const override { return true; }
+  void load(std::span<const std::byte> /*bytes*/) override {
+    throw std::invalid_argument("another kind of generator");
+  }
+};
+
+TEST(ValueBlock, NamesAThingThatIsLoadedLastAndRefuses) {
+  Tracker tracker;
+  tracker.add("rng", std::make_unique<RefusesAtLast>());
+  const auto saved = save_values(tracker.entries());
+  try {
+    load_values(tracker.entries(), saved);
+    ADD_FAILURE() << "it was loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::layout_differs);
+    EXPECT_EQ(error.failure(), "'rng': another kind of generator");
+  }
+}
+
 /// A thing that saves more than a value may have.
 class Large final : public TrackedState {
  public:

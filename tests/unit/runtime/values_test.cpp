@@ -134,6 +134,17 @@ TEST(Growth, AStandbyGrowsUntilItHasAsMuchAsItsSource) {
   EXPECT_EQ(here, 3U);
 }
 
+TEST(Growth, ASourceOfMorePartsThanCanBeGrownToIsRefused) {
+  std::uint64_t here = 100'000;
+  std::uint64_t there = 1;
+  Tracker source;
+  source.add("groups", tracked_growth(here, [&] { ++here; }));
+  Tracker target;
+  target.add("groups", tracked_growth(there, [&] { ++there; }));
+  EXPECT_THROW((void)target.adopt(source.state_view().layout), Error);
+  EXPECT_EQ(there, 1U);
+}
+
 TEST(Growth, OneThatDoesNotCountIsNoEndlessLoop) {
   std::uint64_t here = 2;
   std::uint64_t there = 1;

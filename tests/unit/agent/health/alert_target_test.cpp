@@ -23,7 +23,7 @@ AlertTarget target(Labels labels) {
   alert.labels = std::move(labels);
   return target_of(alert, kDevices, kOwn);
 }
-AlertScope whose(Labels labels) { return target(std::move(labels)).whose; }
+AlertScope scope(Labels labels) { return target(std::move(labels)).scope; }
 
 TEST(AlertTarget, IsOursWhereverAHostLabelNamesUs) {
   for (const auto* key :
@@ -34,14 +34,14 @@ TEST(AlertTarget, IsOursWhereverAHostLabelNamesUs) {
          {"node7", "NODE7", "node7.cluster.example", "node7.", "node7:9400", "10.0.0.7:9100",
           "10.0.0.7", "[fd00::7]:9100", "::ffff:10.0.0.7", "http://node7:9100/metrics"}) {
       const auto found = target({{"alertname", "NodeDown"}, {key, value}});
-      EXPECT_EQ(found.whose, AlertScope::ours) << key << "=" << value << ": " << found.why;
+      EXPECT_EQ(found.scope, AlertScope::ours) << key << "=" << value << ": " << found.why;
       EXPECT_EQ(found.device, kHost);
     }
     for (const auto* value :
          {"node8", "node77", "node7-2", "node8.cluster.example", "10.0.0.8:9100", "[fd00::8]:9100",
           "node8:9400", "node7 and others"}) {
-      EXPECT_NE(whose({{key, value}}), AlertScope::ours) << key << "=" << value;
-      EXPECT_NE(whose({{key, value}, {"cardswap_device", "cuda:0"}}), AlertScope::ours)
+      EXPECT_NE(scope({{key, value}}), AlertScope::ours) << key << "=" << value;
+      EXPECT_NE(scope({{key, value}, {"cardswap_device", "cuda:0"}}), AlertScope::ours)
           << key << "=" << value;
     }
   }
@@ -60,41 +60,41 @@ TEST(AlertTarget, IsProvedByAUuidInAnyLabelAndByAPciAddressOnlyWithTheHost) {
     EXPECT_EQ(target({{key, kUuid}}).device, "cuda:0") << key;
   }
   EXPECT_EQ(target({{"UUID", "gpu-95D4EAEF-812a-5157-fec0-7d64667313dc"}}).device, "cuda:0");
-  EXPECT_EQ(whose({{"UUID", "GPU-0000eaef-812a-5157-fec0-7d64667313dc"}}), AlertScope::not_ours);
-  EXPECT_EQ(whose({{"pci_bus_id", "00000000:3B:00.0"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"UUID", "GPU-0000eaef-812a-5157-fec0-7d64667313dc"}}), AlertScope::not_ours);
+  EXPECT_EQ(scope({{"pci_bus_id", "00000000:3B:00.0"}}), AlertScope::unclear);
   EXPECT_EQ(target({{"pci_bus_id", "00000000:3B:00.0"}, {"node", "node7"}}).device, "cuda:0");
-  EXPECT_EQ(whose({{"pci_bus_id", "00000000:3B:00.0"}, {"node", "node8"}}), AlertScope::not_ours);
-  EXPECT_EQ(whose({{"cardswap_device", "cuda:0"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"pci_bus_id", "00000000:3B:00.0"}, {"node", "node8"}}), AlertScope::not_ours);
+  EXPECT_EQ(scope({{"cardswap_device", "cuda:0"}}), AlertScope::unclear);
   EXPECT_EQ(target({{"cardswap_device", "cuda:1"}, {"Node", "Node7"}}).device, "cuda:1");
-  EXPECT_EQ(whose({{"UUID", kUuid}, {"pci", "0000:5e:00.0"}}), AlertScope::unclear);
-  EXPECT_EQ(whose({{"UUID", kUuid}, {"node", "node8"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"UUID", kUuid}, {"pci", "0000:5e:00.0"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"UUID", kUuid}, {"node", "node8"}}), AlertScope::unclear);
 }
 
 TEST(AlertTarget, IsNotHiddenByAnExportersPod) {
   for (const auto* pod :
        {"nvidia-dcgm-exporter-cwbcm", "dcgm-exporter-0", "gpu-watch-7d4f8", "3f2a9c1b0d4e"}) {
-    EXPECT_EQ(whose({{"Hostname", pod}, {"node", "node7"}, {"instance", "10.42.3.17:9400"}}),
+    EXPECT_EQ(scope({{"Hostname", pod}, {"node", "node7"}, {"instance", "10.42.3.17:9400"}}),
               AlertScope::ours)
         << pod;
-    EXPECT_EQ(whose({{"Hostname", pod}, {"UUID", kUuid}, {"instance", "10.42.3.17:9400"}}),
+    EXPECT_EQ(scope({{"Hostname", pod}, {"UUID", kUuid}, {"instance", "10.42.3.17:9400"}}),
               AlertScope::ours)
         << pod;
-    EXPECT_NE(whose({{"Hostname", pod}, {"cardswap_device", "cuda:0"}}), AlertScope::ours) << pod;
-    EXPECT_EQ(whose({{"Hostname", pod}, {"node", "node8"}}), AlertScope::not_ours) << pod;
+    EXPECT_NE(scope({{"Hostname", pod}, {"cardswap_device", "cuda:0"}}), AlertScope::ours) << pod;
+    EXPECT_EQ(scope({{"Hostname", pod}, {"node", "node8"}}), AlertScope::not_ours) << pod;
   }
-  EXPECT_EQ(whose({{"host", "watcher"}, {"pod", "watcher"}, {"node", "node7"}}), AlertScope::ours);
-  EXPECT_EQ(whose({{"node", "worker-x7k2p"}, {"Hostname", "node7"}}), AlertScope::unclear)
+  EXPECT_EQ(scope({{"host", "watcher"}, {"pod", "watcher"}, {"node", "node7"}}), AlertScope::ours);
+  EXPECT_EQ(scope({{"node", "worker-x7k2p"}, {"Hostname", "node7"}}), AlertScope::unclear)
       << "a node is never a pod";
 }
 
 TEST(AlertTarget, IsUnclearWhereLabelsDisagreeOrNothingNamesAHost) {
-  EXPECT_EQ(whose({{"alertname", "NodeDown"}}), AlertScope::unclear);
-  EXPECT_EQ(whose({{"gpu", "0"}, {"device", "nvidia0"}}), AlertScope::unclear);
-  EXPECT_EQ(whose({{"node", "node7"}, {"instance", "node8:9100"}}), AlertScope::unclear);
-  EXPECT_EQ(whose({{"node", "node8"}, {"Hostname", "node7"}}), AlertScope::unclear);
-  EXPECT_EQ(whose({{"instance", "10.0.0.7:9100"}, {"exported_instance", "10.0.0.8:9100"}}),
+  EXPECT_EQ(scope({{"alertname", "NodeDown"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"gpu", "0"}, {"device", "nvidia0"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"node", "node7"}, {"instance", "node8:9100"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"node", "node8"}, {"Hostname", "node7"}}), AlertScope::unclear);
+  EXPECT_EQ(scope({{"instance", "10.0.0.7:9100"}, {"exported_instance", "10.0.0.8:9100"}}),
             AlertScope::unclear);
-  EXPECT_EQ(whose({{"instance", "10.9.8.7:9100"}}), AlertScope::not_ours);
+  EXPECT_EQ(scope({{"instance", "10.9.8.7:9100"}}), AlertScope::not_ours);
   EXPECT_THAT(target({{"node", "node8"}, {"Hostname", "node7"}}).why, HasSubstr("node=node8"));
 }
 
@@ -102,9 +102,9 @@ TEST(AlertTarget, IsNotProvedByWhatNamesEveryHost) {
   for (const auto* value :
        {"localhost:9100", "127.0.0.1:9100", "[::1]:9100", "0.0.0.0:9100", "172.17.0.1:9100",
         "169.254.169.254", "fe80::1", "[::ffff:127.0.0.1]:9100", "unknown", "-", "0"}) {
-    EXPECT_EQ(whose({{"instance", value}}), AlertScope::unclear) << value;
-    EXPECT_EQ(whose({{"node", value}}), AlertScope::unclear) << value;
-    EXPECT_EQ(whose({{"instance", value}, {"node", "node7"}}), AlertScope::ours) << value;
+    EXPECT_EQ(scope({{"instance", value}}), AlertScope::unclear) << value;
+    EXPECT_EQ(scope({{"node", value}}), AlertScope::unclear) << value;
+    EXPECT_EQ(scope({{"instance", value}, {"node", "node7"}}), AlertScope::ours) << value;
   }
 }
 
@@ -112,7 +112,7 @@ TEST(AlertTarget, IsUnclearWhenLabelsWereCutOff) {
   Alert alert;
   alert.labels = {{"node", "node7"}};
   alert.labels_cut = true;
-  EXPECT_EQ(target_of(alert, kDevices, kOwn).whose, AlertScope::unclear);
+  EXPECT_EQ(target_of(alert, kDevices, kOwn).scope, AlertScope::unclear);
 }
 
 /// What a label that the property below draws says about the host, by the test's own books.
@@ -183,7 +183,7 @@ TEST(AlertTarget, IsOursOnlyWithAProofAndWithoutAnotherHostsName) {
       elsewhere = elsewhere || label.says == Says::another;
     }
     const auto found = target(labels);
-    if (found.whose != AlertScope::ours) continue;
+    if (found.scope != AlertScope::ours) continue;
     ++ours;
     EXPECT_TRUE(proved) << shown;
     EXPECT_FALSE(elsewhere) << shown;

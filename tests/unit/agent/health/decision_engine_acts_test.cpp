@@ -84,7 +84,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
   ASSERT_THAT(acts.cordons, SizeIs(1));
   EXPECT_FALSE(acts.cordons[0].dry_run);
   EXPECT_THAT(acts.moves, SizeIs(1));
-  engine().cordoned(acts.cordons[0].incident, now_);
+  engine().note_cordoned(acts.cordons[0].incident, now_);
   EXPECT_THAT(events(), HasSubstr("\ncordon cuda:0 xid:64"));
   EXPECT_THAT(plan().cordons, IsEmpty());
 }
@@ -92,7 +92,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
 TEST_F(HealthEngineActs, TriesACordonAgainThatFailed) {
   see("xid:64");
   ASSERT_THAT(plan().cordons, SizeIs(1));
-  engine().cordon_failed(engine().incidents().all().front().id, "the disk is full", now_);
+  engine().note_cordon_failed(engine().incidents().all().front().id, "the disk is full", now_);
   EXPECT_THAT(plan().cordons, IsEmpty());
   now_ += policy_.retry_after;
   EXPECT_THAT(plan().cordons, SizeIs(1));
@@ -107,7 +107,7 @@ TEST_F(HealthEngineActs, TakesNoPlaceToGoToForNoFailedMove) {
   for (int i = 0; i < 5; ++i) {
     const auto wanted = plan();
     ASSERT_THAT(wanted.moves, SizeIs(1)) << i;
-    engine().not_placed(wanted.moves[0], "no device fits: cordoned", now_);
+    engine().note_not_placed(wanted.moves[0], "no device fits: cordoned", now_);
     EXPECT_EQ(engine().guards().running(), 0U);
     EXPECT_EQ(engine().guards().last_hour(now_), 0U);
     EXPECT_THAT(plan().moves, IsEmpty()) << "it is asked again after a while";

@@ -59,13 +59,13 @@ class HealthEngine : public ::testing::Test {
     std::vector<std::string> names;
     last_ = engine().plan(now_, jobs_);
     for (const auto& cordon : last_.cordons) {
-      if (!cordon.dry_run) engine().cordoned(cordon.incident, now_);
+      if (!cordon.dry_run) engine().note_cordoned(cordon.incident, now_);
     }
     for (const auto& move : last_.moves) names.push_back(move.job);
     return names;
   }
   void end(const Move& move, bool moved) {
-    engine().move_ended(move.incident, move.job_uid, moved, now_);
+    engine().note_move_ended(move.incident, move.job_uid, moved, now_);
     if (moved) std::erase_if(jobs_, [&](const auto& job) { return job.uid == move.job_uid; });
   }
   std::string events() {
@@ -351,7 +351,7 @@ TEST_F(HealthEngine, SavesFirstWhatMayBeLostNext) {
   see("xid:64", "cuda:1");
   see("xid:119", "cuda:3");
   ASSERT_THAT(moves(), ElementsAre("job3"));
-  EXPECT_TRUE(last_.moves[0].deadline);
+  EXPECT_TRUE(last_.moves[0].is_urgent);
 }
 
 TEST_F(HealthEngine, ARestartOfTheAgentMakesNoBudgetNew) {

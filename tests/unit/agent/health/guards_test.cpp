@@ -16,10 +16,10 @@ constexpr Ms kHour = 3'600'000;
 TEST(Guards, AreAfterARestartWhatTheyWere) {
   const Policy policy;
   Guards before(policy);
-  before.started("u1", kNow - 2);
-  before.started("u2", kNow - 1);
-  before.ended("u2", true, kNow);
-  before.device_resolved("cuda:0", kNow);
+  before.note_started("u1", kNow - 2);
+  before.note_started("u2", kNow - 1);
+  before.note_ended("u2", true, kNow);
+  before.note_device_resolved("cuda:0", kNow);
 
   Guards after(policy);
   after.restore(boost::json::parse(boost::json::serialize(before.record())).as_object(), kNow);
@@ -38,7 +38,7 @@ TEST(Guards, TakeNoTimesAheadOfTheClockFromTheJournal) {
                                    {"open_until_ms", kNow + 100 * kHour},
                                    {"why_open", "it was"}};
   guards.restore(record, kNow);
-  EXPECT_THAT(guards.holds(kNow), HasSubstr("it was"));
+  EXPECT_THAT(guards.hold_reason(kNow), HasSubstr("it was"));
   EXPECT_FALSE(guards.is_breaker_open(kNow + policy.breaker_reset));
   EXPECT_EQ(guards.last_hour(kNow + kHour), 0U);
 }

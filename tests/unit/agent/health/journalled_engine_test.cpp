@@ -65,11 +65,11 @@ TEST_F(JournalledEngineTest, EachChangeWakesWhoDecides) {
   EXPECT_FALSE(wakes(engine, [&] { engine.observe(finding()); })) << "one of thousands, perhaps";
   EXPECT_TRUE(wakes(engine, [&] { engine.report(finding(), "GPU-0"); }));
   EXPECT_TRUE(wakes(engine, [&] { engine.emit_event({.kind = "told"}); }));
-  EXPECT_TRUE(wakes(engine, [&] { engine.not_placed(move, "no device fits"); }));
-  EXPECT_TRUE(wakes(engine, [&] { engine.move_ended(1, "uid", true); }));
+  EXPECT_TRUE(wakes(engine, [&] { engine.note_not_placed(move, "no device fits"); }));
+  EXPECT_TRUE(wakes(engine, [&] { engine.note_move_ended(1, "uid", true); }));
   EXPECT_TRUE(wakes(engine, [&] { engine.forget_move("uid"); }));
-  EXPECT_TRUE(wakes(engine, [&] { engine.cordoned(1); }));
-  EXPECT_TRUE(wakes(engine, [&] { engine.cordon_failed(1, "the disk is full"); }));
+  EXPECT_TRUE(wakes(engine, [&] { engine.note_cordoned(1); }));
+  EXPECT_TRUE(wakes(engine, [&] { engine.note_cordon_failed(1, "the disk is full"); }));
   EXPECT_TRUE(wakes(engine, [&] { engine.learn("cuda:0", "GPU-1", "0000:01:00"); }));
   EXPECT_TRUE(wakes(engine, [&] { engine.use({}, {{"cuda:0", {}, {}}}); }));
   EXPECT_TRUE(wakes(engine, [&] { engine.close_breaker("looked at it", "test"); }));

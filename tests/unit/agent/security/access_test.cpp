@@ -145,7 +145,7 @@ TEST(Connections, ANewcomerTakesThePlaceOfTheOneThatWaitedLongest) {
   };
   auto first = enter("1", "a");
   auto second = enter("2", "a");
-  first->waits();  // said something meanwhile
+  first->start_waiting();  // said something meanwhile
   const auto third = enter("3", "b");
   EXPECT_EQ(dropped, "2");
   EXPECT_EQ(connections.count(), 2U);
@@ -172,12 +172,12 @@ TEST(Connections, CallsBeingAnsweredStayAndAreBounded) {
   const auto call = enter();
   const auto refused = enter();
   const auto agents = enter();
-  EXPECT_EQ(call->begins_call({}), Room::given);
-  EXPECT_EQ(refused->begins_call({}), Room::full);
-  EXPECT_EQ(agents->begins_call({.among_agents = true}), Room::given);
+  EXPECT_EQ(call->begin_call({}), Room::given);
+  EXPECT_EQ(refused->begin_call({}), Room::full);
+  EXPECT_EQ(agents->begin_call({.among_agents = true}), Room::given);
   EXPECT_EQ(enter(), nullptr);
-  call->waits();
-  EXPECT_EQ(refused->begins_call({}), Room::given);
+  call->start_waiting();
+  EXPECT_EQ(refused->begin_call({}), Room::given);
 }
 
 TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
@@ -186,7 +186,7 @@ TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   std::vector<std::unique_ptr<Connections::Slot>> slots;
   const auto calls = [&](const Connections::CallerQuota& by) {
     slots.push_back(connections.enter("a", [] { FAIL(); }));
-    return slots.back()->begins_call(by);
+    return slots.back()->begin_call(by);
   };
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
@@ -198,7 +198,7 @@ TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   const Connections::CallerQuota agent{.caller = "agent a", .is_agent = true, .among_agents = true};
   for (int i = 0; i < 3; ++i) EXPECT_EQ(calls(agent), Room::given);
   EXPECT_EQ(calls(agent), Room::full_for_caller);
-  slots.front()->waits();
+  slots.front()->start_waiting();
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::full) << "the owner's call still counts";
   slots[1].reset();
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
@@ -211,14 +211,14 @@ TEST(Connections, AnAgentsLineIsDroppedLast) {
     return connections.enter("a", [&dropped, name] { dropped += name; });
   };
   const auto agents = enter("agent's");
-  EXPECT_EQ(agents->begins_call({.among_agents = true}), Room::given);
-  agents->waits();
+  EXPECT_EQ(agents->begin_call({.among_agents = true}), Room::given);
+  agents->start_waiting();
   const auto stranger = enter("1");
-  stranger->waits();
+  stranger->start_waiting();
   const auto next = enter("2");
   EXPECT_EQ(dropped, "1");
-  EXPECT_EQ(next->begins_call({.among_agents = true}), Room::given);
-  next->waits();
+  EXPECT_EQ(next->begin_call({.among_agents = true}), Room::given);
+  next->start_waiting();
   const auto last = enter("3");
   EXPECT_EQ(dropped, "1agent's") << "where there are only agents, the one that waited longest";
 }

@@ -14,9 +14,9 @@ import threading
 import time
 from typing import Any, Iterator
 
-from . import _groups as groups
-from ._library import CardswapError, what_it_says
-from ._tensors import torch
+from cardswap import _groups as groups
+from cardswap._library import CardswapError, what_it_says
+from cardswap._tensors import torch
 
 TIMEOUT = datetime.timedelta(seconds=60)  # for the others to come to the rendezvous
 TRIPWIRE = datetime.timedelta(seconds=5)  # and, where all of them stand, for the first few bytes

@@ -1,4 +1,4 @@
-#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_halt.h"
 
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -8,7 +8,7 @@
 
 namespace cardswap {
 
-void reapply_fence(const Job& job) {
+void reapply_halt(const Job& job) {
   for (const auto& instance : job.instances) {
     signal_group(instance.process(), SIGSTOP);
     try {

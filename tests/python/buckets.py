@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from . import _recorder as recorder
-from ._library import CardswapError
-from ._tensors import torch
+from cardswap import _recorder as recorder
+from cardswap._library import CardswapError
+from cardswap._tensors import torch
 
 
 def digest() -> str:
