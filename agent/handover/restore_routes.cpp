@@ -9,7 +9,7 @@
 
 #include "agent/base/validate.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/process/log_file.h"
+#include "agent/process/log_end.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
 

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <optional>
-#include <string>
 
 #include "agent/process/job_user.h"
 #include "migrator/base/descriptor.h"
@@ -31,9 +30,5 @@ void make_job_folder(const std::filesystem::path& folder);
 /// name is opened, and in such a folder only a file of the folder's owner or of the agent's user.
 /// Throws Error{io, refused} that names the file.
 [[nodiscard]] Descriptor open_old_log(const std::filesystem::path& log, int how);
-
-/// Returns the last 400 bytes of a log as UTF-8, for the text of an error, with '|' for line ends.
-/// Empty where there is no log, or somebody replaced it.
-[[nodiscard]] std::string last_lines(const std::filesystem::path& log);
 
 }  // namespace cardswap

@@ -7,7 +7,7 @@
 #include "agent/base/validate.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
-#include "agent/process/log_file.h"
+#include "agent/process/log_end.h"
 
 namespace cardswap {
 namespace {
