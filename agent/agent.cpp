@@ -12,6 +12,7 @@
 #include "agent/fleet/metrics.h"
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
+#include "agent/handover/restore_routes.h"
 #include "agent/health/health_routes.h"
 #include "agent/health/metrics.h"
 #include "agent/jobs/job_routes.h"
@@ -45,6 +46,7 @@ Agent::Agent(asio::io_context& context, Config config)
   add_job_calls(router_, jobs_, cordons_, config_);
   state_lists_.add_calls(router_, config_.host_name);
   add_migration_calls(router_, migrations_, reservations_, jobs_.table(), config_);
+  add_restore_calls(router_, jobs_, migrations_, tasks_, config_);
   add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
   health::add_health_calls(router_, health_);
 }

@@ -122,6 +122,7 @@ int main(int argc, char** argv) {
   cli::add_cordon_commands(app, context, run);
   cli::add_drain_command(app, context, run);
   cli::add_pki_commands(app, context, run);
+  cli::add_snapshot_commands(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);

@@ -22,7 +22,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake cmake/FindCardswapUcx.cmake
   DESTINATION ${config_dir})
 if(CARDSWAP_AGENT)
-  install(TARGETS cardswapd cardswap cardswap-init cardswap-holder COMPONENT agent)
+  install(TARGETS cardswapd cardswap cardswap-init cardswap-holder cardswap-keeper COMPONENT agent)
   # docs/ has the words, once; a page of another shape ends the build.
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   set(man ${CMAKE_CURRENT_BINARY_DIR}/man)

@@ -8,7 +8,7 @@
 if(NOT CARDSWAP_AGENT)
   return()
 endif()
-set(programs cardswapd cardswap cardswap-init cardswap-holder)
+set(programs cardswapd cardswap cardswap-init cardswap-holder cardswap-keeper)
 # Of the old kind, which holds for the libraries that those libraries need, too. An installation elsewhere drops it.
 set_target_properties(${programs} PROPERTIES BUILD_RPATH "$ORIGIN/../lib")
 set_target_properties(cardswap_c PROPERTIES BUILD_RPATH "$ORIGIN/lib")

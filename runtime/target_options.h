@@ -7,7 +7,7 @@
 namespace cardswap {
 
 /// The options of the target's engine from the Welcome that the agent sent to a standby, or to a
-/// holder in its place. The caller adds the devices.
+/// holder or a keeper in its place. The caller adds the devices.
 [[nodiscard]] inline TargetOptions target_options(const channel::Welcome& welcome) {
   TargetOptions options;
   options.migration = welcome.migration;

@@ -10,7 +10,7 @@ FOLDERS = (
     "runtime/include/cardswap", "migrator/base", "migrator/core", "migrator/plan", "migrator/wire", "migrator/store", "migrator/device", "migrator/link",
     "migrator/link/ucx", "migrator/engine", "migrator/engine/source", "migrator/engine/target",
     "cuda",
-    "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
+    "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/keeper", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
     "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover",

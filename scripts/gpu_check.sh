@@ -142,7 +142,7 @@ facts() {
 }
 
 # What is built, and the libraries that the tests load.
-programs=(agent/cardswapd agent/cardswap agent/cardswap-init agent/cardswap-holder runtime/gpt
+programs=(agent/cardswapd agent/cardswap agent/cardswap-init agent/cardswap-holder agent/cardswap-keeper runtime/gpt
   tests/unit/{on_card,cuda,card_arena,driver_vmm,driver_checkpoint,migrator}_test
   tests/integration/{cuda_engine,engine}_test tests/bench/bench_{cuda,driver_checkpoint})
 

@@ -36,6 +36,11 @@ class JsonFieldWriter {
     (*this)(name, field);
     (*this)(older_name, field);
   }
+  /// Writes a text; null if it is empty.
+  template <class Field>
+  void optional(const char* name, const Field& field) {
+    known(name, field);
+  }
   /// Writes a limit, under both names if it has an older one.
   template <class Field>
   void limit(const char* name, const Field& field, const char* older_name = nullptr) {
@@ -118,6 +123,10 @@ class JsonFieldReader {
   }
   template <class Field>
   void known(const char* name, Field& field, bool /*is_known*/ = true) {
+    (*this)(name, field);
+  }
+  template <class Field>
+  void optional(const char* name, Field& field) {
     (*this)(name, field);
   }
 

@@ -18,6 +18,11 @@ class RequestWriter : public JsonFieldWriter {
     to_[older_name != nullptr ? older_name : name] =
         field == 0 ? json::value(nullptr) : json::value(field);
   }
+  /// Leaves an empty text out: agents of older releases refuse unknown fields.
+  template <class Field>
+  void optional(const char* name, const Field& field) {
+    if (!field.empty()) to_[name] = json::value(field);
+  }
 
  private:
   json::object& to_;

@@ -59,6 +59,12 @@ bool is_path(std::string_view text) {
   return text.size() <= kPathMax && text.find('\0') == std::string_view::npos;
 }
 
+bool is_store(std::string_view text) {
+  constexpr std::string_view kFile = "file:/";
+  return text.starts_with(kFile) && text.size() > kFile.size() && is_line(text, kPathMax) &&
+         text.find("/..") == std::string_view::npos;
+}
+
 void check(bool right, std::string_view what, std::string_view kind) {
   if (!right) throw Error(Code::bad_request, fmt::format("'{}' is no {}", what, kind));
 }

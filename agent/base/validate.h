@@ -47,6 +47,10 @@ inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 /// other byte, because a job's folder may have any name.
 [[nodiscard]] bool is_path(std::string_view text);
 
+/// Whether `text` is the address of a store: "file:" and an absolute path without control
+/// characters and without "..".
+[[nodiscard]] bool is_store(std::string_view text);
+
 /// Throws Error{bad_request} "'what' is no `kind`", unless `right`.
 void check(bool right, std::string_view what, std::string_view kind);
 

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
@@ -8,13 +6,10 @@
 #include <memory>
 #include <optional>
 
-#include "agent/base/in_doubt.h"
 #include "agent/base/migration_body.h"
 #include "agent/base/printable.h"
-#include "agent/base/validate.h"
 #include "agent/cli/command_context.h"
-#include "agent/cli/fields.h"
-#include "agent/cli/lost_time_text.h"
+#include "agent/cli/follow_migration.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 
@@ -22,9 +17,6 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
-constexpr std::chrono::milliseconds kStepsWait{2000};
 
 struct MigrateOptions {
   std::string job;
@@ -34,175 +26,6 @@ struct MigrateOptions {
   bool dry_run = false;
   bool detach = false;
 };
-
-/// Shows progress: on a terminal in one line that is drawn again, elsewhere in a line for each
-/// state.
-class Progress {
- public:
-  explicit Progress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
-
-  void show(const json::object& migration) {
-    if (quiet_) return;
-    const std::string state(migration.at("state").as_string());
-    if (terminal_) {
-      winsize size{};
-      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-      // Room for the terminal's own "^C": a line that wraps cannot be drawn again.
-      const std::size_t width = size.ws_col > 20 ? size.ws_col - 3U : 77U;
-      std::cerr << "\r\033[K" << progress_line(migration, width) << std::flush;
-      drawn_ = true;
-    } else if (state != last_) {
-      std::cerr << progress_line(migration, 200) << "\n";
-    }
-    last_ = state;
-  }
-  void clear() {
-    if (std::exchange(drawn_, false)) std::cerr << "\r\033[K" << std::flush;
-  }
-
- private:
-  bool quiet_;
-  bool terminal_;
-  bool drawn_ = false;
-  std::string last_;
-};
-
-Exit outcome(const Context& context, const json::object& migration) {
-  const auto& result = migration.at("result").as_string();
-  const bool done = result == "ok" || result == "checked";
-  if (context.wants_json()) {
-    std::cout << json::serialize(migration) << "\n";
-  } else if (!context.quiet || !done) {
-    std::cout << summary(migration);
-  }
-  if (done) return Exit::done;
-  const auto error = http::error_from_json(migration.at("error"));
-  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", printable_at(migration, "job"),
-                           printable_at(migration, "to"), error.failure());
-  if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
-  return exit_for(error.code());
-}
-
-/// Handles the signals that a user sends while this command follows a migration.
-class Wish {
- public:
-  Wish(const Context& context, Client& client, std::string id)
-      : context_(context), client_(client), id_(std::move(id)) {}
-
-  /// Takes a pending signal. After Ctrl-C asks whether to cancel, after SIGTERM cancels; a second
-  /// signal throws.
-  void show(const json::object& migration, Progress& progress) {
-    const int signal = context_.interrupts.next();
-    if (signal == 0) return;
-    progress.clear();
-    if (leave_at_) leave(migration);
-    if (signal == SIGINT && !context_.interrupts.confirm(
-                                fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
-                                            id_, printable_at(migration, "job")))) {
-      return;
-    }
-    leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
-    try {
-      if (!client_.call_unless_interrupted(context_.interrupts, "POST",
-                                           "/v1/migrations/" + id_ + "/cancel", nullptr,
-                                           kCancelMax)) {
-        leave(migration);
-      }
-    } catch (const Error& error) {
-      const bool answered = error.code() == Code::conflict || error.code() == Code::not_found;
-      if (!answered) {
-        throw Error(error.code(),
-                    fmt::format("migration {} goes on, its agent was not told to cancel it: {}",
-                                id_, error.failure()),
-                    "`cardswap cancel " + id_ + "` gives it up before its commit");
-      }
-      std::cerr << "cardswap: " << error.failure() << "\n";
-    }
-  }
-  /// Throws Error{cancelled} if the cancelled migration takes too long to end.
-  void check(const json::object& migration) const {
-    if (leave_at_ && Clock::now() >= *leave_at_) leave(migration);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kTermWaits{5};
-  static constexpr std::chrono::seconds kInterruptWaits{30};
-  static constexpr std::chrono::seconds kCancelMax{2};
-
-  [[noreturn]] void leave(const json::object& migration) const {
-    throw Error(Code::cancelled,
-                fmt::format("left migration {} of job {} as it is: {}", id_,
-                            printable_at(migration, "job"), printable_at(migration, "state")),
-                "`cardswap status " + id_ + "` tells what becomes of it");
-  }
-
-  const Context& context_;
-  Client& client_;
-  const std::string id_;
-  std::optional<Clock::time_point> leave_at_;
-};
-
-/// Waits for the steps after the move, whose lateness counts for the migration; not if they cannot
-/// be over soon. Figures that are not final then are shown as such.
-void wait_for_steps(const Context& context, Client& client, const std::string& id,
-                    json::object& migration) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + kStepsWait;
-  while (Clock::now() < until) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
-    if (!is_final_within(migration, left)) return;
-    try {
-      auto news = client.call_unless_interrupted(
-          context.interrupts, "GET",
-          fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
-                      json::serialize(migration.at("version")), left.count()),
-          nullptr, kNewsMax);
-      if (!news) return;
-      migration = std::move(*news);
-    } catch (const Error&) {
-      return;  // what became of the job is known
-    }
-  }
-}
-
-Exit follow(const Context& context, Client& client, json::object migration) {
-  const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
-  Progress progress(context.quiet || context.wants_json());
-  Wish wish(context, client, id);
-  while (migration.at("result").is_null()) {
-    progress.show(migration);
-    if (migration.at("state").as_string() == "in_doubt") {
-      progress.clear();
-      throw Error(Code::in_doubt,
-                  fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
-                              "the job; nothing steps on the source",
-                              id, printable_at(migration, "job"), printable_at(migration, "to")),
-                  "it ends by itself when that agent is back; else " +
-                      what_to_do_in_doubt(id, printable_at(migration, "to")));
-    }
-    wish.show(migration, progress);
-    wish.check(migration);
-    try {
-      auto news =
-          client.call_unless_interrupted(context.interrupts, "GET",
-                                         fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
-                                                     json::serialize(migration.at("version"))),
-                                         nullptr, kNewsMax);
-      if (news) migration = std::move(*news);
-    } catch (const Error& error) {
-      progress.clear();
-      throw Error(Code::link_lost,
-                  fmt::format("the agent went away during migration {}: {}", id, error.failure()),
-                  "when it is back it gives the migration up unless that was committed; the job "
-                  "goes on in any case: `cardswap status " +
-                      id + "`");
-    }
-  }
-  progress.clear();
-  wait_for_steps(context, client, id, migration);
-  return outcome(context, migration);
-}
 
 /// The exit code that the migration itself would have, as far as the plan shows it.
 Exit planned(const json::object& plan) {

@@ -123,6 +123,26 @@ std::string remarks(const json::object& migration) {
   return result;
 }
 
+/// The summary of a snapshot.
+std::string snapshot_summary(const json::object& migration) {
+  const auto& p = object_at(migration, "progress");
+  if (text(migration, "result") == "stored") {
+    return fmt::format(
+        "job {}: step {} is snapshot {} in {}\n"
+        "{} of state, {} of it new there, {} written; manifest {}\n{}",
+        text(migration, "job"), text(migration, "migrated_at_step"), text(migration, "snapshot"),
+        text(migration, "store"), size(p, "total"), size(migration, "new_bytes"),
+        size(migration, "written_bytes"), text(migration, "manifest"), lost_line(migration));
+  }
+  if (value_at(migration, "result") == nullptr) {
+    return fmt::format("job {} trains on; step {} is being written to {}: `cardswap status {}`\n",
+                       text(migration, "job"), text(migration, "migrated_at_step"),
+                       text(migration, "store"), text(migration, "id"));
+  }
+  return fmt::format("no snapshot of job {} was made; it goes on at {}\n{}", text(migration, "job"),
+                     text(migration, "from"), lost_line(migration));
+}
+
 std::string summary(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   if (text(migration, "result") != "ok" && flag_at(migration, "job_ended")) {
@@ -133,9 +153,15 @@ std::string summary(const json::object& migration) {
     return fmt::format("job {} may move: {}; nothing that a step reads was forgotten\n{}",
                        text(migration, "job"), text(p, "rehearsal_note", ""), lost_line(migration));
   }
+  if (!text(migration, "store", "").empty()) return snapshot_summary(migration);
   if (text(migration, "result") != "ok") {
     return fmt::format("job {} was not moved; it goes on at {}\n{}{}", text(migration, "job"),
                        text(migration, "from"), lost_line(migration), warning_line(migration));
+  }
+  if (text(migration, "from").ends_with("/store")) {
+    return fmt::format("job {} goes on at {} from step {}, {} of state\n", text(migration, "job"),
+                       text(migration, "to"), text(migration, "migrated_at_step"),
+                       size(p, "total"));
   }
   const auto process = process_parts(migration);
   return fmt::format(

@@ -11,7 +11,6 @@ namespace cardswap {
 namespace {
 
 namespace json = boost::json;
-using handover::TargetState;
 
 /// One of the two kinds.
 struct Item {
@@ -24,10 +23,7 @@ struct Item {
   }
 };
 
-bool has_ended(const Reservation& r) {
-  const auto state = r.state();
-  return state == TargetState::completed || state == TargetState::failed;
-}
+bool has_ended(const Reservation& r) { return is_over(r.state()); }
 
 }  // namespace
 

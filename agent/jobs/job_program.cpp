@@ -12,11 +12,11 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
                        std::vector<std::string> stand_in) {
   const auto& job = instance.job();
   ProcessSpec spec;
+  spec.dies_with_agent = job.standby || !stand_in.empty();
   spec.argv = stand_in.empty() ? job.spec.argv : std::move(stand_in);
   spec.env = job.spec.env;
   spec.cwd = job.spec.cwd.empty() ? std::string("/") : job.spec.cwd;
   spec.log = instance.record().log_path;
-  spec.dies_with_agent = job.standby;
   spec.no_new_privs = config.no_new_privs;
   // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
   const auto& user = job.spec.user.empty() ? config.job_user : job.spec.user;

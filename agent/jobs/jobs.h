@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
@@ -32,10 +33,13 @@ class Jobs {
   /// The devices of this host, with the memory that jobs have there.
   [[nodiscard]] const DeviceUsageTable& devices() const { return devices_; }
 
-  /// Starts a new job's program; returns the id of its instance. An ended job of that name is
-  /// forgotten. Throws Error{not_found} for an unknown device, Error{conflict} for a name that is
-  /// in use, and what JobProcesses::start() throws.
-  asio::awaitable<std::string> start_primary(JobSpec spec, std::string device);
+  /// Starts a new job's program, or `stand_in` in its place until the program takes over;
+  /// `stand_in` dies with the agent. Returns the id of its instance. An ended job of that name is
+  /// forgotten. `device`: one of this host, but a `stand_in` may be on none. Throws
+  /// Error{not_found} for an unknown device, Error{conflict} for a name that is in use, and what
+  /// JobProcesses::start() throws.
+  asio::awaitable<std::string> start_primary(JobSpec spec, std::string device,
+                                             std::vector<std::string> stand_in = {});
   /// Throws Error{conflict} if stopping this job now could end its only good copy.
   void check_stop(const Job& job) const;
   /// JobOwnership::effective_state_of().

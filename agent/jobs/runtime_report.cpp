@@ -28,8 +28,8 @@ std::string note_sizes(Instance& instance, const channel::Tracked& reported,
   });
   instance.reported = true;
   instance.obstacles = reported.obstacles;
-  if (reported.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
-    return {};
+  if (device_bytes == 0 || reported.state_bytes <= device_bytes) return {};
+  if (std::exchange(instance.oversize_reported, true)) return {};
   return fmt::format(
       "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "
       "nothing else is let in there until it ends",

@@ -23,6 +23,7 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"POST", "/v1/jobs/{name}/stop", operator_},
     {"GET", "/v1/jobs/{name}/logs", viewer},
     {"GET", "/v1/jobs/{name}/state", viewer},
+    {"POST", "/v1/restores", operator_},
     {"GET", "/v1/migrations", viewer},
     {"POST", "/v1/migrations", operator_},
     {"GET", "/v1/migrations/{id}", viewer},

@@ -49,6 +49,9 @@ class SourceProgram {
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times in ms; 0 before two boundaries.
   virtual double median_step_ms() = 0;
+  /// Whether the program takes no further step, because its state comes from a store: the engine
+  /// waits for none.
+  virtual bool is_standing() { return false; }
   /// Slows every step down by the factor 1 / (1 - share); 0: full speed. 0 <= share < 1.
   virtual void throttle(double /*share*/) {}
   /// Begins the update log. From here on, until the log is closed, the program appends every

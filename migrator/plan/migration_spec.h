@@ -49,6 +49,10 @@ struct MigrationSpec {
   bool encrypt = false;
   Compression compression = Compression::automatic;
   Rehearsal rehearse = Rehearsal::off;
+  /// A snapshot: the address of the store that gets the state, "file:/var/lib/cardswap/store"; the
+  /// job stays. Empty: the job moves.
+  std::string store = {};
+  std::string tag = {};  ///< a snapshot: its name for people; or empty
   bool operator==(const MigrationSpec&) const = default;
 };
 
@@ -70,6 +74,8 @@ void fields(Archive& a, FieldsOf<Archive, MigrationSpec>& m) {
   a("encrypt", m.encrypt);
   a("compression", m.compression);
   a("rehearse", m.rehearse);
+  a.optional("store", m.store);
+  a.optional("tag", m.tag);
 }
 
 }  // namespace cardswap

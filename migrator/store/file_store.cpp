@@ -259,7 +259,8 @@ FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, Unname
       unnamed_(unnamed),
       root_(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   if (!root_ && (errno == ENOENT || errno == ENOTDIR)) {
-    throw Error(Code::not_found, fmt::format("there is no folder {}", folder_.string()));
+    throw Error(Code::not_found, fmt::format("there is no folder {}", folder_.string()),
+                "`cardswap snapshot JOB --to` makes a store");
   }
   if (!root_) throw os_error(fmt::format("open {}", folder_.string()));
 }

@@ -19,7 +19,8 @@ constexpr const char* kHash = "sha2-256";
 StoreFile init_store(Store& store, const std::string& uuid) {
   if (!store.size_of(kStoreFile)) {
     if (!is_label(uuid)) throw Error(Code::bad_request, "a store's own name is none");
-    if (const auto others = store.list("", "", 1); !others.empty() && others[0] != kStoreFile) {
+    // Another process may have made it a store meanwhile, and may have written into it.
+    if (!store.list("", "", 1).empty() && !store.size_of(kStoreFile)) {
       throw Error(Code::refused,
                   fmt::format("{} is no store and has other things in it", store.facts().where),
                   "name a folder that is empty");
@@ -37,7 +38,7 @@ StoreFile init_store(Store& store, const std::string& uuid) {
 StoreFile open_store(Store& store) {
   if (!store.size_of(kStoreFile)) {
     throw Error(Code::not_found, fmt::format("{} is no store of snapshots", store.facts().where),
-                "cardswap store init makes one");
+                "`cardswap snapshot JOB --to` makes one, in a folder that is empty");
   }
   try {
     const auto json = read_canonical(get(store, kStoreFile, kRefBytesMax), 64);

@@ -67,6 +67,10 @@ class FieldWriter {
   void named(const char* /*name*/, Enum value, const char* /*older_name*/ = nullptr) {
     text(std::string(to_string(value)));
   }
+  template <class Field>
+  void optional(const char* /*name*/, const Field& field) {
+    put(field);
+  }
   void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
   void blob(const std::vector<std::byte>& value, std::size_t /*bytes_max*/) { writer_.blob(value); }
   template <class Item>
@@ -154,6 +158,10 @@ class FieldReader {
     const auto known = cardswap::named<Enum>(text(rule_.bytes_max));
     if (!known) throw Error(Code::bad_request, std::string(name) + " is none of its names");
     value = *known;
+  }
+  template <class Field>
+  void optional(const char* /*name*/, Field& field) {
+    take(field);
   }
   void brief(std::string& value) { value = text(rule_.brief_bytes_max); }
   void blob(std::vector<std::byte>& value, std::size_t bytes_max) {

@@ -51,6 +51,10 @@ void fields(Archive& a, FieldsOf<Archive, TimeSteps>& m) {
   a(m.migration);
 }
 template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Stored>& m) {
+  a(m.migration, m.number, m.manifest, m.new_bytes, m.written_bytes);
+}
+template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Stepped>& m) {
   a(m.step, m.median_step_ms);
 }

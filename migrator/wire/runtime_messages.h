@@ -26,6 +26,7 @@
 /// A source:    BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
 ///                -> Retire (committed: the loop ends, or never passes a boundary again)
 ///                or Release (aborted: the loop goes on; answered by Released)
+/// A keeper:    as a standby, up to Verified -> Stored
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// Any time:    ListState -> StateList...
 // clang-format on
@@ -37,7 +38,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 7;
+inline constexpr std::uint32_t kProtocolVersion = 8;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
@@ -58,7 +59,7 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;      ///< "libtorch 2.11.0", "torch 2.11.0", "python", "holder", or "none"
+  std::string framework;      ///< "libtorch 2.11.0", "torch 2.11.0", "python", "holder", "keeper", ...
   std::uint64_t epoch = 0;    ///< the epoch this process was granted; 0 before any grant
   std::string migration;      ///< the migration in progress in this process; or empty
   bool frozen = false;        ///< parked at a boundary until the agent sends Release or Retire
@@ -215,6 +216,16 @@ struct FirstSteps {
   bool operator==(const FirstSteps&) const = default;
 };
 
+/// A keeper has published the state of its Verified as a snapshot, and ends.
+struct Stored {
+  std::string migration;
+  std::uint64_t number = 0;         ///< of the snapshot, among the job's in that store
+  std::string manifest;             ///< the id of its manifest, in hexadecimal
+  std::uint64_t new_bytes = 0;      ///< bytes of the state that the store did not have
+  std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
+  bool operator==(const Stored&) const = default;
+};
+
 // ---- agent -> runtime
 
 /// Answer to Hello: whether the process may step, and for a standby where it receives its data.
@@ -304,10 +315,11 @@ struct TimeSteps {
   bool operator==(const TimeSteps&) const = default;
 };
 
-using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen,
-                             Verified, Failed, Released, Resumed, FirstStep, Ended, Welcome,
-                             Refused, BeginSync, Freeze, Release, Retire, Grant, Depart, Departed,
-                             Arrived, StateList, ListState, LateSteps, FirstSteps, TimeSteps>;
+using Message =
+    std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
+                 Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
+                 Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
+                 FirstSteps, TimeSteps, Stored>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

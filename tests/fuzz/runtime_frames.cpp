@@ -36,7 +36,8 @@ std::vector<std::vector<std::byte>> seeds() {
            Arrived{"m-1", 0, "/run/holder", "/run/agent", "token", "job", digest},
            LateSteps{"m-1", Lateness({20, 1, 30}), 21, 3, true},
            FirstSteps{"m-1", {22, 23}, true},
-           TimeSteps{"m-1"}}) {
+           TimeSteps{"m-1"},
+           Stored{"m-1", 7, "4f2c", 12, 10}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -165,7 +165,7 @@ touch "$root/dev/console"
 mount --bind "$work/console" "$root/dev/console"
 ip link set lo up 2>/dev/null || true
 
-install -m 755 "$build"/agent/{cardswapd,cardswap,cardswap-init,cardswap-holder} "$build/runtime/plain_memory" "$root/usr/bin/"
+install -m 755 "$build"/agent/{cardswapd,cardswap,cardswap-init,cardswap-holder,cardswap-keeper} "$build/runtime/plain_memory" "$root/usr/bin/"
 install -m 644 "$repository/packaging/systemd/cardswapd.service" "$root/etc/systemd/system/"
 mkdir -p "$root/usr/lib/tmpfiles.d" "$root/usr/lib/sysusers.d"
 install -m 644 "$repository/packaging/debian/sysusers.conf" "$root/usr/lib/sysusers.d/cardswap.conf"

@@ -161,10 +161,9 @@ void Host::launch_agent() {
   if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
   if (!options_.env.empty()) argv.emplace_back("env");
   argv.insert(argv.end(), options_.env.begin(), options_.env.end());
-  for (const auto& word : std::vector<std::string>{CARDSWAPD, "--data-dir", dir_.string(),
-                                                   "--host-name", options_.name, "--failpoints"}) {
-    argv.push_back(word);
-  }
+  argv.push_back(options_.programs.empty() ? CARDSWAPD : options_.programs + "/cardswapd");
+  argv.insert(argv.end(),
+              {"--data-dir", dir_.string(), "--host-name", options_.name, "--failpoints"});
   if (!options_.address.empty()) {
     const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
     argv.insert(argv.end(), {"--listen", listen});

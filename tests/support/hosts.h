@@ -57,6 +57,7 @@ struct HostOptions {
   std::vector<std::string> env;   ///< "KEY=VALUE", for the agent
   /// Whether the agent may start jobs as root if it is root itself and has no --job-user.
   bool root_jobs = true;
+  std::string programs;  ///< folder of the agent and of what it starts; empty: as built
 };
 
 /// One host: its agent, and the command that calls it.

@@ -218,14 +218,20 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
   status.downtime_ms = reader.ms_or_none("downtime_ms");
   status.clock_error_ms = reader.ms_or_none("clock_error_ms");
   status.first_steps = first_steps_from(reader, *state);
+  status.stored = {reader.count_or_none("snapshot"), reader.text_or_none("manifest"),
+                   reader.count_or_none("new_bytes"), reader.count_or_none("written_bytes")};
   status.warning = reader.text_or_none("warning");
   status.error = reader.error_or_none("error");
   return status;
 }
 
-std::optional<Error> not_before_a_commit(const std::string& agent, const TargetStatus& status) {
+std::optional<Error> not_before_a_commit(const std::string& agent, const TargetStatus& status,
+                                         bool to_store) {
   using handover::TargetState;
   switch (status.message.state) {
+    case TargetState::stored:
+      if (to_store) return std::nullopt;
+      break;
     case TargetState::reserved:
     case TargetState::starting:
     case TargetState::parked:

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/handover/base/lost_time.h"
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/protocol.h"
 #include "migrator/base/error.h"
 
@@ -47,6 +48,7 @@ struct TargetStatus {
   double downtime_ms = 0;
   double clock_error_ms = 0;
   FirstStepsReport first_steps;
+  StoredSnapshot stored;  ///< a snapshot: set once the keeper has published it
   std::string warning;
   std::optional<Error> error;
 };
@@ -54,9 +56,11 @@ struct TargetStatus {
 [[nodiscard]] TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
                                               const boost::json::object& answer);
 /// The error of a target whose state is not possible before the commit: it has failed, or it
-/// reports a state that follows a grant. Nullopt: the state is possible. Throws nothing.
+/// reports a state that follows a grant. Nullopt: the state is possible. `to_store`: a keeper
+/// holds the state there, and `stored` is possible too. Throws nothing.
 [[nodiscard]] std::optional<Error> not_before_a_commit(const std::string& agent,
-                                                       const TargetStatus& status);
+                                                       const TargetStatus& status,
+                                                       bool to_store = false);
 
 /// Reads the decision of the source's agent about the migration under `epoch`.
 [[nodiscard]] handover::Message decision_from(const std::string& agent, handover::Epoch epoch,

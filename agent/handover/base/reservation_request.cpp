@@ -51,6 +51,10 @@ json::object to_json(const ReservationRequest& wanted) {
     body["addresses"] = json::array(wanted.addresses.begin(), wanted.addresses.end());
   }
   if (wanted.arrive == Arrival::criu) body["process"] = wanted.process;
+  if (!wanted.store.empty()) {
+    body["store"] = wanted.store;
+    body["tag"] = wanted.tag;
+  }
   return body;
 }
 
@@ -88,6 +92,14 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
     }
     asked.process = process->get_object();
   }
+  asked.store = request.text_or("store", "");
+  asked.tag = request.text_or("tag", "");
+  validate::check(asked.store.empty() || validate::is_store(asked.store), "store",
+                  "address of a store");
+  validate::check(asked.tag.empty() || validate::is_job_name(asked.tag), "tag",
+                  "name of a snapshot");
+  validate::check(asked.store.empty() || asked.arrive == Arrival::standby, "arrive",
+                  "way to a store");
   asked.encrypt = request.flag_or("encrypt", false);
   asked.dry_run = request.flag_or("dry_run", false);
   return asked;

@@ -26,6 +26,8 @@ struct ReservationRequest {
   std::string framework;
   Arrival arrive = Arrival::standby;
   boost::json::object process;  ///< arrive criu: what its processes need, not yet read
+  std::string store;            ///< a snapshot: the address of its store; empty: the job moves
+  std::string tag;              ///< a snapshot: its name for people; or empty
   bool encrypt = false;
   bool dry_run = false;
 };

@@ -19,6 +19,8 @@ std::string_view to_string(State state) {
     case aborted: return "aborted";
     case in_doubt: return "in_doubt";
     case superseded: return "superseded";
+    case captured: return "captured";
+    case stored: return "stored";
   }
   return {};
 }

@@ -30,8 +30,10 @@ enum class State : std::uint8_t {
   aborted,
   in_doubt,
   superseded,  ///< given up here, but the target steps under a higher epoch: an operator forced it
+  captured,    ///< a snapshot: the keeper holds the whole state, and the trainer goes on
+  stored,      ///< a snapshot: the keeper has published it in its store
 };
-constexpr State last_of(State) { return State::superseded; }
+constexpr State last_of(State) { return State::stored; }
 inline constexpr std::size_t kStates = kCountOf<State>;
 
 /// The events that change a migration at its source.
@@ -56,6 +58,8 @@ enum class Event : std::uint8_t {
   forced_to_target,  ///< an operator decides: the job is at the target
   cleaned_up,
   trainer_stays,  ///< the trainer was retired, and its process does not end by itself
+  state_held,     ///< a snapshot: both digests are equal, and nothing is granted
+  target_stored,  ///< a snapshot: the keeper has published it in its store
 };
 
 /// The action of a rule; SourceSide makes effects of it.
@@ -71,6 +75,7 @@ enum class Action : std::uint8_t {
   alert_operator,  ///< an operator is told; nothing is guessed
   halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
   end,           ///< the process here is ended: its job is at the target
+  let_go,        ///< the frozen trainer goes on, under its old epoch; the keeper keeps the state
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
@@ -93,6 +98,8 @@ inline constexpr std::array kSourceRules = [] {
       {freezing, trainer_frozen, verifying, Action::none},
       {verifying, digests_equal, committed, Action::grant},
       {verifying, digests_differ, aborting, Action::release},
+      {verifying, state_held, captured, Action::let_go},
+      {captured, target_stored, stored, Action::none},
       {committed, target_resumed, resumed, Action::none},
       {resumed, target_stepped, completed, Action::retire},
       {planned, failed, aborting, Action::release},
@@ -102,6 +109,7 @@ inline constexpr std::array kSourceRules = [] {
       {converged, failed, aborting, Action::release},
       {freezing, failed, aborting, Action::release},
       {verifying, failed, aborting, Action::release},
+      {captured, failed, aborting, Action::release},
       {committed, target_is_gone, aborting, Action::reclaim},
       {resumed, target_is_gone, aborting, Action::reclaim},
       {committed, target_silent, in_doubt, Action::alert_operator},
@@ -130,7 +138,13 @@ constexpr bool is_committed(State state) {
          state == State::in_doubt;
 }
 constexpr bool is_over(State state) {
-  return state == State::completed || state == State::aborted || state == State::superseded;
+  return state == State::completed || state == State::aborted || state == State::superseded ||
+         state == State::stored;
+}
+/// Whether the keeper holds the state and the trainer was released: the snapshot needs the trainer
+/// no more.
+constexpr bool is_captured(State state) {
+  return state == State::captured || state == State::stored;
 }
 /// Whether the job is the source's again, under an epoch of its own.
 constexpr bool is_given_up(State state) {
@@ -138,10 +152,12 @@ constexpr bool is_given_up(State state) {
 }
 
 /// Whether the new state must be on disk before anything is done. A trainer may be released without
-/// that: a commit that is not on disk was never decided.
+/// that: a commit that is not on disk was never decided. `stored` need not be: the store has the
+/// snapshot.
 constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::alert_operator &&
-         rule.to != State::aborted;
+  return rule.then != Action::release && rule.then != Action::let_go &&
+         rule.then != Action::alert_operator && rule.to != State::aborted &&
+         rule.to != State::stored;
 }
 
 consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
@@ -187,6 +203,25 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
   for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
     if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
   }
+  return rule_for(rules, State::captured, Event::failed).has_value();
+}
+/// Whether a snapshot lets the trainer go on exactly when both digests are equal, and does nothing
+/// else to it: the job is never granted, and the trainer goes on under its old epoch.
+consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool lets_go = rule.then == Action::let_go;
+    if (lets_go != (rule.on == Event::state_held)) return false;
+    if (lets_go && (rule.from != State::verifying || rule.to != State::captured)) return false;
+    if (rule.to == State::captured && !lets_go) return false;
+    if (rule.to == State::stored && (rule.from != State::captured || rule.then != Action::none)) {
+      return false;
+    }
+    if (rule.from == State::stored) return false;
+    if (rule.from == State::captured && rule.to != State::stored &&
+        (rule.to != State::aborting || rule.then != Action::release)) {
+      return false;
+    }
+  }
   return true;
 }
 
@@ -196,6 +231,7 @@ static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6")
 static_assert(only_the_lower_of_two_is_halted(kSourceRules),
               "invariant 1: a lower epoch is halted");
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
+static_assert(a_snapshot_takes_nothing_from_the_trainer(kSourceRules), "invariants 1 and 2");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
 

@@ -20,7 +20,8 @@ Effects SourceSide::on(Event event) {
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return effects;
   const auto before = std::exchange(record_.state, rule->to);
-  if (rule->then == Action::grant && seen_.ours) record_.content = *seen_.ours;
+  const bool decides = rule->then == Action::grant || rule->then == Action::let_go;
+  if (decides && seen_.ours) record_.content = *seen_.ours;
   if (rule->then == Action::reclaim) {
     record_.notice_pending = event == Event::forced_to_source;
     record_.own_epoch = record_.epoch + (record_.notice_pending ? kForcedLead : 1);
@@ -36,6 +37,7 @@ Effects SourceSide::on(Event event) {
     case Action::alert_operator: effects.add(Type::alert_operator); break;
     case Action::end: effects.add(Type::end_trainer); break;
     case Action::halt_trainer: effects.add(Type::halt_trainer, record_.epoch); break;
+    case Action::let_go: effects.add(Type::release, record_.own_epoch); break;
     case Action::release:
     case Action::reclaim:
       effects.add(Type::release, record_.own_epoch);
@@ -47,7 +49,8 @@ Effects SourceSide::on(Event event) {
 
 Effects SourceSide::compare() {
   if (!seen_.ours || !seen_.theirs) return {};
-  return on(*seen_.ours == *seen_.theirs ? Event::digests_equal : Event::digests_differ);
+  if (*seen_.ours != *seen_.theirs) return on(Event::digests_differ);
+  return on(record_.to_store ? Event::state_held : Event::digests_equal);
 }
 
 Effects SourceSide::verified(const Content& content) {
@@ -79,11 +82,23 @@ Effects SourceSide::on(const Message& message) {
       effects = on(Event::target_resumed);
       effects.append(on(Event::target_stepped));
       return effects;
+    case TargetState::stored: return stored(message.content);
     case TargetState::reserved:
     case TargetState::starting:
     case TargetState::stopping:
     case TargetState::superseded: break;
   }
+  return effects;
+}
+
+/// The target reports that the snapshot is published. Its earlier report that it holds the state
+/// may have been lost: `content` counts for both.
+Effects SourceSide::stored(const Content& content) {
+  if (!record_.to_store) return {};
+  seen_.theirs = content;
+  auto effects = compare();
+  if (record_.state != State::captured) return effects;
+  effects.append(on(content == record_.content ? Event::target_stored : Event::failed));
   return effects;
 }
 
@@ -94,7 +109,7 @@ Effects SourceSide::after_the_end(const Message& message) {
     // Two copies: the lower one is halted.
     if (record_.own_epoch < message.epoch) return on(Event::target_outranks);
     effects.send(this->message(Kind::drop));
-  } else if (message.state == TargetState::nothing || message.state == TargetState::failed) {
+  } else if (message.state == TargetState::nothing || is_over(message.state)) {
     // An agent that knows nothing cannot say that nothing steps there.
     if (message.state == TargetState::failed && std::exchange(record_.notice_pending, false)) {
       effects.add(Effect{Type::journal, false, 0, {}});
@@ -106,7 +121,7 @@ Effects SourceSide::after_the_end(const Message& message) {
 
 Effects SourceSide::attached() const {
   Effects effects;
-  if (is_given_up(record_.state)) {
+  if (is_given_up(record_.state) || is_captured(record_.state)) {
     effects.add(Type::release, record_.own_epoch);
   } else if (record_.state == State::completed) {
     effects.add(Type::retire);
@@ -127,6 +142,7 @@ Effects SourceSide::tick() const {
       break;
     case State::planned:
     case State::completed:
+    case State::stored:
     case State::superseded: break;
     default: effects.send(message(Kind::poll));
   }
@@ -141,9 +157,9 @@ Effects SourceSide::poll() const {
 
 Effects SourceSide::recover() {
   // What was not committed is given up: nobody remembers how far it had come.
-  if (!is_over(record_.state) && !is_committed(record_.state) && record_.state != State::aborting) {
-    return on(Event::failed);
-  }
+  const bool is_decided = is_committed(record_.state) || record_.state == State::aborting ||
+                          record_.state == State::captured;
+  if (!is_over(record_.state) && !is_decided) return on(Event::failed);
   auto effects = attached();
   effects.append(tick());
   return effects;

@@ -13,10 +13,12 @@ struct SourceRecord {
   State state = State::planned;
   Epoch epoch = 0;      ///< the epoch that the target is granted
   Epoch own_epoch = 0;  ///< the epoch under which the source's trainer steps, when it may
-  Content content{};    ///< the content that was committed; set from `committed` on
+  Content content{};    ///< the content that was committed or captured; set from then on
   /// Whether an operator took the job back, and the target has not yet confirmed that no process
   /// steps there.
   bool notice_pending = false;
+  /// Whether it is a snapshot: the target only keeps the state, and nothing is ever granted.
+  bool to_store = false;
   bool operator==(const SourceRecord&) const = default;
 };
 
@@ -67,6 +69,7 @@ class SourceSide {
 
  private:
   Effects compare();
+  Effects stored(const Content& content);
   Effects after_the_end(const Message& message);
   [[nodiscard]] Message message(Message::Kind kind) const;
 

@@ -16,6 +16,7 @@ std::string_view to_string(TargetState state) {
     case stopping: return "stopping";
     case failed: return "failed";
     case superseded: return "superseded";
+    case stored: return "stored";
   }
   return {};
 }

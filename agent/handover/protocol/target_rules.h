@@ -26,8 +26,9 @@ enum class TargetState : std::uint8_t {
   failed,      ///< final: no process steps here, and none will for this migration
   superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; halted for
                ///< good
+  stored,      ///< a snapshot: the keeper has published it in its store
 };
-constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
+constexpr TargetState last_of(TargetState) { return TargetState::stored; }
 inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
 /// The events that change a migration at its target.
@@ -49,6 +50,7 @@ enum class TargetEvent : std::uint8_t {
   forced_to_target,  ///< an operator decides: the job is here; the source's process is stopped
   restarted,         ///< this agent was restarted
   taken_back,        ///< the source goes on under a higher epoch, because an operator decided so
+  standby_stored,    ///< a snapshot: the keeper has published it in its store
 };
 
 /// The action of a rule; TargetSide makes effects of it.
@@ -79,6 +81,7 @@ inline constexpr std::array kTargetRules = [] {
       {starting, standby_parked, parked, TargetAction::none},
       {parked, standby_verified, verified, TargetAction::none},
       {verified, standby_verified, verified, TargetAction::none},
+      {verified, standby_stored, stored, TargetAction::none},
       {verified, grant_fits, granted, TargetAction::grant},
       {verified, grant_of_another_state, failed, TargetAction::kill},
       {verified, source_silent, verified, TargetAction::ask},
@@ -130,13 +133,16 @@ constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
-/// Whether the job has arrived for good, or no process of it is here.
+/// Whether the job has arrived for good, or its snapshot is in the store, or no process of it is
+/// here.
 constexpr bool is_over(TargetState state) {
-  return state == TargetState::completed || state == TargetState::failed;
+  return state == TargetState::completed || state == TargetState::failed ||
+         state == TargetState::stored;
 }
 
 /// Whether the new state must be on disk before anything is done. A failure may be lost: a
-/// restarted agent reaches the same end from the state before.
+/// restarted agent reaches the same end from the state before. `stored` may be lost too: the store
+/// has the snapshot.
 constexpr bool needs_disk(const TargetRule& rule) {
   return rule.to == TargetState::reserved || rule.to == TargetState::verified ||
          rule.to == TargetState::granted || rule.to == TargetState::completed ||
@@ -193,11 +199,25 @@ consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const Targ
   }
   return true;
 }
+/// Whether `stored` is reached only from `verified`, when the keeper reports it, and no rule leaves
+/// it.
+consteval bool what_is_stored_was_verified_and_stays(std::span<const TargetRule> rules) {
+  for (const auto& rule : rules) {
+    const bool stores = rule.on == TargetEvent::standby_stored;
+    if (stores != (rule.to == TargetState::stored)) return false;
+    if (stores && (rule.from != TargetState::verified || rule.then != TargetAction::none)) {
+      return false;
+    }
+    if (rule.from == TargetState::stored) return false;
+  }
+  return true;
+}
 static_assert(is_granted_once_and_by_a_fitting_message(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
 static_assert(a_superseded_trainer_never_steps_again(kTargetRules),
               "invariant 1: a lower epoch is halted");
+static_assert(what_is_stored_was_verified_and_stays(kTargetRules), "invariant 5");
 static_assert(every_pair_is_listed_once(kTargetRules));
 
 [[nodiscard]] std::string_view to_string(TargetState state);

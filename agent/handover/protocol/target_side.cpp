@@ -11,8 +11,20 @@ Message TargetSide::status() const {
   return {Kind::status, record_.epoch, record_.content, Decision::pending, record_.state};
 }
 
+/// Whether the event is possible here: a keeper is never granted the job, also not by an operator,
+/// and a standby stores nothing.
+bool TargetSide::may_be(TargetEvent event) const {
+  switch (event) {
+    case TargetEvent::grant_fits:
+    case TargetEvent::forced_to_target: return !record_.to_store;
+    case TargetEvent::standby_stored: return record_.to_store;
+    default: return true;
+  }
+}
+
 Effects TargetSide::on(TargetEvent event) {
   Effects effects;
+  if (!may_be(event)) return effects;
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return effects;
   const auto before = std::exchange(record_.state, rule->to);

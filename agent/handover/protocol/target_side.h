@@ -13,6 +13,8 @@ struct TargetRecord {
   Content content{};  ///< what the standby holds; set from `verified` on
   /// Whether an operator gave the job to this target, and its source does not know it yet.
   bool notice_pending = false;
+  /// Whether it is a snapshot: a keeper holds the state here, and is never granted the job.
+  bool to_store = false;
   bool operator==(const TargetRecord&) const = default;
 };
 
@@ -43,6 +45,7 @@ class TargetSide {
   [[nodiscard]] Message status() const;
 
  private:
+  [[nodiscard]] bool may_be(TargetEvent event) const;
   Effects granted(const Message& message);
   Effects dropped(Epoch epoch);
   Effects on_source_contact();

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kPeerNameMax{700};
 constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
 constexpr milliseconds kAttachLook{50};
+constexpr std::uint64_t kStoreChunkBytes = 1U << 20;  // a store takes no longer chunks
 
 bool is_ip(const std::string& host) {
   boost::system::error_code no_address;
@@ -57,6 +58,18 @@ void choose_arrival(MigrationSpec& spec, const Instance& source) {
   if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
 }
 
+/// Replaces each `automatic` of a snapshot's request. Its keeper has no program, and can neither
+/// replay nor rehearse a step.
+void choose_way_to_store(MigrationSpec& spec) {
+  if (spec.strategy == Strategy::replay) {
+    throw Error(Code::bad_request, "a store has no program to replay with",
+                "use --strategy rounds, stop-copy or auto");
+  }
+  if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
+  spec.arrive = Arrival::standby;
+  spec.chunk_bytes = kStoreChunkBytes;
+}
+
 /// A copy that may not be the one which steps: given up, the migration would let it go on.
 void refuse_halted_copy(const Job& job, const MigrationList& list) {
   if (job.newer_epoch != 0) {
@@ -87,12 +100,18 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
   auto& spec = record.spec;
   spec = std::move(wanted.spec);
   (void)parse_destination(spec.to);
-  choose_arrival(spec, source);
+  if (spec.store.empty()) {
+    choose_arrival(spec, source);
+  } else {
+    choose_way_to_store(spec);
+  }
   choose_rehearsal(spec, job.uid());
   spec.encrypt = spec.encrypt || config_.encrypt_always;
   if (spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(record);
   record.job_uid = job.uid();
-  record.side = handover::SourceSide({handover::State::planned, job.epoch + 1, job.epoch});
+  handover::SourceRecord begins{handover::State::planned, job.epoch + 1, job.epoch};
+  begins.to_store = record.is_to_store();
+  record.side = handover::SourceSide(begins);
   record.started_at_ms = unix_ms();
   record.history.emplace_back("planned", record.started_at_ms);
   TransferRecord transfer;
@@ -138,7 +157,9 @@ Instance& MigrationAdmission::movable(const MigrationSpec& spec) {
   }
   refuse_halted_copy(*job, list_);
   if (const auto* other = list_.find_running(source.id())) {
-    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id()),
+    const auto* what = other->record().is_to_store() ? "being kept by" : "in";
+    throw Error(Code::conflict,
+                fmt::format("job {} is {} migration {} already", name, what, other->id()),
                 "wait for it, or `cardswap cancel " + other->id() + "`");
   }
   if (!source.attached && source.record().state_bytes > 0) {
@@ -159,7 +180,8 @@ Instance& MigrationAdmission::movable(const MigrationSpec& spec) {
                       "step (docs/python.md)");
   }
   const auto to = parse_destination(spec.to);
-  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device()) {
+  const bool moves = spec.rehearse != Rehearsal::only && spec.store.empty();
+  if (moves && is_here(to.agent()) && to.device == source.device()) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
                             source.device()),
@@ -250,7 +272,8 @@ asio::awaitable<MigrationRequest> MigrationAdmission::prepared(MigrationRequest 
     if (source.attached || source.record().state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
-  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = rehearsal_target(wanted.spec);
+  const bool stays = wanted.spec.rehearse == Rehearsal::only || !wanted.spec.store.empty();
+  if (stays) wanted.spec.to = device_beside(wanted.spec);
   auto to = co_await located(wanted.spec.to);
   wanted.spec.to = std::move(to);
   co_return wanted;
@@ -276,19 +299,21 @@ void MigrationAdmission::choose_rehearsal(MigrationSpec& spec, const std::string
   asked = is_known ? Rehearsal::off : Rehearsal::on;
 }
 
-/// A rehearsal alone may be on the job's own device, and where nothing is said it is.
-std::string MigrationAdmission::rehearsal_target(const MigrationSpec& spec) const {
+/// The target of a migration by which the job does not leave: only a rehearsal, or a snapshot. It
+/// may be the job's own device, and is if none is named.
+std::string MigrationAdmission::device_beside(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
   if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
   return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
-bool MigrationAdmission::rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+bool MigrationAdmission::may_start_beside(const ReservationRequest& asked, const Instance& leaving,
                                           const Caller& caller) const {
   return !asked.dry_run && moves_within(asked, leaving, caller) &&
          std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id() == asked.migration && m.spec().rehearse == Rehearsal::only;
+           return m.id() == asked.migration &&
+                  (m.spec().rehearse == Rehearsal::only || m.record().is_to_store());
          });
 }
 

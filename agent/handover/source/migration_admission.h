@@ -39,14 +39,15 @@ class MigrationAdmission {
   /// as this agent.
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
-  /// Whether moves_within() is true and the migration only rehearses a step.
-  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+  /// Whether moves_within() is true and the job does not leave by the migration: it only rehearses
+  /// a step, or it takes a snapshot.
+  [[nodiscard]] bool may_start_beside(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const;
 
  private:
   void need_a_port() const;
   void choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const;
-  [[nodiscard]] std::string rehearsal_target(const MigrationSpec& spec) const;
+  [[nodiscard]] std::string device_beside(const MigrationSpec& spec) const;
   [[nodiscard]] Address own_address() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);

@@ -26,6 +26,7 @@ constexpr seconds kRetireGrace{10};
 constexpr seconds kCleanUpMax{8};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMax{2000};
+constexpr milliseconds kAskKeeperEvery{200};
 constexpr seconds kTellQuietly{5};  // to one that is halted, or of which its agent knows nothing
 
 }  // namespace
@@ -48,9 +49,10 @@ void MigrationEnd::resume() {
     auto* source = jobs_.by_instance(departure.transfer().instance());
     if (source != nullptr) resume_departure(departure, *source);
   }
-  if (migration_.state() == State::completed &&
+  const bool is_stored = migration_.state() == State::stored;
+  if ((is_stored || migration_.state() == State::completed) &&
       !migration_.record().result) {  // the disk was full then
-    note_success();
+    note_success(is_stored ? MigrationResult::stored : MigrationResult::ok);
     run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
   }
   if (migration_.has_pending_notice())
@@ -63,7 +65,7 @@ void MigrationEnd::resume() {
                migration_.spec().job, to_string(migration_.state()));
   const bool committed = handover::is_committed(migration_.state());
   std::optional<Error> why;
-  if (!committed) {
+  if (!committed && migration_.state() != State::captured) {
     why = Error(Code::source_lost,
                 migration_.record().root().empty()
                     ? "the source's agent was restarted before the commit"
@@ -94,9 +96,9 @@ void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) 
   if (migration_.state() == State::superseded) reapply_halt(source.job());
 }
 
-void MigrationEnd::note_success() {
-  list_.note(migration_, [](MigrationNotes& notes) {
-    notes.result = MigrationResult::ok;
+void MigrationEnd::note_success(MigrationResult result) {
+  list_.note(migration_, [&](MigrationNotes& notes) {
+    notes.result = result;
     notes.ended_at_ms = unix_ms();
   });
 }
@@ -120,6 +122,8 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       } else if (migration_.state() == State::aborting) {
         note_failure(failed);
         co_await clean_up();
+      } else if (handover::is_captured(migration_.state())) {
+        co_await await_snapshot();
       } else if (migration_.state() != State::aborted) {
         auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
         co_await abort(std::move(why));
@@ -194,6 +198,26 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await clean_up();
 }
 
+/// The job trains on. Waits until the keeper has published its state in the store, or has failed.
+asio::awaitable<void> MigrationEnd::await_snapshot() {
+  const auto waits = [this] {
+    return migration_.state() == State::captured && !migration_.failure;
+  };
+  while (waits()) {
+    executor_.tick();
+    const auto again = Clock::now() + kAskKeeperEvery;
+    while (waits() && Clock::now() < again) co_await list_.changed(migration_).wait_until(again);
+  }
+  if (migration_.state() == State::captured) co_await abort(Error(*migration_.failure));
+  if (migration_.state() != State::stored) co_return;
+  note_success(MigrationResult::stored);
+  run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+  list_.touch(migration_);
+  spdlog::info("job {} migration {}: step {} is snapshot {} in {}", migration_.spec().job,
+               migration_.id(), migration_.record().migrated_at_step(),
+               migration_.record().stored.number, migration_.spec().store);
+}
+
 /// The target lost the job, or an operator took it back, before its first step.
 void MigrationEnd::note_taken_back() {
   list_.note(migration_, [this](MigrationNotes& notes) {
@@ -212,7 +236,7 @@ void MigrationEnd::note_taken_back() {
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
-  note_success();
+  note_success(MigrationResult::ok);
   run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
   run_.spawn("hear of the first steps of " + migration_.id(), lost_time_.collect_first_steps());
   list_.touch(migration_);

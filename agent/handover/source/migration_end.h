@@ -33,11 +33,12 @@ class MigrationEnd {
  private:
   void resume_departure(CriuDeparture& departure, Instance& source);
   asio::awaitable<void> finish();
+  asio::awaitable<void> await_snapshot();
   asio::awaitable<void> await_source_exit();
   asio::awaitable<void> abort(Error error);
   asio::awaitable<void> clean_up();
   void note_taken_back();
-  void note_success();
+  void note_success(MigrationResult result);
   void note_failure(const std::optional<Error>& failed);
   /// Tells a target that its job was taken back, until it confirms that no process steps there.
   asio::awaitable<void> notify_superseded_target();

@@ -25,6 +25,7 @@ void fields(Archive& a, FieldsOf<Archive, MigrationRecord>& m) {
   a("started_at_ms", m.started_at_ms);
   a.known("ended_at_ms", m.ended_at_ms);
   a.known("forced", m.forced);
+  fields(a, m.stored);
 }
 
 namespace {
@@ -86,9 +87,11 @@ json::object to_journal(const MigrationRecord& m) {
 
 MigrationRecord migration_record_from_journal(const json::object& from) {
   MigrationRecord m;
-  m.side = handover::SourceSide(side_from(from));
   m.spec.arrive = Arrival::standby;  // records that do not say were of no other
   read_fields(from, m);
+  auto kept = side_from(from);
+  kept.to_store = m.is_to_store();
+  m.side = handover::SourceSide(kept);
   if (const auto* error = value_at(from, "error"); error != nullptr && error->is_object()) {
     m.error = http::error_from_json(*error);
   }
@@ -120,7 +123,7 @@ std::string MigrationRecord::root() const {
 bool MigrationRecord::is_before_commit() const {
   const auto is = state();
   return !handover::is_committed(is) && !handover::is_given_up(is) &&
-         is != handover::State::superseded;
+         is != handover::State::superseded && is != handover::State::stored;
 }
 
 }  // namespace cardswap

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/migration_side.h"
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/source/migration_result.h"
@@ -23,6 +24,7 @@ struct MigrationNotes {
   std::optional<Error> error;
   bool job_ended = false;  ///< a process of the job was gone when the migration was given up
   std::int64_t ended_at_ms = 0;
+  StoredSnapshot stored;  ///< a snapshot: what the keeper reported once it had published it
   /// The latest state that the target reported while a notice is pending. Not read back: a
   /// restarted agent asks again.
   std::optional<handover::TargetState> copy;
@@ -53,6 +55,8 @@ struct MigrationRecord : MigrationNotes {
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Whether it is neither decided nor given up yet.
   [[nodiscard]] bool is_before_commit() const;
+  /// Whether it is a snapshot: the job does not move.
+  [[nodiscard]] bool is_to_store() const { return !spec.store.empty(); }
 };
 
 /// The record without its transfers, under the names of the API, which are the journal's too.

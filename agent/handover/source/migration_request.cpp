@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/validate.h"
 #include "migrator/core/layout.h"
 
 namespace cardswap {
@@ -23,6 +24,10 @@ struct NamesOf {
 
   template <class Field>
   void operator()(const char* name, const Field&) {
+    names.emplace_back(name);
+  }
+  template <class Field>
+  void optional(const char* name, const Field&) {
     names.emplace_back(name);
   }
   template <class Field>
@@ -57,6 +62,8 @@ class RequestIn {
       field = number<Field>(name, request_.number_or(name, static_cast<double>(field)));
     }
   }
+  /// Reads a text; empty if it is missing.
+  void optional(const char* name, std::string& field) { field = request_.text_or(name, ""); }
   /// Null lifts the limit, which is 0 from here on; 0 itself would let nothing through.
   /// Under both names it has to be the same.
   template <class Field>
@@ -101,6 +108,21 @@ class RequestIn {
   const ApiRequest& request_;
 };
 
+/// Checks the fields of a snapshot. Throws Error{bad_request}.
+void check_snapshot(const MigrationRequest& wanted) {
+  const auto& spec = wanted.spec;
+  if (spec.store.empty()) {
+    validate::check(spec.tag.empty(), "tag", "field of a request without 'store'");
+    return;
+  }
+  validate::check(validate::is_store(spec.store), spec.store,
+                  "address of a store: write it like file:/var/lib/cardswap/store");
+  validate::check(spec.tag.empty() || validate::is_job_name(spec.tag), "tag", "name of a snapshot");
+  if (wanted.dry_run || spec.rehearse != Rehearsal::off) {
+    throw Error(Code::bad_request, "a snapshot is neither foretold nor rehearsed: nothing moves");
+  }
+}
+
 }  // namespace
 
 MigrationRequest migration_request_from(const ApiRequest& request) {
@@ -116,6 +138,7 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {
     throw Error(Code::bad_request, "a rehearsal cannot be foretold: dry_run moves nothing either");
   }
+  check_snapshot(wanted);
   (void)cut_into_chunks(Layout(), wanted.spec.chunk_bytes);
   if (wanted.spec.timeout_ms > kTimeoutMaxMs) {
     throw Error(Code::bad_request, "a time-out of over a year", "use less, or none");

@@ -11,8 +11,9 @@ enum class MigrationResult : std::uint8_t {
   failed,
   cancelled,
   checked,  ///< it was a rehearsal only, and the rehearsal passed
+  stored,   ///< it was a snapshot, and the snapshot is in its store
 };
-constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::checked; }
+constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::stored; }
 
 /// Names a result, such as "cancelled", in JSON, journal and metrics.
 [[nodiscard]] constexpr std::string_view to_string(MigrationResult result) {
@@ -22,6 +23,7 @@ constexpr MigrationResult last_of(MigrationResult) { return MigrationResult::che
     case failed: return "failed";
     case cancelled: return "cancelled";
     case checked: return "checked";
+    case stored: return "stored";
   }
   return "failed";
 }

@@ -101,6 +101,10 @@ void Migrations::cancel(const std::string& id) {
             : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state())),
         "the job goes on at " + m.spec().to);
   }
+  if (m.state() == State::stored) {
+    throw Error(Code::conflict, fmt::format("migration {} is over: there is nothing to cancel", id),
+                "its snapshot is in the store");
+  }
   if (m.state() == State::aborted || m.state() == State::aborting) {
     throw Error(Code::conflict,
                 fmt::format("migration {} is {}: there is nothing to cancel", id,
@@ -177,7 +181,7 @@ void Migrations::on_message(Instance& source, const channel::Message& message) {
 
 void Migrations::on_detached(const Instance& source) {
   auto* m = list_.find_running(source.id());
-  if (m == nullptr) return;
+  if (m == nullptr || handover::is_captured(m->state())) return;
   task_of(*m)->fail(Error(Code::source_lost,
                           fmt::format("the runtime of job {} closed its connection", source.name()),
                           "`cardswap logs " + source.name() + "` may say why"));
@@ -190,7 +194,7 @@ void Migrations::on_exit(Instance& source) {
     task_of(*m)->on_exit(source);
   }
   auto* m = list_.find_running(source.id());
-  if (m == nullptr) return;
+  if (m == nullptr || handover::is_captured(m->state())) return;
   if (handover::is_committed(m->state())) {
     context_.jobs.mark_moved(source, m->find(source.id())->record().to);
   }

@@ -81,10 +81,10 @@ class Migrations {
                                   const Caller& caller) const {
     return admission_.moves_within(asked, leaving, caller);
   }
-  /// MigrationAdmission::rehearses_within().
-  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+  /// MigrationAdmission::may_start_beside().
+  [[nodiscard]] bool may_start_beside(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const {
-    return admission_.rehearses_within(asked, leaving, caller);
+    return admission_.may_start_beside(asked, leaving, caller);
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
   /// say). With TLS only the agent at the migration's target, by the hosts of its certificate, and

@@ -182,8 +182,13 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
 /// What it cannot be before a commit gives the migration up.
 void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto agent = reservation().agent.text();
-  if (const auto wrong = not_before_a_commit(agent, status)) return scope_.run.fail(*wrong);
+  const bool to_store = migration_.record().is_to_store();
+  if (const auto wrong = not_before_a_commit(agent, status, to_store))
+    return scope_.run.fail(*wrong);
   const auto state = status.message.state;
+  if (state == TargetState::stored) {
+    scope_.list.note(migration_, [&](MigrationNotes& notes) { notes.stored = status.stored; });
+  }
   if (migration_.state() == State::preparing && state == TargetState::verified) {
     return scope_.run.fail(
         Error(Code::protocol_mismatch,
@@ -261,7 +266,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
     const bool gone = asked.kind == Kind::drop
                           ? !failed || is(failed, {Code::unreachable, Code::unauthorized,
                                                    Code::protocol_mismatch})
-                          : status && status->message.state == TargetState::failed;
+                          : status && is_over(status->message.state);
     if (gone || is(failed, {Code::not_found})) {
       transfer_.target.progress.step(ReservationProgress::dropped, migration_.id());
     }

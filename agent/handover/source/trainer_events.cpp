@@ -42,6 +42,8 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
     if (!mine(departed->migration) || !reaches(CopyOnSource::departed)) return false;
     transfer->departed = *departed;
+  } else if (handover::is_captured(m.state()) && !std::get_if<channel::Released>(&message)) {
+    return false;  // the keeper has the state, whatever happens to the trainer
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (mine(failed->migration)) scope.run.fail(Error(failed->code, failed->failure, failed->hint));
     return false;

@@ -18,6 +18,8 @@ ReservationRequest wanted_reservation(const Migration& m, const Transfer& transf
   if (is_own_network(source.network)) wanted.addresses = own_addresses();
   wanted.framework = source.framework;
   wanted.arrive = m.spec().arrive;
+  wanted.store = m.spec().store;
+  wanted.tag = m.spec().tag;
   wanted.encrypt = m.spec().encrypt;
   return wanted;
 }

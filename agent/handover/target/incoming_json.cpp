@@ -15,8 +15,9 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
   const auto& r = reservation.record();
   const auto& record = r.side.record();
   const bool arrived = record.state == TargetState::completed;
-  const bool over =
-      arrived || record.state == TargetState::failed || record.state == TargetState::superseded;
+  const bool stored = record.state == TargetState::stored;
+  const bool over = is_over(record.state) || record.state == TargetState::superseded;
+  const auto* result = arrived ? "ok" : stored ? "stored" : "failed";
   const bool moved = r.downtime_ms > 0;
   return {
       {"id", r.migration},
@@ -31,7 +32,7 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
       {"state", to_string(record.state)},
       {"in_doubt", r.in_doubt},
       {"epoch", record.epoch},
-      {"result", over ? json::value(arrived ? "ok" : "failed") : json::value(nullptr)},
+      {"result", over ? json::value(result) : json::value(nullptr)},
       {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)},
       {"downtime_ms", moved ? json::value(r.downtime_ms) : json::value(nullptr)},
       // Its source's agent knows.

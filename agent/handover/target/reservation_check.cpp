@@ -105,7 +105,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     if (!instance->is_live() || job.standby || job.superseded || (!same_name && !same_uid))
       continue;
     if (same_name && same_uid && instance->device() == wanted.device) {
-      asked.is_there = !migrations_.rehearses_within(wanted, *instance, caller);
+      asked.is_there = !migrations_.may_start_beside(wanted, *instance, caller);
     } else if (!migrations_.moves_within(wanted, *instance, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
     }

@@ -51,6 +51,7 @@ void fields(Archive& a, FieldsOf<Archive, ReservationRecord>& m) {
   a("first_steps_over", m.first_steps_over);
   a.known("forced", m.forced);
   a.known("warning", m.warning);
+  fields(a, m.stored);
 }
 
 namespace {
@@ -65,6 +66,7 @@ void journal_fields(Archive& a, FieldsOf<Archive, ReservationRecord>& m) {
   a("from_api", m.from_api);
   a("owner", m.owner);
   a("arrive", m.arrive);
+  a.optional("store", m.store);
   a("ended_at_ms", m.ended_at_ms);
 }
 
@@ -116,7 +118,7 @@ ReservationRecord reservation_from_journal(const json::object& record) {
   const auto state = handover::target_state_from_string(text_at(record, "state"));
   if (!state) throw Error(Code::corrupt, "its state cannot be read");
   r.side = handover::TargetSide({*state, required_number(record, "epoch"), recorded_content(record),
-                                 flag_at(record, "open")});
+                                 flag_at(record, "open"), !r.store.empty()});
   const auto* error = record.if_contains("error");
   if (error != nullptr && error->is_object()) r.error = http::error_from_json(*error);
   return r;

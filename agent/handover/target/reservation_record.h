@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/handover/base/stored_snapshot.h"
 #include "agent/handover/protocol/migration_side.h"
 #include "agent/handover/protocol/target_side.h"
 #include "migrator/base/error.h"
@@ -32,6 +33,7 @@ struct ReservationNotes {
   double clock_error_ms = 0;
   std::vector<double> first_steps;  ///< the job's first steps here, in ms; at most kStepsAfter
   bool first_steps_over = false;    ///< no further step will be reported
+  StoredSnapshot stored;            ///< a snapshot: what the keeper reported once it was published
   std::string warning;              ///< what the standby does that may harm the job; or empty
   // Written to disk for people, and not read back by a restarted agent:
   std::string data_host;  ///< where the source connects to: as the standby reports once it listens
@@ -55,6 +57,7 @@ struct ReservationRecord : ReservationNotes {
   std::string from_api;    ///< host:port of the source's agent, for a target in doubt
   std::string data_token;  ///< the source shows it to the standby; kept over a restart
   Arrival arrive = Arrival::standby;
+  std::string store;  ///< a snapshot: the address of its store; empty: the job moves
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< when it completed or failed (Unix time); 0: it has not

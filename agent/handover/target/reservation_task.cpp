@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/handover/target/keeper_command.h"
 #include "agent/handover/target/reservation_cancel.h"
 
 namespace cardswap {
@@ -48,8 +49,9 @@ asio::awaitable<void> ReservationTask::start_standby() {
                reservation_.record().from.empty() ? "somebody" : reservation_.record().from,
                reservation_.record().owner.empty() ? "" : ", by " + reservation_.record().owner);
   std::vector<std::string> stand_in;
-  if (reservation_.record().arrive == Arrival::criu) stand_in = arrival_.prepare();
-  const bool arrives = !stand_in.empty();
+  const bool arrives = reservation_.record().arrive == Arrival::criu;
+  if (arrives) stand_in = arrival_.prepare();
+  if (!reservation_.record().store.empty()) stand_in = keeper_command(reservation_, scope_.context);
   const auto instance = scope_.context.jobs
                             .add_standby(spec, {.migration = reservation_.migration(),
                                                 .epoch = reservation_.epoch(),
@@ -76,7 +78,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
 /// decision for as long as it takes.
 asio::awaitable<void> ReservationTask::watch_source() {
   std::string logged;
-  while (!reservation_.is_granted() && reservation_.state() != TargetState::failed) {
+  while (!reservation_.is_granted() && !is_over(reservation_.state())) {
     co_await pause_for(kLookAtSourceEvery);
     const bool starts = reservation_.state() == TargetState::reserved ||
                         reservation_.state() == TargetState::starting;

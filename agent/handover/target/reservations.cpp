@@ -30,6 +30,8 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
   if (!caller.owner) record.owner = caller.name;
   record.data_token = random_hex(16);
   record.arrive = wanted.arrive;
+  record.store = wanted.store;
+  record.side = handover::TargetSide({.to_store = !wanted.store.empty()});
   Reservation made(std::move(record));
   made.arrived = false;
   made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
@@ -38,6 +40,7 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
   made.device = wanted.device;
   made.state_bytes = wanted.state_bytes;
   made.framework = wanted.framework;
+  made.tag = wanted.tag;
   made.source_gpus = std::move(source_gpus);
   made.relocatable_bytes = wanted.relocatable_bytes;
   return made;

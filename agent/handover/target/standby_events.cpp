@@ -1,17 +1,13 @@
 #include "agent/handover/target/standby_events.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
+#include "agent/base/validate.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
-#include "agent/process/log_file.h"
-#include "migrator/base/descriptor.h"
-#include "migrator/base/utf8.h"
+#include "agent/process/log_end.h"
 
 namespace cardswap {
 namespace {
@@ -20,26 +16,6 @@ using handover::TargetEvent;
 using handover::TargetState;
 
 constexpr double kMsMax = 1e12;
-
-/// The end of the program's log, for an error's text.
-std::string last_lines(const std::string& path) {
-  constexpr std::size_t kBytes = 400;
-  Descriptor file;
-  try {
-    file = Descriptor(open_old_log(path, O_RDONLY));
-  } catch (const Error&) {
-    return {};  // somebody replaced the log: its text is not the program's
-  }
-  const auto size = file ? ::lseek(file.get(), 0, SEEK_END) : 0;
-  if (size <= 0) return {};
-  std::string text(kBytes, '\0');
-  const auto got = ::pread(file.get(), text.data(), text.size(),
-                           std::max<off_t>(0, size - static_cast<off_t>(text.size())));
-  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (auto& c : text) c = c == '\n' ? '|' : c;
-  return as_utf8(std::move(text));
-}
 
 std::string how_it_ended(const Instance& standby) {
   if (standby.record().exit_signal) {
@@ -58,6 +34,8 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
     on_parked(standby, *parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     on_verified(*verified);
+  } else if (const auto* stored = std::get_if<channel::Stored>(&message)) {
+    on_stored(*stored);
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     on_failed(*failed);
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
@@ -81,7 +59,8 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
 }
 
 void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& parked) {
-  const bool by_standby = reservation_.record().arrive == Arrival::standby;
+  const bool by_standby =
+      reservation_.record().arrive == Arrival::standby && reservation_.record().store.empty();
   if (by_standby && !reservation_.framework.empty() &&
       reservation_.framework != standby.framework) {
     run_.fail(TargetEvent::standby_failed,
@@ -122,6 +101,19 @@ void StandbyEvents::on_verified(const channel::Verified& verified) {
     if (reservation_.state() != TargetState::parked) throw;
     run_.fail(TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
   }
+}
+
+/// The snapshot is published: it needs neither the keeper nor the source any more.
+void StandbyEvents::on_stored(const channel::Stored& stored) {
+  if (stored.migration != reservation_.migration() ||
+      reservation_.state() != TargetState::verified) {
+    return;
+  }
+  list_.note(reservation_, [&](ReservationNotes& notes) {
+    notes.stored = {stored.number, validate::word_or_none("manifest", stored.manifest),
+                    stored.new_bytes, stored.written_bytes};
+  });
+  run_.apply(TargetEvent::standby_stored);
 }
 
 void StandbyEvents::on_failed(const channel::Failed& failed) {

@@ -27,6 +27,7 @@ class StandbyEvents {
  private:
   void on_parked(const Instance& standby, const channel::Parked& parked);
   void on_verified(const channel::Verified& verified);
+  void on_stored(const channel::Stored& stored);
   void on_failed(const channel::Failed& failed);
   void on_first_steps(std::vector<double> took_ms, bool over);
   void note_warning(const Instance& standby);

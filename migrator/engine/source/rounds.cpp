@@ -65,8 +65,10 @@ void sync_by_rounds(SourceContext& source) {
     reporter.enter(round == 0 ? MigrationPhase::base_copy : MigrationPhase::rounds);
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
-      source.connection.progress_until(
-          [&] { return freeze.is_here() || source.program.step() > scanned_at_step; });
+      source.connection.progress_until([&] {
+        return freeze.is_here() || source.program.step() > scanned_at_step ||
+               source.program.is_standing();
+      });
       if (freeze.is_here()) return;
     }
     scanned_at_step = source.program.step();

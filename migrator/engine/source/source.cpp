@@ -179,8 +179,9 @@ class Source::Impl {
     auto& program = context_.program;
     auto& state = context_.state;
     const auto probed_at = program.step();
-    context_.connection.progress_until(
-        [&] { return context_.freeze.is_here() || program.step() > probed_at; });
+    context_.connection.progress_until([&] {
+      return context_.freeze.is_here() || program.step() > probed_at || program.is_standing();
+    });
     state.refresh(program.state_view());
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));
   }

@@ -60,9 +60,9 @@ void send(World& w, const Message& message) {
 
 SourceSide SourceAgent::side(const World& w, const Options& options) {
   const auto& s = w.source;
-  return SourceSide(
-      {static_cast<State>(s.state), kGranted, s.own, content_of(s.content), s.open != 0},
-      {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
+  return SourceSide({static_cast<State>(s.state), kGranted, s.own, content_of(s.content),
+                     s.open != 0, options.to_store},
+                    {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
 }
 
 void SourceAgent::remember(World& w, const SourceSide& side) {
@@ -110,9 +110,9 @@ void SourceAgent::execute(World& w, const Effect& effect) {
 
 TargetSide TargetAgent::side(const World& w, const Options& options) {
   const auto& t = w.target;
-  return TargetSide(
-      {static_cast<TargetState>(t.state), t.epoch, content_of(t.content), t.open != 0},
-      options.target_rules);
+  return TargetSide({static_cast<TargetState>(t.state), t.epoch, content_of(t.content), t.open != 0,
+                     options.to_store},
+                    options.target_rules);
 }
 
 void TargetAgent::remember(World& w, const TargetSide& side) {

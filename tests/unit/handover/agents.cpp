@@ -179,6 +179,7 @@ class Agents {
     switch (trainer(t.trainer)) {
       case TrainerState::standby: on(TargetEvent::standby_parked); break;
       case TrainerState::standby_verified:
+        if (options_.to_store) on(TargetEvent::standby_stored);
         feed<TargetAgent>(
             w_, options_, found_, {By::target_verified, 0, 0, false}, [&](TargetSide& side) {
               const auto content = content_of(t.held);

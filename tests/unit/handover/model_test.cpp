@@ -25,9 +25,11 @@ using ::testing::StartsWith;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kFaults = 1;
 constexpr std::size_t kStatesMin = 500'000;
+constexpr std::size_t kStoreStatesMin = 10'000;
 #else
 constexpr int kFaults = 2;
 constexpr std::size_t kStatesMin = 5'000'000;
+constexpr std::size_t kStoreStatesMin = 100'000;
 #endif
 
 TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
@@ -39,6 +41,20 @@ TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
   EXPECT_EQ(found.violations, 0U) << found.violation;
   EXPECT_EQ(found.unsettled, 0U) << found.violation;
   EXPECT_GE(found.states, kStatesMin);
+}
+
+/// The same world for a snapshot: the target keeps the state for a store, and the job does not
+/// move.
+TEST(HandoverModel, LetsATrainerGoOnWhoseStateGoesToAStore) {
+  Options options;
+  options.faults = kFaults;
+  options.to_store = true;
+  const auto found = explore(options);
+  fmt::print("store_states {} violations {} depth {} unsettled {}\n", found.states,
+             found.violations, found.depth, found.unsettled);
+  EXPECT_EQ(found.violations, 0U) << found.violation;
+  EXPECT_EQ(found.unsettled, 0U) << found.violation;
+  EXPECT_GE(found.states, kStoreStatesMin);
 }
 
 /// The tables with one rule that is not theirs.
@@ -82,6 +98,7 @@ struct Mutation {
   Spoiled rules;
   const char* breaks;  ///< the invariant, or "nothing settles"
   int faults = 1;
+  bool to_store = false;
 };
 /// As lists of tests show it.
 void PrintTo(const Mutation& mutation, std::ostream* out) { *out << mutation.name; }
@@ -128,6 +145,12 @@ Spoiled without(TargetState from, TargetEvent event) {
 Spoiled without(Event event) {
   Spoiled result;
   std::erase_if(result.source, [&](const Rule& rule) { return rule.on == event; });
+  return result;
+}
+Spoiled without(State from, Event event) {
+  Spoiled result;
+  std::erase_if(result.source,
+                [&](const Rule& rule) { return rule.from == from && rule.on == event; });
   return result;
 }
 Spoiled with_a_runtime_that_lets_it_train_on() {
@@ -230,6 +253,17 @@ std::vector<Mutation> mutations() {
       {"AFrozenTrainerDoesNotObeyThatItsJobMoved",
        Spoiled::with(TrainerRule{R::verified, W::retire, R::verified, TrainerAction::none}),
        "nothing settles"},
+      {"ASnapshotIsGranted",
+       Spoiled::with(Rule{S::verifying, E::state_held, S::committed, Action::grant}),
+       "nothing settles", 1, true},
+      {"ASnapshotDoesNotLetTheTrainerGoOn",
+       Spoiled::with(Rule{S::verifying, E::state_held, S::captured, Action::none}),
+       "nothing settles", 0, true},
+      {"ASnapshotOfOtherBytesIsCaptured",
+       Spoiled::with(Rule{S::verifying, E::digests_differ, S::captured, Action::let_go}), "5: ", 1,
+       true},
+      {"ASnapshotWhoseKeeperEndsIsWaitedFor", without(S::captured, E::failed), "nothing settles", 1,
+       true},
   };
 }
 
@@ -244,6 +278,7 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   options.reorder = mutation.rules.reorder;
   options.runtime_holds = mutation.rules.runtime_holds;
   options.faults = mutation.faults;
+  options.to_store = mutation.to_store;
   const bool safety = mutation.breaks != std::string("nothing settles");
   const auto found = explore(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));

@@ -10,13 +10,14 @@ constexpr std::array kSourceEvents{
     "freeze_due",       "trainer_frozen",   "digests_equal",  "digests_differ",
     "target_granted",   "target_resumed",   "target_stepped", "failed or cancelled",
     "target_is_gone",   "target_silent",    "target_unknown", "target_outranks",
-    "forced_to_source", "forced_to_target", "cleaned_up",     "trainer_stays"};
+    "forced_to_source", "forced_to_target", "cleaned_up",     "trainer_stays",
+    "state_held",       "target_stored"};
 constexpr std::array kTargetEvents{
     "reserve",         "standby_started",        "standby_parked",         "standby_verified",
     "grant_fits",      "grant_of_another_epoch", "grant_of_another_state", "drop",
     "standby_resumed", "standby_stepped",        "standby_failed",         "standby_ended",
     "source_silent",   "forced_to_source",       "forced_to_target",       "restarted",
-    "taken_back"};
+    "taken_back",      "standby_stored"};
 constexpr std::array kWords{"",
                             "begin_sync",
                             "freeze",

@@ -78,7 +78,8 @@ class Surroundings {
       end(w.target, Life::dead);
       w.target.killed = 0;
     };
-    if (t.killed != 0) {
+    const bool stored = static_cast<TargetState>(t.state) == TargetState::stored;
+    if (t.killed != 0 || stored) {  // a keeper that is done ends by itself
       next(die, {By::target_trainer_dies, 1, 0, false});
     } else {
       fault(
@@ -351,6 +352,8 @@ const char* broken_invariant(const World& w) {
   if (differ && w.forced == 0 && (is_committed(disk) || target_runs)) {
     return "5: other bytes were committed";
   }
+  const bool captured = is_captured(disk) || is_captured(static_cast<State>(w.source.state));
+  if (captured && (differ || target_runs)) return "5: a store has other bytes, or it steps";
   if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }
@@ -365,8 +368,9 @@ const char* broken_invariant(const World& w) {
 
 bool is_settled(const World& w) {
   if (w.source.up == 0 || w.target.up == 0) return false;
-  const auto source = life(w.source.life);
-  const auto target = life(w.target.life);
+  const auto source = life(w.source.life), target = life(w.target.life);
+  const bool alone = trainer(w.source.trainer) == TrainerState::training;
+  const bool trains = w.source_died != 0 || (source == Life::alive && alone);
   const bool target_runs = runs(w.target.life, w.target.trainer);
   const bool no_standby = target == Life::none || target == Life::dead;
   switch (static_cast<State>(w.source.state)) {
@@ -384,9 +388,8 @@ bool is_settled(const World& w) {
           static_cast<TargetState>(w.target.state) != TargetState::nothing) {
         return false;
       }
-      return (w.source_died != 0 ||
-              (source == Life::alive && trainer(w.source.trainer) == TrainerState::training)) &&
-             (no_standby || w.forced != 0);
+      return trains && (no_standby || w.forced != 0);
+    case State::stored: return trains && no_standby;
     case State::superseded: return source == Life::halted || source == Life::dead;
     case State::in_doubt: return true;
     default: return false;

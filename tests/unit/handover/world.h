@@ -92,6 +92,8 @@ struct Options {
   std::function<void(Effects&)> reorder;
   int faults = 2;
   bool operator_acts = true;
+  /// Whether the migration is a snapshot: the target is a keeper, which stores what it holds.
+  bool to_store = false;
   /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
   bool runtime_holds = true;
 };

@@ -72,6 +72,8 @@ MigrationSpec some_spec() {
   spec.encrypt = true;
   spec.compression = Compression::zstd;
   spec.rehearse = Rehearsal::on;
+  spec.store = "file:/store";
+  spec.tag = "before";
   return spec;
 }
 
@@ -121,6 +123,7 @@ std::vector<Message> one_of_each() {
       LateSteps{"m", some_lateness(), 14.5, 3, true},
       FirstSteps{"m", {20.5, 21}, true},
       TimeSteps{"m"},
+      Stored{"m", 42, std::string(64, 'a'), 1000, 900},
   };
 }
 

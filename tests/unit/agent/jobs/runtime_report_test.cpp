@@ -59,6 +59,7 @@ TEST_F(WhatAJobSays, IsToldOnceWithItsNameWhereItIsMoreThanTheDeviceHas) {
   channel::Tracked told;
   told.state_bytes = 8 * kGiB;
   EXPECT_EQ(note_sizes(instance, told, 8 * kGiB), "");
+  EXPECT_EQ(note_sizes(instance, told, 0), "") << "it is on no device here";
   told.state_bytes = 9 * kGiB;
   EXPECT_THAT(note_sizes(instance, told, 8 * kGiB),
               AllOf(HasSubstr("job gpt"), HasSubstr("cuda:1"), HasSubstr("8.0 GiB")));

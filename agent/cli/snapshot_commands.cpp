@@ -1,0 +1,244 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "agent/base/json_fields.h"
+#include "agent/base/migration_body.h"
+#include "agent/cli/command_context.h"
+#include "agent/cli/environment.h"
+#include "agent/cli/follow_migration.h"
+#include "agent/cli/migration_options.h"
+#include "agent/cli/snapshot_json.h"
+#include "agent/cli/snapshot_name.h"
+#include "migrator/store/check_store.h"
+#include "migrator/store/open_store.h"
+#include "migrator/store/snapshot_reader.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::minutes kReadMax{31};  // the agent gives up earlier
+
+struct SnapshotOptions {
+  std::string job;
+  std::string store;
+  std::string tag;
+  std::string wait = "durable";
+  std::string timeout;
+};
+
+struct RestoreOptions {
+  std::string snapshot;
+  std::string store;
+  std::string as;
+  std::string device;
+  std::string user;
+};
+
+/// Starts a migration whose target is a store, and follows it. The job trains on where it is.
+Exit take(const Context& context, const SnapshotOptions& options) {
+  MigrationSpec spec;
+  spec.job = options.job;
+  spec.store = options.store;
+  spec.tag = options.tag;
+  spec.max_stall_ms = 0;
+  auto client = context.client();
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
+                                              request_body(spec));
+  if (!begun) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()));
+  }
+  return follow(context, client, std::move(*begun), options.wait == "captured" ? "captured" : "");
+}
+
+/// Starts the job's program with the arguments that the snapshot has, in this command's
+/// environment; the variables that the snapshot has replace those of the same name.
+Exit restore(const Context& context, const RestoreOptions& options) {
+  const auto in = store::open_store(options.store);
+  const auto name = snapshot_name_from(options.snapshot);
+  const auto about = snapshot_json(*in, find_snapshot(*in, name));
+  auto env = environment({});
+  for (const auto& [key, value] : about.at("env").as_object()) env[key] = value;
+  const auto folder = text_at(about.at("env").as_object(), "PWD");
+  json::object body{{"name", options.as.empty() ? name.job : options.as},
+                    {"argv", about.at("argv")},
+                    {"cwd", folder},
+                    {"env", std::move(env)},
+                    {"device", options.device.empty() ? text_at(about, "device") : options.device},
+                    {"user", options.user},
+                    {"store", options.store},
+                    {"manifest", about.at("manifest")},
+                    {"epoch", about.at("epoch")}};
+  auto client = context.client();
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
+                                              std::move(body), kReadMax);
+  if (!begun) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()),
+                "`cardswap jobs` tells whether the job is there");
+  }
+  return follow(context, client, std::move(*begun));
+}
+
+json::array json_of(const std::vector<store::Damage>& damages) {
+  json::array all;
+  for (const auto& one : damages) {
+    all.push_back(json::object{{"object", one.object}, {"what", one.what}});
+  }
+  return all;
+}
+
+/// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
+json::object verified(store::Store& in, const std::string& what) {
+  json::array snapshots;
+  std::vector<store::Damage> damages;
+  std::vector<store::Ref> refs;
+  if (what.empty()) {
+    damages = store::check_store(in);
+    for (const auto& job : store::jobs_in(in)) {
+      const auto some = store::refs_of(in, job).refs;
+      refs.insert(refs.end(), some.begin(), some.end());
+    }
+  } else if (what.find_first_of("@:") != std::string::npos) {
+    refs.push_back(find_snapshot(in, snapshot_name_from(what)));
+  } else {
+    auto list = store::refs_of(in, what);
+    refs = std::move(list.refs);
+    damages = std::move(list.damaged);
+    if (refs.empty() && damages.empty()) {
+      throw Error(Code::not_found,
+                  fmt::format("there is no snapshot of job {} in that store", what));
+    }
+  }
+  store::PackCatalog catalog;
+  catalog.refresh(in);
+  bool whole = damages.empty();
+  for (const auto& ref : refs) {
+    std::vector<store::Damage> found;
+    try {
+      found = store::SnapshotReader(in, catalog, ref).verify();
+    } catch (const Error& error) {
+      found.push_back({to_string(ref.manifest), error.failure()});
+    }
+    whole = whole && found.empty();
+    snapshots.push_back(json::object{
+        {"job", ref.job}, {"snapshot", ref.seq}, {"step", ref.step}, {"damaged", json_of(found)}});
+  }
+  return {{"whole", whole}, {"snapshots", std::move(snapshots)}, {"damaged", json_of(damages)}};
+}
+
+std::string verified_text(const json::object& answer) {
+  std::string shown;
+  const auto add = [&](const json::value& list) {
+    for (const auto& one : list.as_array()) {
+      shown += fmt::format("  {}: {}\n", std::string_view(one.at("object").as_string()),
+                           std::string_view(one.at("what").as_string()));
+    }
+  };
+  for (const auto& one : answer.at("snapshots").as_array()) {
+    const auto& damaged = one.at("damaged");
+    shown += fmt::format("{}@{} (number {}): {}\n", std::string_view(one.at("job").as_string()),
+                         json::serialize(one.at("step")), json::serialize(one.at("snapshot")),
+                         damaged.as_array().empty() ? "whole, and what was trained" : "DAMAGED");
+    add(damaged);
+  }
+  if (!answer.at("damaged").as_array().empty()) shown += "damaged besides:\n";
+  add(answer.at("damaged"));
+  return shown;
+}
+
+void add_snapshot(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<SnapshotOptions>();
+  auto* command = app.add_subcommand(
+      "snapshot", "Keep a running job's state, as of one step, in a store; the job trains on");
+  command->add_option("job", options->job, "Job of this host")->required();
+  command->add_option("--to", options->store, "file:/FOLDER, of the job's host")->required();
+  command->add_option("--tag", options->tag, "Name of the snapshot, for people");
+  command
+      ->add_option("--wait", options->wait,
+                   "durable: until it is in the store; captured: until the job trains on")
+      ->check(CLI::IsMember({"durable", "captured"}))
+      ->capture_default_str();
+  command->callback([&context, &run, options] {
+    context.handles_interrupts = true;
+    run = [&context, options] { return take(context, *options); };
+  });
+}
+
+void add_history(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<SnapshotOptions>();
+  auto* command = app.add_subcommand("history", "List a job's snapshots in a store");
+  command->add_option("job", options->job, "Job, which need not run")->required();
+  command->add_option("--store,--to", options->store, "file:/FOLDER")->required();
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      const auto in = store::open_store(options->store);
+      context.show(history_of(*in, options->job), history_table);
+      return Exit::done;
+    };
+  });
+}
+
+void add_show(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<SnapshotOptions>();
+  auto* command = app.add_subcommand("show", "Show what a snapshot is of");
+  command->add_option("snapshot", options->job, "JOB@STEP, JOB@latest or JOB:TAG")->required();
+  command->add_option("--store", options->store, "file:/FOLDER")->required();
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      const auto in = store::open_store(options->store);
+      const auto ref = find_snapshot(*in, snapshot_name_from(options->job));
+      context.show(snapshot_json(*in, ref), snapshot_text);
+      return Exit::done;
+    };
+  });
+}
+
+void add_restore(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<RestoreOptions>();
+  auto* command = app.add_subcommand("restore", "Start a job that goes on from a snapshot");
+  command->add_option("snapshot", options->snapshot, "JOB@STEP, JOB@latest or JOB:TAG")->required();
+  command->add_option("--store", options->store, "file:/FOLDER, of the agent's host")->required();
+  command->add_option("--as", options->as, "Name of the new job (default: the old one's)");
+  command->add_option("--to", options->device, "Device to run on (default: as before)");
+  command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
+  command->callback([&context, &run, options] {
+    context.handles_interrupts = true;
+    run = [&context, options] { return restore(context, *options); };
+  });
+}
+
+void add_verify(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<SnapshotOptions>();
+  auto* command = app.add_subcommand(
+      "verify", "Read every byte of snapshots, and hold it against what was trained");
+  command->add_option("store", options->store, "file:/FOLDER")->required();
+  command->add_option("what", options->job,
+                      "JOB, JOB@STEP, JOB@latest or JOB:TAG (default: the whole store)");
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      const auto in = store::open_store(options->store);
+      const auto answer = verified(*in, options->job);
+      context.show(answer, verified_text);
+      return answer.at("whole").as_bool() ? Exit::done : exit_for(Code::corrupt);
+    };
+  });
+}
+
+}  // namespace
+
+void add_snapshot_commands(CLI::App& app, Context& context, Run& run) {
+  add_snapshot(app, context, run);
+  add_history(app, context, run);
+  add_show(app, context, run);
+  add_verify(app, context, run);
+  add_restore(app, context, run);
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/target/reservation.h"
+
+namespace cardswap {
+
+/// Returns the command line of `cardswap-keeper`, which takes a snapshot in the place of the
+/// standby's program. It has what the snapshot records of the job; the keeper runs with the job's
+/// environment and folder, and records those itself.
+[[nodiscard]] std::vector<std::string> keeper_command(const Reservation& reservation,
+                                                      const HandoverContext& context);
+
+}  // namespace cardswap

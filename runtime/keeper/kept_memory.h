@@ -1,0 +1,21 @@
+#pragma once
+
+#include "migrator/engine/state_view.h"
+
+namespace cardswap {
+
+/// The state of a program of another process, in this process's memory. One thread at a time.
+class KeptMemory {
+ public:
+  /// Makes memory for all regions of `wanted` and returns it; a region that the layout before had
+  /// too keeps its bytes (kept_regions()). Throws Error{bad_request} for a region with an address,
+  /// and Error{no_memory}.
+  StateView adopt(const Layout& wanted);
+  /// The state as of the last adopt().
+  [[nodiscard]] const StateView& view() const { return view_; }
+
+ private:
+  StateView view_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "migrator/store/store.h"
+#include "runtime/keeper/snapshot_packing.h"
+
+namespace cardswap {
+
+/// Reads the whole state of the snapshot of `manifest` into memory. Checks each chunk against its
+/// id, and the state against the root that source and keeper verified. Throws Error{not_found,
+/// corrupt}, whose text names what is missing or damaged, and as SnapshotReader.
+[[nodiscard]] CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest);
+
+}  // namespace cardswap

@@ -1,0 +1,114 @@
+/// Method: a state in memory, a store in memory. What is packed is read back by the other half of
+/// the same program.
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "migrator/base/error.h"
+#include "migrator/store/in_memory_store.h"
+#include "migrator/wire/data_messages.h"
+#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/program_entry.h"
+#include "runtime/keeper/read_snapshot.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kBytes = 2'500'000;  // three chunks
+
+Layout layout_of(std::size_t bytes) {
+  return Layout({{"w", "Float", "[625000]", bytes}, {"empty", "Float", "[0]", 0}});
+}
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  std::vector<std::byte> bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+Digest root_of(const CapturedState& state) {
+  std::vector<Digest> digests;
+  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMost)) {
+    digests.push_back(digest_of(range_of(state.view, chunk).bytes));
+  }
+  return data::root_of(state.view.layout, digests, digest_of(state.values));
+}
+
+class Packing : public ::testing::Test {
+ protected:
+  Packing() {
+    state_.view = memory_.adopt(layout_of(kBytes));
+    for (std::size_t i = 0; i < kBytes; ++i) words()[i] = static_cast<std::byte>(i * i >> 7U);
+    state_.values = bytes_of("step 7, and the generator");
+    state_.step = 7;
+    state_.root = root_of(state_);
+    labels_.job = "job";
+    labels_.epoch = 3;
+    labels_.program.argv = {"train", "--lr", "1"};
+  }
+  [[nodiscard]] std::span<std::byte> words() const { return state_.view.memory.at(0); }
+  PackedSnapshot pack(const std::string& writer) {
+    labels_.writer = writer;
+    return pack_snapshot(store_, state_, labels_);
+  }
+
+  store::InMemoryStore store_;
+  KeptMemory memory_;
+  CapturedState state_;
+  SnapshotLabels labels_;
+};
+
+TEST_F(Packing, IsReadBackAsItWas) {
+  const auto packed = pack("one");
+  EXPECT_EQ(packed.ref.seq, 1U);
+  EXPECT_EQ(packed.ref.step, 7U);
+  const auto read = read_snapshot(store_, packed.ref.manifest);
+  EXPECT_EQ(read.root, state_.root);
+  EXPECT_EQ(read.step, 7U);
+  EXPECT_EQ(read.values, state_.values);
+  EXPECT_EQ(std::memcmp(read.view.memory.at(0).data(), words().data(), kBytes), 0);
+}
+
+TEST_F(Packing, WritesAnUnchangedChunkOnce) {
+  (void)pack("one");
+  words()[0] ^= std::byte{1};
+  state_.root = root_of(state_);
+  const auto second = pack("two");
+  EXPECT_EQ(second.ref.seq, 2U);
+  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMost);
+}
+
+TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
+  words()[kBytes - 1] ^= std::byte{1};
+  EXPECT_THROW((void)pack("one"), Error);
+  EXPECT_TRUE(store::refs_of(store_, "job").refs.empty());
+}
+
+TEST_F(Packing, GivesTheSnapshotItsTag) {
+  labels_.tag = "before";
+  const auto packed = pack("one");
+  EXPECT_THAT(store::tags_of(store_, "job"),
+              ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+}
+
+TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
+  KeptMemory memory;
+  const Region stays{"w", "Float", "[2]", 8};
+  const auto before = memory.adopt(Layout({stays}));
+  before.memory.at(0)[3] = std::byte{42};
+  const auto after = memory.adopt(Layout({Region{"new", "Float", "[1]", 4}, stays}));
+  EXPECT_EQ(after.memory.at(1)[3], std::byte{42});
+  EXPECT_EQ(after.memory.at(0).size(), 4U);
+}
+
+TEST(KeptVariables, AreWhatComputesAndNoSecrets) {
+  EXPECT_TRUE(is_kept_variable("OMP_NUM_THREADS"));
+  EXPECT_TRUE(is_kept_variable("PATH"));
+  EXPECT_FALSE(is_kept_variable("AWS_SECRET_ACCESS_KEY"));
+  EXPECT_FALSE(is_kept_variable("TORCH_HUB_TOKEN"));
+  EXPECT_FALSE(is_kept_variable("CARDSWAP_TOKEN"));
+}
+
+}  // namespace
+}  // namespace cardswap
