@@ -59,7 +59,7 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;      ///< "libtorch 2.11.0", "torch 2.11.0", "python", "holder", "keeper", ...
+  std::string framework;  ///< "libtorch 2.11.0", "torch 2.11.0", "python", "holder", "keeper", ...
   std::uint64_t epoch = 0;    ///< the epoch this process was granted; 0 before any grant
   std::string migration;      ///< the migration in progress in this process; or empty
   bool frozen = false;        ///< parked at a boundary until the agent sends Release or Retire

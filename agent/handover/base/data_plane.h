@@ -36,8 +36,8 @@ struct ListenAddress {
 [[nodiscard]] bool is_own_network(std::uint64_t network);
 /// The addresses from which the other side's data may come, separated by blanks. `announced` are
 /// the addresses that its agent told of its host, `seen` is one at which it was met (or empty),
-/// `own` are this host's: they count too if the other side is on this host. Of `announced` the first
-/// 64 count. Empty, which allows every address, if nothing was announced. Pure.
+/// `own` are this host's: they count too if the other side is on this host. Of `announced` the
+/// first 64 count. Empty, which allows every address, if nothing was announced. Pure.
 [[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
                                      const std::string& seen, const std::vector<std::string>& own);
 
