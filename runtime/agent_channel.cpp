@@ -199,7 +199,8 @@ void AgentChannel::send(const channel::Message& message) {
 }
 
 void AgentChannel::run(const std::stop_token& stop) {
-  for (int attempt = 0; !stop.stop_requested();) {
+  // The first connection is served even if close() came before this thread: messages are queued.
+  for (int attempt = 0; socket_ || !stop.stop_requested();) {
     try {
       if (!socket_) come_back(stop);
       attempt = 0;

@@ -86,7 +86,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
   return follow(context, client, std::move(*begun));
 }
 
-json::array json_of(const std::vector<store::Damage>& damages) {
+json::array json_of(const std::vector<store::Corruption>& damages) {
   json::array all;
   for (const auto& one : damages) {
     all.push_back(json::object{{"object", one.object}, {"what", one.what}});
@@ -97,7 +97,7 @@ json::array json_of(const std::vector<store::Damage>& damages) {
 /// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
 json::object verified(store::Store& in, const std::string& what) {
   json::array snapshots;
-  std::vector<store::Damage> damages;
+  std::vector<store::Corruption> damages;
   std::vector<store::Ref> refs;
   if (what.empty()) {
     damages = store::check_store(in);
@@ -120,7 +120,7 @@ json::object verified(store::Store& in, const std::string& what) {
   catalog.refresh(in);
   bool whole = damages.empty();
   for (const auto& ref : refs) {
-    std::vector<store::Damage> found;
+    std::vector<store::Corruption> found;
     try {
       found = store::SnapshotReader(in, catalog, ref).verify();
     } catch (const Error& error) {

@@ -22,7 +22,7 @@ namespace json = boost::json;
 constexpr std::size_t kIdShown = 12;
 
 store::Manifest manifest_of(store::Store& in, const store::Ref& ref) {
-  const auto bytes = store::get(in, store::manifest_name(ref.manifest), store::kManifestBytesMost);
+  const auto bytes = store::get(in, store::manifest_name(ref.manifest), store::kManifestBytesMax);
   if (store::id_of(bytes) != ref.manifest) {
     throw Error(Code::corrupt, fmt::format("the manifest {} is another one than its name says",
                                            to_string(ref.manifest)));

@@ -70,7 +70,7 @@ class Giver final : private SourceProgram {
     hello.runtime_version = CARDSWAP_VERSION;
     const MutexLock lock(mutex_);
     hello.migration = side_.migration();
-    hello.frozen = is_held(side_.state());
+    hello.frozen = must_park(side_.state());
     return hello;
   }
 

@@ -15,7 +15,7 @@ namespace {
 /// Makes a ref from the manifest; SnapshotReader then checks the manifest against its id.
 store::Ref ref_of(store::Store& from, const store::ObjectId& id) {
   const auto about =
-      store::decode_manifest(store::get(from, store::manifest_name(id), store::kManifestBytesMost));
+      store::decode_manifest(store::get(from, store::manifest_name(id), store::kManifestBytesMax));
   return {about.job, 0, id, about.branch, about.step, about.epoch};
 }
 
@@ -29,11 +29,11 @@ CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest)
   CapturedState state;
   KeptMemory memory;
   state.view = memory.adopt(about.layout);
-  Packer packer;
+  Compressor compressor;
   for (std::size_t i = 0; i < state.view.memory.size(); ++i) {
-    reader.read(packer, static_cast<RegionId>(i), 0, state.view.memory[i]);
+    reader.read(compressor, static_cast<RegionId>(i), 0, state.view.memory[i]);
   }
-  state.values = reader.values(packer);
+  state.values = reader.values(compressor);
   state.step = state.view.step = about.step;
   std::vector<Digest> digests;
   for (const auto& chunk : cut_into_chunks(about.layout, about.chunk_bytes)) {

@@ -32,14 +32,14 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   store::SnapshotWriter writer(into, catalog,
                                {.job = labels.job,
                                 .layout = state.view.layout,
-                                .chunk_bytes = store::kChunkBytesMost,
+                                .chunk_bytes = store::kChunkBytesMax,
                                 .writer = labels.writer,
                                 .parent = latest_of(into, labels.job)});
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMost)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
     const auto bytes = range_of(state.view, chunk).bytes;
     digests.push_back(digest_of(bytes));
-    writer.add(chunk.region, chunk.offset / store::kChunkBytesMost, bytes);
+    writer.add(chunk.region, chunk.offset / store::kChunkBytesMax, bytes);
   }
   writer.add_values(state.values);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {

@@ -63,6 +63,8 @@ inline constexpr std::array kHeld = [] {
       {aborted, By::nothing, "an end"},
       {in_doubt, By::nothing, "an outcome of cases here; in_doubt_test has its own"},
       {superseded, By::nothing, "an end by an operator's word; two_epochs_test has it"},
+      {captured, By::nothing, "of a snapshot; snapshot_faults_test has its crashes"},
+      {stored, By::nothing, "an end of a snapshot"},
   });
 }();
 

@@ -197,6 +197,23 @@ TEST(AgentChannel, ComesAnewRatherThanLeaveAWordOut) {
   (void)agent.attach({});  // it says Hello anew
 }
 
+/// A program that ends at once still says why. Method: many times, because close() has to come
+/// before the channel's thread runs.
+TEST(AgentChannel, SendsWhatIsQueuedEvenIfItIsClosedAtOnce) {
+  ScriptedAgent agent(socket_path());
+  for (int i = 0; i < 30; ++i) {
+    auto attached = std::async(std::launch::async, [&] { return agent.attach({}); });
+    AgentChannel channel(agent.path(), {.hello = [] { return channel::Hello{}; },
+                                        .message = [](const channel::Message&) {},
+                                        .tick = {}});
+    auto line = std::move(attached.get().line);
+    channel.start();
+    channel.send(channel::FirstStep{"last", 1});
+    channel.close();
+    EXPECT_NO_THROW((void)line.hear<channel::FirstStep>()) << "time " << i;
+  }
+}
+
 /// Method: the agent lets go of the trainer, and answers nothing when that is back.
 TEST(AgentChannel, EndsAtOnceWhileItsAgentDoesNotAnswer) {
   ScriptedAgent agent(socket_path());

@@ -29,7 +29,7 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 
 Digest root_of(const CapturedState& state) {
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMost)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
     digests.push_back(digest_of(range_of(state.view, chunk).bytes));
   }
   return data::root_of(state.view.layout, digests, digest_of(state.values));
@@ -76,7 +76,7 @@ TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   state_.root = root_of(state_);
   const auto second = pack("two");
   EXPECT_EQ(second.ref.seq, 2U);
-  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMost);
+  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMax);
 }
 
 TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
