@@ -175,7 +175,7 @@ void add_history(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<SnapshotOptions>();
   auto* command = app.add_subcommand("history", "List a job's snapshots in a store");
   command->add_option("job", options->job, "Job, which need not run")->required();
-  command->add_option("--store,--to", options->store, "file:/FOLDER")->required();
+  command->add_option("--store", options->store, "file:/FOLDER")->required();
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto in = store::open_store(options->store);
