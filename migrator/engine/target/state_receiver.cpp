@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <exception>
 #include <future>
 #include <thread>
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/base/guest_thread.h"
 
 namespace cardswap {
 
@@ -45,11 +47,17 @@ void StateReceiver::amend(const Layout& wanted) {
 }
 
 void StateReceiver::take_memory(const Layout& wanted) {
-  auto made = std::async(std::launch::async, [&] {
-    auto view = program_.adopt(wanted);
-    for (const auto& device : view.devices) device->wait(view.fence);
-    wake_();
-    return view;
+  std::promise<StateView> promise;
+  auto made = promise.get_future();
+  const GuestThread maker([&] {
+    try {
+      auto view = program_.adopt(wanted);
+      for (const auto& device : view.devices) device->wait(view.fence);
+      promise.set_value(std::move(view));
+    } catch (...) {
+      promise.set_exception(std::current_exception());
+    }
+    wake_();  // only now: woken before that, serve_() would wait once more, in the downtime
   });
   while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) serve_();
   auto former = std::exchange(view_, made.get());

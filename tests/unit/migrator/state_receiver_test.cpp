@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <semaphore>
+#include <thread>
 #include <utility>
 
 #include "migrator/base/error.h"
@@ -91,10 +92,16 @@ class StateReceiverTest : public ::testing::Test {
   std::counting_semaphore<> woken_{0};
   PayloadReceiver payloads_{[](MemoryKind) { return 0; }};
   std::function<void()> meanwhile_;  // once, while the program makes memory
-  StateReceiver state_{program_, payloads_, [this] { woken_.release(); },
+  bool woken_in_time_ = true;
+  std::function<void()> after_wake_;
+  StateReceiver state_{program_, payloads_,
+                       [this] {
+                         woken_.release();
+                         if (after_wake_) after_wake_();
+                       },
                        [this] {
                          if (const auto act = std::exchange(meanwhile_, nullptr)) act();
-                         (void)woken_.try_acquire_for(std::chrono::milliseconds(50));
+                         woken_in_time_ = woken_.try_acquire_for(std::chrono::seconds(10));
                        }};
 };
 
@@ -173,6 +180,14 @@ TEST_F(StateReceiverTest, CountsNothingForANewLayoutThatLandsWhileItsMemoryIsMad
   };
   state_.adopt(layout({{"a", 2 * kChunk}}), kChunk);
   EXPECT_EQ(state_.received_in(data::kBaseRound), 0U);
+}
+
+/// A wake that comes before the memory can be taken lets the target wait for nothing, in the
+/// downtime. Method: the thread that wakes is held up right after it.
+TEST_F(StateReceiverTest, IsWokenWhenTheMemoryIsThereAndNotBefore) {
+  after_wake_ = [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  state_.adopt(layout({{"a", kChunk}}), kChunk);
+  EXPECT_TRUE(woken_in_time_);
 }
 
 TEST_F(StateReceiverTest, SaysWhatTheProgramCannotFollow) {
