@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <semaphore>
-#include <thread>
 #include <utility>
 
 #include "migrator/base/error.h"
@@ -183,9 +182,11 @@ TEST_F(StateReceiverTest, CountsNothingForANewLayoutThatLandsWhileItsMemoryIsMad
 }
 
 /// A wake that comes before the memory can be taken lets the target wait for nothing, in the
-/// downtime. Method: the thread that wakes is held up right after it.
+/// downtime. Method: the thread that wakes is held up right after it, until somebody waits again.
 TEST_F(StateReceiverTest, IsWokenWhenTheMemoryIsThereAndNotBefore) {
-  after_wake_ = [] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+  std::counting_semaphore<> waits{0};
+  meanwhile_ = [&] { meanwhile_ = [&] { waits.release(); }; };
+  after_wake_ = [&] { (void)waits.try_acquire_for(std::chrono::milliseconds(100)); };
   state_.adopt(layout({{"a", kChunk}}), kChunk);
   EXPECT_TRUE(woken_in_time_);
 }
