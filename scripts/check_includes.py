@@ -13,7 +13,7 @@ FOLDERS = (
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu", "agent/attach", "agent/handover/protocol", "agent/handover/base",
-    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
+    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")

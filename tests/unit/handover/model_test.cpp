@@ -15,7 +15,8 @@
 
 #include <algorithm>
 
-#include "tests/unit/handover/explorer.h"
+#include "tests/support/model/explorer.h"
+#include "tests/unit/handover/world.h"
 
 namespace cardswap::handover::model {
 namespace {
@@ -33,7 +34,7 @@ constexpr std::size_t kStatesMin = 5'000'000;
 TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
   Options options;
   options.faults = kFaults;
-  const auto found = explore(options);
+  const auto found = cardswap::model::explore<Step>(options);
   fmt::print("model_states {} model_violations {} depth {} model_unsettled {} model_steps {}\n",
              found.states, found.violations, found.depth, found.unsettled, found.steps);
   EXPECT_EQ(found.violations, 0U) << found.violation;
@@ -245,7 +246,7 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   options.runtime_holds = mutation.rules.runtime_holds;
   options.faults = mutation.faults;
   const bool safety = mutation.breaks != std::string("nothing settles");
-  const auto found = explore(options, safety);
+  const auto found = cardswap::model::explore<Step>(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));
   fmt::print("{} breaks {}", mutation.name, found.violation);
 }

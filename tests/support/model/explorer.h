@@ -1,17 +1,37 @@
-#include "tests/unit/handover/explorer.h"
+#pragma once
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
+#include <string>
+#include <type_traits>
+#include <vector>
 
-namespace cardswap::handover::model {
-namespace {
+/// A search through every state of a small world. What is searched says what it is by functions
+/// that stand beside its `World`: `first_world(options)`, `for_each_next(world, options, found)`,
+/// `broken_invariant(world)` (a text, or null), `is_settled(world)`; and `to_string(step)` beside
+/// its `Step`, which has a `fault`. Equal worlds are equal bytes.
+namespace cardswap::model {
 
-constexpr std::uint32_t kNone = ~0U;
+struct Found {
+  std::size_t states = 0;
+  std::size_t steps = 0;  ///< between states
+  std::uint32_t depth = 0;
+  /// Of the first broken state: the shortest way to it, one step a line; empty when none is.
+  std::string violation;
+  std::size_t violations = 0;
+  std::size_t unsettled = 0;  ///< states from which no settled one can be reached without faults
+};
 
 /// Every world once, under a number, in the order in which it was found.
+template <class World>
 class Worlds {
+  static_assert(std::has_unique_object_representations_v<World>);
+  static constexpr std::uint32_t kNone = ~0U;
+
  public:
   Worlds() : table_(1U << 16, kNone) {}
 
@@ -56,11 +76,13 @@ class Worlds {
   std::vector<std::uint32_t> table_;
 };
 
+/// Between two worlds, by their numbers.
 struct Edge {
   std::uint32_t from;
   std::uint32_t to;
 };
 
+template <class Step>
 std::string way_to(std::uint32_t state, const std::vector<std::uint32_t>& parents,
                    const std::vector<Step>& steps) {
   std::vector<std::string> lines;
@@ -72,7 +94,8 @@ std::string way_to(std::uint32_t state, const std::vector<std::uint32_t>& parent
   return text;
 }
 
-std::vector<bool> can_settle(const Worlds& worlds, const std::vector<Edge>& edges) {
+template <class World>
+std::vector<bool> can_settle(const Worlds<World>& worlds, const std::vector<Edge>& edges) {
   std::vector<std::uint32_t> first(worlds.size() + 1, 0);
   for (const auto& edge : edges) ++first[edge.to + 1];
   for (std::size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
@@ -99,10 +122,11 @@ std::vector<bool> can_settle(const Worlds& worlds, const std::vector<Edge>& edge
   return settles;
 }
 
-}  // namespace
-
-Found explore(const Options& options, bool stop_at_violation) {
-  Worlds worlds;
+/// Breadth first through every state that can be reached; stops at the first violation if asked to.
+template <class Step, class Options>
+[[nodiscard]] Found explore(const Options& options, bool stop_at_violation = false) {
+  using World = decltype(first_world(options));
+  Worlds<World> worlds;
   std::vector<std::uint32_t> parents{0};
   std::vector<Step> steps{Step{}};
   std::vector<std::uint32_t> depths{0};
@@ -143,4 +167,4 @@ Found explore(const Options& options, bool stop_at_violation) {
   return found;
 }
 
-}  // namespace cardswap::handover::model
+}  // namespace cardswap::model
