@@ -249,6 +249,10 @@ GangEffects GangSide::on(std::uint32_t rank, const Message& message) {
   const bool open = record_.state > GangState::planned && record_.state < GangState::committed;
   const bool failed = message.state == TargetState::failed;
   if (failed || message.state == TargetState::nothing) {
+    // It has not been asked yet, or not heard of it.
+    const bool early = record_.state == GangState::preparing && !failed &&
+                       heard_[rank].newcomer == TargetState::nothing;
+    if (early) return {};
     if (open) return on(GangEvent::failed);
     // Only the place that held the committed bytes can prove that nobody steps them.
     if (!failed || !(message.content == record_.ranks[rank].content)) {
@@ -312,7 +316,11 @@ GangEffects GangSide::tick_newcomer(std::uint32_t rank) const {
     case GangState::aborted:
       if (record_.notice_pending) effects.add(told(Word::drop, rank));
       break;
-    case GangState::preparing:
+    case GangState::preparing: {
+      const bool asked = heard_[rank].newcomer != TargetState::nothing;
+      effects.add(told(asked ? Word::poll : Word::reserve, rank));
+      break;
+    }
     case GangState::agreeing:
     case GangState::holding: effects.add(told(Word::poll, rank)); break;
   }

@@ -12,6 +12,28 @@ namespace {
 
 std::size_t at(const World& w, std::size_t rank) { return rank - w.stay; }
 
+/// What nothing depends on any more makes no other world.
+void forget_what_is_of_no_use(World::Conductor& c, GangState state) {
+  if (state < GangState::committed) return;
+  const bool back = is_given_up(state) || state == GangState::reclaiming;
+  for (auto& heard : c.ranks) {
+    heard.step = back ? 0 : c.step;
+    heard.content = 0;
+    if (back || heard.state <= byte(RankState::ready)) heard.state = 0;
+    if (state == GangState::aborted) heard.clear = 0;
+  }
+  for (auto& heard : c.newcomers) {
+    const auto newcomer = static_cast<TargetState>(heard.state);
+    const bool failed = newcomer == TargetState::failed &&
+                        (state == GangState::reclaiming || c.open != 0);
+    const bool granted = !back && handover::is_granted(newcomer);
+    if (newcomer == TargetState::resumed) heard.state = byte(TargetState::granted);
+    if (!failed && !granted) heard.state = 0;
+    heard.content = 0;
+    if (state == GangState::aborted) heard.clear = 0;
+  }
+}
+
 }  // namespace
 
 bool stands(const World::Rank& rank) {
@@ -122,11 +144,7 @@ void GangAgent::remember(World& w, const GangSide& side, std::size_t) {
     c.newcomers[at(w, rank)] = {byte(heard.newcomer), 0, held_of(heard.newcomer_content),
                                 byte(heard.newcomer_is_clear ? 1 : 0)};
   }
-  // What was heard until the end is of no use any more.
-  if (c.state == byte(GangState::aborted) && c.open == 0) {
-    c.ranks = {};
-    c.newcomers = {};
-  }
+  forget_what_is_of_no_use(c, record.state);
 }
 
 void GangAgent::journal(World& w, const GangSide& side, std::size_t) {

@@ -31,6 +31,9 @@ void feed(const World& from, const Options& options, const Found& found, std::si
   const auto before = Agent::side(from, options, rank);
   auto next = before;
   auto effects = event(next);
+  const bool is_event = step.by == By::gang_event || step.by == By::rank_event ||
+                        step.by == By::newcomer_event;
+  if (is_event && effects.empty() && next.record() == before.record()) return;
   spoil(options, effects);
   const auto drive_it = [&](World& world, bool disk_is_full, const std::function<void()>& act) {
     Side driven = before;
@@ -134,10 +137,14 @@ class Agents {
       return;
     }
     const auto state = static_cast<RankState>(r.state);
-    if (!options_.patient || state == RankState::ready) on(rank, RankEvent::conductor_silent);
+    if (state == RankState::ready || is_silent()) {
+      on(w_, rank, RankEvent::conductor_silent);
+    } else if (w_.patience != 0) {
+      on(impatient(), rank, RankEvent::conductor_silent);
+    }
     const bool may_fail = state == RankState::building || state == RankState::held;
-    if (!options_.patient && may_fail) on(rank, RankEvent::failed);
-    if (life(r.life) == Life::dead) on(rank, RankEvent::process_ended);
+    if (w_.patience != 0 && may_fail) on(impatient(), rank, RankEvent::failed);
+    if (life(r.life) == Life::dead) on(w_, rank, RankEvent::process_ended);
     if (life(r.life) == Life::alive) words(rank, state);
     if (w_.faults == 0) return;
     World crashed = w_;
@@ -163,8 +170,10 @@ class Agents {
       return;
     }
     const auto state = static_cast<TargetState>(n.state);
-    if (!options_.patient || state == TargetState::verified) {
+    if (state == TargetState::verified || is_silent()) {
       on(w_, rank, TargetEvent::source_silent);
+    } else if (w_.patience != 0) {
+      on(impatient(), rank, TargetEvent::source_silent);
     }
     if (life(n.life) == Life::dead) on(w_, rank, TargetEvent::standby_ended);
     if (life(n.life) == Life::alive) {
@@ -215,8 +224,8 @@ class Agents {
     feed<GangAgent>(from, options_, found_, 0, {By::gang_event, byte(event), 0, {}, 0, false},
                     [&](GangSide& side) { return side.on(event); });
   }
-  void on(std::size_t rank, RankEvent event, std::uint8_t step = 0) {
-    feed<RankAgent>(w_, options_, found_, rank,
+  void on(const World& from, std::size_t rank, RankEvent event, std::uint8_t step = 0) {
+    feed<RankAgent>(from, options_, found_, rank,
                     {By::rank_event, byte(event), byte(rank), {}, 0, false},
                     [&](RankSide& side) { return side.on(event, step); });
   }
@@ -224,6 +233,17 @@ class Agents {
     feed<NewcomerAgent>(from, options_, found_, rank,
                         {By::newcomer_event, byte(event), byte(rank), {}, 0, false},
                         [&](TargetSide& side) { return side.on(event); });
+  }
+
+  /// The conductor says nothing more, to whoever has not promised or been granted anything.
+  [[nodiscard]] bool is_silent() const {
+    const auto state = static_cast<GangState>(w_.conductor.state);
+    return w_.conductor.up == 0 || is_given_up(state) || is_over(state);
+  }
+  [[nodiscard]] World impatient() const {
+    World w = w_;
+    --w.patience;
+    return w;
   }
 
   /// An operator's word is true, or it is a fault.
@@ -261,6 +281,7 @@ class Agents {
     }
     if ((r.asked & kBuild) != 0 && state == RankState::building && may_build(rank)) {
       World built = w_;
+      built.ranks[rank].asked = byte(r.asked & ~kBuild);
       if (rank < w_.stay) built.ranks[rank].has_next = 1;
       feed<RankAgent>(built, options_, found_, rank,
                       {By::rank_event, byte(RankEvent::prepared), byte(rank), {}, 0, false},
@@ -276,14 +297,14 @@ class Agents {
     const auto set = byte(r.gate - 1);
     const bool told = is_armed(state) && r.step == set;
     if (r.gate != 0 && (state == RankState::built || is_armed(state)) && !told) {
-      on(rank, RankEvent::gate_set, set);
+      on(w_, rank, RankEvent::gate_set, set);
     }
     if (stands(r) && (state == RankState::armed || state == RankState::bound)) {
-      on(rank, RankEvent::reached, set);
+      on(w_, rank, RankEvent::reached, set);
     }
     if (state == RankState::held && (r.asked & kCheck) != 0) checked(rank);
     if (state == RankState::switched && r.next != 0 && r.done > r.step) {
-      on(rank, RankEvent::stepped);
+      on(w_, rank, RankEvent::stepped);
     }
   }
 
@@ -342,9 +363,10 @@ class Agents {
 }  // namespace
 
 void agents_next(const World& world, const Options& options, const Found& found) {
-  Agents agents(world, options, [&](const World& to, const Step& step) {
+  const Found changed = [&](const World& to, const Step& step) {
     if (!(to == world)) found(to, step);
-  });
+  };
+  Agents agents(world, options, changed);
   agents.deliveries();
   agents.conductor();
   for (std::size_t rank = 0; rank < ranks_of(world); ++rank) agents.rank(rank);

@@ -185,6 +185,7 @@ World first_world(const Options& options) {
   }
   for (std::size_t j = 0; j < w.leave; ++j) w.newcomers[j].up = w.newcomers[j].attached = 1;
   w.faults = byte(options.faults);
+  w.patience = byte(options.patient ? 0 : options.impatience);
   return w;
 }
 

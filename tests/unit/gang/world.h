@@ -97,7 +97,7 @@ struct World {
   std::array<std::uint8_t, kRanks> done;   // steps that a rank completed, whoever did
   std::array<std::uint8_t, 4> step_epoch;  // under which each step was completed
   std::uint8_t mixed, miscounted, early;
-  std::uint8_t faults, died, newcomer_died, journal_lost, forced, blind;
+  std::uint8_t faults, patience, died, newcomer_died, journal_lost, forced, blind;
 
   bool operator==(const World&) const = default;
 };
@@ -116,6 +116,8 @@ struct Options {
   int faults = 1;
   std::size_t in_flight = 2;
   bool operator_acts = true;
+  /// How often somebody loses patience with an agent that is there, or cannot do what it is asked.
+  int impatience = 1;
   /// Nobody cancels, fails or loses patience: what can go well has to.
   bool patient = false;
 };
