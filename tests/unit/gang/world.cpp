@@ -70,7 +70,7 @@ class Surroundings {
     if (r.done >= most) return;
     next({By::trainer_begins, 0, of, {}, 0, false}, [&](World& w) {
       w.ranks[rank].in_step = 1;
-      if (r.next != 0 && !all_hold_next(w)) w.early = 1;
+      if (r.next != 0 && !all_hold_next(w) && w.blind == 0) w.early = 1;
     });
   }
 
@@ -97,7 +97,7 @@ class Surroundings {
       if (n.done >= kStepsAfter) return;
       next({By::newcomer_begins, 0, of, {}, 0, false}, [&](World& w) {
         newcomer_of(w, rank).in_step = 1;
-        if (!all_hold_next(w)) w.early = 1;
+        if (!all_hold_next(w) && w.blind == 0) w.early = 1;
       });
       return;
     }
@@ -171,6 +171,35 @@ Held held_of(const Content& content) {
 std::uint8_t byte_of(Epoch epoch) { return epoch == kTaken ? kTakenByte : byte(epoch); }
 Epoch epoch_of(std::uint8_t byte) { return byte == kTakenByte ? kTaken : byte; }
 
+namespace {
+
+void begin_later(World& w, bool ready) {
+  const std::uint8_t step = ready ? 0 : 1;
+  auto& c = w.conductor;
+  c.state = c.disk_state = byte(GangState::holding);
+  c.step = c.disk_step = step;
+  for (std::size_t rank = 0; rank < ranks_of(w); ++rank) {
+    auto& r = w.ranks[rank];
+    r.state = r.disk_state = byte(ready ? RankState::ready : RankState::armed);
+    r.step = r.disk_step = step;
+    r.gate = byte(step + 1);
+    r.has_next = rank < w.stay ? 1 : 0;
+    r.asked = ready ? kCheck : 0;
+    if (ready && rank >= w.stay) r.held = r.disk_held = byte(step + 1);
+    c.ranks[rank] = {byte(RankState::armed), step, 0, 0};
+  }
+  for (std::size_t j = 0; j < w.leave; ++j) {
+    auto& n = w.newcomers[j];
+    n.state = n.disk_state = byte(ready ? TargetState::verified : TargetState::parked);
+    n.epoch = n.disk_epoch = byte(kGranted);
+    n.life = byte(Life::alive);
+    if (ready) n.held = n.content = n.disk_content = byte(step + 1);
+    c.newcomers[j] = {byte(TargetState::parked), 0, 0, 0};
+  }
+}
+
+}  // namespace
+
 World first_world(const Options& options) {
   World w{};
   w.stay = byte(options.stay);
@@ -185,11 +214,16 @@ World first_world(const Options& options) {
   }
   for (std::size_t j = 0; j < w.leave; ++j) w.newcomers[j].up = w.newcomers[j].attached = 1;
   w.faults = byte(options.faults);
+  const bool ready = options.stretch == Stretch::from_ready;
+  if (ready || options.stretch == Stretch::from_held) begin_later(w, ready);
+  w.until_held = options.stretch == Stretch::until_held ? 1 : 0;
+  w.patient = options.patient ? 1 : 0;
   w.patience = byte(options.patient ? 0 : options.impatience);
   return w;
 }
 
 void for_each_next(const World& world, const Options& options, const Found& found) {
+  if (world.until_held != 0 && world.conductor.state == byte(GangState::holding)) return;
   Surroundings around(world, options, found);
   for (std::size_t rank = 0; rank < ranks_of(world); ++rank) around.trainer(rank);
   for (std::size_t rank = world.stay; rank < ranks_of(world); ++rank) around.newcomer(rank);
@@ -317,8 +351,9 @@ const char* broken_invariant(const World& w) {
 bool is_settled(const World& w) {
   if (w.conductor.up == 0) return false;
   switch (static_cast<GangState>(w.conductor.state)) {
+    case GangState::holding: return w.until_held != 0;
     case GangState::completed: return has_moved(w);
-    case GangState::aborted: return has_gone_back(w);
+    case GangState::aborted: return w.patient == 0 && has_gone_back(w);
     // Told, and an operator's: a process of the job was lost.
     case GangState::broken: return w.died != 0 || w.newcomer_died != 0 || w.forced != 0;
     // A newcomer's agent that has lost its journal proves nothing.

@@ -97,16 +97,26 @@ struct World {
   std::array<std::uint8_t, kRanks> done;   // steps that a rank completed, whoever did
   std::array<std::uint8_t, 4> step_epoch;  // under which each step was completed
   std::uint8_t mixed, miscounted, early;
+  std::uint8_t patient, until_held;
   std::uint8_t faults, patience, died, newcomer_died, journal_lost, forced, blind;
 
   bool operator==(const World&) const = default;
 };
 static_assert(std::has_unique_object_representations_v<World>);
 
+/// Which part of a gang's way is searched; with all of it in one go a fault makes too many states.
+enum class Stretch : std::uint8_t {
+  whole,
+  until_held,  ///< a step is agreed
+  from_held,   ///< the same, and the ranks are on their way there
+  from_ready,  ///< each rank has promised, and the conductor has still to hear of that
+};
+
 /// What may happen, and what is looked for.
 struct Options {
   std::size_t stay = 1;
   std::size_t leave = 1;
+  Stretch stretch = Stretch::whole;
   std::span<const GangRule> gang_rules = kGangRules;
   std::span<const RankRule> rank_rules = kRankRules;
   std::span<const handover::TargetRule> target_rules = handover::kTargetRules;
@@ -118,7 +128,7 @@ struct Options {
   bool operator_acts = true;
   /// How often somebody loses patience with an agent that is there, or cannot do what it is asked.
   int impatience = 1;
-  /// Nobody cancels, fails or loses patience: what can go well has to.
+  /// Nobody cancels, fails or loses patience: the job has to move.
   bool patient = false;
 };
 
