@@ -24,8 +24,8 @@ void forget_what_is_of_no_use(World::Conductor& c, GangState state) {
   }
   for (auto& heard : c.newcomers) {
     const auto newcomer = static_cast<TargetState>(heard.state);
-    const bool failed = newcomer == TargetState::failed &&
-                        (state == GangState::reclaiming || c.open != 0);
+    const bool failed =
+        newcomer == TargetState::failed && (state == GangState::reclaiming || c.open != 0);
     const bool granted = !back && handover::is_granted(newcomer);
     if (newcomer == TargetState::resumed) heard.state = byte(TargetState::granted);
     if (!failed && !granted) heard.state = 0;

@@ -31,8 +31,8 @@ void feed(const World& from, const Options& options, const Found& found, std::si
   const auto before = Agent::side(from, options, rank);
   auto next = before;
   auto effects = event(next);
-  const bool is_event = step.by == By::gang_event || step.by == By::rank_event ||
-                        step.by == By::newcomer_event;
+  const bool is_event =
+      step.by == By::gang_event || step.by == By::rank_event || step.by == By::newcomer_event;
   if (is_event && effects.empty() && next.record() == before.record()) return;
   spoil(options, effects);
   const auto drive_it = [&](World& world, bool disk_is_full, const std::function<void()>& act) {

@@ -62,18 +62,20 @@ TEST_P(GangModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
   EXPECT_GE(found.states, GetParam().states_min);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, GangModel,
-                         ::testing::Values(
-                             Job{"TwoRanks", 1, 1, Stretch::whole, 0, 1, false, 1000},
-                             Job{"TwoRanksUntilTheyAreHeld", 1, 1, Stretch::until_held, 1, 1, false, 1000},
-                             Job{"TwoRanksThatAreHeld", 1, 1, Stretch::from_held, 1, 1, false, 1000},
-                             Job{"TwoRanksThatAreReady", 1, 1, Stretch::from_ready, 2, 1, false, 1000},
-                             Job{"TwoOfThreeThatAreReadyMove", 1, 2, Stretch::from_ready, 1, 1, false, 1000},
-                             Job{"OneOfThreeThatAreReadyMoves", 2, 1, Stretch::from_ready, 1, 1, false, 1000},
-                             Job{"TwoRanksThatNobodyHurries", 1, 1, Stretch::whole, 0, 1, true, 1000},
-                             Job{"OneOfThreeThatNobodyHurriesUntilTheyAreHeld", 2, 1, Stretch::until_held, 0, 1, true, 1000},
-                             Job{"TwoOfThreeThatAreHeldAndNobodyHurries", 1, 2, Stretch::from_held, 0, 1, true, 1000}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Of, GangModel,
+    ::testing::Values(
+        Job{"TwoRanks", 1, 1, Stretch::whole, 0, 1, false, 1000},
+        Job{"TwoRanksUntilTheyAreHeld", 1, 1, Stretch::until_held, 1, 1, false, 1000},
+        Job{"TwoRanksThatAreHeld", 1, 1, Stretch::from_held, 1, 1, false, 1000},
+        Job{"TwoRanksThatAreReady", 1, 1, Stretch::from_ready, 2, 1, false, 1000},
+        Job{"TwoOfThreeThatAreReadyMove", 1, 2, Stretch::from_ready, 1, 1, false, 1000},
+        Job{"OneOfThreeThatAreReadyMoves", 2, 1, Stretch::from_ready, 1, 1, false, 1000},
+        Job{"TwoRanksThatNobodyHurries", 1, 1, Stretch::whole, 0, 1, true, 1000},
+        Job{"OneOfThreeThatNobodyHurriesUntilTheyAreHeld", 2, 1, Stretch::until_held, 0, 1, true,
+            1000},
+        Job{"TwoOfThreeThatAreHeldAndNobodyHurries", 1, 2, Stretch::from_held, 0, 1, true, 1000}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 /// The tables with rules that are not theirs.
 struct Spoiled {
@@ -205,11 +207,14 @@ std::vector<Mutation> mutations() {
        "6: a rank's process"},
       {"AConductorInDoubtNeverGoesOn", without(G::in_doubt, E::all_granted), kUnsettled, 1, 1, 0},
       {"WhatIsReclaimedIsNeverReleased", without(G::reclaiming, E::all_gone), kUnsettled},
-      {"ALateRankIsNotHeard", without(G::agreeing, E::rank_late), kUnsettled, 1, 1, 0, Stretch::whole},
-      {"AnArmedRankTakesNoLaterStep", without(R::armed, V::propose), kUnsettled, 1, 1, 0, Stretch::whole},
+      {"ALateRankIsNotHeard", without(G::agreeing, E::rank_late), kUnsettled, 1, 1, 0,
+       Stretch::whole},
+      {"AnArmedRankTakesNoLaterStep", without(R::armed, V::propose), kUnsettled, 1, 1, 0,
+       Stretch::whole},
       {"AStandingRankTakesNoLaterStep", without(R::standing, V::propose), kUnsettled, 1, 1, 0,
-       true},
-      {"ALateRankDoesNotSaySo", without(R::built, V::gate_passed), kUnsettled, 1, 1, 0, Stretch::whole},
+       Stretch::whole},
+      {"ALateRankDoesNotSaySo", without(R::built, V::gate_passed), kUnsettled, 1, 1, 0,
+       Stretch::whole},
       {"APromiseOnTheWay", with(RankRule{R::armed, V::hold, R::ready, B::none}),
        "7: the ranks do not stand", 1, 1, 0, Stretch::from_held},
       {"APromiseIsTakenBackInSilence",
@@ -265,25 +270,15 @@ TEST_P(GangMutation, IsFoundByTheShortestWay) {
 INSTANTIATE_TEST_SUITE_P(OneRule, GangMutation, ::testing::ValuesIn(mutations()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST(GangExplore, DISABLED_ByHand) {
-  const auto number = [](const char* name, long otherwise) {
-    const char* text = std::getenv(name);
-    return text != nullptr ? std::atol(text) : otherwise;
-  };
-  Options options;
-  options.stay = std::size_t(number("STAY", 1));
-  options.leave = std::size_t(number("LEAVE", 1));
-  options.faults = int(number("FAULTS", 1));
-  options.in_flight = std::size_t(number("NET", 2));
-  options.operator_acts = number("OP", 1) != 0;
-  options.patient = number("PATIENT", 0) != 0;
-  options.stretch = static_cast<Stretch>(number("STRETCH", 0));
-  options.impatience = int(number("IMPATIENCE", 1));
-  const auto found = cardswap::model::explore<Step>(options, number("STOP", 0) != 0);
-  fmt::print("states {} violations {} depth {} unsettled {} steps {}\n", found.states,
-             found.violations, found.depth, found.unsettled, found.steps);
-  EXPECT_EQ(found.violations + found.unsettled, 0U) << found.violation;
-}
+/// Some minutes of one core each: by hand, with --gtest_also_run_disabled_tests.
+INSTANTIATE_TEST_SUITE_P(
+    DISABLED_Deep, GangModel,
+    ::testing::Values(
+        Job{"TwoRanksWithAFault", 1, 1, Stretch::whole, 1, 1, false, 6'000'000},
+        Job{"TwoRanksWithTwoMessages", 1, 1, Stretch::whole, 0, 2, false, 5'000'000},
+        Job{"OneOfThreeThatNobodyHurries", 2, 1, Stretch::whole, 0, 1, true, 1'000'000},
+        Job{"TwoOfThreeThatNobodyHurries", 1, 2, Stretch::whole, 0, 1, true, 2'000'000}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace cardswap::gang::model
