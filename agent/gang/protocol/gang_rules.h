@@ -9,67 +9,67 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// One decision over the ranks of a job, as a table: what may follow what at the conductor, the
-/// agent that makes it, and what is done then. Pure; the compiler proves what must never happen
-/// (the static_asserts below). `GangSide` reads it.
+/// The one decision over the ranks of a job as a table: which event is possible in which state at
+/// the conductor, the agent that decides; the next state, and the action. Pure; static_asserts
+/// below prove what must never happen. `GangSide` applies it.
 namespace cardswap::gang {
 
-/// Where a gang is, to its conductor.
+/// The state of a gang at its conductor.
 enum class GangState : std::uint8_t {
   planned,
   preparing,  ///< standbys warm up, communicators are built, state is sent; the job trains
-  agreeing,   ///< a step is proposed, and each rank says whether its gate has it stand there
-  freezing,   ///< the step is agreed; ranks come to stand, digests and communicators are checked
-  committed,  ///< newcomers are granted; every rank that stays still stands
+  agreeing,   ///< a step is proposed, and each rank reports whether its gate will park it there
+  freezing,   ///< the step is agreed; ranks freeze there, and check digests and communicators
+  committed,  ///< the newcomers are granted; each rank that stays is still frozen
   resumed,    ///< each newcomer has its grant on disk: the ranks that stay go
-  completed,  ///< a step of the next epoch is done everywhere: what is old is let go
+  completed,  ///< each rank has done a step of the next epoch: what is old is let go
   aborting,
   aborted,
-  in_doubt,    ///< between the commit and the go a newcomer's agent does not tell; all stand
+  in_doubt,    ///< after the commit, before the go: a newcomer's agent is silent; all are frozen
   reclaiming,  ///< a process ended before the go: the gang goes back once no newcomer can step
-  broken,      ///< behind the go a process of the job ended, before its first step was recorded
+  broken,      ///< after the go a process of the job ended, before its first step was recorded
 };
 constexpr GangState last_of(GangState) { return GangState::broken; }
 inline constexpr std::size_t kGangStates = kCountOf<GangState>;
 
-/// What a gang's conductor sees.
+/// The events that change a gang at its conductor.
 enum class GangEvent : std::uint8_t {
   started,
-  all_built,         ///< with each newcomer parked
+  all_built,         ///< each rank is built, and each newcomer is parked
   rank_late,         ///< a rank is past the proposed step
-  all_armed,         ///< for the proposed step
-  all_ready,         ///< at the agreed step, each newcomer with the digest of its leaver
-  differs,           ///< a newcomer's digest from its leaver's
+  all_armed,         ///< each rank is armed for the proposed step
+  all_ready,         ///< each rank is ready at the agreed step, each newcomer equal to its leaver
+  differs,           ///< a newcomer's digest differs from its leaver's
   failed,            ///< anything that goes wrong before the commit, a cancellation included
-  rank_lost,         ///< behind the commit: the process of a rank that stays ended
-  newcomer_is_gone,  ///< behind the commit: its agent says so, and it had not recorded a step
-  all_gone,          ///< each newcomer's agent says that nothing of it steps, or will
+  rank_lost,         ///< after the commit: the process of a rank that stays has ended
+  newcomer_is_gone,  ///< after the commit: its agent says that it ended, and recorded no step
+  all_gone,          ///< each newcomer's agent says that no process of it steps, or ever will
   newcomer_silent,
-  newcomer_unknown,  ///< its agent answers and knows nothing, which proves nothing
+  newcomer_unknown,  ///< its agent answers, and knows nothing of the gang, which proves nothing
   all_granted,
   all_stepped,
-  forced_to_source,  ///< the operator's word: the newcomers are stopped and stay so
-  forced_to_target,  ///< the operator's word: the newcomers have the job
+  forced_to_source,  ///< an operator decides: the newcomers are stopped for good, the job is here
+  forced_to_target,  ///< an operator decides: the newcomers have the job
   cleaned_up,
 };
 constexpr GangEvent last_of(GangEvent) { return GangEvent::cleaned_up; }
 
-/// What is done when a gang's state changes.
+/// The action of a rule; GangSide makes effects of it.
 enum class GangAction : std::uint8_t {
   none,
-  prepare,  ///< newcomers are reserved, ranks join
+  prepare,  ///< the newcomers are reserved, and the ranks join
   propose,
   freeze,
-  grant,    ///< to the newcomers
-  go,       ///< to the ranks that stay
-  finish,   ///< old communicators are let go, leavers retired
-  release,  ///< everybody goes on, under the old epoch
-  revoke,   ///< to the newcomers: nothing steps there any more; nobody goes on yet
-  reclaim,  ///< everybody goes on as before, under a higher epoch than was granted
+  grant,    ///< the newcomers are granted
+  go,       ///< the ranks that stay go on
+  finish,   ///< the old communicators are closed, and the leavers retire
+  release,  ///< each rank goes on, under the old epoch
+  revoke,   ///< the newcomers are stopped; no rank goes on yet
+  reclaim,  ///< each rank goes on as before, under a higher epoch than the granted one
   alert_operator,
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct GangRule {
   GangState from;
   GangEvent on;
@@ -77,7 +77,7 @@ struct GangRule {
   GangAction then;
 };
 
-inline constexpr auto kGangRules = [] {
+inline constexpr std::array kGangRules = [] {
   using enum GangState;
   using enum GangEvent;
   using Action = GangAction;
@@ -95,7 +95,7 @@ inline constexpr auto kGangRules = [] {
       {agreeing, failed, aborting, Action::release},
       {freezing, failed, aborting, Action::release},
       {aborting, cleaned_up, aborted, Action::none},
-      // Until the go nobody has stepped under the next epoch.
+      // Before the go no rank has stepped under the next epoch.
       {committed, newcomer_is_gone, reclaiming, Action::revoke},
       {in_doubt, newcomer_is_gone, reclaiming, Action::revoke},
       {committed, rank_lost, reclaiming, Action::revoke},
@@ -111,7 +111,7 @@ inline constexpr auto kGangRules = [] {
       {reclaiming, forced_to_source, aborting, Action::reclaim},
       {committed, forced_to_target, resumed, Action::go},
       {in_doubt, forced_to_target, resumed, Action::go},
-      // Behind it the job has lost a rank, as it would without a move.
+      // After the go the job has lost a rank, as it would have without a move.
       {resumed, rank_lost, broken, Action::alert_operator},
       {resumed, newcomer_is_gone, broken, Action::alert_operator},
       {resumed, newcomer_silent, resumed, Action::alert_operator},
@@ -121,13 +121,13 @@ inline constexpr auto kGangRules = [] {
   });
 }();
 
-/// Whether the newcomers have the job, as far as the conductor decides.
+/// Whether the conductor has given the job to the newcomers.
 constexpr bool is_committed(GangState state) {
   return state == GangState::committed || state == GangState::resumed ||
          state == GangState::completed || state == GangState::in_doubt ||
          state == GangState::broken;
 }
-/// Whether the ranks that stay were told to go, or will be.
+/// Whether the go is on disk: the ranks that stay were told to go, or will be.
 constexpr bool has_gone(GangState state) {
   return state == GangState::resumed || state == GangState::completed || state == GangState::broken;
 }
@@ -138,15 +138,15 @@ constexpr bool is_over(GangState state) {
   return state == GangState::completed || state == GangState::aborted || state == GangState::broken;
 }
 
-/// Whether nothing is done unless the new state is on disk. What is not committed there was never
-/// decided, so a restarted conductor needs to know no more than whom to release.
+/// Whether the new state must be on disk before anything is done. What is not committed there was
+/// never decided: a restarted conductor only has to know which ranks to release.
 constexpr bool needs_disk(const GangRule& rule) {
   return rule.then == GangAction::prepare || rule.then == GangAction::grant ||
          rule.then == GangAction::go || rule.then == GangAction::finish ||
          rule.then == GangAction::revoke || rule.then == GangAction::reclaim;
 }
 
-constexpr bool grants_follow_only_when_all_are_ready(std::span<const GangRule> rules) {
+consteval bool grants_follow_only_when_all_are_ready(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool grants = rule.then == GangAction::grant;
     if (grants != (rule.to == GangState::committed && rule.from != rule.to)) return false;
@@ -156,18 +156,19 @@ constexpr bool grants_follow_only_when_all_are_ready(std::span<const GangRule> r
   }
   return true;
 }
-/// Whether the ranks that stay go only when each newcomer has the job, which no later event undoes.
-constexpr bool nobody_goes_before_all_are_granted(std::span<const GangRule> rules) {
+/// Whether the ranks that stay go only when each newcomer has the job, which no later event takes
+/// back.
+consteval bool nobody_goes_before_all_are_granted(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool goes = rule.then == GangAction::go;
     const bool known = rule.on == GangEvent::all_granted || rule.on == GangEvent::forced_to_target;
-    const bool stood = rule.from == GangState::committed || rule.from == GangState::in_doubt;
+    const bool is_frozen = rule.from == GangState::committed || rule.from == GangState::in_doubt;
     if (goes != (rule.to == GangState::resumed && rule.from != rule.to)) return false;
-    if (goes && (!known || !stood)) return false;
+    if (goes && (!known || !is_frozen)) return false;
   }
   return true;
 }
-constexpr bool nobody_is_released_after_the_commit(std::span<const GangRule> rules) {
+consteval bool nobody_is_released_after_the_commit(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool before = rule.from < GangState::committed;
     if (rule.then == GangAction::release && (!before || rule.to != GangState::aborting)) {
@@ -180,26 +181,26 @@ constexpr bool nobody_is_released_after_the_commit(std::span<const GangRule> rul
   }
   return true;
 }
-/// Whether the gang goes back behind the commit only before the go, and on a proof or by an
-/// operator's word.
-constexpr bool only_what_stands_is_reclaimed(std::span<const GangRule> rules) {
+/// Whether the gang goes back after the commit only before the go, with a proof or by an operator's
+/// decision.
+consteval bool only_what_is_frozen_is_reclaimed(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool reclaims = rule.then == GangAction::reclaim;
     const bool revokes = rule.then == GangAction::revoke;
-    const bool stood = rule.from == GangState::committed || rule.from == GangState::in_doubt;
+    const bool is_frozen = rule.from == GangState::committed || rule.from == GangState::in_doubt;
     if (revokes != (rule.to == GangState::reclaiming && rule.from != rule.to)) return false;
     const bool lost = rule.on == GangEvent::newcomer_is_gone || rule.on == GangEvent::rank_lost;
-    if (revokes && (!stood || !lost)) return false;
+    if (revokes && (!is_frozen || !lost)) return false;
     const bool proven = rule.from == GangState::reclaiming && rule.on == GangEvent::all_gone;
     const bool forced =
-        (stood || rule.from == GangState::reclaiming) && rule.on == GangEvent::forced_to_source;
+        (is_frozen || rule.from == GangState::reclaiming) && rule.on == GangEvent::forced_to_source;
     if (reclaims && !proven && !forced) return false;
-    // What was revoked is granted to nobody any more.
+    // What was revoked is never granted again.
     if (rule.from == GangState::reclaiming && is_committed(rule.to)) return false;
   }
   return true;
 }
-constexpr bool what_is_old_is_kept_until_the_first_step(std::span<const GangRule> rules) {
+consteval bool what_is_old_is_kept_until_the_first_step(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool finishes = rule.then == GangAction::finish;
     const bool known = rule.on == GangEvent::all_stepped || rule.on == GangEvent::forced_to_target;
@@ -209,8 +210,9 @@ constexpr bool what_is_old_is_kept_until_the_first_step(std::span<const GangRule
   }
   return true;
 }
-/// Whether a step is agreed on only when every gate has it, and not moved from then on.
-constexpr bool a_step_is_agreed_on_once(std::span<const GangRule> rules) {
+/// Whether a step is agreed on only when every gate is armed for it, and does not change from then
+/// on.
+consteval bool a_step_is_agreed_on_once(std::span<const GangRule> rules) {
   for (const auto& rule : rules) {
     const bool open = rule.from == GangState::preparing || rule.from == GangState::agreeing;
     if (rule.then == GangAction::propose && (!open || rule.to != GangState::agreeing)) return false;
@@ -221,7 +223,7 @@ constexpr bool a_step_is_agreed_on_once(std::span<const GangRule> rules) {
   }
   return true;
 }
-constexpr bool every_state_before_the_commit_can_fail(std::span<const GangRule> rules) {
+consteval bool every_state_before_the_commit_can_fail(std::span<const GangRule> rules) {
   for (auto raw = 0; raw < static_cast<int>(GangState::committed); ++raw) {
     if (!rule_for(rules, static_cast<GangState>(raw), GangEvent::failed)) return false;
   }
@@ -231,7 +233,7 @@ constexpr bool every_state_before_the_commit_can_fail(std::span<const GangRule> 
 static_assert(grants_follow_only_when_all_are_ready(kGangRules), "invariants 4 and 5");
 static_assert(nobody_goes_before_all_are_granted(kGangRules), "invariant 7: one epoch");
 static_assert(nobody_is_released_after_the_commit(kGangRules), "invariant 1: one owner");
-static_assert(only_what_stands_is_reclaimed(kGangRules), "invariant 7: one epoch");
+static_assert(only_what_is_frozen_is_reclaimed(kGangRules), "invariant 7: one epoch");
 static_assert(what_is_old_is_kept_until_the_first_step(kGangRules), "invariants 6 and 7");
 static_assert(a_step_is_agreed_on_once(kGangRules), "invariant 7: one step");
 static_assert(every_state_before_the_commit_can_fail(kGangRules), "invariant 3");

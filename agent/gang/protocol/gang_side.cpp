@@ -11,16 +11,16 @@ using handover::Decision;
 using handover::Message;
 using handover::TargetState;
 using Type = GangEffect::Type;
-using Word = Message::Kind;
+using Kind = Message::Kind;
 using OrderKind = Order::Kind;
 
 namespace {
 
 GangEffect ordered(OrderKind kind, std::optional<std::uint32_t> rank = {}) {
-  return {Type::order, true, kind, Word::poll, rank};
+  return {Type::order, true, kind, Kind::poll, rank};
 }
-GangEffect told(Word word, std::optional<std::uint32_t> rank = {}) {
-  return {Type::tell, true, OrderKind::wait, word, rank};
+GangEffect message_of(Kind kind, std::optional<std::uint32_t> rank = {}) {
+  return {Type::tell, true, OrderKind::wait, kind, rank};
 }
 
 }  // namespace
@@ -51,40 +51,44 @@ GangEffects GangSide::on(GangEvent event) {
     default: break;
   }
   if (rule->to != before) {
-    effects.add({Type::journal, needs_disk(*rule), OrderKind::wait, Word::poll, {}});
+    effects.add({Type::journal, needs_disk(*rule), OrderKind::wait, Kind::poll, {}});
   }
   switch (rule->then) {
     case GangAction::none: break;
     case GangAction::prepare:
-      effects.add(told(Word::reserve));
+      effects.add(message_of(Kind::reserve));
       effects.add(ordered(OrderKind::join));
       break;
     case GangAction::propose: effects.add(ordered(OrderKind::propose)); break;
     case GangAction::freeze: effects.add(ordered(OrderKind::freeze)); break;
-    case GangAction::grant: effects.add(told(Word::grant)); break;
+    case GangAction::grant: effects.add(message_of(Kind::grant)); break;
     case GangAction::go: effects.add(ordered(OrderKind::go)); break;
     case GangAction::finish:
       effects.add(ordered(OrderKind::finish));
       effects.add(ordered(OrderKind::retire));
       break;
-    case GangAction::revoke: effects.add(told(Word::drop)); break;
+    case GangAction::revoke: effects.add(message_of(Kind::drop)); break;
     case GangAction::release:
     case GangAction::reclaim:
       effects.add(ordered(OrderKind::release));
-      effects.add(told(Word::drop));
+      effects.add(message_of(Kind::drop));
       break;
     case GangAction::alert_operator:
-      effects.add({Type::alert_operator, true, OrderKind::wait, Word::poll, {}});
+      effects.add({Type::alert_operator, true, OrderKind::wait, Kind::poll, {}});
       break;
   }
   return effects;
 }
 
-/// As many steps behind the furthest rank as it takes to tell all of them.
 void GangSide::propose() {
   std::uint64_t furthest = 0;
   for (const auto& heard : heard_) furthest = std::max(furthest, heard.step);
   record_.step = furthest + margin_;
+}
+
+/// Whether a failure can still give up the gang.
+bool GangSide::is_open() const {
+  return record_.state > GangState::planned && record_.state < GangState::committed;
 }
 
 bool GangSide::all_of(Part part, auto what) const {
@@ -94,6 +98,10 @@ bool GangSide::all_of(Part part, auto what) const {
   return true;
 }
 
+bool GangSide::all_newcomers(auto what) const {
+  return all_of(Part::leaves, [&](const HeardOfRank& heard) { return what(heard.newcomer); });
+}
+
 bool GangSide::is_ready(std::uint32_t rank) const {
   const auto& heard = heard_[rank];
   if (heard.state != RankState::ready || heard.step != record_.step) return false;
@@ -101,7 +109,7 @@ bool GangSide::is_ready(std::uint32_t rank) const {
          (heard.newcomer == TargetState::verified && heard.content.step == record_.step);
 }
 
-GangEffects GangSide::look_for_the_step() {
+GangEffects GangSide::advance_agreement() {
   bool armed = true;
   for (const auto& heard : heard_) {
     if (heard.state == RankState::built && heard.step > record_.step) {
@@ -112,7 +120,7 @@ GangEffects GangSide::look_for_the_step() {
   return armed ? on(GangEvent::all_armed) : GangEffects{};
 }
 
-GangEffects GangSide::look_for_the_commit() {
+GangEffects GangSide::advance_commit() {
   bool ready = true;
   for (std::uint32_t rank = 0; rank < heard_.size(); ++rank) {
     const auto& heard = heard_[rank];
@@ -132,52 +140,43 @@ bool GangSide::is_clean() const {
   return all_of(Part::stays, clear) && all_of(Part::leaves, clear) && all_of(Part::leaves, empty);
 }
 
-/// What all that was heard comes to.
-GangEffects GangSide::look() {
-  const auto newcomers = [&](auto what) {
-    return all_of(Part::leaves, [&](const HeardOfRank& heard) { return what(heard.newcomer); });
+GangEffects GangSide::advance_committed() {
+  const auto lives = [](const HeardOfRank& heard) { return heard.state != RankState::ended; };
+  if (!all_of(Part::stays, lives)) return on(GangEvent::rank_lost);
+  if (record_.state != GangState::resumed) {
+    const bool granted =
+        all_newcomers([](TargetState newcomer) { return handover::is_granted(newcomer); });
+    return granted ? on(GangEvent::all_granted) : GangEffects{};
+  }
+  const bool arrived =
+      all_newcomers([](TargetState newcomer) { return newcomer == TargetState::completed; });
+  const auto stepped = [](const HeardOfRank& heard) {
+    return heard.state == RankState::confirmed || heard.state == RankState::closed;
   };
+  return arrived && all_of(Part::stays, stepped) ? on(GangEvent::all_stepped) : GangEffects{};
+}
+
+/// Handles the event that all reports together amount to, if there is one.
+GangEffects GangSide::advance() {
   switch (record_.state) {
     case GangState::preparing: {
       const auto built = [](const HeardOfRank& heard) { return heard.state == RankState::built; };
       const bool parked =
-          newcomers([](TargetState newcomer) { return newcomer == TargetState::parked; });
-      if (parked && all_of(Part::stays, built) && all_of(Part::leaves, built)) {
-        return on(GangEvent::all_built);
-      }
-      break;
+          all_newcomers([](TargetState newcomer) { return newcomer == TargetState::parked; });
+      const bool all = parked && all_of(Part::stays, built) && all_of(Part::leaves, built);
+      return all ? on(GangEvent::all_built) : GangEffects{};
     }
-    case GangState::agreeing: return look_for_the_step();
-    case GangState::freezing: return look_for_the_commit();
+    case GangState::agreeing: return advance_agreement();
+    case GangState::freezing: return advance_commit();
     case GangState::committed:
     case GangState::in_doubt:
-    case GangState::resumed: {
-      const auto lost = [](const HeardOfRank& heard) { return heard.state == RankState::ended; };
-      if (!all_of(Part::stays, [&](const HeardOfRank& heard) { return !lost(heard); })) {
-        return on(GangEvent::rank_lost);
-      }
-      const auto stepped = [](const HeardOfRank& heard) {
-        return heard.state == RankState::confirmed || heard.state == RankState::closed;
-      };
-      if (record_.state != GangState::resumed) {
-        const bool granted =
-            newcomers([](TargetState newcomer) { return handover::is_granted(newcomer); });
-        if (granted) return on(GangEvent::all_granted);
-      } else if (newcomers(
-                     [](TargetState newcomer) { return newcomer == TargetState::completed; }) &&
-                 all_of(Part::stays, stepped)) {
-        return on(GangEvent::all_stepped);
-      }
-      break;
+    case GangState::resumed: return advance_committed();
+    case GangState::reclaiming: {
+      const bool gone =
+          all_newcomers([](TargetState newcomer) { return newcomer == TargetState::failed; });
+      return gone ? on(GangEvent::all_gone) : GangEffects{};
     }
-    case GangState::reclaiming:
-      if (newcomers([](TargetState newcomer) { return newcomer == TargetState::failed; })) {
-        return on(GangEvent::all_gone);
-      }
-      break;
-    case GangState::aborting:
-      if (is_clean()) return on(GangEvent::cleaned_up);
-      break;
+    case GangState::aborting: return is_clean() ? on(GangEvent::cleaned_up) : GangEffects{};
     case GangState::planned:
     case GangState::completed:
     case GangState::aborted:
@@ -187,7 +186,7 @@ GangEffects GangSide::look() {
 }
 
 void GangSide::hear(HeardOfRank& heard, const RankStatus& status) const {
-  // A step only grows, and at one step so does a state; an end has no step.
+  // A step only grows, and so does the state at one step; an end has no step.
   const bool further = status.step > heard.step ||
                        (status.step == heard.step && status.state > heard.state) ||
                        status.state >= RankState::rolled_back;
@@ -203,21 +202,21 @@ GangEffects GangSide::on(std::uint32_t rank, const RankStatus& status) {
   hear(heard_[rank], status);
   if (is_given_up(record_.state) && is_clear(status.state)) heard_[rank].is_clear = true;
   if (status.asks) effects.add(ordered(due_order(rank), rank));
-  const bool forgot = status.state == RankState::training &&
-                      (record_.state == GangState::agreeing || record_.state == GangState::freezing);
+  const bool forgot =
+      status.state == RankState::training &&
+      (record_.state == GangState::agreeing || record_.state == GangState::freezing);
   const bool back =
       status.state == RankState::rolled_back || status.state == RankState::ended || forgot;
-  const bool open = record_.state > GangState::planned && record_.state < GangState::committed;
-  effects.append(open && back ? on(GangEvent::failed) : look());
+  effects.append(is_open() && back ? on(GangEvent::failed) : advance());
   return effects;
 }
 
-/// A newcomer's agent speaks, and the gang was given up.
+/// Handles a message of a newcomer's agent after the gang was given up.
 GangEffects GangSide::after_the_end(std::uint32_t rank, const Message& message) {
   GangEffects effects;
   auto& heard = heard_[rank];
   if (handover::is_granted(message.state)) {
-    if (record_.own_epoch > record_.epoch) effects.add(told(Word::drop, rank));
+    if (record_.own_epoch > record_.epoch) effects.add(message_of(Kind::drop, rank));
     return effects;
   }
   if (message.state != TargetState::nothing && message.state != TargetState::failed) {
@@ -229,42 +228,49 @@ GangEffects GangSide::after_the_end(std::uint32_t rank, const Message& message) 
   // An agent that knows nothing cannot say that nothing steps there.
   if (record_.notice_pending && all_of(Part::leaves, gone)) {
     record_.notice_pending = false;
-    effects.add({Type::journal, false, OrderKind::wait, Word::poll, {}});
+    effects.add({Type::journal, false, OrderKind::wait, Kind::poll, {}});
   }
-  effects.append(look());
+  effects.append(advance());
   return effects;
+}
+
+/// Handles the report that a newcomer has failed, is not known, or is not a newcomer: only a
+/// keeper stores.
+GangEffects GangSide::not_there(std::uint32_t rank, const Message& message) {
+  const bool failed = message.state == TargetState::failed;
+  // Its agent has not been asked yet, or the reservation was lost.
+  const bool early = record_.state == GangState::preparing &&
+                     message.state == TargetState::nothing &&
+                     heard_[rank].newcomer == TargetState::nothing;
+  if (early) return {};
+  if (is_open()) return on(GangEvent::failed);
+  // Only the place that held the committed bytes can prove that nobody steps them.
+  if (!failed || message.content != record_.ranks[rank].content) {
+    return on(GangEvent::newcomer_unknown);
+  }
+  heard_[rank].newcomer = message.state;
+  return record_.state == GangState::reclaiming ? advance() : on(GangEvent::newcomer_is_gone);
 }
 
 GangEffects GangSide::on(std::uint32_t rank, const Message& message) {
   GangEffects effects;
   if (message.epoch != record_.epoch || rank >= heard_.size()) return effects;
-  if (message.kind == Word::ask) {
-    effects.add(told(Word::decision, rank));
+  if (message.kind == Kind::ask) {
+    effects.add(message_of(Kind::decision, rank));
     return effects;
   }
-  if (message.kind != Word::status) return effects;
+  if (message.kind != Kind::status) return effects;
   if (is_given_up(record_.state)) return after_the_end(rank, message);
-  const bool open = record_.state > GangState::planned && record_.state < GangState::committed;
-  const bool failed = message.state == TargetState::failed;
-  if (failed || message.state == TargetState::nothing) {
-    // It has not been asked yet, or not heard of it.
-    const bool early = record_.state == GangState::preparing && !failed &&
-                       heard_[rank].newcomer == TargetState::nothing;
-    if (early) return {};
-    if (open) return on(GangEvent::failed);
-    // Only the place that held the committed bytes can prove that nobody steps them.
-    if (!failed || !(message.content == record_.ranks[rank].content)) {
-      return on(GangEvent::newcomer_unknown);
-    }
-    heard_[rank].newcomer = message.state;
-    return record_.state == GangState::reclaiming ? look() : on(GangEvent::newcomer_is_gone);
-  }
+  const bool is_there = message.state != TargetState::nothing &&
+                        message.state != TargetState::failed &&
+                        message.state != TargetState::stored;
+  if (!is_there) return not_there(rank, message);
   auto& heard = heard_[rank];
   if (message.state >= heard.newcomer) {
     heard.newcomer = message.state;
     if (message.state >= TargetState::verified) heard.newcomer_content = message.content;
   }
-  return look();
+  return advance();
 }
 
 OrderKind GangSide::due_order(std::uint32_t rank) const {
@@ -277,7 +283,7 @@ OrderKind GangSide::due_order(std::uint32_t rank) const {
     case GangState::broken: return stays ? OrderKind::go : OrderKind::wait;
     case GangState::completed:
       if (!stays) return OrderKind::retire;
-      // One that has not heard that it may go is told so first.
+      // A rank that has not heard that it may go is told so first.
       return has_switched(heard_[rank].state) ? OrderKind::finish : OrderKind::go;
     case GangState::aborting:
     case GangState::aborted: return OrderKind::release;
@@ -308,19 +314,19 @@ GangEffects GangSide::tick_newcomer(std::uint32_t rank) const {
     case GangState::broken: break;
     case GangState::committed:
     case GangState::in_doubt:
-    case GangState::resumed: effects.add(told(Word::grant, rank)); break;
+    case GangState::resumed: effects.add(message_of(Kind::grant, rank)); break;
     case GangState::reclaiming:
-    case GangState::aborting: effects.add(told(Word::drop, rank)); break;
+    case GangState::aborting: effects.add(message_of(Kind::drop, rank)); break;
     case GangState::aborted:
-      if (record_.notice_pending) effects.add(told(Word::drop, rank));
+      if (record_.notice_pending) effects.add(message_of(Kind::drop, rank));
       break;
     case GangState::preparing: {
       const bool asked = heard_[rank].newcomer != TargetState::nothing;
-      effects.add(told(asked ? Word::poll : Word::reserve, rank));
+      effects.add(message_of(asked ? Kind::poll : Kind::reserve, rank));
       break;
     }
     case GangState::agreeing:
-    case GangState::freezing: effects.add(told(Word::poll, rank)); break;
+    case GangState::freezing: effects.add(message_of(Kind::poll, rank)); break;
   }
   return effects;
 }
@@ -334,10 +340,10 @@ Order GangSide::order(OrderKind kind) const {
   return {kind, record_.epoch, record_.own_epoch, record_.step};
 }
 
-Message GangSide::word(std::uint32_t rank, Word kind) const {
+Message GangSide::message(std::uint32_t rank, Kind kind) const {
   // A job that was taken back drops its newcomers under the epoch that it goes on under.
   const auto epoch =
-      kind == Word::drop ? std::max(record_.epoch, record_.own_epoch) : record_.epoch;
+      kind == Kind::drop ? std::max(record_.epoch, record_.own_epoch) : record_.epoch;
   return {kind, epoch, record_.ranks[rank].content, decision(), TargetState::nothing};
 }
 
@@ -347,7 +353,7 @@ Decision GangSide::decision() const {
   return given_up ? Decision::aborted : Decision::pending;
 }
 
-bool GangSide::concerns(const GangEffect& effect, std::uint32_t rank) const {
+bool GangSide::is_for(const GangEffect& effect, std::uint32_t rank) const {
   const auto part = record_.ranks[rank].part;
   if (effect.rank && *effect.rank != rank) return false;
   if (effect.type == Type::tell || effect.order == OrderKind::retire) return part == Part::leaves;

@@ -7,51 +7,55 @@
 
 namespace cardswap::gang {
 
-/// One rank of the job, to the conductor.
+/// One rank of the job in the conductor's record.
 struct GangRank {
   Part part = Part::stays;
-  /// What was committed for it; of one that leaves, from `committed` on.
-  Content content{};
+  Content content{};  ///< of a rank that leaves: what was committed; set from `committed` on
   bool operator==(const GangRank&) const = default;
 };
 
-/// What the journal holds of a gang at its conductor.
+/// The part of a gang's record that the conductor's protocol owns.
 struct GangRecord {
   GangState state = GangState::planned;
-  Epoch epoch = 0;         ///< what the job has when it is done
-  Epoch own_epoch = 0;     ///< under which it goes on where it is given up
-  std::uint64_t step = 0;  ///< proposed or agreed
-  /// Whether it was taken back by the operator's word, and newcomers must still say that nothing
-  /// steps there.
+  Epoch epoch = 0;         ///< the epoch that the newcomers are granted
+  Epoch own_epoch = 0;     ///< the epoch under which the job goes on if the gang is given up
+  std::uint64_t step = 0;  ///< the step that is proposed or agreed
+  /// Whether an operator took the job back, and not every newcomer has yet confirmed that no
+  /// process steps there.
   bool notice_pending = false;
   std::vector<GangRank> ranks;  ///< by rank
   bool operator==(const GangRecord&) const = default;
 };
 
-/// What a conductor has heard of a rank, and forgets when it restarts. Of what is said late or
-/// twice the furthest counts.
+/// The reports on a rank and its newcomer; forgotten at a restart. Of late and repeated reports the
+/// furthest counts.
 struct HeardOfRank {
   RankState state = RankState::training;
   std::uint64_t step = 0;
   Content content{};
   handover::TargetState newcomer = handover::TargetState::nothing;
   Content newcomer_content{};
-  bool is_clear = false;           ///< it has said since the end that nothing of the gang is there
+  /// Whether the rank's agent has reported since the end that nothing of the gang is left there.
+  bool is_clear = false;
   bool newcomer_is_clear = false;  ///< the same of its newcomer's agent
   bool operator==(const HeardOfRank&) const = default;
 };
 
-/// The agent that conducts a gang: it owns the one decision over all ranks of a job.
+/// The agent that conducts a gang: it coordinates and owns the one decision over all ranks of a
+/// job.
 ///
-/// A value, like SourceSide, whose place it has to the newcomers' TargetSides. All ranks of the job
-/// stand at one step, each that leaves equal to its newcomer, each that stays with the next
-/// communicator checked, when it commits. Then the newcomers are granted; when all have that on
-/// disk the ranks that stay go, and from there nothing is taken back. Until then no rank has taken
-/// a step under the next epoch, so the gang can go back as a whole once the newcomers are proven to
-/// have ended.
+/// A value, like SourceSide, whose place it takes towards the newcomers' TargetSides. It commits
+/// when all ranks are frozen at one step, each leaver equal to its newcomer, and each rank that
+/// stays with the next communicator checked. Then the newcomers are granted. When all of them have
+/// that on disk, the ranks that stay go, and from there nothing is taken back. Before that no rank
+/// has stepped under the next epoch: the gang can go back as a whole once the newcomers are proven
+/// to have ended.
+///
+/// A rank that the job does not have is ignored, and so is a message under another epoch.
 class GangSide {
  public:
-  /// `margin`: how many steps behind the furthest rank one is proposed.
+  /// `margin`: how many steps after the furthest rank's a step is proposed. `heard` has one entry a
+  /// rank, or is empty.
   explicit GangSide(GangRecord record, std::vector<HeardOfRank> heard = {},
                     std::uint64_t margin = 2, std::span<const GangRule> rules = kGangRules);
 
@@ -59,38 +63,45 @@ class GangSide {
   [[nodiscard]] const std::vector<HeardOfRank>& heard() const { return heard_; }
   [[nodiscard]] GangState state() const { return record_.state; }
 
-  /// Takes an event of the walk, a failure, a newcomer's silence or the operator's word.
+  /// Handles an event: a step of the move, a failure, a newcomer's silence or an operator's
+  /// decision.
   GangEffects on(GangEvent event);
-  /// Takes what the agent of a rank says.
+  /// Handles a report of a rank's agent.
   GangEffects on(std::uint32_t rank, const RankStatus& status);
-  /// Takes what the agent of a rank's newcomer says.
+  /// Handles a message of the agent of a rank's newcomer.
   GangEffects on(std::uint32_t rank, const handover::Message& message);
-  /// What is worth saying again to the agent of a rank, and of its newcomer: time has passed
-  /// without news.
+  /// The effects of time passing without an answer of a rank's agent: the order that fits the state
+  /// is sent again.
   [[nodiscard]] GangEffects tick(std::uint32_t rank) const;
+  /// The same for the agent of the rank's newcomer.
   [[nodiscard]] GangEffects tick_newcomer(std::uint32_t rank) const;
-  /// What to do for a side that was made from a record that a former agent left.
+  /// Goes on from a record that a former agent left; call it once, before any other event.
   GangEffects recover();
 
-  /// The order that stands for a rank.
+  /// The order that a rank is to have obeyed by now.
   [[nodiscard]] Order::Kind due_order(std::uint32_t rank) const;
-  /// An order as it is sent.
+  /// The order of that kind, as it is sent.
   [[nodiscard]] Order order(Order::Kind kind) const;
-  /// A word as it is sent to the newcomer of a rank.
-  [[nodiscard]] handover::Message word(std::uint32_t rank, handover::Message::Kind kind) const;
+  /// The message of that kind to the newcomer of a rank, as it is sent.
+  [[nodiscard]] handover::Message message(std::uint32_t rank, handover::Message::Kind kind) const;
+  /// What the conductor has decided so far. `reclaiming` counts as aborted.
   [[nodiscard]] handover::Decision decision() const;
-  /// Whether `effect`, where it names no rank, is for this one.
-  [[nodiscard]] bool concerns(const GangEffect& effect, std::uint32_t rank) const;
+  /// Whether `effect`, an order or a message, is for this rank or its newcomer.
+  [[nodiscard]] bool is_for(const GangEffect& effect, std::uint32_t rank) const;
 
  private:
-  GangEffects look();
-  GangEffects look_for_the_step();
-  GangEffects look_for_the_commit();
+  GangEffects advance();
+  GangEffects advance_agreement();
+  GangEffects advance_commit();
+  GangEffects advance_committed();
   GangEffects after_the_end(std::uint32_t rank, const handover::Message& message);
+  GangEffects not_there(std::uint32_t rank, const handover::Message& message);
   void propose();
   void hear(HeardOfRank& heard, const RankStatus& status) const;
+  [[nodiscard]] bool is_open() const;
   [[nodiscard]] bool is_ready(std::uint32_t rank) const;
   [[nodiscard]] bool all_of(Part part, auto what) const;
+  [[nodiscard]] bool all_newcomers(auto what) const;
   [[nodiscard]] bool is_clean() const;
 
   std::uint64_t margin_;

@@ -9,80 +9,80 @@
 #include "migrator/base/named.h"
 #include "migrator/base/rule_table.h"
 
-/// A rank of a job in a gang, to its own agent, as a table: a rank that stays and takes the next
-/// communicator, or one that leaves and whose transfer goes on meanwhile. Pure; `RankSide` reads
-/// it, and the compiler proves what must never happen (the static_asserts below).
+/// A rank's part of a gang as a table, at the rank's own agent. A rank stays and takes the next
+/// communicator, or leaves while its state is sent. Pure; static_asserts below prove what must
+/// never happen. `RankSide` applies it.
 ///
 // clang-format off
-/// training -> building -> built -> armed ---> bound ---> held -> ready -> switched -> confirmed -> closed   (stays)
-///                                    \-> standing --------^          \-> retired                            (leaves)
-///             (any of building .. held: by itself or by order, ready: by order alone -> rolled_back)
+/// training -> building -> built -> armed ---> bound ---> frozen -> ready -> switched -> confirmed -> closed   (stays)
+///                                    \-> parked -----------^          \-> retired                            (leaves)
+///             (any of building .. frozen: by itself or by order, ready: by order alone -> rolled_back)
 // clang-format on
 namespace cardswap::gang {
 
-/// What becomes of a rank in a gang.
+/// Whether a rank keeps its process and takes the next communicator, or moves.
 enum class Part : std::uint8_t { stays, leaves };
 constexpr Part last_of(Part) { return Part::leaves; }
 
-/// Where a rank is, to its agent.
+/// The state of a rank in a gang, at its agent.
 enum class RankState : std::uint8_t {
   training,     ///< this agent knows of no gang
-  building,     ///< it trains; the next communicator is built, or what is sent of it converges
-  built,        ///< it holds the next communicator, or little is left to send
-  armed,        ///< its gate has it stand at a step that is proposed
-  parked,       ///< it is parked there, and the step may still become a later one
+  building,     ///< the rank trains, and builds the next communicator or sends its state
+  built,        ///< it has the next communicator, or little is left to send
+  armed,        ///< its gate will park it at the proposed step
+  parked,       ///< it is parked there; a later step may still be proposed
   bound,        ///< the step is agreed; it is on its way there
-  frozen,       ///< it is parked at the agreed step; the next communicator or the digests are checked
-  ready,        ///< checked, on disk and promised: only its conductor lets it go
-  switched,     ///< it goes on, with the next communicator under the next epoch
-  confirmed,    ///< a step of the next epoch is done; the old communicator is still there
-  closed,       ///< and now it is not
-  retired,      ///< its rank is elsewhere
-  rolled_back,  ///< it goes on as it was; this gang is over for it
+  frozen,       ///< it is parked at the agreed step, and checks communicator or digests
+  ready,        ///< it has checked and promised, on disk: from here only its conductor decides
+  switched,     ///< it goes on with the next communicator, under the next epoch
+  confirmed,    ///< it has done a step of the next epoch; the old communicator is still there
+  closed,       ///< the old communicator is closed
+  retired,      ///< the rank is elsewhere
+  rolled_back,  ///< it goes on as before; this gang is over for it
   ended,        ///< its process is gone
 };
 constexpr RankState last_of(RankState) { return RankState::ended; }
 inline constexpr std::size_t kRankStates = kCountOf<RankState>;
 
-/// What a rank's agent sees.
+/// The events that change a rank at its agent.
 enum class RankEvent : std::uint8_t {
-  // its conductor's orders
+  // Orders of its conductor.
   join,
   propose,  ///< a later step than it is armed for
   freeze,   ///< the step that it is armed for is agreed
   go,
-  finish,  ///< a step of the next epoch is done everywhere
+  finish,  ///< each rank has done a step of the next epoch
   retire,
   release,
-  // its trainer's words
+  // Reports of its trainer.
   prepared,
   gate_set,
-  gate_passed,  ///< it is behind the proposed step already
+  gate_passed,  ///< it is past the proposed step already
   reached,
   checked,
   stepped,
-  failed,  ///< it cannot go on with this: no communicator, a check that found a difference
+  failed,  ///< it has no communicator, or its check found a difference
   process_ended,
-  // its agent's own
+  // What its agent sees by itself.
   conductor_silent,
   restarted,
 };
 constexpr RankEvent last_of(RankEvent) { return RankEvent::restarted; }
 
-/// What is done when a rank's state changes.
+/// The action of a rule; RankSide makes effects of it.
 enum class RankAction : std::uint8_t {
   none,
   build,
   arm,
   check,
   switch_over,
-  close,  ///< the old communicator is let go
+  close,  ///< the old communicator is closed
   retire,
-  release,  ///< with the communicator that it has, under the epoch that it is told
+  release,  ///< it goes on with the communicator that it has, under the epoch of its order
   ask,
 };
 
-/// A row of the table: what an event in a state leads to.
+/// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
 struct RankRule {
   RankState from;
   RankEvent on;
@@ -90,18 +90,18 @@ struct RankRule {
   RankAction then;
 };
 
-inline constexpr auto kRankRules = [] {
+inline constexpr std::array kRankRules = [] {
   using enum RankState;
   using enum RankEvent;
   using Action = RankAction;
   return std::to_array<RankRule>({
       {training, join, building, Action::build},
       {building, prepared, built, Action::none},
-      // The step: proposed, perhaps later than first, and agreed.
+      // The step is proposed, perhaps a later one after that, and agreed.
       {built, propose, built, Action::arm},
       {built, gate_set, armed, Action::none},
       {built, gate_passed, built, Action::none},
-      {armed, propose, armed, Action::arm},
+      {armed, propose, armed, Action::arm},  // spares it a stop at the earlier step
       {armed, gate_set, armed, Action::none},
       {armed, reached, parked, Action::none},
       {parked, propose, parked, Action::arm},
@@ -155,32 +155,32 @@ inline constexpr auto kRankRules = [] {
   });
 }();
 
-/// Whether a gang has begun for it, and it may still go back by itself.
+/// Whether the gang has begun for the rank, and it may still go back by itself.
 constexpr bool may_withdraw(RankState state) {
   return state >= RankState::building && state <= RankState::frozen;
 }
-/// Whether it steps under the next epoch.
+/// Whether the rank steps under the next epoch.
 constexpr bool has_switched(RankState state) {
   return state >= RankState::switched && state <= RankState::closed;
 }
-/// Whether its gate has it stand at a step.
+/// Whether the rank's gate parks it at a proposed step.
 constexpr bool is_armed(RankState state) {
   return state == RankState::armed || state == RankState::parked;
 }
-/// Whether nothing of this gang is left here.
+/// Whether nothing of the gang is left at the rank.
 constexpr bool is_clear(RankState state) {
   return state == RankState::training || state == RankState::rolled_back ||
          state == RankState::ended;
 }
 
-/// Whether nothing is done unless the new state is on disk: a promise, and what ends it for good. A
-/// rank that is released needs no record: a restarted agent asks, or releases it again.
+/// Whether the new state must be on disk before anything is done: a promise, and what ends it for
+/// good. A released rank needs no record: a restarted agent asks, or releases it again.
 constexpr bool needs_disk(const RankRule& rule) {
   return rule.to != rule.from && (rule.to == RankState::ready || rule.to == RankState::switched ||
                                   rule.to == RankState::retired);
 }
 
-constexpr bool a_rank_steps_under_the_next_epoch_by_order_alone(std::span<const RankRule> rules) {
+consteval bool a_rank_steps_under_the_next_epoch_by_order_alone(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {
     const bool switches = rule.then == RankAction::switch_over;
     if (switches != (rule.to == RankState::switched)) return false;
@@ -189,8 +189,9 @@ constexpr bool a_rank_steps_under_the_next_epoch_by_order_alone(std::span<const 
   }
   return true;
 }
-/// Whether a promise is made behind the check at the agreed step, and kept whatever happens.
-constexpr bool a_promise_is_kept(std::span<const RankRule> rules) {
+/// Whether a rank promises only after the check at the agreed step, and only its conductor or the
+/// end of its process ends a promise.
+consteval bool a_promise_is_kept(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {
     if (rule.to == RankState::ready && rule.from != RankState::ready &&
         (rule.from != RankState::frozen || rule.on != RankEvent::checked)) {
@@ -202,8 +203,9 @@ constexpr bool a_promise_is_kept(std::span<const RankRule> rules) {
   }
   return true;
 }
-/// Whether none that goes on under the next epoch comes back, and none that came back goes there.
-constexpr bool nobody_turns_back_behind_the_switch(std::span<const RankRule> rules) {
+/// Whether no rank comes back that goes on under the next epoch, and none goes there that came
+/// back.
+consteval bool nobody_turns_back_after_the_switch(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {
     const bool over = rule.from == RankState::rolled_back || rule.from == RankState::retired ||
                       rule.from == RankState::ended || rule.from == RankState::closed;
@@ -217,12 +219,12 @@ constexpr bool nobody_turns_back_behind_the_switch(std::span<const RankRule> rul
   }
   return true;
 }
-constexpr bool an_agreed_step_is_not_moved(std::span<const RankRule> rules) {
+consteval bool an_agreed_step_is_not_moved(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {
     const bool open = rule.from == RankState::built || is_armed(rule.from);
     if (rule.then == RankAction::arm && (!open || rule.on != RankEvent::propose)) return false;
     if (rule.to == RankState::armed && !open) return false;
-    // Nothing is checked where somebody may still ask for a later step.
+    // Nothing is checked while a later step may still be proposed.
     const bool agreed = (rule.on == RankEvent::freeze && rule.from == RankState::parked) ||
                         (rule.on == RankEvent::reached && rule.from == RankState::bound);
     if ((rule.then == RankAction::check) != (rule.to == RankState::frozen)) return false;
@@ -231,7 +233,7 @@ constexpr bool an_agreed_step_is_not_moved(std::span<const RankRule> rules) {
   }
   return true;
 }
-constexpr bool the_old_communicator_outlives_the_first_step(std::span<const RankRule> rules) {
+consteval bool the_old_communicator_outlives_the_first_step(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {
     const bool closes = rule.then == RankAction::close;
     if (closes != (rule.to == RankState::closed)) return false;
@@ -242,8 +244,8 @@ constexpr bool the_old_communicator_outlives_the_first_step(std::span<const Rank
   }
   return true;
 }
-/// Whether it goes back to training from each state before its promise, whoever fails.
-constexpr bool every_state_before_the_promise_can_go_back(std::span<const RankRule> rules) {
+/// Whether a rank goes back to training from each state before its promise, whoever fails.
+consteval bool every_state_before_the_promise_can_go_back(std::span<const RankRule> rules) {
   for (std::size_t raw = 0; raw < kRankStates; ++raw) {
     const auto from = static_cast<RankState>(raw);
     if (!may_withdraw(from)) continue;
@@ -258,7 +260,7 @@ constexpr bool every_state_before_the_promise_can_go_back(std::span<const RankRu
 
 static_assert(a_rank_steps_under_the_next_epoch_by_order_alone(kRankRules), "invariants 1 and 7");
 static_assert(a_promise_is_kept(kRankRules), "invariant 7: one decision");
-static_assert(nobody_turns_back_behind_the_switch(kRankRules), "invariant 7: one epoch");
+static_assert(nobody_turns_back_after_the_switch(kRankRules), "invariant 7: one epoch");
 static_assert(an_agreed_step_is_not_moved(kRankRules), "invariant 7: one step");
 static_assert(the_old_communicator_outlives_the_first_step(kRankRules), "invariants 6 and 7");
 static_assert(every_state_before_the_promise_can_go_back(kRankRules), "invariant 3");

@@ -5,7 +5,7 @@
 namespace cardswap::gang {
 
 using Do = RankEffect::Type;
-using Kind = Order::Kind;
+using OrderKind = Order::Kind;
 
 RankEffects RankSide::apply(RankEvent event, std::uint64_t step) {
   RankEffects effects;
@@ -35,7 +35,7 @@ RankEffects RankSide::apply(RankEvent event, std::uint64_t step) {
 }
 
 RankEffects RankSide::on(RankEvent event, std::uint64_t step) {
-  // A word for the step before the present one comes late.
+  // A report about an earlier step comes late.
   if (event == RankEvent::reached && step != record_.step) return {};
   const auto before = record_;
   auto effects = apply(event, step);
@@ -52,17 +52,17 @@ RankEffects RankSide::act_on(const Order& order) {
   const bool stays = record_.part == Part::stays;
   const bool same_step = order.step == record_.step;
   switch (order.kind) {
-    case Kind::wait: return {};
-    case Kind::join: return apply(RankEvent::join, 0);
-    case Kind::propose:
+    case OrderKind::wait: return {};
+    case OrderKind::join: return apply(RankEvent::join, 0);
+    case OrderKind::propose:
       if (is_armed(record_.state) && order.step <= record_.step) return {};
       return apply(RankEvent::propose, order.step);
-    case Kind::freeze: return same_step ? apply(RankEvent::freeze, 0) : RankEffects{};
-    case Kind::go: return stays ? apply(RankEvent::go, 0) : RankEffects{};
-    case Kind::finish: return stays ? apply(RankEvent::finish, 0) : RankEffects{};
-    case Kind::retire: return stays ? RankEffects{} : apply(RankEvent::retire, 0);
-    case Kind::release:
-      // What it goes on under is the conductor's word, as long as it has not gone on yet.
+    case OrderKind::freeze: return same_step ? apply(RankEvent::freeze, 0) : RankEffects{};
+    case OrderKind::go: return stays ? apply(RankEvent::go, 0) : RankEffects{};
+    case OrderKind::finish: return stays ? apply(RankEvent::finish, 0) : RankEffects{};
+    case OrderKind::retire: return stays ? RankEffects{} : apply(RankEvent::retire, 0);
+    case OrderKind::release:
+      // The conductor decides the epoch under which the rank goes on, until it has gone on.
       if (may_withdraw(record_.state) || record_.state == RankState::ready) {
         record_.own_epoch = order.own_epoch;
       }
@@ -81,7 +81,7 @@ RankEffects RankSide::on(const Order& order) {
 RankEffects RankSide::attached() const {
   RankEffects effects;
   switch (record_.state) {
-    // It holds on to what this agent knows nothing of (any more).
+    // The trainer takes part in a gang that this agent does not know (any more).
     case RankState::training: effects.add({Do::release, true, record_.own_epoch, 0}); break;
     case RankState::building: effects.add({Do::build, true, 0, 0}); break;
     case RankState::switched:

@@ -6,22 +6,22 @@
 
 namespace cardswap::gang {
 
-/// What the journal holds of a rank in a gang, at the rank's agent.
+/// The part of a rank's record that its protocol owns.
 struct RankRecord {
   RankState state = RankState::training;
   Part part = Part::stays;
-  Epoch epoch = 0;         ///< the gang's: what the job has when it is done
-  Epoch own_epoch = 0;     ///< under which this rank goes on where it is released
-  std::uint64_t step = 0;  ///< as RankStatus has it
-  Content content{};       ///< of one that leaves, from `ready` on
+  Epoch epoch = 0;         ///< the epoch that the gang leads to
+  Epoch own_epoch = 0;     ///< the epoch under which a released rank goes on
+  std::uint64_t step = 0;  ///< as in RankStatus
+  Content content{};       ///< what a rank that leaves holds; set from `ready` on
   bool operator==(const RankRecord&) const = default;
 };
 
-/// The agent of a rank in a gang: it takes part, and behind its promise it never guesses.
+/// The agent of a rank in a gang: it obeys the conductor, and after its promise it never guesses.
 ///
-/// A value, like SourceSide and TargetSide: an agent works on a copy and keeps it once every
-/// required journal act has succeeded. Events that have no rule in a state (late ones, second ones,
-/// orders for the other part) change nothing.
+/// A value, like SourceSide and TargetSide: `record()` belongs on disk. An agent changes a copy and
+/// keeps it once every required journal effect has succeeded (drive()). An event without a rule in
+/// the current state (a late or repeated one, an order for the other part) changes nothing.
 class RankSide {
  public:
   explicit RankSide(const RankRecord& record, std::span<const RankRule> rules = kRankRules)
@@ -30,19 +30,23 @@ class RankSide {
   [[nodiscard]] const RankRecord& record() const { return record_; }
   [[nodiscard]] RankState state() const { return record_.state; }
 
-  /// Takes an order; each is answered with the state that it led to.
+  /// Handles an order. It is answered with the state that it led to, also if it changed nothing;
+  /// an order under another epoch is ignored.
   RankEffects on(const Order& order);
-  /// Takes a word of the trainer, silence or a restart. `step` comes with prepared and gate_passed
-  /// (the first at which the gate could stand), gate_set and reached (the one that it is set to).
+  /// Handles a report of the trainer, silence or a restart. `step`: with prepared and gate_passed
+  /// the first step at which the gate could park the trainer; with gate_set and reached the one
+  /// that the gate is set to.
   RankEffects on(RankEvent event, std::uint64_t step = 0);
-  /// Takes the trainer's word that its check found nothing wrong, with what one that leaves holds.
+  /// Handles the trainer's report that its check found no difference; `content` is what a rank that
+  /// leaves holds.
   RankEffects checked(const Content& content);
-  /// What to say to a trainer that still holds on to this gang and came (back) to a restarted
-  /// agent.
+  /// The effects for a runtime that attaches while it still takes part in this gang: it is told
+  /// again what the agent wants of it.
   [[nodiscard]] RankEffects attached() const;
-  /// What to do for a side that was made from a record that a former agent left.
+  /// Goes on from a record that a former agent left; call it once, before any other event.
   RankEffects recover() { return on(RankEvent::restarted); }
 
+  /// This side's state as a message.
   [[nodiscard]] RankStatus status() const;
 
  private:

@@ -12,7 +12,7 @@ namespace {
 
 std::size_t at(const World& w, std::size_t rank) { return rank - w.stay; }
 
-/// What nothing depends on any more makes no other world.
+/// Clears what nothing depends on any more, so that it makes no other world.
 void forget_what_is_of_no_use(World::Conductor& c, GangState state) {
   if (state < GangState::committed) return;
   const bool back = is_given_up(state) || state == GangState::reclaiming;
@@ -36,11 +36,11 @@ void forget_what_is_of_no_use(World::Conductor& c, GangState state) {
 
 }  // namespace
 
-bool stands(const World::Rank& rank) {
+bool is_parked(const World::Rank& rank) {
   return life(rank.life) == Life::alive && rank.gate == rank.done + 1 && rank.in_step == 0;
 }
 
-bool is_free(const World::Rank& rank) { return life(rank.life) == Life::alive && !stands(rank); }
+bool is_free(const World::Rank& rank) { return life(rank.life) == Life::alive && !is_parked(rank); }
 
 bool is_free(const World::Newcomer& newcomer) {
   return life(newcomer.life) == Life::alive && newcomer.granted != 0;
@@ -49,7 +49,7 @@ bool is_free(const World::Newcomer& newcomer) {
 std::uint8_t earliest(const World::Rank& rank) { return byte(rank.done + rank.in_step); }
 
 void send(World& w, const Options& options, const Letter& letter) {
-  // One that is on its way already stands for both; where the network is full it loses.
+  // An equal one under way counts for both; a full network loses it.
   if (std::find(w.net.begin(), w.net.end(), letter) != w.net.end()) return;
   if (w.net[kInFlight - options.in_flight].way != 0) return;
   w.net[kInFlight - options.in_flight] = letter;
@@ -74,7 +74,7 @@ Letter letter_of(std::size_t rank, const RankStatus& status) {
           held_of(status.content)};
 }
 
-/// What a newcomer's agent says comes on the route of its gang, and so under the gang's epoch.
+/// A newcomer's agent answers on the route of its gang, and so under the gang's epoch.
 Letter letter_of(Way way, std::size_t rank, const Message& message) {
   const bool decides = message.kind == Message::Kind::decision;
   const bool bytes = message.kind == Message::Kind::grant ||
@@ -176,12 +176,12 @@ void GangAgent::execute(World& w, const Options& options, const GangEffect& effe
                         const GangSide& side, std::size_t, const std::function<void()>& before) {
   if (effect.type == GangEffect::Type::alert_operator) return before();
   for (std::uint32_t rank = 0; rank < ranks_of(w); ++rank) {
-    if (!side.concerns(effect, rank)) continue;
+    if (!side.is_for(effect, rank)) continue;
     before();
     send(w, options,
          effect.type == GangEffect::Type::order
              ? letter_of(rank, side.order(effect.order))
-             : letter_of(Way::to_newcomer, rank, side.word(rank, effect.word)));
+             : letter_of(Way::to_newcomer, rank, side.message(rank, effect.message)));
   }
 }
 
@@ -307,7 +307,7 @@ void NewcomerAgent::execute(World& w, const Options& options, const handover::Ef
       if (life(n.life) == Life::dead) n.second = 1;
       n.life = byte(Life::alive);
       n.attached = 1;
-      n.held = n.granted = n.done = n.in_step = n.stands = n.killed = 0;
+      n.held = n.granted = n.done = n.in_step = n.waits = n.killed = 0;
       break;
     case Type::kill_standby:
       if (lives(n.life)) n.killed = 1;
@@ -318,10 +318,10 @@ void NewcomerAgent::execute(World& w, const Options& options, const handover::Ef
       n.done = byte(content_of(n.held).step);
       break;
     case Type::resume:
-      if (n.attached != 0) n.stands = 0;
+      if (n.attached != 0) n.waits = 0;
       break;
     case Type::halt_trainer:
-      // Its state is of no use to a gang: nobody has stepped with it.
+      // A gang has no use for its state: nobody has stepped with it.
       if (!lives(n.life)) break;
       n.life = byte(Life::halted);
       n.killed = 1;

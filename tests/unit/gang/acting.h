@@ -5,7 +5,7 @@
 #include "migrator/base/error.h"
 #include "tests/unit/gang/world.h"
 
-/// The agents around their sides: what is in memory, what is on disk, and what they do.
+/// The agents around their sides: what they have in memory and on disk, and what they do.
 namespace cardswap::gang::model {
 
 inline constexpr std::uint8_t kBuild = 1;
@@ -16,14 +16,14 @@ inline constexpr std::uint8_t kPassed = 4;
 [[nodiscard]] inline bool lives(std::uint8_t value) {
   return life(value) == Life::alive || life(value) == Life::halted;
 }
-/// It stands where its gate has it stand.
-[[nodiscard]] bool stands(const World::Rank& rank);
-/// There is a process, and no word of its agent's stands between it and a step.
+/// Whether its gate has parked it.
+[[nodiscard]] bool is_parked(const World::Rank& rank);
+/// Whether it may step: there is a process, and it needs no word of its agent.
 [[nodiscard]] bool is_free(const World::Rank& rank);
 [[nodiscard]] bool is_free(const World::Newcomer& newcomer);
-/// The first step at which its gate could have it stand.
+/// The first step at which its gate could park it.
 [[nodiscard]] std::uint8_t earliest(const World::Rank& rank);
-/// On its way, if the network has room; else it is lost.
+/// Puts it on the network; a full network loses it.
 void send(World& w, const Options& options, const Letter& letter);
 
 [[nodiscard]] Letter letter_of(std::size_t rank, const Order& order);
@@ -40,7 +40,7 @@ struct GangAgent {
   static void remember(World& w, const GangSide& side, std::size_t);
   static void journal(World& w, const GangSide& side, std::size_t);
   static void crash(World& w, std::size_t);
-  /// One act for each that the effect is for, `before` each.
+  /// Does one act for each rank that the effect is for, and calls `before` before each.
   static void execute(World& w, const Options& options, const GangEffect& effect,
                       const GangSide& side, std::size_t, const std::function<void()>& before);
 };

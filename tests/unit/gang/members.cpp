@@ -59,7 +59,7 @@ void feed(const World& from, const Options& options, Nexts& found, std::size_t r
     cut.fault = true;
     found(crashed, cut);
   });
-  // A message is gone, an agent is up, whatever came of it.
+  // Whatever came of it, a message is delivered and an agent is up.
   found(to, step);
   const bool journals =
       !effects.empty() &&
@@ -234,7 +234,7 @@ class Agents {
                         [&](TargetSide& side) { return side.on(event); });
   }
 
-  /// The conductor says nothing more, to whoever has not promised or been granted anything.
+  /// Whether the conductor says nothing more to those that have no promise and no grant.
   [[nodiscard]] bool is_silent() const {
     const auto state = static_cast<GangState>(w_.conductor.state);
     return w_.conductor.up == 0 || is_given_up(state) || is_over(state);
@@ -245,7 +245,7 @@ class Agents {
     return w;
   }
 
-  /// An operator's word is true, or it is a fault.
+  /// An operator's decision fits what runs, or it is a fault.
   void force() {
     const auto state = static_cast<GangState>(w_.conductor.state);
     if (!is_committed(state) && state != GangState::reclaiming) return;
@@ -267,7 +267,7 @@ class Agents {
     on(forced, GangEvent::forced_to_source);
   }
 
-  /// What a trainer says to its agent, each once its agent can make something of it.
+  /// What a trainer reports to its agent, once that can use it.
   void words(std::size_t rank, RankState state) {
     const auto& r = w_.ranks[rank];
     if (r.attached == 0) {
@@ -298,7 +298,7 @@ class Agents {
     if (r.gate != 0 && (state == RankState::built || is_armed(state)) && !told) {
       on(w_, rank, RankEvent::gate_set, set);
     }
-    if (stands(r) && (state == RankState::armed || state == RankState::bound)) {
+    if (is_parked(r) && (state == RankState::armed || state == RankState::bound)) {
       on(w_, rank, RankEvent::reached, set);
     }
     if (state == RankState::frozen && (r.asked & kCheck) != 0) checked(rank);
@@ -307,7 +307,8 @@ class Agents {
     }
   }
 
-  /// The next communicator of all that stay and arrive, or a transfer to the newcomer.
+  /// Whether the next communicator can be built of all that stay and arrive, or a transfer can
+  /// begin.
   [[nodiscard]] bool may_build(std::size_t rank) const {
     for (std::size_t j = 0; j < w_.leave; ++j) {
       const bool own = rank == w_.stay + j;
@@ -351,7 +352,7 @@ class Agents {
     if (n.granted != 0 && state == TargetState::granted) {
       on(w_, rank, TargetEvent::standby_resumed);
     }
-    if (n.stands != 0) on(w_, rank, TargetEvent::standby_stepped);
+    if (n.waits != 0) on(w_, rank, TargetEvent::standby_stepped);
   }
 
   const World& w_;

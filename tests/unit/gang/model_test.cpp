@@ -3,8 +3,7 @@
 /// ranks that train in lockstep; at most `in_flight` messages under way, which overtake each other;
 /// and up to `faults` of: a message lost or delivered twice, a crash of any agent (between any two
 /// acts too), a journal that refuses or is gone, a death of any trainer, bytes damaged on the way,
-/// a
-/// `--force` while a newcomer lives. Time-outs, cancellations, communicators that cannot be built
+/// a `--force` while a newcomer lives. Time-outs, cancellations, communicators that cannot be built
 /// and any true word of an operator may come at any moment and cost nothing. Where a rank is in its
 /// step when one is proposed is the search's choice too. Every state is held against the invariants
 /// of docs/architecture.md; from every state a settled one must be reachable without a further
@@ -64,15 +63,16 @@ TEST_P(GangModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
 
 INSTANTIATE_TEST_SUITE_P(
     Of, GangModel,
-    ::testing::Values(
-        Job{"TwoRanks", 1, 1, Stretch::whole, 0, 1, false, 1000},
-        Job{"TwoRanksThatAreFrozen", 1, 1, Stretch::from_frozen, 1, 1, false, 1000},
-        Job{"TwoRanksThatAreReady", 1, 1, Stretch::from_ready, 2, 1, false, 1000},
-        Job{"OneOfThreeThatAreReadyMoves", 2, 1, Stretch::from_ready, 1, 1, false, 1000},
-        Job{"TwoRanksThatNobodyHurries", 1, 1, Stretch::whole, 0, 1, true, 1000},
-        Job{"OneOfThreeThatNobodyHurriesUntilTheyAreFrozen", 2, 1, Stretch::until_frozen, 0, 1, true,
-            1000},
-        Job{"TwoOfThreeThatAreFrozenAndNobodyHurries", 1, 2, Stretch::from_frozen, 0, 1, true, 1000}),
+    ::testing::Values(Job{"TwoRanks", 1, 1, Stretch::whole, 0, 1, false, 1000},
+                      Job{"TwoRanksThatAreFrozen", 1, 1, Stretch::from_frozen, 1, 1, false, 1000},
+                      Job{"TwoRanksThatAreReady", 1, 1, Stretch::from_ready, 2, 1, false, 1000},
+                      Job{"OneOfThreeThatAreReadyMoves", 2, 1, Stretch::from_ready, 1, 1, false,
+                          1000},
+                      Job{"TwoRanksThatNobodyHurries", 1, 1, Stretch::whole, 0, 1, true, 1000},
+                      Job{"OneOfThreeThatNobodyHurriesUntilTheyAreFrozen", 2, 1,
+                          Stretch::until_frozen, 0, 1, true, 1000},
+                      Job{"TwoOfThreeThatAreFrozenAndNobodyHurries", 1, 2, Stretch::from_frozen, 0,
+                          1, true, 1000}),
     [](const auto& info) { return std::string(info.param.name); });
 
 /// The tables with rules that are not theirs.
@@ -117,7 +117,7 @@ Spoiled without(RankState from, RankEvent on) {
   return result;
 }
 
-/// What is to follow its record comes first.
+/// Swaps an act with the journal's record that it has to follow.
 template <class Effect>
 void act_first(EffectList<Effect>& effects, auto is_act) {
   if (effects.size() < 2 || effects.begin()->type != Effect::Type::journal) return;
@@ -127,7 +127,8 @@ Spoiled granting_first() {
   Spoiled result;
   result.spoil_gang = [](GangEffects& effects) {
     act_first(effects, [](const GangEffect& effect) {
-      return effect.type == GangEffect::Type::tell && effect.word == handover::Message::Kind::grant;
+      return effect.type == GangEffect::Type::tell &&
+             effect.message == handover::Message::Kind::grant;
     });
   };
   return result;
@@ -153,9 +154,8 @@ Spoiled switching_first() {
 
 /// A silent newcomer's leaver, rank 1 of two, goes on; nobody else does.
 Spoiled releasing_rank_1_alone() {
-  auto result = with(
-      GangRule{GangState::committed, GangEvent::newcomer_silent, GangState::aborting,
-               GangAction::reclaim});
+  auto result = with(GangRule{GangState::committed, GangEvent::newcomer_silent, GangState::aborting,
+                              GangAction::reclaim});
   result.spoil_gang = [](GangEffects& effects) {
     for (auto& effect : effects) {
       if (effect.order != Order::Kind::release) continue;
@@ -188,8 +188,9 @@ std::vector<Mutation> mutations() {
   using F = TargetEvent;
   const char* const kUnsettled = "nothing settles";
   return {
-      {"CommitBeforeAllStand", with(GangRule{G::agreeing, E::all_armed, G::committed, A::grant}),
-       "7: the ranks do not stand", 1, 1, 0, Stretch::whole},
+      {"CommitBeforeAllAreFrozen",
+       with(GangRule{G::agreeing, E::all_armed, G::committed, A::grant}),
+       "7: the ranks are not parked", 1, 1, 0, Stretch::whole},
       {"CommitWithoutEqualDigests", with(GangRule{G::freezing, E::differs, G::committed, A::grant}),
        "5: ", 1, 1, 1, Stretch::from_frozen},
       {"GrantBeforeTheJournal", granting_first(), "4: a newcomer"},
@@ -213,8 +214,8 @@ std::vector<Mutation> mutations() {
        with(GangRule{G::resumed, E::newcomer_is_gone, G::reclaiming, A::revoke}),
        "4: a rank goes on by"},
       {"ReclaimBehindTheGoWhenARankIsLost",
-       with(GangRule{G::resumed, E::rank_lost, G::reclaiming, A::revoke}),
-       "4: a rank goes on by", 2, 1},
+       with(GangRule{G::resumed, E::rank_lost, G::reclaiming, A::revoke}), "4: a rank goes on by",
+       2, 1},
       {"ReleaseBehindTheGo", with(GangRule{G::resumed, E::failed, G::aborting, A::release}),
        "4: a newcomer"},
       {"FinishBeforeTheFirstStep",
@@ -229,13 +230,13 @@ std::vector<Mutation> mutations() {
       {"ALateRankDoesNotSaySo", without(R::built, V::gate_passed), kUnsettled, 1, 1, 0,
        Stretch::whole},
       {"APromiseOnTheWay", with(RankRule{R::armed, V::freeze, R::ready, B::none}),
-       "7: the ranks do not stand", 1, 1, 0, Stretch::from_frozen},
+       "7: the ranks are not parked", 1, 1, 0, Stretch::from_frozen},
       {"APromiseIsTakenBackInSilence",
        with(RankRule{R::ready, V::conductor_silent, R::rolled_back, B::release}),
-       "7: the ranks do not stand"},
+       "7: the ranks are not parked"},
       {"ARestartedAgentForgetsItsPromise",
        with(RankRule{R::ready, V::restarted, R::rolled_back, B::release}),
-       "7: the ranks do not stand"},
+       "7: the ranks are not parked"},
       {"ASwitchWithoutAnOrder", with(RankRule{R::frozen, V::checked, R::switched, B::switch_over}),
        "7: ranks may step", 1, 1, 0, Stretch::from_frozen},
       {"ASwitchBeforeItsRecord", switching_first(), "4: a rank goes on, and"},
@@ -265,7 +266,7 @@ TEST_P(GangMutation, IsFoundByTheShortestWay) {
   options.stay = mutation.stay;
   options.leave = mutation.leave;
   options.faults = mutation.faults;
-  // An agreement is searched from the start, where nobody hurries; a decision from later on.
+  // An agreement is searched from the start, where nobody hurries; a decision from a later state.
   options.patient = mutation.stretch == Stretch::whole;
   options.stretch = mutation.stretch;
   options.in_flight = 1;
@@ -277,7 +278,7 @@ TEST_P(GangMutation, IsFoundByTheShortestWay) {
   options.spoil_rank = mutation.rules.spoil_rank;
   const bool safety = mutation.breaks != std::string("nothing settles");
   if (!safety) {
-    // The rule is what settles: with the tables as they are everything does.
+    // The rule is what settles it: with the tables as they are everything settles.
     auto whole = options;
     whole.gang_rules = kGangRules;
     whole.rank_rules = kRankRules;

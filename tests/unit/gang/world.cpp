@@ -14,7 +14,7 @@ using By = Step::By;
 constexpr std::uint8_t kStepsBefore = 1;
 constexpr std::uint8_t kStepsAfter = 2;
 
-/// A collective is done by one rank when each rank of its communicator has begun it: what a process
+/// A rank completes a collective when each rank of its communicator has begun it: what a process
 /// has sent stays sent when it dies.
 bool has_begun(std::uint8_t done, std::uint8_t in_step, std::uint8_t step) {
   return done >= step || (done + 1 == step && in_step != 0);
@@ -31,7 +31,7 @@ bool all_have_begun(const World& w, bool next, std::uint8_t step) {
   }
   return true;
 }
-/// An operator whose word was wrong answers for the steps.
+/// After an operator's wrong decision steps are not counted.
 void complete(World& w, std::size_t rank, std::uint8_t step, std::uint8_t epoch) {
   if (w.done[rank] + 1 != step && w.blind == 0) w.miscounted = 1;
   w.done[rank] = std::max(w.done[rank], step);
@@ -63,10 +63,10 @@ class Surroundings {
       });
       return;
     }
-    const auto most = r.gate != 0              ? r.gate - 1
-                      : r.epoch == byte(kBase) ? kStepsBefore
-                                               : kStepsAfter;
-    if (r.done >= most) return;
+    const auto steps_max = r.gate != 0              ? r.gate - 1
+                           : r.epoch == byte(kBase) ? kStepsBefore
+                                                    : kStepsAfter;
+    if (r.done >= steps_max) return;
     next({By::trainer_begins, 0, of, {}, 0, false}, [&](World& w) {
       w.ranks[rank].in_step = 1;
       if (r.next != 0 && !all_hold_next(w) && w.blind == 0) w.early = 1;
@@ -91,7 +91,7 @@ class Surroundings {
     }
     if (life(n.life) != Life::alive) return;
     arrival(rank);
-    if (n.granted == 0 || n.stands != 0) return;
+    if (n.granted == 0 || n.waits != 0) return;
     if (n.in_step == 0) {
       if (n.done >= kStepsAfter) return;
       next({By::newcomer_begins, 0, of, {}, 0, false}, [&](World& w) {
@@ -107,7 +107,7 @@ class Surroundings {
       const bool first = content_of(to.held).step == to.done;
       to.in_step = 0;
       to.done = step;
-      if (first) to.stands = 1;
+      if (first) to.waits = 1;
       complete(w, rank, step, byte(kGranted));
     });
   }
@@ -120,7 +120,7 @@ class Surroundings {
     }
     return true;
   }
-  /// All that its leaver holds at the agreed step, into a standby that waits for it.
+  /// A standby that waits receives all that its leaver holds at the agreed step.
   void arrival(std::size_t rank) {
     const auto& r = w_.ranks[rank];
     const auto& n = newcomer_of(w_, rank);
@@ -273,15 +273,15 @@ const char* broken_decision(const World& w) {
       return "4: a rank goes on, and its agent has not recorded that";
     }
   }
-  // From the commit until the go, or until all are let go, the job stands at one step.
-  const bool stood =
+  // From the commit to the go, or until all are released, all ranks are parked at one step.
+  const bool is_frozen =
       disk == GangState::committed || disk == GangState::in_doubt || disk == GangState::reclaiming;
-  if (!stood) return nullptr;
+  if (!is_frozen) return nullptr;
   for (std::size_t rank = 0; rank < ranks_of(w); ++rank) {
     const auto& r = w.ranks[rank];
     if (life(r.life) != Life::alive) continue;
-    if (!stands(r) || r.done != w.conductor.disk_step)
-      return "7: the ranks do not stand at one step";
+    if (!is_parked(r) || r.done != w.conductor.disk_step)
+      return "7: the ranks are not parked at one step";
   }
   return nullptr;
 }
@@ -317,7 +317,9 @@ bool has_moved(const World& w) {
   }
   for (std::size_t j = 0; j < w.leave; ++j) {
     const auto& n = w.newcomers[j];
-    if (n.up == 0 || (life(n.life) == Life::alive && n.stands != 0)) return false;
+    // An agent that has lost its journal lets nothing go on; an operator does.
+    const bool is_stuck = life(n.life) == Life::alive && n.waits != 0 && w.journal_lost == 0;
+    if (n.up == 0 || is_stuck) return false;
   }
   return true;
 }
@@ -335,7 +337,7 @@ bool has_gone_back(const World& w) {
     if (n.up == 0 || (lives(n.life) && known)) return false;
     all_known = all_known && known;
   }
-  // Whoever took the job back tells its newcomers until each says that nothing steps there.
+  // The conductor tells its newcomers until each confirms that no process steps there.
   return w.conductor.open == 0 || !all_known;
 }
 
@@ -357,7 +359,7 @@ bool is_settled(const World& w) {
     // Of a job that an operator gave to the newcomers a process may be lost before the first step.
     case GangState::completed: return has_moved(w) || (w.forced != 0 && has_lost_a_process(w));
     case GangState::aborted: return w.patient == 0 && has_gone_back(w);
-    // Told, and an operator's: a process of the job was lost.
+    // An operator was told: a process of the job was lost.
     case GangState::broken: return has_lost_a_process(w) || w.forced != 0;
     // A newcomer's agent that has lost its journal proves nothing.
     case GangState::in_doubt:

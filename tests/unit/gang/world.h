@@ -9,6 +9,7 @@
 
 #include "agent/gang/protocol/gang_side.h"
 #include "agent/gang/protocol/rank_side.h"
+#include "agent/handover/protocol/source_side.h"
 #include "agent/handover/protocol/target_side.h"
 #include "tests/support/model/big_table.h"
 
@@ -17,10 +18,10 @@
 /// each rank and a TargetSide for each newcomer; its trainers are played.
 namespace cardswap::gang::model {
 
-inline constexpr Epoch kBase = 1;     ///< under which the job steps
+inline constexpr Epoch kBase = 1;     ///< the job steps under it
 inline constexpr Epoch kGranted = 2;  ///< what the gang leads to
 inline constexpr Epoch kReclaimed = 3;
-inline constexpr Epoch kTaken = kGranted + 100;  ///< by the operator's word
+inline constexpr Epoch kTaken = kGranted + handover::kForcedLead;  ///< by an operator's decision
 inline constexpr std::uint8_t kTakenByte = 4;
 
 inline constexpr std::size_t kRanks = 3;
@@ -73,8 +74,8 @@ struct World {
     std::uint8_t state, own, step, held;
     std::uint8_t disk_state, disk_own, disk_step, disk_held;
     std::uint8_t up, attached;
-    // Its trainer: how many steps it has done, whether it is in one, and where its gate has it
-    // stand (0: nowhere, n: at step n - 1).
+    // Its trainer: how many steps it has done, whether it is in one, and where its gate parks it
+    // (0: nowhere, n: at step n - 1).
     std::uint8_t life, done, in_step, gate;
     std::uint8_t next;   // it uses the next communicator
     std::uint8_t epoch;  // under which it steps
@@ -88,7 +89,7 @@ struct World {
     std::uint8_t state, epoch, content;
     std::uint8_t disk_state, disk_epoch, disk_content;
     std::uint8_t up, attached;
-    std::uint8_t life, held, granted, done, in_step, stands, killed, second;
+    std::uint8_t life, held, granted, done, in_step, waits, killed, second;
     bool operator==(const Newcomer&) const = default;
   };
   std::array<Newcomer, kNewcomers> newcomers;
@@ -110,7 +111,7 @@ enum class Stretch : std::uint8_t {
   whole,
   until_frozen,  ///< a step is agreed
   from_frozen,   ///< the same, and the ranks are on their way there
-  from_ready,  ///< each rank has promised, and the conductor has still to hear of that
+  from_ready,    ///< each rank has promised, and the conductor has yet to hear of it
 };
 
 /// What may happen, and what is looked for.
