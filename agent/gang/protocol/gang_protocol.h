@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "agent/gang/protocol/gang_rules.h"
 #include "agent/gang/protocol/rank_rules.h"
@@ -37,6 +38,7 @@ struct Order {
   bool operator==(const Order&) const = default;
 };
 constexpr Order::Kind last_of(Order::Kind) { return Order::Kind::release; }
+[[nodiscard]] std::string_view to_string(Order::Kind kind);
 
 /// The report of a rank's agent.
 struct RankStatus {

@@ -37,7 +37,7 @@ struct HeardOfRank {
   Content newcomer_content{};
   /// Whether the rank's agent has reported since the end that nothing of the gang is left there.
   bool is_clear = false;
-  bool newcomer_is_clear = false;  ///< the same of its newcomer's agent
+  bool newcomer_is_clear = false;  ///< whether its newcomer's agent has reported the same
   bool operator==(const HeardOfRank&) const = default;
 };
 
@@ -73,7 +73,8 @@ class GangSide {
   /// The effects of time passing without an answer of a rank's agent: the order that fits the state
   /// is sent again.
   [[nodiscard]] GangEffects tick(std::uint32_t rank) const;
-  /// The same for the agent of the rank's newcomer.
+  /// The effects of time passing without an answer of a newcomer's agent: the message that fits the
+  /// state is sent again.
   [[nodiscard]] GangEffects tick_newcomer(std::uint32_t rank) const;
   /// Goes on from a record that a former agent left; call it once, before any other event.
   GangEffects recover();

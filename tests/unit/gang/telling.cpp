@@ -42,18 +42,16 @@ constexpr std::array kRankEventNames{
     "join",          "propose",          "freeze",      "go",      "finish",  "retire",  "release",
     "prepared",      "gate_set",         "gate_passed", "reached", "checked", "stepped", "failed",
     "process_ended", "conductor_silent", "restarted"};
-constexpr std::array kOrders{"wait", "join",   "propose", "freeze",
-                             "go",   "finish", "retire",  "release"};
 constexpr std::array kWords{"reserve", "poll", "grant", "drop", "decision", "status", "ask"};
 static_assert(kGangEventNames.size() == kCountOf<GangEvent>);
 static_assert(kRankEventNames.size() == kCountOf<RankEvent>);
-static_assert(kOrders.size() == kCountOf<Order::Kind>);
 
 std::string text_of(const Letter& letter) {
   switch (static_cast<Letter::Way>(letter.way)) {
     case Letter::Way::none: break;
     case Letter::Way::to_rank:
-      return fmt::format("{} (step {}, epoch {}) to rank {}", kOrders.at(letter.kind), letter.step,
+      return fmt::format("{} (step {}, epoch {}) to rank {}",
+                         to_string(static_cast<Order::Kind>(letter.kind)), letter.step,
                          letter.epoch, letter.rank);
     case Letter::Way::from_rank:
       return fmt::format("{} (step {}){} of rank {}",
