@@ -4,8 +4,8 @@
 /// and up to `faults` of: a message lost or delivered twice, a crash of any agent (between any two
 /// acts too), a journal that refuses or is gone, a death of any trainer, bytes damaged on the way,
 /// a `--force` while a newcomer lives. Time-outs, cancellations, communicators that cannot be built
-/// and any right decision of an operator may come at any moment and cost nothing. Where a rank is in
-/// its step when one is proposed is the search's choice too. Every state is held against the
+/// and any right decision of an operator may come at any moment and cost nothing. Where a rank is
+/// in its step when one is proposed is the search's choice too. Every state is held against the
 /// invariants of docs/architecture.md; from every state a settled one must be reachable without a
 /// further fault. Then single rules are spoiled, and the same search must find what they prevent.
 
