@@ -51,7 +51,8 @@ struct HeardOfRank {
 /// has stepped under the next epoch: the gang can go back as a whole once the newcomers are proven
 /// to have ended.
 ///
-/// A rank that the job does not have is ignored, and so is a message under another epoch.
+/// on() ignores a message about a rank that the job does not have, or under another epoch; in any
+/// other call `rank` is one of the record's.
 class GangSide {
  public:
   /// `margin`: how many steps after the furthest rank's a step is proposed. `heard` has one entry a
