@@ -5,7 +5,7 @@
 #include "agent/base/json_archive.h"
 #include "agent/base/strict_json.h"
 #include "agent/base/validate.h"
-#include "agent/handover/base/peer_answers.h"
+#include "agent/gang/content_fields.h"
 #include "migrator/base/archive_of.h"
 
 namespace cardswap::gang {
@@ -25,18 +25,8 @@ void fields(Archive& a, FieldsOf<Archive, RankStatus>& m) {
   a("epoch", m.epoch);
   a("state", m.state);
   a("step", m.step);
-  std::string root = m.content.root == Digest{} ? std::string() : to_string(m.content.root);
-  a("root", root);
-  a("root_step", m.content.step);
+  content_fields(a, m.content);
   a("asks", m.asks);
-  if constexpr (Archive::kReads) {
-    const auto step = m.content.step;
-    try {
-      m.content = content_from(root, step);
-    } catch (const Error&) {
-      validate::check(false, "root", "digest");
-    }
-  }
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include "agent/gang/messages.h"
 #include "agent/gang/protocol/gang_side.h"
 #include "agent/gang/protocol/rank_side.h"
+#include "agent/gang/records.h"
 #include "agent/handover/source/migration.h"
 #include "agent/health/decisions/guards.h"
 #include "agent/health/decisions/incident.h"
@@ -35,6 +36,10 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
       bytes_of(boost::json::serialize(gang::to_json(gang::Order{gang::Order::Kind::go, 2, 1, 7}))),
       bytes_of(boost::json::serialize(
           gang::to_json(gang::RankStatus{2, gang::RankState::ready, 7, {}, true}))),
+      bytes_of(boost::json::serialize(gang::to_journal(
+          gang::GangRecord{gang::GangState::committed, 2, 1, 7, false, {gang::GangRank{}}}))),
+      bytes_of(boost::json::serialize(gang::to_journal(
+          gang::RankRecord{gang::RankState::ready, gang::Part::leaves, 2, 1, 7, {}}))),
       bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
                R"({"alertname":"GpuHot","UUID":"GPU-1","severity":"critical"},)"
                R"("annotations":{"summary":"hot"},"fingerprint":"1"}]})")};
@@ -78,6 +83,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     return status;
   });
+  take([](const auto& record) { return gang::to_journal(gang::gang_from_journal(record)); });
+  take([](const auto& record) { return gang::to_journal(gang::rank_from_journal(record)); });
   take([](const auto& record) { return health::incident_from_journal(record); });
   take([](const auto& record) { return health::webhook_from(record); });
   take([](const auto& record) {

@@ -23,6 +23,10 @@ namespace cardswap::gang {
 /// Whether a rank keeps its process and takes the next communicator, or moves.
 enum class Part : std::uint8_t { stays, leaves };
 constexpr Part last_of(Part) { return Part::leaves; }
+/// "stays", "leaves".
+[[nodiscard]] constexpr std::string_view to_string(Part part) {
+  return part == Part::stays ? "stays" : "leaves";
+}
 
 /// The state of a rank in a gang, at its agent.
 enum class RankState : std::uint8_t {
