@@ -13,7 +13,7 @@ FOLDERS = (
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/keeper", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
-    "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover",
+    "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang",
     "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )

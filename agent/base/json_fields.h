@@ -12,7 +12,8 @@
 
 /// Reads fields of JSON that may be missing or have another type: records that another release
 /// wrote, answers of agents, reports of programs. Functions throw only where they say so. Fields
-/// that are required are read by ApiRequest (requests) and handover/base/peer_answers.h (agents).
+/// that are required are read by ApiRequest (requests), strict_json.h (messages) and
+/// handover/base/peer_answers.h (agents).
 namespace cardswap {
 
 /// The value of a field; a null pointer if it is missing or JSON null.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <type_traits>
 
 #include "agent/handover/protocol/protocol.h"
 #include "migrator/base/error.h"
@@ -28,9 +29,32 @@ class Executor {
   virtual void execute(const Effect& effect, const Side& next) noexcept = 0;
 };
 
-/// The only way in which a side of a handover changes: it does the effects in their order, with the
-/// journal first. Agents run it on their journal, trainers and HTTP; the model check runs it on a
-/// small simulated world.
+/// The only way in which a side changes, of a handover or of a gang: replaces `side` by `next`, and
+/// does `effects` in their order. `journal(required)` writes `next` to disk or returns the disk's
+/// error; `act(effect)` does any other effect. Returns the error if a required record is refused:
+/// then nothing has happened. An effect may change the same side again: that change is kept.
+template <class Side, class EffectList, class Journal, class Act>
+std::optional<Error> drive(Side& side, const Side& next, const EffectList& effects,
+                           const Journal& journal, const Act& act) {
+  bool kept = false;
+  const auto keep = [&] {
+    if (!kept) side = next;
+    kept = true;
+  };
+  for (const auto& effect : effects) {
+    const bool journals = effect.type == std::decay_t<decltype(effect)>::Type::journal;
+    if (journals) {
+      if (auto refused = journal(effect.required); refused && effect.required) return refused;
+    }
+    keep();
+    if (!journals) act(effect);
+  }
+  keep();
+  return std::nullopt;
+}
+
+/// Changes a side of a handover by drive(), with an executor and a peer. Agents run it on their
+/// journal, trainers and HTTP; the model check runs it on a small simulated world.
 template <class Side>
 class Driver {
  public:
@@ -41,26 +65,15 @@ class Driver {
   /// record is refused: then nothing has happened. An effect may change the same side again: that
   /// change is kept.
   std::optional<Error> apply(const Side& next, const Effects& effects) {
-    bool kept = false;
-    const auto keep = [&] {
-      if (!kept) side_ = next;
-      kept = true;
-    };
-    for (const auto& effect : effects) {
-      if (effect.type == Effect::Type::journal) {
-        if (auto refused = executor_.journal(next, effect.required); refused && effect.required) {
-          return refused;
-        }
-      }
-      keep();
-      if (effect.type == Effect::Type::send) {
-        peer_.send(effect.message);
-      } else if (effect.type != Effect::Type::journal) {
-        executor_.execute(effect, next);
-      }
-    }
-    keep();
-    return std::nullopt;
+    return drive(
+        side_, next, effects, [&](bool required) { return executor_.journal(next, required); },
+        [&](const Effect& effect) {
+          if (effect.type == Effect::Type::send) {
+            peer_.send(effect.message);
+          } else {
+            executor_.execute(effect, next);
+          }
+        });
   }
 
  private:

@@ -15,7 +15,8 @@
 
 #include <algorithm>
 
-#include "tests/unit/handover/explorer.h"
+#include "tests/support/model/explorer.h"
+#include "tests/unit/handover/world.h"
 
 namespace cardswap::handover::model {
 namespace {
@@ -35,7 +36,7 @@ constexpr std::size_t kStoreStatesMin = 100'000;
 TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
   Options options;
   options.faults = kFaults;
-  const auto found = explore(options);
+  const auto found = cardswap::model::explore<Step>(options);
   fmt::print("model_states {} model_violations {} depth {} model_unsettled {} model_steps {}\n",
              found.states, found.violations, found.depth, found.unsettled, found.steps);
   EXPECT_EQ(found.violations, 0U) << found.violation;
@@ -49,7 +50,7 @@ TEST(HandoverModel, LetsATrainerGoOnWhoseStateGoesToAStore) {
   Options options;
   options.faults = kFaults;
   options.to_store = true;
-  const auto found = explore(options);
+  const auto found = cardswap::model::explore<Step>(options);
   fmt::print("store_states {} violations {} depth {} unsettled {}\n", found.states,
              found.violations, found.depth, found.unsettled);
   EXPECT_EQ(found.violations, 0U) << found.violation;
@@ -277,7 +278,7 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   options.faults = mutation.faults;
   options.to_store = mutation.to_store;
   const bool safety = mutation.breaks != std::string("nothing settles");
-  const auto found = explore(options, safety);
+  const auto found = cardswap::model::explore<Step>(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));
   fmt::print("{} breaks {}states {} steps {} unsettled {}\n", mutation.name, found.violation,
              found.states, found.steps, found.unsettled);

@@ -6,11 +6,11 @@
 #include <span>
 #include <string>
 #include <type_traits>
-#include <vector>
 
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/protocol/target_side.h"
 #include "runtime/roles/trainer_side.h"
+#include "tests/support/model/big_table.h"
 
 /// A small world around the three real sides: channels, disks, a network, faults and an operator.
 /// Its agents are SourceSide and TargetSide themselves, its trainers two TrainerSides.
@@ -146,18 +146,7 @@ struct Step {
 [[nodiscard]] std::string to_string(const Step& step);
 
 [[nodiscard]] World first_world(const Options& options);
-/// A world, and how it was first found: one line of the cache.
-struct alignas(64) Known {
-  World world;
-  std::uint32_t parent;
-  Step step;
-};
-/// What follows on worlds, in the order in which it is found.
-struct Nexts {
-  std::vector<Known> all;
-  std::uint32_t parent = 0;
-  void operator()(const World& world, const Step& step) { all.push_back({world, parent, step}); }
-};
+using Nexts = cardswap::model::Nexts<World, Step>;
 /// Adds every world that may come next.
 void for_each_next(const World& world, const Options& options, Nexts& found);
 /// Which invariant of docs/architecture.md is broken, or empty.

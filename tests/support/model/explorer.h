@@ -1,13 +1,30 @@
-#include "tests/unit/handover/explorer.h"
+#pragma once
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "tests/unit/handover/big_table.h"
+#include "tests/support/model/big_table.h"
 
-namespace cardswap::handover::model {
-namespace {
+/// A search through every state of a small world. What is searched says what it is by functions
+/// that are declared beside its `World` and `Options`: `first_world(options)`,
+/// `for_each_next(world, options, nexts)`, `broken_invariant(world)` (a text, or null) and
+/// `is_settled(world)`; and beside its `Step`, which has a `fault`: `to_string(step)`.
+namespace cardswap::model {
+
+struct Found {
+  std::size_t states = 0;
+  std::size_t steps = 0;  ///< between states
+  std::uint32_t depth = 0;
+  /// Of the first broken state: the shortest way to it, one step a line; empty when none is.
+  std::string violation;
+  std::size_t violations = 0;
+  std::size_t unsettled = 0;  ///< states from which no settled one can be reached without faults
+};
 
 /// The numbers of the worlds that follow on each without a fault, world by world.
 class Ways {
@@ -17,7 +34,7 @@ class Ways {
 
   /// From which worlds a settled one is reached. What follows is mostly known later than what it
   /// follows on: from the last to the first, again until nothing is new, is few times.
-  [[nodiscard]] std::vector<bool> can_settle(const Worlds& worlds) const {
+  [[nodiscard]] std::vector<bool> can_settle(const auto& worlds) const {
     std::vector<bool> settles(worlds.size());
     for (std::size_t i = 0; i < worlds.size(); ++i) settles[i] = is_settled(worlds[i].world);
     for (bool changed = true; changed;) {
@@ -38,7 +55,7 @@ class Ways {
   Blocks<std::uint32_t> to_;
 };
 
-std::string way_to(std::uint32_t state, const Worlds& worlds) {
+[[nodiscard]] std::string way_to(std::uint32_t state, const auto& worlds) {
   std::vector<std::string> lines;
   for (auto at = state; at != 0; at = worlds[at].parent) {
     lines.push_back(to_string(worlds[at].step));
@@ -50,12 +67,16 @@ std::string way_to(std::uint32_t state, const Worlds& worlds) {
   return text;
 }
 
+template <class Known, class Options>
 class Search {
  public:
+  using World = typename Known::World;
+  using Step = typename Known::Step;
+
   Search(const Options& options, bool stop_at_violation)
       : options_(options), stop_at_violation_(stop_at_violation) {
     const Known first{first_world(options), 0, {}};
-    worlds_.add(first, Worlds::hash(first.world));
+    worlds_.add(first, Worlds<Known>::hash(first.world));
   }
 
   Found run() {
@@ -84,7 +105,7 @@ class Search {
     }
     hashes_.clear();
     for (const auto& next : batch_.all) {
-      hashes_.push_back(Worlds::hash(next.world));
+      hashes_.push_back(Worlds<Known>::hash(next.world));
       worlds_.expect(hashes_.back());
     }
     for (const auto hash : hashes_) worlds_.expect_world(hash);
@@ -128,18 +149,19 @@ class Search {
   const Options& options_;
   const bool stop_at_violation_;
   bool stopped_ = false;
-  Worlds worlds_;
+  Worlds<Known> worlds_;
   Ways ways_;
   Found found_;
-  Nexts batch_;
+  Nexts<World, Step> batch_;
   std::vector<std::size_t> ends_;
   std::vector<std::uint32_t> hashes_;
 };
 
-}  // namespace
-
-Found explore(const Options& options, bool stop_at_violation) {
-  return Search(options, stop_at_violation).run();
+/// Breadth first through every state that can be reached; stops at the first violation if asked to.
+template <class Step, class Options>
+[[nodiscard]] Found explore(const Options& options, bool stop_at_violation = false) {
+  using World = decltype(first_world(options));
+  return Search<Known<World, Step>, Options>(options, stop_at_violation).run();
 }
 
-}  // namespace cardswap::handover::model
+}  // namespace cardswap::model
