@@ -15,7 +15,8 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersionWithoutSizes = 1;
 /// Of one move: beyond it something else has happened than what was predicted.
 constexpr double kRatioMax = 16;
 constexpr std::size_t kNameMax = 255;
@@ -28,9 +29,8 @@ double median(std::vector<double> values) {
   return values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-void add(std::vector<double>& ratios, double predicted, double was) {
-  ratios.push_back(within(was / predicted, kRatioMax));
-  if (ratios.size() > PastPredictions::kMovesKept) ratios.erase(ratios.begin());
+bool is_similar(double one, double other) {
+  return one < PastPredictions::kSimilar * other && other < PastPredictions::kSimilar * one;
 }
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -44,19 +44,17 @@ std::string name_at(const json::object& from, std::string_view key) {
   return name;
 }
 
-std::vector<double> ratios_at(const json::object& from, std::string_view key) {
-  std::vector<double> ratios;
-  for (const auto& item : array_at(from, key)) {
-    const double ratio = item.is_number() ? item.to_number<double>() : 0;
-    if (!(ratio >= 1 / kRatioMax && ratio <= kRatioMax)) {
-      refuse(fmt::format("{} has what is no ratio", key));
-    }
-    ratios.push_back(ratio);
-  }
-  if (ratios.empty() || ratios.size() > PastPredictions::kMovesKept) {
-    refuse(fmt::format("{} of {} moves", key, ratios.size()));
-  }
-  return ratios;
+double amount_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  const double ms = value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+  if (!(std::isfinite(ms) && ms > 0)) refuse(fmt::format("{} is no time", key));
+  return ms;
+}
+
+double ratio_at(const json::object& from, std::string_view key) {
+  const double ratio = amount_at(from, key);
+  if (!(ratio >= 1 / kRatioMax && ratio <= kRatioMax)) refuse(fmt::format("{} is no ratio", key));
+  return ratio;
 }
 
 }  // namespace
@@ -69,13 +67,15 @@ void PastPredictions::note(const Route& route, const StallAndLost& predicted,
       !is_amount(was.lost_ms)) {
     return;
   }
-  Past of_route{route, {}, {}};
+  Past of_route{route, {}};
   if (const auto known = std::ranges::find(past_, route, &Past::route); known != past_.end()) {
     of_route = std::move(*known);
     past_.erase(known);
   }
-  add(of_route.stall, predicted.stall_ms, was.stall_ms);
-  add(of_route.lost, predicted.lost_ms, was.lost_ms);
+  auto& moves = of_route.moves;
+  moves.push_back({predicted, within(was.stall_ms / predicted.stall_ms, kRatioMax),
+                   within(was.lost_ms / predicted.lost_ms, kRatioMax)});
+  if (moves.size() > kMovesKept) moves.erase(moves.begin());
   past_.push_back(std::move(of_route));
   if (past_.size() > kRoutesMax) past_.erase(past_.begin());
 }
@@ -83,40 +83,68 @@ void PastPredictions::note(const Route& route, const StallAndLost& predicted,
 CorrectedPrediction PastPredictions::corrected(const Route& route, const StallAndLost& raw) const {
   CorrectedPrediction result{raw, raw, 0};
   const auto known = std::ranges::find(past_, route, &Past::route);
-  if (known == past_.end() || known->stall.size() < kMovesMin) return result;
-  result.moves = static_cast<std::uint32_t>(known->stall.size());
-  result.corrected.stall_ms = raw.stall_ms * within(median(known->stall), kFactorMax);
-  result.corrected.lost_ms =
-      std::max(raw.lost_ms * within(median(known->lost), kFactorMax), result.corrected.stall_ms);
+  if (known == past_.end()) return result;
+  std::vector<double> stall;
+  std::vector<double> lost;
+  for (auto move = known->moves.rbegin(); move != known->moves.rend(); ++move) {
+    if (stall.size() == kMovesCount) break;
+    if (!is_similar(move->predicted.stall_ms, raw.stall_ms) ||
+        !is_similar(move->predicted.lost_ms, raw.lost_ms)) {
+      continue;
+    }
+    stall.push_back(move->stall_ratio);
+    lost.push_back(move->lost_ratio);
+  }
+  if (stall.size() < kMovesMin) return result;
+  result.moves = static_cast<std::uint32_t>(stall.size());
+  result.corrected.stall_ms = raw.stall_ms * within(median(std::move(stall)), kFactorMax);
+  result.corrected.lost_ms = std::max(raw.lost_ms * within(median(std::move(lost)), kFactorMax),
+                                      result.corrected.stall_ms);
   return result;
 }
 
 json::object PastPredictions::to_json() const {
   json::array routes;
   for (const auto& one : past_) {
+    json::array moves;
+    for (const auto& move : one.moves) {
+      moves.push_back(json::object{{"stall_ms", move.predicted.stall_ms},
+                                   {"lost_ms", move.predicted.lost_ms},
+                                   {"stall_ratio", move.stall_ratio},
+                                   {"lost_ratio", move.lost_ratio}});
+    }
     routes.push_back(json::object{{"from", one.route.from},
                                   {"to", one.route.to},
                                   {"strategy", one.route.strategy},
-                                  {"stall", json::array(one.stall.begin(), one.stall.end())},
-                                  {"lost", json::array(one.lost.begin(), one.lost.end())}});
+                                  {"moves", std::move(moves)}});
   }
   return {{"version", kVersion}, {"routes", std::move(routes)}};
+}
+
+PastPredictions::Move PastPredictions::move_from_json(const json::value& json) {
+  if (!json.is_object()) refuse("a move that is no object");
+  const auto& move = json.get_object();
+  return {{amount_at(move, "stall_ms"), amount_at(move, "lost_ms")},
+          ratio_at(move, "stall_ratio"),
+          ratio_at(move, "lost_ratio")};
 }
 
 PastPredictions PastPredictions::from_json(const json::value& json) {
   if (!json.is_object()) refuse("no object");
   const auto& all = json.get_object();
-  if (number_at<std::int64_t>(all, "version") != kVersion) refuse("another version's");
+  const auto version = number_at<std::int64_t>(all, "version");
+  if (version == kVersionWithoutSizes) return {};
+  if (version != kVersion) refuse("another version's");
   const auto& routes = array_at(all, "routes");
   if (routes.size() > kRoutesMax) refuse("too many routes");
   PastPredictions result;
   for (const auto& item : routes) {
     if (!item.is_object()) refuse("a route that is no object");
     const auto& one = item.get_object();
-    Past past{{name_at(one, "from"), name_at(one, "to"), name_at(one, "strategy")},
-              ratios_at(one, "stall"),
-              ratios_at(one, "lost")};
-    if (past.stall.size() != past.lost.size()) refuse("a move of which only one half is known");
+    Past past{{name_at(one, "from"), name_at(one, "to"), name_at(one, "strategy")}, {}};
+    const auto& moves = array_at(one, "moves");
+    if (moves.empty() || moves.size() > kMovesKept) refuse(fmt::format("{} moves", moves.size()));
+    for (const auto& move : moves) past.moves.push_back(move_from_json(move));
     if (std::ranges::find(result.past_, past.route, &Past::route) != result.past_.end()) {
       refuse("a route twice");
     }

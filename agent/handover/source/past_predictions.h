@@ -33,31 +33,45 @@ struct CorrectedPrediction {
 
 /// Compares the predictions of earlier moves on each route with the measurements, and corrects the
 /// next prediction by the median of the ratios, because one move on a busy machine says nothing
-/// about the next. A value of bounded size; no I/O.
+/// about the next. Only moves of similar size count: what a prediction misses is partly a constant
+/// time and partly a share, so a ratio that was learned from short moves is wrong for long ones. A
+/// value of bounded size; no I/O.
 class PastPredictions {
  public:
-  static constexpr std::size_t kMovesKept = 16;   ///< the latest moves of a route that count
-  static constexpr std::size_t kMovesMin = 3;     ///< fewer moves correct nothing
+  static constexpr std::size_t kMovesKept = 32;   ///< the latest moves of a route
+  static constexpr std::size_t kMovesMin = 3;     ///< fewer similar moves correct nothing
+  static constexpr std::size_t kMovesCount = 16;  ///< the latest similar moves that correct
+  static constexpr double kSimilar = 3;           ///< predictions of similar moves differ by less
   static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
   static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
 
   /// Adds one move. Ignored if a figure was not predicted (0), is negative or is not finite.
   void note(const Route& route, const StallAndLost& predicted, const StallAndLost& was);
-  /// Corrects the planner's prediction. The corrected lost time is at least the corrected stall.
+  /// Corrects the planner's prediction, by the moves of the route for which both figures were
+  /// predicted within a factor of kSimilar of these. The corrected lost time is at least the
+  /// corrected stall.
   [[nodiscard]] CorrectedPrediction corrected(const Route& route, const StallAndLost& raw) const;
 
   [[nodiscard]] boost::json::object to_json() const;
-  /// Reads to_json(). Throws Error{corrupt} for another version, and for a route that to_json()
-  /// does not write. Empty if there are no routes.
+  /// Reads to_json(). Of version 1, which kept no predictions, nothing can be used: empty. Throws
+  /// Error{corrupt} for another version, and for a route that to_json() does not write. Empty if
+  /// there are no routes.
   [[nodiscard]] static PastPredictions from_json(const boost::json::value& json);
 
  private:
-  /// Ratios of a route's moves: the measured value divided by the predicted one, the latest last.
+  /// A move: what was predicted, and the measured value divided by it.
+  struct Move {
+    StallAndLost predicted;
+    double stall_ratio = 1;
+    double lost_ratio = 1;
+  };
+  /// A route's moves, the latest last.
   struct Past {
     Route route;
-    std::vector<double> stall;
-    std::vector<double> lost;
+    std::vector<Move> moves;
   };
+  [[nodiscard]] static Move move_from_json(const boost::json::value& json);
+
   std::vector<Past> past_;  // the route used last comes last
 };
 

@@ -118,7 +118,7 @@ TEST(GangMessages, WithAValueThatNobodyMaySendAreRefused) {
                               {"step", kStepMax + 1},
                               {"step", false},
                               {"root", "no digest"},
-                              {"root", std::string(31, '0')},
+                              {"root", json::value(std::string(31, '0'))},
                               {"root", 7},
                               {"root_step", kStepMax + 1},
                               {"asks", 1}};

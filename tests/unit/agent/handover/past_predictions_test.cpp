@@ -34,12 +34,28 @@ TEST(PastPredictions, OfTwoMovesCorrectNothing) {
 }
 
 TEST(PastPredictions, OfThreeMovesCorrectByTheMedianOfEach) {
-  const auto made = of({{2, 1}, {9, 1.5}, {1.5, 12}}).corrected(kRoute, {10, 50});
+  const auto made = of({{2, 1}, {9, 1.5}, {1.5, 12}}).corrected(kRoute, {50, 150});
   EXPECT_EQ(made.moves, 3U);
-  EXPECT_EQ(made.raw.stall_ms, 10);
-  EXPECT_EQ(made.raw.lost_ms, 50);
-  EXPECT_NEAR(made.corrected.stall_ms, 20, 1e-9);
-  EXPECT_NEAR(made.corrected.lost_ms, 75, 1e-9);
+  EXPECT_EQ(made.raw.stall_ms, 50);
+  EXPECT_EQ(made.raw.lost_ms, 150);
+  EXPECT_NEAR(made.corrected.stall_ms, 100, 1e-9);
+  EXPECT_NEAR(made.corrected.lost_ms, 225, 1e-9);
+}
+
+TEST(PastPredictions, OfAnotherSizeCorrectNothing) {
+  const auto past = of({{2, 2}, {2, 2}, {2, 2}});
+  for (const StallAndLost& other : {StallAndLost{30, 200}, {350, 700}, {100, 700}, {100, 50}}) {
+    const auto made = past.corrected(kRoute, other);
+    EXPECT_EQ(made.moves, 0U) << other.stall_ms << ' ' << other.lost_ms;
+    EXPECT_EQ(made.corrected.stall_ms, other.stall_ms);
+  }
+}
+
+TEST(PastPredictions, OfTheSameSizeCountHoweverManyOthersCameLater) {
+  auto past = of({{2, 2}, {2, 2}, {2, 2}});
+  for (int i = 0; i < 5; ++i) past.note(kRoute, {1000, 2000}, {500, 1000});
+  EXPECT_NEAR(past.corrected(kRoute, kPredicted).corrected.stall_ms, 200, 1e-9);
+  EXPECT_NEAR(past.corrected(kRoute, {900, 1800}).corrected.stall_ms, 450, 1e-9);
 }
 
 TEST(PastPredictions, AreOfTheirRouteAlone) {
@@ -64,9 +80,12 @@ TEST(PastPredictions, NeverLeaveLessLostThanOneStepIsLate) {
 
 TEST(PastPredictions, ForgetAllButTheLatestMovesOfARoute) {
   std::vector<std::pair<double, double>> moves(PastPredictions::kMovesKept, {3, 3});
-  moves.insert(moves.end(), PastPredictions::kMovesKept, {0.5, 0.5});
-  const auto made = of(moves).corrected(kRoute, kPredicted);
-  EXPECT_EQ(made.moves, PastPredictions::kMovesKept);
+  moves.insert(moves.end(), PastPredictions::kMovesCount, {0.5, 0.5});
+  const auto past = of(moves);
+  EXPECT_EQ(past.to_json().at("routes").at(0).at("moves").as_array().size(),
+            PastPredictions::kMovesKept);
+  const auto made = past.corrected(kRoute, kPredicted);
+  EXPECT_EQ(made.moves, PastPredictions::kMovesCount);
   EXPECT_NEAR(made.corrected.stall_ms, 50, 1e-9);
 }
 
@@ -102,6 +121,12 @@ TEST(PastPredictions, AreReadAsTheyWereWritten) {
   EXPECT_EQ(again.corrected(kRoute, kPredicted).moves, 3U);
 }
 
+TEST(PastPredictions, OfTheVersionWithoutSizesTeachNothing) {
+  const auto former = json::parse(R"({"version":1,"routes":[{"from":"a","to":"b",
+      "strategy":"replay","stall":[2,2,2],"lost":[1,1,1]}]})");
+  EXPECT_EQ(PastPredictions::from_json(former).corrected(kRoute, kPredicted).moves, 0U);
+}
+
 TEST(PastPredictions, ThatNoAgentWroteAreRefused) {
   const auto good = json::serialize(of({{2, 1}}).to_json());
   const auto with = [&](std::string_view part, std::string_view other) {
@@ -110,17 +135,20 @@ TEST(PastPredictions, ThatNoAgentWroteAreRefused) {
     EXPECT_NE(at, std::string::npos) << part << " in " << text;
     return text.replace(at, part.size(), other);
   };
-  std::string many = R"({"version":1,"routes":[)";
+  const std::string move = R"([{"stall_ms":1,"lost_ms":1,"stall_ratio":1,"lost_ratio":1}])";
+  std::string many = R"({"version":2,"routes":[)";
   for (std::size_t i = 0; i <= PastPredictions::kRoutesMax; ++i) {
     many += (i == 0 ? "" : ",") + (R"({"from":"a","to":")" + std::to_string(i) +
-                                   R"(","strategy":"replay","stall":[1],"lost":[1]})");
+                                   R"(","strategy":"replay","moves":)" + move + "}");
   }
   for (const auto& text :
        {std::string("[]"), std::string("7"), std::string("{}"),
-        with("\"version\":1", "\"version\":2"), with("\"a\"", "\"\""),
-        with("\"a\"", "\"a\\u001b\""), with("\"a\"", "7"), with("[2E0]", "[]"),
-        with("[2E0]", "[2,2]"), with("[2E0]", "[\"2\"]"), with("[2E0]", "[1e300]"),
-        with("[2E0]", "[-1]"), with("[2E0]", "[0]"), many + "]}"}) {
+        with("\"version\":2", "\"version\":3"), with("\"a\"", "\"\""),
+        with("\"a\"", "\"a\\u001b\""), with("\"a\"", "7"), with("\"stall_ms\":1E2", "\"x\":1"),
+        with("\"stall_ms\":1E2", "\"stall_ms\":-1"), with("\"lost_ms\":2E2", "\"lost_ms\":\"2\""),
+        with("\"stall_ratio\":2E0", "\"stall_ratio\":1e300"),
+        with("\"lost_ratio\":1E0", "\"lost_ratio\":0"), with("\"moves\":[", "\"moves\":[7,"),
+        many + "]}"}) {
     EXPECT_THROW((void)PastPredictions::from_json(json::parse(text)), Error) << text;
   }
 }

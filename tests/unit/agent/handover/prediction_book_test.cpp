@@ -102,7 +102,7 @@ TEST_F(PredictionBookTest, ThatIsHalfWrittenIsSetAsideAndTold) {
 
 TEST_F(PredictionBookTest, ThatNoAgentWroteIsSetAsideAndTold) {
   for (const auto& text :
-       {std::string(R"({"version":1,"routes":[7]})"), std::string(), std::string(2U << 20U, ' ')}) {
+       {std::string(R"({"version":2,"routes":[7]})"), std::string(), std::string(2U << 20U, ' ')}) {
     write(text);
     HeardLog log;
     EXPECT_EQ(moves_known(), 0U);
