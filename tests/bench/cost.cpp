@@ -193,7 +193,8 @@ void measure_limit(Measuring& all, const Kind& kind, double step_ms, const Optio
                  Better::lower};
     for (int i = 0; i < options.repeats; ++i) {
       const auto m = all.limited_move(kind, r, strategy, i, step_ms);
-      kept.samples.push_back(m.stall <= kLimitSteps ? 100 : 0);
+      // The limit was given in ms, and no two moves have steps of one length.
+      kept.samples.push_back(m.stall * m.step_ms <= kLimitSteps * step_ms ? 100 : 0);
       stall.samples.push_back(m.stall);
     }
     print(kept);
