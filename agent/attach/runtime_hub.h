@@ -39,14 +39,13 @@ class RuntimeHub {
     std::function<void(Instance&)> detached;
   };
   /// All references must outlive it.
-
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
   static constexpr std::size_t kOfAJobMax = 8;      ///< connections without a Hello of one session
   static constexpr std::size_t kStrangersMax = 64;  ///< connections without a Hello of no job
-  /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}.
-
+  /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}, and
+  /// Error{refused} if another kind of file is there.
   void listen(const std::filesystem::path& path);
   /// Takes ownership of `socket`, a runtime's connection that this agent made itself. Messages of a
   /// runtime that was attached for that instance before are ignored from now on.

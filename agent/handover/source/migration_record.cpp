@@ -121,9 +121,7 @@ std::string MigrationRecord::root() const {
 }
 
 bool MigrationRecord::is_before_commit() const {
-  const auto is = state();
-  return !handover::is_committed(is) && !handover::is_given_up(is) &&
-         is != handover::State::superseded && is != handover::State::stored;
+  return handover::may_cancel(state());
 }
 
 }  // namespace cardswap

@@ -13,16 +13,6 @@
 #include "agent/process/job_user.h"
 
 namespace cardswap {
-namespace {
-
-using handover::TargetState;
-
-bool is_open(TargetState state) {
-  return state == TargetState::reserved || state == TargetState::starting ||
-         state == TargetState::parked || state == TargetState::verified;
-}
-
-}  // namespace
 
 ReservationCheck::ReservationCheck(const HandoverContext& context, const Cordons& cordons,
                                    const Migrations& migrations, const ReservationList& list)
@@ -113,7 +103,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
   const auto owner = caller.owner ? std::string() : caller.name;
   for (const auto& r : list_.all()) {
     const auto* standby = context_.jobs.by_instance(r.instance());
-    if (standby == nullptr || !is_open(r.state())) continue;
+    if (standby == nullptr || !is_undecided(r.state())) continue;
     if (r.record().owner == owner && !owner.empty()) ++asked.open_reservations;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
     // Its own earlier one may still be on its way out.

@@ -157,7 +157,11 @@ TEST(PlaceCancel, IsForPlacesWhoseSourceCannotHaveDecided) {
   EXPECT_THAT(why_not_cancelled(TargetState::granted), HasSubstr("was granted to gpu-b"));
   EXPECT_THAT(why_not_cancelled(TargetState::completed), HasSubstr("was granted to gpu-b"));
   EXPECT_THAT(why_not_cancelled(TargetState::failed), HasSubstr("there is nothing to cancel"));
-  EXPECT_THAT(why_not_cancelled(TargetState::superseded), HasSubstr("there is nothing to cancel"));
+  for (const auto state : {TargetState::superseded, TargetState::stored, TargetState::stopping,
+                           TargetState::nothing}) {
+    EXPECT_THAT(why_not_cancelled(state), HasSubstr("there is nothing to cancel"))
+        << to_string(state);
+  }
 }
 
 }  // namespace
