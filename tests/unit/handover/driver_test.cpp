@@ -97,7 +97,7 @@ TEST(Driver, HasOneRecordAnEventAndWritesItFirst) {
         side.on(Message{Message::Kind::status, 2, content, Decision::pending, there});
     const auto records = std::count_if(effects.begin(), effects.end(), is_record);
     EXPECT_LE(records, 1) << to_string(state) << ", " << to_string(there);
-    if (records == 1) EXPECT_TRUE(is_record(*effects.begin())) << to_string(state);
+    EXPECT_TRUE(records == 0 || is_record(*effects.begin())) << to_string(state);
   }
 }
 

@@ -164,5 +164,23 @@ TEST(PlaceCancel, IsForPlacesWhoseSourceCannotHaveDecided) {
   }
 }
 
+TEST(Keeper, IsGivenUpWhenItIsSilentWhileItWrites) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto silent = [&](TargetState state, const std::string& store) {
+    ReservationRecord record;
+    record.migration = "m-1";
+    record.store = store;
+    record.side = handover::TargetSide({state, 2, {}});
+    Reservation r(std::move(record));
+    r.keeper_heard_at = begun;
+    EXPECT_FALSE(is_keeper_silent(r, begun + kKeeperSilenceMax));
+    return is_keeper_silent(r, begun + kKeeperSilenceMax + std::chrono::seconds(1));
+  };
+  EXPECT_TRUE(silent(TargetState::verified, "file:/s"));
+  EXPECT_FALSE(silent(TargetState::stored, "file:/s")) << "it has ended";
+  EXPECT_FALSE(silent(TargetState::parked, "file:/s")) << "its source is watched";
+  EXPECT_FALSE(silent(TargetState::verified, "")) << "a standby has nothing to write";
+}
+
 }  // namespace
 }  // namespace cardswap
