@@ -11,6 +11,7 @@
 #include "agent/handover/target/known_epoch.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/job_user.h"
+#include "agent/process/program_beside.h"
 
 namespace cardswap {
 
@@ -27,6 +28,8 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     } catch (const Error&) {
       co_return seen;  // reserve() says so, and nothing of files is told
     }
+    // Of a snapshot only the keeper starts: the job's own program may be gone by now.
+    if (!wanted.store.empty()) wanted.spec.argv = {program_beside("cardswap-keeper").string()};
     seen.no_start = co_await why_not_startable(wanted.spec, context_.config);
     co_return seen;
   }
