@@ -17,10 +17,10 @@ namespace cardswap {
 /// A reservation: what this host holds for a job that arrives. It has the record, and state that is
 /// forgotten when the agent ends.
 ///
-/// Everybody reads the record; two classes write it. TargetExecutor changes the fields that decide:
-/// it writes a copy of record() to disk, and keeps the copy once that has succeeded.
+/// Everybody reads the record; three classes write it. TargetExecutor changes the fields that
+/// decide: it writes a copy of record() to disk, and keeps the copy once that has succeeded.
 /// ReservationList::note() changes the fields that only describe progress: in memory at once, on
-/// disk with the next record.
+/// disk with the next record. RecordList::touch() raises its version.
 class Reservation {
  public:
   /// Takes the record of a new reservation or of a former agent's. If CRIU moves the process, it
