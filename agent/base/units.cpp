@@ -131,7 +131,7 @@ std::string random_hex(std::size_t bytes) {
   if (::getrandom(raw.data(), raw.size(), 0) != static_cast<ssize_t>(bytes)) {
     throw Error(Code::io, "the kernel gave no random bytes");
   }
-  return fmt::format("{:02x}", fmt::join(raw, ""));
+  return to_hex(std::as_bytes(std::span(raw)));
 }
 
 }  // namespace cardswap
