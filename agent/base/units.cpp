@@ -6,10 +6,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 
 namespace cardswap {
 namespace {

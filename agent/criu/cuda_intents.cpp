@@ -7,6 +7,7 @@
 #include <span>
 
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 
 namespace cardswap::criu {
 

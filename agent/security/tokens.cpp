@@ -32,7 +32,8 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
     words >> digest;
     Entry entry{};
     const auto role = role_from_string(role_text);
-    if (!role || *role == ApiRole::agent || !from_hex(digest, std::as_writable_bytes(std::span(entry.digest)))) {
+    if (!role || *role == ApiRole::agent ||
+        !from_hex(digest, std::as_writable_bytes(std::span(entry.digest)))) {
       // The line is not quoted: it may be a token that was pasted here.
       throw Error(Code::bad_request, fmt::format("{}, line {}, is not understood", file, number),
                   "a line is `viewer|operator|alerts SHA256 [NAME]`, and SHA256 what "

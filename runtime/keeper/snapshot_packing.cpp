@@ -26,8 +26,7 @@ std::optional<store::Ref> latest_of(store::Store& in, const std::string& job) {
 }  // namespace
 
 PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
-                             const SnapshotLabels& labels,
-                             const std::function<void()>& advanced) {
+                             const SnapshotLabels& labels, const std::function<void()>& advanced) {
   store::PackCatalog catalog;
   catalog.refresh(into);
   store::SnapshotWriter writer(into, catalog,

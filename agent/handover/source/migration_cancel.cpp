@@ -20,9 +20,10 @@ void check_cancel(const Migration& m) {
   const auto state = m.state();
   if (handover::may_cancel(state)) return;
   if (handover::is_committed(state) && !handover::is_over(state)) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} is {} and cannot be taken back", m.id(), to_string(state)),
-                what_became_of(m));
+    throw Error(
+        Code::conflict,
+        fmt::format("migration {} is {} and cannot be taken back", m.id(), to_string(state)),
+        what_became_of(m));
   }
   throw Error(Code::conflict,
               fmt::format("migration {} is {}: there is nothing to cancel", m.id(),

@@ -120,8 +120,6 @@ std::string MigrationRecord::root() const {
   return content.root == Digest{} ? std::string() : to_string(content.root);
 }
 
-bool MigrationRecord::is_before_commit() const {
-  return handover::may_cancel(state());
-}
+bool MigrationRecord::is_before_commit() const { return handover::may_cancel(state()); }
 
 }  // namespace cardswap

@@ -21,8 +21,7 @@ void Reservation::forget_its_start() {
 }
 
 bool is_keeper_silent(const Reservation& r, std::chrono::steady_clock::time_point now) {
-  const bool writes =
-      !r.record().store.empty() && r.state() == handover::TargetState::verified;
+  const bool writes = !r.record().store.empty() && r.state() == handover::TargetState::verified;
   return writes && now - r.keeper_heard_at > kKeeperSilenceMax;
 }
 

@@ -41,9 +41,7 @@ TEST(SocketFile, IsRemovedAndNothingElseIs) {
 
   boost::asio::io_context context;
   const auto socket = dir.path() / "s";
-  {
-    boost::asio::local::stream_protocol::acceptor ended(context, socket.string());
-  }
+  { boost::asio::local::stream_protocol::acceptor ended(context, socket.string()); }
   ASSERT_TRUE(fs::exists(socket)) << "a socket's file stays when its program has ended";
   remove_old_socket(socket, "");
   EXPECT_FALSE(fs::exists(socket));
