@@ -96,9 +96,10 @@ void StandbyEvents::on_verified(const channel::Verified& verified) {
   arrival_.note_verified();
   reservation_.keeper_heard_at = std::chrono::steady_clock::now();
   const handover::Content content{verified.root, verified.step};
-  const bool is_known = reservation_.state() == TargetState::verified &&
-                        reservation_.record().side.record().content == content;
-  if (is_known) return;  // a keeper repeats it: no record, which a full disk could refuse
+  const bool is_repeated = !reservation_.record().store.empty() &&
+                           reservation_.state() == TargetState::verified &&
+                           reservation_.record().side.record().content == content;
+  if (is_repeated) return;  // by a keeper: no record, which a full disk could refuse
   try {
     run_.apply(content);
   } catch (const Error& disk) {
