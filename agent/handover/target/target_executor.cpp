@@ -53,7 +53,9 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
     reservation_.forget_its_start();
     criu::remove_handoff_dir(context_.config, reservation_.migration(), criu::HandoffPeer::holder);
   }
-  context_.handover_gate.note(reservation_.migration(), is_handing_over(next.state()));
+  // The keeper of a snapshot is `verified` while it writes, and its source goes on meanwhile.
+  context_.handover_gate.note(reservation_.migration(),
+                              is_handing_over(next.state()) && !next.record().to_store);
   spdlog::info("migration {} here: {}", reservation_.migration(), to_string(next.state()));
   list_.changed(reservation_).notify();
   return refused;
