@@ -14,7 +14,6 @@ namespace cardswap {
 
 using handover::Message;
 using handover::SourceSide;
-using handover::State;
 using Type = handover::Effect::Type;
 
 namespace {
