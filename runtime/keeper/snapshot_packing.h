@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,7 +41,9 @@ struct PackedSnapshot {
 /// has are not written again. Before it is published, all bytes are checked against the root:
 /// throws Error{digest_mismatch} if they are not the verified state. Throws what SnapshotWriter
 /// throws.
+/// Calls `advanced`, which may be empty, for each chunk that is done with, and before it publishes.
 [[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
-                                           const SnapshotLabels& labels);
+                                           const SnapshotLabels& labels,
+                                           const std::function<void()>& advanced = {});
 
 }  // namespace cardswap

@@ -2,39 +2,15 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
 
-#include "migrator/base/named.h"
+#include "agent/handover/protocol/source_states.h"
 #include "migrator/base/rule_table.h"
 
 /// The source's half of the handover as a table: which event is possible in which state, the next
 /// state, and the action. Pure; static_asserts below prove what must never happen. `SourceSide`
 /// applies it.
 namespace cardswap::handover {
-
-/// The state of a migration at its source.
-enum class State : std::uint8_t {
-  planned,
-  preparing,
-  standby_ready,
-  syncing,
-  converged,
-  freezing,
-  verifying,
-  committed,
-  resumed,
-  completed,
-  aborting,
-  aborted,
-  in_doubt,
-  superseded,  ///< given up here, but the target steps under a higher epoch: an operator forced it
-  captured,    ///< a snapshot: the keeper holds the whole state, and the trainer goes on
-  stored,      ///< a snapshot: the keeper has published it in its store
-};
-constexpr State last_of(State) { return State::stored; }
-inline constexpr std::size_t kStates = kCountOf<State>;
 
 /// The events that change a migration at its source.
 enum class Event : std::uint8_t {
@@ -57,16 +33,16 @@ enum class Event : std::uint8_t {
   forced_to_source,  ///< an operator decides: the target's process is stopped, the job is here
   forced_to_target,  ///< an operator decides: the job is at the target
   cleaned_up,
-  trainer_stays,  ///< the trainer was retired, and its process does not end by itself
-  state_held,     ///< a snapshot: both digests are equal, and nothing is granted
-  target_stored,  ///< a snapshot: the keeper has published it in its store
+  trainer_stays,   ///< the trainer was retired, and its process does not end by itself
+  state_captured,  ///< a snapshot: both digests are equal, and nothing is granted
+  target_stored,   ///< a snapshot: the keeper has published it in its store
 };
 
 /// The action of a rule; SourceSide makes effects of it.
 enum class Action : std::uint8_t {
   none,
   reserve,
-  sync,
+  begin_sync,
   freeze,
   grant,
   retire,
@@ -74,8 +50,9 @@ enum class Action : std::uint8_t {
   reclaim,         ///< the frozen trainer goes on, under a higher epoch than the granted one
   alert_operator,  ///< an operator is told; nothing is guessed
   halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
-  end,           ///< the process here is ended: its job is at the target
-  let_go,        ///< the frozen trainer goes on, under its old epoch; the keeper keeps the state
+  end_trainer,   ///< the process here is ended: its job is at the target
+  release_captured,  ///< the frozen trainer goes on, under its old epoch; the keeper keeps the
+                     ///< state
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
@@ -92,13 +69,13 @@ inline constexpr std::array kSourceRules = [] {
   return std::to_array<Rule>({
       {planned, started, preparing, Action::reserve},
       {preparing, standby_parked, standby_ready, Action::none},
-      {standby_ready, sync_began, syncing, Action::sync},
+      {standby_ready, sync_began, syncing, Action::begin_sync},
       {syncing, downtime_fits, converged, Action::none},
       {converged, freeze_due, freezing, Action::freeze},
       {freezing, trainer_frozen, verifying, Action::none},
       {verifying, digests_equal, committed, Action::grant},
       {verifying, digests_differ, aborting, Action::release},
-      {verifying, state_held, captured, Action::let_go},
+      {verifying, state_captured, captured, Action::release_captured},
       {captured, target_stored, stored, Action::none},
       {committed, target_resumed, resumed, Action::none},
       {resumed, target_stepped, completed, Action::retire},
@@ -128,34 +105,16 @@ inline constexpr std::array kSourceRules = [] {
       {aborting, cleaned_up, aborted, Action::none},
       {aborting, target_outranks, superseded, Action::halt_trainer},
       {aborted, target_outranks, superseded, Action::halt_trainer},
-      {completed, trainer_stays, completed, Action::end},
+      {completed, trainer_stays, completed, Action::end_trainer},
   });
 }();
 
-/// Whether the decision is made: the job is the target's.
-constexpr bool is_committed(State state) {
-  return state == State::committed || state == State::resumed || state == State::completed ||
-         state == State::in_doubt;
-}
-constexpr bool is_over(State state) {
-  return state == State::completed || state == State::aborted || state == State::superseded ||
-         state == State::stored;
-}
-/// Whether the keeper holds the state and the trainer was released: the snapshot needs the trainer
-/// no more.
-constexpr bool is_captured(State state) {
-  return state == State::captured || state == State::stored;
-}
-/// Whether the job is the source's again, under an epoch of its own.
-constexpr bool is_given_up(State state) {
-  return state == State::aborting || state == State::aborted;
-}
-
 /// Whether the new state must be on disk before anything is done. A trainer may be released without
-/// that: a commit that is not on disk was never decided. `stored` need not be: the store has the
-/// snapshot.
+/// that: a commit that is not on disk was never decided. An operator is alerted without it: a
+/// restarted agent finds `committed`, and the target silent again. `aborted` may be lost: a
+/// restarted agent cleans up once more. `stored` may be lost: the store has the snapshot.
 constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::let_go &&
+  return rule.then != Action::release && rule.then != Action::release_captured &&
          rule.then != Action::alert_operator && rule.to != State::aborted &&
          rule.to != State::stored;
 }
@@ -195,24 +154,26 @@ consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
 }
 consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    if (rule.then == Action::end && rule.from != State::completed) return false;
+    if (rule.then == Action::end_trainer && rule.from != State::completed) return false;
   }
   return true;
 }
-consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
-  for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
-    if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
+consteval bool what_may_be_cancelled_can_fail(std::span<const Rule> rules) {
+  for (std::size_t raw = 0; raw < kStates; ++raw) {
+    const auto state = static_cast<State>(raw);
+    if (may_cancel(state) != rule_for(rules, state, Event::failed).has_value()) return false;
   }
-  return rule_for(rules, State::captured, Event::failed).has_value();
+  return true;
 }
 /// Whether a snapshot lets the trainer go on exactly when both digests are equal, and does nothing
 /// else to it: the job is never granted, and the trainer goes on under its old epoch.
 consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    const bool lets_go = rule.then == Action::let_go;
-    if (lets_go != (rule.on == Event::state_held)) return false;
-    if (lets_go && (rule.from != State::verifying || rule.to != State::captured)) return false;
-    if (rule.to == State::captured && !lets_go) return false;
+    const bool releases_captured = rule.then == Action::release_captured;
+    if (releases_captured != (rule.on == Event::state_captured)) return false;
+    if (releases_captured && (rule.from != State::verifying || rule.to != State::captured))
+      return false;
+    if (rule.to == State::captured && !releases_captured) return false;
     if (rule.to == State::stored && (rule.from != State::captured || rule.then != Action::none)) {
       return false;
     }
@@ -233,9 +194,6 @@ static_assert(only_the_lower_of_two_is_halted(kSourceRules),
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(a_snapshot_takes_nothing_from_the_trainer(kSourceRules), "invariants 1 and 2");
 static_assert(every_pair_is_listed_once(kSourceRules));
-static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
-
-[[nodiscard]] std::string_view to_string(State state);
-[[nodiscard]] std::optional<State> state_from_string(std::string_view text);
+static_assert(what_may_be_cancelled_can_fail(kSourceRules), "invariant 3");
 
 }  // namespace cardswap::handover

@@ -188,14 +188,14 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 /// The failpoint `name` is between what is on disk and its effects. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (migration_.failpoint_at != name) co_return;
-  migration_.is_held = true;
+  migration_.is_at_failpoint_now = true;
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
     co_await scope_.list.changed(migration_)
         .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
-  migration_.is_held = false;
+  migration_.is_at_failpoint_now = false;
   scope_.list.touch(migration_);
   targets_.send_held_back();
 }
@@ -227,8 +227,8 @@ void MigrationTask::check(Deadline until) const {
   const bool too_long = migration_.spec().max_stall_ms > 0 &&
                         stats.expected_downtime_ms > migration_.spec().max_stall_ms;
   // A freeze that is put off over and over is none.
-  const bool syncs = migration_.state() == State::syncing ||
-                     (migration_.state() == State::freezing && stats.freezes_put_off > 0);
+  const bool syncs = handover::awaits_freeze(migration_.state()) &&
+                     (migration_.state() != State::freezing || stats.freezes_put_off > 0);
   if (syncs && too_long) {
     throw Error(Code::not_converging,
                 fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
