@@ -41,7 +41,7 @@ class StoreCheck {
     try {
       look();
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       damage_.push_back({name, e.failure()});
     }
   }

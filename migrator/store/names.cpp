@@ -22,7 +22,7 @@ std::string fanned(const char* prefix, const ObjectId& id, const char* suffix) {
 
 std::string checked(std::string_view label) {
   if (!is_label(label)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no name in a store", label.substr(0, 80)));
+    throw Error(Code::bad_request, fmt::format("'{}' is not a name in a store", label.substr(0, 80)));
   }
   return std::string(label);
 }
@@ -61,8 +61,11 @@ std::optional<std::uint64_t> number_in_name(std::string_view name) {
   return number;
 }
 
+std::string tags_prefix(std::string_view job) {
+  return fmt::format("{}{}/tags/", kJobs, checked(job));
+}
 std::string tag_prefix(std::string_view job, std::string_view tag) {
-  return fmt::format("{}{}/tags/{}/", kJobs, checked(job), checked(tag));
+  return fmt::format("{}{}/", tags_prefix(job), checked(tag));
 }
 std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq) {
   return fmt::format("{}{:020}", tag_prefix(job, tag), seq);

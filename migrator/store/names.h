@@ -7,7 +7,8 @@
 
 #include "migrator/store/object_id.h"
 
-/// The names of objects in a store, the same in every back end; docs/store.md has the list.
+/// The names of objects in a store, the same in every back end; docs/store.md has the list. A
+/// function that takes a job, a tag or an owner throws Error{bad_request} if that is not a label.
 namespace cardswap::store {
 
 inline constexpr const char* kStoreFile = "store.json";
@@ -32,6 +33,8 @@ inline constexpr const char* kTrash = "trash/";
 /// The number at the end of a name: 20 digits after the last '/'. Nullopt: the name has no such
 /// end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
+/// "jobs/gpt/tags/".
+[[nodiscard]] std::string tags_prefix(std::string_view job);
 /// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
 /// number is the present tag.
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);

@@ -52,7 +52,7 @@ std::vector<std::byte> encode_node(const Node& node) {
 
 Node decode_node(std::span<const std::byte> bytes) {
   if (bytes.size() < kNodeHeadBytes || bytes.size() > kNodeBytesMax) {
-    throw bad_node(fmt::format("{} bytes are none", bytes.size()));
+    throw bad_node(fmt::format("{} bytes are not a node", bytes.size()));
   }
   wire::WireReader reader(bytes);
   if (!std::ranges::equal(reader.take(kNodeMagic.size()), std::as_bytes(std::span(kNodeMagic)))) {

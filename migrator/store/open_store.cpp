@@ -20,7 +20,7 @@ std::filesystem::path folder_at(std::string_view address) {
     std::filesystem::path folder(address.substr(kFile.size()));
     if (folder.is_absolute()) return folder;
   }
-  throw Error(Code::bad_request, fmt::format("'{}' is no address of a store", address),
+  throw Error(Code::bad_request, fmt::format("'{}' is not the address of a store", address),
               "write it like file:/var/lib/cardswap/store");
 }
 

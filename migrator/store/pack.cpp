@@ -107,7 +107,7 @@ EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                           std::span<const std::byte> bytes, std::uint8_t element_bytes,
                           bool compress) {
   if (bytes.empty() || bytes.size() > kChunkBytesMax) {
-    throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
+    throw Error(Code::bad_request, fmt::format("{} bytes are not a chunk", bytes.size()));
   }
   EncodedChunk chunk;
   chunk.ref.id = id;
@@ -190,7 +190,7 @@ Pack PackWriter::finish() {
 PackFooter read_pack_footer(std::span<const std::byte> footer, std::uint64_t pack_bytes) {
   if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMax ||
       pack_bytes < kHeaderBytes + kRecordBytes + 1 + kEntryBytes + kPackFooterBytes) {
-    throw bad_pack(fmt::format("{} bytes are none", pack_bytes));
+    throw bad_pack(fmt::format("{} bytes are not a pack", pack_bytes));
   }
   return as_corrupt([&] {
     wire::WireReader reader(footer);

@@ -69,7 +69,8 @@ class PackWriter {
   [[nodiscard]] bool empty() const { return chunks_.empty(); }
   /// Throws Error{internal} unless has_room_for() the chunk.
   void add(const EncodedChunk& chunk);
-  /// Returns the pack, with index and footer, and begins the next pack.
+  /// Returns the pack, with index and footer, and begins the next pack. Throws Error{internal} for
+  /// a pack without chunks.
   [[nodiscard]] Pack finish();
 
  private:

@@ -30,6 +30,16 @@ std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
   }
 }
 
+/// The number in the object that records where the tag is.
+std::uint64_t read_tag(Store& store, const std::string& object, const std::string& tag) {
+  const auto json = read_canonical(get(store, object, kRefBytesMax), kRefValuesMax);
+  if (json.at("format").number() != kRefFormat) {
+    throw Error(Code::protocol_mismatch, "a newer release has written it");
+  }
+  if (json.at("name").text() != tag) throw Error(Code::corrupt, "it is the record of another tag");
+  return json.at("seq").number();
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_ref(const Ref& ref) {
@@ -56,7 +66,7 @@ Ref decode_ref(std::span<const std::byte> bytes) {
             json.at("step").number(),
             json.at("epoch").number()};
     if (!is_label(ref.job) || !is_label(ref.branch) || ref.seq == 0) {
-      throw Error(Code::corrupt, "its names or its number are none");
+      throw Error(Code::corrupt, "its names or its number are not valid");
     }
     return ref;
   } catch (const Error& e) {
@@ -79,7 +89,7 @@ RefList refs_of(Store& store, const std::string& job) {
         list.refs.push_back(std::move(ref));
       }
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       if (e.code() != Code::not_found) list.damaged.push_back({name, e.failure()});
     }
   }
@@ -107,24 +117,20 @@ void put_tag(Store& store, const std::string& job, const Tag& tag) {
   while (store.put_new(tag_name(job, tag.name, number), bytes) == PutResult::exists);
 }
 
-std::vector<Tag> tags_of(Store& store, const std::string& job) {
-  std::vector<Tag> tags;
-  const auto prefix = intents_prefix(job).substr(0, intents_prefix(job).size() - 8) + "tags/";
-  for (const auto& part : parts_below(store, prefix)) {
+TagList tags_of(Store& store, const std::string& job) {
+  TagList list;
+  for (const auto& part : parts_below(store, tags_prefix(job))) {
     if (!is_label(part)) continue;
-    auto names = list_all(store, tag_prefix(job, part));
-    for (; !names.empty(); names.pop_back()) {  // a damaged one leaves the tag where it was before
-      try {
-        const auto json = read_canonical(get(store, names.back(), kRefBytesMax), kRefValuesMax);
-        if (json.at("name").text() != part) continue;
-        tags.push_back({part, json.at("seq").number()});
-        break;
-      } catch (const Error& e) {
-        if (e.code() != Code::corrupt) throw;
-      }
+    const auto records = list_all(store, tag_prefix(job, part));
+    if (records.empty()) continue;
+    try {
+      list.tags.push_back({part, read_tag(store, records.back(), part)});
+    } catch (const Error& e) {
+      if (is_store_failure(e.code())) throw;
+      list.damaged.push_back({records.back(), e.failure()});
     }
   }
-  return tags;
+  return list;
 }
 
 PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,

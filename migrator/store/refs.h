@@ -34,7 +34,8 @@ struct Ref {
 
 /// An object that is damaged or missing.
 struct Corruption {
-  std::string object;  ///< its name
+  /// The name of the object, or which part of a snapshot it is: "model/w chunk 3" or "values".
+  std::string object;
   std::string what;    ///< for people
   bool operator==(const Corruption&) const = default;
 };
@@ -49,6 +50,7 @@ struct RefList {
 /// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is
 /// listed in `damaged` instead. Refs that a prune has put into trash are left out. This and the
 /// functions below throw what the store throws, and Error{bad_request} when `job` is not a label.
+/// This one also throws Error{corrupt, protocol_mismatch} if a batch in trash cannot be read.
 [[nodiscard]] RefList refs_of(Store& store, const std::string& job);
 /// The names of jobs that have refs.
 [[nodiscard]] std::vector<std::string> jobs_in(Store& store);
@@ -60,13 +62,22 @@ struct Tag {
   bool operator==(const Tag&) const = default;
 };
 
-/// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it.
+/// The tags of a job in a store.
+struct TagList {
+  std::vector<Tag> tags;  ///< by name
+  std::vector<Corruption> damaged;
+};
+
+/// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it. Throws
+/// Error{bad_request} when `tag.name` is not a label.
 void put_tag(Store& store, const std::string& job, const Tag& tag);
-/// The tags of a job, each with the snapshot that has it now.
-[[nodiscard]] std::vector<Tag> tags_of(Store& store, const std::string& job);
+/// The tags of a job, each with the snapshot that has it now. A tag whose latest record is damaged is
+/// in `damaged`, and not in `tags`: it is not known which snapshot has it.
+[[nodiscard]] TagList tags_of(Store& store, const std::string& job);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
-/// epoch, or a higher one, is claimed already.
+/// epoch, or a higher one, is claimed already. Not one step: a higher epoch may be claimed at the
+/// same moment. SnapshotWriter::commit() therefore looks again.
 [[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
                                     const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.

@@ -125,6 +125,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
         read_chunk(compressor, node.chunks[c], bytes);
         digests.push_back(digest_of(bytes));
       } catch (const Error& e) {
+        if (is_store_failure(e.code())) throw;
         damage.push_back(
             {fmt::format("{} chunk {}", manifest_.layout.regions()[i].name, c), e.failure()});
       }
@@ -138,6 +139,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
                         "its bytes are whole, and are not those that were committed"});
     }
   } catch (const Error& e) {
+    if (is_store_failure(e.code())) throw;
     damage.push_back({"values", e.failure()});
   }
   return damage;

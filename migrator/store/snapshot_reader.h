@@ -47,8 +47,9 @@ class SnapshotReader {
   [[nodiscard]] std::vector<std::byte> values(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
-  /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
-  /// to read that share of the snapshot.
+  /// (at full depth) its root is the committed one. Goes on after a damaged chunk; throws when the
+  /// store cannot be asked (is_store_failure()). Takes as long as to read that share of the
+  /// snapshot.
   [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {}) const;
 
  private:
