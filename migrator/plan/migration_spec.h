@@ -31,6 +31,10 @@ enum class Rehearsal : std::uint8_t { off, automatic, on, only };
 [[nodiscard]] std::string_view to_string(Rehearsal rehearsal);
 constexpr Rehearsal last_of(Rehearsal) { return Rehearsal::only; }
 
+/// The bytes of the chunks in which a snapshot's state is sent and stored: the same for all
+/// snapshots, so that they share chunks. A store takes no longer ones (store/pack.h).
+inline constexpr std::uint64_t kSnapshotChunkBytes = 1U << 20;
+
 /// The options of one migration. The request, the journal, the message to the source's runtime and
 /// the engine all have this value. A new option needs a member here and a line in fields(), a flag
 /// of the command (agent/cli/migration_options.cpp), and the code that uses it.
@@ -41,9 +45,9 @@ struct MigrationSpec {
   Arrival arrive = Arrival::automatic;
   double max_stall_ms = 300;     ///< the longest allowed delay of one step; 0: no limit
   std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
-  double timeout_ms = 600'000;   ///< 0: no timeout
+  double timeout_ms = 600'000;   ///< up to the capture for a snapshot; 0: no timeout
   std::uint32_t max_rounds = 0;  ///< rounds of pre-copy, with the base copy; 0: no limit
-  std::uint64_t chunk_bytes = 1U << 20;
+  std::uint64_t chunk_bytes = 1U << 20;  ///< of a snapshot: always kSnapshotChunkBytes
   std::uint64_t log_memory = 0;  ///< bytes of gradients in the log; 0: those of two steps
   bool auto_converge = false;    ///< slow the trainer down if rounds need it
   bool encrypt = false;

@@ -9,6 +9,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
+#include "migrator/plan/migration_spec.h"
 
 namespace cardswap::store {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::size_t kRecordBytes = 44;
 constexpr std::size_t kEntryBytes = 48;
 constexpr std::uint8_t kElementBytesMax = 16;
 constexpr double kWorthCompressing = 0.98;
+
+static_assert(kSnapshotChunkBytes <= kChunkBytesMax, "a store takes the chunks of a snapshot");
 
 Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack: {}", what)}; }
 

@@ -31,9 +31,10 @@ class SnapshotReader {
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
   /// Error{corrupt} or Error{not_found} with the object's name in the text, and
   /// Error{protocol_mismatch} when a newer release has written the manifest in another format.
-  SnapshotReader(Store& store, const PackCatalog& catalog, Ref ref);
+  SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& manifest);
+  /// Also checks that the manifest is the one of the snapshot `ref`; throws Error{corrupt} if not.
+  SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref);
 
-  [[nodiscard]] const Ref& ref() const { return ref_; }
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes
   /// there. Throws Error{bad_request} for an unknown region or index.
@@ -57,7 +58,7 @@ class SnapshotReader {
 
   Store& store_;
   const PackCatalog& catalog_;
-  const Ref ref_;
+  const ObjectId id_;  // of the manifest
   Manifest manifest_;
   std::vector<Node> nodes_;  ///< one for each region
   Node values_;

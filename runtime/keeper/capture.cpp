@@ -1,7 +1,9 @@
 #include "runtime/keeper/capture.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -18,7 +20,7 @@
 namespace cardswap {
 namespace {
 
-/// The place of a standby at the agent, and the program of the target's engine.
+/// Stands at the agent for a standby, and is the program of the target's engine.
 ///
 /// The engine calls it on the threads that TargetProgram names, the channel's thread calls hello(),
 /// the main thread calls the rest. The channel and the engine are declared last: their threads end
@@ -50,8 +52,8 @@ class Keeper final : private TargetProgram {
   [[nodiscard]] const std::string& job() const { return job_; }
   [[nodiscard]] const std::string& migration() const { return channel_.welcome().migration; }
 
-  /// Waits until the source has closed its link, and returns the state that both sides verified.
-  /// Nullopt: the link was lost before that, and the agent was told.
+  /// Waits for the end of the source's link, and returns the state that both sides verified.
+  /// Nullopt: the link was lost before they had verified one, and the agent was told.
   std::optional<CapturedState> captured() {
     CapturedState state;
     {
@@ -60,6 +62,7 @@ class Keeper final : private TargetProgram {
       if (!verified_) return std::nullopt;
       state.step = verified_->step;
       state.root = verified_->root;
+      state.chunk_bytes = verified_->chunk_bytes;
     }
     target_.reset();  // its thread writes to the memory until then
     state.view = memory_.view();
@@ -97,16 +100,21 @@ class Keeper final : private TargetProgram {
     say(channel::Verified{migration(), state.step, state.root, {}});
   }
 
-  /// The link is lost. After `verified` that is expected: a released source closes it.
+  /// The link is lost. After `verified` that is expected: a released source closes it. The agent is
+  /// told before the main thread wakes, which closes the channel.
   void failed(const Error& error) {
-    bool holds = false;
+    if (!holds_state()) {
+      say(channel::Failed{migration(), error.code(), error.failure(), error.hint()});
+    }
     {
       const MutexLock lock(mutex_);
       over_ = true;
-      holds = verified_.has_value();
     }
     changed_.notify_all();
-    if (!holds) say(channel::Failed{migration(), error.code(), error.failure(), error.hint()});
+  }
+  bool holds_state() {
+    const MutexLock lock(mutex_);
+    return verified_.has_value();
   }
 
   const std::string token_;
@@ -121,6 +129,18 @@ class Keeper final : private TargetProgram {
   AgentChannel channel_;
   std::unique_ptr<Target> target_;
 };
+
+/// Writes into the job's log what is not as it was asked for, although the snapshot is published.
+void warn_of(const PackedSnapshot& packed, const SnapshotLabels& labels) {
+  if (packed.parent_failed) {
+    fmt::print(stderr, "cardswap-keeper: the snapshot has no parent: {}\n",
+               packed.parent_failed->what());
+  }
+  if (packed.tag_failed) {
+    fmt::print(stderr, "cardswap-keeper: snapshot {} of job {} has no tag {}: {}\n",
+               packed.ref.seq, labels.job, labels.tag, packed.tag_failed->what());
+  }
+}
 
 }  // namespace
 
@@ -140,6 +160,7 @@ int capture_to(const std::string& address, SnapshotLabels labels) {
     }
     doing = "write the snapshot";
     const auto packed = pack_snapshot(*into, *state, labels);
+    warn_of(packed, labels);
     keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
                                packed.cost.new_bytes, packed.cost.written_bytes});
   } catch (...) {

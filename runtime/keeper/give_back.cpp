@@ -12,6 +12,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/read_snapshot.h"
 #include "runtime/roles/trainer_side.h"
+#include "runtime/source_options.h"
 
 namespace cardswap {
 namespace {
@@ -34,7 +35,7 @@ class Giver final : private SourceProgram {
                   [this](const channel::Message& message) { take(message); },
                   {}}) {
     if (!channel_.welcome().granted) {
-      throw Error(Code::refused, "what gives a state back was taken for a standby");
+      throw Error(Code::refused, "the agent took the snapshot sender for a standby");
     }
     channel_.start();
     channel::Tracked tracked;
@@ -92,7 +93,7 @@ class Giver final : private SourceProgram {
     } else if (action == Action::refuse) {
       channel_.send(channel::Failed{migration,
                                     Code::bad_request,
-                                    "what gives a state back has no process that could go itself",
+                                    "a snapshot sender has no process that could go itself",
                                     {}});
     } else if (action == Action::retire) {
       retired_.notify_all();
@@ -105,16 +106,6 @@ class Giver final : private SourceProgram {
   }
 
   void begin(const channel::BeginSync& begin) CARDSWAP_REQUIRES(mutex_) {
-    SourceOptions options;
-    options.migration = begin.migration;
-    options.host = begin.host;
-    options.port = begin.port;
-    options.token = begin.token;
-    options.data_key = begin.data_key;
-    options.spec = begin.spec;
-    options.transports = begin.transports;
-    options.peers = begin.data_peers;
-    options.handover_ms = begin.handover_ms;
     const auto id = begin.migration;
     SourceCallbacks callbacks;
     callbacks.progress = [this, id](const MigrationStats& stats) {
@@ -138,7 +129,7 @@ class Giver final : private SourceProgram {
     callbacks.failed = [this, id](const Error& error) {
       channel_.send(channel::Failed{id, error.code(), error.failure(), error.hint()});
     };
-    engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
+    engine_ = std::make_unique<Source>(source_options(begin), static_cast<SourceProgram&>(*this),
                                        std::move(callbacks));
     (void)side_.on(TrainerEvent::engine_began);
   }
@@ -155,11 +146,10 @@ class Giver final : private SourceProgram {
 
 }  // namespace
 
-int give_back(store::Store& from, const store::ObjectId& manifest) {
+void give_back(store::Store& from, const store::ObjectId& manifest) {
   Giver giver(read_snapshot(from, manifest));
   giver.run();
   giver.close();
-  return 0;
 }
 
 }  // namespace cardswap

@@ -27,7 +27,8 @@ struct Options {
 int keep(const Options& options) {
   if (!options.manifest.empty()) {
     const auto store = cardswap::store::open_store(options.store);
-    return cardswap::give_back(*store, cardswap::store::object_id_from(options.manifest));
+    cardswap::give_back(*store, cardswap::store::object_id_from(options.manifest));
+    return 0;
   }
   auto labels = options.labels;
   labels.program = cardswap::program_entry(options.program);
