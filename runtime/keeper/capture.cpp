@@ -12,7 +12,7 @@
 #include "migrator/base/mutex.h"
 #include "migrator/engine/target/target.h"
 #include "migrator/store/open_store.h"
-#include "migrator/wire/moves_whole.h"
+#include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/kept_memory.h"
 #include "runtime/target_options.h"

@@ -257,7 +257,7 @@ TEST(SnapshotWriter, PublishesNothingBehindAFence) {
   EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty());
 }
 
-TEST(SnapshotWriter, PublishesNothingOnceItWasTakenForDead) {
+TEST(SnapshotWriter, PublishesNothingOnceItsIntentWasRemoved) {
   InMemoryStore store;
   const auto state = test::state_at(100);
   PackCatalog catalog;
@@ -266,7 +266,7 @@ TEST(SnapshotWriter, PublishesNothingOnceItWasTakenForDead) {
       {.job = "gpt", .layout = state.layout, .chunk_bytes = test::kSampleChunk, .writer = "w"});
   test::give(writer, state);
   store.remove(intent_name("gpt", "w"));
-  EXPECT_EQ(thrown([&] { (void)writer.commit(test::facts_of(state)); }), Code::conflict);
+  EXPECT_EQ(thrown([&] { (void)writer.commit(test::facts_of(state)); }), Code::refused);
 }
 
 /// A store whose server keeps other bytes than it was given, and says that all is well.
@@ -366,7 +366,7 @@ TEST(Tags, AreWhereTheyWerePutLast) {
   put_tag(store, "gpt", {"before-lr-drop", 4});
   put_tag(store, "gpt", {"best", 2});
   put_tag(store, "gpt", {"before-lr-drop", 3});
-  EXPECT_THAT(tags_of(store, "gpt"), ElementsAre(Tag{"before-lr-drop", 3}, Tag{"best", 2}));
+  EXPECT_THAT(tags_of(store, "gpt").tags, ElementsAre(Tag{"before-lr-drop", 3}, Tag{"best", 2}));
 }
 
 }  // namespace
