@@ -60,7 +60,8 @@ struct SnapshotOrigin {
 /// proves every byte of the snapshot.
 struct Manifest {
   std::string job;
-  std::string writer;  ///< unique for each snapshot, so that no two manifests have the same id
+  /// SnapshotStart::writer and a random number: no two manifests have the same id.
+  std::string writer;
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;
