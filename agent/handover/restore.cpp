@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "agent/jobs/user_policy.h"
 #include "agent/process/log_end.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
@@ -70,20 +69,17 @@ MigrationRequest migration_to(const RestoreParts& parts, const std::string& job,
 
 }  // namespace
 
-asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreRequest wanted,
-                                           Caller caller) {
-  (void)parts.jobs.devices().at(wanted.device);
-  check_may_run_as(parts.config, wanted.spec.user, caller);
-  const auto name = wanted.spec.name;
+asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order) {
+  const auto name = order.spec.name;
   const auto instance = co_await parts.jobs.start_primary(
-      std::move(wanted.spec), kFromStore, giver(wanted.store, wanted.manifest));
+      std::move(order.spec), kFromStore, giver(order.store, order.manifest));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);
     auto& source = parts.jobs.table().at(instance);
-    parts.jobs.table().raise_epoch(source.job(), wanted.epoch + 1);
+    parts.jobs.table().raise_epoch(source.job(), order.epoch + 1);
     auto prepared =
-        co_await parts.migrations.prepared(migration_to(parts, name, wanted.device));
+        co_await parts.migrations.prepared(migration_to(parts, name, order.device));
     const auto id = parts.migrations.start(std::move(prepared)).id();
     parts.tasks.spawn("see to the restore of " + name, see_to_the_end(parts, id, instance));
     co_return id;

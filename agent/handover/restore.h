@@ -8,7 +8,6 @@
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/jobs.h"
-#include "agent/security/access.h"
 
 namespace cardswap {
 
@@ -23,22 +22,21 @@ struct RestoreParts {
   const Config& config;
 };
 
-/// The job that is to go on from a snapshot.
-struct RestoreRequest {
+/// An order to start a job that goes on from a snapshot.
+struct RestoreOrder {
   JobSpec spec;             ///< of the program that gets the state
-  std::string device;       ///< of this host, for the program
+  std::string device;       ///< one of this host, for the program
   std::string store;        ///< the address of the store
   std::string manifest;     ///< the id of the snapshot's manifest
-  std::uint64_t epoch = 0;  ///< of the snapshot
+  std::uint64_t epoch = 0;  ///< of the snapshot; the job steps under a higher one
 };
 
 /// Starts a job that goes on from a snapshot, by a migration whose source is `cardswap-keeper`: it
 /// stands at the snapshot's step and sends the state. Returns the id of the migration once the
 /// keeper has read the snapshot, 30 minutes at most. Throws Error{source_lost} if the keeper ends
-/// before that, Error{timed_out}, Error{not_found} for an unknown device, and what
-/// check_may_run_as(), Jobs::start_primary() and Migrations::prepared() and start() throw; then no
-/// process of the job is left.
-asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreRequest wanted,
-                                           Caller caller);
+/// before that, Error{timed_out}, and what Jobs::start_primary(), Migrations::prepared() and
+/// Migrations::start() throw; then no process of the job is left. The caller has checked the device,
+/// and who may run the program.
+asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
 
 }  // namespace cardswap

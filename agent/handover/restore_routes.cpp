@@ -4,31 +4,34 @@
 #include <utility>
 
 #include "agent/base/validate.h"
+#include "agent/jobs/user_policy.h"
 
 namespace cardswap {
 namespace {
 
 constexpr std::size_t kIdBytes = 64;
 
-RestoreRequest restore_request_from(const ApiRequest& request) {
+RestoreOrder restore_order_from(const ApiRequest& request) {
   // No "restart": it would start the program at its step 0 when the stand-in ends.
   request.only(
       {"name", "argv", "cwd", "env", "device", "user", "arrive", "store", "manifest", "epoch"});
-  RestoreRequest wanted;
-  wanted.spec = job_spec_from(request.body);
-  wanted.device = device_from(request.body);
-  wanted.store = request.text("store");
-  wanted.manifest = request.text("manifest");
-  validate::check(validate::is_store(wanted.store), "store", "address of a store");
-  validate::check(wanted.manifest.size() == kIdBytes && validate::is_word(wanted.manifest),
+  RestoreOrder order;
+  order.spec = job_spec_from(request.body);
+  order.device = device_from(request.body);
+  order.store = request.text("store");
+  order.manifest = request.text("manifest");
+  validate::check(validate::is_store(order.store), "store", "address of a store");
+  validate::check(order.manifest.size() == kIdBytes && validate::is_word(order.manifest),
                   "manifest", "id of a manifest");
-  wanted.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
-  return wanted;
+  order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
+  return order;
 }
 
 asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
-  const auto id =
-      co_await start_restore(parts, restore_request_from(request), request.caller);
+  auto order = restore_order_from(request);
+  (void)parts.jobs.devices().at(order.device);
+  check_may_run_as(parts.config, order.spec.user, request.caller);
+  const auto id = co_await start_restore(parts, std::move(order));
   co_return ApiAnswer{202, to_json(parts.migrations.at(id))};
 }
 
