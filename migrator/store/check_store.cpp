@@ -25,7 +25,7 @@ class StoreCheck {
   explicit StoreCheck(Store& store) : store_(store) {}
 
   std::vector<Corruption> run() {
-    judge(kStoreFile, [&] { (void)open_store(store_); });
+    judge(kStoreFile, [&] { (void)read_store_file(store_); });
     for (const auto& name : list_all(store_, kPacks)) judge(name, [&] { pack(name); });
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
     for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });

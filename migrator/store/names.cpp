@@ -67,8 +67,8 @@ std::string tags_prefix(std::string_view job) {
 std::string tag_prefix(std::string_view job, std::string_view tag) {
   return fmt::format("{}{}/", tags_prefix(job), checked(tag));
 }
-std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq) {
-  return fmt::format("{}{:020}", tag_prefix(job, tag), seq);
+std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t revision) {
+  return fmt::format("{}{:020}", tag_prefix(job, tag), revision);
 }
 std::string intents_prefix(std::string_view job) {
   return fmt::format("{}{}/intents/", kJobs, checked(job));

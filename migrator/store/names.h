@@ -35,10 +35,11 @@ inline constexpr const char* kTrash = "trash/";
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
 /// "jobs/gpt/tags/".
 [[nodiscard]] std::string tags_prefix(std::string_view job);
-/// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
-/// number is the present tag.
+/// "jobs/gpt/tags/before-lr-drop/", and that with the number of a record behind it. The record with
+/// the highest number says where the tag is.
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);
-[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq);
+[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag,
+                                   std::uint64_t revision);
 /// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view writer);

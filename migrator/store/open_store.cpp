@@ -34,7 +34,7 @@ std::string fresh_name() {
 
 std::unique_ptr<Store> open_store(std::string_view address) {
   auto store = std::make_unique<FileStore>(folder_at(address));
-  (void)open_store(*store);
+  (void)read_store_file(*store);
   return store;
 }
 

@@ -109,12 +109,12 @@ std::vector<std::string> jobs_in(Store& store) {
 void put_tag(Store& store, const std::string& job, const Tag& tag) {
   const auto bytes =
       canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.seq}});
-  std::uint64_t number = 0;
+  std::uint64_t revision = 0;
   for (const auto& name : list_all(store, tag_prefix(job, tag.name))) {
-    number = std::max(number, number_in_name(name).value_or(0));
+    revision = std::max(revision, number_in_name(name).value_or(0));
   }
-  do ++number;
-  while (store.put_new(tag_name(job, tag.name, number), bytes) == PutResult::exists);
+  do ++revision;
+  while (store.put_new(tag_name(job, tag.name, revision), bytes) == PutResult::exists);
 }
 
 TagList tags_of(Store& store, const std::string& job) {

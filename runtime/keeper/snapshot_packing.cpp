@@ -30,7 +30,7 @@ bool is_damage(Code code) {
 }
 
 /// Begins the job's next snapshot. `failed` becomes the reason if it begins without its parent.
-std::unique_ptr<store::SnapshotWriter> begin(store::Store& into, store::PackCatalog& catalog,
+std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into, store::PackCatalog& catalog,
                                              store::SnapshotStart start,
                                              std::optional<Error>& failed) {
   try {
@@ -50,7 +50,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   store::PackCatalog catalog;
   catalog.refresh(into);
   PackedSnapshot packed;
-  const auto writer = begin(into, catalog,
+  const auto writer = begin_snapshot(into, catalog,
                             {.job = labels.job,
                              .layout = state.view.layout,
                              .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),

@@ -141,7 +141,7 @@ TEST_P(BackEnds, LetOneOfManyMakeAnObject) {
 }
 
 TEST_P(BackEnds, HoldSnapshotsThatComeBackToTheLastByte) {
-  EXPECT_EQ(init_store(*store_, "store-1").uuid, "store-1");
+  EXPECT_EQ(init_store(*store_, "store-1").id, "store-1");
   const auto first = test::state_at(100);
   const auto second = test::state_at(200);
   const auto one = test::save(*store_, first);
@@ -191,7 +191,7 @@ TEST(FileStore, IsNotMadeWhereOtherThingsAre) {
   std::ofstream(dir.path() / "notes") << "mine";
   const auto store = make_file_store(dir.path());
   EXPECT_EQ(thrown([&] { (void)init_store(*store, "s"); }), Code::refused);
-  EXPECT_EQ(thrown([&] { (void)open_store(*store); }), Code::not_found);
+  EXPECT_EQ(thrown([&] { (void)read_store_file(*store); }), Code::not_found);
   EXPECT_EQ(thrown([&] { FileStore(dir.path() / "nowhere"); }), Code::not_found);
 }
 
