@@ -71,15 +71,14 @@ MigrationRequest migration_to(const RestoreParts& parts, const std::string& job,
 
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order) {
   const auto name = order.spec.name;
-  const auto instance = co_await parts.jobs.start_primary(
-      std::move(order.spec), kFromStore, giver(order.store, order.manifest));
+  const auto instance = co_await parts.jobs.start_primary(std::move(order.spec), kFromStore,
+                                                          giver(order.store, order.manifest));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);
     auto& source = parts.jobs.table().at(instance);
     parts.jobs.table().raise_epoch(source.job(), order.epoch + 1);
-    auto prepared =
-        co_await parts.migrations.prepared(migration_to(parts, name, order.device));
+    auto prepared = co_await parts.migrations.prepared(migration_to(parts, name, order.device));
     const auto id = parts.migrations.start(std::move(prepared)).id();
     parts.tasks.spawn("see to the restore of " + name, see_to_the_end(parts, id, instance));
     co_return id;

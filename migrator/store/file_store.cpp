@@ -36,7 +36,8 @@ Error file_error(std::string_view doing, const std::string& name, int number) {
 
 void check_file_name(const std::string& name) {
   if (!is_object_name(name)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is not the name of an object", name.substr(0, 80)));
+    throw Error(Code::bad_request,
+                fmt::format("'{}' is not the name of an object", name.substr(0, 80)));
   }
 }
 

@@ -175,7 +175,8 @@ Manifest manifest_of(const Json& json) {
   Manifest result;
   result.job = json.at("job").text();
   result.branch = json.at("branch").text();
-  if (!is_label(result.job) || !is_label(result.branch)) throw bad_manifest("its names are not valid");
+  if (!is_label(result.job) || !is_label(result.branch))
+    throw bad_manifest("its names are not valid");
   result.writer = json.at("writer").text();
   result.step = json.at("step").number();
   result.epoch = json.at("epoch").number();

@@ -22,7 +22,8 @@ std::string fanned(const char* prefix, const ObjectId& id, const char* suffix) {
 
 std::string checked(std::string_view label) {
   if (!is_label(label)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is not a name in a store", label.substr(0, 80)));
+    throw Error(Code::bad_request,
+                fmt::format("'{}' is not a name in a store", label.substr(0, 80)));
   }
   return std::string(label);
 }

@@ -36,7 +36,7 @@ struct Ref {
 struct Corruption {
   /// The name of the object, or which part of a snapshot it is: "model/w chunk 3" or "values".
   std::string object;
-  std::string what;    ///< for people
+  std::string what;  ///< for people
   bool operator==(const Corruption&) const = default;
 };
 
@@ -71,8 +71,8 @@ struct TagList {
 /// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it. Throws
 /// Error{bad_request} when `tag.name` is not a label.
 void put_tag(Store& store, const std::string& job, const Tag& tag);
-/// The tags of a job, each with the snapshot that has it now. A tag whose latest record is damaged is
-/// in `damaged`, and not in `tags`: it is not known which snapshot has it.
+/// The tags of a job, each with the snapshot that has it now. A tag whose latest record is damaged
+/// is in `damaged`, and not in `tags`: it is not known which snapshot has it.
 [[nodiscard]] TagList tags_of(Store& store, const std::string& job);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this

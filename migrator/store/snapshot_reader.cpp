@@ -137,8 +137,8 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
     const auto value_bytes = values(compressor);
     if (damage.empty() && depth.share >= 1 &&
         data::root_of(manifest_.layout, digests, digest_of(value_bytes)) != manifest_.root) {
-      damage.push_back({manifest_name(id_),
-                        "its bytes are whole, and are not those that were committed"});
+      damage.push_back(
+          {manifest_name(id_), "its bytes are whole, and are not those that were committed"});
     }
   } catch (const Error& e) {
     if (is_store_failure(e.code())) throw;

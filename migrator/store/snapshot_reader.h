@@ -32,7 +32,8 @@ class SnapshotReader {
   /// Error{corrupt} or Error{not_found} with the object's name in the text, and
   /// Error{protocol_mismatch} when a newer release has written the manifest in another format.
   SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& manifest);
-  /// Also checks that the manifest is the one of the snapshot `ref`; throws Error{corrupt} if not.
+  /// Checks as well that the manifest is the one of the snapshot `ref`; throws Error{corrupt} if
+  /// not.
   SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref);
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }

@@ -72,8 +72,8 @@ struct SnapshotCost {
 class SnapshotWriter {
  public:
   /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in
-  /// use, and Error{corrupt, not_found, protocol_mismatch} when the parent or a batch in trash cannot
-  /// be read; the caller may then begin without a parent.
+  /// use, and Error{corrupt, not_found, protocol_mismatch} when the parent or a batch in trash
+  /// cannot be read; the caller may then begin without a parent.
   SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start);
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;

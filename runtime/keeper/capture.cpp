@@ -130,15 +130,15 @@ class Keeper final : private TargetProgram {
   std::unique_ptr<Target> target_;
 };
 
-/// Writes into the job's log what is not as it was asked for, although the snapshot is published.
+/// Writes to standard error what is not as it was asked for, although the snapshot is published.
 void warn_of(const PackedSnapshot& packed, const SnapshotLabels& labels) {
   if (packed.parent_failed) {
     fmt::print(stderr, "cardswap-keeper: the snapshot has no parent: {}\n",
                packed.parent_failed->what());
   }
   if (packed.tag_failed) {
-    fmt::print(stderr, "cardswap-keeper: snapshot {} of job {} has no tag {}: {}\n",
-               packed.ref.seq, labels.job, labels.tag, packed.tag_failed->what());
+    fmt::print(stderr, "cardswap-keeper: snapshot {} of job {} has no tag {}: {}\n", packed.ref.seq,
+               labels.job, labels.tag, packed.tag_failed->what());
   }
 }
 

@@ -30,9 +30,10 @@ bool is_damage(Code code) {
 }
 
 /// Begins the job's next snapshot. `failed` becomes the reason if it begins without its parent.
-std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into, store::PackCatalog& catalog,
-                                             store::SnapshotStart start,
-                                             std::optional<Error>& failed) {
+std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
+                                                      store::PackCatalog& catalog,
+                                                      store::SnapshotStart start,
+                                                      std::optional<Error>& failed) {
   try {
     return std::make_unique<store::SnapshotWriter>(into, catalog, start);
   } catch (const Error& error) {
@@ -51,12 +52,12 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   catalog.refresh(into);
   PackedSnapshot packed;
   const auto writer = begin_snapshot(into, catalog,
-                            {.job = labels.job,
-                             .layout = state.view.layout,
-                             .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
-                             .writer = labels.writer,
-                             .parent = latest_of(into, labels.job)},
-                            packed.parent_failed);
+                                     {.job = labels.job,
+                                      .layout = state.view.layout,
+                                      .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
+                                      .writer = labels.writer,
+                                      .parent = latest_of(into, labels.job)},
+                                     packed.parent_failed);
   std::vector<Digest> digests;
   for (const auto& chunk : cut_into_chunks(state.view.layout, state.chunk_bytes)) {
     const auto bytes = range_of(state.view, chunk).bytes;

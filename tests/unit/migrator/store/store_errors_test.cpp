@@ -30,10 +30,8 @@ std::optional<Code> code_thrown_by(const std::function<void()>& run) {
 }
 
 SnapshotStart start_of(const test::State& state, const std::string& writer) {
-  return {.job = "gpt",
-          .layout = state.layout,
-          .chunk_bytes = test::kSampleChunk,
-          .writer = writer};
+  return {
+      .job = "gpt", .layout = state.layout, .chunk_bytes = test::kSampleChunk, .writer = writer};
 }
 
 /// Method: when the pack is put it is there already, and a prune has just put it into trash.
