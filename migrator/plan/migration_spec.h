@@ -45,9 +45,9 @@ struct MigrationSpec {
   Arrival arrive = Arrival::automatic;
   double max_stall_ms = 300;             ///< the longest allowed delay of one step; 0: no limit
   std::uint64_t bandwidth = 0;           ///< bytes a second; 0: no cap
-  double timeout_ms = 600'000;           ///< up to the capture for a snapshot; 0: no timeout
+  double timeout_ms = 600'000;           ///< up to the capture, for a snapshot; 0: no timeout
   std::uint32_t max_rounds = 0;          ///< rounds of pre-copy, with the base copy; 0: no limit
-  std::uint64_t chunk_bytes = 1U << 20;  ///< of a snapshot: always kSnapshotChunkBytes
+  std::uint64_t chunk_bytes = 1U << 20;  ///< of a snapshot: always 1 MiB
   std::uint64_t log_memory = 0;          ///< bytes of gradients in the log; 0: those of two steps
   bool auto_converge = false;            ///< slow the trainer down if rounds need it
   bool encrypt = false;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -20,7 +19,7 @@
 namespace cardswap {
 namespace {
 
-/// Stands at the agent for a standby, and is the program of the target's engine.
+/// The place of a standby at the agent, and the program of the target's engine.
 ///
 /// The engine calls it on the threads that TargetProgram names, the channel's thread calls hello(),
 /// the main thread calls the rest. The channel and the engine are declared last: their threads end
@@ -160,9 +159,9 @@ int capture_to(const std::string& address, SnapshotLabels labels) {
     }
     doing = "write the snapshot";
     const auto packed = pack_snapshot(*into, *state, labels);
-    warn_of(packed, labels);
     keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
                                packed.cost.new_bytes, packed.cost.written_bytes});
+    warn_of(packed, labels);
   } catch (...) {
     const auto error = error_of(std::current_exception()).within(doing);
     // Not `cancelled`: the agent would take that for the source's failure, not for the keeper's.
