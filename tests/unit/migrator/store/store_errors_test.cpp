@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 
 #include <array>
+#include <functional>
+#include <optional>
+#include <string>
 
 #include "migrator/base/error.h"
 #include "migrator/store/names.h"
