@@ -114,9 +114,8 @@ class Connection {
   /// Connects to a process of this user or of root; root connects to a process of any user. If
   /// `process` is not 0, the process must have that pid. A process that has no pid in this PID
   /// namespace (peer().pid is 0) is accepted: this process may have been restored into a namespace
-  /// of its own. Throws Error{bad_request} for a path that
-  /// is empty or too long, {unreachable} if nobody listens, and {unauthorized} if another process
-  /// answers: nothing was sent to it.
+  /// of its own. Throws Error{bad_request} for a path that is empty or too long, {unreachable} if
+  /// nobody listens, and {unauthorized} if another process answers: nothing was sent to it.
   [[nodiscard]] static Connection to(const std::string& path, pid_t process = 0);
 
   /// Sends a message with its files, which stay the caller's. Does not block. Throws

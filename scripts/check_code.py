@@ -83,7 +83,8 @@ FOREIGN = "_api.h"
 
 
 def contracts(path, text):
-    """What is wrong with the first sentences of a header's comments. Each type must have one."""
+    """What is wrong with a header's comments: with their first sentences, of which each type must have one, and
+    with comments that belong to nothing."""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         before = lines[number - 2].strip() if number > 1 else ""
@@ -91,6 +92,8 @@ def contracts(path, text):
         if sentence and not before.startswith("///"):
             if leans := LEANS.match(sentence[1]):
                 yield f"{path}:{number}: begins with '{leans[1]}': name the thing, or say what it does"
+        if not line.strip() and before.startswith("///"):
+            yield f"{path}:{number}: a blank line between a contract and what it is of"
         found = TYPE.match(line)
         if not found or path.endswith(FOREIGN):
             continue

@@ -18,6 +18,7 @@
 #include "agent/api/refusals.h"
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
+#include "agent/base/socket_file.h"
 #include "agent/http/client.h"
 #include "migrator/base/unix_address.h"
 
@@ -132,8 +133,8 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
         "choose a shorter --data-dir or --socket");
   }
   try {
-    std::error_code gone;
-    std::filesystem::remove(path, gone);  // a dead agent's: the data folder's lock says it is ours
+    // The data folder's lock says that no other agent of this folder lives.
+    remove_old_socket(path, "choose another --socket");
     unix_.open();
     // Restricted before anybody can connect; caller_at() asks the kernel for each caller again.
     ::fchmod(unix_.native_handle(), 0600);

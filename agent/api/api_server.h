@@ -35,8 +35,9 @@ class ApiServer {
             HandoverGate& handover_gate, ApiSecurity security);
   ~ApiServer();
 
-  /// Replaces a socket file that is there. Throws Error{io} if it cannot listen at `path` or may
-  /// not give the socket to the group, Error{refused} if others may write to a folder of `path`.
+  /// Replaces a socket that is there. Throws Error{refused} if another kind of file is there, or if
+  /// others may write to a folder of `path`; Error{io} if it cannot listen at `path` or may not
+  /// give the socket to the group.
   void listen_unix(const std::filesystem::path& path);
   /// `host` is an address of this host; port 0 takes any free port. Throws Error{io}: the port is
   /// in use, not allowed, or the address is not this host's.

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "agent/base/printable.h"
+#include "agent/base/socket_file.h"
 #include "agent/base/time_limit.h"
 #include "agent/jobs/runtime_report.h"
 #include "migrator/base/error.h"
@@ -110,8 +111,7 @@ void RuntimeHub::close() {
 void RuntimeHub::listen(const std::filesystem::path& path) {
   path_ = path;
   try {
-    std::error_code gone;
-    std::filesystem::remove(path, gone);
+    remove_old_socket(path, "it is in the data folder: look what has made it there");
     acceptor_.open();
     acceptor_.bind(asio::local::stream_protocol::endpoint(path.string()));
     // Jobs of other users come here too; who may attach is decided by token and process.

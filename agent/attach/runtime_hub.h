@@ -18,7 +18,9 @@ namespace cardswap {
 /// messages (migrator/wire/runtime_messages.h). The agent's thread.
 ///
 /// A Hello is accepted when its token is the job's and the peer's process belongs to the job's
-/// session. A message that cannot be read closes its own connection and nothing else.
+/// session. It is refused as Error{protocol_mismatch} if the runtime speaks another protocol, and
+/// as Error{conflict} while another process of the job is attached and in use. A message that
+/// cannot be read closes its own connection and nothing else.
 ///
 /// Every user of the host can reach the socket, so a connection that has not sent its Hello yet is
 /// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere; above that
@@ -39,14 +41,13 @@ class RuntimeHub {
     std::function<void(Instance&)> detached;
   };
   /// All references must outlive it.
-
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
   static constexpr std::size_t kOfAJobMax = 8;      ///< connections without a Hello of one session
   static constexpr std::size_t kStrangersMax = 64;  ///< connections without a Hello of no job
-  /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}.
-
+  /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}, and
+  /// Error{refused} if another kind of file is there.
   void listen(const std::filesystem::path& path);
   /// Takes ownership of `socket`, a runtime's connection that this agent made itself. Messages of a
   /// runtime that was attached for that instance before are ignored from now on.

@@ -6,10 +6,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 
 namespace cardswap {
 namespace {
@@ -131,7 +133,7 @@ std::string random_hex(std::size_t bytes) {
   if (::getrandom(raw.data(), raw.size(), 0) != static_cast<ssize_t>(bytes)) {
     throw Error(Code::io, "the kernel gave no random bytes");
   }
-  return fmt::format("{:02x}", fmt::join(raw, ""));
+  return to_hex(std::as_bytes(std::span(raw)));
 }
 
 }  // namespace cardswap

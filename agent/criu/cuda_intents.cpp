@@ -7,6 +7,7 @@
 #include <span>
 
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 
 namespace cardswap::criu {
 
@@ -16,12 +17,6 @@ namespace {
 
 std::string id_of(const CudaIntent& intent) {
   return fmt::format("{}@{}", intent.what.pid, intent.what.started);
-}
-
-std::string hex_of(std::span<const std::byte> bytes) {
-  std::string text;
-  for (const auto byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
-  return text;
 }
 
 std::vector<std::byte> bytes_of(std::string_view hex) {
@@ -46,7 +41,7 @@ bool is_of_same_process(const CudaIntent& one, const CudaIntent& other) {
 json::object to_json(const CudaIntent& intent) {
   return {{"side", intent.side == CudaIntent::Side::source ? "source" : "target"},
           {"root", {{"pid", intent.root.pid}, {"start_time", intent.root.start_time}}},
-          {"intent", hex_of(cuda::encode(intent.what))}};
+          {"intent", to_hex(cuda::encode(intent.what))}};
 }
 
 CudaIntent cuda_intent_from_json(const json::object& record) {

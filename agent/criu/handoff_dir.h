@@ -11,15 +11,14 @@
 /// in for the keeper or the holder.
 namespace cardswap::criu {
 
-/// Makes Config::handoff_dir() with the right owner and mode, and removes empty folders of ended
-/// moves from it. Throws Error{io}.
+/// Makes Config::handoff_dir() with the right owner and mode, and removes from it all files, links
+/// and empty folders: they are of ended moves. Throws Error{io}.
 void prepare_handoff_dirs(const Config& config);
 
 /// The process that keeps the memory: the keeper at the source or the holder at the target. Both
 /// may be on one host.
 enum class HandoffPeer { keeper, holder };
 /// The path of the socket on which the peer listens.
-
 [[nodiscard]] std::filesystem::path handoff_socket(const Config& config,
                                                    const std::string& migration, HandoffPeer with);
 /// Makes the folder for `user` (empty: the agent's user), in place of an old one. Throws Error{io},

@@ -52,7 +52,7 @@ class JobTable {
   /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
-  /// The job of that name, which is no standby. Null: there is none.
+  /// The latest job of that name that is neither a standby nor superseded. Null: there is none.
   [[nodiscard]] Job* find(const std::string& name);
   /// The instance of that id. Null: there is none.
   [[nodiscard]] Instance* by_instance(const std::string& id);

@@ -58,7 +58,7 @@ std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_by
   if (::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   static_cast<off_t>(stays)) != 0) {
     throw Error(Code::io,
-                fmt::format("let the beginning of {} go: {}", log.string(), std::strerror(errno)),
+                fmt::format("free the beginning of {}: {}", log.string(), std::strerror(errno)),
                 "the file system must be able to make holes in files; ext4, xfs, btrfs and tmpfs "
                 "are");
   }
@@ -76,13 +76,13 @@ std::uint64_t free_unwritten_space(const std::filesystem::path& log, std::uint64
   const auto before = on_disk();
   const auto written = static_cast<std::uint64_t>(facts.st_size) - first;
   if (before <= written || before - written <= max_bytes) return 0;
-  const bool is_let_go =
+  const bool is_freed =
       (first < kBlock || ::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                                      static_cast<off_t>(first / kBlock * kBlock)) == 0) &&
-      ::ftruncate(file.get(), facts.st_size) == 0;  // lets go what lies behind
-  if (!is_let_go) {
+      ::ftruncate(file.get(), facts.st_size) == 0;  // frees what lies behind
+  if (!is_freed) {
     throw Error(Code::io,
-                fmt::format("let go what {} has allocated: {}", log.string(), std::strerror(errno)),
+                fmt::format("free what {} has allocated: {}", log.string(), std::strerror(errno)),
                 "the file system must be able to make holes in files; ext4, xfs, btrfs and tmpfs "
                 "are");
   }
@@ -112,7 +112,7 @@ asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_
             hidden != 0) {
           tell(*instance, "job_log_shortened",
                fmt::format("job {}: its log had {} of the disk that nothing was written to: they "
-                           "are let go (--job-log-max)",
+                           "were freed (--job-log-max)",
                            instance->name(), format_size(hidden)));
         }
         if (shorten_log(instance->record().log_path, max_bytes) == 0) continue;

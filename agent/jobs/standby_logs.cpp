@@ -43,8 +43,8 @@ void StandbyLogs::remove(const std::filesystem::path& log) const {
   std::filesystem::remove(log.string() + ".exit", absent);
   const auto folder = log.parent_path();
   if (std::ranges::find(jobs_, folder.filename().string(), &Job::name) == jobs_.end()) {
-    for (const auto* of_criu :
-         {"criu-restore.log", "criu-dump.log", "cardswap-init.log", "keeper.log"}) {
+    for (const auto* of_criu : {"criu-restore.log", "criu-dump.log", "cardswap-init.log",
+                                "custodian.log", "keeper.log"}) {  // the last is an older release's
       std::filesystem::remove(folder / of_criu, absent);
     }
   }

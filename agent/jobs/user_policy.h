@@ -14,9 +14,10 @@ namespace cardswap {
 /// choose any user, and with --job-user root every caller may. Every other caller, operators and
 /// other hosts' agents too, may choose the --job-user, one of --job-users, or a member of
 /// --job-user-group who is in no group that is as good as root. Without --job-user, an agent that
-/// runs as root refuses every caller but root itself, because its own user is root; an agent that
-/// does not run as root accepts every user here, because job_user() refuses all but its own. Throws
-/// Error{refused}.
+/// runs as root starts nothing for a caller who names no user, except for root itself: its own user
+/// is root. A caller who names one of --job-users, or of --job-user-group, is accepted as above. An
+/// agent that does not run as root accepts every user here, because job_user() refuses all but its
+/// own. Throws Error{refused}.
 void check_may_run_as(const Config& config, const std::string& user, const Caller& caller);
 
 /// Whether a caller may send a process for CRIU to restore. It is restored with the rights that it

@@ -9,9 +9,9 @@
 
 namespace cardswap {
 
-/// Sums over the migrations away from this host, for counters. A value: a migration is added here
-/// before the agent forgets it, so that no counter falls. /metrics adds the remembered ones to a
-/// copy.
+/// Sums over the migrations away from this host, for counters. Snapshots and rehearsals count as
+/// migrations, under their own outcomes. A value: a migration is added here before the agent
+/// forgets it, so that no counter falls. /metrics adds the remembered ones to a copy.
 class FinishedMigrations {
  public:
   /// Durations of the migrations of one strategy, in seconds. `downtime` and `total` are of those

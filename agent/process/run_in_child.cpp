@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -56,13 +57,19 @@ class Looker {
   pid_t pid_;
 };
 
+/// The answer has a line each for the code, the failure and the hint.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
 std::string answer_of(const std::function<std::string()>& work) {
   try {
     return kReturned + work();
   } catch (...) {
     const auto error = error_of(std::current_exception());
-    return fmt::format("{}{}\n{}\n{}", kThrew, to_string(error.code()), error.failure(),
-                       error.hint());
+    return fmt::format("{}{}\n{}\n{}", kThrew, to_string(error.code()), one_line(error.failure()),
+                       one_line(error.hint()));
   }
 }
 

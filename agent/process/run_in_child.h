@@ -14,8 +14,8 @@ namespace cardswap {
 /// user, its folder); it must not log, nor use the agent's sockets, files or other threads: the
 /// child does not have them. Throws Error{timed_out} when it takes longer than `limit`, Error{io}
 /// when the host has no process or descriptor left, Error{internal} when the child ends without an
-/// answer. Cancelling the coroutine kills the child. A result is cut at 64 MiB. Of an exception's
-/// text only the first line comes over.
+/// answer. Cancelling the coroutine kills the child. A result is cut at 64 MiB. Line ends in an
+/// exception's texts become blanks.
 [[nodiscard]] boost::asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
                                                                std::chrono::milliseconds limit);
 

@@ -4,26 +4,17 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include <charconv>
+#include <span>
 #include <sstream>
 
 #include "agent/base/path_trust.h"
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 
 namespace cardswap {
 namespace {
 
 constexpr std::size_t kBytesMax = 1U << 20;
-
-bool from_hex(std::string_view text, std::array<unsigned char, 32>& bytes) {
-  if (text.size() != 2 * bytes.size()) return false;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const auto* first = text.data() + 2 * i;
-    const auto result = std::from_chars(first, first + 2, bytes[i], 16);
-    if (result.ec != std::errc{} || result.ptr != first + 2) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -41,7 +32,8 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
     words >> digest;
     Entry entry{};
     const auto role = role_from_string(role_text);
-    if (!role || *role == ApiRole::agent || !from_hex(digest, entry.digest)) {
+    if (!role || *role == ApiRole::agent ||
+        !from_hex(digest, std::as_writable_bytes(std::span(entry.digest)))) {
       // The line is not quoted: it may be a token that was pasted here.
       throw Error(Code::bad_request, fmt::format("{}, line {}, is not understood", file, number),
                   "a line is `viewer|operator|alerts SHA256 [NAME]`, and SHA256 what "

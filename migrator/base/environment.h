@@ -4,7 +4,8 @@
 #include <string>
 
 /// The variables that an agent sets for the processes of a job: the program of `cardswap run`, a
-/// standby, a `cardswap-holder`. In a process without them a Session talks to no agent.
+/// standby, a `cardswap-holder`, a `cardswap-keeper`. In a process without them a Session talks to
+/// no agent.
 namespace cardswap::environment {
 
 inline constexpr const char* kSocket = "CARDSWAP_SOCKET";  ///< path of the agent's socket

@@ -43,7 +43,7 @@ Digest digest_of(std::span<const std::byte> bytes) {
 }
 
 std::string to_string(const Digest& digest) {
-  return fmt::format("{:02x}", fmt::join(digest.bytes, ""));
+  return to_hex(std::as_bytes(std::span(digest.bytes)));
 }
 
 Digest digest_from(std::string_view text) {

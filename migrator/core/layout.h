@@ -73,8 +73,8 @@ struct ChunkSpan {
 };
 
 /// Cuts `layout` into chunks of `chunk_bytes`, region by region, in order; a region's last chunk
-/// may be shorter, an empty region has none. ChunkId is the index into the result.
-/// Throws Error{bad_request} unless chunk_bytes is a power of two from 4 KiB to 64 MiB.
+/// may be shorter, an empty region has none. ChunkId is the index into the result. Throws
+/// Error{bad_request} unless chunk_bytes is a power of two from 4 KiB to 64 MiB.
 [[nodiscard]] std::vector<ChunkSpan> cut_into_chunks(const Layout& layout,
                                                      std::uint64_t chunk_bytes);
 

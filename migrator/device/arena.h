@@ -37,7 +37,8 @@ class Arena {
   /// Grows the arena to at least `bytes`, for a process that receives one. Throws as allocate().
   virtual void ensure_bytes(std::uint64_t bytes) = 0;
 
-  /// Whether these bytes lie in blocks of this arena.
+  /// Whether these bytes lie in the part of the arena that blocks have been taken from. What lies
+  /// between blocks, where others were given back, counts too.
   [[nodiscard]] virtual bool contains(std::span<const std::byte> memory) const = 0;
   /// The address at which the arena begins.
   [[nodiscard]] virtual std::uint64_t base() const = 0;

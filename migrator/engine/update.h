@@ -25,7 +25,7 @@ struct ReplaySizes {
 
 /// How many bytes of gradients may be held until they are sent. The program's next step needs its
 /// memory, so this is half of the least that it leaves free on a device: free memory may be in
-/// pieces.
+/// pieces. UINT64_MAX: no device limits it.
 [[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// A gradient as the optimizer read it, held by reference.
@@ -53,7 +53,7 @@ struct UpdateEntry {
   std::vector<CapturedGradient> gradients;  ///< empty: the step was skipped
   bool audit = false;                       ///< both sides digest everything right after this step
   Fence fence;                              ///< after the work that computed the gradients
-  /// Bytes of all gradients.
+  /// Bytes of the options and of all gradients.
   [[nodiscard]] std::uint64_t bytes() const;
 };
 

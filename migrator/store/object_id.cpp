@@ -25,16 +25,7 @@ ObjectId id_of(std::span<const std::byte> bytes) {
   return id;
 }
 
-std::string to_string(const ObjectId& id) {
-  std::string text;
-  text.reserve(2 * id.bytes.size());
-  for (const auto byte : id.bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    text += kDigits[std::to_integer<std::size_t>(byte) >> 4];
-    text += kDigits[std::to_integer<std::size_t>(byte) & 15];
-  }
-  return text;
-}
+std::string to_string(const ObjectId& id) { return to_hex(id.bytes); }
 
 ObjectId object_id_from(std::string_view text) {
   ObjectId id;

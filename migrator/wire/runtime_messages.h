@@ -120,7 +120,8 @@ struct Frozen {
   bool operator==(const Frozen&) const = default;
 };
 /// Sent by a source: the digests of every tracked byte are equal on both sides. Sent by a target:
-/// it holds a whole state with this root. The agents compare the two roots.
+/// it holds a whole state with this root. The agents compare the two roots. A keeper repeats it
+/// while its store takes the state.
 struct Verified {
   std::string migration;
   std::uint64_t step = 0;

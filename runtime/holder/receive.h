@@ -8,8 +8,9 @@ namespace cardswap {
 
 /// Takes the place of a standby at the target's agent (CARDSWAP_SOCKET and the other variables),
 /// receives a job's arenas, and gives them to the restored process that connects to the socket
-/// `path`. Returns 0, as the exit status, when that process has them. Throws Error if there is no
-/// agent, if the agent refuses, or if nothing can be received at this host's address.
+/// `path`. Blocks until that process has them, without a limit: only the agent ends a holder whose
+/// process never comes. Returns 0, as the exit status. Throws Error if there is no agent, if the
+/// agent refuses, or if nothing can be received at this host's address.
 int receive_and_hand_over(const std::string& path, OpenGpu open_gpu);
 
 }  // namespace cardswap

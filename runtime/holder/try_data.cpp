@@ -1,5 +1,7 @@
 #include "runtime/holder/try_data.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -28,7 +30,7 @@ struct End final : LinkListener {
   std::optional<std::string> lost;
 };
 
-/// What does not work; empty: a message arrived, or none arrived in time and no error was reported.
+/// What does not work; empty: a message arrived.
 std::string what_fails(const std::string& host, const std::string& transports) {
   const auto there = listening_host(host);
   // Within one process UCX would otherwise not use the network at all.
@@ -44,7 +46,9 @@ std::string what_fails(const std::string& host, const std::string& transports) {
     if (source.lost) return link_address(there, listening->port()) + ": " + *source.lost;
     if (target.lost) return link_address(there, listening->port()) + ": " + *target.lost;
   }
-  return {};
+  if (target.heard) return {};
+  return fmt::format("{}: nothing arrived within {} s", link_address(there, listening->port()),
+                     kTryMax.count());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -18,6 +19,8 @@
 
 namespace cardswap {
 namespace {
+
+constexpr std::chrono::seconds kRepeatEvery{10};  // the agent waits for minutes: repeat_verified()
 
 /// The place of a standby at the agent, and the program of the target's engine.
 ///
@@ -70,6 +73,13 @@ class Keeper final : private TargetProgram {
   }
 
   void say(const channel::Message& message) { channel_.send(message); }
+  /// Tells the agent again that the state is held, once in 10 s: the store takes it. A store that
+  /// does not answer keeps the main thread, and the agent hears nothing.
+  void repeat_verified(const CapturedState& state) {
+    if (std::chrono::steady_clock::now() < repeat_at_) return;
+    repeat_at_ = std::chrono::steady_clock::now() + kRepeatEvery;
+    say(channel::Verified{migration(), state.step, state.root, {}});
+  }
   /// Sends the queued messages, and closes the connection to the agent.
   void close() { channel_.close(); }
 
@@ -121,6 +131,7 @@ class Keeper final : private TargetProgram {
   // Used by the engine's threads, one at a time; by the main thread after the engine's end:
   KeptMemory memory_;
   std::vector<std::byte> values_;
+  std::chrono::steady_clock::time_point repeat_at_;  // of the main thread
   Mutex mutex_;
   Condition changed_;
   std::optional<VerifiedState> verified_ CARDSWAP_GUARDED_BY(mutex_);
@@ -158,7 +169,8 @@ int capture_to(const std::string& address, SnapshotLabels labels) {
       return 1;
     }
     doing = "write the snapshot";
-    const auto packed = pack_snapshot(*into, *state, labels);
+    const auto packed =
+        pack_snapshot(*into, *state, labels, [&] { keeper.repeat_verified(*state); });
     keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
                                packed.cost.new_bytes, packed.cost.written_bytes});
     warn_of(packed, labels);

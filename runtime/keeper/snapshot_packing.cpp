@@ -47,7 +47,7 @@ std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
 }  // namespace
 
 PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
-                             const SnapshotLabels& labels) {
+                             const SnapshotLabels& labels, const std::function<void()>& advanced) {
   store::PackCatalog catalog;
   catalog.refresh(into);
   PackedSnapshot packed;
@@ -63,12 +63,14 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
     const auto bytes = range_of(state.view, chunk).bytes;
     digests.push_back(digest_of(bytes));
     writer->add(chunk.region, chunk.offset / state.chunk_bytes, bytes);
+    if (advanced) advanced();
   }
   writer->add_values(state.values);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {
     throw Error(Code::digest_mismatch,
                 "the state changed after its source had verified it, on its way to the store");
   }
+  if (advanced) advanced();
   store::SnapshotFacts facts;
   facts.step = state.step;
   facts.epoch = labels.epoch;

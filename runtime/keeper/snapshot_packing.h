@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,8 +46,10 @@ struct PackedSnapshot {
 /// has are not written again. Its parent is the job's latest snapshot; if that cannot be read, it
 /// has none. If the tag cannot be written, the snapshot is published all the same. Before it is
 /// published, all bytes are checked against the root: throws Error{digest_mismatch} if they are not
-/// the verified state. Throws what SnapshotWriter throws.
+/// the verified state. Calls `advanced`, which may be empty, for each chunk that is done with, and
+/// before it publishes. Throws what SnapshotWriter throws.
 [[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
-                                           const SnapshotLabels& labels);
+                                           const SnapshotLabels& labels,
+                                           const std::function<void()>& advanced = {});
 
 }  // namespace cardswap

@@ -21,8 +21,9 @@ class DepartedRole {
   /// Gives the memory to the keeper and sends Departed. The engine must have ended. If the keeper
   /// does not take the memory, the process stays frozen, or is lost: both are sent as Failed.
   void depart(const channel::Depart& depart);
-  /// Takes the memory back. False: that failed, Failed{lost} was sent, and the trainer is
-  /// still frozen.
+  /// Takes the memory back. True: the memory is back, and the migration is to be ended. False: the
+  /// memory is lost, Failed{lost} was sent and the trainer is still frozen; or the migration is
+  /// over already.
   [[nodiscard]] bool recall();
   /// Takes the memory in the restored process, and compares it with what the process left with.
   /// Returns the state that it holds. Nullopt: that failed, and Failed was sent.

@@ -56,6 +56,16 @@ TEST_F(Snapshots, AreOfOneStepAndTheJobTrainsOn) {
   expect_the_undisturbed_end();
 }
 
+/// An upgrade or a cleaned folder: the process lives on, and could not be started again.
+TEST_F(Snapshots, AreOfAJobWhoseProgramIsGone) {
+  const auto program = path("program");
+  std::filesystem::copy_file(trainer("plain_memory"), program);
+  start_program({program, "--bytes", kBytes, "--steps", "400"}, {"--step-ms", "10"});
+  std::filesystem::remove(program);
+  EXPECT_EQ(text(snapshot(), "result"), "stored") << host_.log();
+  EXPECT_TRUE(trains_on()) << host_.log();
+}
+
 TEST_F(Snapshots, OfAJobThatChangesLittleAddLittle) {
   start({"--dirty-share", "0.1"});
   (void)snapshot();

@@ -147,6 +147,12 @@ class Check(unittest.TestCase):
         self.assertEqual(self.complaints("agent/a.cpp", "/// Of a job.\nint f() { return 0; }\n"), [])
         self.assertEqual(self.complaints("tests/support/a.h", "/// Of a job.\nint f();\n"), [])
 
+    def test_a_contract_stands_right_before_what_it_is_of(self):
+        self.refused("agent/base/a.h", "/// Makes it.\n\nvoid make();\n", "blank line")
+        self.refused("agent/base/a.h", "struct A;\n  /// Makes it, and more.\n  /// Throws Error.\n\n  void make();\n", "blank line")
+        self.assertEqual(self.complaints("agent/base/a.h", "/// Makes it.\nvoid make();\n\nvoid end();\n"), [])
+        self.assertEqual(self.complaints("agent/base/a.cpp", "/// Makes it.\n\nvoid make();\n"), [])
+
     def test_a_type_without_a_first_line_is_refused(self):
         for text in ("struct A {", "class A final : public B {", "  enum class A : int { one, two };", "struct A {};",
                      "template <class T>\nclass A {", "enum class [[nodiscard]] A : int{one};",

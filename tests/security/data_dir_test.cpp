@@ -123,6 +123,15 @@ TEST_F(DataFolder, OfAnotherUserTakesNoSocketOfTheAgent) {
   EXPECT_THAT(refused.err, AllOf(HasSubstr("the socket"), HasSubstr("belongs to uid")));
 }
 
+TEST_F(DataFolder, IsOfAnAgentThatTakesNoOtherFileForItsSocket) {
+  const auto refused = run({"timeout", "5", CARDSWAPD, "--data-dir", (dir_.path() / "d").string(),
+                            "--socket", (victim_ / "file").string(), "--nvml", "none",
+                            "--kernel-log", "none", "--criu", "none"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("is there and is not a socket"));
+  expect_nothing_touched();
+}
+
 /// What an administrator does whose other disk is larger.
 TEST_F(DataFolder, MayHaveItsJobsOnAnotherDisk) {
   const auto disk = dir_.path() / "disk";

@@ -19,7 +19,8 @@ namespace cardswap::test {
 [[nodiscard]] std::string all_command_lines();
 /// The paths of all files below a folder, relative to it, sorted.
 [[nodiscard]] std::vector<std::string> files_below(const std::filesystem::path& dir);
-/// All shared memory of this machine, System V's and POSIX', by id or name.
+/// POSIX shared memory of this machine, and System V segments whose creator has ended, by name or
+/// id.
 [[nodiscard]] std::vector<std::string> shared_memory();
 
 /// Whether all bytes of the device are free, none reserved, and no job is on it. Needs a live

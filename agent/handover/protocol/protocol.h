@@ -72,7 +72,8 @@ struct Effect {
 };
 
 /// The effects of one event, in the order in which they are done; at most 8 (std::out_of_range
-/// above that).
+/// above that). At most one is `journal`, and it comes first: it writes the side as it is after the
+/// event, and a second one that the disk refuses would leave an event that has happened by half.
 class Effects {
  public:
   void add(const Effect& effect) {
@@ -81,8 +82,17 @@ class Effects {
   }
   void add(Effect::Type type, Epoch epoch = 0) { add(Effect{type, true, epoch, {}}); }
   void send(const Message& message) { add(Effect{Effect::Type::send, true, 0, message}); }
+  /// Adds the effects of what the same event led to next. The record is written once: it is
+  /// required if it was in either.
   void append(const Effects& more) {
-    for (const auto& effect : more) add(effect);
+    for (const auto& effect : more) {
+      auto* const first = begin();
+      if (effect.type == Effect::Type::journal && !empty() && first->type == effect.type) {
+        first->required = first->required || effect.required;
+      } else {
+        add(effect);
+      }
+    }
   }
   [[nodiscard]] const Effect* begin() const { return effects_.data(); }
   [[nodiscard]] const Effect* end() const { return effects_.data() + size_; }

@@ -2,39 +2,15 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
 
-#include "migrator/base/named.h"
+#include "agent/handover/protocol/source_states.h"
 #include "migrator/base/rule_table.h"
 
 /// The source's half of the handover as a table: which event is possible in which state, the next
 /// state, and the action. Pure; static_asserts below prove what must never happen. `SourceSide`
 /// applies it.
 namespace cardswap::handover {
-
-/// The state of a migration at its source.
-enum class State : std::uint8_t {
-  planned,
-  preparing,
-  standby_ready,
-  syncing,
-  converged,
-  freezing,
-  verifying,
-  committed,
-  resumed,
-  completed,
-  aborting,
-  aborted,
-  in_doubt,
-  superseded,  ///< given up here, but the target steps under a higher epoch: an operator forced it
-  captured,    ///< a snapshot: the keeper holds the whole state, and the trainer goes on
-  stored,      ///< a snapshot: the keeper has published it in its store
-};
-constexpr State last_of(State) { return State::stored; }
-inline constexpr std::size_t kStates = kCountOf<State>;
 
 /// The events that change a migration at its source.
 enum class Event : std::uint8_t {
@@ -132,28 +108,10 @@ inline constexpr std::array kSourceRules = [] {
   });
 }();
 
-/// Whether the decision is made: the job is the target's.
-constexpr bool is_committed(State state) {
-  return state == State::committed || state == State::resumed || state == State::completed ||
-         state == State::in_doubt;
-}
-constexpr bool is_over(State state) {
-  return state == State::completed || state == State::aborted || state == State::superseded ||
-         state == State::stored;
-}
-/// Whether the keeper holds the state and the trainer was released: the snapshot needs the trainer
-/// no more.
-constexpr bool is_captured(State state) {
-  return state == State::captured || state == State::stored;
-}
-/// Whether the job is the source's again, under an epoch of its own.
-constexpr bool is_given_up(State state) {
-  return state == State::aborting || state == State::aborted;
-}
-
 /// Whether the new state must be on disk before anything is done. A trainer may be released without
-/// that: a commit that is not on disk was never decided. `stored` need not be: the store has the
-/// snapshot.
+/// that: a commit that is not on disk was never decided. An operator is alerted without it: a
+/// restarted agent finds `committed`, and the target silent again. `aborted` may be lost: a
+/// restarted agent cleans up once more. `stored` may be lost: the store has the snapshot.
 constexpr bool needs_disk(const Rule& rule) {
   return rule.then != Action::release && rule.then != Action::let_go &&
          rule.then != Action::alert_operator && rule.to != State::aborted &&
@@ -199,11 +157,12 @@ consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
   }
   return true;
 }
-consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
-  for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
-    if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
+consteval bool what_may_be_cancelled_can_fail(std::span<const Rule> rules) {
+  for (std::size_t raw = 0; raw < kStates; ++raw) {
+    const auto state = static_cast<State>(raw);
+    if (may_cancel(state) != rule_for(rules, state, Event::failed).has_value()) return false;
   }
-  return rule_for(rules, State::captured, Event::failed).has_value();
+  return true;
 }
 /// Whether a snapshot lets the trainer go on exactly when both digests are equal, and does nothing
 /// else to it: the job is never granted, and the trainer goes on under its old epoch.
@@ -233,9 +192,6 @@ static_assert(only_the_lower_of_two_is_halted(kSourceRules),
 static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(a_snapshot_takes_nothing_from_the_trainer(kSourceRules), "invariants 1 and 2");
 static_assert(every_pair_is_listed_once(kSourceRules));
-static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
-
-[[nodiscard]] std::string_view to_string(State state);
-[[nodiscard]] std::optional<State> state_from_string(std::string_view text);
+static_assert(what_may_be_cancelled_can_fail(kSourceRules), "invariant 3");
 
 }  // namespace cardswap::handover

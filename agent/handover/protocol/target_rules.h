@@ -2,34 +2,13 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
 
-#include "migrator/base/named.h"
+#include "agent/handover/protocol/target_states.h"
 #include "migrator/base/rule_table.h"
 
 /// The target's half of the handover as a table. Pure; `TargetSide` applies it.
 namespace cardswap::handover {
-
-/// The state of a migration at its target: of a reservation.
-enum class TargetState : std::uint8_t {
-  nothing,  ///< this agent knows nothing of the migration
-  reserved,
-  starting,
-  parked,
-  verified,  ///< the standby holds the whole state; asks for the decision when the source is silent
-  granted,   ///< this host owns the job
-  resumed,
-  completed,
-  stopping,    ///< it had the grant and is being killed; it may still step
-  failed,      ///< final: no process steps here, and none will for this migration
-  superseded,  ///< it owned the job, which now steps elsewhere under a higher epoch; halted for
-               ///< good
-  stored,      ///< a snapshot: the keeper has published it in its store
-};
-constexpr TargetState last_of(TargetState) { return TargetState::stored; }
-inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
 /// The events that change a migration at its target.
 enum class TargetEvent : std::uint8_t {
@@ -128,18 +107,6 @@ inline constexpr std::array kTargetRules = [] {
   });
 }();
 
-/// Whether this host owns the job.
-constexpr bool is_granted(TargetState state) {
-  return state == TargetState::granted || state == TargetState::resumed ||
-         state == TargetState::completed;
-}
-/// Whether the job has arrived for good, or its snapshot is in the store, or no process of it is
-/// here.
-constexpr bool is_over(TargetState state) {
-  return state == TargetState::completed || state == TargetState::failed ||
-         state == TargetState::stored;
-}
-
 /// Whether the new state must be on disk before anything is done. A failure may be lost: a
 /// restarted agent reaches the same end from the state before. `stored` may be lost too: the store
 /// has the snapshot.
@@ -212,15 +179,24 @@ consteval bool what_is_stored_was_verified_and_stays(std::span<const TargetRule>
   }
   return true;
 }
+/// Whether a cancellation finds a rule wherever one is accepted; `verified` has that rule too, and
+/// only the source may use it, because it may have committed.
+consteval bool what_may_be_cancelled_can_be_dropped(std::span<const TargetRule> rules) {
+  for (std::size_t raw = 0; raw < kTargetStates; ++raw) {
+    const auto state = static_cast<TargetState>(raw);
+    const bool may_drop = rule_for(rules, state, TargetEvent::drop).has_value();
+    if (may_drop != (may_cancel(state) || state == TargetState::verified)) return false;
+    if (may_drop != is_undecided(state)) return false;
+  }
+  return true;
+}
 static_assert(is_granted_once_and_by_a_fitting_message(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
 static_assert(a_superseded_trainer_never_steps_again(kTargetRules),
               "invariant 1: a lower epoch is halted");
 static_assert(what_is_stored_was_verified_and_stays(kTargetRules), "invariant 5");
+static_assert(what_may_be_cancelled_can_be_dropped(kTargetRules), "invariant 3");
 static_assert(every_pair_is_listed_once(kTargetRules));
-
-[[nodiscard]] std::string_view to_string(TargetState state);
-[[nodiscard]] std::optional<TargetState> target_state_from_string(std::string_view text);
 
 }  // namespace cardswap::handover

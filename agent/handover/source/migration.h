@@ -20,10 +20,10 @@ class Instance;
 /// A migration as the source's agent runs it: its record, a Transfer for each rank of the job, and
 /// state that is forgotten when the agent ends.
 ///
-/// Everybody reads the record; two classes write it. SourceExecutor changes the fields that decide:
-/// it writes a copy of record() and transfer_records() to disk, and keeps the copy once that has
-/// succeeded. MigrationList::note() changes the fields that only describe progress: in memory at
-/// once, on disk with the next record.
+/// Everybody reads the record; three classes write it. SourceExecutor changes the fields that
+/// decide: it writes a copy of record() and transfer_records() to disk, and keeps the copy once
+/// that has succeeded. MigrationList::note() changes the fields that only describe progress: in
+/// memory at once, on disk with the next record. RecordList::touch() raises its version.
 class Migration {
  public:
   /// A new migration, or one that a former agent left.

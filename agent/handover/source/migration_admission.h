@@ -24,15 +24,17 @@ class MigrationAdmission {
 
   /// `wanted` with `to` as an address: a host's own name is looked up, by asking each --peer if
   /// need be (0.7 s each at most). Waits up to 3 s for a runtime that has not attached again after
-  /// a restart of the agent. A rehearsal alone may leave out the address, or all of `to`: it is at
-  /// the job's own device then. Throws Error{refused} if this agent has no TCP port.
+  /// a restart of the agent. A rehearsal alone and a snapshot may leave out the address, or all of
+  /// `to`: they are at the job's own device then. Throws Error{refused} if this agent has no TCP
+  /// port.
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
-  /// The process of the wanted job, if it can move now. Throws Error{not_found, conflict, refused,
+  /// The process of the wanted job, if it can move now. A job of several ranks is refused: a
+  /// migration commits the content of one rank. Throws Error{not_found, conflict, refused,
   /// bad_request}.
-  /// A job of several ranks is refused: a migration commits the content of one rank.
   [[nodiscard]] Instance& movable(const MigrationSpec& spec);
-  /// A new migration of `source`, with each `automatic` of the request replaced by a choice. It is
-  /// not recorded. Throws Error{bad_request, refused}.
+  /// A new migration of `source`, with each `automatic` of the request replaced by a choice. For a
+  /// snapshot also sets `arrive` to standby and `chunk_bytes` to 1 MiB, whatever was asked for. It
+  /// is not recorded. Throws Error{bad_request, refused}.
   [[nodiscard]] Migration make(MigrationRequest wanted, const Instance& source) const;
   /// Whether `asked` is this agent's own request: for a migration of `leaving` that is not
   /// committed yet, between two devices of this host; or a dry run. Without TLS every caller counts

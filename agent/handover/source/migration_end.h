@@ -11,12 +11,15 @@
 
 namespace cardswap {
 
-/// Brings a migration to its end after MigrationTask's walk: either the target has the job, or the
-/// source goes on and the target keeps nothing.
+/// Brings a migration to its end after MigrationTask's walk: the target has the job; or the source
+/// goes on and the target keeps nothing; or, for a snapshot, the source goes on and the keeper has
+/// published the state.
 ///
 /// Retries without a limit while the disk is full, and after the commit while the target does not
 /// answer. Before it, tells the target for 8 s that the migration is given up: a target that does
-/// not hear it gives up by itself. Owned by MigrationTask; one thread.
+/// not hear it gives up by itself. Waits for a captured snapshot for as long as the target's agent
+/// answers and its keeper writes (kKeeperSilenceMax): MigrationSpec::timeout_ms ends with the
+/// capture. Owned by MigrationTask; one thread.
 class MigrationEnd {
  public:
   /// All references must outlive it.

@@ -120,10 +120,6 @@ std::string MigrationRecord::root() const {
   return content.root == Digest{} ? std::string() : to_string(content.root);
 }
 
-bool MigrationRecord::is_before_commit() const {
-  const auto is = state();
-  return !handover::is_committed(is) && !handover::is_given_up(is) &&
-         is != handover::State::superseded && is != handover::State::stored;
-}
+bool MigrationRecord::is_before_commit() const { return handover::may_cancel(state()); }
 
 }  // namespace cardswap

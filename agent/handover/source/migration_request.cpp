@@ -119,7 +119,8 @@ void check_snapshot(const MigrationRequest& wanted) {
                   "address of a store: write it like file:/var/lib/cardswap/store");
   validate::check(spec.tag.empty() || validate::is_job_name(spec.tag), "tag", "name of a snapshot");
   if (wanted.dry_run || spec.rehearse != Rehearsal::off) {
-    throw Error(Code::bad_request, "a snapshot is neither foretold nor rehearsed: nothing moves");
+    throw Error(Code::bad_request,
+                "a snapshot can neither be predicted nor rehearsed: nothing moves");
   }
 }
 
@@ -136,7 +137,7 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   wanted.dry_run = request.flag_or("dry_run", false);
   wanted.failpoint_at = request.text_or("hold_at", "");
   if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {
-    throw Error(Code::bad_request, "a rehearsal cannot be foretold: dry_run moves nothing either");
+    throw Error(Code::bad_request, "a rehearsal cannot be predicted: dry_run moves nothing either");
   }
   check_snapshot(wanted);
   (void)cut_into_chunks(Layout(), wanted.spec.chunk_bytes);

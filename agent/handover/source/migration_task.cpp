@@ -227,8 +227,8 @@ void MigrationTask::check(Deadline until) const {
   const bool too_long = migration_.spec().max_stall_ms > 0 &&
                         stats.expected_downtime_ms > migration_.spec().max_stall_ms;
   // A freeze that is put off over and over is none.
-  const bool syncs = migration_.state() == State::syncing ||
-                     (migration_.state() == State::freezing && stats.freezes_put_off > 0);
+  const bool syncs = handover::awaits_freeze(migration_.state()) &&
+                     (migration_.state() != State::freezing || stats.freezes_put_off > 0);
   if (syncs && too_long) {
     throw Error(Code::not_converging,
                 fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/handover/source/migration_cancel.h"
 #include "agent/handover/source/migration_force.h"
 #include "agent/handover/source/migration_plan.h"
 #include "agent/jobs/instance_processes.h"
@@ -93,24 +94,7 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
 
 void Migrations::cancel(const std::string& id) {
   auto& m = list_.at(id);
-  if (handover::is_committed(m.state())) {
-    throw Error(
-        Code::conflict,
-        m.state() == State::completed
-            ? fmt::format("migration {} is over: there is nothing to cancel", id)
-            : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state())),
-        "the job goes on at " + m.spec().to);
-  }
-  if (m.state() == State::stored) {
-    throw Error(Code::conflict, fmt::format("migration {} is over: there is nothing to cancel", id),
-                "its snapshot is in the store");
-  }
-  if (m.state() == State::aborted || m.state() == State::aborting) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} is {}: there is nothing to cancel", id,
-                            m.state() == State::aborted ? "over" : "being given up already"),
-                "`cardswap status " + id + "` tells how it ended");
-  }
+  check_cancel(m);
   task_of(m)->fail(Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
 }
 
@@ -203,7 +187,8 @@ void Migrations::on_exit(Instance& source) {
 
 void Migrations::on_stop(const Instance& source) {
   auto* m = list_.find_running(source.id());
-  if (m == nullptr || (m->state() != State::freezing && m->state() != State::verifying)) return;
+  if (m == nullptr || !handover::is_handing_over(m->state())) return;
+  if (!handover::may_cancel(m->state())) return;
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} was stopped", source.name())));
 }
 

@@ -102,9 +102,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   }
   migration_.adopt(std::move(record), std::move(transfers));
   if (handover::is_over(migration_.state())) list_.note_over(migration_);
-  context_.handover_gate.note(migration_.id(), migration_.state() == State::freezing ||
-                                                   migration_.state() == State::verifying ||
-                                                   migration_.state() == State::committed);
+  context_.handover_gate.note(migration_.id(), handover::is_handing_over(migration_.state()));
   spdlog::info("job {} migration {} {}", migration_.spec().job, migration_.id(), name);
   list_.changed(migration_).notify();
   return refused;

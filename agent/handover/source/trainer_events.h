@@ -8,8 +8,9 @@ namespace cardswap {
 
 /// Notes a message of the runtime of `source`, which leaves by the migration of `scope`. Messages
 /// about another migration, or too late for the state of the process, are ignored; a failure and
-/// the job's end go to RunningMigration::fail(). True:
-/// coroutines that wait for a change may have something to do. `book` corrects the predictions.
+/// the job's end go to RunningMigration::fail(). Once the state is captured only Released counts,
+/// besides figures. True: coroutines that wait for a change may have something to do. `book`
+/// corrects the predictions.
 [[nodiscard]] bool on_trainer_message(const MigrationScope& scope, Instance& source,
                                       const channel::Message& message, const PredictionBook& book);
 

@@ -10,6 +10,7 @@ Reservation::Reservation(ReservationRecord record)
     // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
     : arrived(record.arrive == Arrival::criu),
       last_contact_at(std::chrono::steady_clock::now()),
+      keeper_heard_at(last_contact_at),
       record_(std::move(record)) {}
 
 void Reservation::forget_its_start() {
@@ -17,6 +18,11 @@ void Reservation::forget_its_start() {
   data_peers = {};
   framework = {};
   source_gpus = {};
+}
+
+bool is_keeper_silent(const Reservation& r, std::chrono::steady_clock::time_point now) {
+  const bool writes = !r.record().store.empty() && r.state() == handover::TargetState::verified;
+  return writes && now - r.keeper_heard_at > kKeeperSilenceMax;
 }
 
 json::object to_source_json(const Reservation& r) {

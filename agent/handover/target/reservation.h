@@ -17,10 +17,10 @@ namespace cardswap {
 /// A reservation: what this host holds for a job that arrives. It has the record, and state that is
 /// forgotten when the agent ends.
 ///
-/// Everybody reads the record; two classes write it. TargetExecutor changes the fields that decide:
-/// it writes a copy of record() to disk, and keeps the copy once that has succeeded.
+/// Everybody reads the record; three classes write it. TargetExecutor changes the fields that
+/// decide: it writes a copy of record() to disk, and keeps the copy once that has succeeded.
 /// ReservationList::note() changes the fields that only describe progress: in memory at once, on
-/// disk with the next record.
+/// disk with the next record. RecordList::touch() raises its version.
 class Reservation {
  public:
   /// Takes the record of a new reservation or of a former agent's. If CRIU moves the process, it
@@ -48,6 +48,8 @@ class Reservation {
   std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
   bool arrived = false;                      ///< arrive criu: the process was restored here
   std::chrono::steady_clock::time_point last_contact_at;  ///< when the source's agent last called
+  /// A snapshot: when the keeper last said that it holds the state, and that its store takes it.
+  std::chrono::steady_clock::time_point keeper_heard_at;
 
   [[nodiscard]] const ReservationRecord& record() const { return record_; }
 
@@ -70,6 +72,12 @@ class Reservation {
   ReservationRecord record_;
 };
 
+/// How long the keeper of a snapshot may be silent while it writes.
+inline constexpr std::chrono::minutes kKeeperSilenceMax{10};
+/// Whether the keeper of `r` holds the state, and at `now` has been silent for longer than it may:
+/// its store does not answer.
+[[nodiscard]] bool is_keeper_silent(const Reservation& r,
+                                    std::chrono::steady_clock::time_point now);
 /// to_json() for the source's agent alone: with the tokens and keys of the data connections.
 [[nodiscard]] boost::json::object to_source_json(const Reservation& reservation);
 

@@ -25,8 +25,7 @@ void check_cancel(const Reservation& r, const std::string& host) {
                        "`--force target`",
                        id));
   }
-  if (state == TargetState::failed || state == TargetState::stopping ||
-      state == TargetState::superseded) {
+  if (!may_cancel(state)) {
     refuse(fmt::format("migration {} is {}: there is nothing to cancel", id, to_string(state)),
            "`cardswap status " + id + "` tells how it ended");
   }

@@ -11,18 +11,9 @@
 #include "agent/handover/target/known_epoch.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/job_user.h"
+#include "agent/process/program_beside.h"
 
 namespace cardswap {
-namespace {
-
-using handover::TargetState;
-
-bool is_open(TargetState state) {
-  return state == TargetState::reserved || state == TargetState::starting ||
-         state == TargetState::parked || state == TargetState::verified;
-}
-
-}  // namespace
 
 ReservationCheck::ReservationCheck(const HandoverContext& context, const Cordons& cordons,
                                    const Migrations& migrations, const ReservationList& list)
@@ -37,6 +28,8 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     } catch (const Error&) {
       co_return seen;  // reserve() says so, and nothing of files is told
     }
+    // Of a snapshot only the keeper starts: the job's own program may be gone by now.
+    if (!wanted.store.empty()) wanted.spec.argv = {program_beside("cardswap-keeper").string()};
     seen.no_start = co_await why_not_startable(wanted.spec, context_.config);
     co_return seen;
   }
@@ -113,7 +106,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
   const auto owner = caller.owner ? std::string() : caller.name;
   for (const auto& r : list_.all()) {
     const auto* standby = context_.jobs.by_instance(r.instance());
-    if (standby == nullptr || !is_open(r.state())) continue;
+    if (standby == nullptr || !is_undecided(r.state())) continue;
     if (r.record().owner == owner && !owner.empty()) ++asked.open_reservations;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
     // Its own earlier one may still be on its way out.

@@ -31,8 +31,8 @@ class ReservationCheck {
     std::optional<Error> no_start;     ///< why the program cannot be started; nullopt: it can
   };
   /// Inspects this host in a child process, as the job's user, for some seconds at most: the
-  /// program if it is to be started; the files of a process image if one may come here at
-  /// all. Throws Error{bad_request} for `process` that cannot be read.
+  /// program that is to be started, of a snapshot the keeper; the files of a process image if one
+  /// may come here at all. Throws Error{bad_request} for `process` that cannot be read.
   [[nodiscard]] asio::awaitable<HostInspection> inspect_here(ReservationRequest wanted,
                                                              Caller caller) const;
 

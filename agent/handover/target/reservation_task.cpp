@@ -75,7 +75,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
-/// decision for as long as it takes.
+/// decision for as long as it takes. A keeper that is silent while it writes is given up.
 asio::awaitable<void> ReservationTask::watch_source() {
   std::string logged;
   while (!reservation_.is_granted() && !is_over(reservation_.state())) {
@@ -90,8 +90,19 @@ asio::awaitable<void> ReservationTask::watch_source() {
                  "its log is on that host; does the program reach its first step there?"));
       continue;
     }
-    if (Clock::now() - reservation_.last_contact_at < kSourceSilenceMax) continue;
+    const bool keeper_is_silent = is_keeper_silent(reservation_, Clock::now());
+    const bool source_is_silent = Clock::now() - reservation_.last_contact_at >= kSourceSilenceMax;
+    if (!keeper_is_silent && !source_is_silent) continue;
     try {
+      if (keeper_is_silent) {
+        fail(TargetEvent::standby_failed,
+             Error(Code::timed_out,
+                   fmt::format("the keeper on {} has written nothing to {} for {} min",
+                               scope_.context.config.host_name, reservation_.record().store,
+                               kKeeperSilenceMax.count()),
+                   "does the disk or the server of that store answer?"));
+        continue;
+      }
       fail(TargetEvent::source_silent,
            Error(Code::source_lost,
                  fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));

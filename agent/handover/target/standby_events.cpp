@@ -94,8 +94,14 @@ void StandbyEvents::note_warning(const Instance& standby) {
 
 void StandbyEvents::on_verified(const channel::Verified& verified) {
   arrival_.note_verified();
+  reservation_.keeper_heard_at = std::chrono::steady_clock::now();
+  const handover::Content content{verified.root, verified.step};
+  const bool is_repeated = !reservation_.record().store.empty() &&
+                           reservation_.state() == TargetState::verified &&
+                           reservation_.record().side.record().content == content;
+  if (is_repeated) return;  // by a keeper: no record, which a full disk could refuse
   try {
-    run_.apply(handover::Content{verified.root, verified.step});
+    run_.apply(content);
   } catch (const Error& disk) {
     // The source is frozen and waits for this record: better it learns that there is none.
     if (reservation_.state() != TargetState::parked) throw;

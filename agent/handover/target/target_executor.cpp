@@ -44,17 +44,18 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   try {
     list_.save(record);
   } catch (const Error& error) {
-    spdlog::error("migration {}: {}", reservation_.migration(), error.what());
     if (required) return error;
     refused = error;
+    spdlog::error("migration {}: {}", reservation_.migration(), error.what());
   }
   reservation_.record_ = std::move(record);
   if (over) {
     reservation_.forget_its_start();
     criu::remove_handoff_dir(context_.config, reservation_.migration(), criu::HandoffPeer::holder);
   }
-  context_.handover_gate.note(reservation_.migration(), next.state() == TargetState::verified ||
-                                                            next.state() == TargetState::granted);
+  // The keeper of a snapshot is `verified` while it writes, and its source goes on meanwhile.
+  context_.handover_gate.note(reservation_.migration(),
+                              is_handing_over(next.state()) && !next.record().to_store);
   spdlog::info("migration {} here: {}", reservation_.migration(), to_string(next.state()));
   list_.changed(reservation_).notify();
   return refused;

@@ -9,8 +9,9 @@
 
 namespace cardswap::health {
 
-/// The open faults of this host, at most 512, quiet ones included, and what they mean for a device.
-/// Pointers stay valid until their incident is erased. One thread.
+/// The open faults of this host, quiet ones included, and what they mean for a device. It has at
+/// most 512, and however many a former agent left: none of those is dropped, because each may hold
+/// a cordon. Pointers stay valid until their incident is erased. One thread.
 class IncidentList {
  public:
   static constexpr std::size_t kMax = 512;

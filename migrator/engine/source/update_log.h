@@ -17,7 +17,7 @@ namespace cardswap {
 
 /// The figures of an UpdateLog.
 struct UpdateLogStats {
-  std::uint64_t held_bytes = 0;   ///< bytes of gradients, early copies included
+  std::uint64_t held_bytes = 0;   ///< bytes of entries (options and gradients) and of early copies
   double back_pressure_ms = 0;    ///< sum of the waits for room in append()
   std::uint64_t early_bytes = 0;  ///< bytes of early copies
   double hold_ms = 0;             ///< how long the latest held step waited for its entries

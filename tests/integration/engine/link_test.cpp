@@ -294,8 +294,10 @@ TEST_F(UcxLinks, EndWithAPayloadThatNobodyHasLookedAt) {
 
 /// What Docker makes on each host has the same address everywhere.
 TEST(UcxDevices, AreThoseWhoseAddressesTheOtherHostHasNot) {
-  const std::vector<ucx::Interface> here{
-      {"docker0", {"172.17.0.1"}}, {"eth0", {"10.0.0.1", "fd77::1"}}, {"lo", {"127.0.0.1", "::1"}}};
+  const std::vector<NetInterface> here{{"docker0", {"172.17.0.1"}},
+                                       {"eth0", {"10.0.0.1", "fd77::1"}},
+                                       {"ib0", {}},
+                                       {"lo", {"127.0.0.1", "::1"}}};
   const std::vector<std::string> rdma{"mlx5_0:1"};
   EXPECT_EQ(ucx::devices_to("10.0.0.2 172.17.0.1", here, rdma), "eth0,lo,mlx5_0:1");
   EXPECT_EQ(ucx::devices_to("10.0.0.2 172.18.0.1", here, rdma), "") << "as UCX chooses";

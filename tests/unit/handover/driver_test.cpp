@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,36 @@ TEST(Driver, DoesNotSetBackWhatAnEffectDroveOn) {
   source.again = SourceSide({State::aborted, 2, 1});
   EXPECT_FALSE(source.on(Event::failed));
   EXPECT_EQ(source.side.state(), State::aborted);
+}
+
+/// Method: a target that has taken its first step reports it before it was heard to have resumed:
+/// two rules apply, and the disk refuses.
+TEST(Driver, WritesWhatTwoRulesMakeOfOneMessageOnce) {
+  const Message stepped{
+      Message::Kind::status, 2, {{{1}}, 7}, Decision::pending, TargetState::completed};
+  Source source(State::committed);
+  source.full = true;
+  EXPECT_TRUE(source.on(stepped));
+  EXPECT_EQ(source.side.state(), State::committed);
+  source.full = false;
+  source.done.clear();
+  EXPECT_FALSE(source.on(stepped));
+  EXPECT_THAT(source.done, ElementsAre("journal completed", "other"));
+}
+
+TEST(Driver, HasOneRecordAnEventAndWritesItFirst) {
+  const auto is_record = [](const Effect& effect) { return effect.type == Effect::Type::journal; };
+  for (std::size_t i = 0; i < kStates * kTargetStates * 2; ++i) {
+    const auto state = static_cast<State>(i / 2 / kTargetStates);
+    const auto there = static_cast<TargetState>(i / 2 % kTargetStates);
+    const Content content{{{1}}, 7};
+    SourceSide side({state, 2, 1, content, true, i % 2 != 0}, {content, content});
+    const auto effects =
+        side.on(Message{Message::Kind::status, 2, content, Decision::pending, there});
+    const auto records = std::count_if(effects.begin(), effects.end(), is_record);
+    EXPECT_LE(records, 1) << to_string(state) << ", " << to_string(there);
+    EXPECT_TRUE(records == 0 || is_record(*effects.begin())) << to_string(state);
+  }
 }
 
 TEST(Driver, KeepsWhatIsOnlySeen) {

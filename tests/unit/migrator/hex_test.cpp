@@ -13,6 +13,14 @@ TEST(Hex, IsTwoDigitsAByteOfEitherCase) {
   EXPECT_EQ(bytes, (std::array{std::byte{0}, std::byte{0xff}, std::byte{0xa1}}));
 }
 
+TEST(Hex, IsReadAsItWasWritten) {
+  const std::array bytes{std::byte{0}, std::byte{0x0f}, std::byte{0xa9}};
+  EXPECT_EQ(to_hex(bytes), "000fa9");
+  std::array<std::byte, 3> again{};
+  EXPECT_TRUE(from_hex(to_hex(bytes), again));
+  EXPECT_EQ(again, bytes);
+}
+
 TEST(Hex, OfAnotherLengthOrWithAnythingElseIsRefused) {
   std::array<std::byte, 2> bytes{};
   for (const auto* text :

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "migrator/base/descriptor.h"
 #include "tests/support/temp_dir.h"
@@ -105,6 +107,18 @@ TEST_F(Hub, ClosesToARuntimeThatReadsNothingOnceAndSaysSoOnce) {
   EXPECT_TRUE(hub_.send(*other, word));
   turn();
   EXPECT_EQ(read_all(reads), frame);
+}
+
+TEST_F(Hub, ListensAtNoFileOfSomebodyElse) {
+  const auto file = dir_.path() / "precious";
+  std::ofstream(file) << "text";
+  try {
+    hub_.listen(file);
+    ADD_FAILURE() << "it was replaced by a socket";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::refused);
+  }
+  EXPECT_EQ(std::filesystem::file_size(file), 4U);
 }
 
 TEST_F(Hub, KeepsOneThatReadsHoweverMuchItIsSent) {

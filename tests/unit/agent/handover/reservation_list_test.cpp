@@ -157,7 +157,29 @@ TEST(PlaceCancel, IsForPlacesWhoseSourceCannotHaveDecided) {
   EXPECT_THAT(why_not_cancelled(TargetState::granted), HasSubstr("was granted to gpu-b"));
   EXPECT_THAT(why_not_cancelled(TargetState::completed), HasSubstr("was granted to gpu-b"));
   EXPECT_THAT(why_not_cancelled(TargetState::failed), HasSubstr("there is nothing to cancel"));
-  EXPECT_THAT(why_not_cancelled(TargetState::superseded), HasSubstr("there is nothing to cancel"));
+  for (const auto state : {TargetState::superseded, TargetState::stored, TargetState::stopping,
+                           TargetState::nothing}) {
+    EXPECT_THAT(why_not_cancelled(state), HasSubstr("there is nothing to cancel"))
+        << to_string(state);
+  }
+}
+
+TEST(Keeper, IsGivenUpWhenItIsSilentWhileItWrites) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto silent = [&](TargetState state, const std::string& store) {
+    ReservationRecord record;
+    record.migration = "m-1";
+    record.store = store;
+    record.side = handover::TargetSide({state, 2, {}});
+    Reservation r(std::move(record));
+    r.keeper_heard_at = begun;
+    EXPECT_FALSE(is_keeper_silent(r, begun + kKeeperSilenceMax));
+    return is_keeper_silent(r, begun + kKeeperSilenceMax + std::chrono::seconds(1));
+  };
+  EXPECT_TRUE(silent(TargetState::verified, "file:/s"));
+  EXPECT_FALSE(silent(TargetState::stored, "file:/s")) << "it has ended";
+  EXPECT_FALSE(silent(TargetState::parked, "file:/s")) << "its source is watched";
+  EXPECT_FALSE(silent(TargetState::verified, "")) << "a standby has nothing to write";
 }
 
 }  // namespace

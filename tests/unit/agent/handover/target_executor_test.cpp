@@ -1,8 +1,10 @@
 #include "agent/handover/target/target_executor.h"
 
 #include <gmock/gmock.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 
 #include <boost/json.hpp>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,7 +95,11 @@ TEST_F(TargetExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
   const auto before = to_journal(reservation_.record());
   {
     const test::RefusedRecords refused(parts_.dir.path() / "j.db", "reservation");
+    const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(8);
+    spdlog::default_logger()->sinks().push_back(lines);
     EXPECT_THROW(verify(), Error);
+    std::erase(spdlog::default_logger()->sinks(), lines);
+    EXPECT_THAT(lines->last_raw(), IsEmpty()) << "whoever catches it says so";
   }
   EXPECT_EQ(reservation_.state(), TargetState::parked);
   EXPECT_EQ(reservation_.record().side.record().content, handover::Content{});

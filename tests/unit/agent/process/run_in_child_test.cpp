@@ -91,6 +91,14 @@ TEST_F(RunInChild, PassesAnErrorOn) {
   EXPECT_EQ(error.hint(), "make it");
 }
 
+TEST_F(RunInChild, PassesTextsOfSeveralLinesOn) {
+  const auto error = error_of_asking([]() -> std::string {
+    throw Error(Code::refused, "read /x:\nline 2 is wrong", "mend\nline 2");
+  });
+  EXPECT_EQ(error.failure(), "read /x: line 2 is wrong");
+  EXPECT_EQ(error.hint(), "mend line 2");
+}
+
 TEST_F(RunInChild, SaysThatAChildEndedWithoutAnAnswer) {
   const auto error = error_of_asking([]() -> std::string {
     ::raise(SIGKILL);

@@ -73,6 +73,16 @@ TEST_F(Packing, IsReadBackAsItWas) {
   EXPECT_EQ(std::memcmp(read.view.memory.at(0).data(), words().data(), kBytes), 0);
 }
 
+/// Whoever waits for the store hears of each chunk, also of those that the store has already.
+TEST_F(Packing, SaysThatItAdvances) {
+  for (const auto* writer : {"one", "two"}) {
+    int advanced = 0;
+    labels_.writer = writer;
+    (void)pack_snapshot(store_, state_, labels_, [&] { ++advanced; });
+    EXPECT_GE(advanced, 3) << writer;
+  }
+}
+
 TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   (void)pack("one");
   words()[0] ^= std::byte{1};

@@ -1,0 +1,64 @@
+#include "migrator/base/net_interfaces.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+/// The address as text. Empty: not IP, or link-local.
+std::string numeric(const sockaddr* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address->sa_family == AF_INET) {
+    const auto& v4 = *reinterpret_cast<const sockaddr_in*>(address);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+  } else if (address->sa_family == AF_INET6) {
+    const auto& v6 = *reinterpret_cast<const sockaddr_in6*>(address);
+    if (IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr)) return {};
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  }
+  return text.data();
+}
+
+}  // namespace
+
+std::vector<NetInterface> net_interfaces() {
+  ifaddrs* raw = nullptr;
+  if (::getifaddrs(&raw) != 0) return {};
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(raw, &::freeifaddrs);
+  std::map<std::string, NetInterface> found;
+  for (const auto* one = all.get(); one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
+    auto& entry = found[one->ifa_name];
+    entry.name = one->ifa_name;
+    entry.is_loopback = (one->ifa_flags & IFF_LOOPBACK) != 0;
+    if (auto address = numeric(one->ifa_addr); !address.empty()) {
+      entry.addresses.push_back(std::move(address));
+    }
+  }
+  std::vector<NetInterface> result;
+  for (auto& [name, entry] : found) result.push_back(std::move(entry));
+  return result;
+}
+
+std::vector<std::string> rdma_ports() {
+  namespace fs = std::filesystem;
+  std::vector<std::string> result;
+  std::error_code none;
+  for (const auto& device : fs::directory_iterator("/sys/class/infiniband", none)) {
+    for (const auto& port : fs::directory_iterator(device.path() / "ports", none)) {
+      result.push_back(device.path().filename().string() + ":" + port.path().filename().string());
+    }
+  }
+  return result;
+}
+
+}  // namespace cardswap

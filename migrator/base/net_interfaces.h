@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cardswap {
+
+/// A network interface of this host.
+struct NetInterface {
+  std::string name;
+  std::vector<std::string> addresses;  ///< numeric ones, except link-local IPv6 ones
+  bool is_loopback = false;
+};
+
+/// The interfaces that are up and have an address of any kind, also one that NetInterface does not
+/// show; by name. Empty if the kernel does not tell.
+[[nodiscard]] std::vector<NetInterface> net_interfaces();
+/// The RDMA ports of this host, as UCX names them: "mlx5_0:1".
+[[nodiscard]] std::vector<std::string> rdma_ports();
+
+}  // namespace cardswap
