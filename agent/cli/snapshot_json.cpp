@@ -30,8 +30,8 @@ std::string time_text(double seconds) {
 }
 
 json::object ref_json(const store::Ref& ref) {
-  return {{"job", ref.job},   {"snapshot", ref.seq}, {"manifest", to_string(ref.manifest)},
-          {"step", ref.step}, {"epoch", ref.epoch},  {"branch", ref.branch}};
+  return {{"job", ref.job},   {"snapshot", ref.number}, {"manifest", to_string(ref.manifest)},
+          {"step", ref.step}, {"epoch", ref.epoch},     {"branch", ref.branch}};
 }
 
 std::string tags_text(const json::object& snapshot) {
@@ -48,7 +48,7 @@ json::object snapshot_fields(store::Store& in, const store::Ref& ref,
   auto all = ref_json(ref);
   json::array tags;
   for (const auto& tag : all_tags) {
-    if (tag.seq == ref.seq) tags.emplace_back(tag.name);
+    if (tag.number == ref.number) tags.emplace_back(tag.name);
   }
   all["tags"] = std::move(tags);
   const auto manifest = store::get_manifest(in, ref.manifest);

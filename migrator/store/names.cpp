@@ -49,8 +49,8 @@ std::optional<ObjectId> id_in_name(std::string_view name) {
 std::string refs_prefix(std::string_view job) {
   return fmt::format("{}{}/refs/", kJobs, checked(job));
 }
-std::string ref_name(std::string_view job, std::uint64_t seq) {
-  return fmt::format("{}{:020}", refs_prefix(job), seq);
+std::string ref_name(std::string_view job, std::uint64_t number) {
+  return fmt::format("{}{:020}", refs_prefix(job), number);
 }
 
 std::optional<std::uint64_t> number_in_name(std::string_view name) {

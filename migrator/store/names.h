@@ -29,7 +29,7 @@ inline constexpr const char* kTrash = "trash/";
 /// "jobs/gpt/refs/", and "jobs/gpt/refs/00000000000000000042". Names sort in the order of the
 /// numbers.
 [[nodiscard]] std::string refs_prefix(std::string_view job);
-[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t seq);
+[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t number);
 /// The number at the end of a name: 20 digits after the last '/'. Nullopt: the name has no such
 /// end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);

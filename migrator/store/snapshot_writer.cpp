@@ -115,7 +115,7 @@ struct SnapshotWriter::State {
   const SnapshotStart start;
   Intent intent;
   const std::uint64_t salt;
-  std::uint64_t seq = 0;
+  std::uint64_t number = 0;
   std::set<std::string> trashed;
   std::optional<Manifest> parent;
   std::vector<Node> parent_nodes;
@@ -133,15 +133,15 @@ struct SnapshotWriter::State {
 void SnapshotWriter::State::look() {
   trashed = trashed_in(store);
   for (const auto& name : list_all(store, refs_prefix(start.job))) {
-    seq = std::max(seq, number_in_name(name).value_or(0));
+    number = std::max(number, number_in_name(name).value_or(0));
   }
-  ++seq;
+  ++number;
   catalog.refresh(store);
 }
 
 void SnapshotWriter::State::read_parent() {
   kept.resize(start.layout.regions().size());
-  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->seq))) return;
+  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->number))) return;
   auto manifest = get_manifest(store, start.parent->manifest);
   if (manifest.chunk_bytes == start.chunk_bytes) {
     for (const auto& node : manifest.nodes) parent_nodes.push_back(get_node(store, node));
@@ -286,7 +286,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     : state_(std::make_unique<State>(store, catalog, std::move(start))) {
   const auto& wanted = state_->start;
   if (!is_label(wanted.job)) throw Error(Code::bad_request, "the name of the job is not valid");
-  if (wanted.chunk_bytes > kChunkBytesMax) {
+  if (wanted.chunk_bytes > kStoreChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are not a chunk", wanted.chunk_bytes));
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is
@@ -335,10 +335,10 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   auto& state = *state_;
   state.check_complete();
   state.put_pack();
-  const Ref ref{state.start.job, state.seq,  state.put_manifest(facts),
-                facts.branch,    facts.step, facts.epoch};
+  const Ref ref{state.start.job, state.number, state.put_manifest(facts),
+                facts.branch,    facts.step,   facts.epoch};
   state.check_still_ours(facts);
-  const auto name = ref_name(ref.job, ref.seq);
+  const auto name = ref_name(ref.job, ref.number);
   const auto bytes = encode_ref(ref);
   if (state.store.put_new(name, bytes) == PutResult::exists) {
     throw Error(Code::conflict, fmt::format("{}: another writer published it", name));

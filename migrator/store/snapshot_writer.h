@@ -20,7 +20,7 @@ namespace cardswap::store {
 struct SnapshotStart {
   std::string job;
   Layout layout;
-  std::uint32_t chunk_bytes = kChunkBytesMax;
+  std::uint32_t chunk_bytes = kStoreChunkBytesMax;
   /// A label that no other snapshot of the job has while this one is written: its intent has this
   /// name, and the manifest's `writer` begins with it.
   std::string writer;

@@ -16,7 +16,7 @@ constexpr const char* kHash = "sha2-256";
 
 }  // namespace
 
-StoreFile init_store(Store& store, const std::string& id) {
+StoreFile ensure_store_file(Store& store, const std::string& id) {
   if (!store.size_of(kStoreFile)) {
     if (!is_label(id)) throw Error(Code::bad_request, "the name of a store is not valid");
     // Another process may have made it a store meanwhile, and may have written into it.
@@ -25,12 +25,12 @@ StoreFile init_store(Store& store, const std::string& id) {
                   fmt::format("{} is not a store and has other things in it", store.facts().where),
                   "name a folder that is empty");
     }
-    (void)store.put_new(kStoreFile,
-                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMax}},
-                                                   {"format", kStoreFormat},
-                                                   {"hash", kHash},
-                                                   {"sealed", false},
-                                                   {"store", id}}));
+    (void)store.put_new(
+        kStoreFile, canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kStoreChunkBytesMax}},
+                                               {"format", kStoreFormat},
+                                               {"hash", kHash},
+                                               {"sealed", false},
+                                               {"store", id}}));
   }
   return read_store_file(store);
 }

@@ -15,7 +15,7 @@ struct StoreFile {
 /// Makes an empty place a store with that id. If it is a store already, returns its present
 /// StoreFile unchanged. Throws Error{refused} when the place has other objects, Error{bad_request}
 /// when `id` is not a label, and as read_store_file().
-StoreFile init_store(Store& store, const std::string& id);
+StoreFile ensure_store_file(Store& store, const std::string& id);
 /// Reads store.json. Throws Error{not_found} when this is not a store, Error{protocol_mismatch}
 /// when a newer release made it in another format, Error{corrupt}, and what the store throws.
 [[nodiscard]] StoreFile read_store_file(Store& store);

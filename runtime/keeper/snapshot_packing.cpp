@@ -82,7 +82,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   packed.cost = writer->cost();
   if (labels.tag.empty()) return packed;
   try {
-    store::put_tag(into, labels.job, {labels.tag, packed.ref.seq});
+    store::put_tag(into, labels.job, {labels.tag, packed.ref.number});
   } catch (const Error& error) {
     packed.tag_failed = error;
   }

@@ -9,9 +9,9 @@
 #include "migrator/store/names.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/wire/data_messages.h"
-#include "runtime/keeper/kept_memory.h"
 #include "runtime/keeper/program_entry.h"
 #include "runtime/keeper/read_snapshot.h"
+#include "runtime/keeper/received_memory.h"
 #include "tests/support/hooked_store.h"
 
 namespace cardswap {
@@ -44,7 +44,7 @@ class Packing : public ::testing::Test {
     for (std::size_t i = 0; i < kBytes; ++i) words()[i] = static_cast<std::byte>(i * i >> 7U);
     state_.values = bytes_of("step 7, and the generator");
     state_.step = 7;
-    state_.chunk_bytes = store::kChunkBytesMax;
+    state_.chunk_bytes = store::kStoreChunkBytesMax;
     state_.root = root_of(state_);
     labels_.job = "job";
     labels_.epoch = 3;
@@ -57,14 +57,14 @@ class Packing : public ::testing::Test {
   }
 
   test::HookedStore store_;
-  KeptMemory memory_;
+  ReceivedMemory memory_;
   CapturedState state_;
   SnapshotLabels labels_;
 };
 
 TEST_F(Packing, IsReadBackAsItWas) {
   const auto packed = pack("one");
-  EXPECT_EQ(packed.ref.seq, 1U);
+  EXPECT_EQ(packed.ref.number, 1U);
   EXPECT_EQ(packed.ref.step, 7U);
   const auto read = read_snapshot(store_, packed.ref.manifest);
   EXPECT_EQ(read.root, state_.root);
@@ -88,8 +88,8 @@ TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   words()[0] ^= std::byte{1};
   state_.root = root_of(state_);
   const auto second = pack("two");
-  EXPECT_EQ(second.ref.seq, 2U);
-  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMax);
+  EXPECT_EQ(second.ref.number, 2U);
+  EXPECT_EQ(second.cost.new_bytes, store::kStoreChunkBytesMax);
 }
 
 TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
@@ -102,7 +102,7 @@ TEST_F(Packing, GivesTheSnapshotItsTag) {
   labels_.tag = "before";
   const auto packed = pack("one");
   EXPECT_THAT(store::tags_of(store_, "job").tags,
-              ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+              ::testing::ElementsAre(store::Tag{"before", packed.ref.number}));
 }
 
 TEST_F(Packing, IsPublishedAlsoWithoutItsTag) {
@@ -146,8 +146,8 @@ TEST_F(Packing, HasTheChunksByWhichTheStateWasVerified) {
   EXPECT_EQ(read.chunk_bytes, state_.chunk_bytes);
 }
 
-TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
-  KeptMemory memory;
+TEST(ReceivedMemory, KeepsTheBytesOfRegionsThatStay) {
+  ReceivedMemory memory;
   const Region stays{"w", "Float", "[2]", 8};
   const auto before = memory.adopt(Layout({stays}));
   before.memory.at(0)[3] = std::byte{42};

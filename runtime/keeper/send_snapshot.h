@@ -10,6 +10,6 @@ namespace cardswap {
 /// it is a source that stands at the snapshot's step and never steps. Blocks until the job was
 /// moved. If the transfer fails, Failed is sent and it goes on waiting: the agent ends the process.
 /// Throws as read_snapshot(), and Error if there is no agent, or if the agent refuses.
-void give_back(store::Store& from, const store::ObjectId& manifest);
+void send_snapshot(store::Store& from, const store::ObjectId& manifest);
 
 }  // namespace cardswap
