@@ -20,7 +20,7 @@ json::object environment(const std::vector<std::string>& extra) {
     if (equals == std::string_view::npos || item.starts_with("CARDSWAP_")) return;
     if (!is_utf8(item)) {
       throw Error(Code::bad_request,
-                  fmt::format("the environment's {} is no UTF-8",
+                  fmt::format("the environment's {} is not UTF-8",
                               as_utf8(std::string(item.substr(0, equals)))),
                   "unset it, or set it in the program");
     }

@@ -25,6 +25,12 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
 constexpr std::chrono::milliseconds kStepsWait{2000};
 
+/// Whether a call failed because the agent is away or stops: then it answers with `cancelled`.
+bool is_silence(Code code) {
+  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
+         code == Code::cancelled;
+}
+
 /// Shows progress: on a terminal in one line that is drawn again, elsewhere in a line for each
 /// state.
 class Progress {
@@ -191,6 +197,7 @@ Exit follow(const Context& context, Client& client, json::object migration,
       if (news) migration = std::move(*news);
     } catch (const Error& error) {
       progress.clear();
+      if (!is_silence(error.code())) throw;
       throw Error(Code::link_lost,
                   fmt::format("the agent went away during migration {}: {}", id, error.failure()),
                   "when it is back it gives the migration up unless that was committed; the job "

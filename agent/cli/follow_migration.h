@@ -9,9 +9,9 @@ namespace cardswap::cli {
 
 /// Shows the progress of `migration` until it is over or in the state `until` (empty: only until it
 /// is over), then its result. Returns the exit code for that. Ctrl-C, confirmed by the user, and
-/// SIGTERM cancel the migration. Throws Error{in_doubt}, Error{link_lost} if the agent goes away,
-/// Error{cancelled} if the user leaves before the end, and the error of a cancel that did not reach
-/// the agent.
+/// SIGTERM cancel the migration. Throws Error{in_doubt}, Error{link_lost} if the agent does not
+/// answer any more, the agent's own error, Error{cancelled} if the user leaves before the end, and
+/// the error of a cancel that did not reach the agent.
 Exit follow(const Context& context, Client& client, boost::json::object migration,
             std::string_view until = {});
 

@@ -14,6 +14,7 @@
 #include "agent/cli/snapshot_json.h"
 #include "agent/cli/snapshot_name.h"
 #include "migrator/store/check_store.h"
+#include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/snapshot_reader.h"
 
@@ -29,7 +30,21 @@ struct SnapshotOptions {
   std::string store;
   std::string tag;
   std::string wait = "durable";
-  std::string timeout;
+};
+
+struct HistoryOptions {
+  std::string job;
+  std::string store;
+};
+
+struct ShowOptions {
+  std::string snapshot;
+  std::string store;
+};
+
+struct VerifyOptions {
+  std::string store;
+  std::string what;  // a job or a snapshot; empty: the whole store
 };
 
 struct RestoreOptions {
@@ -95,6 +110,7 @@ json::array json_of(const std::vector<store::Corruption>& damages) {
 }
 
 /// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
+/// Throws when the store cannot be asked: that says nothing about the snapshots.
 json::object verified(store::Store& in, const std::string& what) {
   json::array snapshots;
   std::vector<store::Corruption> damages;
@@ -124,11 +140,14 @@ json::object verified(store::Store& in, const std::string& what) {
     try {
       found = store::SnapshotReader(in, catalog, ref).verify();
     } catch (const Error& error) {
-      found.push_back({to_string(ref.manifest), error.failure()});
+      if (store::is_store_failure(error.code())) throw;
+      found.push_back({store::manifest_name(ref.manifest), error.failure()});
     }
     whole = whole && found.empty();
-    snapshots.push_back(json::object{
-        {"job", ref.job}, {"snapshot", ref.seq}, {"step", ref.step}, {"damaged", json_of(found)}});
+    snapshots.push_back(json::object{{"job", ref.job},
+                                     {"snapshot", ref.number},
+                                     {"step", ref.step},
+                                     {"damaged", json_of(found)}});
   }
   return {{"whole", whole}, {"snapshots", std::move(snapshots)}, {"damaged", json_of(damages)}};
 }
@@ -145,7 +164,7 @@ std::string verified_text(const json::object& answer) {
     const auto& damaged = one.at("damaged");
     shown += fmt::format("{}@{} (number {}): {}\n", std::string_view(one.at("job").as_string()),
                          json::serialize(one.at("step")), json::serialize(one.at("snapshot")),
-                         damaged.as_array().empty() ? "whole, and what was trained" : "DAMAGED");
+                         damaged.as_array().empty() ? "verified" : "DAMAGED");
     add(damaged);
   }
   if (!answer.at("damaged").as_array().empty()) shown += "damaged besides:\n";
@@ -172,7 +191,7 @@ void add_snapshot(CLI::App& app, Context& context, Run& run) {
 }
 
 void add_history(CLI::App& app, Context& context, Run& run) {
-  auto options = std::make_shared<SnapshotOptions>();
+  auto options = std::make_shared<HistoryOptions>();
   auto* command = app.add_subcommand("history", "List a job's snapshots in a store");
   command->add_option("job", options->job, "Job, which need not run")->required();
   command->add_option("--store", options->store, "file:/FOLDER")->required();
@@ -186,14 +205,14 @@ void add_history(CLI::App& app, Context& context, Run& run) {
 }
 
 void add_show(CLI::App& app, Context& context, Run& run) {
-  auto options = std::make_shared<SnapshotOptions>();
+  auto options = std::make_shared<ShowOptions>();
   auto* command = app.add_subcommand("show", "Show what a snapshot is of");
-  command->add_option("snapshot", options->job, "JOB@STEP, JOB@latest or JOB:TAG")->required();
+  command->add_option("snapshot", options->snapshot, "JOB@STEP, JOB@latest or JOB:TAG")->required();
   command->add_option("--store", options->store, "file:/FOLDER")->required();
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto in = store::open_store(options->store);
-      const auto ref = find_snapshot(*in, snapshot_name_from(options->job));
+      const auto ref = find_snapshot(*in, snapshot_name_from(options->snapshot));
       context.show(snapshot_json(*in, ref), snapshot_text);
       return Exit::done;
     };
@@ -215,16 +234,16 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
 }
 
 void add_verify(CLI::App& app, Context& context, Run& run) {
-  auto options = std::make_shared<SnapshotOptions>();
+  auto options = std::make_shared<VerifyOptions>();
   auto* command = app.add_subcommand(
-      "verify", "Read every byte of snapshots, and hold it against what was trained");
+      "verify", "Read every byte of snapshots, and verify it against its digests");
   command->add_option("store", options->store, "file:/FOLDER")->required();
-  command->add_option("what", options->job,
+  command->add_option("what", options->what,
                       "JOB, JOB@STEP, JOB@latest or JOB:TAG (default: the whole store)");
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto in = store::open_store(options->store);
-      const auto answer = verified(*in, options->job);
+      const auto answer = verified(*in, options->what);
       context.show(answer, verified_text);
       return answer.at("whole").as_bool() ? Exit::done : exit_for(Code::corrupt);
     };

@@ -11,7 +11,7 @@
 #include "agent/cli/fields.h"
 #include "agent/cli/text.h"
 #include "migrator/base/error.h"
-#include "migrator/store/manifest.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 
 namespace cardswap::cli {
@@ -20,15 +20,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kIdShown = 12;
-
-store::Manifest manifest_of(store::Store& in, const store::Ref& ref) {
-  const auto bytes = store::get(in, store::manifest_name(ref.manifest), store::kManifestBytesMax);
-  if (store::id_of(bytes) != ref.manifest) {
-    throw Error(Code::corrupt, fmt::format("the manifest {} is another one than its name says",
-                                           to_string(ref.manifest)));
-  }
-  return store::decode_manifest(bytes);
-}
 
 std::string time_text(double seconds) {
   const auto at = static_cast<std::time_t>(seconds);
@@ -39,8 +30,8 @@ std::string time_text(double seconds) {
 }
 
 json::object ref_json(const store::Ref& ref) {
-  return {{"job", ref.job},   {"snapshot", ref.seq}, {"manifest", to_string(ref.manifest)},
-          {"step", ref.step}, {"epoch", ref.epoch},  {"branch", ref.branch}};
+  return {{"job", ref.job},   {"snapshot", ref.number}, {"manifest", to_string(ref.manifest)},
+          {"step", ref.step}, {"epoch", ref.epoch},     {"branch", ref.branch}};
 }
 
 std::string tags_text(const json::object& snapshot) {
@@ -51,16 +42,16 @@ std::string tags_text(const json::object& snapshot) {
   return all;
 }
 
-}  // namespace
-
-json::object snapshot_json(store::Store& in, const store::Ref& ref) {
+/// The fields of a snapshot of a job that has these tags.
+json::object snapshot_fields(store::Store& in, const store::Ref& ref,
+                             const std::vector<store::Tag>& all_tags) {
   auto all = ref_json(ref);
   json::array tags;
-  for (const auto& tag : store::tags_of(in, ref.job)) {
-    if (tag.seq == ref.seq) tags.emplace_back(tag.name);
+  for (const auto& tag : all_tags) {
+    if (tag.number == ref.number) tags.emplace_back(tag.name);
   }
   all["tags"] = std::move(tags);
-  const auto manifest = manifest_of(in, ref);
+  const auto manifest = store::get_manifest(in, ref.manifest);
   json::array parents;
   for (const auto& parent : manifest.parents) parents.emplace_back(to_string(parent));
   json::array argv;
@@ -84,17 +75,27 @@ json::object snapshot_json(store::Store& in, const store::Ref& ref) {
   return all;
 }
 
+}  // namespace
+
+json::object snapshot_json(store::Store& in, const store::Ref& ref) {
+  return snapshot_fields(in, ref, store::tags_of(in, ref.job).tags);
+}
+
 json::object history_of(store::Store& in, const std::string& job) {
   const auto list = store::refs_of(in, job);
+  const auto tags = store::tags_of(in, job);
   json::array damaged;
-  for (const auto& one : list.damaged) {
-    damaged.push_back(json::object{{"object", one.object}, {"what", one.what}});
+  for (const auto* some : {&list.damaged, &tags.damaged}) {
+    for (const auto& one : *some) {
+      damaged.push_back(json::object{{"object", one.object}, {"what", one.what}});
+    }
   }
   json::array snapshots;
   for (auto ref = list.refs.rbegin(); ref != list.refs.rend(); ++ref) {
     try {
-      snapshots.push_back(snapshot_json(in, *ref));
+      snapshots.push_back(snapshot_fields(in, *ref, tags.tags));
     } catch (const Error& error) {
+      if (store::is_store_failure(error.code())) throw;
       snapshots.push_back(ref_json(*ref));
       damaged.push_back(
           json::object{{"object", store::manifest_name(ref->manifest)}, {"what", error.failure()}});

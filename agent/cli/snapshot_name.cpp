@@ -71,9 +71,17 @@ store::Ref find_snapshot(store::Store& in, const SnapshotName& name) {
     const auto step = number_in<std::uint64_t>(name.at).value_or(0);
     return newest([step](const store::Ref& ref) { return ref.step == step; });
   }
-  for (const auto& tag : store::tags_of(in, name.job)) {
+  const auto tags = store::tags_of(in, name.job);
+  for (const auto& one : tags.damaged) {
+    if (!one.object.starts_with(store::tag_prefix(name.job, name.tag))) continue;
+    throw Error(Code::corrupt,
+                fmt::format("it is not known which snapshot has the tag {}: {}: {}", name.tag,
+                            one.object, one.what),
+                fmt::format("choose it by its step: `cardswap history {}` lists them", name.job));
+  }
+  for (const auto& tag : tags.tags) {
     if (tag.name != name.tag) continue;
-    return newest([&](const store::Ref& ref) { return ref.seq == tag.seq; });
+    return newest([&](const store::Ref& ref) { return ref.number == tag.number; });
   }
   miss(name, all.refs);
 }

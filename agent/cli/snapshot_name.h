@@ -18,7 +18,7 @@ struct SnapshotName {
 [[nodiscard]] SnapshotName snapshot_name_from(std::string_view text);
 
 /// Finds the snapshot of that name. Throws Error{not_found}, whose hint lists the steps that the
-/// store has, and as store::refs_of().
+/// store has, Error{corrupt} if the latest record of the tag is damaged, and as store::refs_of().
 [[nodiscard]] store::Ref find_snapshot(store::Store& in, const SnapshotName& name);
 
 }  // namespace cardswap::cli

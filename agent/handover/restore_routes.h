@@ -1,15 +1,14 @@
 #pragma once
 
 #include "agent/api/router.h"
-#include "agent/base/task_group.h"
-#include "agent/handover/source/migrations.h"
-#include "agent/jobs/jobs.h"
+#include "agent/handover/restore.h"
 
 namespace cardswap {
 
-/// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot: a migration
-/// whose source is `cardswap-keeper`, which stands at the snapshot's step. All references must
-/// outlive the router.
+/// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot. Its fields are
+/// name, argv, cwd, env, device, user and arrive, as of POST /v1/jobs, and the snapshot's store,
+/// manifest and epoch. Answers 202 with the migration, after the snapshot was read (30 minutes at
+/// most); an error answer leaves no process behind. All references must outlive the router.
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config);
 

@@ -123,7 +123,8 @@ class TargetProgram {
  public:
   virtual ~TargetProgram() = default;
   /// Makes this program's tracked memory match `wanted`, and returns it: creates or drops optimizer
-  /// state that only one side has. Throws Error{layout_differs}, whose text names the differences.
+  /// state that only one side has. Throws Error{layout_differs}, whose text names the differences,
+  /// and any other Error that explains why there is no memory for it: the migration fails with it.
   virtual StateView adopt(const Layout& wanted) = 0;
   /// Loads the values, saves them again and returns the saved bytes: if they are equal, the values
   /// have arrived.
@@ -149,6 +150,7 @@ struct VerifiedState {
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< the source's last step, on this process's steady_clock
   std::int64_t clock_error_ns = 0;
+  std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `root`; 0: not known here
 };
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.

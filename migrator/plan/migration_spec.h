@@ -31,6 +31,10 @@ enum class Rehearsal : std::uint8_t { off, automatic, on, only };
 [[nodiscard]] std::string_view to_string(Rehearsal rehearsal);
 constexpr Rehearsal last_of(Rehearsal) { return Rehearsal::only; }
 
+/// The bytes of the chunks in which a snapshot's state is sent and stored: the same for all
+/// snapshots, so that they share chunks. A store takes no longer ones (store/pack.h).
+inline constexpr std::uint64_t kSnapshotChunkBytes = 1U << 20;
+
 /// The options of one migration. The request, the journal, the message to the source's runtime and
 /// the engine all have this value. A new option needs a member here and a line in fields(), a flag
 /// of the command (agent/cli/migration_options.cpp), and the code that uses it.

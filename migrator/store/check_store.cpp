@@ -25,7 +25,7 @@ class StoreCheck {
   explicit StoreCheck(Store& store) : store_(store) {}
 
   std::vector<Corruption> run() {
-    judge(kStoreFile, [&] { (void)open_store(store_); });
+    judge(kStoreFile, [&] { (void)read_store_file(store_); });
     for (const auto& name : list_all(store_, kPacks)) judge(name, [&] { pack(name); });
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
     for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });
@@ -41,7 +41,7 @@ class StoreCheck {
     try {
       look();
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       damage_.push_back({name, e.failure()});
     }
   }
@@ -86,7 +86,7 @@ class StoreCheck {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
     if (!below.starts_with("refs/")) return small(name);
     const auto ref = decode_ref(get(store_, name, kRefBytesMax));
-    if (ref_name(ref.job, ref.seq) != name) throw Error(Code::corrupt, "it is another's ref");
+    if (ref_name(ref.job, ref.number) != name) throw Error(Code::corrupt, "it is another's ref");
     need(manifest_name(ref.manifest));
   }
 

@@ -36,7 +36,8 @@ Error file_error(std::string_view doing, const std::string& name, int number) {
 
 void check_file_name(const std::string& name) {
   if (!is_object_name(name)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no object's name", name.substr(0, 80)));
+    throw Error(Code::bad_request,
+                fmt::format("'{}' is not the name of an object", name.substr(0, 80)));
   }
 }
 
@@ -336,7 +337,7 @@ StoreFacts FileStore::facts() {
           .read_only = (status.f_flag & ST_RDONLY) != 0};
 }
 
-std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder) {
+std::unique_ptr<FileStore> open_or_create_file_store(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw os_error(fmt::format("make {}", folder.string()), failed.value());

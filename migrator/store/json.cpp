@@ -159,7 +159,7 @@ class JsonReader {
       if (takes("\"")) break;
       out += escaped();
     }
-    if (!is_utf8(out)) throw no_json("a text is no UTF-8");
+    if (!is_utf8(out)) throw no_json("a text is not UTF-8");
     return out;
   }
 
@@ -170,7 +170,7 @@ class JsonReader {
       const auto [end, error] =
           std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
       if (error != std::errc{} || end != digits.data() + 2 || value >= 0x20) {
-        throw no_json("an escape is no control character's");
+        throw no_json("an escape is not the one of a control character");
       }
       rest_.remove_prefix(2);
       return static_cast<char>(value);
@@ -190,7 +190,7 @@ class JsonReader {
     if (const auto whole = all_of_it<std::uint64_t>(digits)) return *whole;
     if (const auto whole = all_of_it<std::int64_t>(digits); whole && *whole < 0) return *whole;
     if (const auto real = all_of_it<double>(digits); real && std::isfinite(*real)) return *real;
-    throw no_json("a value is none");
+    throw no_json("a value is not valid");
   }
 
   template <class Number>
@@ -208,7 +208,7 @@ class JsonReader {
 template <class Kind>
 const Kind& kind_of(const Json& json, std::string_view what) {
   const auto* value = std::get_if<Kind>(&json.value());
-  if (value == nullptr) throw no_json(fmt::format("a value is no {}", what));
+  if (value == nullptr) throw no_json(fmt::format("a value is not {}", what));
   return *value;
 }
 
@@ -231,7 +231,7 @@ const Json& Json::at(std::string_view name) const {
   return found == members.end() || found->name != name ? kNone : found->value;
 }
 
-std::uint64_t Json::number() const { return kind_of<std::uint64_t>(*this, "whole number"); }
+std::uint64_t Json::number() const { return kind_of<std::uint64_t>(*this, "a whole number"); }
 
 std::int64_t Json::signed_number() const {
   if (const auto* value = std::get_if<std::int64_t>(&value_)) return *value;
@@ -246,16 +246,16 @@ double Json::real() const {
   if (const auto* value = std::get_if<double>(&value_)) return *value;
   if (const auto* value = std::get_if<std::uint64_t>(&value_)) return static_cast<double>(*value);
   if (const auto* value = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*value);
-  const auto& word = kind_of<std::string>(*this, "number");
+  const auto& word = kind_of<std::string>(*this, "a number");
   if (word == "nan") return std::numeric_limits<double>::quiet_NaN();
   if (word == "inf") return std::numeric_limits<double>::infinity();
   if (word == "-inf") return -std::numeric_limits<double>::infinity();
-  throw no_json("a value is no number");
+  throw no_json("a value is not a number");
 }
 
-const std::string& Json::text() const { return kind_of<std::string>(*this, "text"); }
-const JsonArray& Json::array() const { return kind_of<JsonArray>(*this, "list"); }
-const JsonObject& Json::object() const { return kind_of<JsonObject>(*this, "object"); }
+const std::string& Json::text() const { return kind_of<std::string>(*this, "a text"); }
+const JsonArray& Json::array() const { return kind_of<JsonArray>(*this, "a list"); }
+const JsonObject& Json::object() const { return kind_of<JsonObject>(*this, "an object"); }
 
 std::vector<std::byte> canonical_bytes(const Json& json) {
   std::string out;

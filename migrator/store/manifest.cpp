@@ -175,14 +175,15 @@ Manifest manifest_of(const Json& json) {
   Manifest result;
   result.job = json.at("job").text();
   result.branch = json.at("branch").text();
-  if (!is_label(result.job) || !is_label(result.branch)) throw bad_manifest("its names are none");
+  if (!is_label(result.job) || !is_label(result.branch))
+    throw bad_manifest("its names are not valid");
   result.writer = json.at("writer").text();
   result.step = json.at("step").number();
   result.epoch = json.at("epoch").number();
   for (const auto& parent : json.at("parents").array()) result.parents.push_back(id_at(parent));
   result.created_s = json.at("created_s").signed_number();
   const auto chunk_bytes = json.at("chunk_bytes").number();
-  if (chunk_bytes == 0 || chunk_bytes > kChunkBytesMax) {
+  if (chunk_bytes == 0 || chunk_bytes > kStoreChunkBytesMax) {
     throw bad_manifest("its chunks have an impossible size");
   }
   result.chunk_bytes = static_cast<std::uint32_t>(chunk_bytes);

@@ -60,7 +60,8 @@ struct SnapshotOrigin {
 /// proves every byte of the snapshot.
 struct Manifest {
   std::string job;
-  std::string writer;  ///< unique for each snapshot, so that no two manifests have the same id
+  /// SnapshotStart::writer and a random number: no two manifests have the same id.
+  std::string writer;
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;
@@ -83,8 +84,9 @@ struct Manifest {
   bool operator==(const Manifest&) const = default;
 };
 
-/// The canonical bytes of a manifest. Throws Error{bad_request} for a manifest that
-/// decode_manifest() would refuse.
+/// The canonical bytes of a manifest. Bytes that are not UTF-8 in the texts of writer, program,
+/// replay class and origin and in the names of metrics become '?'. Throws Error{bad_request} for a
+/// manifest that decode_manifest() would refuse.
 [[nodiscard]] std::vector<std::byte> encode_manifest(const Manifest& manifest);
 /// Reads the bytes of encode_manifest(), also those of a newer release: unknown fields are ignored.
 /// Throws Error{corrupt} for bytes that are not canonical and for values that do not fit together,

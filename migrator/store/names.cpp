@@ -22,7 +22,8 @@ std::string fanned(const char* prefix, const ObjectId& id, const char* suffix) {
 
 std::string checked(std::string_view label) {
   if (!is_label(label)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no name in a store", label.substr(0, 80)));
+    throw Error(Code::bad_request,
+                fmt::format("'{}' is not a name in a store", label.substr(0, 80)));
   }
   return std::string(label);
 }
@@ -48,8 +49,8 @@ std::optional<ObjectId> id_in_name(std::string_view name) {
 std::string refs_prefix(std::string_view job) {
   return fmt::format("{}{}/refs/", kJobs, checked(job));
 }
-std::string ref_name(std::string_view job, std::uint64_t seq) {
-  return fmt::format("{}{:020}", refs_prefix(job), seq);
+std::string ref_name(std::string_view job, std::uint64_t number) {
+  return fmt::format("{}{:020}", refs_prefix(job), number);
 }
 
 std::optional<std::uint64_t> number_in_name(std::string_view name) {
@@ -61,11 +62,14 @@ std::optional<std::uint64_t> number_in_name(std::string_view name) {
   return number;
 }
 
-std::string tag_prefix(std::string_view job, std::string_view tag) {
-  return fmt::format("{}{}/tags/{}/", kJobs, checked(job), checked(tag));
+std::string tags_prefix(std::string_view job) {
+  return fmt::format("{}{}/tags/", kJobs, checked(job));
 }
-std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq) {
-  return fmt::format("{}{:020}", tag_prefix(job, tag), seq);
+std::string tag_prefix(std::string_view job, std::string_view tag) {
+  return fmt::format("{}{}/", tags_prefix(job), checked(tag));
+}
+std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t revision) {
+  return fmt::format("{}{:020}", tag_prefix(job, tag), revision);
 }
 std::string intents_prefix(std::string_view job) {
   return fmt::format("{}{}/intents/", kJobs, checked(job));

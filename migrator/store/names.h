@@ -7,7 +7,8 @@
 
 #include "migrator/store/object_id.h"
 
-/// The names of objects in a store, the same in every back end; docs/store.md has the list.
+/// The names of objects in a store, the same in every back end; docs/store.md has the list. A
+/// function that takes a job, a tag or an owner throws Error{bad_request} if that is not a label.
 namespace cardswap::store {
 
 inline constexpr const char* kStoreFile = "store.json";
@@ -28,14 +29,17 @@ inline constexpr const char* kTrash = "trash/";
 /// "jobs/gpt/refs/", and "jobs/gpt/refs/00000000000000000042". Names sort in the order of the
 /// numbers.
 [[nodiscard]] std::string refs_prefix(std::string_view job);
-[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t seq);
+[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t number);
 /// The number at the end of a name: 20 digits after the last '/'. Nullopt: the name has no such
 /// end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
-/// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
-/// number is the present tag.
+/// "jobs/gpt/tags/".
+[[nodiscard]] std::string tags_prefix(std::string_view job);
+/// "jobs/gpt/tags/before-lr-drop/", and that with the number of a record behind it. The record with
+/// the highest number says where the tag is.
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);
-[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq);
+[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag,
+                                   std::uint64_t revision);
 /// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);

@@ -21,7 +21,7 @@ constexpr std::uint32_t kChunkBytesMin = 4096;
 Error bad_node(std::string_view what) { return {Code::corrupt, fmt::format("node: {}", what)}; }
 
 bool is_chunk_size(std::uint32_t bytes) {
-  return std::has_single_bit(bytes) && bytes >= kChunkBytesMin && bytes <= kChunkBytesMax;
+  return std::has_single_bit(bytes) && bytes >= kChunkBytesMin && bytes <= kStoreChunkBytesMax;
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ std::vector<std::byte> encode_node(const Node& node) {
 
 Node decode_node(std::span<const std::byte> bytes) {
   if (bytes.size() < kNodeHeadBytes || bytes.size() > kNodeBytesMax) {
-    throw bad_node(fmt::format("{} bytes are none", bytes.size()));
+    throw bad_node(fmt::format("{} bytes are not a node", bytes.size()));
   }
   wire::WireReader reader(bytes);
   if (!std::ranges::equal(reader.take(kNodeMagic.size()), std::as_bytes(std::span(kNodeMagic)))) {

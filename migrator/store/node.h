@@ -29,6 +29,8 @@ struct Node {
 /// The bytes of the chunk at `index`, which the node must have.
 [[nodiscard]] std::uint32_t chunk_size(const Node& node, std::uint64_t index);
 
+/// The bytes of a node. Throws Error{bad_request} for a node whose chunks do not fit its size, or
+/// that has more than kNodeBytesMax bytes.
 [[nodiscard]] std::vector<std::byte> encode_node(const Node& node);
 /// Reads the bytes of encode_node(). Throws Error{corrupt} for any other bytes.
 [[nodiscard]] Node decode_node(std::span<const std::byte> bytes);

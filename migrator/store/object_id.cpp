@@ -31,7 +31,7 @@ ObjectId object_id_from(std::string_view text) {
   ObjectId id;
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'F'; };
   if (!from_hex(text, id.bytes) || std::ranges::any_of(text, is_upper)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no id", text.substr(0, 80)));
+    throw Error(Code::bad_request, fmt::format("'{}' is not an id", text.substr(0, 80)));
   }
   return id;
 }

@@ -21,6 +21,7 @@ struct ObjectId {
   auto operator<=>(const ObjectId&) const = default;
 };
 
+/// Throws Error{internal} when OpenSSL fails.
 [[nodiscard]] ObjectId id_of(std::span<const std::byte> bytes);
 /// 64 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const ObjectId& id);

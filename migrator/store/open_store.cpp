@@ -20,7 +20,7 @@ std::filesystem::path folder_at(std::string_view address) {
     std::filesystem::path folder(address.substr(kFile.size()));
     if (folder.is_absolute()) return folder;
   }
-  throw Error(Code::bad_request, fmt::format("'{}' is no address of a store", address),
+  throw Error(Code::bad_request, fmt::format("'{}' is not the address of a store", address),
               "write it like file:/var/lib/cardswap/store");
 }
 
@@ -34,13 +34,13 @@ std::string fresh_name() {
 
 std::unique_ptr<Store> open_store(std::string_view address) {
   auto store = std::make_unique<FileStore>(folder_at(address));
-  (void)open_store(*store);
+  (void)read_store_file(*store);
   return store;
 }
 
-std::unique_ptr<Store> make_store(std::string_view address) {
-  auto store = make_file_store(folder_at(address));
-  (void)init_store(*store, fresh_name());
+std::unique_ptr<Store> open_or_create_store(std::string_view address) {
+  auto store = open_or_create_file_store(folder_at(address));
+  (void)ensure_store_file(*store, fresh_name());
   return store;
 }
 

@@ -9,6 +9,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
+#include "migrator/plan/migration_spec.h"
 
 namespace cardswap::store {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::size_t kRecordBytes = 44;
 constexpr std::size_t kEntryBytes = 48;
 constexpr std::uint8_t kElementBytesMax = 16;
 constexpr double kWorthCompressing = 0.98;
+
+static_assert(kSnapshotChunkBytes <= kStoreChunkBytesMax, "a store takes the chunks of a snapshot");
 
 Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack: {}", what)}; }
 
@@ -44,7 +47,7 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
     throw bad_pack("a chunk is compressed in an unknown way");
   }
   const bool plain = codec == static_cast<std::uint8_t>(ChunkCodec::plain);
-  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMax || chunk.stored == 0 ||
+  if (chunk.bytes == 0 || chunk.bytes > kStoreChunkBytesMax || chunk.stored == 0 ||
       chunk.stored > chunk.bytes || (plain && chunk.stored != chunk.bytes)) {
     throw bad_pack("a chunk has an impossible size");
   }
@@ -106,8 +109,8 @@ std::string_view to_string(ChunkCodec codec) {
 EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                           std::span<const std::byte> bytes, std::uint8_t element_bytes,
                           bool compress) {
-  if (bytes.empty() || bytes.size() > kChunkBytesMax) {
-    throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
+  if (bytes.empty() || bytes.size() > kStoreChunkBytesMax) {
+    throw Error(Code::bad_request, fmt::format("{} bytes are not a chunk", bytes.size()));
   }
   EncodedChunk chunk;
   chunk.ref.id = id;
@@ -190,7 +193,7 @@ Pack PackWriter::finish() {
 PackFooter read_pack_footer(std::span<const std::byte> footer, std::uint64_t pack_bytes) {
   if (footer.size() != kPackFooterBytes || pack_bytes > kPackBytesMax ||
       pack_bytes < kHeaderBytes + kRecordBytes + 1 + kEntryBytes + kPackFooterBytes) {
-    throw bad_pack(fmt::format("{} bytes are none", pack_bytes));
+    throw bad_pack(fmt::format("{} bytes are not a pack", pack_bytes));
   }
   return as_corrupt([&] {
     wire::WireReader reader(footer);

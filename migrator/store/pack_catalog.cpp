@@ -11,7 +11,7 @@ namespace {
 
 std::vector<ChunkRef> index_of(Store& store, const std::string& name) {
   const auto size = store.size_of(name);
-  if (!size) throw Error(Code::not_found, "it went");
+  if (!size) throw Error(Code::not_found, "it was removed meanwhile");
   std::array<std::byte, kPackFooterBytes> end{};
   if (*size < end.size() || store.read(name, *size - end.size(), end) != end.size()) {
     throw Error(Code::corrupt, "pack: it is cut off");
@@ -41,10 +41,10 @@ void PackCatalog::refresh(Store& store) {
     const auto id = id_in_name(name);
     if (id && packs_.contains(*id)) continue;
     try {
-      if (!id) throw Error(Code::corrupt, "it is no pack's name");
+      if (!id) throw Error(Code::corrupt, "it is not the name of a pack");
       add(*id, index_of(store, name));
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       if (e.code() != Code::not_found) damaged_.push_back({name, e.failure()});
     }
   }

@@ -53,7 +53,7 @@ class StoreScan {
     try {
       look();
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       if (store_.size_of(name)) view_.damaged.push_back({name, e.failure()});
     }
   }

@@ -32,8 +32,9 @@ struct PruneReport {
 
 /// Removes the batches in trash whose grace is over, and puts the next batch into trash. It may be
 /// killed anywhere and run again, and several may run at once; prune_rules.h says why that is safe.
-/// Throws what the store throws, except for objects that cannot be read, and Error{conflict} when
-/// another prune has just taken the number of the new batch.
+/// Throws what the store throws, except for objects that cannot be read; Error{corrupt,
+/// protocol_mismatch} if a batch in trash cannot be read; and Error{conflict} when another prune
+/// has just taken the number of the new batch.
 PruneReport prune(Store& store, const PruneOrder& order);
 
 }  // namespace cardswap::store

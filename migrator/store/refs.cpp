@@ -30,6 +30,16 @@ std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
   }
 }
 
+/// The number in the object that records where the tag is.
+std::uint64_t read_tag(Store& store, const std::string& object, const std::string& tag) {
+  const auto json = read_canonical(get(store, object, kRefBytesMax), kRefValuesMax);
+  if (json.at("format").number() != kRefFormat) {
+    throw Error(Code::protocol_mismatch, "a newer release has written it");
+  }
+  if (json.at("name").text() != tag) throw Error(Code::corrupt, "it is the record of another tag");
+  return json.at("seq").number();
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_ref(const Ref& ref) {
@@ -38,7 +48,7 @@ std::vector<std::byte> encode_ref(const Ref& ref) {
                                     {"format", kRefFormat},
                                     {"job", ref.job},
                                     {"manifest", to_string(ref.manifest)},
-                                    {"seq", ref.seq},
+                                    {"seq", ref.number},
                                     {"step", ref.step}});
 }
 
@@ -55,8 +65,8 @@ Ref decode_ref(std::span<const std::byte> bytes) {
             json.at("branch").text(),
             json.at("step").number(),
             json.at("epoch").number()};
-    if (!is_label(ref.job) || !is_label(ref.branch) || ref.seq == 0) {
-      throw Error(Code::corrupt, "its names or its number are none");
+    if (!is_label(ref.job) || !is_label(ref.branch) || ref.number == 0) {
+      throw Error(Code::corrupt, "its names or its number are not valid");
     }
     return ref;
   } catch (const Error& e) {
@@ -68,18 +78,18 @@ RefList refs_of(Store& store, const std::string& job) {
   const auto trashed = trashed_in(store);
   RefList list;
   for (const auto& name : list_all(store, refs_prefix(job))) {
-    const auto seq = number_in_name(name);
-    if (seq) list.last_seq = std::max(list.last_seq, *seq);
+    const auto number = number_in_name(name);
+    if (number) list.last_number = std::max(list.last_number, *number);
     if (trashed.contains(name)) continue;
     try {
       auto ref = decode_ref(get(store, name, kRefBytesMax));
-      if (ref.job != job || ref.seq != seq) {
+      if (ref.job != job || ref.number != number) {
         list.damaged.push_back({name, "it is another job's or number's ref"});
       } else {
         list.refs.push_back(std::move(ref));
       }
     } catch (const Error& e) {
-      if (e.code() == Code::io || e.code() == Code::unreachable) throw;
+      if (is_store_failure(e.code())) throw;
       if (e.code() != Code::not_found) list.damaged.push_back({name, e.failure()});
     }
   }
@@ -98,33 +108,29 @@ std::vector<std::string> jobs_in(Store& store) {
 
 void put_tag(Store& store, const std::string& job, const Tag& tag) {
   const auto bytes =
-      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.seq}});
-  std::uint64_t number = 0;
+      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.number}});
+  std::uint64_t revision = 0;
   for (const auto& name : list_all(store, tag_prefix(job, tag.name))) {
-    number = std::max(number, number_in_name(name).value_or(0));
+    revision = std::max(revision, number_in_name(name).value_or(0));
   }
-  do ++number;
-  while (store.put_new(tag_name(job, tag.name, number), bytes) == PutResult::exists);
+  do ++revision;
+  while (store.put_new(tag_name(job, tag.name, revision), bytes) == PutResult::exists);
 }
 
-std::vector<Tag> tags_of(Store& store, const std::string& job) {
-  std::vector<Tag> tags;
-  const auto prefix = intents_prefix(job).substr(0, intents_prefix(job).size() - 8) + "tags/";
-  for (const auto& part : parts_below(store, prefix)) {
+TagList tags_of(Store& store, const std::string& job) {
+  TagList list;
+  for (const auto& part : parts_below(store, tags_prefix(job))) {
     if (!is_label(part)) continue;
-    auto names = list_all(store, tag_prefix(job, part));
-    for (; !names.empty(); names.pop_back()) {  // a damaged one leaves the tag where it was before
-      try {
-        const auto json = read_canonical(get(store, names.back(), kRefBytesMax), kRefValuesMax);
-        if (json.at("name").text() != part) continue;
-        tags.push_back({part, json.at("seq").number()});
-        break;
-      } catch (const Error& e) {
-        if (e.code() != Code::corrupt) throw;
-      }
+    const auto records = list_all(store, tag_prefix(job, part));
+    if (records.empty()) continue;
+    try {
+      list.tags.push_back({part, read_tag(store, records.back(), part)});
+    } catch (const Error& e) {
+      if (is_store_failure(e.code())) throw;
+      list.damaged.push_back({records.back(), e.failure()});
     }
   }
-  return tags;
+  return list;
 }
 
 PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,

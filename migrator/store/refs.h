@@ -15,11 +15,11 @@ namespace cardswap::store {
 /// The most bytes of a ref, tag or intent.
 inline constexpr std::size_t kRefBytesMax = 64U << 10;
 
-/// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
+/// The commit of a snapshot: a snapshot exists if its ref exists. `number` counts a job's snapshots
 /// over all branches and defines their order; two snapshots may have the same step.
 struct Ref {
   std::string job;
-  std::uint64_t seq = 0;  ///< from 1 on
+  std::uint64_t number = 0;  ///< from 1 on
   ObjectId manifest;
   std::string branch = "main";
   std::uint64_t step = 0;
@@ -34,21 +34,23 @@ struct Ref {
 
 /// An object that is damaged or missing.
 struct Corruption {
-  std::string object;  ///< its name
-  std::string what;    ///< for people
+  /// The name of the object, or which part of a snapshot it is: "model/w chunk 3" or "values".
+  std::string object;
+  std::string what;  ///< for people
   bool operator==(const Corruption&) const = default;
 };
 
 /// The refs of a job in a store.
 struct RefList {
-  std::vector<Ref> refs;  ///< readable ones, by `seq`
+  std::vector<Ref> refs;  ///< readable ones, by `number`
   std::vector<Corruption> damaged;
-  std::uint64_t last_seq = 0;  ///< the highest, also of damaged refs; 0: there is no ref
+  std::uint64_t last_number = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
 /// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is
 /// listed in `damaged` instead. Refs that a prune has put into trash are left out. This and the
 /// functions below throw what the store throws, and Error{bad_request} when `job` is not a label.
+/// This one also throws Error{corrupt, protocol_mismatch} if a batch in trash cannot be read.
 [[nodiscard]] RefList refs_of(Store& store, const std::string& job);
 /// The names of jobs that have refs.
 [[nodiscard]] std::vector<std::string> jobs_in(Store& store);
@@ -56,17 +58,26 @@ struct RefList {
 /// A name that people give to a snapshot.
 struct Tag {
   std::string name;
-  std::uint64_t seq = 0;  ///< of the ref
+  std::uint64_t number = 0;  ///< of the ref
   bool operator==(const Tag&) const = default;
 };
 
-/// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it.
+/// The tags of a job in a store.
+struct TagList {
+  std::vector<Tag> tags;  ///< by name
+  std::vector<Corruption> damaged;
+};
+
+/// Gives the tag to the snapshot `tag.number`; if another snapshot has the tag, it loses it. Throws
+/// Error{bad_request} when `tag.name` is not a label.
 void put_tag(Store& store, const std::string& job, const Tag& tag);
-/// The tags of a job, each with the snapshot that has it now.
-[[nodiscard]] std::vector<Tag> tags_of(Store& store, const std::string& job);
+/// The tags of a job, each with the snapshot that has it now. A tag whose latest record is damaged
+/// is in `damaged`, and not in `tags`: it is not known which snapshot has it.
+[[nodiscard]] TagList tags_of(Store& store, const std::string& job);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
-/// epoch, or a higher one, is claimed already.
+/// epoch, or a higher one, is claimed already. Not one step: a higher epoch may be claimed at the
+/// same moment. SnapshotWriter::commit() therefore looks again.
 [[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
                                     const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.

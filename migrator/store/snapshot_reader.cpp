@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/store/named_objects.h"
@@ -32,19 +31,22 @@ bool is_sampled(const ObjectId& id, double share) {
 
 }  // namespace
 
-SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, Ref ref)
-    : store_(store), catalog_(catalog), ref_(std::move(ref)) {
-  const auto name = manifest_name(ref_.manifest);
-  manifest_ = get_manifest(store, ref_.manifest);
-  if (manifest_.job != ref_.job || manifest_.branch != ref_.branch || manifest_.step != ref_.step ||
-      manifest_.epoch != ref_.epoch) {
-    throw Error(Code::corrupt, fmt::format("{}: it is not of the snapshot that names it", name));
-  }
+SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& manifest)
+    : store_(store), catalog_(catalog), id_(manifest), manifest_(get_manifest(store, manifest)) {
   for (std::size_t i = 0; i < manifest_.nodes.size(); ++i) {
     nodes_.push_back(get_node_of(store, manifest_.nodes[i], manifest_.layout.regions()[i].bytes,
                                  manifest_.chunk_bytes));
   }
   values_ = get_node_of(store, manifest_.values, manifest_.value_bytes, manifest_.chunk_bytes);
+}
+
+SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref)
+    : SnapshotReader(store, catalog, ref.manifest) {
+  if (manifest_.job != ref.job || manifest_.branch != ref.branch || manifest_.step != ref.step ||
+      manifest_.epoch != ref.epoch) {
+    throw Error(Code::corrupt, fmt::format("{}: it is not of the snapshot that names it",
+                                           manifest_name(ref.manifest)));
+  }
 }
 
 const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) const {
@@ -125,6 +127,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
         read_chunk(compressor, node.chunks[c], bytes);
         digests.push_back(digest_of(bytes));
       } catch (const Error& e) {
+        if (is_store_failure(e.code())) throw;
         damage.push_back(
             {fmt::format("{} chunk {}", manifest_.layout.regions()[i].name, c), e.failure()});
       }
@@ -134,10 +137,11 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
     const auto value_bytes = values(compressor);
     if (damage.empty() && depth.share >= 1 &&
         data::root_of(manifest_.layout, digests, digest_of(value_bytes)) != manifest_.root) {
-      damage.push_back({manifest_name(ref_.manifest),
-                        "its bytes are whole, and are not those that were committed"});
+      damage.push_back(
+          {manifest_name(id_), "its bytes are whole, and are not those that were committed"});
     }
   } catch (const Error& e) {
+    if (is_store_failure(e.code())) throw;
     damage.push_back({"values", e.failure()});
   }
   return damage;

@@ -31,9 +31,11 @@ class SnapshotReader {
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
   /// Error{corrupt} or Error{not_found} with the object's name in the text, and
   /// Error{protocol_mismatch} when a newer release has written the manifest in another format.
-  SnapshotReader(Store& store, const PackCatalog& catalog, Ref ref);
+  SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& manifest);
+  /// Checks as well that the manifest is the one of the snapshot `ref`; throws Error{corrupt} if
+  /// not.
+  SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref);
 
-  [[nodiscard]] const Ref& ref() const { return ref_; }
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes
   /// there. Throws Error{bad_request} for an unknown region or index.
@@ -47,8 +49,9 @@ class SnapshotReader {
   [[nodiscard]] std::vector<std::byte> values(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
-  /// (at full depth) its root is the committed one. Goes on after a damaged chunk. Takes as long as
-  /// to read that share of the snapshot.
+  /// (at full depth) its root is the committed one. Goes on after a damaged chunk; throws when the
+  /// store cannot be asked (is_store_failure()). Takes as long as to read that share of the
+  /// snapshot.
   [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {}) const;
 
  private:
@@ -56,7 +59,7 @@ class SnapshotReader {
 
   Store& store_;
   const PackCatalog& catalog_;
-  const Ref ref_;
+  const ObjectId id_;  // of the manifest
   Manifest manifest_;
   std::vector<Node> nodes_;  ///< one for each region
   Node values_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -75,12 +76,10 @@ void read_back(Store& store, const std::string& name, std::span<const std::byte>
   }
 }
 
-std::uint64_t salt_of(const std::string& job, const std::string& writer) {
-  const auto text = job + "/" + writer;
-  const auto id = id_of(std::as_bytes(std::span(text)));
-  std::uint64_t salt = 0;
-  std::memcpy(&salt, id.bytes.data(), sizeof(salt));
-  return salt;
+/// Draws the number that makes the names of this snapshot's objects new ones.
+std::uint64_t fresh_salt() {
+  std::random_device random;
+  return (std::uint64_t{random()} << 32) | random();
 }
 
 }  // namespace
@@ -92,7 +91,8 @@ struct SnapshotWriter::State {
         catalog(catalog_),
         start(std::move(start_)),
         intent(store, start.job, start.writer),
-        pack(salt_of(start.job, start.writer)) {}
+        salt(fresh_salt()),
+        pack(salt) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() = default;
@@ -114,7 +114,8 @@ struct SnapshotWriter::State {
   PackCatalog& catalog;
   const SnapshotStart start;
   Intent intent;
-  std::uint64_t seq = 0;
+  const std::uint64_t salt;
+  std::uint64_t number = 0;
   std::set<std::string> trashed;
   std::optional<Manifest> parent;
   std::vector<Node> parent_nodes;
@@ -132,15 +133,15 @@ struct SnapshotWriter::State {
 void SnapshotWriter::State::scan_store() {
   trashed = trashed_in(store);
   for (const auto& name : list_all(store, refs_prefix(start.job))) {
-    seq = std::max(seq, number_in_name(name).value_or(0));
+    number = std::max(number, number_in_name(name).value_or(0));
   }
-  ++seq;
+  ++number;
   catalog.refresh(store);
 }
 
 void SnapshotWriter::State::read_parent() {
   kept.resize(start.layout.regions().size());
-  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->seq))) return;
+  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->number))) return;
   auto manifest = get_manifest(store, start.parent->manifest);
   if (manifest.chunk_bytes == start.chunk_bytes) {
     for (const auto& node : manifest.nodes) parent_nodes.push_back(get_node(store, node));
@@ -206,8 +207,8 @@ void SnapshotWriter::State::put(const std::string& name, std::span<const std::by
   if (store.put_new(name, bytes) == PutResult::created) {
     cost.written_bytes += bytes.size();
   } else if (trashed = trashed_in(store); trashed.contains(name)) {
-    throw Error(Code::conflict, fmt::format("{}: a prune is about to remove it", name),
-                "the next snapshot does not need it");
+    throw Error(Code::refused, fmt::format("{}: a prune is about to remove it", name),
+                "take the snapshot again: the next one does not need it");
   }
   read_back(store, name, bytes);
 }
@@ -219,7 +220,7 @@ ObjectId SnapshotWriter::State::put_node(Node& node, std::optional<RegionId> reg
       before != nullptr && before->chunks == node.chunks) {
     return parent->nodes[static_cast<std::size_t>(*kept[static_cast<std::size_t>(*region)])];
   }
-  node.salt = static_cast<std::uint32_t>(salt_of(start.job, start.writer));
+  node.salt = static_cast<std::uint32_t>(salt);
   const auto bytes = encode_node(node);
   const auto id = id_of(bytes);
   put(node_name(id), bytes);
@@ -229,7 +230,7 @@ ObjectId SnapshotWriter::State::put_node(Node& node, std::optional<RegionId> reg
 ObjectId SnapshotWriter::State::put_manifest(const SnapshotFacts& facts) {
   Manifest manifest;
   manifest.job = start.job;
-  manifest.writer = start.writer;
+  manifest.writer = fmt::format("{}-{:016x}", start.writer, salt);
   manifest.branch = facts.branch;
   manifest.step = facts.step;
   manifest.epoch = facts.epoch;
@@ -270,7 +271,9 @@ void SnapshotWriter::State::check_complete() const {
 
 void SnapshotWriter::State::check_still_ours(const SnapshotFacts& facts) {
   if (!intent.is_there()) {
-    throw Error(Code::conflict, intent.name() + ": somebody took this snapshot for dead");
+    throw Error(Code::refused,
+                intent.name() + ": its intent was removed, so a prune may have removed its objects",
+                "take the snapshot again");
   }
   const auto fence = highest_fence(store, start.job);
   if (fence && *fence > facts.epoch) {
@@ -282,9 +285,9 @@ void SnapshotWriter::State::check_still_ours(const SnapshotFacts& facts) {
 SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start)
     : state_(std::make_unique<State>(store, catalog, std::move(start))) {
   const auto& wanted = state_->start;
-  if (!is_label(wanted.job)) throw Error(Code::bad_request, "a job's name is none");
-  if (wanted.chunk_bytes > kChunkBytesMax) {
-    throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", wanted.chunk_bytes));
+  if (!is_label(wanted.job)) throw Error(Code::bad_request, "the name of the job is not valid");
+  if (wanted.chunk_bytes > kStoreChunkBytesMax) {
+    throw Error(Code::bad_request, fmt::format("{} bytes are not a chunk", wanted.chunk_bytes));
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is
   for (const auto& region : wanted.layout.regions()) {
@@ -324,6 +327,7 @@ void SnapshotWriter::add_values(std::span<const std::byte> bytes) {
   for (std::size_t i = 0; i < chunks.given.size(); ++i) {
     state_->take(chunks, i, bytes.subspan(i * chunks.node.chunk_bytes, chunk_size(chunks.node, i)));
   }
+  state_->cost.added_bytes += bytes.size();
   state_->values = std::move(chunks);
 }
 
@@ -331,10 +335,10 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   auto& state = *state_;
   state.check_complete();
   state.put_pack();
-  const Ref ref{state.start.job, state.seq,  state.put_manifest(facts),
-                facts.branch,    facts.step, facts.epoch};
+  const Ref ref{state.start.job, state.number, state.put_manifest(facts),
+                facts.branch,    facts.step,   facts.epoch};
   state.check_still_ours(facts);
-  const auto name = ref_name(ref.job, ref.seq);
+  const auto name = ref_name(ref.job, ref.number);
   const auto bytes = encode_ref(ref);
   if (state.store.put_new(name, bytes) == PutResult::exists) {
     throw Error(Code::conflict, fmt::format("{}: another writer published it", name));

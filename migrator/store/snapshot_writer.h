@@ -20,8 +20,10 @@ namespace cardswap::store {
 struct SnapshotStart {
   std::string job;
   Layout layout;
-  std::uint32_t chunk_bytes = kChunkBytesMax;
-  std::string writer;  ///< a label that is unique for each snapshot: a random token
+  std::uint32_t chunk_bytes = kStoreChunkBytesMax;
+  /// A label that no other snapshot of the job has while this one is written: its intent has this
+  /// name, and the manifest's `writer` begins with it.
+  std::string writer;
   /// The snapshot whose chunks keep() takes over. Nullopt: every chunk must be added. If a prune is
   /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
@@ -47,7 +49,7 @@ struct SnapshotFacts {
 
 /// The cost of a snapshot.
 struct SnapshotCost {
-  std::uint64_t added_bytes = 0;    ///< plain bytes of chunks given to add()
+  std::uint64_t added_bytes = 0;    ///< plain bytes of chunks given to add(), and of the values
   std::uint64_t new_bytes = 0;      ///< of added_bytes, bytes that the store did not have
   std::uint64_t kept_bytes = 0;     ///< plain bytes of chunks given to keep()
   std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
@@ -70,7 +72,8 @@ struct SnapshotCost {
 class SnapshotWriter {
  public:
   /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in
-  /// use, and Error{corrupt} when the parent cannot be read; the caller may then begin without it.
+  /// use, and Error{corrupt, not_found, protocol_mismatch} when the parent or a batch in trash
+  /// cannot be read; the caller may then begin without a parent.
   SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start);
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;
@@ -83,15 +86,21 @@ class SnapshotWriter {
   /// that it is unchanged. Throws Error{bad_request} unless may_keep().
   void keep(RegionId region, std::uint64_t index);
   /// Adds the bytes of a chunk; they are not needed after the call. When a pack is full it is
-  /// written to the store, which blocks. Chunks may come in any order, each once.
+  /// written to the store, which blocks. Chunks may come in any order, each once. Throws
+  /// Error{refused} as commit() does, Error{bad_request} for an unknown chunk, a wrong size or a
+  /// chunk that came before, and Error{corrupt} when a pack reads back other than it was written.
   void add(RegionId region, std::uint64_t index, std::span<const std::byte> bytes);
-  /// Adds the bytes of the values. To be called exactly once, also when they are empty.
+  /// Adds the bytes of the values. To be called exactly once, also when they are empty. Throws as
+  /// add().
   void add_values(std::span<const std::byte> bytes);
 
   /// Publishes the snapshot, with the number after the last one that existed when this began. To be
   /// called once. Throws Error{conflict} when another writer took that number or claimed a higher
-  /// epoch; the trainer must then stop. Throws Error{bad_request}, whose text names it, when a
-  /// chunk is missing, and Error{corrupt} when an object reads back other than it was written.
+  /// epoch: another copy of the job may be alive, and the trainer must stop. Throws Error{refused}
+  /// when a prune is about to remove an object that this needs, or somebody removed the intent: the
+  /// job is not concerned, begin a new snapshot. Throws Error{bad_request}, whose text names it,
+  /// when a chunk is missing, and Error{corrupt} when an object reads back other than it was
+  /// written.
   [[nodiscard]] Ref commit(const SnapshotFacts& facts);
 
   [[nodiscard]] const SnapshotCost& cost() const;

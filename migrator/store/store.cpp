@@ -23,6 +23,8 @@ bool is_part(std::string_view part) {
 
 }  // namespace
 
+bool is_store_failure(Code code) { return code == Code::io || code == Code::unreachable; }
+
 bool is_object_name(std::string_view name) {
   if (name.size() > kNameMax) return false;
   while (true) {

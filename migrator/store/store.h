@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "migrator/base/error.h"
+
 namespace cardswap::store {
 
 /// The properties of a store.
@@ -56,12 +58,16 @@ class Store {
   [[nodiscard]] virtual StoreFacts facts() = 0;
 };
 
+/// Whether an Error of this code says that the store could not be asked, and nothing about its
+/// objects: io or unreachable. The other codes of a call that reads are about the object.
+[[nodiscard]] bool is_store_failure(Code code);
+
 /// Whether a name is valid for an object: 1 to 255 bytes of a-z, 0-9, '.', '_', '-' and '/'. Each
 /// part between slashes has 1 to 128 bytes and does not begin with '.' or '-'.
 [[nodiscard]] bool is_object_name(std::string_view name);
 
 /// Reads the whole object. Throws Error{corrupt} when it has more than `most` bytes, before
-/// anything is allocated, and what the store throws.
+/// anything is allocated, or ends before the size that the store tells; and what the store throws.
 [[nodiscard]] std::vector<std::byte> get(Store& store, const std::string& name, std::uint64_t most);
 /// All names that begin with `prefix`, in the order of their bytes.
 [[nodiscard]] std::vector<std::string> list_all(Store& store, const std::string& prefix);

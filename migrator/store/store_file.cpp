@@ -16,28 +16,28 @@ constexpr const char* kHash = "sha2-256";
 
 }  // namespace
 
-StoreFile init_store(Store& store, const std::string& uuid) {
+StoreFile ensure_store_file(Store& store, const std::string& id) {
   if (!store.size_of(kStoreFile)) {
-    if (!is_label(uuid)) throw Error(Code::bad_request, "a store's own name is none");
+    if (!is_label(id)) throw Error(Code::bad_request, "the name of a store is not valid");
     // Another process may have made it a store meanwhile, and may have written into it.
     if (!store.list("", "", 1).empty() && !store.size_of(kStoreFile)) {
       throw Error(Code::refused,
-                  fmt::format("{} is no store and has other things in it", store.facts().where),
+                  fmt::format("{} is not a store and has other things in it", store.facts().where),
                   "name a folder that is empty");
     }
-    (void)store.put_new(kStoreFile,
-                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMax}},
-                                                   {"format", kStoreFormat},
-                                                   {"hash", kHash},
-                                                   {"sealed", false},
-                                                   {"store", uuid}}));
+    (void)store.put_new(
+        kStoreFile, canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kStoreChunkBytesMax}},
+                                               {"format", kStoreFormat},
+                                               {"hash", kHash},
+                                               {"sealed", false},
+                                               {"store", id}}));
   }
-  return open_store(store);
+  return read_store_file(store);
 }
 
-StoreFile open_store(Store& store) {
+StoreFile read_store_file(Store& store) {
   if (!store.size_of(kStoreFile)) {
-    throw Error(Code::not_found, fmt::format("{} is no store of snapshots", store.facts().where),
+    throw Error(Code::not_found, fmt::format("{} is not a store of snapshots", store.facts().where),
                 "`cardswap snapshot JOB --to` makes one, in a folder that is empty");
   }
   try {

@@ -9,6 +9,7 @@
 namespace cardswap::store {
 namespace {
 
+constexpr std::uint64_t kTrashFormat = 1;
 constexpr std::size_t kTrashValuesMax = 2U << 20;
 
 JsonArray names_as_json(const std::vector<std::string>& names) {
@@ -20,7 +21,7 @@ JsonArray names_as_json(const std::vector<std::string>& names) {
 std::vector<std::string> object_names(const Json& json) {
   std::vector<std::string> names;
   for (const auto& name : json.array()) {
-    if (!is_object_name(name.text())) throw Error(Code::corrupt, "trash: a name is none");
+    if (!is_object_name(name.text())) throw Error(Code::corrupt, "trash: a name is not valid");
     names.push_back(name.text());
   }
   return names;
@@ -34,7 +35,7 @@ std::string trash_name(std::uint64_t number, bool waits) {
 
 std::vector<std::byte> encode_trash(const TrashBatch& batch) {
   return canonical_bytes(JsonObject{{"at_s", batch.at_s},
-                                    {"format", std::uint64_t{1}},
+                                    {"format", kTrashFormat},
                                     {"number", batch.number},
                                     {"objects", names_as_json(batch.objects)}});
 }
@@ -45,6 +46,9 @@ std::vector<std::byte> encode_waits(const std::vector<std::string>& waits) {
 
 TrashBatch decode_trash(std::span<const std::byte> bytes) {
   const auto json = read_canonical(bytes, kTrashValuesMax);
+  if (json.at("format").number() != kTrashFormat) {
+    throw Error(Code::protocol_mismatch, "trash: a newer release has written it");
+  }
   TrashBatch batch;
   batch.number = json.at("number").number();
   batch.at_s = json.at("at_s").signed_number();

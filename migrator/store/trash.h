@@ -31,12 +31,13 @@ struct TrashBatch {
 /// The bytes of the two objects of a batch: canonical JSON.
 [[nodiscard]] std::vector<std::byte> encode_trash(const TrashBatch& batch);
 [[nodiscard]] std::vector<std::byte> encode_waits(const std::vector<std::string>& waits);
-/// Read these bytes. Throw Error{corrupt}.
+/// Read these bytes. Throw Error{corrupt}; decode_trash() also throws Error{protocol_mismatch} when
+/// a newer release has written the batch in another format.
 [[nodiscard]] TrashBatch decode_trash(std::span<const std::byte> bytes);
 [[nodiscard]] std::vector<std::string> decode_waits(std::span<const std::byte> bytes);
 
 /// All batches of the store, in the order of their numbers. Throws what the store throws, and
-/// Error{corrupt}.
+/// Error{corrupt, protocol_mismatch} as decode_trash(), with the object's name in the text.
 [[nodiscard]] std::vector<TrashBatch> trash_in(Store& store);
 /// The names of all objects in batches. Throws as trash_in().
 [[nodiscard]] std::set<std::string> trashed_in(Store& store);

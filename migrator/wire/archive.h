@@ -156,7 +156,7 @@ class FieldReader {
   template <Named Enum>
   void named(const char* name, Enum& value, const char* /*older_name*/ = nullptr) {
     const auto known = cardswap::named<Enum>(text(rule_.bytes_max));
-    if (!known) throw Error(Code::bad_request, std::string(name) + " is none of its names");
+    if (!known) throw Error(Code::bad_request, std::string(name) + " is not one of its names");
     value = *known;
   }
   template <class Field>

@@ -11,7 +11,4 @@ inline constexpr std::string_view kMovesWhole =
 inline constexpr std::string_view kMovesWholeHint =
     "--arrive criu moves its process whole; docs/python.md has the lines for a standby";
 
-/// Hello::framework of `cardswap-keeper`, which keeps a job's state for a store.
-inline constexpr std::string_view kKeeper = "keeper";
-
 }  // namespace cardswap::channel

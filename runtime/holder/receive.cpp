@@ -14,6 +14,7 @@
 #include "migrator/base/mutex.h"
 #include "migrator/base/token.h"
 #include "migrator/engine/target/target.h"
+#include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_handoff.h"
@@ -83,7 +84,7 @@ class Receiver final : private TargetProgram {
     hello.pid = static_cast<std::uint64_t>(::getpid());
     hello.role = channel::Role::standby;
     hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = "holder";
+    hello.framework = channel::kHolder;
     return hello;
   }
 

@@ -8,8 +8,9 @@
 
 namespace cardswap {
 
-/// Whether a snapshot keeps the environment variable of that name: one that changes how a training
-/// computes, or says where its programs and libraries are. Names of secrets are not kept.
+/// Whether a snapshot keeps the environment variable of that name: the ones in a fixed list (where
+/// programs, libraries and the user's files are, locale, time zone) and those of libraries that
+/// compute. A name with KEY, PASS, SECRET, TOKEN or CREDENTIAL is never kept.
 [[nodiscard]] bool is_kept_variable(std::string_view name);
 
 /// The entry of a snapshot from which a restore starts the program again: `argv`, and the kept

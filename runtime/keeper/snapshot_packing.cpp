@@ -1,6 +1,7 @@
 #include "runtime/keeper/snapshot_packing.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -23,26 +24,48 @@ std::optional<store::Ref> latest_of(store::Store& in, const std::string& job) {
   return std::move(list.refs.back());
 }
 
+/// Whether a parent that fails so is to be left out: it is damaged, and the new snapshot is not.
+bool is_damage(Code code) {
+  return code == Code::corrupt || code == Code::not_found || code == Code::protocol_mismatch;
+}
+
+/// Begins the job's next snapshot. `failed` becomes the reason if it begins without its parent.
+std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
+                                                      store::PackCatalog& catalog,
+                                                      store::SnapshotStart start,
+                                                      std::optional<Error>& failed) {
+  try {
+    return std::make_unique<store::SnapshotWriter>(into, catalog, start);
+  } catch (const Error& error) {
+    if (!start.parent || !is_damage(error.code())) throw;
+    failed = error;
+  }
+  start.parent.reset();
+  return std::make_unique<store::SnapshotWriter>(into, catalog, std::move(start));
+}
+
 }  // namespace
 
 PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                              const SnapshotLabels& labels, const std::function<void()>& advanced) {
   store::PackCatalog catalog;
   catalog.refresh(into);
-  store::SnapshotWriter writer(into, catalog,
-                               {.job = labels.job,
-                                .layout = state.view.layout,
-                                .chunk_bytes = store::kChunkBytesMax,
-                                .writer = labels.writer,
-                                .parent = latest_of(into, labels.job)});
+  PackedSnapshot packed;
+  const auto writer = begin_snapshot(into, catalog,
+                                     {.job = labels.job,
+                                      .layout = state.view.layout,
+                                      .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
+                                      .writer = labels.writer,
+                                      .parent = latest_of(into, labels.job)},
+                                     packed.parent_failed);
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, state.chunk_bytes)) {
     const auto bytes = range_of(state.view, chunk).bytes;
     digests.push_back(digest_of(bytes));
-    writer.add(chunk.region, chunk.offset / store::kChunkBytesMax, bytes);
+    writer->add(chunk.region, chunk.offset / state.chunk_bytes, bytes);
     if (advanced) advanced();
   }
-  writer.add_values(state.values);
+  writer->add_values(state.values);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {
     throw Error(Code::digest_mismatch,
                 "the state changed after its source had verified it, on its way to the store");
@@ -55,9 +78,14 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   facts.created_s = now_s();
   facts.program = labels.program;
   facts.origin = labels.origin;
-  PackedSnapshot packed{writer.commit(facts), {}};
-  packed.cost = writer.cost();
-  if (!labels.tag.empty()) store::put_tag(into, labels.job, {labels.tag, packed.ref.seq});
+  packed.ref = writer->commit(facts);
+  packed.cost = writer->cost();
+  if (labels.tag.empty()) return packed;
+  try {
+    store::put_tag(into, labels.job, {labels.tag, packed.ref.number});
+  } catch (const Error& error) {
+    packed.tag_failed = error;
+  }
   return packed;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "migrator/base/error.h"
 #include "migrator/core/digest.h"
 #include "migrator/engine/state_view.h"
 #include "migrator/store/snapshot_writer.h"
@@ -19,6 +21,7 @@ struct CapturedState {
   std::vector<std::byte> values;
   std::uint64_t step = 0;
   Digest root;
+  std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `root`
 };
 
 /// What a snapshot records of its job.
@@ -26,7 +29,7 @@ struct SnapshotLabels {
   std::string job;
   std::uint64_t epoch = 0;
   std::string tag;     ///< its name for people; or empty
-  std::string writer;  ///< SnapshotStart::writer
+  std::string writer;  ///< as SnapshotStart has it
   store::ProgramEntry program;
   store::SnapshotOrigin origin;
 };
@@ -35,13 +38,16 @@ struct SnapshotLabels {
 struct PackedSnapshot {
   store::Ref ref;
   store::SnapshotCost cost;
+  std::optional<Error> parent_failed;  ///< why it has no parent, although the job has a snapshot
+  std::optional<Error> tag_failed;     ///< why it has not the tag that was asked for
 };
 
 /// Writes `state` to `into` as the job's next snapshot, and gives it its tag; chunks that the store
-/// has are not written again. Before it is published, all bytes are checked against the root:
-/// throws Error{digest_mismatch} if they are not the verified state. Throws what SnapshotWriter
-/// throws.
-/// Calls `advanced`, which may be empty, for each chunk that is done with, and before it publishes.
+/// has are not written again. Its parent is the job's latest snapshot; if that cannot be read, it
+/// has none. If the tag cannot be written, the snapshot is published all the same. Before it is
+/// published, all bytes are checked against the root: throws Error{digest_mismatch} if they are not
+/// the verified state. Calls `advanced`, which may be empty, for each chunk that is done with, and
+/// before it publishes. Throws what SnapshotWriter throws.
 [[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                                            const SnapshotLabels& labels,
                                            const std::function<void()>& advanced = {});

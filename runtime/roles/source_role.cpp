@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "runtime/source_options.h"
+
 namespace cardswap {
 namespace {
 
@@ -68,19 +70,10 @@ void SourceRole::give_up(const std::string& migration, const Error& why) {
 }
 
 void SourceRole::start_engine(const channel::BeginSync& begin) {
-  SourceOptions options;
-  options.migration = begin.migration;
-  options.host = begin.host;
-  options.port = begin.port;
-  options.token = begin.token;
-  options.data_key = begin.data_key;
-  options.spec = begin.spec;
+  auto options = source_options(begin);
   if (begin.spec.arrive == Arrival::criu && begin.spec.strategy == Strategy::automatic) {
     options.spec.strategy = Strategy::rounds;
   }
-  options.transports = begin.transports;
-  options.peers = begin.data_peers;
-  options.handover_ms = begin.handover_ms;
   const auto id = begin.migration;
   SourceCallbacks callbacks;
   callbacks.progress = [this, id](const MigrationStats& stats) {

@@ -21,7 +21,6 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kPeerNameMax{700};
 constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
 constexpr milliseconds kAttachLook{50};
-constexpr std::uint64_t kStoreChunkBytes = 1U << 20;  // a store takes no longer chunks
 
 bool is_ip(const std::string& host) {
   boost::system::error_code no_address;
@@ -67,7 +66,7 @@ void choose_way_to_store(MigrationSpec& spec) {
   }
   if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
   spec.arrive = Arrival::standby;
-  spec.chunk_bytes = kStoreChunkBytes;
+  spec.chunk_bytes = kSnapshotChunkBytes;
 }
 
 /// A copy that may not be the one which steps: given up, the migration would let it go on.

@@ -289,7 +289,8 @@ void TargetConnection::confirm(const Digest& root) {
     throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
   }
   if (callbacks_.verified) {
-    callbacks_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns});
+    callbacks_.verified(
+        {root, values->step, values->last_step_end_ns, values->clock_error_ns, chunk_bytes_});
   }
   send(data::Confirmed{root});
 }

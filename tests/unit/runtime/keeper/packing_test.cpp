@@ -6,11 +6,13 @@
 #include <cstring>
 
 #include "migrator/base/error.h"
-#include "migrator/store/in_memory_store.h"
+#include "migrator/store/names.h"
+#include "migrator/store/snapshot_reader.h"
 #include "migrator/wire/data_messages.h"
-#include "runtime/keeper/kept_memory.h"
 #include "runtime/keeper/program_entry.h"
 #include "runtime/keeper/read_snapshot.h"
+#include "runtime/keeper/received_memory.h"
+#include "tests/support/hooked_store.h"
 
 namespace cardswap {
 namespace {
@@ -29,7 +31,7 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 
 Digest root_of(const CapturedState& state) {
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, state.chunk_bytes)) {
     digests.push_back(digest_of(range_of(state.view, chunk).bytes));
   }
   return data::root_of(state.view.layout, digests, digest_of(state.values));
@@ -42,6 +44,7 @@ class Packing : public ::testing::Test {
     for (std::size_t i = 0; i < kBytes; ++i) words()[i] = static_cast<std::byte>(i * i >> 7U);
     state_.values = bytes_of("step 7, and the generator");
     state_.step = 7;
+    state_.chunk_bytes = store::kStoreChunkBytesMax;
     state_.root = root_of(state_);
     labels_.job = "job";
     labels_.epoch = 3;
@@ -53,15 +56,15 @@ class Packing : public ::testing::Test {
     return pack_snapshot(store_, state_, labels_);
   }
 
-  store::InMemoryStore store_;
-  KeptMemory memory_;
+  test::HookedStore store_;
+  ReceivedMemory memory_;
   CapturedState state_;
   SnapshotLabels labels_;
 };
 
 TEST_F(Packing, IsReadBackAsItWas) {
   const auto packed = pack("one");
-  EXPECT_EQ(packed.ref.seq, 1U);
+  EXPECT_EQ(packed.ref.number, 1U);
   EXPECT_EQ(packed.ref.step, 7U);
   const auto read = read_snapshot(store_, packed.ref.manifest);
   EXPECT_EQ(read.root, state_.root);
@@ -85,8 +88,8 @@ TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   words()[0] ^= std::byte{1};
   state_.root = root_of(state_);
   const auto second = pack("two");
-  EXPECT_EQ(second.ref.seq, 2U);
-  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMax);
+  EXPECT_EQ(second.ref.number, 2U);
+  EXPECT_EQ(second.cost.new_bytes, store::kStoreChunkBytesMax);
 }
 
 TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
@@ -98,12 +101,53 @@ TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
 TEST_F(Packing, GivesTheSnapshotItsTag) {
   labels_.tag = "before";
   const auto packed = pack("one");
-  EXPECT_THAT(store::tags_of(store_, "job"),
-              ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+  EXPECT_THAT(store::tags_of(store_, "job").tags,
+              ::testing::ElementsAre(store::Tag{"before", packed.ref.number}));
 }
 
-TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
-  KeptMemory memory;
+TEST_F(Packing, IsPublishedAlsoWithoutItsTag) {
+  labels_.tag = "before";
+  store_.before_put = [](const std::string& name, std::span<const std::byte>) {
+    if (name.find("/tags/") != std::string::npos) throw Error(Code::io, name + ": a full disk");
+  };
+  const auto packed = pack("one");
+  ASSERT_TRUE(packed.tag_failed);
+  EXPECT_EQ(packed.tag_failed->code(), Code::io);
+  EXPECT_EQ(store::refs_of(store_, "job").refs.size(), 1U);
+}
+
+TEST_F(Packing, GoesOnAfterADamagedSnapshot) {
+  const auto first = pack("one");
+  store_.remove(store::manifest_name(first.ref.manifest));
+  const auto second = pack("two");
+  EXPECT_TRUE(second.parent_failed) << "somebody must hear of it";
+  store::PackCatalog catalog;
+  catalog.refresh(store_);
+  const store::SnapshotReader reader(store_, catalog, second.ref);
+  EXPECT_TRUE(reader.manifest().parents.empty());
+  EXPECT_TRUE(reader.verify().empty());
+}
+
+TEST_F(Packing, GoesOnAfterAnEarlierSnapshot) {
+  const auto first = pack("one");
+  const auto second = pack("two");
+  EXPECT_FALSE(second.parent_failed);
+  store::PackCatalog catalog;
+  catalog.refresh(store_);
+  EXPECT_THAT(store::SnapshotReader(store_, catalog, second.ref).manifest().parents,
+              ::testing::ElementsAre(first.ref.manifest));
+}
+
+TEST_F(Packing, HasTheChunksByWhichTheStateWasVerified) {
+  state_.chunk_bytes = 65'536;
+  state_.root = root_of(state_);
+  const auto read = read_snapshot(store_, pack("one").ref.manifest);
+  EXPECT_EQ(read.root, state_.root);
+  EXPECT_EQ(read.chunk_bytes, state_.chunk_bytes);
+}
+
+TEST(ReceivedMemory, KeepsTheBytesOfRegionsThatStay) {
+  ReceivedMemory memory;
   const Region stays{"w", "Float", "[2]", 8};
   const auto before = memory.adopt(Layout({stays}));
   before.memory.at(0)[3] = std::byte{42};

@@ -1,5 +1,6 @@
-#include "runtime/keeper/capture.h"
+#include "runtime/keeper/receive_snapshot.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -11,9 +12,9 @@
 #include "migrator/base/mutex.h"
 #include "migrator/engine/target/target.h"
 #include "migrator/store/open_store.h"
-#include "migrator/wire/moves_whole.h"
+#include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
-#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/received_memory.h"
 #include "runtime/target_options.h"
 
 namespace cardswap {
@@ -26,9 +27,9 @@ constexpr std::chrono::seconds kRepeatEvery{10};  // the agent waits for minutes
 /// The engine calls it on the threads that TargetProgram names, the channel's thread calls hello(),
 /// the main thread calls the rest. The channel and the engine are declared last: their threads end
 /// first.
-class Keeper final : private TargetProgram {
+class SnapshotReceiver final : private TargetProgram {
  public:
-  Keeper()
+  SnapshotReceiver()
       : token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
         channel_(environment::value_of(environment::kSocket),
@@ -53,8 +54,8 @@ class Keeper final : private TargetProgram {
   [[nodiscard]] const std::string& job() const { return job_; }
   [[nodiscard]] const std::string& migration() const { return channel_.welcome().migration; }
 
-  /// Waits until the source has closed its link, and returns the state that both sides verified.
-  /// Nullopt: the link was lost before that, and the agent was told.
+  /// Waits for the end of the source's link, and returns the state that both sides verified.
+  /// Nullopt: the link was lost before they had verified one, and the agent was told.
   std::optional<CapturedState> captured() {
     CapturedState state;
     {
@@ -63,6 +64,7 @@ class Keeper final : private TargetProgram {
       if (!verified_) return std::nullopt;
       state.step = verified_->step;
       state.root = verified_->root;
+      state.chunk_bytes = verified_->chunk_bytes;
     }
     target_.reset();  // its thread writes to the memory until then
     state.view = memory_.view();
@@ -107,22 +109,27 @@ class Keeper final : private TargetProgram {
     say(channel::Verified{migration(), state.step, state.root, {}});
   }
 
-  /// The link is lost. After `verified` that is expected: a released source closes it.
+  /// The link is lost. After `verified` that is expected: a released source closes it. The agent is
+  /// told before the main thread wakes, which closes the channel.
   void failed(const Error& error) {
-    bool holds = false;
+    if (!holds_state()) {
+      say(channel::Failed{migration(), error.code(), error.failure(), error.hint()});
+    }
     {
       const MutexLock lock(mutex_);
       over_ = true;
-      holds = verified_.has_value();
     }
     changed_.notify_all();
-    if (!holds) say(channel::Failed{migration(), error.code(), error.failure(), error.hint()});
+  }
+  bool holds_state() {
+    const MutexLock lock(mutex_);
+    return verified_.has_value();
   }
 
   const std::string token_;
   const std::string job_;
   // Used by the engine's threads, one at a time; by the main thread after the engine's end:
-  KeptMemory memory_;
+  ReceivedMemory memory_;
   std::vector<std::byte> values_;
   std::chrono::steady_clock::time_point repeat_at_;  // of the main thread
   Mutex mutex_;
@@ -133,36 +140,50 @@ class Keeper final : private TargetProgram {
   std::unique_ptr<Target> target_;
 };
 
+/// Writes to standard error what is not as it was asked for, although the snapshot is published.
+void warn_of(const PackedSnapshot& packed, const SnapshotLabels& labels) {
+  if (packed.parent_failed) {
+    fmt::print(stderr, "cardswap-keeper: the snapshot has no parent: {}\n",
+               packed.parent_failed->what());
+  }
+  if (packed.tag_failed) {
+    fmt::print(stderr, "cardswap-keeper: snapshot {} of job {} has no tag {}: {}\n",
+               packed.ref.number, labels.job, labels.tag, packed.tag_failed->what());
+  }
+}
+
 }  // namespace
 
-int capture_to(const std::string& address, SnapshotLabels labels) {
-  Keeper keeper;
-  labels.job = keeper.job();
-  labels.writer = keeper.migration();
+int receive_snapshot(const std::string& address, SnapshotLabels labels) {
+  SnapshotReceiver receiver;
+  labels.job = receiver.job();
+  labels.writer = receiver.migration();
   const char* doing = "open the store";
   try {
-    const auto into = store::make_store(address);
+    const auto into = store::open_or_create_store(address);
     doing = "take the state in";
-    keeper.listen();
-    const auto state = keeper.captured();
+    receiver.listen();
+    const auto state = receiver.captured();
     if (!state) {
-      keeper.close();
+      receiver.close();
       return 1;
     }
     doing = "write the snapshot";
     const auto packed =
         pack_snapshot(*into, *state, labels, [&] { keeper.repeat_verified(*state); });
-    keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
-                               packed.cost.new_bytes, packed.cost.written_bytes});
+    receiver.say(channel::Stored{receiver.migration(), packed.ref.number,
+                                 to_string(packed.ref.manifest), packed.cost.new_bytes,
+                                 packed.cost.written_bytes});
+    warn_of(packed, labels);
   } catch (...) {
     const auto error = error_of(std::current_exception()).within(doing);
     // Not `cancelled`: the agent would take that for the source's failure, not for the keeper's.
     const auto code = error.code() == Code::cancelled ? Code::io : error.code();
-    keeper.say(channel::Failed{keeper.migration(), code, error.failure(), error.hint()});
-    keeper.close();
+    receiver.say(channel::Failed{receiver.migration(), code, error.failure(), error.hint()});
+    receiver.close();
     return 1;
   }
-  keeper.close();
+  receiver.close();
   return 0;
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/keeper/give_back.h"
+#include "runtime/keeper/send_snapshot.h"
 
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/read_snapshot.h"
 #include "runtime/roles/trainer_side.h"
+#include "runtime/source_options.h"
 
 namespace cardswap {
 namespace {
@@ -23,9 +24,9 @@ using Action = TrainerAction;
 /// The channel's thread handles the agent's messages, the engine's thread its callbacks; both
 /// change `side_` with the mutex held. An engine is never destroyed with the mutex held: its thread
 /// may be waiting for it. The channel and the engine are declared last: their threads end first.
-class Giver final : private SourceProgram {
+class SnapshotSender final : private SourceProgram {
  public:
-  explicit Giver(CapturedState state)
+  explicit SnapshotSender(CapturedState state)
       : state_(std::move(state)),
         token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
@@ -34,7 +35,7 @@ class Giver final : private SourceProgram {
                   [this](const channel::Message& message) { take(message); },
                   {}}) {
     if (!channel_.welcome().granted) {
-      throw Error(Code::refused, "what gives a state back was taken for a standby");
+      throw Error(Code::refused, "the agent took the snapshot sender for a standby");
     }
     channel_.start();
     channel::Tracked tracked;
@@ -92,7 +93,7 @@ class Giver final : private SourceProgram {
     } else if (action == Action::refuse) {
       channel_.send(channel::Failed{migration,
                                     Code::bad_request,
-                                    "what gives a state back has no process that could go itself",
+                                    "a snapshot sender has no process that could go itself",
                                     {}});
     } else if (action == Action::retire) {
       retired_.notify_all();
@@ -105,16 +106,6 @@ class Giver final : private SourceProgram {
   }
 
   void begin(const channel::BeginSync& begin) CARDSWAP_REQUIRES(mutex_) {
-    SourceOptions options;
-    options.migration = begin.migration;
-    options.host = begin.host;
-    options.port = begin.port;
-    options.token = begin.token;
-    options.data_key = begin.data_key;
-    options.spec = begin.spec;
-    options.transports = begin.transports;
-    options.peers = begin.data_peers;
-    options.handover_ms = begin.handover_ms;
     const auto id = begin.migration;
     SourceCallbacks callbacks;
     callbacks.progress = [this, id](const MigrationStats& stats) {
@@ -138,7 +129,7 @@ class Giver final : private SourceProgram {
     callbacks.failed = [this, id](const Error& error) {
       channel_.send(channel::Failed{id, error.code(), error.failure(), error.hint()});
     };
-    engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
+    engine_ = std::make_unique<Source>(source_options(begin), static_cast<SourceProgram&>(*this),
                                        std::move(callbacks));
     (void)side_.on(TrainerEvent::engine_began);
   }
@@ -155,11 +146,10 @@ class Giver final : private SourceProgram {
 
 }  // namespace
 
-int give_back(store::Store& from, const store::ObjectId& manifest) {
-  Giver giver(read_snapshot(from, manifest));
-  giver.run();
-  giver.close();
-  return 0;
+void send_snapshot(store::Store& from, const store::ObjectId& manifest) {
+  SnapshotSender sender(read_snapshot(from, manifest));
+  sender.run();
+  sender.close();
 }
 
 }  // namespace cardswap

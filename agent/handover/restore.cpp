@@ -1,0 +1,94 @@
+#include "agent/handover/restore.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "agent/process/log_tail.h"
+#include "agent/process/program_beside.h"
+#include "migrator/base/error.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long a caller waits for a snapshot to be read.
+constexpr std::chrono::minutes kReadMax{30};
+constexpr std::chrono::milliseconds kLookEvery{500};
+
+std::vector<std::string> snapshot_sender_command(const std::string& store,
+                                                 const std::string& manifest) {
+  return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
+}
+
+/// Waits until the stand-in has read the snapshot and has reported its size. Throws
+/// Error{source_lost} if it has ended, whatever the reason, and Error{timed_out}.
+asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
+  const auto until = Clock::now() + kReadMax;
+  while (true) {
+    const auto* source = parts.jobs.table().by_instance(instance);
+    if (source == nullptr || !source->is_live()) {
+      const auto said = source != nullptr ? log_tail(source->record().log_path) : std::string();
+      throw Error(Code::source_lost,
+                  "the snapshot could not be read" + (said.empty() ? "" : ": " + said),
+                  "`cardswap logs` of the job says why; `cardswap verify` names what is damaged");
+    }
+    if (source->attached && (source->reported || source->record().state_bytes != 0)) co_return;
+    if (Clock::now() >= until) throw Error(Code::timed_out, "the snapshot was not read in time");
+    co_await parts.jobs.table().changed().wait_until(Clock::now() + kLookEvery);
+  }
+}
+
+/// Waits for the end of the migration. Unless the job has moved to its device, ends the stand-in,
+/// so that nothing of the job stays.
+asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
+                                     std::string instance) {
+  while (!handover::is_over(parts.migrations.at(migration).state())) {
+    co_await parts.migrations.changed(parts.migrations.at(migration))
+        .wait_until(Clock::now() + kLookEvery);
+  }
+  if (parts.migrations.at(migration).state() == handover::State::completed) co_return;
+  (void)co_await parts.jobs.processes().stop(std::move(instance), std::chrono::milliseconds(0));
+}
+
+/// The migration from the stand-in to the job's program on its device.
+MigrationRequest migration_to(const RestoreParts& parts, const std::string& job,
+                              const std::string& device) {
+  MigrationRequest wanted;
+  wanted.spec.job = job;
+  wanted.spec.to = fmt::format("{}/{}", parts.config.host_name, device);
+  wanted.spec.strategy = Strategy::stop_copy;
+  wanted.spec.arrive = Arrival::standby;
+  wanted.spec.max_stall_ms = 0;
+  return wanted;
+}
+
+}  // namespace
+
+asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order) {
+  const auto name = order.spec.name;
+  const auto instance = co_await parts.jobs.start_primary(
+      std::move(order.spec), kFromStore, snapshot_sender_command(order.store, order.manifest));
+  std::optional<Error> failed;
+  try {
+    co_await await_state(parts, instance);
+    auto& source = parts.jobs.table().at(instance);
+    parts.jobs.table().raise_epoch(source.job(), order.epoch + 1);
+    auto prepared = co_await parts.migrations.prepared(migration_to(parts, name, order.device));
+    const auto id = parts.migrations.start(std::move(prepared)).id();
+    parts.tasks.spawn("see to the restore of " + name, see_to_the_end(parts, id, instance));
+    co_return id;
+  } catch (...) {
+    if (parts.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  (void)co_await parts.jobs.processes().stop(instance, std::chrono::milliseconds(0));
+  throw Error(*failed);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/jobs/job.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap {
+
+/// The name in place of a device for the stand-in that sends a snapshot's state: it is on none.
+inline constexpr const char* kFromStore = "store";
+
+/// The parts of the agent that a restore uses. All outlive its tasks.
+struct RestoreParts {
+  Jobs& jobs;
+  Migrations& migrations;
+  TaskGroup& tasks;
+  const Config& config;
+};
+
+/// An order to start a job that goes on from a snapshot.
+struct RestoreOrder {
+  JobSpec spec;             ///< of the program that gets the state
+  std::string device;       ///< one of this host, for the program
+  std::string store;        ///< the address of the store
+  std::string manifest;     ///< the id of the snapshot's manifest
+  std::uint64_t epoch = 0;  ///< of the snapshot; the job steps under a higher one
+};
+
+/// Starts a job that goes on from a snapshot, by a migration whose source is `cardswap-keeper`: it
+/// stands at the snapshot's step and sends the state. Returns the id of the migration once the
+/// keeper has read the snapshot, 30 minutes at most. Throws Error{source_lost} if the keeper ends
+/// before that, Error{timed_out}, and what Jobs::start_primary(), Migrations::prepared() and
+/// Migrations::start() throw; then no process of the job is left. The caller has checked the
+/// device, and who may run the program.
+asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
+
+}  // namespace cardswap

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace cardswap {
+
+/// Returns the last 400 bytes of a log as UTF-8, for the text of an error. Line ends at the log's
+/// end are dropped, those before become '|'. Empty if there is no log, or if somebody replaced it.
+[[nodiscard]] std::string log_tail(const std::filesystem::path& log);
+
+}  // namespace cardswap

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "migrator/engine/program.h"
+#include "migrator/wire/runtime_messages.h"
+
+namespace cardswap {
+
+/// The options of the source's engine from the BeginSync that the agent sent to a trainer, or to a
+/// keeper in its place.
+[[nodiscard]] inline SourceOptions source_options(const channel::BeginSync& begin) {
+  SourceOptions options;
+  options.migration = begin.migration;
+  options.host = begin.host;
+  options.port = begin.port;
+  options.token = begin.token;
+  options.data_key = begin.data_key;
+  options.spec = begin.spec;
+  options.transports = begin.transports;
+  options.peers = begin.data_peers;
+  options.handover_ms = begin.handover_ms;
+  return options;
+}
+
+}  // namespace cardswap
