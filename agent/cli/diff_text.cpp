@@ -141,7 +141,7 @@ std::string not_finite_text(const json::object& difference) {
   return before + " -> " + after;
 }
 
-std::string note_on(const json::object& tensor) {
+std::string note_on_tensor(const json::object& tensor) {
   if (object_at(tensor, "before").empty()) return "added";
   if (object_at(tensor, "after").empty()) return "removed";
   const auto& difference = object_at(tensor, "difference");
@@ -161,7 +161,8 @@ std::string tensors_text(const json::object& diff) {
     const auto& difference = object_at(one, "difference");
     rows.push_back({text(one, "name"), type_text(one), text(difference, "changed"),
                     figure(difference, "max_abs"), figure(difference, "rms"),
-                    figure(difference, "relative"), figure(difference, "cosine"), note_on(one)});
+                    figure(difference, "relative"), figure(difference, "cosine"),
+                    note_on_tensor(one)});
   }
   shown += table(rows);
   if (const auto all = count_at(diff, "tensors_changed"); all > tensors.size()) {

@@ -22,7 +22,7 @@ constexpr double kColumnWidth = 18;
 constexpr double kRowHeight = 40;
 constexpr double kMiddle = kRowHeight / 2;
 
-/// What the page has beyond a report's; a branch has one colour, from a list of six.
+/// What the page has beyond a report's; a branch has one color, from a list of six.
 constexpr auto kGraphStyle = R"css(
 table.history td { padding: 0 14px 0 0; height: 40px; vertical-align: middle; white-space: nowrap; }
 table.history td.graph { padding: 0 10px 0 0; border-top: 0; line-height: 0; width: 1%; }
@@ -45,17 +45,17 @@ svg.rows circle { stroke: var(--card); stroke-width: 2; }
 .soft { color: var(--soft); }
 )css";
 
-/// The colour of each branch.
-class BranchColours {
+/// The color of each branch.
+class BranchColors {
  public:
-  explicit BranchColours(const json::array& snapshots) {
+  explicit BranchColors(const json::array& snapshots) {
     for (auto one = snapshots.rbegin(); one != snapshots.rend(); ++one) {
       numbers_.emplace(text_at(one->as_object(), "branch"), numbers_.size());
     }
   }
   [[nodiscard]] std::size_t of(const json::object& snapshot) const {
     const auto found = numbers_.find(text_at(snapshot, "branch"));
-    return found == numbers_.end() ? 0 : found->second % kBranchColours;
+    return found == numbers_.end() ? 0 : found->second % kBranchColors;
   }
   [[nodiscard]] std::size_t branches() const { return numbers_.size(); }
 
@@ -68,17 +68,17 @@ double centre_of(std::size_t column) {
 }
 
 /// A curve between two heights of a row.
-std::string bend(std::size_t colour, double x1, double y1, double x2, double y2) {
+std::string bend(std::size_t color, double x1, double y1, double x2, double y2) {
   const auto half = (y1 + y2) / 2;
   return fmt::format(
-      "<path class=\"b{}\" d=\"M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}\"/>",
-      colour, x1, y1, x1, half, x2, half, x2, y2);
+      "<path class=\"b{}\" d=\"M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}\"/>", color,
+      x1, y1, x1, half, x2, half, x2, y2);
 }
 
-std::string row_drawing(const json::array& snapshots, const BranchColours& colours,
+std::string row_drawing(const json::array& snapshots, const BranchColors& colors,
                         const GraphRow& row, std::size_t index, std::size_t columns) {
-  const auto colour_of = [&](std::size_t snapshot) {
-    return colours.of(snapshots[snapshot].as_object());
+  const auto color_of = [&](std::size_t snapshot) {
+    return colors.of(snapshots[snapshot].as_object());
   };
   const auto x = centre_of(row.column);
   auto drawn = fmt::format(
@@ -87,16 +87,16 @@ std::string row_drawing(const json::array& snapshots, const BranchColours& colou
       kColumnWidth * static_cast<double>(columns), kRowHeight);
   for (const auto& line : row.passing) {
     drawn +=
-        bend(colour_of(line.child), centre_of(line.column), 0, centre_of(line.column), kRowHeight);
+        bend(color_of(line.child), centre_of(line.column), 0, centre_of(line.column), kRowHeight);
   }
   for (const auto& line : row.from_above) {
-    drawn += bend(colour_of(line.child), centre_of(line.column), 0, x, kMiddle);
+    drawn += bend(color_of(line.child), centre_of(line.column), 0, x, kMiddle);
   }
   for (const auto column : row.to_below) {
-    drawn += bend(colour_of(index), x, kMiddle, centre_of(column), kRowHeight);
+    drawn += bend(color_of(index), x, kMiddle, centre_of(column), kRowHeight);
   }
   const auto fill = is_damaged(snapshots[index].as_object()) ? std::string("fbad")
-                                                             : fmt::format("f{}", colour_of(index));
+                                                             : fmt::format("f{}", color_of(index));
   return drawn + fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\"/></svg>",
                              fill, x, kMiddle);
 }
@@ -124,7 +124,7 @@ std::string tag_marks(const json::object& one) {
   return marks;
 }
 
-std::string rows_of(const json::object& history, const BranchColours& colours) {
+std::string rows_of(const json::object& history, const BranchColors& colors) {
   const auto& snapshots = array_at(history, "snapshots");
   const auto rows = graph_of(history);
   std::size_t columns = 1;
@@ -143,8 +143,8 @@ std::string rows_of(const json::object& history, const BranchColours& colours) {
         "<td>{}</td><td class=\"soft\">{}</td><td class=\"number soft\">{}</td>"
         "<td class=\"mono soft\">{}</td></tr>\n",
         has_facts ? "" : " class=\"damaged\"", escaped(title_of(one)),
-        row_drawing(snapshots, colours, rows[i], i, columns), escaped(text(one, "snapshot")),
-        escaped(text(one, "step")), colours.of(one), escaped(text(one, "branch")), tag_marks(one),
+        row_drawing(snapshots, colors, rows[i], i, columns), escaped(text(one, "snapshot")),
+        escaped(text(one, "step")), colors.of(one), escaped(text(one, "branch")), tag_marks(one),
         escaped(join_texts(metrics_text(one), remark_on(one, rows[i]))),
         has_facts ? time_text(number_at(one, "created_s")) : "",
         has_facts ? size(one, "state_bytes") : "", escaped(text(one, "manifest").substr(0, 12)));
@@ -159,12 +159,12 @@ std::string figure_tile(std::string_view name, std::string_view figure, std::str
       escaped(name), escaped(figure), escaped(more));
 }
 
-std::string tiles_of(const json::object& history, const BranchColours& colours) {
+std::string tiles_of(const json::object& history, const BranchColors& colors) {
   const auto& snapshots = array_at(history, "snapshots");
   const auto damaged = array_at(history, "damaged").size();
   auto tiles = figure_tile(
       "Snapshots", std::to_string(snapshots.size()),
-      fmt::format("of {} {}", colours.branches(), colours.branches() == 1 ? "branch" : "branches"));
+      fmt::format("of {} {}", colors.branches(), colors.branches() == 1 ? "branch" : "branches"));
   if (!snapshots.empty()) {
     const auto& newest = snapshots.front().as_object();
     const bool has_facts = !is_damaged(newest);
@@ -203,10 +203,9 @@ std::string damages_of(const json::object& history) {
 
 std::string history_page(const json::object& history) {
   const auto& snapshots = array_at(history, "snapshots");
-  const BranchColours colours(snapshots);
+  const BranchColors colors(snapshots);
   const auto job = escaped(text(history, "job"));
-  const auto chart =
-      metric_chart(history, [&](const json::object& one) { return colours.of(one); });
+  const auto chart = metric_chart(history, [&](const json::object& one) { return colors.of(one); });
   return fmt::format(
              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -215,12 +214,12 @@ std::string history_page(const json::object& history) {
              "<p class=\"sub\">The newest first; a line leads to what a snapshot came after.</p>"
              "</header>\n",
              job, report::kStyle, kGraphStyle) +
-         tiles_of(history, colours) +
+         tiles_of(history, colors) +
          "<section class=\"card\"><h2>History</h2>\n<div class=\"wide\"><table class=\"history\">\n"
          "<thead><tr><th></th><th class=\"number\">Number</th><th class=\"number\">Step</th>"
          "<th>Branch</th><th>Tags</th><th>Metrics</th><th>Taken</th><th class=\"number\">State</th>"
          "<th>Manifest</th></tr></thead>\n<tbody>\n" +
-         rows_of(history, colours) + "</tbody></table></div></section>\n" + chart +
+         rows_of(history, colors) + "</tbody></table></div></section>\n" + chart +
          damages_of(history) +
          fmt::format("<footer>cardswap {}</footer>\n</main></body></html>\n", CARDSWAP_VERSION);
 }

@@ -101,7 +101,7 @@ void draw_axes(report::Svg& svg, const MetricScale& scale) {
 }  // namespace
 
 std::string metric_chart(const json::object& history,
-                         const std::function<std::size_t(const json::object&)>& colour_of) {
+                         const std::function<std::size_t(const json::object&)>& color_of) {
   const auto& snapshots = array_at(history, "snapshots");
   const auto metric = metric_drawn(snapshots);
   if (metric.empty()) return {};
@@ -111,17 +111,17 @@ std::string metric_chart(const json::object& history,
   report::Svg svg(kWidth, kHeight, metric + " over steps");
   draw_axes(svg, scale);
   std::map<std::string, report::Svg::Points> curves;
-  std::map<std::string, std::size_t> colours;
+  std::map<std::string, std::size_t> colors;
   for (const auto& point : points) {
     const auto branch = text(*point.snapshot, "branch");
     curves[branch].emplace_back(scale.x(point.step), scale.y(point.value));
-    colours[branch] = colour_of(*point.snapshot);
+    colors[branch] = color_of(*point.snapshot);
   }
   for (const auto& [branch, curve] : curves) {
-    svg.path(fmt::format("curve b{}", colours[branch]), curve);
+    svg.path(fmt::format("curve b{}", colors[branch]), curve);
   }
   for (const auto& point : points) {
-    svg.dot(fmt::format("f{}", colour_of(*point.snapshot)), scale.x(point.step),
+    svg.dot(fmt::format("f{}", color_of(*point.snapshot)), scale.x(point.step),
             scale.y(point.value), 4,
             fmt::format("number {}, step {:.0f}, {} {:.6g}", text(*point.snapshot, "snapshot"),
                         point.step, metric, point.value));

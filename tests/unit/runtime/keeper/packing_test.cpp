@@ -7,6 +7,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/in_memory_store.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/wire/data_messages.h"
 #include "runtime/keeper/kept_memory.h"
 #include "runtime/keeper/program_entry.h"
@@ -90,6 +91,14 @@ TEST_F(Packing, GivesTheSnapshotItsTag) {
   const auto packed = pack("one");
   EXPECT_THAT(store::tags_of(store_, "job"),
               ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+}
+
+TEST_F(Packing, ListsTheTensorsThatItsRegionsTell) {
+  const auto about = store::get_manifest(store_, pack("one").ref.manifest);
+  ASSERT_EQ(about.tensors.size(), 2U);
+  EXPECT_EQ(about.tensors[0],
+            (store::TensorEntry{"w", RegionId{0}, 0, "Float", {kBytes / 4}, {1}, ""}));
+  EXPECT_THAT(about.tensors[1].sizes, ::testing::ElementsAre(0U));
 }
 
 TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
