@@ -1,9 +1,13 @@
 #include "migrator/tensors/tensor_reader.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "migrator/base/error.h"
 #include "migrator/tensors/element_type.h"
 
 namespace cardswap::tensors {
@@ -27,6 +31,18 @@ void gather(const store::TensorEntry& tensor, std::span<const std::byte> range, 
       index[i] = 0;
     }
   }
+}
+
+/// A store may promise any size, and a process that takes too much is ended by the kernel.
+void require_memory(std::uint64_t bytes) {
+  const auto pages = ::sysconf(_SC_PHYS_PAGES);
+  const auto page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return;
+  const auto most = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 2;
+  if (bytes <= most) return;
+  throw Error(Code::no_memory,
+              fmt::format("it is not contiguous, and its {} bytes do not fit into memory", bytes),
+              "use a machine with more memory");
 }
 
 }  // namespace
@@ -68,6 +84,7 @@ void TensorReader::read(std::uint64_t offset, std::span<std::byte> into) {
   if (is_contiguous_) return region_.read(tensor_.offset + offset, into);
   if (!gathered_) {
     const auto place = bytes_in_region(tensor_);
+    require_memory(place.bytes() + bytes_);
     std::vector<std::byte> range(place.bytes());
     region_.read(place.begin, range);
     std::vector<std::byte> elements(bytes_);

@@ -39,7 +39,8 @@ class TensorReader {
   /// Size of the tensor in bytes.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   /// Fills `into` from the tensor's bytes at `offset`, not past its end. Throws as
-  /// SnapshotReader::read().
+  /// SnapshotReader::read(), and Error{no_memory} for a tensor that must be in memory and would
+  /// take more than half of the machine's.
   void read(std::uint64_t offset, std::span<std::byte> into);
 
  private:
