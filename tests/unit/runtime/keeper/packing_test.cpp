@@ -71,6 +71,14 @@ TEST_F(Packing, IsReadBackAsItWas) {
   EXPECT_EQ(std::memcmp(read.view.memory.at(0).data(), words().data(), kBytes), 0);
 }
 
+TEST_F(Packing, ListsTheTensorsThatItsRegionsTell) {
+  const auto about = store::get_manifest(store_, pack("one").ref.manifest);
+  ASSERT_EQ(about.tensors.size(), 2U);
+  EXPECT_EQ(about.tensors[0],
+            (store::TensorEntry{"w", RegionId{0}, 0, "Float", {kBytes / 4}, {1}, ""}));
+  EXPECT_THAT(about.tensors[1].sizes, ::testing::ElementsAre(0U));
+}
+
 TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   (void)pack("one");
   words()[0] ^= std::byte{1};
@@ -91,14 +99,6 @@ TEST_F(Packing, GivesTheSnapshotItsTag) {
   const auto packed = pack("one");
   EXPECT_THAT(store::tags_of(store_, "job"),
               ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
-}
-
-TEST_F(Packing, ListsTheTensorsThatItsRegionsTell) {
-  const auto about = store::get_manifest(store_, pack("one").ref.manifest);
-  ASSERT_EQ(about.tensors.size(), 2U);
-  EXPECT_EQ(about.tensors[0],
-            (store::TensorEntry{"w", RegionId{0}, 0, "Float", {kBytes / 4}, {1}, ""}));
-  EXPECT_THAT(about.tensors[1].sizes, ::testing::ElementsAre(0U));
 }
 
 TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
