@@ -123,12 +123,12 @@ int main(int argc, char** argv) {
   cli::add_drain_command(app, context, run);
   cli::add_pki_commands(app, context, run);
   cli::add_snapshot_commands(app, context, run);
-  cli::add_history_command(app, context, run);
-  cli::add_diff_command(app, context, run);
-  cli::add_export_command(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);
+  cli::add_history_command(app, context, run);
+  cli::add_diff_command(app, context, run);
+  cli::add_export_command(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
   completion->callback([&app, &run] {
     run = [&app] {
