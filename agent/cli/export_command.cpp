@@ -48,7 +48,7 @@ Exit export_snapshot(const Context& context, const ExportOptions& options) {
                             {"tensors", plan.tensors.size()},
                             {"left_out", plan.left_out.size()},
                             {"job", ref.job},
-                            {"snapshot", ref.seq},
+                            {"snapshot", ref.number},
                             {"step", ref.step},
                             {"manifest", to_string(ref.manifest)},
                             {"root", to_string(reader.manifest().root)}};

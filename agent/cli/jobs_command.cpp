@@ -11,7 +11,7 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
-#include "agent/cli/log_tail.h"
+#include "agent/cli/log_lines.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {

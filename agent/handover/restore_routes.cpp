@@ -9,7 +9,7 @@
 
 #include "agent/base/validate.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/process/log_end.h"
+#include "agent/process/log_tail.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
 
@@ -33,7 +33,7 @@ struct RestoreParts {
 /// The name in place of a device for the stand-in that gives the state back: it is on none.
 constexpr const char* kFromStore = "store";
 
-std::vector<std::string> giver(const std::string& store, const std::string& manifest) {
+std::vector<std::string> snapshot_sender_command(const std::string& store, const std::string& manifest) {
   return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
 }
 
@@ -44,7 +44,7 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   while (true) {
     const auto* source = parts.jobs.table().by_instance(instance);
     if (source == nullptr || !source->is_live()) {
-      const auto said = source != nullptr ? last_lines(source->record().log_path) : std::string();
+      const auto said = source != nullptr ? log_tail(source->record().log_path) : std::string();
       throw Error(Code::corrupt,
                   "the snapshot could not be read" + (said.empty() ? "" : ": " + said),
                   "`cardswap logs` of the job says why; `cardswap verify` names what is damaged");
@@ -83,7 +83,7 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
   check_may_run_as(parts.config, spec.user, request.caller);
   const auto name = spec.name;
   const auto instance =
-      co_await parts.jobs.start_primary(std::move(spec), kFromStore, giver(store, manifest));
+      co_await parts.jobs.start_primary(std::move(spec), kFromStore, snapshot_sender_command(store, manifest));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);
