@@ -126,6 +126,9 @@ int main(int argc, char** argv) {
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);
+  cli::add_history_command(app, context, run);
+  cli::add_diff_command(app, context, run);
+  cli::add_export_command(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
   completion->callback([&app, &run] {
     run = [&app] {

@@ -7,7 +7,8 @@ import sys
 
 # Lowest first. A file may include its own folder and those before it, of the rooms that MAY names.
 FOLDERS = (
-    "runtime/include/cardswap", "migrator/base", "migrator/core", "migrator/plan", "migrator/wire", "migrator/store", "migrator/device", "migrator/link",
+    "runtime/include/cardswap", "migrator/base", "migrator/core", "migrator/plan", "migrator/wire", "migrator/store", "migrator/device", "migrator/tensors",
+    "migrator/link",
     "migrator/link/ucx", "migrator/engine", "migrator/engine/source", "migrator/engine/target",
     "cuda",
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/keeper", "runtime/torch", "runtime/examples",

@@ -32,11 +32,6 @@ struct SnapshotOptions {
   std::string wait = "durable";
 };
 
-struct HistoryOptions {
-  std::string job;
-  std::string store;
-};
-
 struct ShowOptions {
   std::string snapshot;
   std::string store;
@@ -190,20 +185,6 @@ void add_snapshot(CLI::App& app, Context& context, Run& run) {
   });
 }
 
-void add_history(CLI::App& app, Context& context, Run& run) {
-  auto options = std::make_shared<HistoryOptions>();
-  auto* command = app.add_subcommand("history", "List a job's snapshots in a store");
-  command->add_option("job", options->job, "Job, which need not run")->required();
-  command->add_option("--store", options->store, "file:/FOLDER")->required();
-  command->callback([&context, &run, options] {
-    run = [&context, options] {
-      const auto in = store::open_store(options->store);
-      context.show(history_of(*in, options->job), history_table);
-      return Exit::done;
-    };
-  });
-}
-
 void add_show(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<ShowOptions>();
   auto* command = app.add_subcommand("show", "Show what a snapshot is of");
@@ -254,7 +235,6 @@ void add_verify(CLI::App& app, Context& context, Run& run) {
 
 void add_snapshot_commands(CLI::App& app, Context& context, Run& run) {
   add_snapshot(app, context, run);
-  add_history(app, context, run);
   add_show(app, context, run);
   add_verify(app, context, run);
   add_restore(app, context, run);

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <ctime>
 #include <vector>
 
 #include "agent/base/units.h"
 #include "agent/cli/fields.h"
+#include "agent/cli/number_json.h"
+#include "agent/cli/snapshot_time.h"
 #include "agent/cli/text.h"
 #include "migrator/base/error.h"
 #include "migrator/store/named_objects.h"
@@ -20,14 +21,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kIdShown = 12;
-
-std::string time_text(double seconds) {
-  const auto at = static_cast<std::time_t>(seconds);
-  std::tm parts{};
-  ::gmtime_r(&at, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
 
 json::object ref_json(const store::Ref& ref) {
   return {{"job", ref.job},   {"snapshot", ref.number}, {"manifest", to_string(ref.manifest)},
@@ -59,7 +52,7 @@ json::object snapshot_fields(store::Store& in, const store::Ref& ref,
   json::object environment;
   for (const auto& [name, value] : manifest.program.environment) environment[name] = value;
   json::object metrics;
-  for (const auto& [name, value] : manifest.metrics) metrics[name] = value;
+  for (const auto& [name, value] : manifest.metrics) metrics[name] = number_json(value);
   all["parents"] = std::move(parents);
   all["created_s"] = manifest.created_s;
   all["root"] = to_string(manifest.root);

@@ -6,10 +6,14 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/tensors/tensor_table.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 namespace {
+
+/// With more, a manifest could become too long; a reader then finds regions only.
+constexpr std::size_t kTensorsMax = 50'000;
 
 std::int64_t now_s() {
   using std::chrono::system_clock;
@@ -76,6 +80,8 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   facts.epoch = labels.epoch;
   facts.root = state.root;
   facts.created_s = now_s();
+  facts.tensors = tensors::tensors_of(state.view.layout);
+  if (facts.tensors.size() > kTensorsMax) facts.tensors.clear();
   facts.program = labels.program;
   facts.origin = labels.origin;
   packed.ref = writer->commit(facts);

@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "migrator/base/error.h"
+#include "migrator/store/in_memory_store.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/wire/data_messages.h"
@@ -81,6 +83,14 @@ TEST_F(Packing, SaysThatItAdvances) {
     (void)pack_snapshot(store_, state_, labels_, [&] { ++advanced; });
     EXPECT_GE(advanced, 3) << writer;
   }
+}
+
+TEST_F(Packing, ListsTheTensorsThatItsRegionsTell) {
+  const auto about = store::get_manifest(store_, pack("one").ref.manifest);
+  ASSERT_EQ(about.tensors.size(), 2U);
+  EXPECT_EQ(about.tensors[0],
+            (store::TensorEntry{"w", RegionId{0}, 0, "Float", {kBytes / 4}, {1}, ""}));
+  EXPECT_THAT(about.tensors[1].sizes, ::testing::ElementsAre(0U));
 }
 
 TEST_F(Packing, WritesAnUnchangedChunkOnce) {
