@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/base/task_group.h"
 #include "agent/jobs/job.h"
 
 namespace cardswap {
