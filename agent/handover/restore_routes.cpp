@@ -30,9 +30,6 @@ struct RestoreParts {
   const Config& config;
 };
 
-/// The name in place of a device for the stand-in that gives the state back: it is on none.
-constexpr const char* kFromStore = "store";
-
 std::vector<std::string> giver(const std::string& store, const std::string& manifest) {
   return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
 }

@@ -7,6 +7,9 @@
 
 namespace cardswap {
 
+/// The name in place of a device for the stand-in that gives the state back: it is on none.
+inline constexpr const char* kFromStore = "store";
+
 /// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot: a migration
 /// whose source is `cardswap-keeper`, which stands at the snapshot's step. All references must
 /// outlive the router.

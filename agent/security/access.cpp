@@ -22,6 +22,8 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"DELETE", "/v1/jobs/{name}", operator_},
     {"POST", "/v1/jobs/{name}/stop", operator_},
     {"GET", "/v1/jobs/{name}/logs", viewer},
+    {"POST", "/v1/jobs/{name}/protection", operator_},
+    {"DELETE", "/v1/jobs/{name}/protection", operator_},
     {"GET", "/v1/jobs/{name}/state", viewer},
     {"POST", "/v1/restores", operator_},
     {"GET", "/v1/migrations", viewer},
