@@ -41,6 +41,8 @@ using Run = std::function<Exit()>;
 void add_job_commands(CLI::App& app, Context& context, Run& run);
 void add_check_command(CLI::App& app, Context& context, Run& run);
 void add_migrate_command(CLI::App& app, Context& context, Run& run);
+void add_protect_command(CLI::App& app, Context& context, Run& run);
+void add_prune_command(CLI::App& app, Context& context, Run& run);
 void add_report_command(CLI::App& app, Context& context, Run& run);
 void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_drain_command(CLI::App& app, Context& context, Run& run);

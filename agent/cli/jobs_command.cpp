@@ -12,6 +12,7 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/log_tail.h"
+#include "agent/cli/protection_text.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {
@@ -148,7 +149,8 @@ Exit show_jobs(const Context& context, const JobsOptions& options) {
     context.show(context.client().call("GET", path + "/state"), state_table);
   } else if (!options.name.empty()) {
     context.show(context.client().call("GET", path), [&](const json::object& job) {
-      return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()});
+      return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()}) +
+             protection_text(job, unix_ms());
     });
   } else {
     context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
