@@ -1,5 +1,6 @@
 #include "runtime/keeper/snapshot_packing.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -16,11 +17,20 @@ std::int64_t now_s() {
       .count();
 }
 
-/// The latest snapshot of the job; nullopt: it has none.
-std::optional<store::Ref> latest_of(store::Store& in, const std::string& job) {
-  auto list = store::refs_of(in, job);
-  if (list.refs.empty()) return std::nullopt;
-  return std::move(list.refs.back());
+/// The snapshot after which the next one of the job comes: the newest one of its branch, or else
+/// the one from which the job went on. Nullopt: the store has neither.
+std::optional<store::Ref> parent_of(store::Store& in, const SnapshotLabels& labels) {
+  const auto refs = store::refs_of(in, labels.job).refs;
+  const auto newest_of = [&](auto is_it) -> std::optional<store::Ref> {
+    const auto found = std::find_if(refs.rbegin(), refs.rend(), is_it);
+    if (found == refs.rend()) return std::nullopt;
+    return *found;
+  };
+  const auto of_branch =
+      newest_of([&](const store::Ref& ref) { return ref.branch == labels.branch; });
+  if (of_branch || labels.restored_from.empty()) return of_branch;
+  return newest_of(
+      [&](const store::Ref& ref) { return to_string(ref.manifest) == labels.restored_from; });
 }
 
 }  // namespace
@@ -29,12 +39,13 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                              const SnapshotLabels& labels) {
   store::PackCatalog catalog;
   catalog.refresh(into);
+  const auto parent = parent_of(into, labels);
   store::SnapshotWriter writer(into, catalog,
                                {.job = labels.job,
                                 .layout = state.view.layout,
                                 .chunk_bytes = store::kChunkBytesMax,
                                 .writer = labels.writer,
-                                .parent = latest_of(into, labels.job)});
+                                .parent = parent});
   std::vector<Digest> digests;
   for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
     const auto bytes = range_of(state.view, chunk).bytes;
@@ -47,6 +58,10 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                 "the state changed after its source had verified it, on its way to the store");
   }
   store::SnapshotFacts facts;
+  facts.branch = labels.branch;
+  if (!parent && !labels.restored_from.empty()) {  // the snapshot of another job, or a pruned one
+    facts.further_parents = {store::object_id_from(labels.restored_from)};
+  }
   facts.step = state.step;
   facts.epoch = labels.epoch;
   facts.root = state.root;
