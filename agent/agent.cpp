@@ -13,6 +13,7 @@
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
 #include "agent/handover/restore_routes.h"
+#include "agent/handover/rollback_routes.h"
 #include "agent/health/health_routes.h"
 #include "agent/health/metrics.h"
 #include "agent/jobs/job_routes.h"
@@ -50,6 +51,7 @@ Agent::Agent(asio::io_context& context, Config config)
   state_lists_.add_calls(router_, config_.host_name);
   add_migration_calls(router_, migrations_, reservations_, jobs_.table(), config_);
   add_restore_calls(router_, jobs_, migrations_, tasks_, config_);
+  add_rollback_calls(router_, jobs_, migrations_, tasks_, config_);
   snapshots::add_protection_calls(router_, jobs_, migrations_, config_);
   add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
   health::add_health_calls(router_, health_);

@@ -48,6 +48,7 @@ void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_drain_command(CLI::App& app, Context& context, Run& run);
 void add_health_commands(CLI::App& app, Context& context, Run& run);
 void add_pki_commands(CLI::App& app, Context& context, Run& run);
+void add_rollback_command(CLI::App& app, Context& context, Run& run);
 void add_snapshot_commands(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
 void add_top_command(CLI::App& app, Context& context, Run& run);

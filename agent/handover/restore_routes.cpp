@@ -23,13 +23,6 @@ constexpr std::chrono::minutes kReadMax{30};
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::size_t kIdBytes = 64;
 
-struct RestoreParts {
-  Jobs& jobs;
-  Migrations& migrations;
-  TaskGroup& tasks;
-  const Config& config;
-};
-
 std::vector<std::string> giver(const std::string& store, const std::string& manifest) {
   return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
 }
@@ -66,29 +59,37 @@ asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
 
 asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
   // No "restart": it would start the program at its step 0 when the stand-in ends.
-  request.only(
-      {"name", "argv", "cwd", "env", "device", "user", "arrive", "store", "manifest", "epoch"});
-  auto spec = job_spec_from(request.body);
-  const auto device = device_from(request.body);
-  (void)parts.jobs.devices().at(device);
-  const auto store = request.text("store");
-  const auto manifest = request.text("manifest");
-  validate::check(validate::is_store(store), "store", "address of a store");
-  validate::check(manifest.size() == kIdBytes && validate::is_word(manifest), "manifest",
-                  "id of a manifest");
-  const auto epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
-  check_may_run_as(parts.config, spec.user, request.caller);
-  const auto name = spec.name;
-  const auto instance =
-      co_await parts.jobs.start_primary(std::move(spec), kFromStore, giver(store, manifest));
+  request.only({"name", "argv", "cwd", "env", "device", "user", "arrive", "branch", "store",
+                "manifest", "epoch"});
+  RestoreOrder order;
+  order.spec = job_spec_from(request.body);
+  order.device = device_from(request.body);
+  (void)parts.jobs.devices().at(order.device);
+  order.store = request.text("store");
+  order.manifest = request.text("manifest");
+  validate::check(validate::is_store(order.store), "store", "address of a store");
+  validate::check(order.manifest.size() == kIdBytes && validate::is_word(order.manifest),
+                  "manifest", "id of a manifest");
+  order.spec.restored_from = order.manifest;
+  order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
+  check_may_run_as(parts.config, order.spec.user, request.caller);
+  co_return co_await start_restore(parts, std::move(order));
+}
+
+}  // namespace
+
+asio::awaitable<ApiAnswer> start_restore(RestoreParts parts, RestoreOrder order) {
+  const auto name = order.spec.name;
+  const auto instance = co_await parts.jobs.start_primary(std::move(order.spec), kFromStore,
+                                                          giver(order.store, order.manifest));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);
     auto& source = parts.jobs.table().at(instance);
-    parts.jobs.table().raise_epoch(source.job(), epoch + 1);
+    parts.jobs.table().raise_epoch(source.job(), order.epoch + 1);
     MigrationRequest wanted;
     wanted.spec.job = name;
-    wanted.spec.to = fmt::format("{}/{}", parts.config.host_name, device);
+    wanted.spec.to = fmt::format("{}/{}", parts.config.host_name, order.device);
     wanted.spec.strategy = Strategy::stop_copy;
     wanted.spec.arrive = Arrival::standby;
     wanted.spec.max_stall_ms = 0;
@@ -103,8 +104,6 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
   (void)co_await parts.jobs.processes().stop(instance, std::chrono::milliseconds(0));
   throw Error(*failed);
 }
-
-}  // namespace
 
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config) {
