@@ -7,6 +7,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/in_memory_store.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/wire/data_messages.h"
 #include "runtime/keeper/kept_memory.h"
 #include "runtime/keeper/program_entry.h"
@@ -90,6 +91,43 @@ TEST_F(Packing, GivesTheSnapshotItsTag) {
   const auto packed = pack("one");
   EXPECT_THAT(store::tags_of(store_, "job"),
               ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+}
+
+TEST_F(Packing, ComesAfterTheNewestOfItsBranch) {
+  (void)pack("one");
+  labels_.branch = "fix";
+  const auto other = pack("two");
+  labels_.branch = "main";
+  (void)pack("three");
+  labels_.branch = "fix";
+  const auto next = pack("four");
+  EXPECT_EQ(next.ref.branch, "fix");
+  EXPECT_THAT(store::get_manifest(store_, next.ref.manifest).parents,
+              ::testing::ElementsAre(other.ref.manifest));
+}
+
+TEST_F(Packing, BeginsABranchAfterTheSnapshotFromWhichTheJobWentOn) {
+  const auto first = pack("one");
+  (void)pack("two");
+  labels_.branch = "from-7";
+  labels_.restored_from = to_string(first.ref.manifest);
+  const auto back = pack("three");
+  EXPECT_THAT(store::get_manifest(store_, back.ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
+  const auto next = pack("four");
+  EXPECT_THAT(store::get_manifest(store_, next.ref.manifest).parents,
+              ::testing::ElementsAre(back.ref.manifest));
+}
+
+/// Such as that of a job of another name.
+TEST_F(Packing, NamesTheSnapshotFromWhichTheJobWentOnWhereItIsNotThisJobs) {
+  const auto first = pack("one");
+  labels_.job = "other";
+  labels_.restored_from = to_string(first.ref.manifest);
+  const auto back = pack("two");
+  EXPECT_EQ(back.ref.seq, 1U);
+  EXPECT_THAT(store::get_manifest(store_, back.ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
 }
 
 TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
