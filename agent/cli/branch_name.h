@@ -14,8 +14,8 @@ namespace cardswap::cli {
 /// Chooses the branch of a job that goes on from `ref`, one of `refs`: that of `ref` if this is the
 /// newest of its branch, or else a fresh one, because snapshots after it were not of this run.
 [[nodiscard]] std::string branch_after(const std::vector<store::Ref>& refs, const store::Ref& ref);
-/// Throws Error{bad_request} for a text that is no name, and Error{conflict} if `refs` have a branch
-/// of that name.
+/// Throws Error{bad_request} for a text that is no name, and Error{conflict} if `refs` have a
+/// branch of that name.
 void check_new_branch(const std::vector<store::Ref>& refs, const std::string& name);
 
 }  // namespace cardswap::cli

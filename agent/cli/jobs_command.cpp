@@ -117,10 +117,9 @@ Exit start_job(const Context& context, const RunOptions& options) {
   body["restart"] = options.restart;
   const auto job = context.client().call("POST", "/v1/jobs", std::move(body));
   context.show(job, [](const json::object& answer) {
-    return fmt::format("job {} started on {} as process {}\n",
-                       std::string_view(answer.at("name").as_string()),
-                       std::string_view(answer.at("device").as_string()),
-                       json::serialize(answer.at("pid")));
+    return fmt::format(
+        "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),
+        std::string_view(answer.at("device").as_string()), json::serialize(answer.at("pid")));
   });
   return Exit::done;
 }

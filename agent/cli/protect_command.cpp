@@ -3,10 +3,10 @@
 #include <boost/json.hpp>
 #include <memory>
 
+#include "agent/base/units.h"
 #include "agent/cli/cadence.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/protection_text.h"
-#include "agent/base/units.h"
 #include "migrator/base/error.h"
 #include "migrator/store/keep_rule_text.h"
 
@@ -25,8 +25,7 @@ struct ProtectOptions {
 
 Exit protect(const Context& context, const ProtectOptions& options) {
   const auto cadence = cadence_from(options.every);
-  const auto path =
-      fmt::format("/v1/jobs/{}/protection", http::percent_encoded(options.job));
+  const auto path = fmt::format("/v1/jobs/{}/protection", http::percent_encoded(options.job));
   if (cadence.is_off()) {
     context.show(context.client().call("DELETE", path), [](const json::object& job) {
       return fmt::format("job {} is not protected any more; its snapshots stay\n",

@@ -89,8 +89,7 @@ json::array given_up_json(store::Store& in, const std::string& job,
   json::array all;
   for (const auto& ref : store::refs_of(in, job).refs) {
     if (!surplus.contains(ref.seq)) continue;
-    all.push_back(
-        json::object{{"snapshot", ref.seq}, {"step", ref.step}, {"branch", ref.branch}});
+    all.push_back(json::object{{"snapshot", ref.seq}, {"step", ref.step}, {"branch", ref.branch}});
   }
   return all;
 }
@@ -103,12 +102,11 @@ json::object pruned(const PruneOptions& options) {
   act_as_owner_of(options.store);
   const auto in = store::open_store(options.store);
   json::object answer{{"job", options.job}, {"dry_run", options.dry_run}};
-  const auto surplus =
-      store::surplus_in(*in, options.job, rule, store::was_read_back_when_written);
+  const auto surplus = store::surplus_in(*in, options.job, rule, store::was_read_back_when_written);
   auto damaged = surplus.damaged;
   if (damaged.empty()) damaged = read_those_that_stay(*in, options.job, surplus.numbers);
-  answer["snapshots"] = damaged.empty() ? given_up_json(*in, options.job, surplus.numbers)
-                                        : json::array();
+  answer["snapshots"] =
+      damaged.empty() ? given_up_json(*in, options.job, surplus.numbers) : json::array();
   order.surplus[options.job] = surplus.numbers;
   order.dry_run = true;
   store::PruneReport report;
@@ -147,8 +145,8 @@ std::string pruned_text(const json::object& answer) {
   shown += fmt::format("{} removed from trash: {} objects, {}\n", would ? "would be" : "were",
                        text(answer, "removed"), size(answer, "removed_bytes"));
   for (const auto& intent : array_at(answer, "waits")) {
-    shown += fmt::format("waits for {}, which reads or writes\n",
-                         std::string_view(intent.as_string()));
+    shown +=
+        fmt::format("waits for {}, which reads or writes\n", std::string_view(intent.as_string()));
   }
   return shown;
 }

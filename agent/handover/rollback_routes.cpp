@@ -40,8 +40,7 @@ const Job& rollable(const RestoreParts& parts, const std::string& name) {
   }
   const auto* running = parts.migrations.find_running(first);
   if (running != nullptr && !running->yields_to_moves) {
-    throw Error(Code::conflict,
-                fmt::format("job {} is in migration {}", name, running->id()),
+    throw Error(Code::conflict, fmt::format("job {} is in migration {}", name, running->id()),
                 "wait for it, or `cardswap cancel " + running->id() + "`");
   }
   parts.jobs.check_stop(*job);
@@ -83,9 +82,10 @@ void take_over(RestoreOrder& order, const Job& job) {
   spec.restored_from = order.manifest;
   if (spec.restart != RestartRule::never) {
     spec.restart = RestartRule::never;
-    spdlog::warn("job {}: it is not started again when it fails, because that would begin at its "
-                 "first step",
-                 spec.name);
+    spdlog::warn(
+        "job {}: it is not started again when it fails, because that would begin at its "
+        "first step",
+        spec.name);
   }
   order.spec = std::move(spec);
   order.device = job.first().device();
@@ -95,8 +95,8 @@ void take_over(RestoreOrder& order, const Job& job) {
 asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
   request.only({"store", "manifest", "epoch", "branch", "grace_ms"});
   auto order = order_from(request);
-  const auto grace = std::chrono::milliseconds(validate::count(
-      "grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
+  const auto grace = std::chrono::milliseconds(
+      validate::count("grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
   const auto name = request.path.at("name");
   auto check = check_of(parts, rollable(parts, name), order);
   check_may_run_as(parts.config, rollable(parts, name).spec.user, request.caller);

@@ -93,8 +93,8 @@ class JobTable {
   /// The job is at `to`, such as "gpu-b:7070/cuda:0"; the instance's state becomes `moved`.
   void mark_moved(Instance& instance, const std::string& to);
 
-  /// The job is protected by that order from now on; nullopt: it is not protected any more. Notes of
-  /// snapshots in the same store stay. Throws Error{io, corrupt}; then nothing has changed.
+  /// The job is protected by that order from now on; nullopt: it is not protected any more. Notes
+  /// of snapshots in the same store stay. Throws Error{io, corrupt}; then nothing has changed.
   void set_protection(Job& job, std::optional<Protection> order);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_protection(Job& job, ProtectionNotes notes);

@@ -59,9 +59,9 @@ std::optional<Protection> protection_in(const json::object& from) {
     throw Error(Code::bad_request, "a protection is by steps or by time",
                 "give one of every_steps and every_ms");
   }
-  validate::check(protection.every_ms == 0 ||
-                      static_cast<std::uint64_t>(protection.every_ms) >= kEveryMsMin,
-                  "every_ms", "time of at least a second");
+  validate::check(
+      protection.every_ms == 0 || static_cast<std::uint64_t>(protection.every_ms) >= kEveryMsMin,
+      "every_ms", "time of at least a second");
   protection.store = text_at(order, "store");
   validate::check(validate::is_store(protection.store), "store",
                   "address of a store: write it like file:/var/lib/cardswap/store");
@@ -87,18 +87,19 @@ ProtectionNotes protection_notes_from_journal(const json::object& record) {
 
 json::object to_json(const Protection& protection, const ProtectionNotes& notes) {
   auto shown = to_json(protection);
-  shown["last"] = notes.number == 0 ? json::value(nullptr)
-                                    : json::value(json::object{{"snapshot", notes.number},
-                                                               {"step", notes.step},
-                                                               {"at_ms", notes.at_ms}});
+  shown["last"] =
+      notes.number == 0
+          ? json::value(nullptr)
+          : json::value(json::object{
+                {"snapshot", notes.number}, {"step", notes.step}, {"at_ms", notes.at_ms}});
   shown["taken"] = notes.taken;
   shown["failed"] = notes.failed;
   shown["failures_in_a_row"] = notes.failures_in_a_row;
   shown["retry_at_ms"] = or_null(static_cast<std::uint64_t>(notes.retry_at_ms));
-  shown["error"] = notes.error.empty()
-                       ? json::value(nullptr)
-                       : json::value(json::object{{"failure", notes.error},
-                                                  {"hint", text_or_null(notes.hint)}});
+  shown["error"] =
+      notes.error.empty()
+          ? json::value(nullptr)
+          : json::value(json::object{{"failure", notes.error}, {"hint", text_or_null(notes.hint)}});
   shown["prune_error"] = text_or_null(notes.prune_error);
   return shown;
 }

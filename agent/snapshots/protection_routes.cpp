@@ -36,8 +36,7 @@ Job& protectable(const ProtectionParts& parts, const ApiRequest& request) {
 void refuse_while_it_moves(const ProtectionParts& parts, const Job& job) {
   const auto* running = parts.migrations.find_running(job.first());
   if (running == nullptr || running->record().is_to_store()) return;
-  throw Error(Code::conflict,
-              fmt::format("job {} is in migration {}", job.name(), running->id()),
+  throw Error(Code::conflict, fmt::format("job {} is in migration {}", job.name(), running->id()),
               "wait for its end, and ask the agent where the job is then");
 }
 

@@ -57,7 +57,14 @@ void Protector::start() { parts_.tasks.spawn("protect jobs", watch()); }
 asio::awaitable<void> Protector::watch() {
   while (true) {
     const auto jobs = protected_jobs();
-    for (const auto& job : jobs) co_await look_at(job);
+    for (const auto& job : jobs) {
+      try {
+        co_await look_at(job);
+      } catch (...) {  // the other jobs are protected all the same
+        if (parts_.tasks.is_stopping()) throw;
+        spdlog::error("protect jobs: {}", error_of(std::current_exception()).what());
+      }
+    }
     std::erase_if(activities_, [this](const auto& one) {
       return !one.second.is_pruning && find_protected(one.first) == nullptr;
     });
@@ -195,9 +202,9 @@ void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own
   notes.hint.clear();
   parts_.jobs.note_protection(job, std::move(notes));
   if (failures == 0) return;
-  const auto text = fmt::format("job {} is protected again: step {} is snapshot {} in {}",
-                                job.name(), record.migrated_at_step(), record.stored.number,
-                                record.spec.store);
+  const auto text =
+      fmt::format("job {} is protected again: step {} is snapshot {} in {}", job.name(),
+                  record.migrated_at_step(), record.stored.number, record.spec.store);
   spdlog::info("{}", text);
   parts_.events.emit(
       {.kind = "protection_back", .text = text, .job = job.name(), .migration = record.id});
@@ -246,9 +253,10 @@ asio::awaitable<void> Protector::prune(std::string job_id) {
   try {
     auto outcome = co_await prune_in_child(prune_work_of(*job, parts_.config, parts_.migrations));
     if (!outcome.damaged.empty()) {
-      failure = fmt::format("nothing is removed, because something is damaged: {}; `cardswap "
-                            "verify` names all of it",
-                            outcome.damaged);
+      failure = fmt::format(
+          "nothing is removed, because something is damaged: {}; `cardswap "
+          "verify` names all of it",
+          outcome.damaged);
     } else if (outcome.snapshots + outcome.removed > 0) {
       spdlog::info("job {}: {} snapshots given up, {} objects removed", name, outcome.snapshots,
                    outcome.removed);

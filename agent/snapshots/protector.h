@@ -51,7 +51,7 @@ class Protector {
   asio::awaitable<void> prune(std::string job_id);
 
   [[nodiscard]] std::vector<std::string> protected_jobs();
-  /// Null: there is no such job any more, or it is not protected any more.
+  /// The protected job of that record. Null: it is gone, or not protected any more.
   [[nodiscard]] Job* find_protected(const std::string& job_id);
   [[nodiscard]] bool may_begin(const Job& job) const;
 

@@ -44,8 +44,7 @@ std::string prune_here(const PruneWork& work) {
   if (work.user) become_in_child(*work.user);
   const auto in = store::open_store(work.store);
   remove_ended_intents(*in, work);
-  auto surplus =
-      store::surplus_in(*in, work.job, work.keep, store::was_read_back_when_written);
+  auto surplus = store::surplus_in(*in, work.job, work.keep, store::was_read_back_when_written);
   if (!surplus.damaged.empty()) return answer(0, 0, surplus.damaged);
   store::PruneOrder order;
   order.now_s = unix_ms() / 1000;

@@ -22,8 +22,8 @@ struct ScheduleView {
 [[nodiscard]] bool is_due(const Protection& protection, const ProtectionNotes& notes,
                           const ScheduleView& now);
 
-/// Whether the wait after a failure is over. A wait that is longer than any wait_after() was made by
-/// a clock that was set back since.
+/// Whether the wait after a failure is over. A wait that is longer than any wait_after() was made
+/// by a clock that was set back since.
 [[nodiscard]] bool may_try(const ProtectionNotes& notes, std::int64_t now_ms);
 /// How long to wait after so many failures in a row, from 1 on: 2 s after the first, then twice as
 /// long each time, up to 10 minutes.

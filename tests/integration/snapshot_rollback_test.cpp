@@ -23,8 +23,8 @@ class Rollback : public ProtectedJob {
     return host_.command(all);
   }
   [[nodiscard]] Words resumed(const std::string& from) const {
-    Words all{"-o",    "json", "run", "--name", "job", "--env", "OMP_NUM_THREADS=1", "--resume",
-              "latest", "--store", from,  "--"};
+    Words all{"-o",       "json",   "run",     "--name", "job", "--env", "OMP_NUM_THREADS=1",
+              "--resume", "latest", "--store", from,     "--"};
     all.insert(all.end(), program_.begin(), program_.end());
     all.insert(all.end(), {"--step-ms", "10", "--loss-log", log_.string()});
     return all;

@@ -54,11 +54,11 @@ TEST(ProtectionText, TellsWhatFailsAndWhatToDo) {
         {"retry_at_ms", 9000},
         {"error", {{"failure", "the disk is full"}, {"hint", "make room"}}},
         {"prune_error", nullptr}}}};
-  EXPECT_THAT(protection_text(job, 5000),
-              AllOf(HasSubstr("every 100 steps in file:/s"),
-                    HasSubstr("snapshot 3 of step 300, 4.0 s ago"),
-                    HasSubstr("2 in a row failed: the disk is full"), HasSubstr("hint: make room"),
-                    HasSubstr("the next try is in 4.0 s")));
+  EXPECT_THAT(
+      protection_text(job, 5000),
+      AllOf(HasSubstr("every 100 steps in file:/s"), HasSubstr("snapshot 3 of step 300, 4.0 s ago"),
+            HasSubstr("2 in a row failed: the disk is full"), HasSubstr("hint: make room"),
+            HasSubstr("the next try is in 4.0 s")));
   EXPECT_THAT(protection_trouble(job), HasSubstr("the disk is full"));
 }
 

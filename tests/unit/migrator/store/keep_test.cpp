@@ -15,8 +15,8 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 TEST(KeepRule, IsReadAsItIsWritten) {
-  for (const auto* text : {"last=5,hourly=24,daily=14", "last=1", "hourly=3", "last=2,daily=1",
-                           "all"}) {
+  for (const auto* text :
+       {"last=5,hourly=24,daily=14", "last=1", "hourly=3", "last=2,daily=1", "all"}) {
     EXPECT_EQ(to_string(keep_rule_from(text)), text);
   }
   const auto rule = keep_rule_from("daily=7,last=3");
@@ -26,8 +26,9 @@ TEST(KeepRule, IsReadAsItIsWritten) {
 }
 
 TEST(KeepRule, IsRefusedWhereItDoesNotSayWhatToKeep) {
-  for (const auto* text : {"", "last", "last=", "last=x", "last=-1", "last=5,", ",last=5", "weekly=1",
-                           "last=1,last=2", "last=0", "last=4294967296", "last=5 ,daily=1", "none"}) {
+  for (const auto* text :
+       {"", "last", "last=", "last=x", "last=-1", "last=5,", ",last=5", "weekly=1", "last=1,last=2",
+        "last=0", "last=4294967296", "last=5 ,daily=1", "none"}) {
     EXPECT_THROW((void)keep_rule_from(text), Error) << text;
   }
 }
