@@ -1,5 +1,7 @@
 // A job as the journal keeps it: one record with its instances.
 
+#include <spdlog/spdlog.h>
+
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
@@ -96,7 +98,11 @@ Job::Job(const json::object& record) {
   read_fields(record, *this);
   spec.argv = texts_at(record, "argv");
   spec.env = text_map_at(record, "env");
-  spec.protection = protection_in(record);
+  try {
+    spec.protection = protection_in(record);
+  } catch (const Error& error) {  // of a later release, perhaps: the job counts for more
+    spdlog::error("job {}: its protection cannot be read: {}", spec.name, error.what());
+  }
   protection_notes = protection_notes_from_journal(object_at(record, "protection_notes"));
   for (const auto& item : array_at(record, "instances")) {
     if (!item.is_object()) continue;

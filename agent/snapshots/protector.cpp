@@ -135,6 +135,8 @@ asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
   wanted.spec.max_stall_ms = 0;
   wanted.yields_to_moves = true;
   auto ready = co_await parts_.migrations.prepared(std::move(wanted));
+  job = find_protected(job_id);
+  if (job == nullptr || !may_begin(*job)) co_return;  // it has changed while this waited
   activities_[job_id].migration = parts_.migrations.start(std::move(ready)).id();
 }
 
