@@ -118,6 +118,7 @@ bool Drain::resume(Item& item, const std::string& migration) {
     throw;
   }
   if (!found.at("result").is_null()) return false;
+  if (!printable_at(found, "store").empty()) return false;  // a snapshot: the job stays for that
   item.migration = std::move(found);
   item.row.migration = migration;
   item.row.to = printable_at(item.migration, "to");
