@@ -25,7 +25,7 @@ std::string fresh_branch(const std::vector<store::Ref>& refs, std::uint64_t step
 
 std::string branch_after(const std::vector<store::Ref>& refs, const store::Ref& ref) {
   const bool is_newest = std::ranges::none_of(refs, [&](const store::Ref& other) {
-    return other.branch == ref.branch && other.seq > ref.seq;
+    return other.branch == ref.branch && other.number > ref.number;
   });
   return is_newest ? ref.branch : fresh_branch(refs, ref.step);
 }

@@ -12,7 +12,7 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
-#include "agent/cli/log_tail.h"
+#include "agent/cli/log_lines.h"
 #include "agent/cli/protection_text.h"
 #include "agent/cli/resume.h"
 #include "agent/cli/text.h"

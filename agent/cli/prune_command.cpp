@@ -51,7 +51,7 @@ std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std:
   const auto refs = store::refs_of(in, job).refs;
   std::set<std::string> branches;
   for (const auto& ref : refs) {
-    if (surplus.contains(ref.seq)) branches.insert(ref.branch);
+    if (surplus.contains(ref.number)) branches.insert(ref.branch);
   }
   store::PackCatalog catalog;
   catalog.refresh(in);
@@ -88,8 +88,8 @@ json::array given_up_json(store::Store& in, const std::string& job,
                           const std::set<std::uint64_t>& surplus) {
   json::array all;
   for (const auto& ref : store::refs_of(in, job).refs) {
-    if (!surplus.contains(ref.seq)) continue;
-    all.push_back(json::object{{"snapshot", ref.seq}, {"step", ref.step}, {"branch", ref.branch}});
+    if (!surplus.contains(ref.number)) continue;
+    all.push_back(json::object{{"snapshot", ref.number}, {"step", ref.step}, {"branch", ref.branch}});
   }
   return all;
 }

@@ -11,8 +11,8 @@ namespace cardswap::cli {
 std::optional<ResumePoint> latest_to_resume(const std::string& address, const std::string& job) {
   const auto in = store::open_store(address);
   const auto list = store::refs_of(*in, job);
-  if (list.last_seq == 0 && list.damaged.empty()) return std::nullopt;
-  if (list.refs.empty() || list.refs.back().seq != list.last_seq) {
+  if (list.last_number == 0 && list.damaged.empty()) return std::nullopt;
+  if (list.refs.empty() || list.refs.back().number != list.last_number) {
     const auto what = list.damaged.empty()
                           ? std::string("it is being pruned")
                           : list.damaged.back().object + ": " + list.damaged.back().what;

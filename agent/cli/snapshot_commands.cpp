@@ -134,7 +134,7 @@ json::object verified(store::Store& in, const std::string& what) {
     }
     whole = whole && found.empty();
     snapshots.push_back(json::object{
-        {"job", ref.job}, {"snapshot", ref.seq}, {"step", ref.step}, {"damaged", json_of(found)}});
+        {"job", ref.job}, {"snapshot", ref.number}, {"step", ref.step}, {"damaged", json_of(found)}});
   }
   return {{"whole", whole}, {"snapshots", std::move(snapshots)}, {"damaged", json_of(damages)}};
 }

@@ -39,7 +39,7 @@ std::string time_text(double seconds) {
 }
 
 json::object ref_json(const store::Ref& ref) {
-  return {{"job", ref.job},   {"snapshot", ref.seq}, {"manifest", to_string(ref.manifest)},
+  return {{"job", ref.job},   {"snapshot", ref.number}, {"manifest", to_string(ref.manifest)},
           {"step", ref.step}, {"epoch", ref.epoch},  {"branch", ref.branch}};
 }
 
@@ -57,7 +57,7 @@ json::object snapshot_json(store::Store& in, const store::Ref& ref) {
   auto all = ref_json(ref);
   json::array tags;
   for (const auto& tag : store::tags_of(in, ref.job)) {
-    if (tag.seq == ref.seq) tags.emplace_back(tag.name);
+    if (tag.number == ref.number) tags.emplace_back(tag.name);
   }
   all["tags"] = std::move(tags);
   const auto manifest = manifest_of(in, ref);

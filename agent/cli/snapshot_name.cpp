@@ -73,7 +73,7 @@ store::Ref find_snapshot(store::Store& in, const SnapshotName& name) {
   }
   for (const auto& tag : store::tags_of(in, name.job)) {
     if (tag.name != name.tag) continue;
-    return newest([&](const store::Ref& ref) { return ref.seq == tag.seq; });
+    return newest([&](const store::Ref& ref) { return ref.number == tag.number; });
   }
   miss(name, all.refs);
 }

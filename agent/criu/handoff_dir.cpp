@@ -15,7 +15,8 @@ namespace {
 
 std::filesystem::path folder_of(const Config& config, const std::string& migration,
                                 HandoffPeer with) {
-  return config.handoff_dir() / (migration + (with == HandoffPeer::keeper ? ".keeper" : ".holder"));
+  return config.handoff_dir() /
+         (migration + (with == HandoffPeer::custodian ? ".keeper" : ".holder"));
 }
 
 [[noreturn]] void fail(const char* doing, const std::filesystem::path& path) {

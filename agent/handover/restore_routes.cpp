@@ -9,7 +9,7 @@
 
 #include "agent/base/validate.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/process/log_end.h"
+#include "agent/process/log_tail.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
 
@@ -23,7 +23,7 @@ constexpr std::chrono::minutes kReadMax{30};
 constexpr std::chrono::milliseconds kLookEvery{500};
 constexpr std::size_t kIdBytes = 64;
 
-std::vector<std::string> giver(const std::string& store, const std::string& manifest) {
+std::vector<std::string> snapshot_sender_command(const std::string& store, const std::string& manifest) {
   return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
 }
 
@@ -34,7 +34,7 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   while (true) {
     const auto* source = parts.jobs.table().by_instance(instance);
     if (source == nullptr || !source->is_live()) {
-      const auto said = source != nullptr ? last_lines(source->record().log_path) : std::string();
+      const auto said = source != nullptr ? log_tail(source->record().log_path) : std::string();
       throw Error(Code::corrupt,
                   "the snapshot could not be read" + (said.empty() ? "" : ": " + said),
                   "`cardswap logs` of the job says why; `cardswap verify` names what is damaged");
@@ -81,7 +81,7 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
 asio::awaitable<ApiAnswer> start_restore(RestoreParts parts, RestoreOrder order) {
   const auto name = order.spec.name;
   const auto instance = co_await parts.jobs.start_primary(std::move(order.spec), kFromStore,
-                                                          giver(order.store, order.manifest));
+                                                          snapshot_sender_command(order.store, order.manifest));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);

@@ -86,7 +86,7 @@ class StoreCheck {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
     if (!below.starts_with("refs/")) return small(name);
     const auto ref = decode_ref(get(store_, name, kRefBytesMax));
-    if (ref_name(ref.job, ref.seq) != name) throw Error(Code::corrupt, "it is another's ref");
+    if (ref_name(ref.job, ref.number) != name) throw Error(Code::corrupt, "it is another's ref");
     need(manifest_name(ref.manifest));
   }
 

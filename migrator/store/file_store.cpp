@@ -336,7 +336,7 @@ StoreFacts FileStore::facts() {
           .read_only = (status.f_flag & ST_RDONLY) != 0};
 }
 
-std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder) {
+std::unique_ptr<FileStore> open_or_create_file_store(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw os_error(fmt::format("make {}", folder.string()), failed.value());

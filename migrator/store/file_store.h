@@ -48,8 +48,8 @@ class FileStore final : public Store {
   Descriptor root_;
 };
 
-/// Opens the folder, and creates it first if it does not exist. Throws Error{io}. init_store() then
+/// Opens the folder, and creates it first if it does not exist. Throws Error{io}. ensure_store_file() then
 /// makes it a store.
-[[nodiscard]] std::unique_ptr<FileStore> make_file_store(const std::filesystem::path& folder);
+[[nodiscard]] std::unique_ptr<FileStore> open_or_create_file_store(const std::filesystem::path& folder);
 
 }  // namespace cardswap::store

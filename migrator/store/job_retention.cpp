@@ -15,17 +15,17 @@ JobSurplus surplus_in(Store& store, const std::string& job, const KeepRule& rule
   auto list = refs_of(store, job);
   surplus.damaged = std::move(list.damaged);
   std::set<std::uint64_t> tagged;
-  for (const auto& tag : tags_of(store, job)) tagged.insert(tag.seq);
+  for (const auto& tag : tags_of(store, job)) tagged.insert(tag.number);
   std::vector<KeptSnapshot> snapshots;
   for (const auto& ref : list.refs) {
     const auto name = manifest_name(ref.manifest);
     try {
       const auto manifest = decode_manifest(get_named(store, name, kManifestBytesMax));
-      snapshots.push_back({.seq = ref.seq,
+      snapshots.push_back({.number = ref.number,
                            .branch = ref.branch,
                            .at_s = manifest.created_s,
                            .verified = is_verified(ref),
-                           .pinned = tagged.contains(ref.seq)});
+                           .pinned = tagged.contains(ref.number)});
     } catch (const Error& error) {
       if (error.code() == Code::io || error.code() == Code::unreachable) throw;
       surplus.damaged.push_back({name, error.failure()});

@@ -182,7 +182,7 @@ Manifest manifest_of(const Json& json) {
   for (const auto& parent : json.at("parents").array()) result.parents.push_back(id_at(parent));
   result.created_s = json.at("created_s").signed_number();
   const auto chunk_bytes = json.at("chunk_bytes").number();
-  if (chunk_bytes == 0 || chunk_bytes > kChunkBytesMax) {
+  if (chunk_bytes == 0 || chunk_bytes > kStoreChunkBytesMax) {
     throw bad_manifest("its chunks have an impossible size");
   }
   result.chunk_bytes = static_cast<std::uint32_t>(chunk_bytes);

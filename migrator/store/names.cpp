@@ -48,8 +48,8 @@ std::optional<ObjectId> id_in_name(std::string_view name) {
 std::string refs_prefix(std::string_view job) {
   return fmt::format("{}{}/refs/", kJobs, checked(job));
 }
-std::string ref_name(std::string_view job, std::uint64_t seq) {
-  return fmt::format("{}{:020}", refs_prefix(job), seq);
+std::string ref_name(std::string_view job, std::uint64_t number) {
+  return fmt::format("{}{:020}", refs_prefix(job), number);
 }
 
 std::optional<std::uint64_t> number_in_name(std::string_view name) {
@@ -64,14 +64,14 @@ std::optional<std::uint64_t> number_in_name(std::string_view name) {
 std::string tag_prefix(std::string_view job, std::string_view tag) {
   return fmt::format("{}{}/tags/{}/", kJobs, checked(job), checked(tag));
 }
-std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq) {
-  return fmt::format("{}{:020}", tag_prefix(job, tag), seq);
+std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t number) {
+  return fmt::format("{}{:020}", tag_prefix(job, tag), number);
 }
 std::string intents_prefix(std::string_view job) {
   return fmt::format("{}{}/intents/", kJobs, checked(job));
 }
-std::string intent_name(std::string_view job, std::string_view writer) {
-  return intents_prefix(job) + checked(writer);
+std::string intent_name(std::string_view job, std::string_view owner) {
+  return intents_prefix(job) + checked(owner);
 }
 std::string fence_name(std::string_view job, std::uint64_t epoch) {
   return fmt::format("{}{}/{:020}", kFences, checked(job), epoch);

@@ -28,17 +28,17 @@ inline constexpr const char* kTrash = "trash/";
 /// "jobs/gpt/refs/", and "jobs/gpt/refs/00000000000000000042". Names sort in the order of the
 /// numbers.
 [[nodiscard]] std::string refs_prefix(std::string_view job);
-[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t seq);
+[[nodiscard]] std::string ref_name(std::string_view job, std::uint64_t number);
 /// The number at the end of a name: 20 digits after the last '/'. Nullopt: the name has no such
 /// end.
 [[nodiscard]] std::optional<std::uint64_t> number_in_name(std::string_view name);
 /// "jobs/gpt/tags/before-lr-drop/", and that with a number behind it. The name with the highest
 /// number is the present tag.
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);
-[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t seq);
+[[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t number);
 /// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
-[[nodiscard]] std::string intent_name(std::string_view job, std::string_view writer);
+[[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);
 /// "fence/gpt/00000000000000000007". A writer that finds a fence of a higher epoch than its own
 /// must stop.
 [[nodiscard]] std::string fence_name(std::string_view job, std::uint64_t epoch);

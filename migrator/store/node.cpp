@@ -21,7 +21,7 @@ constexpr std::uint32_t kChunkBytesMin = 4096;
 Error bad_node(std::string_view what) { return {Code::corrupt, fmt::format("node: {}", what)}; }
 
 bool is_chunk_size(std::uint32_t bytes) {
-  return std::has_single_bit(bytes) && bytes >= kChunkBytesMin && bytes <= kChunkBytesMax;
+  return std::has_single_bit(bytes) && bytes >= kChunkBytesMin && bytes <= kStoreChunkBytesMax;
 }
 
 }  // namespace

@@ -38,9 +38,9 @@ std::unique_ptr<Store> open_store(std::string_view address) {
   return store;
 }
 
-std::unique_ptr<Store> make_store(std::string_view address) {
-  auto store = make_file_store(folder_at(address));
-  (void)init_store(*store, fresh_name());
+std::unique_ptr<Store> open_or_create_store(std::string_view address) {
+  auto store = open_or_create_file_store(folder_at(address));
+  (void)ensure_store_file(*store, fresh_name());
   return store;
 }
 

@@ -13,6 +13,6 @@ namespace cardswap::store {
 [[nodiscard]] std::unique_ptr<Store> open_store(std::string_view address);
 /// Opens the store at `address`, and creates it first if there is none. Throws as open_store(), and
 /// Error{refused} if the folder has other files.
-[[nodiscard]] std::unique_ptr<Store> make_store(std::string_view address);
+[[nodiscard]] std::unique_ptr<Store> open_or_create_store(std::string_view address);
 
 }  // namespace cardswap::store

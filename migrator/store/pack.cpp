@@ -44,7 +44,7 @@ void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
     throw bad_pack("a chunk is compressed in an unknown way");
   }
   const bool plain = codec == static_cast<std::uint8_t>(ChunkCodec::plain);
-  if (chunk.bytes == 0 || chunk.bytes > kChunkBytesMax || chunk.stored == 0 ||
+  if (chunk.bytes == 0 || chunk.bytes > kStoreChunkBytesMax || chunk.stored == 0 ||
       chunk.stored > chunk.bytes || (plain && chunk.stored != chunk.bytes)) {
     throw bad_pack("a chunk has an impossible size");
   }
@@ -106,7 +106,7 @@ std::string_view to_string(ChunkCodec codec) {
 EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                           std::span<const std::byte> bytes, std::uint8_t element_bytes,
                           bool compress) {
-  if (bytes.empty() || bytes.size() > kChunkBytesMax) {
+  if (bytes.empty() || bytes.size() > kStoreChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", bytes.size()));
   }
   EncodedChunk chunk;

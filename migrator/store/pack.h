@@ -13,7 +13,7 @@
 namespace cardswap::store {
 
 /// The most bytes of a chunk, a usual size of blocks in content stores.
-inline constexpr std::uint32_t kChunkBytesMax = 1U << 20;
+inline constexpr std::uint32_t kStoreChunkBytesMax = 1U << 20;
 /// The most bytes of a pack.
 inline constexpr std::uint32_t kPackBytesMax = 64U << 20;
 
@@ -27,7 +27,7 @@ struct ChunkRef {
   ObjectId id;               ///< of the plain bytes
   std::uint32_t at = 0;      ///< offset of the stored bytes in the pack
   std::uint32_t stored = 0;  ///< number of stored bytes
-  std::uint32_t bytes = 0;   ///< number of plain bytes, 1 to kChunkBytesMax
+  std::uint32_t bytes = 0;   ///< number of plain bytes, 1 to kStoreChunkBytesMax
   ChunkCodec codec = ChunkCodec::plain;
   std::uint8_t element_bytes = 1;  ///< bytes of an element for the shuffle; 1 for ChunkCodec::plain
   bool operator==(const ChunkRef&) const = default;
@@ -42,7 +42,7 @@ struct EncodedChunk {
 /// Encodes the chunk with that id; compresses it if `compress`, and if that makes it at least 2 %
 /// shorter. `element_bytes`: of one element (element_bytes()). The bytes must not change during the
 /// call. Any thread, each with a Compressor of its own. Throws Error{bad_request} for a chunk of 0
-/// or more than kChunkBytesMax bytes.
+/// or more than kStoreChunkBytesMax bytes.
 [[nodiscard]] EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                                         std::span<const std::byte> bytes,
                                         std::uint8_t element_bytes, bool compress = true);

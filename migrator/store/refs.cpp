@@ -38,7 +38,7 @@ std::vector<std::byte> encode_ref(const Ref& ref) {
                                     {"format", kRefFormat},
                                     {"job", ref.job},
                                     {"manifest", to_string(ref.manifest)},
-                                    {"seq", ref.seq},
+                                    {"seq", ref.number},
                                     {"step", ref.step}});
 }
 
@@ -55,7 +55,7 @@ Ref decode_ref(std::span<const std::byte> bytes) {
             json.at("branch").text(),
             json.at("step").number(),
             json.at("epoch").number()};
-    if (!is_label(ref.job) || !is_label(ref.branch) || ref.seq == 0) {
+    if (!is_label(ref.job) || !is_label(ref.branch) || ref.number == 0) {
       throw Error(Code::corrupt, "its names or its number are none");
     }
     return ref;
@@ -68,12 +68,12 @@ RefList refs_of(Store& store, const std::string& job) {
   const auto trashed = trashed_in(store);
   RefList list;
   for (const auto& name : list_all(store, refs_prefix(job))) {
-    const auto seq = number_in_name(name);
-    if (seq) list.last_seq = std::max(list.last_seq, *seq);
+    const auto number = number_in_name(name);
+    if (number) list.last_number = std::max(list.last_number, *number);
     if (trashed.contains(name)) continue;
     try {
       auto ref = decode_ref(get(store, name, kRefBytesMax));
-      if (ref.job != job || ref.seq != seq) {
+      if (ref.job != job || ref.number != number) {
         list.damaged.push_back({name, "it is another job's or number's ref"});
       } else {
         list.refs.push_back(std::move(ref));
@@ -98,7 +98,7 @@ std::vector<std::string> jobs_in(Store& store) {
 
 void put_tag(Store& store, const std::string& job, const Tag& tag) {
   const auto bytes =
-      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.seq}});
+      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.number}});
   std::uint64_t number = 0;
   for (const auto& name : list_all(store, tag_prefix(job, tag.name))) {
     number = std::max(number, number_in_name(name).value_or(0));

@@ -15,11 +15,11 @@ namespace cardswap::store {
 /// The most bytes of a ref, tag or intent.
 inline constexpr std::size_t kRefBytesMax = 64U << 10;
 
-/// The commit of a snapshot: a snapshot exists if its ref exists. `seq` counts a job's snapshots
+/// The commit of a snapshot: a snapshot exists if its ref exists. `number` counts a job's snapshots
 /// over all branches and defines their order; two snapshots may have the same step.
 struct Ref {
   std::string job;
-  std::uint64_t seq = 0;  ///< from 1 on
+  std::uint64_t number = 0;  ///< from 1 on
   ObjectId manifest;
   std::string branch = "main";
   std::uint64_t step = 0;
@@ -41,9 +41,9 @@ struct Corruption {
 
 /// The refs of a job in a store.
 struct RefList {
-  std::vector<Ref> refs;  ///< readable ones, by `seq`
+  std::vector<Ref> refs;  ///< readable ones, by `number`
   std::vector<Corruption> damaged;
-  std::uint64_t last_seq = 0;  ///< the highest, also of damaged refs; 0: there is no ref
+  std::uint64_t last_number = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
 /// Reads a job's refs. A damaged ref, or one with the name of another job or another number, is
@@ -56,11 +56,11 @@ struct RefList {
 /// A name that people give to a snapshot.
 struct Tag {
   std::string name;
-  std::uint64_t seq = 0;  ///< of the ref
+  std::uint64_t number = 0;  ///< of the ref
   bool operator==(const Tag&) const = default;
 };
 
-/// Gives the tag to the snapshot `tag.seq`; if another snapshot has the tag, it loses it.
+/// Gives the tag to the snapshot `tag.number`; if another snapshot has the tag, it loses it.
 void put_tag(Store& store, const std::string& job, const Tag& tag);
 /// The tags of a job, each with the snapshot that has it now.
 [[nodiscard]] std::vector<Tag> tags_of(Store& store, const std::string& job);

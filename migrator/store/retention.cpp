@@ -31,7 +31,7 @@ std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
                                       const KeepRule& rule) {
   std::vector<const KeptSnapshot*> newest_first;
   for (const auto& snapshot : snapshots) newest_first.push_back(&snapshot);
-  std::ranges::sort(newest_first, std::ranges::greater(), &KeptSnapshot::seq);
+  std::ranges::sort(newest_first, std::ranges::greater(), &KeptSnapshot::number);
   std::map<std::string_view, BranchTally> branches;
   std::vector<std::uint64_t> surplus;
   for (const auto* snapshot : newest_first) {
@@ -40,7 +40,7 @@ std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
     const bool by_day = is_first_of(branch.days, snapshot->at_s / kDay, rule.daily);
     const bool kept = branch.seen++ < rule.last || by_hour || by_day || snapshot->pinned ||
                       branch.verified < kVerifiedAbove;
-    if (!kept) surplus.push_back(snapshot->seq);
+    if (!kept) surplus.push_back(snapshot->number);
     if (snapshot->verified) ++branch.verified;
   }
   std::ranges::reverse(surplus);

@@ -24,7 +24,7 @@ constexpr std::size_t kCompareBytes = 1U << 20;
 
 /// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
 /// the next chunk is not tried, then the next two, and so on up to 32.
-struct PackingTrial {
+struct CompressionTrial {
   std::uint32_t skip = 0;
   std::uint32_t next_skip = 1;
 
@@ -33,7 +33,7 @@ struct PackingTrial {
     --skip;
     return false;
   }
-  void told(bool shortened) {
+  void note(bool shortened) {
     next_skip = shortened ? 1 : std::min(next_skip * 2, kSkipMax);
     skip = shortened ? 0 : next_skip / 2;
   }
@@ -44,7 +44,7 @@ struct RegionChunks {
   Node node;
   std::vector<bool> given;
   std::uint8_t element_bytes = 1;
-  PackingTrial trial;
+  CompressionTrial trial;
 };
 
 RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes,
@@ -97,7 +97,7 @@ struct SnapshotWriter::State {
   State& operator=(const State&) = delete;
   ~State() = default;
 
-  void look();
+  void scan_store();
   void read_parent();
   [[nodiscard]] const Node* parent_node(RegionId region) const;
   [[nodiscard]] bool is_there(const ObjectId& chunk) const;
@@ -114,7 +114,7 @@ struct SnapshotWriter::State {
   PackCatalog& catalog;
   const SnapshotStart start;
   Intent intent;
-  std::uint64_t seq = 0;
+  std::uint64_t number = 0;
   std::set<std::string> trashed;
   std::optional<Manifest> parent;
   std::vector<Node> parent_nodes;
@@ -129,18 +129,18 @@ struct SnapshotWriter::State {
 
 /// Reads the store after the intent was made: a later prune sees the intent, and objects that were
 /// put into trash before are seen here.
-void SnapshotWriter::State::look() {
+void SnapshotWriter::State::scan_store() {
   trashed = trashed_in(store);
   for (const auto& name : list_all(store, refs_prefix(start.job))) {
-    seq = std::max(seq, number_in_name(name).value_or(0));
+    number = std::max(number, number_in_name(name).value_or(0));
   }
-  ++seq;
+  ++number;
   catalog.refresh(store);
 }
 
 void SnapshotWriter::State::read_parent() {
   kept.resize(start.layout.regions().size());
-  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->seq))) return;
+  if (!start.parent || trashed.contains(ref_name(start.job, start.parent->number))) return;
   auto manifest = get_manifest(store, start.parent->manifest);
   if (manifest.chunk_bytes == start.chunk_bytes) {
     for (const auto& node : manifest.nodes) parent_nodes.push_back(get_node(store, node));
@@ -182,7 +182,7 @@ void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
   if (!in_pack.contains(id) && !is_there(id)) {
     const bool tried = start.compress && chunks.trial.should_try();
     const auto chunk = encode_chunk(compressor, id, bytes, chunks.element_bytes, tried);
-    if (tried) chunks.trial.told(chunk.ref.codec != ChunkCodec::plain);
+    if (tried) chunks.trial.note(chunk.ref.codec != ChunkCodec::plain);
     if (!pack.has_room_for(chunk.stored.size())) put_pack();
     pack.add(chunk);
     in_pack.insert(id);
@@ -283,7 +283,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     : state_(std::make_unique<State>(store, catalog, std::move(start))) {
   const auto& wanted = state_->start;
   if (!is_label(wanted.job)) throw Error(Code::bad_request, "a job's name is none");
-  if (wanted.chunk_bytes > kChunkBytesMax) {
+  if (wanted.chunk_bytes > kStoreChunkBytesMax) {
     throw Error(Code::bad_request, fmt::format("{} bytes are no chunk", wanted.chunk_bytes));
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is
@@ -291,7 +291,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     state_->regions.push_back(
         region_chunks(region.bytes, wanted.chunk_bytes, element_bytes(region.dtype)));
   }
-  state_->look();
+  state_->scan_store();
   state_->read_parent();
 }
 
@@ -331,10 +331,10 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   auto& state = *state_;
   state.check_complete();
   state.put_pack();
-  const Ref ref{state.start.job, state.seq,  state.put_manifest(facts),
+  const Ref ref{state.start.job, state.number,  state.put_manifest(facts),
                 facts.branch,    facts.step, facts.epoch};
   state.check_still_ours(facts);
-  const auto name = ref_name(ref.job, ref.seq);
+  const auto name = ref_name(ref.job, ref.number);
   const auto bytes = encode_ref(ref);
   if (state.store.put_new(name, bytes) == PutResult::exists) {
     throw Error(Code::conflict, fmt::format("{}: another writer published it", name));

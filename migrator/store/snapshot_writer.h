@@ -20,7 +20,7 @@ namespace cardswap::store {
 struct SnapshotStart {
   std::string job;
   Layout layout;
-  std::uint32_t chunk_bytes = kChunkBytesMax;
+  std::uint32_t chunk_bytes = kStoreChunkBytesMax;
   std::string writer;  ///< a label that is unique for each snapshot: a random token
   /// The snapshot whose chunks keep() takes over. Nullopt: every chunk must be added. If a prune is
   /// about to remove it, may_keep() is false for all chunks.

@@ -16,7 +16,7 @@ constexpr const char* kHash = "sha2-256";
 
 }  // namespace
 
-StoreFile init_store(Store& store, const std::string& uuid) {
+StoreFile ensure_store_file(Store& store, const std::string& uuid) {
   if (!store.size_of(kStoreFile)) {
     if (!is_label(uuid)) throw Error(Code::bad_request, "a store's own name is none");
     // Another process may have made it a store meanwhile, and may have written into it.
@@ -26,7 +26,7 @@ StoreFile init_store(Store& store, const std::string& uuid) {
                   "name a folder that is empty");
     }
     (void)store.put_new(kStoreFile,
-                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kChunkBytesMax}},
+                        canonical_bytes(JsonObject{{"chunk_max", std::uint64_t{kStoreChunkBytesMax}},
                                                    {"format", kStoreFormat},
                                                    {"hash", kHash},
                                                    {"sealed", false},

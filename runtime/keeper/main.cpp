@@ -9,8 +9,8 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
-#include "runtime/keeper/capture.h"
-#include "runtime/keeper/give_back.h"
+#include "runtime/keeper/receive_snapshot.h"
+#include "runtime/keeper/send_snapshot.h"
 #include "runtime/keeper/program_entry.h"
 
 namespace {
@@ -27,11 +27,11 @@ struct Options {
 int keep(const Options& options) {
   if (!options.manifest.empty()) {
     const auto store = cardswap::store::open_store(options.store);
-    return cardswap::give_back(*store, cardswap::store::object_id_from(options.manifest));
+    return cardswap::send_snapshot(*store, cardswap::store::object_id_from(options.manifest));
   }
   auto labels = options.labels;
   labels.program = cardswap::program_entry(options.program);
-  return cardswap::capture_to(options.store, std::move(labels));
+  return cardswap::receive_snapshot(options.store, std::move(labels));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "migrator/store/names.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/wire/data_messages.h"
-#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/received_memory.h"
 
 namespace cardswap {
 
@@ -27,7 +27,7 @@ CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest)
   const store::SnapshotReader reader(from, catalog, ref_of(from, manifest));
   const auto& about = reader.manifest();
   CapturedState state;
-  KeptMemory memory;
+  ReceivedMemory memory;
   state.view = memory.adopt(about.layout);
   Compressor compressor;
   for (std::size_t i = 0; i < state.view.memory.size(); ++i) {

@@ -43,14 +43,14 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   store::SnapshotWriter writer(into, catalog,
                                {.job = labels.job,
                                 .layout = state.view.layout,
-                                .chunk_bytes = store::kChunkBytesMax,
+                                .chunk_bytes = store::kStoreChunkBytesMax,
                                 .writer = labels.writer,
                                 .parent = parent});
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kStoreChunkBytesMax)) {
     const auto bytes = range_of(state.view, chunk).bytes;
     digests.push_back(digest_of(bytes));
-    writer.add(chunk.region, chunk.offset / store::kChunkBytesMax, bytes);
+    writer.add(chunk.region, chunk.offset / store::kStoreChunkBytesMax, bytes);
   }
   writer.add_values(state.values);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {
@@ -70,7 +70,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   facts.origin = labels.origin;
   PackedSnapshot packed{writer.commit(facts), {}};
   packed.cost = writer.cost();
-  if (!labels.tag.empty()) store::put_tag(into, labels.job, {labels.tag, packed.ref.seq});
+  if (!labels.tag.empty()) store::put_tag(into, labels.job, {labels.tag, packed.ref.number});
   return packed;
 }
 

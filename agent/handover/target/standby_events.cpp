@@ -7,7 +7,7 @@
 #include "agent/base/validate.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
-#include "agent/process/log_end.h"
+#include "agent/process/log_tail.h"
 
 namespace cardswap {
 namespace {
@@ -145,7 +145,7 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
 
 void StandbyEvents::on_exit(const Instance& standby) {
   on_first_steps(reservation_.record().first_steps, true);
-  const auto said = last_lines(standby.record().log_path);
+  const auto said = log_tail(standby.record().log_path);
   run_.fail(
       TargetEvent::standby_ended,
       Error(Code::target_lost,

@@ -23,8 +23,8 @@ TEST(Cadence, IsInStepsOrTimeOrOff) {
   }
 }
 
-store::Ref ref(std::uint64_t seq, std::string branch, std::uint64_t step) {
-  return {"gpt", seq, {}, std::move(branch), step, 1};
+store::Ref ref(std::uint64_t number, std::string branch, std::uint64_t step) {
+  return {"gpt", number, {}, std::move(branch), step, 1};
 }
 
 TEST(BranchName, IsTheSnapshotsWhereNoneIsNewer) {

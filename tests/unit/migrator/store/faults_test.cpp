@@ -79,8 +79,8 @@ class Copy {
 class Saved : public testing::Test {
  protected:
   Saved() {
-    store_ = make_file_store(folder_);
-    init_store(*store_, "store-1");
+    store_ = open_or_create_file_store(folder_);
+    ensure_store_file(*store_, "store-1");
     one_ = test::save(*store_, first_);
     two_ = test::save(*store_, second_, "w", &first_);
     put_tag(*store_, "gpt", {"best", 1});
@@ -110,15 +110,15 @@ TEST_F(Saved, SurvivesTheEndOfAWriterAtEveryCallToTheDisk) {
       (void)test::save(dying, third, "dying", &second_);
     });
     ASSERT_TRUE(status == kKilled || status == 0) << "call " << calls;
-    const auto store = make_file_store(copy.path());
+    const auto store = open_or_create_file_store(copy.path());
     EXPECT_THAT(check_store(*store), IsEmpty()) << "call " << calls;
     const auto newest = test::latest(*store);
     ASSERT_TRUE(newest) << "call " << calls;
-    EXPECT_TRUE(test::holds(*store, *newest, newest->seq == 3 ? third : second_))
+    EXPECT_TRUE(test::holds(*store, *newest, newest->number == 3 ? third : second_))
         << "call " << calls;
-    if (newest->seq == 3) ++published;
+    if (newest->number == 3) ++published;
     const auto next = test::save(*store, third, "next", nullptr);
-    EXPECT_EQ(next.seq, newest->seq + 1);
+    EXPECT_EQ(next.number, newest->number + 1);
     EXPECT_TRUE(test::holds(*store, next, third));
   }
   EXPECT_GT(calls, 40);
@@ -147,7 +147,7 @@ TEST_F(Saved, SurvivesAFailureOfEveryCallToTheDisk) {
     EXPECT_EQ(threw, failed == 1) << "call " << n;
     const auto newest = test::latest(failing);
     ASSERT_TRUE(newest);
-    EXPECT_TRUE(test::holds(failing, *newest, newest->seq == 3 ? third : second_)) << "call " << n;
+    EXPECT_TRUE(test::holds(failing, *newest, newest->number == 3 ? third : second_)) << "call " << n;
   }
 }
 
@@ -159,7 +159,7 @@ TEST_F(Saved, NamesEveryObjectThatIsDamaged) {
     const auto is_named = [&](std::span<const std::byte> bytes, const std::string& how) {
       const Copy copy(folder_);
       copy.write(name, bytes);
-      EXPECT_THAT(check_store(*make_file_store(copy.path())),
+      EXPECT_THAT(check_store(*open_or_create_file_store(copy.path())),
                   Contains(Field(&Corruption::object, name)))
           << name << " " << how;
     };
@@ -191,7 +191,7 @@ TEST_F(Saved, FindsARefWhoseBitsChanged) {
     catalog.refresh(store);
     bool is_refused = true;
     for (const auto& ref : refs_of(store, "gpt").refs) {
-      if (ref.seq != 2) continue;
+      if (ref.number != 2) continue;
       try {
         const SnapshotReader reader(store, catalog, ref);
         is_refused = false;
@@ -208,7 +208,7 @@ TEST_F(Saved, IsNotBelievedWithAnotherValidPackInAPacksPlace) {
   ASSERT_GE(packs.size(), 2U);
   const Copy copy(folder_);
   copy.write(packs[0], get(*store_, packs[1], kPackBytesMax));
-  const auto store = make_file_store(copy.path());
+  const auto store = open_or_create_file_store(copy.path());
   EXPECT_THAT(check_store(*store), Contains(Field(&Corruption::object, packs[0])));
   EXPECT_THROW((void)(test::holds(*store, one_, first_) && test::holds(*store, two_, second_)),
                Error);
@@ -219,7 +219,7 @@ TEST_F(Saved, NamesWhatAHalfCopyLacksAndNothingIsRemoved) {
     if (name.starts_with("jobs/") || name == kStoreFile) continue;
     const Copy copy(folder_);
     std::filesystem::remove(copy.path() / name);
-    const auto store = make_file_store(copy.path());
+    const auto store = open_or_create_file_store(copy.path());
     EXPECT_THAT(check_store(*store), Not(IsEmpty())) << name;
     const auto before = list_all(*store, "");
     PruneOrder order;
@@ -235,7 +235,7 @@ TEST_F(Saved, NamesWhatAHalfCopyLacksAndNothingIsRemoved) {
 
 TEST_F(Saved, IsTheSameStoreWhereverItIsCopied) {
   const Copy copy(folder_);
-  const auto store = make_file_store(copy.path());
+  const auto store = open_or_create_file_store(copy.path());
   EXPECT_TRUE(test::holds(*store, two_, second_));
   EXPECT_TRUE(test::holds(*store, test::save(*store, test::state_at(300)), test::state_at(300)));
 }
@@ -305,7 +305,7 @@ TEST_F(Saved, SurvivesTheEndOfAPruneAtEveryCallToTheDisk) {
       (void)prune(dying, order);
     });
     ASSERT_TRUE(status == kKilled || status == 0);
-    const auto store = make_file_store(copy.path());
+    const auto store = open_or_create_file_store(copy.path());
     EXPECT_TRUE(test::holds(*store, two_, second_)) << calls;
     for (int i = 0; i < 3; ++i) (void)prune(*store, order);
     EXPECT_TRUE(test::holds(*store, two_, second_)) << calls;
@@ -373,7 +373,7 @@ TEST(FullDisk, LeavesWhatWasThereAndIsGoneWithMoreRoom) {
     for (int kib = 8; kib <= 160; kib += 8) {
       const auto size = "size=" + std::to_string(kib) + "k";
       require(::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, size.c_str()) == 0, 77);
-      const auto store = make_file_store(dir.path());
+      const auto store = open_or_create_file_store(dir.path());
       std::optional<Ref> one;
       try {
         one = test::save(*store, first);

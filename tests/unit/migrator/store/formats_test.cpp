@@ -147,7 +147,7 @@ TEST(Pack, OfTheSameChunksHasAnotherNameEachTime) {
 TEST(Pack, StaysWithinItsSize) {
   Compressor compressor;
   PackWriter writer(1);
-  std::vector<std::byte> chunk(kChunkBytesMax);
+  std::vector<std::byte> chunk(kStoreChunkBytesMax);
   std::size_t count = 0;
   while (writer.has_room_for(chunk.size())) {
     chunk[0] = static_cast<std::byte>(count++);

@@ -58,7 +58,7 @@ TEST_F(JobRetention, KeepsWhatHasATag) {
 
 TEST_F(JobRetention, KeepsAllButThoseWithTwoVerifiedOnesAfterThem) {
   for (std::uint64_t step = 1; step <= 5; ++step) save(step);
-  const auto is_old = [](const Ref& ref) { return ref.seq <= 3; };
+  const auto is_old = [](const Ref& ref) { return ref.number <= 3; };
   EXPECT_THAT(surplus_in(store_, "gpt", keep_rule_from("last=1"), is_old).numbers, ElementsAre(1));
 }
 

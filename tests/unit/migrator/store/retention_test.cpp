@@ -17,8 +17,8 @@ using testing::IsEmpty;
 
 constexpr KeepRule kTwo{.last = 2, .hourly = 0, .daily = 0};
 
-KeptSnapshot whole(std::uint64_t seq, std::string branch = "main", std::int64_t at_s = 0) {
-  return {seq, std::move(branch), at_s, true, false};
+KeptSnapshot whole(std::uint64_t number, std::string branch = "main", std::int64_t at_s = 0) {
+  return {number, std::move(branch), at_s, true, false};
 }
 
 TEST(Retention, KeepsTheNewestOfEachBranch) {
@@ -47,7 +47,7 @@ TEST(Retention, KeepsOneAnHourAndOneADay) {
   const auto gone = surplus_of(list, {.last = 1, .hourly = 3, .daily = 2});
   std::vector<std::uint64_t> kept;
   for (const auto& snapshot : list) {
-    if (std::ranges::find(gone, snapshot.seq) == gone.end()) kept.push_back(snapshot.seq);
+    if (std::ranges::find(gone, snapshot.number) == gone.end()) kept.push_back(snapshot.number);
   }
   EXPECT_THAT(kept, ElementsAre(48, 92, 94, 95, 96));
 }
@@ -204,7 +204,7 @@ class World {
       if (refs_.contains(order_[i]) && !gone.contains(order_[i])) list.push_back(whole(i + 1));
     }
     std::set<std::string> names;
-    for (const auto seq : surplus_of(list, kTwo)) names.insert(order_[seq - 1]);
+    for (const auto number : surplus_of(list, kTwo)) names.insert(order_[number - 1]);
     return names;
   }
 

@@ -53,7 +53,7 @@ class BackEnds : public testing::TestWithParam<BackEnd> {
 INSTANTIATE_TEST_SUITE_P(
     All, BackEnds,
     testing::Values(BackEnd{"ram", [](const auto&) { return std::make_unique<InMemoryStore>(); }},
-                    BackEnd{"file", [](const auto& path) { return make_file_store(path); }},
+                    BackEnd{"file", [](const auto& path) { return open_or_create_file_store(path); }},
                     BackEnd{"file_beside",
                             [](const auto& path) {
                               return std::make_unique<FileStore>(path, BeforeFileCall(),
@@ -141,13 +141,13 @@ TEST_P(BackEnds, LetOneOfManyMakeAnObject) {
 }
 
 TEST_P(BackEnds, HoldSnapshotsThatComeBackToTheLastByte) {
-  EXPECT_EQ(init_store(*store_, "store-1").uuid, "store-1");
+  EXPECT_EQ(ensure_store_file(*store_, "store-1").uuid, "store-1");
   const auto first = test::state_at(100);
   const auto second = test::state_at(200);
   const auto one = test::save(*store_, first);
   const auto two = test::save(*store_, second, "w", &first);
-  EXPECT_EQ(one.seq, 1U);
-  EXPECT_EQ(two.seq, 2U);
+  EXPECT_EQ(one.number, 1U);
+  EXPECT_EQ(two.number, 2U);
   EXPECT_TRUE(test::holds(*store_, one, first));
   EXPECT_TRUE(test::holds(*store_, two, second));
   EXPECT_THAT(check_store(*store_), IsEmpty());
@@ -161,7 +161,7 @@ TEST(FileStore, NeverFollowsALinkOutOfItsFolder) {
   std::ofstream(outside.path() / "secret") << "secret";
   std::filesystem::create_directory_symlink(outside.path(), dir.path() / "a");
   std::filesystem::create_symlink(outside.path() / "secret", dir.path() / "b");
-  const auto store = make_file_store(dir.path());
+  const auto store = open_or_create_file_store(dir.path());
   std::array<std::byte, 6> bytes{};
   EXPECT_NE(thrown([&] { (void)store->read("a/secret", 0, bytes); }), Code::internal);
   EXPECT_NE(thrown([&] { (void)store->read("b", 0, bytes); }), Code::internal);
@@ -182,15 +182,15 @@ TEST(FileStore, LosesAnObjectWhoseFlushFailed) {
     EXPECT_EQ(thrown([&] { (void)store.put_new("a/b", bytes_of("1")); }), Code::io) << failing;
     EXPECT_FALSE(store.size_of("a/b")) << failing;
   }
-  const auto whole = make_file_store(dir.path());
+  const auto whole = open_or_create_file_store(dir.path());
   EXPECT_EQ(whole->put_new("a/b", bytes_of("1")), PutResult::created);
 }
 
 TEST(FileStore, IsNotMadeWhereOtherThingsAre) {
   const cardswap::test::TempDir dir;
   std::ofstream(dir.path() / "notes") << "mine";
-  const auto store = make_file_store(dir.path());
-  EXPECT_EQ(thrown([&] { (void)init_store(*store, "s"); }), Code::refused);
+  const auto store = open_or_create_file_store(dir.path());
+  EXPECT_EQ(thrown([&] { (void)ensure_store_file(*store, "s"); }), Code::refused);
   EXPECT_EQ(thrown([&] { (void)open_store(*store); }), Code::not_found);
   EXPECT_EQ(thrown([&] { FileStore(dir.path() / "nowhere"); }), Code::not_found);
 }
@@ -242,7 +242,7 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
   SnapshotWriter other(store, other_catalog, start("other"));
   test::give(one, state);
   test::give(other, state);
-  EXPECT_EQ(one.commit(test::facts_of(state)).seq, 1U);
+  EXPECT_EQ(one.commit(test::facts_of(state)).number, 1U);
   EXPECT_EQ(thrown([&] { (void)other.commit(test::facts_of(state)); }), Code::conflict);
   EXPECT_EQ(refs_of(store, "gpt").refs.size(), 1U);
 }

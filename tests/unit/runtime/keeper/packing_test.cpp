@@ -9,7 +9,7 @@
 #include "migrator/store/in_memory_store.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/wire/data_messages.h"
-#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/received_memory.h"
 #include "runtime/keeper/program_entry.h"
 #include "runtime/keeper/read_snapshot.h"
 
@@ -30,7 +30,7 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 
 Digest root_of(const CapturedState& state) {
   std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kChunkBytesMax)) {
+  for (const auto& chunk : cut_into_chunks(state.view.layout, store::kStoreChunkBytesMax)) {
     digests.push_back(digest_of(range_of(state.view, chunk).bytes));
   }
   return data::root_of(state.view.layout, digests, digest_of(state.values));
@@ -55,14 +55,14 @@ class Packing : public ::testing::Test {
   }
 
   store::InMemoryStore store_;
-  KeptMemory memory_;
+  ReceivedMemory memory_;
   CapturedState state_;
   SnapshotLabels labels_;
 };
 
 TEST_F(Packing, IsReadBackAsItWas) {
   const auto packed = pack("one");
-  EXPECT_EQ(packed.ref.seq, 1U);
+  EXPECT_EQ(packed.ref.number, 1U);
   EXPECT_EQ(packed.ref.step, 7U);
   const auto read = read_snapshot(store_, packed.ref.manifest);
   EXPECT_EQ(read.root, state_.root);
@@ -76,8 +76,8 @@ TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   words()[0] ^= std::byte{1};
   state_.root = root_of(state_);
   const auto second = pack("two");
-  EXPECT_EQ(second.ref.seq, 2U);
-  EXPECT_EQ(second.cost.new_bytes, store::kChunkBytesMax);
+  EXPECT_EQ(second.ref.number, 2U);
+  EXPECT_EQ(second.cost.new_bytes, store::kStoreChunkBytesMax);
 }
 
 TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
@@ -90,7 +90,7 @@ TEST_F(Packing, GivesTheSnapshotItsTag) {
   labels_.tag = "before";
   const auto packed = pack("one");
   EXPECT_THAT(store::tags_of(store_, "job"),
-              ::testing::ElementsAre(store::Tag{"before", packed.ref.seq}));
+              ::testing::ElementsAre(store::Tag{"before", packed.ref.number}));
 }
 
 TEST_F(Packing, ComesAfterTheNewestOfItsBranch) {
@@ -125,13 +125,13 @@ TEST_F(Packing, NamesTheSnapshotFromWhichTheJobWentOnWhereItIsNotThisJobs) {
   labels_.job = "other";
   labels_.restored_from = to_string(first.ref.manifest);
   const auto back = pack("two");
-  EXPECT_EQ(back.ref.seq, 1U);
+  EXPECT_EQ(back.ref.number, 1U);
   EXPECT_THAT(store::get_manifest(store_, back.ref.manifest).parents,
               ::testing::ElementsAre(first.ref.manifest));
 }
 
-TEST(KeptMemory, KeepsTheBytesOfRegionsThatStay) {
-  KeptMemory memory;
+TEST(ReceivedMemory, KeepsTheBytesOfRegionsThatStay) {
+  ReceivedMemory memory;
   const Region stays{"w", "Float", "[2]", 8};
   const auto before = memory.adopt(Layout({stays}));
   before.memory.at(0)[3] = std::byte{42};

@@ -5,7 +5,7 @@
 namespace cardswap {
 
 /// The state of a program of another process, in this process's memory. One thread at a time.
-class KeptMemory {
+class ReceivedMemory {
  public:
   /// Makes memory for all regions of `wanted` and returns it; a region that the layout before had
   /// too keeps its bytes (kept_regions()). Throws Error{bad_request} for a region with an address,

@@ -7,6 +7,6 @@ namespace cardswap {
 
 /// Returns the last 400 bytes of a log as UTF-8, for the text of an error, with '|' for line ends.
 /// Empty if there is no log, or if somebody replaced it.
-[[nodiscard]] std::string last_lines(const std::filesystem::path& log);
+[[nodiscard]] std::string log_tail(const std::filesystem::path& log);
 
 }  // namespace cardswap

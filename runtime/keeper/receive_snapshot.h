@@ -11,6 +11,6 @@ namespace cardswap {
 /// store once the job's process was released. `labels` has all but the job and the writer. Returns
 /// the exit status: 0 if the snapshot is published, 1 if the agent was told why it is not. Throws
 /// Error if there is no agent, or if the agent refuses.
-int capture_to(const std::string& address, SnapshotLabels labels);
+int receive_snapshot(const std::string& address, SnapshotLabels labels);
 
 }  // namespace cardswap

@@ -1,10 +1,10 @@
-#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/received_memory.h"
 
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
-StateView KeptMemory::adopt(const Layout& wanted) {
+StateView ReceivedMemory::adopt(const Layout& wanted) {
   const auto kept = kept_regions(view_.layout, wanted);
   StateView next;
   next.layout = wanted;

@@ -1,4 +1,4 @@
-#include "agent/process/log_end.h"
+#include "agent/process/log_tail.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 namespace cardswap {
 
-std::string last_lines(const std::filesystem::path& log) {
+std::string log_tail(const std::filesystem::path& log) {
   constexpr std::size_t kBytes = 400;
   Descriptor file;
   try {

@@ -10,6 +10,6 @@ namespace cardswap {
 /// it is a source that stands at the snapshot's step and never steps. Returns 0, as the exit
 /// status, when the job was moved. Throws as read_snapshot(), and Error if there is no agent, or if
 /// the agent refuses.
-int give_back(store::Store& from, const store::ObjectId& manifest);
+int send_snapshot(store::Store& from, const store::ObjectId& manifest);
 
 }  // namespace cardswap

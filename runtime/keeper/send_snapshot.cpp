@@ -1,4 +1,4 @@
-#include "runtime/keeper/give_back.h"
+#include "runtime/keeper/send_snapshot.h"
 
 #include <unistd.h>
 
@@ -23,9 +23,9 @@ using Action = TrainerAction;
 /// The channel's thread handles the agent's messages, the engine's thread its callbacks; both
 /// change `side_` with the mutex held. An engine is never destroyed with the mutex held: its thread
 /// may be waiting for it. The channel and the engine are declared last: their threads end first.
-class Giver final : private SourceProgram {
+class SnapshotSender final : private SourceProgram {
  public:
-  explicit Giver(CapturedState state)
+  explicit SnapshotSender(CapturedState state)
       : state_(std::move(state)),
         token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
@@ -59,7 +59,7 @@ class Giver final : private SourceProgram {
   StateView state_view() override { return state_.view; }
   std::uint64_t step() override { return state_.step; }
   double median_step_ms() override { return 0; }
-  bool is_standing() override { return true; }
+  bool takes_no_steps() override { return true; }
 
   channel::Hello hello() {
     channel::Hello hello;
@@ -155,10 +155,10 @@ class Giver final : private SourceProgram {
 
 }  // namespace
 
-int give_back(store::Store& from, const store::ObjectId& manifest) {
-  Giver giver(read_snapshot(from, manifest));
-  giver.run();
-  giver.close();
+int send_snapshot(store::Store& from, const store::ObjectId& manifest) {
+  SnapshotSender sender(read_snapshot(from, manifest));
+  sender.run();
+  sender.close();
   return 0;
 }
 

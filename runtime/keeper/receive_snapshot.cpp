@@ -1,4 +1,4 @@
-#include "runtime/keeper/capture.h"
+#include "runtime/keeper/receive_snapshot.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 #include "migrator/store/open_store.h"
 #include "migrator/wire/moves_whole.h"
 #include "runtime/agent_channel.h"
-#include "runtime/keeper/kept_memory.h"
+#include "runtime/keeper/received_memory.h"
 #include "runtime/target_options.h"
 
 namespace cardswap {
@@ -23,9 +23,9 @@ namespace {
 /// The engine calls it on the threads that TargetProgram names, the channel's thread calls hello(),
 /// the main thread calls the rest. The channel and the engine are declared last: their threads end
 /// first.
-class Keeper final : private TargetProgram {
+class SnapshotReceiver final : private TargetProgram {
  public:
-  Keeper()
+  SnapshotReceiver()
       : token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
         channel_(environment::value_of(environment::kSocket),
@@ -112,7 +112,7 @@ class Keeper final : private TargetProgram {
   const std::string token_;
   const std::string job_;
   // Used by the engine's threads, one at a time; by the main thread after the engine's end:
-  KeptMemory memory_;
+  ReceivedMemory memory_;
   std::vector<std::byte> values_;
   Mutex mutex_;
   Condition changed_;
@@ -124,33 +124,33 @@ class Keeper final : private TargetProgram {
 
 }  // namespace
 
-int capture_to(const std::string& address, SnapshotLabels labels) {
-  Keeper keeper;
-  labels.job = keeper.job();
-  labels.writer = keeper.migration();
+int receive_snapshot(const std::string& address, SnapshotLabels labels) {
+  SnapshotReceiver receiver;
+  labels.job = receiver.job();
+  labels.writer = receiver.migration();
   const char* doing = "open the store";
   try {
-    const auto into = store::make_store(address);
+    const auto into = store::open_or_create_store(address);
     doing = "take the state in";
-    keeper.listen();
-    const auto state = keeper.captured();
+    receiver.listen();
+    const auto state = receiver.captured();
     if (!state) {
-      keeper.close();
+      receiver.close();
       return 1;
     }
     doing = "write the snapshot";
     const auto packed = pack_snapshot(*into, *state, labels);
-    keeper.say(channel::Stored{keeper.migration(), packed.ref.seq, to_string(packed.ref.manifest),
+    receiver.say(channel::Stored{receiver.migration(), packed.ref.number, to_string(packed.ref.manifest),
                                packed.cost.new_bytes, packed.cost.written_bytes});
   } catch (...) {
     const auto error = error_of(std::current_exception()).within(doing);
     // Not `cancelled`: the agent would take that for the source's failure, not for the keeper's.
     const auto code = error.code() == Code::cancelled ? Code::io : error.code();
-    keeper.say(channel::Failed{keeper.migration(), code, error.failure(), error.hint()});
-    keeper.close();
+    receiver.say(channel::Failed{receiver.migration(), code, error.failure(), error.hint()});
+    receiver.close();
     return 1;
   }
-  keeper.close();
+  receiver.close();
   return 0;
 }
 
