@@ -13,11 +13,14 @@
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
 #include "agent/handover/restore_routes.h"
+#include "agent/handover/rollback_routes.h"
 #include "agent/health/health_routes.h"
 #include "agent/health/metrics.h"
 #include "agent/jobs/job_routes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/security/identity.h"
+#include "agent/snapshots/metrics.h"
+#include "agent/snapshots/protection_routes.h"
 #include "migrator/base/error.h"
 #include "migrator/base/utf8.h"
 
@@ -36,6 +39,7 @@ Agent::Agent(asio::io_context& context, Config config)
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
       health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_}),
+      protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
@@ -47,6 +51,8 @@ Agent::Agent(asio::io_context& context, Config config)
   state_lists_.add_calls(router_, config_.host_name);
   add_migration_calls(router_, migrations_, reservations_, jobs_.table(), config_);
   add_restore_calls(router_, jobs_, migrations_, tasks_, config_);
+  add_rollback_calls(router_, jobs_, migrations_, tasks_, config_);
+  snapshots::add_protection_calls(router_, jobs_, migrations_, config_);
   add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
   health::add_health_calls(router_, health_);
 }
@@ -70,6 +76,7 @@ void Agent::start() {
   }
   log_recovery(jobs);
   health_.start();
+  protector_.start();
   tasks_.spawn("look for CRIU", criu_.probe());
   tasks_.spawn("try the data plane", data_plane_.probe());
   tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));
@@ -155,6 +162,7 @@ RuntimeHub::Callbacks Agent::runtime_callbacks() {
 
 void Agent::more_metrics(Exposition& out) const {
   health::write_metrics(out, health_);
+  snapshots::write_metrics(out, jobs_.table());
   write_metrics(out, cordons_, config_);
 }
 

@@ -19,6 +19,7 @@
 #include "agent/journal/journal.h"
 #include "agent/metrics/metrics_routes.h"
 #include "agent/runtime_dispatcher.h"
+#include "agent/snapshots/protector.h"
 
 namespace cardswap {
 
@@ -70,6 +71,7 @@ class Agent {
   Reservations reservations_;
   handover::Ownership ownership_{migrations_, reservations_};
   health::Monitor health_;
+  snapshots::Protector protector_;
   RuntimeDispatcher runtime_dispatcher_{jobs_, state_lists_, migrations_, reservations_, events_};
   RequestStats requests_;
   Router router_{[this](const std::string& route, unsigned status, double seconds) {

@@ -123,6 +123,9 @@ int main(int argc, char** argv) {
   cli::add_drain_command(app, context, run);
   cli::add_pki_commands(app, context, run);
   cli::add_snapshot_commands(app, context, run);
+  cli::add_protect_command(app, context, run);
+  cli::add_prune_command(app, context, run);
+  cli::add_rollback_command(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);

@@ -15,6 +15,7 @@ FOLDERS = (
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
     "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang",
+    "agent/snapshots",
     "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )

@@ -117,7 +117,7 @@ bool Drain::resume(Item& item, const std::string& migration) {
     if (error.code() == Code::not_found) return false;  // the one that brought it is not from here
     throw;
   }
-  if (!found.at("result").is_null()) return false;
+  if (!found.at("result").is_null() || !printable_at(found, "store").empty()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;
   item.row.to = printable_at(item.migration, "to");

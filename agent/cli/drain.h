@@ -58,7 +58,7 @@ class Drain {
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
-  /// ended.
+  /// ended, or it is a snapshot, for which the job stays.
   bool resume(Item& item, const std::string& migration);
   void start_waiting();
   void start(Item& item, const PlacementDevice& device);

@@ -11,13 +11,18 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
+#include "agent/cli/follow_migration.h"
 #include "agent/cli/log_lines.h"
+#include "agent/cli/protection_text.h"
+#include "agent/cli/resume.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::chrono::minutes kResumeMax{31};  // the agent gives up earlier
 
 /// On a terminal control characters are made harmless, because it would obey them; into a file or a
 /// pipe they go unchanged.
@@ -90,8 +95,67 @@ struct RunOptions {
   std::string restart = "never";
   std::string user;
   std::string arrive = "standby";
+  std::string resume = "none";
+  std::string store;
   std::vector<std::string> program;
 };
+
+json::object job_body(const RunOptions& options) {
+  json::array argv;
+  for (const auto& word : options.program) argv.emplace_back(word);
+  return {{"name", options.name},
+          {"argv", std::move(argv)},
+          {"cwd", options.cwd.empty() ? std::filesystem::current_path().string() : options.cwd},
+          {"env", environment(options.env)},
+          {"device", options.device},
+          {"user", options.user},
+          {"arrive", options.arrive}};
+}
+
+Exit start_job(const Context& context, const RunOptions& options) {
+  auto body = job_body(options);
+  body["restart"] = options.restart;
+  const auto job = context.client().call("POST", "/v1/jobs", std::move(body));
+  context.show(job, [](const json::object& answer) {
+    return fmt::format(
+        "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),
+        std::string_view(answer.at("device").as_string()), json::serialize(answer.at("pid")));
+  });
+  return Exit::done;
+}
+
+/// Starts the job from its latest snapshot; at its first step only where there never was one.
+Exit resume_job(const Context& context, const RunOptions& options) {
+  if (options.store.empty() || options.restart != "never") {
+    throw Error(Code::bad_request,
+                options.store.empty() ? "resume it from where?"
+                                      : "a resumed job is not started again when it fails",
+                options.store.empty() ? "--store file:/FOLDER, of the agent's host"
+                                      : "leave --restart out: it would begin at its first step");
+  }
+  const auto point = latest_to_resume(options.store, options.name);
+  if (!point) {
+    if (!context.quiet) {
+      std::cerr << fmt::format("no snapshot of job {} in {}: it begins at its first step\n",
+                               options.name, options.store);
+    }
+    return start_job(context, options);
+  }
+  auto body = job_body(options);
+  body["store"] = options.store;
+  body["manifest"] = to_string(point->ref.manifest);
+  body["epoch"] = point->ref.epoch;
+  body["branch"] = point->branch;
+  auto client = context.client();
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
+                                              std::move(body), kResumeMax);
+  if (!begun) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()),
+                "`cardswap jobs` tells whether the job is there");
+  }
+  return follow(context, client, std::move(*begun));
+}
 
 void add_run(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<RunOptions>();
@@ -109,28 +173,18 @@ void add_run(CLI::App& app, Context& context, Run& run) {
                    "all its state) or criu (its process moves whole)")
       ->check(CLI::IsMember({"standby", "criu"}))
       ->capture_default_str();
+  command
+      ->add_option("--resume", options->resume,
+                   "latest: go on from the job's latest snapshot in --store, where there is one")
+      ->check(CLI::IsMember({"latest", "none"}))
+      ->capture_default_str();
+  command->add_option("--store", options->store, "file:/FOLDER, of the agent's host");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
-    run = [&context, options] {
-      json::array argv;
-      for (const auto& word : options->program) argv.emplace_back(word);
-      const auto cwd =
-          options->cwd.empty() ? std::filesystem::current_path().string() : options->cwd;
-      const auto job = context.client().call("POST", "/v1/jobs",
-                                             json::object{{"name", options->name},
-                                                          {"argv", argv},
-                                                          {"cwd", cwd},
-                                                          {"env", environment(options->env)},
-                                                          {"device", options->device},
-                                                          {"restart", options->restart},
-                                                          {"user", options->user},
-                                                          {"arrive", options->arrive}});
-      context.show(job, [](const json::object& answer) {
-        return fmt::format(
-            "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),
-            std::string_view(answer.at("device").as_string()), json::serialize(answer.at("pid")));
-      });
-      return Exit::done;
+    const bool resumes = options->resume == "latest";
+    context.handles_interrupts = resumes;
+    run = [&context, options, resumes] {
+      return resumes ? resume_job(context, *options) : start_job(context, *options);
     };
   });
 }
@@ -148,7 +202,8 @@ Exit show_jobs(const Context& context, const JobsOptions& options) {
     context.show(context.client().call("GET", path + "/state"), state_table);
   } else if (!options.name.empty()) {
     context.show(context.client().call("GET", path), [&](const json::object& job) {
-      return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()});
+      return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()}) +
+             protection_text(job, unix_ms());
     });
   } else {
     context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "agent/cli/fields.h"
+#include "agent/cli/protection_text.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {
@@ -59,6 +60,8 @@ std::string note_on(const json::object& job) {
     note = "moved to " + text(job, "moved_to");
   else if (value_at(job, "ended_at_ms") != nullptr)
     note = how_it_ended(job);
+  else if (const auto trouble = protection_trouble(job); !trouble.empty())
+    note = trouble;
   else if (const auto in_the_way = cannot_move(job); !in_the_way.empty())
     note = "cannot move: " + in_the_way;
   else if (value_at(job, "came_from") != nullptr)

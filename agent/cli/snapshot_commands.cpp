@@ -7,6 +7,7 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/base/migration_body.h"
+#include "agent/cli/branch_name.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
@@ -48,6 +49,7 @@ struct RestoreOptions {
   std::string as;
   std::string device;
   std::string user;
+  std::string branch;
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -72,7 +74,10 @@ Exit take(const Context& context, const SnapshotOptions& options) {
 Exit restore(const Context& context, const RestoreOptions& options) {
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
-  const auto about = snapshot_json(*in, find_snapshot(*in, name));
+  const auto ref = find_snapshot(*in, name);
+  const auto refs = store::refs_of(*in, name.job).refs;
+  if (!options.branch.empty()) check_new_branch(refs, options.branch);
+  const auto about = snapshot_json(*in, ref);
   auto env = environment({});
   for (const auto& [key, value] : about.at("env").as_object()) env[key] = value;
   const auto folder = text_at(about.at("env").as_object(), "PWD");
@@ -82,6 +87,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                     {"env", std::move(env)},
                     {"device", options.device.empty() ? text_at(about, "device") : options.device},
                     {"user", options.user},
+                    {"branch", options.branch.empty() ? branch_after(refs, ref) : options.branch},
                     {"store", options.store},
                     {"manifest", about.at("manifest")},
                     {"epoch", about.at("epoch")}};
@@ -208,6 +214,8 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
   command->add_option("--as", options->as, "Name of the new job (default: the old one's)");
   command->add_option("--to", options->device, "Device to run on (default: as before)");
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
+  command->add_option("--branch", options->branch,
+                      "Name of a new branch (default: the snapshot's, where none is newer)");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

@@ -13,8 +13,8 @@ constexpr std::size_t kIdBytes = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
   // No "restart": it would start the program at its step 0 when the stand-in ends.
-  request.only(
-      {"name", "argv", "cwd", "env", "device", "user", "arrive", "store", "manifest", "epoch"});
+  request.only({"name", "argv", "cwd", "env", "device", "user", "arrive", "branch", "store",
+                "manifest", "epoch"});
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);
@@ -23,6 +23,7 @@ RestoreOrder restore_order_from(const ApiRequest& request) {
   validate::check(validate::is_store(order.store), "store", "address of a store");
   validate::check(order.manifest.size() == kIdBytes && validate::is_word(order.manifest),
                   "manifest", "id of a manifest");
+  order.spec.restored_from = order.manifest;
   order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
   return order;
 }
@@ -36,6 +37,8 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
 }
 
 }  // namespace
+
+}
 
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config) {

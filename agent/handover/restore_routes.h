@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "agent/api/router.h"
 #include "agent/handover/restore.h"
 

@@ -144,7 +144,8 @@ std::vector<HostJob> Monitor::host_jobs() {
     } else if (instance->frozen) {
       known.why_not = "it is frozen";
     }
-    if (context_.migrations.find_running(*instance) != nullptr) {
+    const auto* running = context_.migrations.find_running(*instance);
+    if (running != nullptr && !running->yields_to_moves) {
       known.why_not = "a migration of it runs already";
     }
     list.push_back(std::move(known));

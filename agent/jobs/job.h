@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/jobs/instance_state.h"
+#include "agent/jobs/protection.h"
 #include "agent/jobs/restart_rule.h"
 #include "agent/process/process.h"
 #include "migrator/plan/migration_spec.h"
@@ -33,6 +34,9 @@ struct JobSpec {
   RestartRule restart = RestartRule::never;
   std::string user;                   ///< empty: the agent's --job-user, or its own user
   Arrival arrive = Arrival::standby;  ///< its default way to move; never `automatic`
+  std::optional<Protection> protection = std::nullopt;  ///< nullopt: it is not protected
+  std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
+  std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
 };
 
 /// The journal's record of an Instance, a part of its job's record.
@@ -127,8 +131,9 @@ struct Job {
   bool superseded = false;  ///< the job arrived here again; this record is kept for its migration
   std::string migration;    ///< the migration that it is in, or by which it arrives; or empty
   std::uint32_t restarts = 0;
-  std::list<Instance> instances;  ///< by rank; never empty
-  bool stop_asked = false;        ///< somebody asked for its end; not in the journal
+  ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
+  std::list<Instance> instances;     ///< by rank; never empty
+  bool stop_asked = false;           ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }

@@ -1,5 +1,7 @@
 // A job as the journal keeps it: one record with its instances.
 
+#include <spdlog/spdlog.h>
+
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
@@ -27,6 +29,8 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("superseded", m.superseded);
   a("migration", m.migration);
   a("restarts", m.restarts);
+  a("branch", m.spec.branch);
+  a("restored_from", m.spec.restored_from);
 }
 
 template <class Archive>
@@ -79,6 +83,10 @@ json::object to_journal(const Job& job) {
   put_fields(record, job);
   record["argv"] = json_of(job.spec.argv);
   record["env"] = json_of(job.spec.env);
+  if (job.spec.protection) {
+    record["protection"] = to_json(*job.spec.protection);
+    record["protection_notes"] = to_journal(job.protection_notes);
+  }
   json::array instances;
   for (const auto& instance : job.instances) instances.push_back(record_of(instance.record()));
   record["instances"] = std::move(instances);
@@ -90,6 +98,12 @@ Job::Job(const json::object& record) {
   read_fields(record, *this);
   spec.argv = texts_at(record, "argv");
   spec.env = text_map_at(record, "env");
+  try {
+    spec.protection = protection_in(record);
+  } catch (const Error& error) {  // of a later release, perhaps: the job counts for more
+    spdlog::error("job {}: its protection cannot be read: {}", spec.name, error.what());
+  }
+  protection_notes = protection_notes_from_journal(object_at(record, "protection_notes"));
   for (const auto& item : array_at(record, "instances")) {
     if (!item.is_object()) continue;
     const auto& one = item.get_object();

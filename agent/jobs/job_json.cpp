@@ -82,6 +82,11 @@ json::object to_json(const Instance& instance) {
           {"migration", text_or_null(job.migration)},
           {"moved_to", text_or_null(instance.record().moved_to)},
           {"came_from", text_or_null(instance.record().came_from)},
+          {"branch", text_or_null(job.spec.branch)},
+          {"restored_from", text_or_null(job.spec.restored_from)},
+          {"protection", job.spec.protection
+                             ? json::value(to_json(*job.spec.protection, job.protection_notes))
+                             : json::value(nullptr)},
           {"log_path", instance.record().log_path}};
 }
 
@@ -120,6 +125,11 @@ JobSpec job_spec_from(const json::object& body) {
     }
     spec.restart = *rule;
   }
+  spec.protection = protection_in(body);
+  spec.branch = given_text(body, "branch");
+  validate::check(spec.branch.empty() || validate::is_job_name(spec.branch), "branch",
+                  "name of a branch");
+  spec.restored_from = validate::word_or_none("restored_from", given_text(body, "restored_from"));
   return spec;
 }
 
@@ -129,10 +139,14 @@ std::string device_from(const json::object& body) {
 }
 
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name},          {"uid", spec.uid},
-          {"argv", json_of(spec.argv)}, {"cwd", spec.cwd},
-          {"env", json_of(spec.env)},   {"restart", to_string(spec.restart)},
-          {"user", spec.user},          {"arrive", to_string(spec.arrive)}};
+  json::object shown{{"name", spec.name},          {"uid", spec.uid},
+                     {"argv", json_of(spec.argv)}, {"cwd", spec.cwd},
+                     {"env", json_of(spec.env)},   {"restart", to_string(spec.restart)},
+                     {"user", spec.user},          {"arrive", to_string(spec.arrive)}};
+  if (spec.protection) shown["protection"] = to_json(*spec.protection);
+  if (!spec.branch.empty()) shown["branch"] = spec.branch;
+  if (!spec.restored_from.empty()) shown["restored_from"] = spec.restored_from;
+  return shown;
 }
 
 }  // namespace cardswap

@@ -186,4 +186,33 @@ void JobTable::mark_moved(Instance& instance, const std::string& to) {
   changed_.notify();
 }
 
+void JobTable::set_protection(Job& job, std::optional<Protection> order) {
+  auto notes = job.protection_notes;
+  const auto& former = job.spec.protection;
+  if (!order || !former || order->store != former->store) {
+    notes = {};
+  } else {
+    notes.failures_in_a_row = 0;
+    notes.retry_at_ms = 0;
+    notes.error.clear();
+    notes.hint.clear();
+  }
+  notes.is_told = true;
+  std::swap(job.spec.protection, order);
+  std::swap(job.protection_notes, notes);
+  try {
+    save(job);
+  } catch (...) {
+    std::swap(job.spec.protection, order);
+    std::swap(job.protection_notes, notes);
+    throw;
+  }
+  changed_.notify();
+}
+
+void JobTable::note_protection(Job& job, ProtectionNotes notes) {
+  job.protection_notes = std::move(notes);
+  save_when_possible(job);
+}
+
 }  // namespace cardswap

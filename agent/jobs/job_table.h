@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,12 @@ class JobTable {
   void raise_epoch(Job& job, std::uint64_t epoch);
   /// The job is at `to`, such as "gpu-b:7070/cuda:0"; the instance's state becomes `moved`.
   void mark_moved(Instance& instance, const std::string& to);
+
+  /// The job is protected by that order from now on; nullopt: it is not protected any more. Notes
+  /// of snapshots in the same store stay. Throws Error{io, corrupt}; then nothing has changed.
+  void set_protection(Job& job, std::optional<Protection> order);
+  /// Replaces the notes, in memory at once and on disk by save_when_possible().
+  void note_protection(Job& job, ProtectionNotes notes);
 
   /// Notified of each change of a state or a process.
   [[nodiscard]] Signal& changed() { return changed_; }

@@ -45,6 +45,9 @@ int main(int argc, char** argv) {
   app.add_option("--give-back", options.manifest,
                  "A snapshot's manifest: give its state to the process that goes on from it");
   app.add_option("--tag", options.labels.tag, "Name of the snapshot");
+  app.add_option("--branch", options.labels.branch, "Of the snapshot");
+  app.add_option("--restored-from", options.labels.restored_from,
+                 "The manifest from which the job went on");
   app.add_option("--epoch", options.labels.epoch, "Under which the job steps");
   app.add_option("--host", options.labels.origin.host, "Where the job runs");
   app.add_option("--device", options.labels.origin.device, "On which it runs");

@@ -1,5 +1,6 @@
 #include "runtime/keeper/snapshot_packing.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -21,11 +22,20 @@ std::int64_t now_s() {
       .count();
 }
 
-/// The latest snapshot of the job; nullopt: it has none.
-std::optional<store::Ref> latest_of(store::Store& in, const std::string& job) {
-  auto list = store::refs_of(in, job);
-  if (list.refs.empty()) return std::nullopt;
-  return std::move(list.refs.back());
+/// The snapshot after which the next one of the job comes: the newest one of its branch, or else
+/// the one from which the job went on. Nullopt: the store has neither.
+std::optional<store::Ref> parent_of(store::Store& in, const SnapshotLabels& labels) {
+  const auto refs = store::refs_of(in, labels.job).refs;
+  const auto newest_of = [&](auto is_it) -> std::optional<store::Ref> {
+    const auto found = std::find_if(refs.rbegin(), refs.rend(), is_it);
+    if (found == refs.rend()) return std::nullopt;
+    return *found;
+  };
+  const auto of_branch =
+      newest_of([&](const store::Ref& ref) { return ref.branch == labels.branch; });
+  if (of_branch || labels.restored_from.empty()) return of_branch;
+  return newest_of(
+      [&](const store::Ref& ref) { return to_string(ref.manifest) == labels.restored_from; });
 }
 
 /// Whether a parent that fails so is to be left out: it is damaged, and the new snapshot is not.
@@ -54,13 +64,14 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                              const SnapshotLabels& labels, const std::function<void()>& advanced) {
   store::PackCatalog catalog;
   catalog.refresh(into);
+  const auto parent = parent_of(into, labels);
   PackedSnapshot packed;
   const auto writer = begin_snapshot(into, catalog,
                                      {.job = labels.job,
                                       .layout = state.view.layout,
                                       .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
                                       .writer = labels.writer,
-                                      .parent = latest_of(into, labels.job)},
+                                      .parent = parent},
                                      packed.parent_failed);
   std::vector<Digest> digests;
   for (const auto& chunk : cut_into_chunks(state.view.layout, state.chunk_bytes)) {
@@ -76,6 +87,10 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   }
   if (advanced) advanced();
   store::SnapshotFacts facts;
+  facts.branch = labels.branch;
+  if (!parent && !labels.restored_from.empty()) {  // the snapshot of another job, or a pruned one
+    facts.further_parents = {store::object_id_from(labels.restored_from)};
+  }
   facts.step = state.step;
   facts.epoch = labels.epoch;
   facts.root = state.root;

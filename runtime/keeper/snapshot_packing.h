@@ -28,7 +28,11 @@ struct CapturedState {
 struct SnapshotLabels {
   std::string job;
   std::uint64_t epoch = 0;
-  std::string tag;     ///< its name for people; or empty
+  std::string tag;  ///< its name for people; or empty
+  std::string branch = "main";
+  /// The manifest from which the job went on, in hexadecimal: the parent of the branch's first
+  /// snapshot. Empty: it went on from none.
+  std::string restored_from;
   std::string writer;  ///< as SnapshotStart has it
   store::ProgramEntry program;
   store::SnapshotOrigin origin;

@@ -39,6 +39,7 @@ class Migration {
   std::list<Transfer> transfers;
   std::string failpoint_at;  ///< failpoint: the state or phase in which it is held; empty: none
   bool is_at_failpoint_now = false;  ///< it is there now
+  bool yields_to_moves = false;      ///< MigrationRequest::yields_to_moves
   bool proceed = false;              ///< an operator lets it go on: the failpoint is over
   std::optional<Error> failure;      ///< why it cannot go on; its task acts on it at the next wait
 

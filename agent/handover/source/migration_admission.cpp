@@ -120,6 +120,7 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
   transfer.to = spec.to;
   Migration m(std::move(record), {std::move(transfer)});
   m.failpoint_at = std::move(wanted.failpoint_at);
+  m.yields_to_moves = wanted.yields_to_moves;
   if (!m.failpoint_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }

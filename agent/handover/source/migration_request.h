@@ -13,6 +13,8 @@ struct MigrationRequest {
   bool dry_run = false;
   /// A state or phase in which it is held, for an agent with --failpoints. Empty: none.
   std::string failpoint_at;
+  /// Nobody waits for it, and a move comes first: Migrations::make_way(). Not in requests.
+  bool yields_to_moves = false;
 };
 
 /// Reads the request. Throws Error{bad_request} for a field that is unknown, of a wrong type or out

@@ -17,6 +17,13 @@ namespace cardswap {
 namespace json = boost::json;
 using handover::State;
 
+namespace {
+
+/// The clean-up of a migration that is given up, and what its target needs for it.
+constexpr std::chrono::seconds kMakeWayMax{15};
+
+}  // namespace
+
 Migrations::Migrations(const HandoverContext& context,
                        std::function<void(const Migration&)> forgetting)
     : context_(context),
@@ -67,6 +74,32 @@ void Migrations::bring_gpu_states_back() {
 }
 
 // ---- requests
+
+asio::awaitable<MigrationRequest> Migrations::prepared(MigrationRequest wanted) {
+  const bool leaves = !wanted.dry_run && wanted.spec.store.empty();
+  const auto job = wanted.spec.job;
+  auto ready = co_await admission_.prepared(std::move(wanted));
+  if (leaves) co_await make_way(job);
+  co_return ready;
+}
+
+asio::awaitable<void> Migrations::make_way(std::string job) {
+  const auto* found = context_.jobs.find(job);
+  const auto* m = found != nullptr ? find_running(found->first()) : nullptr;
+  if (m == nullptr || !m->yields_to_moves) co_return;
+  const auto id = m->id();
+  spdlog::info("job {} migration {}: a snapshot that makes way", job, id);
+  const auto until = std::chrono::steady_clock::now() + kMakeWayMax;
+  if (!handover::is_over(m->state()) && m->state() != State::aborting) cancel(id);
+  while (has(id) && !handover::is_over(at(id).state())) {
+    if (std::chrono::steady_clock::now() >= until) {
+      throw Error(Code::conflict,
+                  fmt::format("a snapshot of job {}, migration {}, does not end", job, id),
+                  "try again once `cardswap status " + id + "` says that it is over");
+    }
+    co_await changed(at(id)).wait_until(until);
+  }
+}
 
 const Migration& Migrations::start(MigrationRequest wanted) {
   auto& source = admission_.movable(wanted.spec);

@@ -38,10 +38,13 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
-  /// MigrationAdmission::prepared(): makes a request ready for start() or plan().
-  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted) {
-    return admission_.prepared(std::move(wanted));
-  }
+  /// MigrationAdmission::prepared(): makes a request ready for start() or plan(). Before a move, or
+  /// a rehearsal, it does make_way().
+  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
+  /// Gives up a snapshot of the job that nobody has asked for (MigrationRequest::yields_to_moves),
+  /// and waits until it is over; the job trains on. Does nothing if there is none. Throws
+  /// Error{conflict} if it is not over in time.
+  asio::awaitable<void> make_way(std::string job);
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
   /// MigrationAdmission::movable() and make() throw, Error{refused} for an obstacle that the
   /// runtime reported, and Error{io, corrupt} if the disk refuses.

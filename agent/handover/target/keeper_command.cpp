@@ -17,6 +17,10 @@ std::vector<std::string> keeper_command(const Reservation& reservation,
                                    "--device",
                                    reservation.device};
   if (!reservation.tag.empty()) command.insert(command.end(), {"--tag", reservation.tag});
+  if (!spec.branch.empty()) command.insert(command.end(), {"--branch", spec.branch});
+  if (!spec.restored_from.empty()) {
+    command.insert(command.end(), {"--restored-from", spec.restored_from});
+  }
   command.emplace_back("--");
   command.insert(command.end(), spec.argv.begin(), spec.argv.end());
   return command;

@@ -18,7 +18,10 @@ ReservationRequest whole() {
                  .argv = {"/bin/sleep", "1000"},
                  .cwd = "/srv",
                  .env = {{"A", "B"}},
-                 .user = "nobody"};
+                 .user = "nobody",
+                 .protection = Protection{.every_steps = 100, .store = "file:/srv/store"},
+                 .branch = "fix",
+                 .restored_from = std::string(64, 'a')};
   wanted.device = "cuda:1";
   wanted.state_bytes = 1ULL << 40U;
   wanted.relocatable_bytes = 1ULL << 39U;

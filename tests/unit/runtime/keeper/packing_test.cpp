@@ -156,6 +156,43 @@ TEST_F(Packing, HasTheChunksByWhichTheStateWasVerified) {
   EXPECT_EQ(read.chunk_bytes, state_.chunk_bytes);
 }
 
+TEST_F(Packing, ComesAfterTheNewestOfItsBranch) {
+  (void)pack("one");
+  labels_.branch = "fix";
+  const auto other = pack("two");
+  labels_.branch = "main";
+  (void)pack("three");
+  labels_.branch = "fix";
+  const auto next = pack("four");
+  EXPECT_EQ(next.ref.branch, "fix");
+  EXPECT_THAT(store::get_manifest(store_, next.ref.manifest).parents,
+              ::testing::ElementsAre(other.ref.manifest));
+}
+
+TEST_F(Packing, BeginsABranchAfterTheSnapshotFromWhichTheJobWentOn) {
+  const auto first = pack("one");
+  (void)pack("two");
+  labels_.branch = "from-7";
+  labels_.restored_from = to_string(first.ref.manifest);
+  const auto back = pack("three");
+  EXPECT_THAT(store::get_manifest(store_, back.ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
+  const auto next = pack("four");
+  EXPECT_THAT(store::get_manifest(store_, next.ref.manifest).parents,
+              ::testing::ElementsAre(back.ref.manifest));
+}
+
+/// Such as that of a job of another name.
+TEST_F(Packing, NamesTheSnapshotFromWhichTheJobWentOnWhereItIsNotThisJobs) {
+  const auto first = pack("one");
+  labels_.job = "other";
+  labels_.restored_from = to_string(first.ref.manifest);
+  const auto back = pack("two");
+  EXPECT_EQ(back.ref.number, 1U);
+  EXPECT_THAT(store::get_manifest(store_, back.ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
+}
+
 TEST(ReceivedMemory, KeepsTheBytesOfRegionsThatStay) {
   ReceivedMemory memory;
   const Region stays{"w", "Float", "[2]", 8};

@@ -1,0 +1,94 @@
+#include "agent/snapshots/protection_routes.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "migrator/base/error.h"
+
+namespace cardswap::snapshots {
+namespace {
+
+namespace json = boost::json;
+
+struct ProtectionParts {
+  Jobs& jobs;
+  const Migrations& migrations;
+  const Config& config;
+};
+
+/// The reference is valid until the next wait.
+Job& protectable(const ProtectionParts& parts, const ApiRequest& request) {
+  const auto& name = request.path.at("name");
+  auto* job = parts.jobs.table().find(name);
+  if (job == nullptr) {
+    throw Error(Code::not_found,
+                fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
+                "`cardswap jobs` lists the jobs of this host");
+  }
+  return *job;
+}
+
+/// An order that is given now would be lost: the other side has the job's description already.
+void refuse_while_it_moves(const ProtectionParts& parts, const Job& job) {
+  const auto* running = parts.migrations.find_running(job.first());
+  if (running == nullptr || running->record().is_to_store()) return;
+  throw Error(Code::conflict, fmt::format("job {} is in migration {}", job.name(), running->id()),
+              "wait for its end, and ask the agent where the job is then");
+}
+
+void refuse_what_cannot_be_kept(const ProtectionParts& parts, const Job& job) {
+  const auto& first = job.first();
+  if (!first.is_live() || job.newer_epoch != 0) {
+    throw Error(Code::conflict,
+                fmt::format("job {} does not run on {}", job.name(), parts.config.host_name),
+                "only a running job can be protected; `cardswap jobs` tells where it is");
+  }
+  if (job.world_size != 1) {
+    throw Error(Code::refused, fmt::format("job {} has {} ranks: only a job of one rank has "
+                                           "snapshots",
+                                           job.name(), job.world_size));
+  }
+  if (!parts.config.has_port()) {
+    throw Error(Code::refused,
+                fmt::format("the agent of {} has no TCP port: it cannot take snapshots",
+                            parts.config.host_name),
+                "start cardswapd with --listen ADDRESS:PORT; 127.0.0.1 is enough");
+  }
+}
+
+asio::awaitable<ApiAnswer> protect(ProtectionParts parts, ApiRequest request) {
+  request.only({"every_steps", "every_ms", "store", "keep", "grace_ms"});
+  auto order = protection_in(json::object{{"protection", request.body}});
+  auto& job = protectable(parts, request);
+  refuse_what_cannot_be_kept(parts, job);
+  refuse_while_it_moves(parts, job);
+  const auto store = order ? order->store : std::string();
+  parts.jobs.table().set_protection(job, std::move(order));
+  spdlog::info("job {} is protected in {}, by {}", job.name(), store, request.caller.name);
+  co_return ApiAnswer{200, parts.jobs.shown(job.first())};
+}
+
+asio::awaitable<ApiAnswer> unprotect(ProtectionParts parts, ApiRequest request) {
+  auto& job = protectable(parts, request);
+  refuse_while_it_moves(parts, job);
+  if (job.spec.protection) {
+    parts.jobs.table().set_protection(job, std::nullopt);
+    spdlog::info("job {} is not protected any more, by {}", job.name(), request.caller.name);
+  }
+  co_return ApiAnswer{200, parts.jobs.shown(job.first())};
+}
+
+}  // namespace
+
+void add_protection_calls(Router& router, Jobs& jobs, const Migrations& migrations,
+                          const Config& config) {
+  const auto on = calls_on(router, ProtectionParts{jobs, migrations, config});
+  on("POST", "/v1/jobs/{name}/protection", protect);
+  on("DELETE", "/v1/jobs/{name}/protection", unprotect);
+}
+
+}  // namespace cardswap::snapshots

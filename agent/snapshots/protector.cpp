@@ -1,0 +1,282 @@
+#include "agent/snapshots/protector.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/restore_routes.h"
+#include "agent/jobs/user_policy.h"
+#include "agent/snapshots/prune_in_child.h"
+#include "agent/snapshots/schedule.h"
+#include "migrator/base/error.h"
+
+namespace cardswap::snapshots {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLookEvery{100};
+constexpr std::chrono::hours kIdle{1};         // a job that becomes protected wakes the watch
+constexpr milliseconds kPutOff{1'000};         // something of the job is under way, or comes first
+constexpr milliseconds kPutOffByHand{10'000};  // somebody has cancelled one
+
+/// Whether a snapshot that came to nothing says nothing against the next one.
+bool is_no_failure(const MigrationRecord& record) {
+  const auto code = record.error ? record.error->code() : Code::internal;
+  return code == Code::cancelled || code == Code::source_lost || record.job_ended;
+}
+
+/// A prune of the job's snapshots, with the rights of the user that its program runs as.
+PruneWork prune_work_of(const Job& job, const Config& config, const Migrations& migrations) {
+  const auto& order = *job.spec.protection;
+  PruneWork work{order.store, job.name(), order.keep, order.grace_ms / 1000, {}, std::nullopt};
+  for (const auto& m : migrations.all()) {
+    const bool is_its = m.spec().store == order.store && m.spec().job == job.name();
+    if (is_its && handover::is_over(m.state())) work.ended_writers.push_back(m.id());
+  }
+  const auto& user = job.spec.user.empty() ? config.job_user : job.spec.user;
+  if (!user.empty()) {
+    work.user = job_user(user);
+    if (!config.job_user.empty()) work.user = without_groups_like_root(std::move(*work.user));
+  }
+  return work;
+}
+
+std::string host_in(const std::string& place) { return place.substr(0, place.find('/')); }
+
+}  // namespace
+
+void Protector::start() { parts_.tasks.spawn("protect jobs", watch()); }
+
+asio::awaitable<void> Protector::watch() {
+  while (true) {
+    const auto jobs = protected_jobs();
+    for (const auto& job : jobs) {
+      try {
+        co_await look_at(job);
+      } catch (...) {  // the other jobs are protected all the same
+        if (parts_.tasks.is_stopping()) throw;
+        spdlog::error("protect jobs: {}", error_of(std::current_exception()).what());
+      }
+    }
+    std::erase_if(activities_, [this](const auto& one) {
+      return !one.second.is_pruning && find_protected(one.first) == nullptr;
+    });
+    const auto next = jobs.empty() ? Clock::now() + kIdle : Clock::now() + kLookEvery;
+    co_await parts_.jobs.changed().wait_until(next);
+  }
+}
+
+std::vector<std::string> Protector::protected_jobs() {
+  std::vector<std::string> ids;
+  for (const auto& job : parts_.jobs.all()) {
+    if (find_protected(job.id) != nullptr) ids.push_back(job.id);
+  }
+  return ids;
+}
+
+Job* Protector::find_protected(const std::string& job_id) {
+  for (auto* instance : parts_.jobs.instances()) {
+    auto& job = instance->job();
+    if (job.id != job_id) continue;
+    const bool is_copy = job.standby || job.superseded || job.newer_epoch != 0;
+    return job.spec.protection && !is_copy && job.is_live() ? &job : nullptr;
+  }
+  return nullptr;
+}
+
+bool Protector::may_begin(const Job& job) const {
+  const auto& source = job.first();
+  const bool is_stand_in = source.device() == kFromStore;
+  const bool has_state = source.reported || source.record().state_bytes != 0;
+  return source.is_live() && source.attached && has_state && !source.frozen && !is_stand_in &&
+         !job.stop_asked && job.migration.empty() &&
+         parts_.migrations.find_running(source) == nullptr;
+}
+
+asio::awaitable<void> Protector::look_at(std::string job_id) {
+  auto* job = find_protected(job_id);
+  if (job == nullptr) co_return;
+  tell_of_arrival(*job);
+  see_own_end(*job);
+  note_others(*job);
+  const auto& notes = job->protection_notes;
+  const ScheduleView now{job->first().record().step, job->restarts, unix_ms()};
+  if (!may_try(notes, now.now_ms) || !may_begin(*job)) co_return;
+  if (!is_due(*job->spec.protection, notes, now)) co_return;
+  std::optional<Error> failed;
+  try {
+    co_await begin_snapshot(job_id);
+  } catch (...) {
+    if (parts_.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  job = find_protected(job_id);
+  if (!failed || job == nullptr) co_return;
+  if (failed->code() == Code::conflict) {
+    put_off(*job, kPutOff);
+  } else {
+    note_failure(*job, *failed);
+  }
+}
+
+asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
+  const auto* job = find_protected(job_id);
+  if (job == nullptr) co_return;
+  MigrationRequest wanted;
+  wanted.spec.job = job->name();
+  wanted.spec.store = job->spec.protection->store;
+  wanted.spec.max_stall_ms = 0;
+  wanted.yields_to_moves = true;
+  auto ready = co_await parts_.migrations.prepared(std::move(wanted));
+  job = find_protected(job_id);
+  if (job == nullptr || !may_begin(*job)) co_return;  // it has changed while this waited
+  activities_[job_id].migration = parts_.migrations.start(std::move(ready)).id();
+}
+
+/// The order came with the job: its store is a folder of this host from now on.
+void Protector::tell_of_arrival(Job& job) {
+  if (job.protection_notes.is_told) return;
+  auto notes = job.protection_notes;
+  notes.is_told = true;
+  parts_.jobs.note_protection(job, std::move(notes));
+  const auto from = host_in(job.first().record().came_from);
+  if (from.empty() || from == parts_.config.host_name) return;
+  const auto text = fmt::format(
+      "job {} came from {} with its protection: its snapshots go to {} of {} from now on; unless "
+      "that is the same folder, those of before stay on {}",
+      job.name(), from, job.spec.protection->store, parts_.config.host_name, from);
+  spdlog::info("{}", text);
+  parts_.events.emit({.kind = "protection_moved", .text = text, .job = job.name()});
+}
+
+/// Counts what others have put into the same store: people, an agent before this one, and the
+/// keeper of a job that has moved within this host.
+void Protector::note_others(Job& job) {
+  for (const auto& m : parts_.migrations.all()) {
+    const auto& record = m.record();
+    if (record.result != MigrationResult::stored || record.job_uid != job.uid()) continue;
+    if (record.spec.store != job.spec.protection->store) continue;
+    if (record.ended_at_ms > job.protection_notes.at_ms) note_stored(job, record, false);
+  }
+}
+
+void Protector::see_own_end(Job& job) {
+  auto& activity = activities_[job.id];
+  if (activity.migration.empty()) return;
+  if (!parts_.migrations.has(activity.migration)) {
+    activity.migration.clear();
+    return;
+  }
+  const auto& record = parts_.migrations.at(activity.migration).record();
+  if (!handover::is_over(record.state()) || !record.result) return;
+  activity.migration.clear();
+  if (record.result == MigrationResult::stored) {
+    note_stored(job, record, true);
+    start_prune(job);
+  } else if (is_no_failure(record)) {
+    const bool by_hand = record.error && record.error->code() == Code::cancelled;
+    put_off(job, by_hand ? kPutOffByHand : kPutOff);
+  } else {
+    const auto error = record.error.value_or(Error(Code::internal, "its migration was given up"));
+    note_failure(job, error);
+    // What is in trash, and what is left of the failed one, may be what the disk is full of.
+    if (error.code() == Code::no_memory) start_prune(job);
+  }
+}
+
+void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own) {
+  auto notes = job.protection_notes;
+  notes.number = record.stored.number;
+  notes.step = record.migrated_at_step();
+  notes.at_ms = record.ended_at_ms;
+  notes.restarts = job.restarts;
+  notes.taken += is_own ? 1 : 0;
+  notes.retry_at_ms = 0;
+  const auto failures = std::exchange(notes.failures_in_a_row, 0U);
+  notes.error.clear();
+  notes.hint.clear();
+  parts_.jobs.note_protection(job, std::move(notes));
+  if (failures == 0) return;
+  const auto text =
+      fmt::format("job {} is protected again: step {} is snapshot {} in {}", job.name(),
+                  record.migrated_at_step(), record.stored.number, record.spec.store);
+  spdlog::info("{}", text);
+  parts_.events.emit(
+      {.kind = "protection_back", .text = text, .job = job.name(), .migration = record.id});
+}
+
+void Protector::note_failure(Job& job, const Error& error) {
+  auto notes = job.protection_notes;
+  ++notes.failed;
+  ++notes.failures_in_a_row;
+  const auto wait = wait_after(notes.failures_in_a_row);
+  notes.retry_at_ms = unix_ms() + wait.count();
+  notes.error = error.failure();
+  notes.hint = error.hint();
+  const auto text = fmt::format(
+      "job {}: no snapshot could be taken, {} in a row: {}; it trains on, the next try is in {}",
+      job.name(), notes.failures_in_a_row, error.what(),
+      format_ms(static_cast<double>(wait.count())));
+  spdlog::warn("{}", text);
+  if (notes.failures_in_a_row == 1) {
+    parts_.events.emit({.kind = "protection_failed",
+                        .text = text,
+                        .job = job.name(),
+                        .device = job.first().device()});
+  }
+  parts_.jobs.note_protection(job, std::move(notes));
+}
+
+void Protector::put_off(Job& job, milliseconds time) {
+  auto notes = job.protection_notes;
+  notes.retry_at_ms = unix_ms() + time.count();
+  parts_.jobs.note_protection(job, std::move(notes));
+}
+
+void Protector::start_prune(const Job& job) {
+  if (activities_[job.id].is_pruning) return;  // the next snapshot begins another one
+  parts_.tasks.spawn("prune the snapshots of " + job.name(), prune(job.id));
+}
+
+asio::awaitable<void> Protector::prune(std::string job_id) {
+  const auto* job = find_protected(job_id);
+  if (job == nullptr) co_return;
+  const auto name = job->name();
+  auto& activity = activities_[job_id];
+  activity.is_pruning = true;
+  std::string failure;
+  try {
+    auto outcome = co_await prune_in_child(prune_work_of(*job, parts_.config, parts_.migrations));
+    if (!outcome.damaged.empty()) {
+      failure = fmt::format(
+          "nothing is removed, because something is damaged: {}; `cardswap "
+          "verify` names all of it",
+          outcome.damaged);
+    } else if (outcome.snapshots + outcome.removed > 0) {
+      spdlog::info("job {}: {} snapshots given up, {} objects removed", name, outcome.snapshots,
+                   outcome.removed);
+    }
+  } catch (...) {
+    if (parts_.tasks.is_stopping()) throw;
+    failure = error_of(std::current_exception()).what();
+  }
+  activity.is_pruning = false;
+  auto* still = find_protected(job_id);
+  if (still == nullptr || still->protection_notes.prune_error == failure) co_return;
+  auto notes = still->protection_notes;
+  notes.prune_error = failure;
+  parts_.jobs.note_protection(*still, std::move(notes));
+  if (failure.empty()) co_return;
+  const auto text = fmt::format("job {}: its snapshots are not pruned: {}", name, failure);
+  spdlog::warn("{}", text);
+  parts_.events.emit({.kind = "prune_failed", .text = text, .job = name});
+}
+
+}  // namespace cardswap::snapshots

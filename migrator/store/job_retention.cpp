@@ -1,0 +1,39 @@
+#include "migrator/store/job_retention.h"
+
+#include <utility>
+
+#include "migrator/base/error.h"
+#include "migrator/store/manifest.h"
+#include "migrator/store/named_objects.h"
+#include "migrator/store/names.h"
+
+namespace cardswap::store {
+
+JobSurplus surplus_in(Store& store, const std::string& job, const KeepRule& rule,
+                      const IsVerified& is_verified) {
+  JobSurplus surplus;
+  auto list = refs_of(store, job);
+  surplus.damaged = std::move(list.damaged);
+  std::set<std::uint64_t> tagged;
+  for (const auto& tag : tags_of(store, job)) tagged.insert(tag.number);
+  std::vector<KeptSnapshot> snapshots;
+  for (const auto& ref : list.refs) {
+    const auto name = manifest_name(ref.manifest);
+    try {
+      const auto manifest = decode_manifest(get_named(store, name, kManifestBytesMax));
+      snapshots.push_back({.number = ref.number,
+                           .branch = ref.branch,
+                           .at_s = manifest.created_s,
+                           .verified = is_verified(ref),
+                           .pinned = tagged.contains(ref.number)});
+    } catch (const Error& error) {
+      if (error.code() == Code::io || error.code() == Code::unreachable) throw;
+      surplus.damaged.push_back({name, error.failure()});
+    }
+  }
+  if (!surplus.damaged.empty()) return surplus;
+  for (const auto number : surplus_of(snapshots, rule)) surplus.numbers.insert(number);
+  return surplus;
+}
+
+}  // namespace cardswap::store

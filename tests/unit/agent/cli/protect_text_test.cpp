@@ -1,0 +1,71 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "agent/cli/branch_name.h"
+#include "agent/cli/cadence.h"
+#include "agent/cli/protection_text.h"
+#include "migrator/base/error.h"
+
+namespace cardswap::cli {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(Cadence, IsInStepsOrTimeOrOff) {
+  EXPECT_EQ(cadence_from("100").steps, 100U);
+  EXPECT_EQ(cadence_from("10m").time, std::chrono::minutes(10));
+  EXPECT_EQ(cadence_from("2h").time, std::chrono::hours(2));
+  EXPECT_TRUE(cadence_from("off").is_off());
+  for (const auto* text : {"", "0", "0s", "none", "100ms", "-5", "5 m", "often"}) {
+    EXPECT_THROW((void)cadence_from(text), Error) << text;
+  }
+}
+
+store::Ref ref(std::uint64_t number, std::string branch, std::uint64_t step) {
+  return {"gpt", number, {}, std::move(branch), step, 1};
+}
+
+TEST(BranchName, IsTheSnapshotsWhereNoneIsNewer) {
+  const std::vector<store::Ref> refs{ref(1, "main", 100), ref(2, "main", 200), ref(3, "fix", 150)};
+  EXPECT_EQ(branch_after(refs, refs[1]), "main");
+  EXPECT_EQ(branch_after(refs, refs[2]), "fix");
+  EXPECT_EQ(branch_after(refs, refs[0]), "from-100");
+}
+
+TEST(BranchName, IsNeverOneThatThereIs) {
+  const std::vector<store::Ref> refs{ref(1, "main", 100), ref(2, "from-100", 120)};
+  EXPECT_EQ(fresh_branch(refs, 100), "from-100-2");
+  EXPECT_THROW(check_new_branch(refs, "main"), Error);
+  EXPECT_THROW(check_new_branch(refs, "Not a name"), Error);
+  check_new_branch(refs, "lr-halved");
+}
+
+TEST(ProtectionText, TellsWhatFailsAndWhatToDo) {
+  const boost::json::object job{
+      {"protection",
+       {{"every_steps", 100},
+        {"every_ms", nullptr},
+        {"store", "file:/s"},
+        {"keep", "last=5"},
+        {"last", {{"snapshot", 3}, {"step", 300}, {"at_ms", 1000}}},
+        {"failures_in_a_row", 2},
+        {"retry_at_ms", 9000},
+        {"error", {{"failure", "the disk is full"}, {"hint", "make room"}}},
+        {"prune_error", nullptr}}}};
+  EXPECT_THAT(
+      protection_text(job, 5000),
+      AllOf(HasSubstr("every 100 steps in file:/s"), HasSubstr("snapshot 3 of step 300, 4.0 s ago"),
+            HasSubstr("2 in a row failed: the disk is full"), HasSubstr("hint: make room"),
+            HasSubstr("the next try is in 4.0 s")));
+  EXPECT_THAT(protection_trouble(job), HasSubstr("the disk is full"));
+}
+
+TEST(ProtectionText, IsEmptyForAJobWithoutProtection) {
+  EXPECT_EQ(protection_text({{"protection", nullptr}}, 0), "");
+  EXPECT_EQ(protection_trouble({}), "");
+}
+
+}  // namespace
+}  // namespace cardswap::cli

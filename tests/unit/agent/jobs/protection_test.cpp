@@ -1,0 +1,137 @@
+#include "agent/jobs/protection.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <functional>
+
+#include "agent/jobs/job_table.h"
+#include "migrator/base/error.h"
+#include "migrator/store/keep_rule_text.h"
+#include "tests/support/temp_dir.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using ::testing::IsEmpty;
+
+json::object order() {
+  return {{"every_steps", 100},
+          {"every_ms", nullptr},
+          {"store", "file:/var/lib/cardswap/store"},
+          {"keep", "last=3,daily=2"},
+          {"grace_ms", 60'000}};
+}
+std::optional<Protection> read(json::object of_job) {
+  return protection_in(json::object{{"protection", std::move(of_job)}});
+}
+
+TEST(ProtectionOrder, IsReadAsItWasWritten) {
+  const auto protection = read(order());
+  ASSERT_TRUE(protection);
+  EXPECT_EQ(protection->every_steps, 100U);
+  EXPECT_EQ(protection->every_ms, 0);
+  EXPECT_EQ(protection->keep.last, 3U);
+  EXPECT_EQ(protection->keep.hourly, 0U);
+  EXPECT_EQ(protection->grace_ms, 60'000);
+  EXPECT_EQ(to_json(*protection), order());
+}
+
+TEST(ProtectionOrder, IsNoneWhereTheJobHasNone) {
+  EXPECT_FALSE(protection_in({}));
+  EXPECT_FALSE(protection_in({{"protection", nullptr}}));
+}
+
+TEST(ProtectionOrder, IsRefusedWhereItCannotBeCarriedOut) {
+  const std::vector<std::function<void(json::object&)>> wrongs{
+      [](json::object& of) { of["every_ms"] = 1000; },
+      [](json::object& of) { of["every_steps"] = nullptr; },
+      [](json::object& of) {
+        of["every_steps"] = nullptr;
+        of["every_ms"] = 5;
+      },
+      [](json::object& of) { of["every_steps"] = -1; },
+      [](json::object& of) { of["store"] = "relative"; },
+      [](json::object& of) { of["store"] = "file:/a/../b"; },
+      [](json::object& of) { of.erase("store"); },
+      [](json::object& of) { of["keep"] = "most"; },
+  };
+  for (std::size_t i = 0; i < wrongs.size(); ++i) {
+    auto of = order();
+    wrongs[i](of);
+    EXPECT_THROW((void)read(of), Error) << i;
+  }
+}
+
+class ProtectedJobs : public ::testing::Test {
+ protected:
+  ProtectedJobs() { config_.data_dir = dir_.path(); }
+  Job& job() {
+    auto& job = jobs_.add({.name = "gpt", .argv = {"/bin/true"}}, "cpu:0").job();
+    jobs_.save(job);
+    return job;
+  }
+  /// The job as the next agent reads it.
+  Job& on_disk() {
+    next_.emplace(config_, journal_);
+    next_->load();
+    return next_->instances().front()->job();
+  }
+
+  const test::TempDir dir_;
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  JobTable jobs_{config_, journal_};
+  std::optional<JobTable> next_;
+};
+
+TEST_F(ProtectedJobs, KeepTheirOrderAndWhatBecameOfIt) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  auto notes = gpt.protection_notes;
+  notes.number = 7;
+  notes.step = 700;
+  notes.failures_in_a_row = 2;
+  notes.error = "no room";
+  jobs_.note_protection(gpt, notes);
+  const auto& again = on_disk();
+  ASSERT_TRUE(again.spec.protection);
+  EXPECT_EQ(to_json(*again.spec.protection), order());
+  EXPECT_EQ(again.protection_notes.number, 7U);
+  EXPECT_EQ(again.protection_notes.step, 700U);
+  EXPECT_EQ(again.protection_notes.failures_in_a_row, 2U);
+  EXPECT_EQ(again.protection_notes.error, "no room");
+  EXPECT_TRUE(again.protection_notes.is_told);
+}
+
+TEST_F(ProtectedJobs, BeginAnewInAnotherStoreOnly) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  auto notes = gpt.protection_notes;
+  notes.number = 7;
+  notes.error = "no room";
+  jobs_.note_protection(gpt, notes);
+  auto other = order();
+  other["every_steps"] = 50;
+  jobs_.set_protection(gpt, read(other));
+  EXPECT_EQ(gpt.protection_notes.number, 7U);
+  EXPECT_THAT(gpt.protection_notes.error, IsEmpty());
+  other["store"] = "file:/elsewhere";
+  jobs_.set_protection(gpt, read(other));
+  EXPECT_EQ(gpt.protection_notes.number, 0U);
+  jobs_.set_protection(gpt, std::nullopt);
+  EXPECT_FALSE(on_disk().spec.protection);
+}
+
+/// The order is a part of the description that the target of a move gets.
+TEST_F(ProtectedJobs, TakeTheirOrderAlong) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  const auto there = job_spec_from(to_json(gpt.spec));
+  ASSERT_TRUE(there.protection);
+  EXPECT_EQ(to_json(*there.protection), order());
+}
+
+}  // namespace
+}  // namespace cardswap
