@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kSlotAlign = 4096;
 /// Payloads that land, and as many that are copied at the same time.
-constexpr std::size_t kSlotsMin = kPayloadsUnderWayMax + 2;
+constexpr std::size_t kSlotsMin = kPayloadsInFlightMax + 2;
 constexpr std::size_t kFirstSlots = 8;
 constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();
 /// Of gathered payloads in a buffer: what the bus takes at once.

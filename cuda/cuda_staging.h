@@ -22,7 +22,7 @@ inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 
 /// Pinned buffers of one size, which copies of a device and sends of a link use in turn, so that
 /// copying and sending go on at the same time. Grows block by block on demand, up to kRingBytes, or
-/// more if kPayloadsUnderWayMax large payloads need it. One thread.
+/// more if kPayloadsInFlightMax large payloads need it. One thread.
 class PinnedRing {
  public:
   /// One buffer of the ring.

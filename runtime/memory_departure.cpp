@@ -19,16 +19,16 @@ constexpr std::chrono::seconds kHolderAnswerMax{10};
 
 }  // namespace
 
-MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const Digest& root,
+MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Custodian custodian, const Digest& root,
                                  std::uint64_t step)
-    : relocator_(relocator), keeper_(std::move(keeper)), root_(root), step_(step) {
+    : relocator_(relocator), custodian_(std::move(custodian)), root_(root), step_(step) {
   whole_ = relocator_.digest();
   {
     std::vector<memory_handoff::PassedArena> arenas;
     for (const auto* slot : relocator_.slots()) {
       arenas.push_back({slot->name, slot->arena->base(), slot->arena->pieces()});
     }
-    auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
+    auto connection = memory_handoff::Connection::to(custodian_.path, custodian_.process);
     (void)memory_handoff::ask<memory_handoff::Kept>(
         connection, memory_handoff::Keep{memory_handoff::outlines_of(arenas)},
         memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
@@ -61,7 +61,7 @@ void MemoryDeparture::unbind_all() {
 }
 
 void MemoryDeparture::recall() {
-  auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
+  auto connection = memory_handoff::Connection::to(custodian_.path, custodian_.process);
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
       connection, memory_handoff::Fetch{}, {}, Clock::now() + kHolderAnswerMax);
   try {
@@ -78,7 +78,7 @@ void MemoryDeparture::recall() {
   try {
     connection.send(memory_handoff::Done{});
   } catch (...) {
-    // The memory is here and whole. The keeper, if it is still there, ends with this process.
+    // The memory is here and whole. The custodian, if it is still there, ends with this process.
   }
 }
 

@@ -10,26 +10,27 @@
 
 namespace cardswap {
 
-/// Gives this process's arenas to a keeper process so that this process can be dumped. Takes them
-/// back here, or from a holder where the process was restored. Meanwhile it keeps the addresses
-/// reserved and remembers the digest that the memory must have when it comes back. Training thread
-/// only.
+/// Gives this process's arenas to a custodian process so that this process can be dumped. Takes
+/// them back here, or from a holder where the process was restored. Meanwhile it keeps the
+/// addresses reserved and remembers the digest that the memory must have when it comes back.
+/// Training thread only.
 class MemoryDeparture {
  public:
   /// The process that keeps the memory.
-  struct Keeper {
+  struct Custodian {
     std::string path;  ///< of the socket on which it listens
     pid_t process = 0;
   };
-  /// Digests everything, gives the arenas to the keeper and unmaps them. Waits 10 s at most for the
-  /// keeper. Throws Error if the keeper does not take the memory or it cannot be unmapped:
-  /// everything is then as before, unless the relocator's is_away() says that the memory did not
-  /// come back. `root` and `step` are of the state that this process leaves with.
-  MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
+  /// Digests everything, gives the arenas to the custodian and unmaps them. Waits 10 s at most for
+  /// the custodian. Throws Error if the custodian does not take the memory or it cannot be
+  /// unmapped: everything is then as before, unless the relocator's is_away() says that the memory
+  /// did not come back. `root` and `step` are of the state that this process leaves with.
+  MemoryDeparture(ArenaRelocator& relocator, Custodian custodian, const Digest& root,
+                  std::uint64_t step);
 
-  /// Takes the memory back here: maps what the keeper has and compares the digest of every byte.
-  /// Waits 10 s at most for the keeper. Throws Error; the memory is not mapped then. A keeper that
-  /// cannot be told that it is done ends with this process.
+  /// Takes the memory back here: maps what the custodian has and compares the digest of every byte.
+  /// Waits 10 s at most for the custodian. Throws Error; the memory is not mapped then. A custodian
+  /// that cannot be told that it is done ends with this process.
   void recall();
   /// Takes the memory in the restored process: maps what the holder received and compares the
   /// digest of every byte. Waits 10 s at most for the holder. The times in the result are of this
@@ -42,7 +43,7 @@ class MemoryDeparture {
   void bind(const std::vector<memory_handoff::ArenaOutline>& arenas, std::vector<Descriptor> files);
 
   ArenaRelocator& relocator_;
-  const Keeper keeper_;
+  const Custodian custodian_;
   const Digest root_;
   const std::uint64_t step_;
   Digest whole_;  // of every byte, before it was given away

@@ -126,7 +126,8 @@ Connection Connection::to(const std::string& path, pid_t process) {
   const auto there = connection.peer();
   const auto own = ::geteuid();
   const bool is_ours = there.uid == own || there.uid == 0 || own == 0;
-  // A process that was restored before is in its own PID namespace, in which the keeper has no pid.
+  // A process that was restored before is in its own PID namespace, in which the custodian has no
+  // pid.
   if (!is_ours || (process != 0 && there.pid != 0 && there.pid != process)) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} of user {} answers at {}, where another one is to have the "

@@ -15,8 +15,8 @@
 #include "migrator/core/digest.h"
 #include "migrator/device/arena.h"
 
-/// The protocol by which arenas are handed over on one host: between a trainer and the keeper that
-/// holds them while the trainer is dumped, and between the holder that received them and the
+/// The protocol by which arenas are handed over on one host: between a trainer and the custodian
+/// that holds them while the trainer is dumped, and between the holder that received them and the
 /// restored trainer.
 ///
 /// The messages are packets of a unix seqpacket socket: a u8 number (index in `Message` plus 1) and
@@ -37,19 +37,19 @@ struct ArenaOutline {
   bool operator==(const ArenaOutline&) const = default;
 };
 
-/// Gives a keeper these arenas.
+/// Gives a custodian these arenas.
 struct Keep {
   std::vector<ArenaOutline> arenas;
   bool operator==(const Keep&) const = default;
 };
-/// Answer to Keep: the keeper has them.
+/// Answer to Keep: the custodian has them.
 struct Kept {
   bool operator==(const Kept&) const = default;
 };
 /// Asks for the arenas of a migration.
 struct Fetch {
   std::string migration;
-  std::string token;  ///< empty to a keeper, which knows its trainer's pid
+  std::string token;  ///< empty to a custodian, which knows its trainer's pid
   bool operator==(const Fetch&) const = default;
 };
 /// Answer to Fetch: the arenas, and what their bytes must be.

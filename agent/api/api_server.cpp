@@ -260,9 +260,9 @@ struct ApiServer::Call {
   bhttp::request_parser<bhttp::string_body> parser;
   Caller caller;
   bool token_ok = true;
-  bool heard = false;                 ///< its caller gets more than a refusal
-  std::optional<ApiAnswer> improper;  ///< the refusal, whoever it is
-  boost::system::error_code error;    ///< of reading it
+  bool is_answered = false;          ///< its caller gets more than a refusal
+  std::optional<ApiAnswer> refusal;  ///< the refusal, whoever it is
+  boost::system::error_code error;   ///< of reading it
 
   [[nodiscard]] std::string_view method() const {
     return std::string_view(parser.get().method_string());
@@ -272,16 +272,16 @@ struct ApiServer::Call {
     return {target.data(), target.size()};
   }
   /// Whether its connection may be used for another request.
-  [[nodiscard]] bool whole() const { return !error && !improper && caller.is_known(); }
+  [[nodiscard]] bool is_reusable() const { return !error && !refusal && caller.is_known(); }
 };
 
 void ApiServer::admit(Call& call, Proof& proof) const {
   const auto& head = call.parser.get();
-  call.improper = refusal_of(head, proof.listener, security_.names);
-  if (!call.improper && proof.certificate) {
-    call.improper = ended_meanwhile(call.caller.name, proof.certificate->fault(security_.tls));
+  call.refusal = refusal_of(head, proof.listener, security_.names);
+  if (!call.refusal && proof.certificate) {
+    call.refusal = ended_meanwhile(call.caller.name, proof.certificate->fault(security_.tls));
   }
-  if (call.improper) return;
+  if (call.refusal) return;
   if (const auto token = head.find(bhttp::field::authorization); token != head.end()) {
     call.token_ok = proof.may_use_token();
     call.caller = call.token_ok ? security_.tokens.caller_of(token->value())
@@ -289,7 +289,7 @@ void ApiServer::admit(Call& call, Proof& proof) const {
   }
   call.caller.came_to = proof.came_to;
   call.caller.came_from = proof.came_from;
-  call.heard =
+  call.is_answered =
       call.caller.is_known() || (call.token_ok && is_open_to_anybody(call.method(), call.target()));
 }
 
@@ -304,9 +304,9 @@ asio::awaitable<void> ApiServer::read(Stream& stream, Buffer& buffer, Call& call
                                     asio::redirect_error(asio::use_awaitable, call.error));
   if (call.error) co_return;
   admit(call, proof);
-  if (call.improper) co_return;
+  if (call.refusal) co_return;
   const auto body_max = router_.body_bytes_max(call.method(), call.target());
-  if (call.heard && parser.content_length().value_or(0) > body_max) {
+  if (call.is_answered && parser.content_length().value_or(0) > body_max) {
     call.error = bhttp::error::body_limit;
   } else if (call.caller.is_known()) {  // nobody's body is not worth reading
     parser.body_limit(body_max);
@@ -318,12 +318,12 @@ asio::awaitable<void> ApiServer::read(Stream& stream, Buffer& buffer, Call& call
 
 asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot& slot,
                                              Listener listener) {
-  if (call.improper) co_return *call.improper;
-  if (call.error == bhttp::error::body_limit && call.heard) {
+  if (call.refusal) co_return *call.refusal;
+  if (call.error == bhttp::error::body_limit && call.is_answered) {
     co_return router_.too_large(call.method(), call.target(), call.caller);
   }
   if (call.error) co_return no_request(call.error.message());
-  if (!call.heard) co_return unauthenticated(call.caller, call.token_ok, listener);
+  if (!call.is_answered) co_return unauthenticated(call.caller, call.token_ok, listener);
   const auto& request = call.parser.get();
   const bool of_agent = call.caller.may(ApiRole::agent) && call.target().starts_with("/v1/peer/");
   const auto protocol = request.find(http::kProtocolHeader);
@@ -352,13 +352,14 @@ asio::awaitable<void> ApiServer::serve(Stream& stream, Connections::Slot& slot, 
     if (call.error == bhttp::error::end_of_stream) co_return;
     line.expires_never();
     auto reply = co_await answer(call, slot, proof.listener);
-    const bool keep_alive = call.whole() && reply.status != 503 && call.parser.get().keep_alive();
+    const bool keep_alive =
+        call.is_reusable() && reply.status != 503 && call.parser.get().keep_alive();
     const auto response = response_of(std::move(reply), keep_alive);
     line.expires_after(kAnswerTimeMax);
     boost::system::error_code error;
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
-    if (!call.whole()) {
+    if (!call.is_reusable()) {
       co_await linger_close(line);
       co_return;
     }

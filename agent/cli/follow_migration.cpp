@@ -81,14 +81,14 @@ Exit outcome(const Context& context, const json::object& migration) {
 }
 
 /// Handles the signals that a user sends while this command follows a migration.
-class Wish {
+class InterruptHandler {
  public:
-  Wish(const Context& context, Client& client, std::string id)
+  InterruptHandler(const Context& context, Client& client, std::string id)
       : context_(context), client_(client), id_(std::move(id)) {}
 
   /// Takes a pending signal. After Ctrl-C asks whether to cancel, after SIGTERM cancels; a second
   /// signal throws.
-  void show(const json::object& migration, Progress& progress) {
+  void handle_pending(const json::object& migration, Progress& progress) {
     const int signal = context_.interrupts.next();
     if (signal == 0) return;
     progress.clear();
@@ -169,7 +169,7 @@ Exit follow(const Context& context, Client& client, json::object migration,
             std::string_view until) {
   const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
   Progress progress(context.quiet || context.wants_json());
-  Wish wish(context, client, id);
+  InterruptHandler handler(context, client, id);
   while (migration.at("result").is_null()) {
     if (!until.empty() && migration.at("state").as_string() == until) {
       progress.clear();
@@ -186,8 +186,8 @@ Exit follow(const Context& context, Client& client, json::object migration,
                   "it ends by itself when that agent is back; else " +
                       what_to_do_in_doubt(id, printable_at(migration, "to")));
     }
-    wish.show(migration, progress);
-    wish.check(migration);
+    handler.handle_pending(migration, progress);
+    handler.check(migration);
     try {
       auto news =
           client.call_unless_interrupted(context.interrupts, "GET",

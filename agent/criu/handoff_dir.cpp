@@ -16,7 +16,8 @@ namespace {
 std::filesystem::path folder_of(const Config& config, const std::string& migration,
                                 HandoffPeer with) {
   // Called ".keeper" on disk, because a newer agent must find what an older one left.
-  return config.handoff_dir() / (migration + (with == HandoffPeer::keeper ? ".keeper" : ".holder"));
+  return config.handoff_dir() /
+         (migration + (with == HandoffPeer::custodian ? ".keeper" : ".holder"));
 }
 
 [[noreturn]] void fail(const char* doing, const std::filesystem::path& path) {

@@ -8,16 +8,16 @@
 /// The folders for the sockets over which a job's process hands its memory over while it moves
 /// (handoff): one for each migration and peer, below Config::handoff_dir(), in which only the agent
 /// can create entries. Each folder belongs to the job's user alone, so that no other user can stand
-/// in for the keeper or the holder.
+/// in for the custodian or the holder.
 namespace cardswap::criu {
 
 /// Makes Config::handoff_dir() with the right owner and mode, and removes from it all files, links
 /// and empty folders: they are of ended moves. Throws Error{io}.
 void prepare_handoff_dirs(const Config& config);
 
-/// The process that keeps the memory: the keeper at the source or the holder at the target. Both
+/// The process that keeps the memory: the custodian at the source or the holder at the target. Both
 /// may be on one host.
-enum class HandoffPeer { keeper, holder };
+enum class HandoffPeer { custodian, holder };
 /// The path of the socket on which the peer listens.
 [[nodiscard]] std::filesystem::path handoff_socket(const Config& config,
                                                    const std::string& migration, HandoffPeer with);

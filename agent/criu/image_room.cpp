@@ -40,14 +40,14 @@ std::uint64_t image_room_in(std::string_view meminfo, ImageUse use) {
 
 std::uint64_t image_room(ImageUse use) { return image_room_in(text_of("/proc/meminfo"), use); }
 
-HeldMemory with_process(HeldMemory held, std::string_view status) {
+MemoryUse with_process(MemoryUse held, std::string_view status) {
   held.own += bytes_at(status, "RssAnon").value_or(0) + bytes_at(status, "VmSwap").value_or(0);
   held.shared = std::max(held.shared, bytes_at(status, "RssShmem").value_or(0));
   return held;
 }
 
-HeldMemory memory_of(const ProcessId& root) {
-  HeldMemory held;
+MemoryUse memory_of(const ProcessId& root) {
+  MemoryUse held;
   for (const auto pid : tree_of(root)) {
     held = with_process(held, text_of(fmt::format("/proc/{}/status", pid)));
   }

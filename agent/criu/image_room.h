@@ -22,15 +22,15 @@ enum class ImageUse : std::uint8_t { dumped, restored };
 [[nodiscard]] std::uint64_t image_room(ImageUse use);
 
 /// Memory of processes that is in no file.
-struct HeldMemory {
+struct MemoryUse {
   std::uint64_t own = 0;     ///< bytes of private memory, summed over the processes
   std::uint64_t shared = 0;  ///< a lower bound of their shared memory in bytes
-  bool operator==(const HeldMemory&) const = default;
+  bool operator==(const MemoryUse&) const = default;
 };
 /// `held` with one process more, by the text of its /proc/PID/status. Pure.
-[[nodiscard]] HeldMemory with_process(HeldMemory held, std::string_view status);
+[[nodiscard]] MemoryUse with_process(MemoryUse held, std::string_view status);
 /// The memory of all processes below `root`, now. Throws as tree_of() does.
-[[nodiscard]] HeldMemory memory_of(const ProcessId& root);
+[[nodiscard]] MemoryUse memory_of(const ProcessId& root);
 
 /// Why an image of about `bytes` does not fit into `room` bytes; empty: it fits. `where` is for the
 /// text: "here", "on gpu-b". Pure.

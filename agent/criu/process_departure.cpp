@@ -19,7 +19,7 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::chrono::seconds kKeeperStartMax{5};
+constexpr std::chrono::seconds kCustodianStartMax{5};
 
 /// Checks that the image will fit, by the processes' memory: its exact size is not known before.
 void check_room(const ProcessId& root, const ImageDir& images) {
@@ -60,19 +60,19 @@ asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint endpoint, ProcessI
                                                 std::string user, std::string socket) {
   co_await sender_.connect(endpoint.host, endpoint.port, endpoint.token, endpoint.key);
   ProcessSpec spec;
-  spec.argv = {program_beside("cardswap-holder").string(), "--keep", socket, "--trainer",
+  spec.argv = {program_beside("cardswap-holder").string(), "--custody", socket, "--trainer",
                std::to_string(trainer.pid)};
   if (!user.empty()) spec.user = job_user(user);
-  spec.log = job_dir_ / "keeper.log";
+  spec.log = job_dir_ / "custodian.log";
   std::error_code absent;  // an earlier job's of that name, which may have been another user's
   std::filesystem::remove(spec.log, absent);
-  keeper_ = co_await start_child(spec);
-  const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
+  custodian_ = co_await start_child(spec);
+  const auto until = std::chrono::steady_clock::now() + kCustodianStartMax;
   while (!std::filesystem::exists(socket)) {
-    if (!may_be_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
-      signal_group(keeper_, SIGKILL);
-      (void)co_await wait_and_reap(keeper_);
-      throw Error(Code::io, "the keeper of the job's memory did not start",
+    if (!may_be_alive(custodian_) || std::chrono::steady_clock::now() >= until) {
+      signal_group(custodian_, SIGKILL);
+      (void)co_await wait_and_reap(custodian_);
+      throw Error(Code::io, "the custodian of the job's memory did not start",
                   "look at " + spec.log.string());
     }
     co_await pause_for(std::chrono::milliseconds(2));

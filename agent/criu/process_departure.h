@@ -14,11 +14,11 @@
 
 namespace cardswap::criu {
 
-/// The source's part of moving a process: starts a keeper for the memory that was sent ahead, dumps
-/// the process and sends the image. It serves one migration; one thread.
+/// The source's part of moving a process: starts a custodian for the memory that was sent ahead,
+/// dumps the process and sends the image. It serves one migration; one thread.
 ///
-/// The keeper outlives it on purpose: it holds the job's memory until the job takes it back or has
-/// ended, whatever happens to the agent.
+/// The custodian outlives it on purpose: it holds the job's memory until the job takes it back or
+/// has ended, whatever happens to the agent.
 class ProcessDeparture {
  public:
   /// Where the target's agent receives the image.
@@ -32,13 +32,13 @@ class ProcessDeparture {
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
                    std::filesystem::path job_dir, Callbacks callbacks);
 
-  /// Does all that can be done while the job runs: connects to the target, and starts the keeper of
-  /// `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes some
-  /// seconds at most. Throws Error: what ImageSender::connect() and start_child() throw, Error{io}
-  /// for a keeper that does not start.
+  /// Does all that can be done while the job runs: connects to the target, and starts the custodian
+  /// of `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes
+  /// some seconds at most. Throws Error: what ImageSender::connect() and start_child() throw,
+  /// Error{io} for a custodian that does not start.
   boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId trainer, std::string user,
                                        std::string socket);
-  [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
+  [[nodiscard]] const ProcessId& custodian() const { return custodian_; }
 
   /// Saves the tree's GPU state and dumps the tree, which is stopped then. It cannot be ended
   /// early. Throws Error{no_memory} if the image does not fit, and what before_dump, ImageDir
@@ -61,7 +61,7 @@ class ProcessDeparture {
   std::filesystem::path job_dir_;
   Callbacks callbacks_;
   ImageSender sender_;
-  ProcessId keeper_;
+  ProcessId custodian_;
   std::optional<ImageDir> images_;
   ImageManifest manifest_;
   double driver_suspend_ms_ = 0;

@@ -1,6 +1,6 @@
 #include "agent/handover/ownership.h"
 
-#include "agent/handover/effective_state.h"
+#include "agent/handover/state_of_migrations.h"
 
 namespace cardswap::handover {
 

@@ -22,7 +22,7 @@ class AvoidedTargets {
     job.targets.push_back(std::move(target));
   }
   /// The targets that the job avoids, oldest first.
-  [[nodiscard]] std::vector<std::string> of(const std::string& job_uid) const {
+  [[nodiscard]] std::vector<std::string> targets_of(const std::string& job_uid) const {
     const auto found = by_job_.find(job_uid);
     return found == by_job_.end() ? std::vector<std::string>() : found->second.targets;
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/handover/effective_state.h"
+#include "agent/handover/state_of_migrations.h"
 #include "agent/health/monitor.h"
 
 namespace cardswap::health {

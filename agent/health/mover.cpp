@@ -76,7 +76,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.kind = move.device.substr(0, move.device.find(':'));
   if (const auto* job = jobs_.find(move.job))
     wanted.state_bytes = job->first().record().state_bytes;
-  wanted.avoid = avoided_.of(move.job_uid);
+  wanted.avoid = avoided_.targets_of(move.job_uid);
   auto devices = co_await ask_peers(tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
     if (device.host == own && !journalled_.engine().incidents().is_usable(device.name))

@@ -36,7 +36,7 @@ asio::awaitable<Answer> exchange(Endpoint endpoint, Request request) {
 
 asio::awaitable<json::value> call(Endpoint endpoint, Request request) {
   auto answer = co_await exchange(endpoint, std::move(request));
-  if (answer.status >= 400) throw error_of(endpoint, answer);
+  if (answer.status >= 400) throw error_in(endpoint, answer);
   co_return std::move(answer.body);
 }
 
@@ -53,7 +53,7 @@ std::string percent_encoded(std::string_view text) {
   return result;
 }
 
-Error error_of(const Endpoint& endpoint, const Answer& answer) {
+Error error_in(const Endpoint& endpoint, const Answer& answer) {
   const auto* object = answer.body.if_object();
   const auto* error = object != nullptr ? object->if_contains("error") : nullptr;
   if (error != nullptr && error->is_object()) return error_from_json(*error);

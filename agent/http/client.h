@@ -79,7 +79,7 @@ struct Answer {
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 
 /// The Error in an answer with status 400 or above; internal if there is none in it.
-[[nodiscard]] Error error_of(const Endpoint& endpoint, const Answer& answer);
+[[nodiscard]] Error error_in(const Endpoint& endpoint, const Answer& answer);
 
 /// {"code", "failure", "hint"}, as the API shows an error, and back. An unknown code or another
 /// form gives Code::internal.

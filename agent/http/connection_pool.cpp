@@ -51,7 +51,7 @@ asio::awaitable<boost::json::value> ConnectionPool::call(Endpoint endpoint, Requ
     answer = co_await connection->exchange(request, deadline, true);
   }
   if (connection->is_reusable()) keep(name, std::move(connection));
-  if (answer->status >= 400) throw error_of(endpoint, *answer);
+  if (answer->status >= 400) throw error_in(endpoint, *answer);
   co_return std::move(answer->body);
 }
 

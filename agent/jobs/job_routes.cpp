@@ -44,7 +44,8 @@ Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
     if (job.name() == name && job.standby) return {job.first().record().log_path, false};
   }
   if (validate::is_job_name(name)) {
-    if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
+    if (const auto logs = jobs.standby_logs().logs_of(name); !logs.empty())
+      return {logs.front(), true};
   }
   throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
               "`cardswap jobs` lists the jobs of this host");

@@ -94,7 +94,7 @@ void JobTable::forget(const std::string& name) {
       ++job;
     }
   }
-  const auto standbys = standby_logs_.of(name);
+  const auto standbys = standby_logs_.logs_of(name);
   logs.insert(logs.end(), standbys.begin(), standbys.end());
   for (const auto& log : logs) standby_logs_.remove(log);
 }

@@ -12,7 +12,7 @@ constexpr std::size_t kStandbyLogsKept = 3;
 }  // namespace
 
 void StandbyLogs::keep_few(const std::string& name) const {
-  const auto logs = of(name);
+  const auto logs = logs_of(name);
   for (std::size_t i = kStandbyLogsKept; i < logs.size(); ++i) {
     std::error_code absent;
     std::filesystem::remove(logs[i], absent);
@@ -51,7 +51,7 @@ void StandbyLogs::remove(const std::filesystem::path& log) const {
   std::filesystem::remove(folder, absent);  // only when it is empty
 }
 
-std::vector<std::filesystem::path> StandbyLogs::of(const std::string& name) const {
+std::vector<std::filesystem::path> StandbyLogs::logs_of(const std::string& name) const {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> found;
   std::error_code gone;
   for (const auto& entry : std::filesystem::directory_iterator(config_.job_dir(name), gone)) {

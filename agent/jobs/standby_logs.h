@@ -19,7 +19,7 @@ class StandbyLogs {
   StandbyLogs(const Config& config, const std::list<Job>& jobs) : config_(config), jobs_(jobs) {}
 
   /// The kept logs of failed standbys of the job `name`, the latest first.
-  [[nodiscard]] std::vector<std::filesystem::path> of(const std::string& name) const;
+  [[nodiscard]] std::vector<std::filesystem::path> logs_of(const std::string& name) const;
   /// Removes all of them except the latest three.
   void keep_few(const std::string& name) const;
   /// Removes the log of the standby of `migration`, and the job's folder if it is empty then.

@@ -26,30 +26,30 @@ namespace {
 constexpr std::size_t kAnswerMax = 64U << 20;
 constexpr char kReturned = 'r';
 constexpr char kThrew = 't';
-constexpr int kLookerEndTries = 100;
-constexpr std::chrono::milliseconds kLookerEndTick{5};
+constexpr int kChildReapTries = 100;
+constexpr std::chrono::milliseconds kChildReapTick{5};
 
 /// Kills the child at its own end at the latest. Never waits for the child without a limit: the
 /// user that it became may stop it, or the kernel may hold it.
-class Looker {
+class ChildGuard {
  public:
-  explicit Looker(pid_t pid) : pid_(pid) {}
-  ~Looker() {
+  explicit ChildGuard(pid_t pid) : pid_(pid) {}
+  ~ChildGuard() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
     (void)::waitpid(pid_, nullptr, WNOHANG);
   }
-  Looker(const Looker&) = delete;
-  Looker& operator=(const Looker&) = delete;
+  ChildGuard(const ChildGuard&) = delete;
+  ChildGuard& operator=(const ChildGuard&) = delete;
 
   asio::awaitable<void> end() {
     ::kill(pid_, SIGKILL);
-    for (int tries = 0; tries < kLookerEndTries; ++tries) {
+    for (int tries = 0; tries < kChildReapTries; ++tries) {
       if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
         pid_ = 0;
         co_return;
       }
-      co_await pause_for(kLookerEndTick);
+      co_await pause_for(kChildReapTick);
     }
   }
 
@@ -123,9 +123,9 @@ asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
   if (pid == 0) answer_and_end(work, pipe.write.get());
   if (pid < 0) throw os_error("fork");
   pipe.write.reset();
-  Looker looker(pid);
+  ChildGuard child(pid);
   auto answer = co_await text_through(std::move(pipe.read), kAnswerMax, limit);
-  co_await looker.end();
+  co_await child.end();
   if (!answer) {
     throw Error(Code::timed_out, fmt::format("no answer within {} ms", limit.count()),
                 "a file system, or a process's memory, does not answer");

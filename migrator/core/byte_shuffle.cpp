@@ -25,7 +25,7 @@ using Loop = void (*)(const std::byte* in, std::byte* out, std::size_t count);
 /// A loop for each size that is shuffled.
 struct Loops {
   Loop by_2, by_4, by_8, by_16;
-  [[nodiscard]] Loop of(std::uint8_t element_bytes) const {
+  [[nodiscard]] Loop loop_for(std::uint8_t element_bytes) const {
     switch (element_bytes) {
       case 2: return by_2;
       case 4: return by_4;
@@ -41,7 +41,7 @@ constexpr Loops kUnshuffle{unshuffle_by<2>, unshuffle_by<4>, unshuffle_by<8>, un
 void run(const Loops& loops, std::span<const std::byte> in, std::span<std::byte> out,
          std::uint8_t element_bytes) {
   std::size_t whole = 0;
-  if (const auto loop = loops.of(element_bytes)) {
+  if (const auto loop = loops.loop_for(element_bytes)) {
     const auto count = in.size() / element_bytes;
     loop(in.data(), out.data(), count);
     whole = count * element_bytes;

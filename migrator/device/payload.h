@@ -26,6 +26,6 @@ struct StagedPayload {
 };
 
 /// How many payloads of one migration may be in flight at once.
-inline constexpr std::size_t kPayloadsUnderWayMax = 12;
+inline constexpr std::size_t kPayloadsInFlightMax = 12;
 
 }  // namespace cardswap

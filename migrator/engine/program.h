@@ -51,7 +51,7 @@ class SourceProgram {
   virtual double median_step_ms() = 0;
   /// Whether the program takes no further step, because its state comes from a store: the engine
   /// waits for none.
-  virtual bool is_standing() { return false; }
+  virtual bool takes_no_steps() { return false; }
   /// Slows every step down by the factor 1 / (1 - share); 0: full speed. 0 <= share < 1.
   virtual void throttle(double /*share*/) {}
   /// Begins the update log. From here on, until the log is closed, the program appends every

@@ -2,7 +2,7 @@
 
 namespace cardswap {
 
-Staging& StagingPool::of(Device& device) {
+Staging& StagingPool::staging_for(Device& device) {
   auto& staging = stagings_[&device];
   if (!staging) {
     staging = device.stage({payload_bytes_max_, direct_bytes_min_(device.info().kind)});

@@ -20,7 +20,7 @@ class StagingPool {
       : direct_bytes_min_(std::move(direct_bytes_min)), payload_bytes_max_(payload_bytes_max) {}
   /// The device's Staging, valid as long as this. The device must outlive this. Throws what
   /// Device::stage() throws.
-  [[nodiscard]] Staging& of(Device& device);
+  [[nodiscard]] Staging& staging_for(Device& device);
   /// Staging::settle() of all.
   void settle();
 

@@ -8,9 +8,9 @@
 
 namespace cardswap::store {
 
-Intent::Intent(Store& store, const std::string& job, const std::string& who)
-    : store_(store), name_(intent_name(job, who)) {
-  const JsonObject words{{"format", std::uint64_t{1}}, {"job", job}, {"who", who}};
+Intent::Intent(Store& store, const std::string& job, const std::string& owner)
+    : store_(store), name_(intent_name(job, owner)) {
+  const JsonObject words{{"format", std::uint64_t{1}}, {"job", job}, {"who", owner}};
   put_ = store_.put_new(name_, canonical_bytes(words)) == PutResult::created;
   if (!put_) throw Error(Code::conflict, fmt::format("{}: another intent has this name", name_));
 }

@@ -14,8 +14,9 @@ namespace cardswap::store {
 class Intent {
  public:
   /// Puts the object. Throws Error{conflict} when an intent with this name exists,
-  /// Error{bad_request} when `job` or `who` is not a label (is_label()), and what the store throws.
-  Intent(Store& store, const std::string& job, const std::string& who);
+  /// Error{bad_request} when `job` or `owner` is not a label (is_label()), and what the store
+  /// throws.
+  Intent(Store& store, const std::string& job, const std::string& owner);
   ~Intent();
   Intent(const Intent&) = delete;
   Intent& operator=(const Intent&) = delete;

@@ -74,8 +74,8 @@ std::string tag_name(std::string_view job, std::string_view tag, std::uint64_t r
 std::string intents_prefix(std::string_view job) {
   return fmt::format("{}{}/intents/", kJobs, checked(job));
 }
-std::string intent_name(std::string_view job, std::string_view writer) {
-  return intents_prefix(job) + checked(writer);
+std::string intent_name(std::string_view job, std::string_view owner) {
+  return intents_prefix(job) + checked(owner);
 }
 std::string fence_name(std::string_view job, std::uint64_t epoch) {
   return fmt::format("{}{}/{:020}", kFences, checked(job), epoch);

@@ -42,7 +42,7 @@ inline constexpr const char* kTrash = "trash/";
                                    std::uint64_t revision);
 /// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
-[[nodiscard]] std::string intent_name(std::string_view job, std::string_view writer);
+[[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);
 /// "fence/gpt/00000000000000000007". A writer that finds a fence of a higher epoch than its own
 /// must stop.
 [[nodiscard]] std::string fence_name(std::string_view job, std::uint64_t epoch);

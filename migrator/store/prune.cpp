@@ -24,9 +24,9 @@ struct PruneView {
 };
 
 /// Reads a store from its packs up.
-class PruneLook {
+class StoreScan {
  public:
-  explicit PruneLook(Store& store) : store_(store) {}
+  explicit StoreScan(Store& store) : store_(store) {}
 
   PruneView view() {
     // Lists the names first: objects that are put later are not looked at.
@@ -142,7 +142,7 @@ class Prune {
       }
       return;
     }
-    auto view = PruneLook(store_).view();  // behind the intents
+    auto view = StoreScan(store_).view();  // behind the intents
     if (!view.damaged.empty()) return;
     for (const auto& name : batch.objects) view.roots.erase(name);
     for (const auto& name : removable(batch, view.needs, view.roots)) {
@@ -155,7 +155,7 @@ class Prune {
   }
 
   void fill() {
-    auto view = PruneLook(store_).view();
+    auto view = StoreScan(store_).view();
     report_.damaged = view.damaged;
     if (!view.damaged.empty()) return;
     std::set<std::string> surplus;

@@ -25,7 +25,7 @@ constexpr std::size_t kCompareBytes = 1U << 20;
 
 /// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
 /// the next chunk is not tried, then the next two, and so on up to 32.
-struct PackingTrial {
+struct CompressionTrial {
   std::uint32_t skip = 0;
   std::uint32_t next_skip = 1;
 
@@ -34,7 +34,7 @@ struct PackingTrial {
     --skip;
     return false;
   }
-  void told(bool shortened) {
+  void note(bool shortened) {
     next_skip = shortened ? 1 : std::min(next_skip * 2, kSkipMax);
     skip = shortened ? 0 : next_skip / 2;
   }
@@ -45,7 +45,7 @@ struct RegionChunks {
   Node node;
   std::vector<bool> given;
   std::uint8_t element_bytes = 1;
-  PackingTrial trial;
+  CompressionTrial trial;
 };
 
 RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes,
@@ -97,7 +97,7 @@ struct SnapshotWriter::State {
   State& operator=(const State&) = delete;
   ~State() = default;
 
-  void look();
+  void scan_store();
   void read_parent();
   [[nodiscard]] const Node* parent_node(RegionId region) const;
   [[nodiscard]] bool is_there(const ObjectId& chunk) const;
@@ -130,7 +130,7 @@ struct SnapshotWriter::State {
 
 /// Reads the store after the intent was made: a later prune sees the intent, and objects that were
 /// put into trash before are seen here.
-void SnapshotWriter::State::look() {
+void SnapshotWriter::State::scan_store() {
   trashed = trashed_in(store);
   for (const auto& name : list_all(store, refs_prefix(start.job))) {
     number = std::max(number, number_in_name(name).value_or(0));
@@ -183,7 +183,7 @@ void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
   if (!in_pack.contains(id) && !is_there(id)) {
     const bool tried = start.compress && chunks.trial.should_try();
     const auto chunk = encode_chunk(compressor, id, bytes, chunks.element_bytes, tried);
-    if (tried) chunks.trial.told(chunk.ref.codec != ChunkCodec::plain);
+    if (tried) chunks.trial.note(chunk.ref.codec != ChunkCodec::plain);
     if (!pack.has_room_for(chunk.stored.size())) put_pack();
     pack.add(chunk);
     in_pack.insert(id);
@@ -294,7 +294,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
     state_->regions.push_back(
         region_chunks(region.bytes, wanted.chunk_bytes, element_bytes(region.dtype)));
   }
-  state_->look();
+  state_->scan_store();
   state_->read_parent();
 }
 

@@ -130,7 +130,7 @@ void fields(Archive& a, FieldsOf<Archive, Grant>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Depart>& m) {
-  a(m.migration, m.keeper, m.keeper_pid);
+  a(m.migration, m.custodian, m.custodian_pid);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Departed>& m) {

@@ -164,7 +164,7 @@ struct Ended {
   bool moved = false;
   bool operator==(const Ended&) const = default;
 };
-/// Answer to Depart: the engine is gone, the keeper has the memory that was sent ahead, and the
+/// Answer to Depart: the engine is gone, the custodian has the memory that was sent ahead, and the
 /// runtime has no descriptor open except this connection. Neither side sends anything after it
 /// until the dump is over.
 struct Departed {
@@ -289,8 +289,8 @@ struct Grant {
 /// Tells a verified source to prepare for its dump. Answered by Departed or Failed.
 struct Depart {
   std::string migration;
-  std::string keeper;            ///< socket of a `cardswap-holder --keep`
-  std::uint64_t keeper_pid = 0;  ///< no other process at that socket gets the memory
+  std::string custodian;            ///< socket of a `cardswap-holder --custody`
+  std::uint64_t custodian_pid = 0;  ///< no other process at that socket gets the memory
   bool operator==(const Depart&) const = default;
 };
 /// Tells a restored process where it is now. Answered by Verified or Failed.

@@ -7,21 +7,21 @@
 #include <string>
 
 #include "migrator/base/error.h"
+#include "runtime/holder/custody.h"
 #include "runtime/holder/gpus.h"
-#include "runtime/holder/keep.h"
 #include "runtime/holder/receive.h"
 #include "runtime/holder/try_data.h"
 
 int main(int argc, char** argv) {
   std::string handoff_path;
-  std::string keep;
+  std::string custody;
   int trainer = 0;
   CLI::App app("Holds a job's memory while its process is moved (started by cardswapd)");
   app.set_version_flag("--version", CARDSWAP_VERSION);
   auto* at_target = app.add_option("--hand-over", handoff_path,
                                    "Receive a job's memory and give it to whoever has its token "
                                    "at this socket");
-  auto* at_source = app.add_option("--keep", keep, "Keep a trainer's memory at this socket");
+  auto* at_source = app.add_option("--custody", custody, "Keep a trainer's memory at this socket");
   auto* whose =
       app.add_option("--trainer", trainer, "The trainer's process")->check(CLI::PositiveNumber);
   std::string try_host;
@@ -38,8 +38,8 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     if (!try_host.empty()) return cardswap::try_data(try_host, transports);
-    return keep.empty() ? cardswap::receive_and_hand_over(handoff_path, cardswap::open_gpu)
-                        : cardswap::keep_memory(keep, trainer);
+    return custody.empty() ? cardswap::receive_and_hand_over(handoff_path, cardswap::open_gpu)
+                           : cardswap::take_custody(custody, trainer);
   } catch (const cardswap::Error& error) {
     std::fprintf(stderr, "cardswap-holder: %s\n", error.what());
   } catch (const std::exception& error) {

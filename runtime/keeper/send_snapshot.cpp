@@ -60,7 +60,7 @@ class SnapshotSender final : private SourceProgram {
   StateView state_view() override { return state_.view; }
   std::uint64_t step() override { return state_.step; }
   double median_step_ms() override { return 0; }
-  bool is_standing() override { return true; }
+  bool takes_no_steps() override { return true; }
 
   channel::Hello hello() {
     channel::Hello hello;

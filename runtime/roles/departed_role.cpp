@@ -17,8 +17,9 @@ void DepartedRole::depart(const channel::Depart& depart) {
   std::optional<Error> why;
   try {
     context_.on_trainer([&] {
-      const MemoryDeparture::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
-      departure_.emplace(context_.relocator(), keeper, root, context_.gate.step());
+      const MemoryDeparture::Custodian custodian{depart.custodian,
+                                                 static_cast<pid_t>(depart.custodian_pid)};
+      departure_.emplace(context_.relocator(), custodian, root, context_.gate.step());
     });
   } catch (...) {
     why = error_of(std::current_exception()).within("leave this host");

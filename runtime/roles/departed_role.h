@@ -8,18 +8,19 @@
 
 namespace cardswap {
 
-/// This process while CRIU moves it. A keeper process holds its memory until the memory is taken
+/// This process while CRIU moves it. A custodian process holds its memory until the memory is taken
 /// back here, or is received where the process was restored.
 ///
 /// The channel's thread calls it. It accesses the memory on the training thread, which is parked.
-/// The calls wait for that, and for the keeper or the holder (about 10 s at most for an answer).
+/// The calls wait for that, and for the custodian or the holder (about 10 s at most for an answer).
 /// The table decides which of the calls is made.
 class DepartedRole {
  public:
   explicit DepartedRole(RoleContext& context) : context_(context) {}
 
-  /// Gives the memory to the keeper and sends Departed. The engine must have ended. If the keeper
-  /// does not take the memory, the process stays frozen, or is lost: both are sent as Failed.
+  /// Gives the memory to the custodian and sends Departed. The engine must have ended. If the
+  /// custodian does not take the memory, the process stays frozen, or is lost: both are sent as
+  /// Failed.
   void depart(const channel::Depart& depart);
   /// Takes the memory back. True: the memory is back, and the migration is to be ended. False: the
   /// memory is lost, Failed{lost} was sent and the trainer is still frozen; or the migration is

@@ -187,7 +187,7 @@ inline constexpr auto kIgnoredEvents = [] {
          state == TrainerState::departing || is_departed(state);
 }
 /// Whether only the agent can let it go on, because the agent was told that it is frozen or because
-/// its memory is with a keeper.
+/// its memory is with a custodian.
 [[nodiscard]] constexpr bool is_bound(TrainerState state) {
   return must_park(state) && state != TrainerState::freezing;
 }

@@ -35,8 +35,8 @@ class TrainerRole {
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
 
   // ---- the channel's thread
-  /// Carries out a message of the agent. May wait for the end of an engine, and, to a keeper or a
-  /// holder, for some seconds.
+  /// Carries out a message of the agent. May wait for the end of an engine, and, to a custodian or
+  /// a holder, for some seconds.
   void handle(const channel::Message& message);
   /// Sends again what an agent that was away may have missed. Called at each tick of the channel.
   void resend_pending() { standby_.resend_pending(); }

@@ -20,8 +20,8 @@ enum class TrainerState : std::uint8_t {
   verified,    ///< both sides hold the same bytes
   start_failed,   ///< the engine never began; the job trains and waits for its release
   depart_failed,  ///< parked without an engine: it could not depart, and waits for its release
-  departing,      ///< its memory is being given to its keeper
-  departed,       ///< the keeper has its memory: it may be dumped at any moment
+  departing,      ///< its memory is being given to its custodian
+  departed,       ///< the custodian has its memory: it may be dumped at any moment
   lost,           ///< its memory is gone: this process takes no step any more
   standby,        ///< it is parked, or will be after its warm-up, and does not hold the whole state
   standby_rehearsing,  ///< a standby that takes its source's next step, which does not count

@@ -1,4 +1,4 @@
-/// Method: real trainers, holders and keepers, with their memory on the host or, over the
+/// Method: real trainers, holders and custodians, with their memory on the host or, over the
 /// stand-ins, on a card as well; the test plays both agents. A process that departs and is told
 /// that it arrived, without CRIU in between, shows all of the runtime's part.
 
@@ -120,11 +120,13 @@ class Departing : public ::testing::Test {
   }
 
   void depart() {
-    const auto keeper = dir_ / "keeper";
-    keeper_.emplace(Child({HOLDER, "--keep", keeper, "--trainer", std::to_string(trainer_->pid())},
-                          dir_ / "keeper.log"));
-    ASSERT_TRUE(within(10s, [&] { return fs::exists(keeper); }));
-    job_->line.say(channel::Depart{kMigration, keeper, static_cast<std::uint64_t>(keeper_->pid())});
+    const auto custodian = dir_ / "custodian";
+    custodian_.emplace(
+        Child({HOLDER, "--custody", custodian, "--trainer", std::to_string(trainer_->pid())},
+              dir_ / "custodian.log"));
+    ASSERT_TRUE(within(10s, [&] { return fs::exists(custodian); }));
+    job_->line.say(
+        channel::Depart{kMigration, custodian, static_cast<std::uint64_t>(custodian_->pid())});
     const auto departed = job_->line.hear<channel::Departed>();
     EXPECT_EQ(departed.root, root_);
     inode_ = departed.socket_inode;
@@ -154,7 +156,7 @@ class Departing : public ::testing::Test {
   ScriptedAgent agent_;
   std::optional<Child> trainer_;
   std::optional<Child> holder_;
-  std::optional<Child> keeper_;
+  std::optional<Child> custodian_;
   std::optional<ScriptedAgent::Attached> job_;
   std::optional<ScriptedAgent::Attached> standby_;
   channel::Tracked tracked_;
@@ -193,7 +195,7 @@ TEST_P(DepartingOver, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
 
   job_->line.say(channel::Release{kMigration});
   EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
-  EXPECT_EQ(keeper_->wait(), 0) << "a keeper without a keepsake ends";
+  EXPECT_EQ(custodian_->wait(), 0) << "a custodian without a keepsake ends";
   expect_undisturbed(step_);
 }
 
@@ -243,7 +245,7 @@ TEST_F(Departing, ComesBackToAnAgentThatWasRestarted) {
   expect_undisturbed(step_);
 }
 
-TEST_F(Departing, StaysWhenNoKeeperTakesItsMemory) {
+TEST_F(Departing, StaysWhenNoCustodianTakesItsMemory) {
   start_both();
   verify();
   job_->line.say(channel::Depart{kMigration, dir_ / "nobody", 1});
@@ -255,7 +257,7 @@ TEST_F(Departing, StaysWhenNoKeeperTakesItsMemory) {
 }
 
 /// Somebody who came first: a process that is not the one which the agent started.
-TEST_F(Departing, GivesItsMemoryToNobodyButItsKeeper) {
+TEST_F(Departing, GivesItsMemoryToNobodyButItsCustodian) {
   start_both();
   verify();
   const memory_handoff::Listener stranger(dir_ / "stranger");
@@ -272,14 +274,14 @@ TEST_F(Departing, GivesItsMemoryToNobodyButItsKeeper) {
   expect_undisturbed(step_);
 }
 
-/// A keeper that the test plays: it has the memory's files, and can write to them.
+/// A custodian that the test plays: it has the memory's files, and can write to them.
 TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
   start_both();
   verify();
-  const memory_handoff::Listener keeper(dir_ / "mine");
+  const memory_handoff::Listener custodian(dir_ / "mine");
   const auto accepted = [&] {
     std::optional<memory_handoff::Connection> connection;
-    EXPECT_TRUE(within(10s, [&] { return (connection = keeper.accept()).has_value(); }));
+    EXPECT_TRUE(within(10s, [&] { return (connection = custodian.accept()).has_value(); }));
     return std::move(connection.value());
   };
   const auto soon = [] { return std::chrono::steady_clock::now() + 10s; };
@@ -328,12 +330,12 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
   expect_undisturbed(step_);
 }
 
-TEST_F(Departing, SaysThatItIsLostWhenItsKeeperIsGone) {
+TEST_F(Departing, SaysThatItIsLostWhenItsCustodianIsGone) {
   start_both();
   verify();
   depart();
-  keeper_->kill(SIGKILL);
-  (void)keeper_->wait();
+  custodian_->kill(SIGKILL);
+  (void)custodian_->wait();
   job_->line.say(channel::Release{kMigration});
   const auto failed = job_->line.hear<channel::Failed>();
   EXPECT_TRUE(failed.lost) << failed.failure;
@@ -367,22 +369,22 @@ TEST_F(Departing, RefusesToReplayAndWhatItCannotMove) {
   expect_undisturbed(0);
 }
 
-TEST_F(Departing, AKeeperEndsWithItsTrainerAndTalksToNobodyElse) {
+TEST_F(Departing, ACustodianEndsWithItsTrainerAndTalksToNobodyElse) {
   start_both();
   verify();
   depart();
-  // The test is another process than the trainer: the keeper closes without a word.
-  auto stranger = memory_handoff::Connection::to(dir_ / "keeper");
+  // The test is another process than the trainer: the custodian closes without a word.
+  auto stranger = memory_handoff::Connection::to(dir_ / "custodian");
   try {
     stranger.send(memory_handoff::Fetch{});
   } catch (const Error&) {
     // It has closed already.
   }
   EXPECT_FALSE(stranger.receive(std::chrono::steady_clock::now() + 10s).has_value());
-  EXPECT_FALSE(keeper_->ended());
+  EXPECT_FALSE(custodian_->ended());
   trainer_->kill(SIGKILL);
-  EXPECT_EQ(keeper_->wait(), 0);
-  EXPECT_FALSE(fs::exists(dir_ / "keeper"));
+  EXPECT_EQ(custodian_->wait(), 0);
+  EXPECT_FALSE(fs::exists(dir_ / "custodian"));
 }
 
 }  // namespace

@@ -37,14 +37,14 @@ TEST_F(HandoffDirs, AreTheJobsUsersAloneAndEndWithTheMove) {
   const LocalUser alice;
   const LocalUser mallory;
   criu::prepare_handoff_dirs(config_);
-  criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, alice.name());
+  criu::make_handoff_dir(config_, "m-1", HandoffPeer::custodian, alice.name());
   criu::make_handoff_dir(config_, "m-1", HandoffPeer::holder, mallory.name());
-  const auto hers = criu::handoff_socket(config_, "m-1", HandoffPeer::keeper);
+  const auto hers = criu::handoff_socket(config_, "m-1", HandoffPeer::custodian);
   EXPECT_FALSE(makes_a_file(mallory, hers));
   EXPECT_FALSE(makes_a_file(alice, criu::handoff_socket(config_, "m-1", HandoffPeer::holder)));
   EXPECT_TRUE(makes_a_file(alice, hers));
   EXPECT_FALSE(makes_a_file(alice, config_.handoff_dir() / "m-2.keeper"));
-  criu::remove_handoff_dir(config_, "m-1", HandoffPeer::keeper);
+  criu::remove_handoff_dir(config_, "m-1", HandoffPeer::custodian);
   EXPECT_FALSE(fs::exists(hers.parent_path()));
 }
 
@@ -62,8 +62,8 @@ TEST_F(HandoffDirs, TakeOverNothingThatSomebodyLeftThere) {
             0);
   criu::prepare_handoff_dirs(config_);
   for (const auto* id : {"m-1", "m-2"}) {
-    criu::make_handoff_dir(config_, id, HandoffPeer::keeper, "");
-    const auto socket = criu::handoff_socket(config_, id, HandoffPeer::keeper);
+    criu::make_handoff_dir(config_, id, HandoffPeer::custodian, "");
+    const auto socket = criu::handoff_socket(config_, id, HandoffPeer::custodian);
     struct stat about {};
     ASSERT_EQ(::stat(socket.parent_path().c_str(), &about), 0);
     EXPECT_EQ(about.st_uid, 0U);
@@ -79,11 +79,11 @@ TEST_F(HandoffDirs, AreNotHeldInAFolderOfSomebodyElses) {
   ASSERT_EQ(::chown(elsewhere.c_str(), mallory.uid(), mallory.gid()), 0);
   fs::create_symlink(elsewhere, config_.handoff_dir());
   EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
-  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
+  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::custodian, ""), Error);
   fs::remove(config_.handoff_dir());
   fs::rename(elsewhere, config_.handoff_dir());
   EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
-  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
+  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::custodian, ""), Error);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 /// Method: two agents of root, a job that leaves with its process, held where its memory is about
-/// to change hands; a local user who tries to stand there first, and a keeper that is killed.
+/// to change hands; a local user who tries to stand there first, and a custodian that is killed.
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -82,15 +82,15 @@ class JobMemory : public ::testing::Test {
     (void)within(40s, [&] { return !text(a().ask({"status", id}), "result").empty(); });
     return text(a().ask({"status", id}), "result");
   }
-  /// The keeper's process on `a`; 0: none.
-  int keeper() {
+  /// The custodian's process on `a`; 0: none.
+  int custodian() {
     const auto pid = a().job("job").at("pid").to_number<int>();
     const auto wanted = std::string("--trainer") + '\0' + std::to_string(pid) + '\0';
     for (const auto& entry : fs::directory_iterator("/proc")) {
       const auto name = entry.path().filename().string();
       if (name.find_first_not_of("0123456789") != std::string::npos) continue;
       const auto line = read_file(entry.path() / "cmdline");
-      if (line.find("--keep") != std::string::npos && line.find(wanted) != std::string::npos) {
+      if (line.find("--custody") != std::string::npos && line.find(wanted) != std::string::npos) {
         return std::stoi(name);
       }
     }
@@ -111,9 +111,9 @@ class JobMemory : public ::testing::Test {
   std::optional<Host> a_, b_;
 };
 
-TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsKeeperWouldBe) {
+TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsCustodianWouldBe) {
   const LocalUser mallory;
-  const auto id = hold_at("freezing");  // the keeper listens, and has nothing yet
+  const auto id = hold_at("freezing");  // the custodian listens, and has nothing yet
   std::size_t met = 0;
   for (auto* host : {&a(), &b()}) {
     const auto all = host->dir() / "handover";
@@ -143,7 +143,7 @@ TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsKeeperWouldBe) {
     EXPECT_NE(mallory.does([&] { return ::access(all.c_str(), R_OK) == 0 ? 0 : errno; }), 0)
         << "the names are nobody's business";
   }
-  EXPECT_GE(met, 2U) << "the keeper's and the holder's";
+  EXPECT_GE(met, 2U) << "the custodian's and the holder's";
   const HttpRequest proceed{.method = "POST", .target = "/v1/migrations/" + id + "/proceed"};
   EXPECT_EQ(ask_over_unix(a(), proceed).status, 200U);
   EXPECT_EQ(result_of(id), "ok") << a().log() << b().log();
@@ -155,9 +155,9 @@ TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsKeeperWouldBe) {
 }
 
 /// The memory is nowhere any more: the job is over, and whoever asks is told so.
-TEST_F(JobMemory, IsToldToBeLostWhenItsKeeperDies) {
+TEST_F(JobMemory, IsToldToBeLostWhenItsCustodianDies) {
   const auto id = hold_at("shipping");
-  const auto killed = keeper();
+  const auto killed = custodian();
   ASSERT_NE(killed, 0);
   ASSERT_EQ(::kill(killed, SIGKILL), 0);
   const auto pid = a().job("job").at("pid").to_number<int>();

@@ -103,7 +103,7 @@ class RecordList {
     return found == by_instance_.end() || found->first != instance ? nullptr : found->second;
   }
   /// The items of a process here, in the order in which they were made.
-  [[nodiscard]] std::vector<Item*> those_of(const std::string& instance) const {
+  [[nodiscard]] std::vector<Item*> items_of(const std::string& instance) const {
     std::vector<Item*> found;
     const auto [first, last] = by_instance_.equal_range(instance);
     for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);

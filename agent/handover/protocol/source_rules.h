@@ -33,16 +33,16 @@ enum class Event : std::uint8_t {
   forced_to_source,  ///< an operator decides: the target's process is stopped, the job is here
   forced_to_target,  ///< an operator decides: the job is at the target
   cleaned_up,
-  trainer_stays,  ///< the trainer was retired, and its process does not end by itself
-  state_held,     ///< a snapshot: both digests are equal, and nothing is granted
-  target_stored,  ///< a snapshot: the keeper has published it in its store
+  trainer_stays,   ///< the trainer was retired, and its process does not end by itself
+  state_captured,  ///< a snapshot: both digests are equal, and nothing is granted
+  target_stored,   ///< a snapshot: the keeper has published it in its store
 };
 
 /// The action of a rule; SourceSide makes effects of it.
 enum class Action : std::uint8_t {
   none,
   reserve,
-  sync,
+  begin_sync,
   freeze,
   grant,
   retire,
@@ -50,8 +50,9 @@ enum class Action : std::uint8_t {
   reclaim,         ///< the frozen trainer goes on, under a higher epoch than the granted one
   alert_operator,  ///< an operator is told; nothing is guessed
   halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
-  end,           ///< the process here is ended: its job is at the target
-  let_go,        ///< the frozen trainer goes on, under its old epoch; the keeper keeps the state
+  end_trainer,   ///< the process here is ended: its job is at the target
+  release_captured,  ///< the frozen trainer goes on, under its old epoch; the keeper keeps the
+                     ///< state
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
@@ -68,13 +69,13 @@ inline constexpr std::array kSourceRules = [] {
   return std::to_array<Rule>({
       {planned, started, preparing, Action::reserve},
       {preparing, standby_parked, standby_ready, Action::none},
-      {standby_ready, sync_began, syncing, Action::sync},
+      {standby_ready, sync_began, syncing, Action::begin_sync},
       {syncing, downtime_fits, converged, Action::none},
       {converged, freeze_due, freezing, Action::freeze},
       {freezing, trainer_frozen, verifying, Action::none},
       {verifying, digests_equal, committed, Action::grant},
       {verifying, digests_differ, aborting, Action::release},
-      {verifying, state_held, captured, Action::let_go},
+      {verifying, state_captured, captured, Action::release_captured},
       {captured, target_stored, stored, Action::none},
       {committed, target_resumed, resumed, Action::none},
       {resumed, target_stepped, completed, Action::retire},
@@ -104,7 +105,7 @@ inline constexpr std::array kSourceRules = [] {
       {aborting, cleaned_up, aborted, Action::none},
       {aborting, target_outranks, superseded, Action::halt_trainer},
       {aborted, target_outranks, superseded, Action::halt_trainer},
-      {completed, trainer_stays, completed, Action::end},
+      {completed, trainer_stays, completed, Action::end_trainer},
   });
 }();
 
@@ -113,7 +114,7 @@ inline constexpr std::array kSourceRules = [] {
 /// restarted agent finds `committed`, and the target silent again. `aborted` may be lost: a
 /// restarted agent cleans up once more. `stored` may be lost: the store has the snapshot.
 constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::let_go &&
+  return rule.then != Action::release && rule.then != Action::release_captured &&
          rule.then != Action::alert_operator && rule.to != State::aborted &&
          rule.to != State::stored;
 }
@@ -153,7 +154,7 @@ consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
 }
 consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    if (rule.then == Action::end && rule.from != State::completed) return false;
+    if (rule.then == Action::end_trainer && rule.from != State::completed) return false;
   }
   return true;
 }
@@ -168,10 +169,11 @@ consteval bool what_may_be_cancelled_can_fail(std::span<const Rule> rules) {
 /// else to it: the job is never granted, and the trainer goes on under its old epoch.
 consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
-    const bool lets_go = rule.then == Action::let_go;
-    if (lets_go != (rule.on == Event::state_held)) return false;
-    if (lets_go && (rule.from != State::verifying || rule.to != State::captured)) return false;
-    if (rule.to == State::captured && !lets_go) return false;
+    const bool releases_captured = rule.then == Action::release_captured;
+    if (releases_captured != (rule.on == Event::state_captured)) return false;
+    if (releases_captured && (rule.from != State::verifying || rule.to != State::captured))
+      return false;
+    if (rule.to == State::captured && !releases_captured) return false;
     if (rule.to == State::stored && (rule.from != State::captured || rule.then != Action::none)) {
       return false;
     }

@@ -20,7 +20,7 @@ Effects SourceSide::on(Event event) {
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return effects;
   const auto before = std::exchange(record_.state, rule->to);
-  const bool decides = rule->then == Action::grant || rule->then == Action::let_go;
+  const bool decides = rule->then == Action::grant || rule->then == Action::release_captured;
   if (decides && seen_.ours) record_.content = *seen_.ours;
   if (rule->then == Action::reclaim) {
     record_.notice_pending = event == Event::forced_to_source;
@@ -30,14 +30,14 @@ Effects SourceSide::on(Event event) {
   switch (rule->then) {
     case Action::none: break;
     case Action::reserve: effects.send(message(Kind::reserve)); break;
-    case Action::sync: effects.add(Type::begin_sync); break;
+    case Action::begin_sync: effects.add(Type::begin_sync); break;
     case Action::freeze: effects.add(Type::freeze); break;
     case Action::grant: effects.send(message(Kind::grant)); break;
     case Action::retire: effects.add(Type::retire); break;
     case Action::alert_operator: effects.add(Type::alert_operator); break;
-    case Action::end: effects.add(Type::end_trainer); break;
+    case Action::end_trainer: effects.add(Type::end_trainer); break;
     case Action::halt_trainer: effects.add(Type::halt_trainer, record_.epoch); break;
-    case Action::let_go: effects.add(Type::release, record_.own_epoch); break;
+    case Action::release_captured: effects.add(Type::release, record_.own_epoch); break;
     case Action::release:
     case Action::reclaim:
       effects.add(Type::release, record_.own_epoch);
@@ -50,7 +50,7 @@ Effects SourceSide::on(Event event) {
 Effects SourceSide::compare() {
   if (!seen_.ours || !seen_.theirs) return {};
   if (*seen_.ours != *seen_.theirs) return on(Event::digests_differ);
-  return on(record_.to_store ? Event::state_held : Event::digests_equal);
+  return on(record_.to_store ? Event::state_captured : Event::digests_equal);
 }
 
 Effects SourceSide::verified(const Content& content) {

@@ -24,7 +24,7 @@ constexpr std::uint64_t kReadRateMin = 200'000'000;  // bytes a second, digestin
 constexpr milliseconds kContinueEvery{50};
 constexpr milliseconds kContinueAfterError{1000};
 constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
-constexpr seconds kKeeperLeaves{30};
+constexpr seconds kCustodianLeaves{30};
 
 /// How long what has to read all of a job's state may take, `at_least` included.
 seconds time_to_read(const Instance& source, seconds at_least) {
@@ -79,14 +79,14 @@ asio::awaitable<void> CriuDeparture::prepare() {
       scope_.context.io, scope_.context.criu.tool().path, config.job_dir(migration_.spec().job),
       scope_.context.criu.callbacks());
   const auto user = source.job().spec.user;
-  criu::make_handoff_dir(config, migration_.id(), criu::HandoffPeer::keeper, user);
+  criu::make_handoff_dir(config, migration_.id(), criu::HandoffPeer::custodian, user);
   co_await departure_->prepare(
       std::move(endpoint), source.process(), user,
-      criu::handoff_socket(config, migration_.id(), criu::HandoffPeer::keeper).string());
+      criu::handoff_socket(config, migration_.id(), criu::HandoffPeer::custodian).string());
   scope_.list.note(transfer_,
-                   [this](TransferRecord& record) { record.keeper = departure_->keeper(); });
-  scope_.context.tasks.spawn("reap the keeper of " + migration_.id(),
-                             reap(transfer_.record().keeper));
+                   [this](TransferRecord& record) { record.custodian = departure_->custodian(); });
+  scope_.context.tasks.spawn("reap the custodian of " + migration_.id(),
+                             reap(transfer_.record().custodian));
 }
 
 asio::awaitable<void> CriuDeparture::depart() {
@@ -95,11 +95,11 @@ asio::awaitable<void> CriuDeparture::depart() {
   co_await enter_phase(CriuPhase::departing);
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   const auto socket =
-      criu::handoff_socket(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper)
+      criu::handoff_socket(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian)
           .string();
-  const auto keeper = static_cast<std::uint64_t>(transfer_.record().keeper.pid);
+  const auto custodian = static_cast<std::uint64_t>(transfer_.record().custodian.pid);
   if (source == nullptr ||
-      !scope_.context.hub.send(*source, channel::Depart{migration_.id(), socket, keeper})) {
+      !scope_.context.hub.send(*source, channel::Depart{migration_.id(), socket, custodian})) {
     throw Error(Code::source_lost,
                 fmt::format("job {} is not attached any more", migration_.spec().job));
   }
@@ -163,7 +163,7 @@ void CriuDeparture::close() {
 
 void CriuDeparture::continue_source(Instance& source) {
   const bool released = transfer_.on_source == CopyOnSource::released;
-  if (transfer_.record().keeper.pid == 0 || released || continuation_ == Continuation::under_way)
+  if (transfer_.record().custodian.pid == 0 || released || continuation_ == Continuation::under_way)
     return;
   cardswap::continue_stopped(source.process());
   if (continuation_ == Continuation::gpus_back) return;
@@ -225,16 +225,15 @@ void CriuDeparture::report_held(const Error& why) {
   });
   scope_.list.touch(migration_);
   if (handover::is_over(migration_.state())) {
-    scope_.run.spawn("record the end of " + migration_.id(),
-                     scope_.list.record_end(migration_.id()));
+    scope_.run.spawn("record the end of " + migration_.id(), scope_.list.save_end(migration_.id()));
   }
 }
 
 asio::awaitable<void> CriuDeparture::end() {
   forget();
-  if (transfer_.record().keeper.pid != 0) co_await dismiss_keeper();
-  if (!may_be_alive(transfer_.record().keeper)) {
-    criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
+  if (transfer_.record().custodian.pid != 0) co_await dismiss_custodian();
+  if (!may_be_alive(transfer_.record().custodian)) {
+    criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian);
   }
   while (continuation_ == Continuation::under_way) {
     co_await scope_.list.changed(migration_).wait_until(Clock::now() + seconds(1));
@@ -242,14 +241,15 @@ asio::awaitable<void> CriuDeparture::end() {
 }
 
 /// Its memory is with the job again, or the job is gone.
-asio::awaitable<void> CriuDeparture::dismiss_keeper() {
-  const auto until = Clock::now() + kKeeperLeaves;
-  while (may_be_alive(transfer_.record().keeper) && Clock::now() < until) {
+asio::awaitable<void> CriuDeparture::dismiss_custodian() {
+  const auto until = Clock::now() + kCustodianLeaves;
+  while (may_be_alive(transfer_.record().custodian) && Clock::now() < until) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
     if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
         source->record().ended_at_ms != 0) {
-      signal_process(transfer_.record().keeper, SIGTERM);
-      criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
+      signal_process(transfer_.record().custodian, SIGTERM);
+      criu::remove_handoff_dir(scope_.context.config, migration_.id(),
+                               criu::HandoffPeer::custodian);
       co_return;
     }
     co_await scope_.list.changed(migration_).wait_until(Clock::now() + kContinueEvery);
@@ -260,12 +260,12 @@ void CriuDeparture::kill_source_process(const Instance& source) {
   kill_tree(source.process());  // its GPUs were let go before it was dumped
   scope_.context.criu.callbacks().ended(source.process());
   signal_process(source.record().init, SIGKILL);
-  signal_process(transfer_.record().keeper, SIGTERM);
-  criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::keeper);
+  signal_process(transfer_.record().custodian, SIGTERM);
+  criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian);
 }
 
 void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed& said) {
-  if (transfer_.record().keeper.pid == 0 || handover::is_committed(migration_.state())) return;
+  if (transfer_.record().custodian.pid == 0 || handover::is_committed(migration_.state())) return;
   transfer_.lost = fmt::format("migration {} was given up, and {}", migration_.id(), said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
                                 scope_.context.config.host_name, transfer_.lost);
@@ -281,8 +281,7 @@ void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed&
   }
   scope_.list.touch(migration_);
   if (handover::is_over(migration_.state())) {
-    scope_.run.spawn("record the end of " + migration_.id(),
-                     scope_.list.record_end(migration_.id()));
+    scope_.run.spawn("record the end of " + migration_.id(), scope_.list.save_end(migration_.id()));
   }
   signal_group(source.process(), SIGKILL);
   signal_process(source.record().init, SIGKILL);

@@ -21,10 +21,10 @@ class CriuDeparture {
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
-  /// Starts the keeper of the process's memory and connects to the target, while the job still
+  /// Starts the custodian of the process's memory and connects to the target, while the job still
   /// runs, so that this is no downtime. Throws Error; end() then cleans up.
   asio::awaitable<void> prepare();
-  /// Has the memory handed to the keeper, dumps the process and sends its image. When this has
+  /// Has the memory handed to the custodian, dumps the process and sends its image. When this has
   /// returned and the target reports `verified`, the process is at the target and waits there for
   /// the grant. Throws Error, such as what RunningMigration::check() throws; continue_source() and
   /// end() then bring the job back.
@@ -56,7 +56,7 @@ class CriuDeparture {
   asio::awaitable<void> enter_phase(CriuPhase phase);
   asio::awaitable<void> continue_stopped();
   [[nodiscard]] bool has_gpus_back() const { return continuation_ == Continuation::gpus_back; }
-  asio::awaitable<void> dismiss_keeper();
+  asio::awaitable<void> dismiss_custodian();
   /// Reports that the job's CUDA state did not come back.
   void report_held(const Error& why);
 

@@ -37,7 +37,7 @@ void LostTimeCollector::on_late_steps(const Instance& source, const channel::Lat
   if (transfer == nullptr || !merge(*transfer, report)) return;
   // What is not over yet has its next record.
   if (report.over && migration_.record().result) {
-    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+    run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   }
   list_.touch(migration_);
 }
@@ -49,7 +49,7 @@ void LostTimeCollector::on_exit(const Instance& source) {
     return;
   end(*transfer, "the job ended first");
   if (migration_.record().result)
-    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+    run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   list_.touch(migration_);
 }
 
@@ -69,7 +69,7 @@ asio::awaitable<void> LostTimeCollector::collect_first_steps() {
     book_.learn(migration_.record(), transfer.record());
   }
   list_.touch(migration_);
-  co_await list_.record_end(migration_.id());
+  co_await list_.save_end(migration_.id());
 }
 
 asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string instance) {

@@ -63,7 +63,7 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
 json::object to_json(const Migration& m) {
   const auto& record = m.record();
   auto all = to_journal(record);
-  all["held"] = m.is_held;
+  all["held"] = m.is_at_failpoint_now;
   for (auto& [key, value] : to_json(m.only().record())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);

@@ -37,10 +37,10 @@ class Migration {
 
   /// The transfers, by rank. There is one: only jobs of one rank move.
   std::list<Transfer> transfers;
-  std::string failpoint_at;      ///< failpoint: the state or phase in which it is held; empty: none
-  bool is_held = false;          ///< it is there now
-  bool proceed = false;          ///< an operator lets it go on: the failpoint is over
-  std::optional<Error> failure;  ///< why it cannot go on; its task acts on it at the next wait
+  std::string failpoint_at;  ///< failpoint: the state or phase in which it is held; empty: none
+  bool is_at_failpoint_now = false;  ///< it is there now
+  bool proceed = false;              ///< an operator lets it go on: the failpoint is over
+  std::optional<Error> failure;      ///< why it cannot go on; its task acts on it at the next wait
 
   [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;

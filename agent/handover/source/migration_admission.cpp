@@ -218,8 +218,8 @@ bool MigrationAdmission::is_here(const Address& agent) const {
   return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
 }
 
-bool MigrationAdmission::moves_within(const ReservationRequest& asked, const Instance& leaving,
-                                      const Caller& caller) const {
+bool MigrationAdmission::is_own_request(const ReservationRequest& asked, const Instance& leaving,
+                                        const Caller& caller) const {
   const auto* identity = tls::Identity::of(io_context_);
   const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
                      caller.name == tls::own_name(identity->tls());
@@ -307,9 +307,9 @@ std::string MigrationAdmission::device_beside(const MigrationSpec& spec) const {
   return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
-bool MigrationAdmission::may_start_beside(const ReservationRequest& asked, const Instance& leaving,
-                                          const Caller& caller) const {
-  return !asked.dry_run && moves_within(asked, leaving, caller) &&
+bool MigrationAdmission::may_run_beside_job(const ReservationRequest& asked,
+                                            const Instance& leaving, const Caller& caller) const {
+  return !asked.dry_run && is_own_request(asked, leaving, caller) &&
          std::ranges::any_of(list_.all(), [&](const Migration& m) {
            return m.id() == asked.migration &&
                   (m.spec().rehearse == Rehearsal::only || m.record().is_to_store());

@@ -39,12 +39,12 @@ class MigrationAdmission {
   /// Whether `asked` is this agent's own request: for a migration of `leaving` that is not
   /// committed yet, between two devices of this host; or a dry run. Without TLS every caller counts
   /// as this agent.
-  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
-                                  const Caller& caller) const;
-  /// Whether moves_within() is true and the job does not leave by the migration: it only rehearses
-  /// a step, or it takes a snapshot.
-  [[nodiscard]] bool may_start_beside(const ReservationRequest& asked, const Instance& leaving,
-                                      const Caller& caller) const;
+  [[nodiscard]] bool is_own_request(const ReservationRequest& asked, const Instance& leaving,
+                                    const Caller& caller) const;
+  /// Whether is_own_request() is true and the job does not leave by the migration: it only
+  /// rehearses a step, or it takes a snapshot.
+  [[nodiscard]] bool may_run_beside_job(const ReservationRequest& asked, const Instance& leaving,
+                                        const Caller& caller) const;
 
  private:
   void need_a_port() const;

@@ -53,7 +53,7 @@ void MigrationEnd::resume() {
   if ((is_stored || migration_.state() == State::completed) &&
       !migration_.record().result) {  // the disk was full then
     note_success(is_stored ? MigrationResult::stored : MigrationResult::ok);
-    run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+    run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   }
   if (migration_.has_pending_notice())
     run_.spawn("tell the target of " + migration_.id(), notify_superseded_target());
@@ -211,7 +211,7 @@ asio::awaitable<void> MigrationEnd::await_snapshot() {
   if (migration_.state() == State::captured) co_await abort(Error(*migration_.failure));
   if (migration_.state() != State::stored) co_return;
   note_success(MigrationResult::stored);
-  run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+  run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   list_.touch(migration_);
   spdlog::info("job {} migration {}: step {} is snapshot {} in {}", migration_.spec().job,
                migration_.id(), migration_.record().migrated_at_step(),
@@ -237,7 +237,7 @@ void MigrationEnd::note_taken_back() {
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
   note_success(MigrationResult::ok);
-  run_.spawn("record the end of " + migration_.id(), list_.record_end(migration_.id()));
+  run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   run_.spawn("hear of the first steps of " + migration_.id(), lost_time_.collect_first_steps());
   list_.touch(migration_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", migration_.spec().job,

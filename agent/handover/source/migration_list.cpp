@@ -57,7 +57,7 @@ bool MigrationList::has_lost_the_record_of(const Job& job) const {
   return !job.standby && job.newer_epoch == 0 && !job.migration.empty() && !has(job.migration);
 }
 
-void MigrationList::note_over(const Migration& m) {
+void MigrationList::mark_ended(const Migration& m) {
   for (const auto& transfer : m.transfers) {
     if (find_running(transfer.instance()) == &m) live_.erase(transfer.instance());
   }
@@ -68,7 +68,7 @@ void MigrationList::save(const MigrationRecord& record,
   put(record.id, to_journal(record, transfers));
 }
 
-asio::awaitable<void> MigrationList::record_end(std::string id) {
+asio::awaitable<void> MigrationList::save_end(std::string id) {
   for (bool logged = false; has(id);) {
     const auto& m = at(id);
     try {

@@ -53,11 +53,11 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   [[nodiscard]] const Migration& at(const std::string& id) const { return found(id); }
   /// The migrations by which a process here, an instance, leaves or was to leave, in the order in
   /// which they were made.
-  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance) {
-    return those_of(instance);
+  [[nodiscard]] std::vector<Migration*> items_of(const std::string& instance) {
+    return RecordList::items_of(instance);
   }
-  [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const {
-    const auto all = those_of(instance);
+  [[nodiscard]] std::vector<const Migration*> items_of(const std::string& instance) const {
+    const auto all = RecordList::items_of(instance);
     return {all.begin(), all.end()};
   }
   /// The migration that is not over and by which the instance leaves. Null: there is none.
@@ -67,7 +67,7 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   /// it was damaged and set aside. Then only an operator can find out whether the job is elsewhere.
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
   /// Notes that `m` is over: its processes may leave by another migration from now on.
-  void note_over(const Migration& m);
+  void mark_ended(const Migration& m);
 
   /// Calls `change` with the fields that only describe progress, and returns its result: in memory
   /// at once, on disk with the next record.
@@ -88,7 +88,7 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   void save(const Migration& m) { save(m.record(), m.transfer_records()); }
   void save(const MigrationRecord& record, const std::vector<TransferRecord>& transfers);
   /// Writes the record of an ended migration; while the disk refuses, it tries again.
-  asio::awaitable<void> record_end(std::string id);
+  asio::awaitable<void> save_end(std::string id);
 
   /// Forgets the timelines of all but the latest 200 ended migrations that have one, in memory and
   /// on disk. Does not throw: what the disk refuses is logged.

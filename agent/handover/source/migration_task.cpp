@@ -188,14 +188,14 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 /// The failpoint `name` is between what is on disk and its effects. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   if (migration_.failpoint_at != name) co_return;
-  migration_.is_held = true;
+  migration_.is_at_failpoint_now = true;
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
     co_await scope_.list.changed(migration_)
         .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
-  migration_.is_held = false;
+  migration_.is_at_failpoint_now = false;
   scope_.list.touch(migration_);
   targets_.send_held_back();
 }

@@ -172,7 +172,7 @@ void Migrations::on_detached(const Instance& source) {
 }
 
 void Migrations::on_exit(Instance& source) {
-  for (auto* m : list_.all_of(source.id())) {  // it may be over by now
+  for (auto* m : list_.items_of(source.id())) {  // it may be over by now
     auto* transfer = m->find(source.id());
     if (!transfer->lost.empty()) explain_end(source, std::exchange(transfer->lost, {}));
     task_of(*m)->on_exit(source);

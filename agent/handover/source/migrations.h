@@ -62,8 +62,8 @@ class Migrations {
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
   /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
   /// last.
-  [[nodiscard]] std::vector<const Migration*> all_of(const std::string& instance) const {
-    return list_.all_of(instance);
+  [[nodiscard]] std::vector<const Migration*> items_of(const std::string& instance) const {
+    return list_.items_of(instance);
   }
   /// The migration that is not over and by which `source` leaves. Null: there is none.
   [[nodiscard]] const Migration* find_running(const Instance& source) const {
@@ -76,15 +76,15 @@ class Migrations {
   /// Notified of each change of `m`, a migration of this class. `m` is not forgotten while somebody
   /// waits for it.
   [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
-  /// MigrationAdmission::moves_within().
-  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
-                                  const Caller& caller) const {
-    return admission_.moves_within(asked, leaving, caller);
+  /// MigrationAdmission::is_own_request().
+  [[nodiscard]] bool is_own_request(const ReservationRequest& asked, const Instance& leaving,
+                                    const Caller& caller) const {
+    return admission_.is_own_request(asked, leaving, caller);
   }
-  /// MigrationAdmission::may_start_beside().
-  [[nodiscard]] bool may_start_beside(const ReservationRequest& asked, const Instance& leaving,
-                                      const Caller& caller) const {
-    return admission_.may_start_beside(asked, leaving, caller);
+  /// MigrationAdmission::may_run_beside_job().
+  [[nodiscard]] bool may_run_beside_job(const ReservationRequest& asked, const Instance& leaving,
+                                        const Caller& caller) const {
+    return admission_.may_run_beside_job(asked, leaving, caller);
   }
   /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
   /// say). With TLS only the agent at the migration's target, by the hosts of its certificate, and

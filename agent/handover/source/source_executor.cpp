@@ -14,7 +14,6 @@ namespace cardswap {
 
 using handover::Message;
 using handover::SourceSide;
-using handover::State;
 using Type = handover::Effect::Type;
 
 namespace {
@@ -22,7 +21,7 @@ namespace {
 constexpr std::chrono::seconds kTermGrace{5};
 
 /// Takes the side's answer, for a caller that waits for it.
-class Asker final : public handover::Peer {
+class AnswerRecorder final : public handover::Peer {
  public:
   void send(const Message& message) override { said = message; }
   Message said;
@@ -69,12 +68,12 @@ void SourceExecutor::poll() {
 }
 
 Message SourceExecutor::answer(const Message& asked) {
-  Asker asker;
+  AnswerRecorder recorder;
   auto next = migration_.record().side;
   const auto effects = next.on(asked);
-  handover::Driver<SourceSide> driver(migration_.record_.side, *this, asker);
+  handover::Driver<SourceSide> driver(migration_.record_.side, *this, recorder);
   if (auto refused = driver.apply(next, effects)) throw Error(*refused);
-  return asker.said;
+  return recorder.said;
 }
 
 std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool required) {
@@ -101,7 +100,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
     spdlog::error("job {} migration {}: {}", migration_.spec().job, migration_.id(), disk.what());
   }
   migration_.adopt(std::move(record), std::move(transfers));
-  if (handover::is_over(migration_.state())) list_.note_over(migration_);
+  if (handover::is_over(migration_.state())) list_.mark_ended(migration_);
   context_.handover_gate.note(migration_.id(), handover::is_handing_over(migration_.state()));
   spdlog::info("job {} migration {} {}", migration_.spec().job, migration_.id(), name);
   list_.changed(migration_).notify();

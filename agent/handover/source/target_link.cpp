@@ -46,7 +46,8 @@ void TargetLink::send(const Message& message) {
     target.held_back.push_back(message);
     return;
   }
-  if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
+  if (std::exchange(target.calls_in_flight.at(static_cast<std::size_t>(message.kind)), true))
+    return;
   if (message.kind == Kind::reserve)
     target.progress.step(ReservationProgress::asked, migration_.id());
   scope_.run.spawn("tell the target of " + migration_.id(), call(message));
@@ -69,7 +70,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
     if (scope_.context.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
-  target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
+  target.calls_in_flight.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
   if (!failed && message.kind == Kind::poll && mode == PollMode::immediate) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;

@@ -21,7 +21,7 @@ namespace cardswap {
 
 /// The contact of the source's agent with the target's agent.
 struct TargetContact {
-  std::array<bool, handover::kMessageKinds> under_way{};  ///< kinds of calls not answered yet
+  std::array<bool, handover::kMessageKinds> calls_in_flight{};  ///< kinds of calls not answered yet
   std::uint64_t calls = 0;             ///< calls that have come back, failed ones included
   std::uint64_t version = 0;           ///< of the latest status
   std::optional<TargetStatus> status;  ///< the latest before the state was sent; nullopt: none

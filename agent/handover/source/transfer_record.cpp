@@ -94,9 +94,9 @@ json::object to_journal(const TransferRecord& transfer) {
   auto record = to_json(transfer);
   record["rank"] = transfer.rank;
   record["lost"] = to_journal(transfer.lost_time);
-  if (transfer.keeper.pid != 0) {
+  if (transfer.custodian.pid != 0) {
     json::object keeper;
-    put_fields(keeper, transfer.keeper);
+    put_fields(keeper, transfer.custodian);
     record["keeper"] = std::move(keeper);
   }
   return record;
@@ -106,7 +106,7 @@ TransferRecord transfer_from_journal(const json::object& record) {
   TransferRecord transfer;
   read_fields(record, transfer);
   read_fields(object_at(record, "process"), transfer.process);
-  read_fields(object_at(record, "keeper"), transfer.keeper);
+  read_fields(object_at(record, "keeper"), transfer.custodian);
   read_fields(object_at(record, "progress"), transfer.stats);
   transfer.lost_time = lost_time_from_journal(object_at(record, "lost"));
   transfer.timeline = timeline_from_json(array_at(record, "timeline"));

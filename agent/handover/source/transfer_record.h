@@ -53,7 +53,7 @@ struct TransferRecord {
   std::string warning;  ///< what its standby does that may harm the job; or empty
   Timeline timeline;    ///< on disk only once the migration is over
   ProcessMove process;  ///< filled if CRIU moves the process
-  ProcessId keeper;     ///< arrive criu: the keeper of the memory sent ahead; from `freezing` on
+  ProcessId custodian;  ///< arrive criu: the custodian of the memory sent ahead; from `freezing` on
 
   /// Whether the rehearsed step of the two sides left the same bytes.
   [[nodiscard]] bool has_passed_rehearsal() const { return has_passed(stats.rehearsal); }

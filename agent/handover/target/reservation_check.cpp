@@ -98,8 +98,8 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     if (!instance->is_live() || job.standby || job.superseded || (!same_name && !same_uid))
       continue;
     if (same_name && same_uid && instance->device() == wanted.device) {
-      asked.is_there = !migrations_.may_start_beside(wanted, *instance, caller);
-    } else if (!migrations_.moves_within(wanted, *instance, caller)) {
+      asked.is_there = !migrations_.may_run_beside_job(wanted, *instance, caller);
+    } else if (!migrations_.is_own_request(wanted, *instance, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
     }
   }
@@ -182,7 +182,7 @@ void ReservationCheck::check_is_new(const ReservationRequest& wanted, const Call
   const auto* leaving = context_.jobs.find(wanted.spec.name);
   const bool within =
       leaving != nullptr && std::ranges::any_of(leaving->instances, [&](const Instance& instance) {
-        return migrations_.moves_within(wanted, instance, caller);
+        return migrations_.is_own_request(wanted, instance, caller);
       });
   if (!within && migrations_.has(id)) {
     throw Error(Code::conflict, "a migration of that id leaves this host for another one");

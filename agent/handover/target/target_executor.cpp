@@ -12,7 +12,6 @@ namespace cardswap {
 
 using handover::Message;
 using handover::TargetSide;
-using handover::TargetState;
 using Type = handover::Effect::Type;
 
 namespace {

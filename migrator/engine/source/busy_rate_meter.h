@@ -29,7 +29,7 @@ class BusyRateMeter {
     begin(now);
   }
   /// Replaces the rate by this one.
-  void start_over(double bytes_per_s) {
+  void reset_to(double bytes_per_s) {
     meter_ = RateMeter();
     meter_.add(static_cast<std::uint64_t>(bytes_per_s), std::chrono::seconds(1));
   }

@@ -32,16 +32,16 @@ Measurements DowntimeForecast::measurements(std::uint64_t dirty_bytes, double re
   return measured;
 }
 
-void DowntimeForecast::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+void DowntimeForecast::predict_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   expected_bytes_ = dirty_bytes;
   const auto parked = expected_parked_times(measurements(dirty_bytes, replay_ms));
   expected_downtime_ms_ = parked.all();
   expected_parked_ms_ = parked.longest();
   reporter_.note_expected_downtime(expected_downtime_ms_);
-  expect_lateness(parked.longest(), parked.all());
+  predict_lateness(parked.longest(), parked.all());
 }
 
-void DowntimeForecast::expect_lateness(double stall_ms, double lost_ms) {
+void DowntimeForecast::predict_lateness(double stall_ms, double lost_ms) {
   if (converged_) return;  // what waits from here on is the freeze itself
   reporter_.note_expected_lateness(stall_ms, lost_ms);
 }

@@ -26,11 +26,11 @@ class DowntimeForecast {
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
   /// Predicts the cost of a freeze now, with `dirty_bytes` to send and `replay_ms` for replaying.
   /// Assumes that nothing else delays a step.
-  void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
-  /// Call it after expect_downtime() if steps before the freeze are late as well: the longest delay
-  /// of one step, and the sum of all delays, past and predicted. Does nothing while a freeze is
-  /// offered.
-  void expect_lateness(double stall_ms, double lost_ms);
+  void predict_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  /// Call it after predict_downtime() if steps before the freeze are late as well: the longest
+  /// delay of one step, and the sum of all delays, past and predicted. Does nothing while a freeze
+  /// is offered.
+  void predict_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return expected_downtime_ms_; }
   /// The longest time parked at one boundary.
   [[nodiscard]] double expected_parked_ms() const { return expected_parked_ms_; }
@@ -39,7 +39,7 @@ class DowntimeForecast {
   void report_converged();
   /// Lets the next report_converged() offer a freeze again.
   void put_off() { converged_ = false; }
-  /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
+  /// The `dirty_bytes` of the latest predict_downtime(), and of the one when a freeze was offered.
   [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }
   [[nodiscard]] std::uint64_t offered_bytes() const { return offered_bytes_; }
 

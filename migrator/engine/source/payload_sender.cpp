@@ -18,10 +18,10 @@ constexpr double kWindowsASecond = 10;
 }  // namespace
 
 std::size_t payload_window(double rate, std::uint64_t chunk_bytes) {
-  if (rate == 0) return kPayloadsUnderWayMax;
+  if (rate == 0) return kPayloadsInFlightMax;
   return std::clamp<std::size_t>(
       static_cast<std::size_t>(rate / kWindowsASecond / static_cast<double>(chunk_bytes)), 2,
-      kPayloadsUnderWayMax);
+      kPayloadsInFlightMax);
 }
 
 PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& connection,
@@ -113,6 +113,6 @@ LinkStats PayloadSender::link_stats() const {
           .codec = compressed_by_};
 }
 
-void PayloadSender::take_measured_rate(double bytes_per_s) { meter_.start_over(bytes_per_s); }
+void PayloadSender::take_measured_rate(double bytes_per_s) { meter_.reset_to(bytes_per_s); }
 
 }  // namespace cardswap

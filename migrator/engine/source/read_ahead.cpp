@@ -29,15 +29,15 @@ std::optional<StagedPayload> ReadAhead::next() {
         std::min(wanted_.size() - begun_, kReadAheadMax - ahead_.size()));
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
-    auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,
-                                              {direct_(), compressor_.codec() != Codec::none});
+    auto fetched = stagings_.staging_for(device).fetch(
+        {left.begin(), others}, after_, {direct_(), compressor_.codec() != Codec::none});
     if (fetched.empty()) break;
     begun_ += fetched.size();
     std::ranges::move(fetched, std::back_inserter(ahead_));
   }
   if (ahead_.empty()) return std::nullopt;
   auto& device = *wanted_[begun_ - ahead_.size()].range.device;
-  if (!stagings_.of(device).is_ready(ahead_.front())) return std::nullopt;
+  if (!stagings_.staging_for(device).is_ready(ahead_.front())) return std::nullopt;
   auto result = std::move(ahead_.front());
   ahead_.pop_front();
   return result;

@@ -305,8 +305,8 @@ void ReplaySync::look_ahead() {
   using Advice = ReplayForecast::Advice;
   bound_waits();
   const auto predicted = forecast_of(facts(), source_.options.spec, history_);
-  source_.forecast.expect_downtime(predicted.freeze_bytes);
-  source_.forecast.expect_lateness(predicted.stall_ms, predicted.lost_ms);
+  source_.forecast.predict_downtime(predicted.freeze_bytes);
+  source_.forecast.predict_lateness(predicted.stall_ms, predicted.lost_ms);
   switch (predicted.advice) {
     case Advice::go_on: return;
     case Advice::offer_freeze: source_.forecast.report_converged(); return;

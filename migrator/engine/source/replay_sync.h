@@ -47,11 +47,13 @@ class ReplaySync {
   /// if only replay was requested and a step would be delayed beyond the limit.
   bool sync();
   /// How many bytes a freeze with that state has to send, as far as it is known before the state is
-  /// digested. To be called when has_waited_in_vain() is false.
+  /// digested. To be called when has_stepped_before_its_entry_was_sent() is false.
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
   /// Whether the frozen program took its last step before that step's entry was sent, because the
   /// step had waited as long as it may.
-  [[nodiscard]] bool has_waited_in_vain() const { return !log_->stats().all_sent; }
+  [[nodiscard]] bool has_stepped_before_its_entry_was_sent() const {
+    return !log_->stats().all_sent;
+  }
   /// Sends the rest of the log after the freeze, and takes over the layout of the frozen state.
   void finish_log(const StateView& frozen);
   /// Whether a chunk needs no sending because the target replays its updates.

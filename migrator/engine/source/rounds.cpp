@@ -42,7 +42,7 @@ void throttle_more(SourceContext& source) {
 void send_base_copy(SourceContext& source) {
   const auto copied = source.state.send_differing(1);
   source.reporter.note_round();
-  source.forecast.expect_downtime(copied);
+  source.forecast.predict_downtime(copied);
   source.reporter.report(true);
 }
 
@@ -67,7 +67,7 @@ void sync_by_rounds(SourceContext& source) {
     if (round > 0) {
       source.connection.progress_until([&] {
         return freeze.is_here() || source.program.step() > scanned_at_step ||
-               source.program.is_standing();
+               source.program.takes_no_steps();
       });
       if (freeze.is_here()) return;
     }
@@ -82,7 +82,7 @@ void sync_by_rounds(SourceContext& source) {
     const auto dirty_bytes = state.chunks().bytes_in(dirty);
     const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
     reporter.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
-    forecast.expect_downtime(dirty_bytes);
+    forecast.predict_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && reporter.rounds() >= spec.max_rounds;
     if (should_freeze({spec.max_stall_ms, forecast.expected_parked_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {

@@ -111,7 +111,7 @@ class Source::Impl {
   /// within the limit.
   void wait_for_freeze() {
     context_.reporter.use(Strategy::stop_copy);
-    context_.forecast.expect_downtime(dirty_after_a_step());
+    context_.forecast.predict_downtime(dirty_after_a_step());
     const auto expected = context_.forecast.expected_parked_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
       context_.reporter.report(true);
@@ -135,7 +135,8 @@ class Source::Impl {
                           ? replay_->bytes_left(frozen.state_view)
                           : forecast.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.spec.max_stall_ms;
-    if (callbacks_.put_off && limit > 0 && replay_ && replay_->has_waited_in_vain()) {
+    if (callbacks_.put_off && limit > 0 && replay_ &&
+        replay_->has_stepped_before_its_entry_was_sent()) {
       put_off_freeze(
           fmt::format("at step {}: its gradients had not gone when it had waited for as "
                       "long as {:.0f} ms allow",
@@ -143,7 +144,7 @@ class Source::Impl {
       return false;
     }
     if (callbacks_.put_off && limit > 0 && left > offered) {
-      forecast.expect_downtime(left);
+      forecast.predict_downtime(left);
       const auto expected =
           forecast.expected_parked_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
@@ -180,7 +181,7 @@ class Source::Impl {
     auto& state = context_.state;
     const auto probed_at = program.step();
     context_.connection.progress_until([&] {
-      return context_.freeze.is_here() || program.step() > probed_at || program.is_standing();
+      return context_.freeze.is_here() || program.step() > probed_at || program.takes_no_steps();
     });
     state.refresh(program.state_view());
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));

@@ -96,7 +96,7 @@ Strategy choose_strategy(SourceContext& source) {
   const auto predictions = predict(measured, limit);
   const auto chosen = choose(predictions);
   for (const auto& p : predictions) {
-    if (p.strategy == chosen) source.forecast.expect_lateness(p.stall_ms, p.lost_ms);
+    if (p.strategy == chosen) source.forecast.predict_lateness(p.stall_ms, p.lost_ms);
   }
   const auto& replay = predictions.back();
   if (chosen == Strategy::rounds && measured.update_bytes != 0 && !replay.fits) {
@@ -114,7 +114,7 @@ void expect_rounds_to_fit(SourceContext& source) {
   if (!rewritten || may_freeze(source, *rewritten)) return;
   source.probe_link();  // again: that was one moment's
   if (may_freeze(source, *rewritten)) return;
-  source.forecast.expect_downtime(*rewritten);
+  source.forecast.predict_downtime(*rewritten);
   source.reporter.report(true);
   const auto measured = measured_with_sizes(source);
   throw no_strategy_fits(measured, spec.max_stall_ms, *rewritten,

@@ -11,7 +11,7 @@ std::span<std::byte> ReceiveBuffers::reserve(StagingPool& stagings,
   if (range.device->is_host()) return range.bytes;
   const auto [at, added] = landing_.try_emplace(key_of(header));
   if (!added) throw Error(Code::bad_request, "a payload that is under way already");
-  auto& staging = stagings.of(*range.device);
+  auto& staging = stagings.staging_for(*range.device);
   at->second = {&staging, staging.reserve(range.bytes, direct), range.bytes};
   return at->second.destination;
 }

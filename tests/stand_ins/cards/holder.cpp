@@ -5,14 +5,15 @@
 #include <exception>
 #include <string>
 
-#include "runtime/holder/keep.h"
+#include "runtime/holder/custody.h"
 #include "runtime/holder/receive.h"
 #include "tests/stand_ins/cards/cards.h"
 
 int main(int argc, char** argv) {
   try {
     const std::string what = argc > 2 ? argv[1] : "";
-    if (what == "--keep" && argc == 5) return cardswap::keep_memory(argv[2], std::atoi(argv[4]));
+    if (what == "--custody" && argc == 5)
+      return cardswap::take_custody(argv[2], std::atoi(argv[4]));
     if (what != "--hand-over") return 2;
     const cardswap::test::StandInCard card;
     return cardswap::receive_and_hand_over(argv[2], [&card](int) { return card.device; });

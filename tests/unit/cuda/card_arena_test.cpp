@@ -1,5 +1,5 @@
-/// A job's way with memory on a card: brought home, given to a keeper, received by a holder, bound
-/// again. Over the stand-ins for CUDA's runtime and the driver.
+/// A job's way with memory on a card: brought home, given to a custodian, received by a holder,
+/// bound again. Over the stand-ins for CUDA's runtime and the driver.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,8 +14,8 @@
 
 #include "migrator/base/error.h"
 #include "migrator/device/staging.h"
+#include "runtime/holder/custody.h"
 #include "runtime/holder/held_memory.h"
-#include "runtime/holder/keep.h"
 #include "runtime/memory_departure.h"
 #include "tests/stand_ins/cards/cards.h"
 #include "tests/support/needs.h"
@@ -119,11 +119,11 @@ class CardArenaTest : public ::testing::Test {
     Storages* storages;  // the tracker's
     ArenaRelocator relocator{tracker};
   };
-  /// A keeper that serves this process until it has its memory back.
-  std::future<int> keeper() {
-    auto running = std::async(std::launch::async,
-                              [path = dir_ / "keeper"] { return keep_memory(path, ::getpid()); });
-    while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
+  /// A custodian that serves this process until it has its memory back.
+  std::future<int> custodian() {
+    auto running = std::async(
+        std::launch::async, [path = dir_ / "custodian"] { return take_custody(path, ::getpid()); });
+    while (!std::filesystem::exists(dir_ / "custodian")) std::this_thread::yield();
     return running;
   }
 
@@ -180,8 +180,8 @@ TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
   job.relocator.relocate_all();
   const auto digest = job.relocator.digest();
   const auto view = job.storages->at(1).view();
-  auto keeping = keeper();
-  MemoryDeparture departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  auto keeping = custodian();
+  MemoryDeparture departure(job.relocator, {dir_ / "custodian", ::getpid()}, Digest{{1}}, 7);
   EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
   EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
   departure.recall();
@@ -194,9 +194,9 @@ TEST_F(CardArenaTest, StaysAsItIsWhenItsMemoryCannotBeLetGo) {
   Job job(cards_, {3 * kMiB});
   job.relocator.relocate_all();
   const auto digest = job.relocator.digest();
-  auto keeping = keeper();
+  auto keeping = custodian();
   cards_.vmm->fail("cuCtxSynchronize", static_cast<cuda::Status>(700));
-  EXPECT_THROW(MemoryDeparture(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7),
+  EXPECT_THROW(MemoryDeparture(job.relocator, {dir_ / "custodian", ::getpid()}, Digest{{1}}, 7),
                Error);
   EXPECT_EQ(keeping.get(), 0) << "it gave the memory back";
   EXPECT_EQ(job.relocator.digest(), digest);
@@ -266,7 +266,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   Job job(cards_, {3 * kMiB});
   job.relocator.relocate_all();
   const auto digest = job.relocator.digest();
-  auto keeping = keeper();
+  auto keeping = custodian();
   // What a holder would have received, cut into pieces as it likes.
   const auto copies = [&job] {
     std::vector<memory_handoff::PassedArena> arenas;
@@ -291,7 +291,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto wrong = copies();
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
-  MemoryDeparture departure(job.relocator, {dir_ / "keeper", ::getpid()}, root, 7);
+  MemoryDeparture departure(job.relocator, {dir_ / "custodian", ::getpid()}, root, 7);
   const memory_handoff::Listener listener(dir_ / "holder");
   const auto memory_handoff = [&](const std::vector<memory_handoff::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {
@@ -319,7 +319,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   EXPECT_EQ(departure.arrive(arrived).step, 7U);
   EXPECT_TRUE(holder.get());
   EXPECT_EQ(job.relocator.digest(), digest);
-  departure.recall();  // ends the keeper; what is bound stays
+  departure.recall();  // ends the custodian; what is bound stays
   EXPECT_EQ(keeping.get(), 0);
   EXPECT_EQ(job.relocator.digest(), digest);
 }

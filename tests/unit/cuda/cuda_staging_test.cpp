@@ -16,7 +16,7 @@ using cuda::Status;
 
 constexpr std::size_t kPayload = 16U << 20U;
 constexpr std::size_t kSlots = cuda::kRingBytes / kPayload;
-static_assert(kSlots > kPayloadsUnderWayMax);
+static_assert(kSlots > kPayloadsInFlightMax);
 
 class CudaStagingTest : public ::testing::Test {
  protected:

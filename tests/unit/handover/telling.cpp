@@ -11,7 +11,7 @@ constexpr std::array kSourceEvents{
     "target_granted",   "target_resumed",   "target_stepped", "failed or cancelled",
     "target_is_gone",   "target_silent",    "target_unknown", "target_outranks",
     "forced_to_source", "forced_to_target", "cleaned_up",     "trainer_stays",
-    "state_held",       "target_stored"};
+    "state_captured",   "target_stored"};
 constexpr std::array kTargetEvents{
     "reserve",         "standby_started",        "standby_parked",         "standby_verified",
     "grant_fits",      "grant_of_another_epoch", "grant_of_another_state", "drop",

@@ -39,11 +39,11 @@ class DowntimeForecastTest : public ::testing::Test {
 };
 
 TEST_F(DowntimeForecastTest, OffersAFreezeOnceUntilItIsPutOff) {
-  forecast_.expect_downtime(1000);
+  forecast_.predict_downtime(1000);
   forecast_.report_converged();
   EXPECT_EQ(offered_ms_, forecast_.expected_downtime_ms());
   EXPECT_EQ(reports_, 1) << "with what it was offered for";
-  forecast_.expect_downtime(5000);
+  forecast_.predict_downtime(5000);
   forecast_.report_converged();
   EXPECT_EQ(offers_, 1);
   EXPECT_EQ(forecast_.offered_bytes(), 1000U) << "what the offer was made for";
@@ -56,26 +56,26 @@ TEST_F(DowntimeForecastTest, OffersAFreezeOnceUntilItIsPutOff) {
 
 /// What waits from the offer on is the freeze itself.
 TEST_F(DowntimeForecastTest, KeepsTheLatenessThatAFreezeWasOfferedWith) {
-  forecast_.expect_downtime(1000);
-  forecast_.expect_lateness(40, 90);
+  forecast_.predict_downtime(1000);
+  forecast_.predict_lateness(40, 90);
   forecast_.report_converged();
-  forecast_.expect_lateness(50, 100);
+  forecast_.predict_lateness(50, 100);
   EXPECT_EQ(figures_.stats().expected_stall_ms, 40);
   EXPECT_EQ(figures_.stats().expected_lost_ms, 90);
   forecast_.put_off();
-  forecast_.expect_lateness(50, 100);
+  forecast_.predict_lateness(50, 100);
   EXPECT_EQ(figures_.stats().expected_stall_ms, 50);
   EXPECT_EQ(figures_.stats().expected_lost_ms, 100);
 }
 
 TEST_F(DowntimeForecastTest, CountsTheSecondStandOfARehearsal) {
   figures_.note_state(1'000'000'000);
-  forecast_.expect_downtime(200'000'000);
+  forecast_.predict_downtime(200'000'000);
   const auto once = forecast_.expected_downtime_ms();
   EXPECT_EQ(forecast_.expected_parked_ms(), once);
   EXPECT_EQ(figures_.stats().expected_stall_ms, once);
   forecast_.expect_rehearsal();
-  forecast_.expect_downtime(200'000'000);
+  forecast_.predict_downtime(200'000'000);
   EXPECT_GT(forecast_.expected_downtime_ms(), once + 100);
   EXPECT_LE(forecast_.expected_parked_ms(), once);
   EXPECT_EQ(figures_.stats().expected_downtime_ms, forecast_.expected_downtime_ms());

@@ -99,16 +99,16 @@ TEST(BusyRateMeter, ForgetsWhatWasMeasuredBeforeItStartedOver) {
   BusyRateMeter meter;
   meter.begin({});
   meter.note_sent(100U << 20U, BusyRateMeter::Clock::time_point(std::chrono::seconds(1)));
-  meter.start_over(5e6);
+  meter.reset_to(5e6);
   EXPECT_NEAR(meter.bytes_per_s(), 5e6, 1);
 }
 
 TEST(PayloadWindow, HoldsATenthOfASecondOnASlowLinkAndEnoughForAFastOne) {
   constexpr std::uint64_t kMiB = 1U << 20U;
-  EXPECT_EQ(payload_window(0, kMiB), kPayloadsUnderWayMax) << "nothing is known yet";
+  EXPECT_EQ(payload_window(0, kMiB), kPayloadsInFlightMax) << "nothing is known yet";
   EXPECT_EQ(payload_window(1e6, kMiB), 2U) << "one on the wire, one behind it";
   EXPECT_EQ(payload_window(50.0 * kMiB, kMiB), 5U);
-  EXPECT_EQ(payload_window(1e10, kMiB), kPayloadsUnderWayMax);
+  EXPECT_EQ(payload_window(1e10, kMiB), kPayloadsInFlightMax);
 }
 
 TEST(ReplayReport, SaysNothingWhereAllWentAsPlanned) { EXPECT_EQ(ReplayReport().text(5), ""); }

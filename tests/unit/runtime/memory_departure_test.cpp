@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "runtime/holder/keep.h"
+#include "runtime/holder/custody.h"
 #include "runtime/memory_handoff.h"
 
 namespace cardswap {
@@ -58,11 +58,11 @@ class MemoryDepartures : public ::testing::Test {
     relocator_.relocate_all();
   }
   ~MemoryDepartures() override { std::filesystem::remove_all(dir_); }
-  /// A keeper that serves this process until it has its memory back.
-  std::future<int> keeper() {
-    auto running = std::async(std::launch::async,
-                              [path = dir_ / "keeper"] { return keep_memory(path, ::getpid()); });
-    while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
+  /// A custodian that serves this process until it has its memory back.
+  std::future<int> custodian() {
+    auto running = std::async(
+        std::launch::async, [path = dir_ / "custodian"] { return take_custody(path, ::getpid()); });
+    while (!std::filesystem::exists(dir_ / "custodian")) std::this_thread::yield();
     return running;
   }
 
@@ -72,10 +72,10 @@ class MemoryDepartures : public ::testing::Test {
   ArenaRelocator relocator_{tracker_};
 };
 
-TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsKeeper) {
+TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsCustodian) {
   const auto digest = relocator_.digest();
-  auto keeping = keeper();
-  MemoryDeparture departure(relocator_, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  auto keeping = custodian();
+  MemoryDeparture departure(relocator_, {dir_ / "custodian", ::getpid()}, Digest{{1}}, 7);
   storage_->fail_when_asked(1);
   EXPECT_THROW(departure.recall(), std::bad_alloc);
   EXPECT_TRUE(relocator_.is_away()) << "what nobody has compared is not gone on with";
@@ -84,12 +84,12 @@ TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsKeeper) {
   EXPECT_EQ(relocator_.digest(), digest);
 }
 
-/// Plays a keeper that is gone as soon as it has sent the memory back.
-TEST_F(MemoryDepartures, AKeeperThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemory) {
+/// Plays a custodian that is gone as soon as it has sent the memory back.
+TEST_F(MemoryDepartures, ACustodianThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemory) {
   namespace handoff = memory_handoff;
   const auto digest = relocator_.digest();
   std::promise<void> gone;
-  auto keeping = std::async(std::launch::async, [&gone, path = dir_ / "keeper"] {
+  auto keeping = std::async(std::launch::async, [&gone, path = dir_ / "custodian"] {
     const auto next = [](const handoff::Listener& listener) {
       std::optional<handoff::Connection> connection;
       while (!(connection = listener.accept())) std::this_thread::yield();
@@ -111,8 +111,8 @@ TEST_F(MemoryDepartures, AKeeperThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemo
     }
     gone.set_value();
   });
-  while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
-  MemoryDeparture departure(relocator_, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  while (!std::filesystem::exists(dir_ / "custodian")) std::this_thread::yield();
+  MemoryDeparture departure(relocator_, {dir_ / "custodian", ::getpid()}, Digest{{1}}, 7);
   storage_->wait_when_asked(gone.get_future());
   departure.recall();
   keeping.get();

@@ -122,7 +122,7 @@ TEST_F(SourceRole, RefusesToDepartFromAMigrationToAStandby) {
   (void)job_->line.hear<channel::Converged>();
   job_->line.say(channel::Freeze{kMigration});
   (void)job_->line.hear<channel::Verified>();
-  job_->line.say(channel::Depart{kMigration, dir_ / "keeper", 1});
+  job_->line.say(channel::Depart{kMigration, dir_ / "custodian", 1});
   EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::bad_request);
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();

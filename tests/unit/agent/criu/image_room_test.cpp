@@ -43,11 +43,11 @@ TEST(ImageRoom, IsNotKnownFromAnotherText) {
 }
 
 TEST(ImageRoom, IsWantedForWhatProcessesHaveForThemselvesAndOnceForWhatTheyShare) {
-  HeldMemory held;
+  MemoryUse held;
   held = with_process(held, "Name:\tpython\nRssAnon:\t    2048 kB\nRssShmem:\t  100 kB\n");
   held = with_process(held, "RssAnon:\t1024 kB\nRssShmem:\t 300 kB\nVmSwap:\t 1024 kB\n");
   held = with_process(held, "");  // one that has ended
-  EXPECT_EQ(held, (HeldMemory{4096U << 10U, 300U << 10U}));
+  EXPECT_EQ(held, (MemoryUse{4096U << 10U, 300U << 10U}));
 }
 
 TEST(ImageRoom, IsWantedForWhatThisProcessHolds) {

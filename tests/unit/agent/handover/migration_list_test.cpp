@@ -52,7 +52,7 @@ TEST_F(MigrationListTest, KnowsByWhichOneAProcessLeavesUntilThatIsOver) {
   auto& m = all.add(made("m-1", State::planned, "i-1"));
   EXPECT_EQ(all.find_running("i-1"), &m);
   EXPECT_EQ(all.find_running("i-2"), nullptr);
-  all.note_over(m);
+  all.mark_ended(m);
   EXPECT_EQ(all.find_running("i-1"), nullptr);
   EXPECT_EQ(&all.at("m-1"), &m);
 }
@@ -61,7 +61,7 @@ TEST_F(MigrationListTest, LetsAProcessLeaveByTheNextOneAlthoughTheLastIsNotedOve
   auto all = list();
   auto& first = all.add(made("m-1", State::planned, "i-1"));
   auto& next = all.add(made("m-2", State::planned, "i-1"));
-  all.note_over(first);
+  all.mark_ended(first);
   EXPECT_EQ(all.find_running("i-1"), &next);
 }
 
@@ -118,15 +118,15 @@ TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
   auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
   all.add(made("m-2", State::syncing, "i-2"));
   auto& latest = all.add(made("m-3", State::syncing, "i-1"));
-  EXPECT_THAT(all.all_of("i-1"), ElementsAre(&first, &latest));
-  EXPECT_THAT(all.all_of("i-3"), ElementsAre());
+  EXPECT_THAT(all.items_of("i-1"), ElementsAre(&first, &latest));
+  EXPECT_THAT(all.items_of("i-3"), ElementsAre());
   all.forget_old();
-  EXPECT_THAT(all.all_of("i-1"), ElementsAre(&latest));
+  EXPECT_THAT(all.items_of("i-1"), ElementsAre(&latest));
   EXPECT_THROW((void)all.at("m-1"), Error);
 
   auto next = list();
   next.load();
-  EXPECT_THAT(next.all_of("i-1"), ElementsAre(&next.at("m-3")));
+  EXPECT_THAT(next.items_of("i-1"), ElementsAre(&next.at("m-3")));
 }
 
 TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {

@@ -81,7 +81,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   first.clock_error_ms = 0.5;
   first.warning = "a log";
   first.process.image_bytes = 7;
-  first.keeper = {11, 12};
+  first.custodian = {11, 12};
   first.lost_time.has_report = true;
   first.lost_time.first_steps = {21, 22};
   auto& second = transfers[1];
@@ -105,7 +105,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.clock_error_ms, 0.5);
   EXPECT_EQ(one.warning, "a log");
   EXPECT_EQ(one.process.image_bytes, 7U);
-  EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
+  EXPECT_EQ(one.custodian, (ProcessId{11, 12}));
   EXPECT_TRUE(one.lost_time.has_report);
   EXPECT_EQ(one.lost_time.first_steps, (std::vector<double>{21, 22}));
   EXPECT_EQ(again.find("i-2")->record().rank, 1U);
@@ -149,7 +149,7 @@ TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
   EXPECT_EQ(m.only().instance(), "i-1");
   EXPECT_EQ(m.only().record().downtime_ms, 61.5);
   EXPECT_EQ(m.only().record().stats.transferred, 5000U);
-  EXPECT_EQ(m.only().record().keeper, (ProcessId{11, 12}));
+  EXPECT_EQ(m.only().record().custodian, (ProcessId{11, 12}));
 }
 
 TEST(MigrationRecord, NamesItsResultAndTheSideThatItWasForcedTo) {

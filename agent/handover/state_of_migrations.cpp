@@ -1,4 +1,4 @@
-#include "agent/handover/effective_state.h"
+#include "agent/handover/state_of_migrations.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ using handover::State;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
-  const auto all = migrations.all_of(instance.id());
+  const auto all = migrations.items_of(instance.id());
   return all.empty() ? nullptr : all.back();
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/holder/keep.h"
+#include "runtime/holder/custody.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::chrono::seconds kAnswerMax{10};
 
-class Keeper {
+class Custodian {
  public:
-  Keeper(const std::string& path, pid_t trainer)
+  Custodian(const std::string& path, pid_t trainer)
       : pid_(trainer),
         trainer_(static_cast<int>(::syscall(SYS_pidfd_open, trainer, 0))),
         listener_(path) {
@@ -42,7 +42,7 @@ class Keeper {
       if (!connection || connection->peer().pid != pid_) continue;
       try {
         if (serve(*connection)) return 0;
-      } catch (...) {  // whatever it is, the keeper goes on: only it has the memory
+      } catch (...) {  // whatever it is, the custodian goes on: only it has the memory
         memory_handoff::refuse(*connection, error_of(std::current_exception()));
       }
     }
@@ -53,7 +53,7 @@ class Keeper {
   bool serve(memory_handoff::Connection& connection) {
     while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
       if (const auto* keep = std::get_if<memory_handoff::Keep>(&received->message)) {
-        if (kept_) throw Error(Code::refused, "a keeper keeps one job's memory");
+        if (kept_) throw Error(Code::refused, "a custodian keeps one job's memory");
         auto arenas = memory_handoff::arenas_from(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
           if (arena.device != ArenaRelocator::kHost)
@@ -63,7 +63,7 @@ class Keeper {
         kept_ = std::move(arenas);
         connection.send(memory_handoff::Kept{});
       } else if (std::holds_alternative<memory_handoff::Fetch>(received->message)) {
-        if (!kept_) throw Error(Code::refused, "this keeper was given nothing");
+        if (!kept_) throw Error(Code::refused, "this custodian was given nothing");
         memory_handoff::Memory memory;
         memory.arenas = memory_handoff::outlines_of(*kept_);
         connection.send(memory, memory_handoff::files_of(*kept_));
@@ -71,7 +71,7 @@ class Keeper {
       } else if (std::holds_alternative<memory_handoff::Done>(received->message) && lent_) {
         return true;
       } else {
-        throw Error(Code::bad_request, "not what one says to a keeper");
+        throw Error(Code::bad_request, "not what one says to a custodian");
       }
     }
     return false;
@@ -86,6 +86,6 @@ class Keeper {
 
 }  // namespace
 
-int keep_memory(const std::string& path, pid_t trainer) { return Keeper(path, trainer).run(); }
+int take_custody(const std::string& path, pid_t trainer) { return Custodian(path, trainer).run(); }
 
 }  // namespace cardswap

@@ -10,6 +10,6 @@ namespace cardswap {
 /// that process, at the socket `path`. Returns 0, as the exit status, when the trainer has its
 /// memory back or is gone. Throws Error{bad_request} if there is no such process, and Error{io} for
 /// the socket.
-int keep_memory(const std::string& path, pid_t trainer);
+int take_custody(const std::string& path, pid_t trainer);
 
 }  // namespace cardswap
