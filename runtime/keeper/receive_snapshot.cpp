@@ -170,7 +170,7 @@ int receive_snapshot(const std::string& address, SnapshotLabels labels) {
     }
     doing = "write the snapshot";
     const auto packed =
-        pack_snapshot(*into, *state, labels, [&] { keeper.repeat_verified(*state); });
+        pack_snapshot(*into, *state, labels, [&] { receiver.repeat_verified(*state); });
     receiver.say(channel::Stored{receiver.migration(), packed.ref.number,
                                  to_string(packed.ref.manifest), packed.cost.new_bytes,
                                  packed.cost.written_bytes});
