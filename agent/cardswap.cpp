@@ -93,6 +93,31 @@ void cardswap::cli::Context::show(
   }
 }
 
+namespace {
+
+void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli::Run& run) {
+  using namespace cardswap;
+  cli::add_job_commands(app, context, run);
+  cli::add_migrate_command(app, context, run);
+  cli::add_check_command(app, context, run);
+  cli::add_report_command(app, context, run);
+  cli::add_cordon_commands(app, context, run);
+  cli::add_drain_command(app, context, run);
+  cli::add_pki_commands(app, context, run);
+  cli::add_snapshot_commands(app, context, run);
+  cli::add_protect_command(app, context, run);
+  cli::add_prune_command(app, context, run);
+  cli::add_rollback_command(app, context, run);
+  cli::add_status_commands(app, context, run);
+  cli::add_top_command(app, context, run);
+  cli::add_health_commands(app, context, run);
+  cli::add_history_command(app, context, run);
+  cli::add_diff_command(app, context, run);
+  cli::add_export_command(app, context, run);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace cardswap;
   cli::Context context;
@@ -115,23 +140,7 @@ int main(int argc, char** argv) {
   app.add_option("--token-file", context.credentials.token_file,
                  "File with a token to show instead (default: token there)");
   app.add_flag("--quiet", context.quiet, "Errors only");
-  cli::add_job_commands(app, context, run);
-  cli::add_migrate_command(app, context, run);
-  cli::add_check_command(app, context, run);
-  cli::add_report_command(app, context, run);
-  cli::add_cordon_commands(app, context, run);
-  cli::add_drain_command(app, context, run);
-  cli::add_pki_commands(app, context, run);
-  cli::add_snapshot_commands(app, context, run);
-  cli::add_protect_command(app, context, run);
-  cli::add_prune_command(app, context, run);
-  cli::add_rollback_command(app, context, run);
-  cli::add_status_commands(app, context, run);
-  cli::add_top_command(app, context, run);
-  cli::add_health_commands(app, context, run);
-  cli::add_history_command(app, context, run);
-  cli::add_diff_command(app, context, run);
-  cli::add_export_command(app, context, run);
+  add_commands(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
   completion->callback([&app, &run] {
     run = [&app] {

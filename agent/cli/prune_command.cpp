@@ -89,7 +89,8 @@ json::array given_up_json(store::Store& in, const std::string& job,
   json::array all;
   for (const auto& ref : store::refs_of(in, job).refs) {
     if (!surplus.contains(ref.number)) continue;
-    all.push_back(json::object{{"snapshot", ref.number}, {"step", ref.step}, {"branch", ref.branch}});
+    all.push_back(
+        json::object{{"snapshot", ref.number}, {"step", ref.step}, {"branch", ref.branch}});
   }
   return all;
 }

@@ -38,8 +38,6 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
 
 }  // namespace
 
-}
-
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config) {
   calls_on(router, RestoreParts{jobs, migrations, tasks, config})("POST", "/v1/restores", restore);

@@ -15,7 +15,9 @@ JobSurplus surplus_in(Store& store, const std::string& job, const KeepRule& rule
   auto list = refs_of(store, job);
   surplus.damaged = std::move(list.damaged);
   std::set<std::uint64_t> tagged;
-  for (const auto& tag : tags_of(store, job)) tagged.insert(tag.number);
+  const auto tags = tags_of(store, job);
+  surplus.damaged.insert(surplus.damaged.end(), tags.damaged.begin(), tags.damaged.end());
+  for (const auto& tag : tags.tags) tagged.insert(tag.number);
   std::vector<KeptSnapshot> snapshots;
   for (const auto& ref : list.refs) {
     const auto name = manifest_name(ref.manifest);
@@ -27,7 +29,7 @@ JobSurplus surplus_in(Store& store, const std::string& job, const KeepRule& rule
                            .verified = is_verified(ref),
                            .pinned = tagged.contains(ref.number)});
     } catch (const Error& error) {
-      if (error.code() == Code::io || error.code() == Code::unreachable) throw;
+      if (is_store_failure(error.code())) throw;
       surplus.damaged.push_back({name, error.failure()});
     }
   }

@@ -40,7 +40,7 @@ class PastPredictions {
  public:
   static constexpr std::size_t kMovesKept = 32;   ///< the latest moves of a route
   static constexpr std::size_t kMovesMin = 3;     ///< fewer similar moves correct nothing
-  static constexpr std::size_t kMovesCount = 8;  ///< the latest similar moves that correct
+  static constexpr std::size_t kMovesCount = 8;   ///< the latest similar moves that correct
   static constexpr double kSimilar = 3;           ///< predictions of similar moves differ by less
   static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
   static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
