@@ -45,7 +45,7 @@ void add_history_command(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<HistoryOptions>();
   auto* command = app.add_subcommand("history", "List a job's snapshots in a store");
   command->add_option("job", options->job, "Job, which need not run")->required();
-  command->add_option("--store,--to", options->store, "file:/FOLDER")->required();
+  command->add_option("--store", options->store, "file:/FOLDER")->required();
   command->add_flag("--graph", options->graph, "Draw which snapshot came after which");
   command->add_option("--dot", options->dot, "Write the graph for Graphviz; - is stdout");
   command->add_option("--html", options->html, "Write a page that stands alone; - is stdout");

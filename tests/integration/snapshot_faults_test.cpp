@@ -173,9 +173,8 @@ TEST_F(DisturbedSnapshots, SayWhatIsWrongWithTheirStore) {
   EXPECT_THAT(refusal_of("file:" + dir_.path().string()),
               AllOf(HasSubstr("is not a store and has other things in it"),
                     HasSubstr("name a folder that is empty")));
-  EXPECT_THAT(
-      refusal_of("s3://bucket"),
-      HasSubstr("is not the address of a store: write it like file:/var/lib/cardswap/store"));
+  EXPECT_THAT(refusal_of("s3://bucket"),
+              HasSubstr("is no address of a store: write it like file:/var/lib/cardswap/store"));
   const auto absent = host_.command({"history", "job", "--store", "file:" + path("gone")});
   EXPECT_THAT(absent.err, HasSubstr("there is no folder " + path("gone")));
   EXPECT_TRUE(trains_on()) << host_.log();

@@ -92,7 +92,8 @@ TEST(PastPredictions, ForgetAllButTheLatestMovesOfARoute) {
 TEST(PastPredictions, ForgetTheRouteThatWasUsedLongestAgo) {
   PastPredictions past;
   const auto use = [&](std::size_t index) {
-    for (int i = 0; i < 3; ++i) past.note({"a", std::to_string(index), "replay"}, {1, 1}, {2, 2});
+    for (int i = 0; i < 3; ++i)
+      past.note({"a", std::to_string(index), "replay"}, kPredicted, {200, 400});
   };
   for (std::size_t i = 0; i < PastPredictions::kRoutesMax; ++i) use(i);
   use(0);
