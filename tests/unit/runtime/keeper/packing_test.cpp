@@ -10,6 +10,7 @@
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/snapshot_reader.h"
+#include "migrator/store/snapshot_writer.h"
 #include "migrator/wire/data_messages.h"
 #include "runtime/keeper/program_entry.h"
 #include "runtime/keeper/read_snapshot.h"
@@ -106,6 +107,31 @@ TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
   words()[kBytes - 1] ^= std::byte{1};
   EXPECT_THROW((void)pack("one"), Error);
   EXPECT_TRUE(store::refs_of(store_, "job").refs.empty());
+}
+
+/// Each chunk is what its id says, and yet it is not the state that the trainer confirmed.
+TEST_F(Packing, IsNotReadBackIfItsRootIsThatOfAnotherState) {
+  store::PackCatalog catalog;
+  catalog.refresh(store_);
+  store::SnapshotWriter writer(store_, catalog,
+                               {.job = "job",
+                                .layout = state_.view.layout,
+                                .chunk_bytes = static_cast<std::uint32_t>(state_.chunk_bytes),
+                                .writer = "one"});
+  for (const auto& chunk : cut_into_chunks(state_.view.layout, state_.chunk_bytes)) {
+    writer.add(chunk.region, chunk.offset / state_.chunk_bytes, range_of(state_.view, chunk).bytes);
+  }
+  writer.add_values(state_.values);
+  store::SnapshotFacts facts;
+  facts.root = digest_of(bytes_of("another state"));
+  const auto ref = writer.commit(facts);
+  try {
+    (void)read_snapshot(store_, ref.manifest);
+    ADD_FAILURE() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::corrupt);
+    EXPECT_THAT(error.failure(), ::testing::HasSubstr("not those that its trainer confirmed"));
+  }
 }
 
 TEST_F(Packing, GivesTheSnapshotItsTag) {
