@@ -11,9 +11,9 @@ namespace {
 constexpr double kAsGood = 1.03;
 /// The share of the limit for which a step may always wait for the log, whatever the freeze takes.
 constexpr double kWaitMin = 0.25;
-/// The share of the limit for waits. A step is late by more than it has waited: it also shares its
-/// cores with the threads that send.
-constexpr double kWaitMax = 0.9;
+/// The share of a step by which it is late besides its waits: it shares its cores with the threads
+/// that send.
+constexpr double kLateBesides = 0.75;
 /// The share of a step that a freeze must save if it waits for one more step.
 constexpr double kWorthAStep = 0.05;
 /// The share of --timeout for which a freeze may wait.
@@ -152,8 +152,8 @@ FreezeWhen freeze_when(Strategy strategy) {
 }
 
 double wait_max_ms(const Measurements& measured, double max_stall_ms) {
-  return std::max(kWaitMax * max_stall_ms - expected_parked_times(measured).first,
-                  kWaitMin * max_stall_ms);
+  const double besides = expected_parked_times(measured).first + kLateBesides * measured.step_ms;
+  return std::max(max_stall_ms - besides, kWaitMin * max_stall_ms);
 }
 
 }  // namespace cardswap

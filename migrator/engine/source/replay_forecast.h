@@ -74,9 +74,9 @@ struct ReplayForecast {
 [[nodiscard]] FreezeWhen freeze_when(Strategy strategy);
 
 /// How long a step may wait for the log, in ms. The last step has to wait for the freeze as well,
-/// so the expected freeze is subtracted from nine tenths of `max_stall_ms`, which must not be 0: a
-/// step is late by more than it waits. At least a quarter of `max_stall_ms`. `measured` with
-/// dirty_bytes 0.
+/// so the expected freeze is subtracted from `max_stall_ms`, which must not be 0, and so are three
+/// quarters of a step: a step is late by more than it waits. At least a quarter of `max_stall_ms`.
+/// `measured` with dirty_bytes 0.
 [[nodiscard]] double wait_max_ms(const Measurements& measured, double max_stall_ms);
 
 }  // namespace cardswap

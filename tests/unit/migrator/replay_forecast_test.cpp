@@ -300,8 +300,10 @@ TEST_F(ReplayForecastTest, KeepsToNoLimitWhereThereIsNone) {
 TEST(WaitMax, LeavesRoomForTheFreezeBehindTheLastStepAndIsAQuarterOfTheLimitAtLeast) {
   Measurements measured;
   measured.handover_ms = 38;
-  EXPECT_NEAR(wait_max_ms(measured, 100), 50, 1e-9);
+  EXPECT_NEAR(wait_max_ms(measured, 100), 60, 1e-9);
   EXPECT_NEAR(wait_max_ms(measured, 40), 10, 1e-9);
+  measured.step_ms = 20;
+  EXPECT_NEAR(wait_max_ms(measured, 100), 45, 1e-9);
 }
 
 TEST(CopiesOf, AreWholeUnlessReplayWasChosen) {
