@@ -19,7 +19,7 @@ WAYS = {  # as the table has them: label, class, dashes
     "replay": ("replay", "replay", ""),
     "auto": ("auto", "auto", "2 4"),
 }
-KINDS = {"fp32": "gradients in fp32, a third of the state", "bf16": "gradients in bf16, a seventh of it"}
+KINDS = {"fp32": "fp32 gradients (state / 3)", "bf16": "bf16 gradients (state / 7)"}
 FIGURES = {"stall": "stall: the latest step", "lost": "lost: all lateness"}
 LEAST = 0.03  # of a step: what is less is drawn there
 WIDTH, HEIGHT = 860, 640
