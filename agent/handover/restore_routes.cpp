@@ -9,7 +9,7 @@
 namespace cardswap {
 namespace {
 
-constexpr std::size_t kIdBytes = 64;
+constexpr std::size_t kManifestDigits = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
   // No "restart": it would start the program at its step 0 when the stand-in ends.
@@ -18,13 +18,8 @@ RestoreOrder restore_order_from(const ApiRequest& request) {
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);
-  order.store = request.text("store");
-  order.manifest = request.text("manifest");
-  validate::check(validate::is_store(order.store), "store", "address of a store");
-  validate::check(order.manifest.size() == kIdBytes && validate::is_word(order.manifest),
-                  "manifest", "id of a manifest");
+  read_snapshot_fields(request, order);
   order.spec.restored_from = order.manifest;
-  order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
   return order;
 }
 
@@ -37,6 +32,15 @@ asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
 }
 
 }  // namespace
+
+void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order) {
+  order.store = request.text("store");
+  order.manifest = request.text("manifest");
+  validate::check(validate::is_store(order.store), "store", "address of a store");
+  validate::check(order.manifest.size() == kManifestDigits && validate::is_word(order.manifest),
+                  "manifest", "id of a manifest");
+  order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
+}
 
 void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                        const Config& config) {

@@ -8,6 +8,10 @@
 
 namespace cardswap {
 
+/// Reads the fields store, manifest and epoch, which say from which snapshot a job goes on, into
+/// `order`. Throws Error{bad_request}.
+void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order);
+
 /// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot. Its fields are
 /// name, argv, cwd, env, device, user and arrive, as of POST /v1/jobs, and the snapshot's store,
 /// manifest and epoch. Answers 202 with the migration, after the snapshot was read (30 minutes at

@@ -19,7 +19,6 @@ namespace {
 
 constexpr double kGraceDefaultMs = 10'000;
 constexpr std::uint64_t kGraceMaxMs = 3'600'000;
-constexpr std::size_t kManifestDigits = 64;
 
 /// The job, if it may be stopped and started again now. The reference is valid until the next wait.
 const Job& rollable(const RestoreParts& parts, const std::string& name) {
@@ -49,28 +48,15 @@ const Job& rollable(const RestoreParts& parts, const std::string& name) {
 
 RestoreOrder order_from(const ApiRequest& request) {
   RestoreOrder order;
-  order.store = request.text("store");
-  order.manifest = request.text("manifest");
-  validate::check(validate::is_store(order.store), "store", "address of a store");
-  validate::check(order.manifest.size() == kManifestDigits && validate::is_word(order.manifest),
-                  "manifest", "id of a manifest");
+  read_snapshot_fields(request, order);
   order.spec.branch = request.text("branch");
   validate::check(validate::is_job_name(order.spec.branch), "branch", "name of a branch");
-  order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
   return order;
 }
 
 /// The check of the snapshot, with the rights that the job's program has.
 SnapshotCheck check_of(const RestoreParts& parts, const Job& job, const RestoreOrder& order) {
-  SnapshotCheck check{order.store, order.manifest, job.name(), std::nullopt};
-  const auto& user = job.spec.user.empty() ? parts.config.job_user : job.spec.user;
-  if (!user.empty()) {
-    check.user = job_user(user);
-    if (!parts.config.job_user.empty()) {
-      check.user = without_groups_like_root(std::move(*check.user));
-    }
-  }
-  return check;
+  return {order.store, order.manifest, job.name(), user_of_job(parts.config, job.spec.user)};
 }
 
 /// Completes the order from the job that is stopped for it. A new uid: the new run is another job

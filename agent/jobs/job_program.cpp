@@ -19,10 +19,8 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
   spec.log = instance.record().log_path;
   spec.no_new_privs = config.no_new_privs;
   // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
-  const auto& user = job.spec.user.empty() ? config.job_user : job.spec.user;
-  if (!user.empty()) {
-    spec.user = job_user(user);
-    if (!config.job_user.empty()) spec.user = without_groups_like_root(std::move(*spec.user));
+  spec.user = user_of_job(config, job.spec.user);
+  if (spec.user) {
     spec.env["HOME"] = spec.user->home;
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }

@@ -91,6 +91,14 @@ JobUser without_groups_like_root(JobUser user) {
   return user;
 }
 
+std::optional<JobUser> user_of_job(const Config& config, const std::string& named) {
+  const auto& name = named.empty() ? config.job_user : named;
+  if (name.empty()) return std::nullopt;
+  auto user = job_user(name);
+  if (config.job_user.empty()) return user;
+  return without_groups_like_root(std::move(user));
+}
+
 void check_may_run_as(const Config& config, const std::string& user, const Caller& caller) {
   if (caller.owner || config.root_jobs) return;
   // An agent that is not root becomes nobody else: job_user() sees to it.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +36,9 @@ void settle_job_users(Config& config);
 [[nodiscard]] const std::vector<std::string_view>& groups_like_root();
 /// `user` without those groups among its supplementary groups: the user of a job under --job-user.
 [[nodiscard]] JobUser without_groups_like_root(JobUser user);
+/// The user that the processes of a job become which names the user `named` (empty: none): that one
+/// or --job-user, and under --job-user without those groups. Nullopt: they stay the agent's own
+/// user. Throws as job_user().
+[[nodiscard]] std::optional<JobUser> user_of_job(const Config& config, const std::string& named);
 
 }  // namespace cardswap

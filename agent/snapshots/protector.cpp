@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/handover/restore_routes.h"
+#include "agent/handover/restore.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/snapshots/prune_in_child.h"
 #include "agent/snapshots/schedule.h"
@@ -40,12 +40,14 @@ PruneWork prune_work_of(const Job& job, const Config& config, const Migrations& 
     const bool is_its = m.spec().store == order.store && m.spec().job == job.name();
     if (is_its && handover::is_over(m.state())) work.ended_writers.push_back(m.id());
   }
-  const auto& user = job.spec.user.empty() ? config.job_user : job.spec.user;
-  if (!user.empty()) {
-    work.user = job_user(user);
-    if (!config.job_user.empty()) work.user = without_groups_like_root(std::move(*work.user));
-  }
+  work.user = user_of_job(config, job.spec.user);
   return work;
+}
+
+/// Whether it is the copy of a protected job that steps.
+bool is_protected(const Job& job) {
+  const bool is_copy = job.standby || job.superseded || job.newer_epoch != 0;
+  return job.spec.protection && !is_copy && job.is_live();
 }
 
 std::string host_in(const std::string& place) { return place.substr(0, place.find('/')); }
@@ -76,7 +78,7 @@ asio::awaitable<void> Protector::watch() {
 std::vector<std::string> Protector::protected_jobs() {
   std::vector<std::string> ids;
   for (const auto& job : parts_.jobs.all()) {
-    if (find_protected(job.id) != nullptr) ids.push_back(job.id);
+    if (is_protected(job)) ids.push_back(job.id);
   }
   return ids;
 }
@@ -84,9 +86,7 @@ std::vector<std::string> Protector::protected_jobs() {
 Job* Protector::find_protected(const std::string& job_id) {
   for (auto* instance : parts_.jobs.instances()) {
     auto& job = instance->job();
-    if (job.id != job_id) continue;
-    const bool is_copy = job.standby || job.superseded || job.newer_epoch != 0;
-    return job.spec.protection && !is_copy && job.is_live() ? &job : nullptr;
+    if (job.id == job_id) return is_protected(job) ? &job : nullptr;
   }
   return nullptr;
 }

@@ -40,10 +40,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
   try {
     const auto& name = wanted.spec.user.empty() ? context_.config.job_user : wanted.spec.user;
     check_may_run_as(context_.config, wanted.spec.user, caller);
-    std::optional<JobUser> user;
-    if (!name.empty()) user = job_user(name);
-    if (user && !context_.config.job_user.empty())
-      user = without_groups_like_root(std::move(*user));
+    auto user = user_of_job(context_.config, wanted.spec.user);
     const auto found = co_await criu::inspect_files_as(std::move(user), needs.files);
     seen.missing = criu::what_is_missing(needs, found, context_.config.host_name, name);
   } catch (const Error& error) {
