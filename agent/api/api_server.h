@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "agent/api/connections.h"
-#include "agent/api/handover_gate.h"
 #include "agent/api/request_rules.h"
 #include "agent/api/router.h"
+#include "agent/base/handover_gate.h"
 #include "agent/base/task_group.h"
 #include "agent/security/api_security.h"
 
