@@ -6,10 +6,12 @@
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "cuda/driver_api.h"
 #include "cuda/library.h"
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 
@@ -42,15 +44,7 @@ CUuuid uuid_from(const std::string& text) {
     std::ranges::copy_if(text.substr(4), std::back_inserter(digits),
                          [](char c) { return c != '-'; });
   }
-  bool whole = digits.size() == 2 * sizeof(uuid.bytes);
-  for (std::size_t i = 0; whole && i < sizeof(uuid.bytes); ++i) {
-    std::uint8_t byte = 0;
-    const auto* from = digits.data() + 2 * i;
-    const auto [end, error] = std::from_chars(from, from + 2, byte, 16);
-    whole = error == std::errc{} && end == from + 2;
-    uuid.bytes[i] = static_cast<char>(byte);
-  }
-  if (!whole) {
+  if (!from_hex(digits, std::as_writable_bytes(std::span(uuid.bytes)))) {
     throw Error(Code::bad_request, fmt::format("'{}' is no GPU's UUID", text),
                 "`nvidia-smi -L` lists them");
   }
