@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
 #include <iterator>
 #include <span>
 
@@ -12,6 +10,7 @@
 #include "cuda/library.h"
 #include "migrator/base/error.h"
 #include "migrator/base/hex.h"
+#include "migrator/base/process_stat.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 
@@ -22,19 +21,10 @@ using namespace driver;  // NOLINT: its numbers
 
 constexpr std::size_t kPairBytesMin = 2 * sizeof(std::uint32_t);
 
-/// Field 22 of /proc/PID/stat; 0 when there is no such process.
+/// 0: there is no such process.
 std::uint64_t start_of(int pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string line;
-  std::getline(file, line);
-  const auto name_end = line.rfind(')');  // the name may have spaces and parentheses
-  if (name_end == std::string::npos) return 0;
-  std::size_t at = name_end;
-  for (int field = 2; field < 22 && at != std::string::npos; ++field) at = line.find(' ', at + 1);
-  if (at == std::string::npos) return 0;
-  std::uint64_t start = 0;
-  std::from_chars(line.data() + at + 1, line.data() + line.size(), start);
-  return start;
+  const auto stat = process_stat_of(pid);
+  return stat ? stat->start_time : 0;
 }
 
 CUuuid uuid_from(const std::string& text) {
