@@ -13,7 +13,7 @@ std::vector<std::string> ReservationTraits::instances_of(const Reservation& r) {
 
 void ReservationList::load() {
   load_each([this](const boost::json::object& record) {
-    (void)add(Reservation(reservation_from_journal(record)));
+    (void)add(Reservation::left_by_a_former_agent(reservation_from_journal(record)));
   });
 }
 
