@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/api/tcp_port.h"
 #include "agent/base/replace_file.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_routes.h"
@@ -28,9 +29,28 @@ namespace cardswap {
 
 namespace json = boost::json;
 
-Agent::Agent(asio::io_context& context, Config config)
+namespace {
+
+/// Not open if no port is configured.
+asio::ip::tcp::acceptor open_port(asio::io_context& context, const Config& config) {
+  if (!config.has_port()) return asio::ip::tcp::acceptor(context);
+  return open_tcp_port(context, config.listen_address());
+}
+
+/// `config` with the port that was taken.
+Config with_port(Config config, const asio::ip::tcp::acceptor& port) {
+  if (port.is_open()) config.listen_port = port.local_endpoint().port();
+  return config;
+}
+
+}  // namespace
+
+Agent::Agent(asio::io_context& context, const Config& config)
+    : Agent(context, config, open_port(context, config)) {}
+
+Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acceptor port)
     : context_(context),
-      config_(std::move(config)),
+      config_(with_port(config, port)),
       tasks_(context),
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
@@ -40,7 +60,8 @@ Agent::Agent(asio::io_context& context, Config config)
       reservations_(handover_context(), cordons_, migrations_),
       health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_}),
       protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
-      server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
+      server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
+              std::move(port)) {
   if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
     return health_.engine().incidents().open_fault(device);
@@ -60,10 +81,7 @@ Agent::Agent(asio::io_context& context, Config config)
 void Agent::start() {
   jobs_.set_ownership(ownership_);
   events_.start([this](const AgentEvent& event) { health_.note(event); });
-  if (config_.has_port()) {
-    server_.listen_tcp(config_.listen_host, config_.listen_port);
-    config_.listen_port = server_.tcp_port();
-  }
+  server_.accept_tcp();
   reservations_.load();
   const auto jobs = jobs_.processes().recover(
       [this](const Instance& instance) { return reservations_.survives_restart(instance); });

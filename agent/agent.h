@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include "agent/api/api_server.h"
 #include "agent/api/router.h"
@@ -27,9 +28,9 @@ namespace cardswap {
 /// thread, which runs the io_context.
 class Agent {
  public:
-  /// Opens the journal and the TCP port. `context` must outlive it. Throws Error{io, conflict,
-  /// refused, bad_request}.
-  Agent(asio::io_context& context, Config config);
+  /// Takes the TCP port, whose callers wait until start(), and opens the journal. `context` must
+  /// outlive it. Throws Error{io, conflict, refused, bad_request}.
+  Agent(asio::io_context& context, const Config& config);
 
   /// Goes on with jobs, migrations and reservations that a former agent left, then serves until
   /// stop(). Returns at once. Throws Error.
@@ -47,6 +48,8 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
+  Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acceptor port);
+
   HandoverContext handover_context();
   RuntimeHub::Callbacks runtime_callbacks();
   void more_metrics(Exposition& out) const;
@@ -54,7 +57,7 @@ class Agent {
   void write_agent_file() const;
 
   asio::io_context& context_;
-  Config config_;
+  const Config config_;  // with the port that was taken
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   EventSink events_;
   TaskGroup tasks_;

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
 #include <iterator>
+#include <span>
 
 #include "cuda/driver_api.h"
 #include "cuda/library.h"
 #include "migrator/base/error.h"
+#include "migrator/base/hex.h"
+#include "migrator/base/process_stat.h"
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 
@@ -20,19 +21,10 @@ using namespace driver;  // NOLINT: its numbers
 
 constexpr std::size_t kPairBytesMin = 2 * sizeof(std::uint32_t);
 
-/// Field 22 of /proc/PID/stat; 0 when there is no such process.
+/// 0: there is no such process.
 std::uint64_t start_of(int pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string line;
-  std::getline(file, line);
-  const auto name_end = line.rfind(')');  // the name may have spaces and parentheses
-  if (name_end == std::string::npos) return 0;
-  std::size_t at = name_end;
-  for (int field = 2; field < 22 && at != std::string::npos; ++field) at = line.find(' ', at + 1);
-  if (at == std::string::npos) return 0;
-  std::uint64_t start = 0;
-  std::from_chars(line.data() + at + 1, line.data() + line.size(), start);
-  return start;
+  const auto stat = process_stat_of(pid);
+  return stat ? stat->start_time : 0;
 }
 
 CUuuid uuid_from(const std::string& text) {
@@ -42,15 +34,7 @@ CUuuid uuid_from(const std::string& text) {
     std::ranges::copy_if(text.substr(4), std::back_inserter(digits),
                          [](char c) { return c != '-'; });
   }
-  bool whole = digits.size() == 2 * sizeof(uuid.bytes);
-  for (std::size_t i = 0; whole && i < sizeof(uuid.bytes); ++i) {
-    std::uint8_t byte = 0;
-    const auto* from = digits.data() + 2 * i;
-    const auto [end, error] = std::from_chars(from, from + 2, byte, 16);
-    whole = error == std::errc{} && end == from + 2;
-    uuid.bytes[i] = static_cast<char>(byte);
-  }
-  if (!whole) {
+  if (!from_hex(digits, std::as_writable_bytes(std::span(uuid.bytes)))) {
     throw Error(Code::bad_request, fmt::format("'{}' is no GPU's UUID", text),
                 "`nvidia-smi -L` lists them");
   }

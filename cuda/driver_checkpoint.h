@@ -38,7 +38,8 @@ struct CheckpointIntent {
   std::vector<GpuPair> gpus;
   bool operator==(const CheckpointIntent&) const = default;
 };
-/// The intent to suspend that process. Throws Error{not_found} when there is no such process.
+/// The intent to suspend that process. Throws Error{not_found} when there is no such process,
+/// Error{io} when /proc cannot be read now.
 [[nodiscard]] CheckpointIntent suspend_intent(int pid);
 [[nodiscard]] std::vector<std::byte> encode(const CheckpointIntent& intent);
 /// Throws Error{bad_request}.
@@ -67,8 +68,9 @@ class DriverCheckpoint {
 
   /// Goes on until the goal is reached; returns at once if it is. Throws Error{timed_out} if the
   /// process's GPU work does not end within `lock_limit`; the process then goes on running. Throws
-  /// Error{not_found} when the process is gone, Error{refused} for what the driver cannot do, and
-  /// Error{bad_request} for a text in `intent.gpus` that is not a UUID.
+  /// Error{not_found} when the process is gone, Error{io} when /proc cannot be read now,
+  /// Error{refused} for what the driver cannot do, and Error{bad_request} for a text in
+  /// `intent.gpus` that is not a UUID.
   void advance(const CheckpointIntent& intent, std::chrono::milliseconds lock_limit) const;
   /// Brings the process back to running on its own GPUs, from any state between. Throws as
   /// advance().

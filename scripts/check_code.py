@@ -12,12 +12,16 @@ PRODUCT = ("agent/", "cuda/", "migrator/", "runtime/")
 # What a job has, and what one run of the agent knows of an instance; the instance's record is private.
 RECORD = (r"(attached|frozen|median_step_ms|framework|network|remains|saved_step|reported|obstacles|spec|epoch|newer_epoch"
           r"|standby|superseded|migration|restarts|stop_asked)")
+JOB = r"spec|world_size|epoch|newer_epoch|standby|superseded|migration|restarts|protection_notes|stop_asked"
 
 # (pattern in a line, why it is refused, where; empty: everywhere, where not)
 BANNED = (
     (r"(\b(job|source|instance|standby|trainer)|job\(\))(\.|->)(job\(\)\.)?" + RECORD + r"( = |\.(clear|push_back|emplace_back)\()",
      "a job's record is changed by JobTable, JobProcesses or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/", "agent/cli/")),
+    (r"\bjob(\(\))?(\.|->)(" + JOB + r")(\.\w+)?( = |\.(clear|push_back|emplace)\()|(\+\+|--)job(\.|->)",
+     "what a job has besides its instances is changed by JobTable alone, because it decides who steps",
+     ("agent/jobs/",), ("agent/jobs/job_table.cpp",)),
     (r"\bJobTable::note\(|\b(jobs|table)_?(\(\))?\.note\(",
      "an instance's record is changed by JobTable's verbs or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/",)),

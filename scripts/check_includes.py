@@ -41,6 +41,12 @@ ONLY_IN = {
     r"yaml-cpp/": ("agent/health/decisions/policy_yaml.cpp",),
     r"(cuda(\.h|_|std)|cub/|nvml\.h)": ("cuda/",),
 }
+# header pattern -> path prefixes that must not include it
+NOT_IN = {
+    # What happens to jobs and migrations knows no HTTP server: a request is read beside its routes.
+    r"agent/api/": ("agent/criu/", "agent/handover/base/", "agent/handover/protocol/", "agent/handover/source/",
+                    "agent/handover/target/", "agent/gang/", "agent/health/decisions/", "agent/health/sources/"),
+}
 RANK = {folder: rank for rank, folder in enumerate(FOLDERS)}
 PAGE = "docs/architecture.md"
 
@@ -95,6 +101,9 @@ def complaints(path: str, lines) -> list[str]:
         for pattern, allowed in ONLY_IN.items():
             if re.match(pattern, header) and not path.startswith(allowed):
                 found.append(f"{path}:{number}: {header} may be included only in {', '.join(allowed)}")
+        for pattern, without in NOT_IN.items():
+            if re.match(pattern, header) and path.startswith(without):
+                found.append(f"{path}:{number}: {folder} must not include {os.path.dirname(header)}")
     return found
 
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -102,7 +101,8 @@ asio::awaitable<void> linger_close(PlainStream& stream) {
 }  // namespace
 
 ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-                     HandoverGate& handover_gate, ApiSecurity security)
+                     HandoverGate& handover_gate, ApiSecurity security,
+                     asio::ip::tcp::acceptor port)
     : tasks_(tasks),
       router_(router),
       handover_gate_(handover_gate),
@@ -110,7 +110,8 @@ ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& 
       tcp_connections_({.connections = share_of_descriptors(2, 512), .calls = 256}),
       unix_connections_({.connections = share_of_descriptors(8, 128), .calls = 96}),
       unix_(context),
-      tcp_(context) {}
+      tcp_(std::move(port)),
+      has_port_(tcp_.is_open()) {}
 
 ApiServer::~ApiServer() { close(); }
 
@@ -161,22 +162,8 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
                accept(unix_, [this](auto socket) { return serve_unix(std::move(socket)); }));
 }
 
-void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
-  has_port_ = true;
-  try {
-    const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host), port);
-    tcp_.open(endpoint.protocol());
-    tcp_.set_option(asio::socket_base::reuse_address(true));
-    // [::] means every address, also of IPv4, whatever the system's default is.
-    if (endpoint.address().is_v6()) tcp_.set_option(asio::ip::v6_only(!is_wildcard(host)));
-    tcp_.bind(endpoint);
-    tcp_.listen();
-  } catch (const boost::system::system_error& error) {
-    throw Error(Code::io,
-                fmt::format("listen on {}: {}", Address{host, port}.text(), error.code().message()),
-                "another agent or program has this port, or the address is not this host's; choose "
-                "another with --listen");
-  }
+void ApiServer::accept_tcp() {
+  if (!has_port_) return;
   tasks_.spawn("accept on tcp",
                accept(tcp_, [this](auto socket) { return serve_tcp(std::move(socket)); }));
 }
@@ -184,8 +171,6 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
 bool ApiServer::is_crowded() const {
   return tcp_connections_.count() + unix_connections_.count() > kCrowd;
 }
-
-std::uint16_t ApiServer::tcp_port() const { return tcp_.local_endpoint().port(); }
 
 template <class Acceptor, class Serve>
 asio::awaitable<void> ApiServer::accept(Acceptor& acceptor, Serve serve) {

@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "agent/api/connections.h"
-#include "agent/api/handover_gate.h"
 #include "agent/api/request_rules.h"
 #include "agent/api/router.h"
+#include "agent/base/handover_gate.h"
 #include "agent/base/task_group.h"
 #include "agent/security/api_security.h"
 
@@ -31,19 +31,17 @@ namespace cardswap {
 /// is a task of `tasks`. One thread, that of `context`. All references outlive the server.
 class ApiServer {
  public:
+  /// `port` is from open_tcp_port(); one that is not open: TCP is not served.
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-            HandoverGate& handover_gate, ApiSecurity security);
+            HandoverGate& handover_gate, ApiSecurity security, asio::ip::tcp::acceptor port);
   ~ApiServer();
 
   /// Replaces a socket that is there. Throws Error{refused} if another kind of file is there, or if
   /// others may write to a folder of `path`; Error{io} if it cannot listen at `path` or may not
   /// give the socket to the group.
   void listen_unix(const std::filesystem::path& path);
-  /// `host` is an address of this host; port 0 takes any free port. Throws Error{io}: the port is
-  /// in use, not allowed, or the address is not this host's.
-  void listen_tcp(const std::string& host, std::uint16_t port);
-  /// The port that listen_tcp() got. Throws boost::system::system_error if TCP is not listened on.
-  [[nodiscard]] std::uint16_t tcp_port() const;
+  /// Accepts callers on the TCP port, if there is one. Call it once.
+  void accept_tcp();
   /// Stops listening and removes the socket file. Open connections go on: their tasks end with
   /// `tasks`.
   void close();
@@ -51,7 +49,7 @@ class ApiServer {
   void renew(ApiSecurity security) { security_ = std::move(security); }
   /// When the certificates and CRLs expire that the present security was made of.
   [[nodiscard]] const std::vector<tls::Expiry>& expiries() const { return security_.expiries; }
-  /// Whether it listens on the unix socket and, if listen_tcp() was called, on the TCP port.
+  /// Whether it listens on the unix socket and, if there is one, on the TCP port.
   [[nodiscard]] bool is_open() const { return unix_.is_open() && (!has_port_ || tcp_.is_open()); }
 
  private:
@@ -91,7 +89,7 @@ class ApiServer {
   Connections unix_connections_;
   asio::local::stream_protocol::acceptor unix_;
   asio::ip::tcp::acceptor tcp_;
-  bool has_port_ = false;
+  const bool has_port_;
   std::filesystem::path unix_path_;
 };
 

@@ -7,7 +7,7 @@
 namespace cardswap {
 
 /// The body of POST /v1/migrations, as the command sends it and the agent reads it
-/// (handover/source/migration_request.h).
+/// (handover/migration_request_json.h).
 [[nodiscard]] boost::json::object request_body(const MigrationSpec& spec);
 
 }  // namespace cardswap

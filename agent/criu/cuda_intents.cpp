@@ -4,7 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/json.hpp>
-#include <span>
+#include <string_view>
 
 #include "migrator/base/error.h"
 #include "migrator/base/hex.h"
@@ -20,15 +20,8 @@ std::string id_of(const CudaIntent& intent) {
 }
 
 std::vector<std::byte> bytes_of(std::string_view hex) {
-  std::vector<std::byte> bytes;
-  const auto value = [](char digit) -> unsigned {
-    if (digit >= '0' && digit <= '9') return static_cast<unsigned>(digit - '0');
-    if (digit >= 'a' && digit <= 'f') return static_cast<unsigned>(digit - 'a') + 10U;
-    throw Error(Code::bad_request, "not hexadecimal");
-  };
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<std::byte>(value(hex[i]) << 4U | value(hex[i + 1])));
-  }
+  std::vector<std::byte> bytes(hex.size() / 2);
+  if (!from_hex(hex, bytes)) throw Error(Code::bad_request, "not hexadecimal");
   return bytes;
 }
 

@@ -14,7 +14,7 @@ std::string transports_of_restored(const std::string& configured, const std::str
   const bool loopback = is_loopback(peer);
   std::set<std::string> devices;
   for (auto& one : net_interfaces()) {
-    if (one.is_loopback == loopback) devices.insert(std::move(one.name));
+    if (one.is_up && one.is_loopback == loopback) devices.insert(std::move(one.name));
   }
   if (!loopback) {
     for (auto& port : rdma_ports()) devices.insert(std::move(port));

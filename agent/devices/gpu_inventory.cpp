@@ -1,6 +1,5 @@
 #include "agent/devices/gpu_inventory.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,10 +12,10 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 
 #include "agent/base/text_parts.h"
 #include "agent/process/pipe.h"
+#include "cuda/library.h"
 #include "cuda/nvml_api.h"
 #include "migrator/base/utf8.h"
 
@@ -31,10 +30,6 @@ constexpr unsigned kGpusMax = 256;
 constexpr std::size_t kTextMax = 1U << 16U;
 constexpr int kTabs = 4;  // of a whole line, whatever a GPU does not tell
 
-struct Unload {
-  void operator()(void* library) const noexcept { ::dlclose(library); }
-};
-
 /// Nothing in it ends a line or a column.
 std::string in_one_column(const char* text) {
   auto line = as_utf8(text);
@@ -45,25 +40,21 @@ std::string in_one_column(const char* text) {
 }  // namespace
 
 int print_gpus(const std::string& library) {
-  const std::unique_ptr<void, Unload> nvml(::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
-  if (!nvml) return 3;
-  const auto load = [&]<class Function>(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(::dlsym(nvml.get(), name));
-    return function != nullptr;
-  };
+  const cuda::Library loaded(library);
+  if (!loaded) return 3;
   nvmlReturn_t (*init)() = nullptr;
   nvmlReturn_t (*count_of)(unsigned*) = nullptr;
   nvmlReturn_t (*handle)(unsigned, nvmlDevice_t*) = nullptr;
   nvmlReturn_t (*uuid_of)(nvmlDevice_t, char*, unsigned) = nullptr;
   nvmlReturn_t (*name_of)(nvmlDevice_t, char*, unsigned) = nullptr;
   nvmlReturn_t (*memory_of)(nvmlDevice_t, nvmlMemory_t*) = nullptr;
-  if (!load(init, "nvmlInit_v2") || !load(count_of, "nvmlDeviceGetCount_v2") ||
-      !load(handle, "nvmlDeviceGetHandleByIndex_v2")) {
+  if (!loaded.find(init, "nvmlInit_v2") || !loaded.find(count_of, "nvmlDeviceGetCount_v2") ||
+      !loaded.find(handle, "nvmlDeviceGetHandleByIndex_v2")) {
     return 3;
   }
-  load(uuid_of, "nvmlDeviceGetUUID");
-  load(name_of, "nvmlDeviceGetName");
-  load(memory_of, "nvmlDeviceGetMemoryInfo");
+  loaded.find(uuid_of, "nvmlDeviceGetUUID");
+  loaded.find(name_of, "nvmlDeviceGetName");
+  loaded.find(memory_of, "nvmlDeviceGetMemoryInfo");
   unsigned count = 0;
   if (init() != kSuccess || count_of(&count) != kSuccess) return 3;
   for (unsigned i = 0; i < std::min(count, kGpusMax); ++i) {

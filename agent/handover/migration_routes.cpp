@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/handover/migration_listing.h"
+#include "agent/handover/migration_request_json.h"
 #include "agent/handover/target/incoming_json.h"
 #include "migrator/base/named.h"
 

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/validate.h"
+#include "agent/handover/reservation_request_json.h"
 
 namespace cardswap {
 namespace {

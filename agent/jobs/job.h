@@ -114,6 +114,8 @@ class Instance {
 /// A job as this host has it under one epoch, with the ranks that are here. A host may have several
 /// jobs of one uid: one that steps, a standby that arrives under the next epoch, and superseded
 /// ones. So far each job has one rank, and so one instance.
+///
+/// Everybody reads it; JobTable alone changes what is not an instance's.
 struct Job {
   Job() = default;
   /// Reads to_journal(). Throws Error{bad_request, corrupt}.

@@ -262,8 +262,7 @@ asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseco
   if (instance == nullptr) co_return std::vector<pid_t>{};
   if (instance->is_live()) {
     auto& job = instance->job();
-    job.spec.restart = RestartRule::never;
-    job.stop_asked = true;
+    JobTable::note_stop(job);
     if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
     ends_.ownership().on_stop(*instance);
   }
@@ -279,8 +278,7 @@ asio::awaitable<void> JobProcesses::end_moved(std::string instance, milliseconds
 }
 
 void JobProcesses::halt_trainer(Job& job, std::uint64_t newer_epoch) {
-  job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
-  job.spec.restart = RestartRule::never;
+  JobTable::note_halt(job, newer_epoch);
   reapply_halt(job);
   try {
     table_.save(job);

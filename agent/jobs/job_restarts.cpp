@@ -27,8 +27,7 @@ AfterEnd after_end(const EndedInstance& ended) {
 BeforeRestart begin_restart(Instance& instance) {
   auto& job = instance.job();
   BeforeRestart before{instance.record(), instance.remains, job.epoch, job.restarts};
-  ++job.restarts;
-  ++job.epoch;
+  JobTable::count_restart(job);
   instance.remains.clear();
   JobTable::note(instance, [](InstanceRecord& record) {
     record.exit_code.reset();
@@ -43,10 +42,8 @@ BeforeRestart begin_restart(Instance& instance) {
 }
 
 void undo_restart(Instance& instance, BeforeRestart before, const std::string& why) {
-  auto& job = instance.job();
   instance.remains = std::move(before.remains);
-  job.epoch = before.epoch;
-  job.restarts = before.restarts;
+  JobTable::undo_restart(instance.job(), before.epoch, before.restarts);
   JobTable::note(instance, [&](InstanceRecord& record) {
     record = std::move(before.record);
     record.exit_text += fmt::format("{}it could not be started again: {}",

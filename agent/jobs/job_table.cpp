@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
 #include <utility>
@@ -161,6 +162,26 @@ void JobTable::set_state(Instance& instance, InstanceState state) {
   instance.record_.state = state;
   save_when_possible(instance.job());
   changed_.notify();
+}
+
+void JobTable::note_stop(Job& job) {
+  job.spec.restart = RestartRule::never;
+  job.stop_asked = true;
+}
+
+void JobTable::note_halt(Job& job, std::uint64_t newer_epoch) {
+  job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
+  job.spec.restart = RestartRule::never;
+}
+
+void JobTable::count_restart(Job& job) {
+  ++job.restarts;
+  ++job.epoch;
+}
+
+void JobTable::undo_restart(Job& job, std::uint64_t epoch, std::uint32_t restarts) {
+  job.epoch = epoch;
+  job.restarts = restarts;
 }
 
 void JobTable::begin_migration(Job& job, const std::string& migration) {

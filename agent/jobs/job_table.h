@@ -67,6 +67,17 @@ class JobTable {
   [[nodiscard]] std::vector<Instance*> instances();
   [[nodiscard]] std::vector<const Instance*> instances() const;
 
+  // What its processes change in a job: in memory only, until save().
+  /// Somebody has asked for the job's end: it is not started again.
+  static void note_stop(Job& job);
+  /// Another copy steps under `newer_epoch`: this one is halted for good, and not started again.
+  /// The highest such epoch counts.
+  static void note_halt(Job& job, std::uint64_t newer_epoch);
+  /// The job is started again, under the next epoch.
+  static void count_restart(Job& job);
+  /// Restores `epoch` and `restarts` from before count_restart(), because the start has failed.
+  static void undo_restart(Job& job, std::uint64_t epoch, std::uint32_t restarts);
+
   /// Calls `change` with the record of an instance, and returns its result: in memory at once, on
   /// disk with the job's next save.
   template <std::invocable<InstanceRecord&> Change>

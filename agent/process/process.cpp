@@ -20,37 +20,10 @@
 #include "agent/process/pipe.h"
 #include "migrator/base/error.h"
 #include "migrator/base/os_error.h"
+#include "migrator/base/process_stat.h"
 
 namespace cardswap {
 namespace {
-
-constexpr std::size_t kStatBytesMax = 4096;
-
-/// Field 3 (state) and 22 (start time) of /proc/PID/stat; the name in field 2 may hold anything.
-struct Stat {
-  char state = 0;
-  std::uint64_t start_time = 0;
-};
-
-/// Nothing for a process that is gone. Throws Error{io} where nobody can look now.
-std::optional<Stat> stat_of(pid_t pid) {
-  const auto path = fmt::format("/proc/{}/stat", pid);
-  std::array<char, kStatBytesMax> read{};
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto got = file ? ::read(file.get(), read.data(), read.size()) : -1;
-  if (got < 0 && errno != ENOENT && errno != ESRCH) throw os_error("look at " + path);
-  if (got <= 0) return std::nullopt;
-  const std::string text(read.data(), static_cast<std::size_t>(got));
-  const auto close = text.rfind(')');
-  if (close == std::string::npos) return std::nullopt;
-  std::istringstream rest(text.substr(close + 1));
-  Stat stat;
-  rest >> stat.state;
-  std::string skipped;
-  for (int field = 4; field < 22; ++field) rest >> skipped;
-  if (!(rest >> stat.start_time)) return std::nullopt;
-  return stat;
-}
 
 constexpr std::size_t kInheritedMax = 8;
 constexpr int kHighFd = 64;
@@ -183,14 +156,14 @@ ProcessId start_process(const ProcessSpec& spec) {
 }
 
 std::optional<std::uint64_t> start_time_of(pid_t pid) {
-  const auto stat = stat_of(pid);
+  const auto stat = process_stat_of(pid);
   if (!stat) return std::nullopt;
   return stat->start_time;
 }
 
 bool is_alive(const ProcessId& process) {
   if (process.pid <= 0) return false;
-  const auto stat = stat_of(process.pid);
+  const auto stat = process_stat_of(process.pid);
   return stat && stat->start_time == process.start_time && stat->state != 'Z';
 }
 

@@ -14,7 +14,12 @@
 namespace cardswap {
 namespace {
 
-/// The address as text. Empty: not IP, or link-local.
+bool is_link_local_v6(const sockaddr* address) {
+  return address->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+}
+
+/// The address as text. Empty: not IP.
 std::string numeric(const sockaddr* address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address->sa_family == AF_INET) {
@@ -22,7 +27,6 @@ std::string numeric(const sockaddr* address) {
     ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
   } else if (address->sa_family == AF_INET6) {
     const auto& v6 = *reinterpret_cast<const sockaddr_in6*>(address);
-    if (IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr)) return {};
     ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
   }
   return text.data();
@@ -36,13 +40,15 @@ std::vector<NetInterface> net_interfaces() {
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(raw, &::freeifaddrs);
   std::map<std::string, NetInterface> found;
   for (const auto* one = all.get(); one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
+    if (one->ifa_addr == nullptr) continue;
     auto& entry = found[one->ifa_name];
     entry.name = one->ifa_name;
     entry.is_loopback = (one->ifa_flags & IFF_LOOPBACK) != 0;
-    if (auto address = numeric(one->ifa_addr); !address.empty()) {
-      entry.addresses.push_back(std::move(address));
-    }
+    entry.is_up = (one->ifa_flags & IFF_UP) != 0;
+    auto address = numeric(one->ifa_addr);
+    if (address.empty()) continue;
+    auto& list = is_link_local_v6(one->ifa_addr) ? entry.link_local : entry.addresses;
+    list.push_back(std::move(address));
   }
   std::vector<NetInterface> result;
   for (auto& [name, entry] : found) result.push_back(std::move(entry));

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/handover/ownership.h"
+#include "agent/handover/reservation_request_json.h"
 #include "agent/jobs/jobs.h"
 #include "agent/process/child.h"
 

@@ -44,6 +44,12 @@ class Check(unittest.TestCase):
         for text in ("if (source.frozen == wanted) {", "made.device = wanted.device;", "job.migration.empty();"):
             self.assertEqual(self.complaints("agent/handover/source/a.cpp", text), [])
 
+    def test_who_steps_is_decided_in_one_file_of_the_jobs_folder(self):
+        for text in ("job.newer_epoch = 7;", "instance.job().spec.restart = RestartRule::never;", "++job.restarts;"):
+            self.refused("agent/jobs/job_processes.cpp", text, "because it decides who steps")
+            self.assertEqual(self.complaints("agent/jobs/job_table.cpp", text), [])
+        self.assertEqual(self.complaints("agent/jobs/job_processes.cpp", "if (job.newer_epoch == 7) {"), [])
+
     def test_a_wait_that_holds_up_the_agents_loop_is_refused(self):
         for text in ("::poll(nullptr, 0, kTickMs);", "const auto child = start_process(spec);"):
             self.refused("agent/criu/a.cpp", text, "one loop")

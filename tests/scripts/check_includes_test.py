@@ -30,6 +30,11 @@ class Check(unittest.TestCase):
         self.assertEqual(self.complaints("migrator/link/ucx/a.cpp", "<ucp/api/ucp.h>"), [])
         self.assertTrue(self.complaints("migrator/core/a.cpp", "<boost/asio.hpp>"))
 
+    def test_a_migration_knows_no_http_server_but_its_routes_do(self):
+        found = self.complaints("agent/handover/source/a.h", "<string>", '"agent/api/router.h"')
+        self.assertEqual(found, ["agent/handover/source/a.h:2: agent/handover/source must not include agent/api"])
+        self.assertEqual(self.complaints("agent/handover/a_routes.h", '"agent/api/router.h"'), [])
+
     def test_of_what_a_trainer_includes_the_other_rooms_know_the_error_alone(self):
         self.assertEqual(self.complaints("migrator/base/error.h", "<cardswap/error.h>"), [])
         self.assertTrue(self.complaints("agent/jobs/a.cpp", "<cardswap/error.h>"), "it has migrator/base/error.h")

@@ -1,17 +1,19 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "agent/gang/protocol/gang_rules.h"
 #include "agent/gang/protocol/rank_rules.h"
+#include "agent/handover/protocol/effect_list.h"
 #include "agent/handover/protocol/protocol.h"
 
 /// The messages between a gang's conductor and the agents of the job's ranks, and the effects that
 /// either asks of its agent. Pure, like the handover's protocol. To the agent of a newcomer the
 /// conductor sends the handover's own messages: to a TargetSide the conductor is the source.
+///
+/// The agent does not use it yet: docs/decisions/027-one-decision-moves-a-gang.md.
 namespace cardswap::gang {
 
 using handover::Content;
@@ -89,29 +91,9 @@ struct RankEffect {
   std::uint64_t step = 0;
 };
 
-/// The effects of one event, in the order in which they are done; at most 6 (std::out_of_range
-/// above that).
+/// The effects of one event of a gang.
 template <class Effect>
-class EffectList {
- public:
-  void add(const Effect& effect) {
-    effects_.at(size_) = effect;
-    ++size_;
-  }
-  void append(const EffectList& more) {
-    for (const auto& effect : more) add(effect);
-  }
-  [[nodiscard]] const Effect* begin() const { return effects_.data(); }
-  [[nodiscard]] const Effect* end() const { return effects_.data() + size_; }
-  [[nodiscard]] Effect* begin() { return effects_.data(); }
-  [[nodiscard]] Effect* end() { return effects_.data() + size_; }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-
- private:
-  std::array<Effect, 6> effects_{};
-  std::size_t size_ = 0;
-};
+using EffectList = handover::EffectList<Effect, 6>;
 using GangEffects = EffectList<GangEffect>;
 using RankEffects = EffectList<RankEffect>;
 

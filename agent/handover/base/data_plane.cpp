@@ -3,14 +3,12 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ifaddrs.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <memory>
 #include <ranges>
 #include <set>
 
@@ -20,6 +18,7 @@
 #include "agent/process/child.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
+#include "migrator/base/net_interfaces.h"
 #include "migrator/base/utf8.h"
 
 namespace cardswap {
@@ -85,20 +84,13 @@ std::string callback_address(const std::string& announced, const std::string& ca
 }
 
 std::vector<std::string> own_addresses() {
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return {};
-  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, &::freeifaddrs);
   std::set<std::string> found;
-  for (const auto* each = first; each != nullptr; each = each->ifa_next) {
-    const auto* at = each->ifa_addr;
-    if (at == nullptr || (at->sa_family != AF_INET && at->sa_family != AF_INET6)) continue;
-    const void* bytes =
-        at->sa_family == AF_INET
-            ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(at)->sin_addr)
-            : &reinterpret_cast<const sockaddr_in6*>(at)->sin6_addr;
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (::inet_ntop(at->sa_family, bytes, text.data(), text.size()) == nullptr) continue;
-    if (!is_loopback(text.data())) found.insert(text.data());
+  for (const auto& one : net_interfaces()) {
+    for (const auto* list : {&one.addresses, &one.link_local}) {
+      for (const auto& address : *list) {
+        if (!is_loopback(address)) found.insert(address);
+      }
+    }
   }
   if (found.size() > kAddressesMax) return {};
   return {found.begin(), found.end()};

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "agent/api/handover_gate.h"
 #include "agent/attach/runtime_hub.h"
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
+#include "agent/base/handover_gate.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/tools.h"
 #include "agent/jobs/device_usage.h"

@@ -93,24 +93,37 @@ class RecordList {
   }
 
   /// The item of that id. Null: there is none.
-  [[nodiscard]] Item* find_by_id(const std::string& id) const {
+  [[nodiscard]] Item* find_by_id(const std::string& id) { return known_as(id); }
+  [[nodiscard]] const Item* find_by_id(const std::string& id) const { return known_as(id); }
+  /// The first item of a process here. Null: there is none.
+  [[nodiscard]] Item* first_of(const std::string& instance) { return first_by(instance); }
+  [[nodiscard]] const Item* first_of(const std::string& instance) const {
+    return first_by(instance);
+  }
+  /// The items of a process here, in the order in which they were made.
+  [[nodiscard]] std::vector<Item*> items_of(const std::string& instance) {
+    return all_by<Item>(instance);
+  }
+  [[nodiscard]] std::vector<const Item*> items_of(const std::string& instance) const {
+    return all_by<const Item>(instance);
+  }
+
+ private:
+  [[nodiscard]] Item* known_as(const std::string& id) const {
     const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
   }
-  /// The first item of a process here. Null: there is none.
-  [[nodiscard]] Item* first_of(const std::string& instance) const {
+  [[nodiscard]] Item* first_by(const std::string& instance) const {
     const auto found = by_instance_.lower_bound(instance);
     return found == by_instance_.end() || found->first != instance ? nullptr : found->second;
   }
-  /// The items of a process here, in the order in which they were made.
-  [[nodiscard]] std::vector<Item*> items_of(const std::string& instance) const {
-    std::vector<Item*> found;
+  template <class Of>
+  [[nodiscard]] std::vector<Of*> all_by(const std::string& instance) const {
+    std::vector<Of*> found;
     const auto [first, last] = by_instance_.equal_range(instance);
     for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);
     return found;
   }
-
- private:
   void add_to_indices(Item& item);
   void drop_from_indices(const Item& item);
 

@@ -2,36 +2,9 @@
 
 #include <boost/json.hpp>
 
-#include "agent/base/address.h"
-#include "agent/base/validate.h"
-
 namespace cardswap {
-namespace {
 
 namespace json = boost::json;
-
-constexpr std::size_t kWordsMax = 256;
-
-std::uint64_t count_or_none(const ApiRequest& request, std::string_view field,
-                            std::uint64_t most = validate::kBytesMax) {
-  return validate::count(field, request.number_or(field, 0), most);
-}
-
-std::vector<std::string> words_or_none(const ApiRequest& request, std::string_view field) {
-  std::vector<std::string> words;
-  const auto* list = request.body.if_contains(field);
-  if (list == nullptr || list->is_null()) return words;
-  validate::check(list->is_array() && list->get_array().size() <= kWordsMax, field,
-                  "list of words");
-  for (const auto& item : list->get_array()) {
-    validate::check(item.is_string() && validate::is_word(item.get_string()), field,
-                    "list of words");
-    words.emplace_back(item.get_string());
-  }
-  return words;
-}
-
-}  // namespace
 
 json::object to_json(const ReservationRequest& wanted) {
   json::object body{{"migration", wanted.migration},
@@ -56,53 +29,6 @@ json::object to_json(const ReservationRequest& wanted) {
     body["tag"] = wanted.tag;
   }
   return body;
-}
-
-ReservationRequest reservation_request_from(const ApiRequest& request) {
-  ReservationRequest asked;
-  asked.migration = validate::migration_id("migration", request.text("migration"));
-  const auto* job = request.body.if_contains("job");
-  if (job == nullptr || !job->is_object()) {
-    throw Error(Code::bad_request, "'job' must be an object");
-  }
-  asked.spec = job_spec_from(job->get_object());
-  asked.device = request.text("device");
-  validate::check(validate::is_word(asked.device), "device", "name of a device");
-  validate::check(asked.spec.uid.empty() || validate::is_job_uid(asked.spec.uid), "job.uid",
-                  "uid of a job");
-  asked.state_bytes = count_or_none(request, "state_bytes");
-  const bool is_older = !request.body.contains("relocatable_bytes");
-  asked.relocatable_bytes = count_or_none(request, is_older ? "homed_bytes" : "relocatable_bytes");
-  asked.epoch = count_or_none(request, "epoch", validate::kEpochMax);
-  asked.from = validate::line("from", request.text_or("from", ""));
-  asked.from_api = request.text_or("from_api", "");
-  // A port of 0 is an agent's that nobody can call.
-  const bool is_address = asked.from_api.size() <= validate::kWordMax &&
-                          address_from(asked.from_api, kAgentPort, true).has_value();
-  validate::check(asked.from_api.empty() || is_address, "from_api", "address of an agent");
-  asked.addresses = words_or_none(request, "addresses");
-  asked.framework = validate::line("framework", request.text_or("framework", ""));
-  const auto arrive = request.text_or("arrive", "standby");
-  validate::check(arrive == "standby" || arrive == "criu", "arrive", "way to arrive");
-  if (arrive == "criu") {
-    asked.arrive = Arrival::criu;
-    const auto* process = request.body.if_contains("process");
-    if (process == nullptr || !process->is_object()) {
-      throw Error(Code::bad_request, "'process' must say what the job's processes need");
-    }
-    asked.process = process->get_object();
-  }
-  asked.store = request.text_or("store", "");
-  asked.tag = request.text_or("tag", "");
-  validate::check(asked.store.empty() || validate::is_store(asked.store), "store",
-                  "address of a store");
-  validate::check(asked.tag.empty() || validate::is_job_name(asked.tag), "tag",
-                  "name of a snapshot");
-  validate::check(asked.store.empty() || asked.arrive == Arrival::standby, "arrive",
-                  "way to a store");
-  asked.encrypt = request.flag_or("encrypt", false);
-  asked.dry_run = request.flag_or("dry_run", false);
-  return asked;
 }
 
 }  // namespace cardswap

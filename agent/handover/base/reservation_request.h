@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/api/router.h"
 #include "agent/handover/protocol/protocol.h"
 #include "agent/jobs/job.h"
 #include "migrator/wire/runtime_messages.h"
@@ -32,10 +31,7 @@ struct ReservationRequest {
   bool dry_run = false;
 };
 
-/// The body of that call, as reservation_request_from() reads it.
+/// The body of that call, as agent/handover/reservation_request_json.h reads it.
 [[nodiscard]] boost::json::object to_json(const ReservationRequest& wanted);
-/// Reads the body of the call. Throws Error{bad_request} that names the field and does not repeat
-/// its value.
-[[nodiscard]] ReservationRequest reservation_request_from(const ApiRequest& request);
 
 }  // namespace cardswap

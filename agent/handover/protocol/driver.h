@@ -33,8 +33,8 @@ class Executor {
 /// does `effects` in their order. `journal(required)` writes `next` to disk or returns the disk's
 /// error; `act(effect)` does any other effect. Returns the error if a required record is refused:
 /// then nothing has happened. An effect may change the same side again: that change is kept.
-template <class Side, class EffectList, class Journal, class Act>
-std::optional<Error> drive(Side& side, const Side& next, const EffectList& effects,
+template <class Side, class List, class Journal, class Act>
+std::optional<Error> drive(Side& side, const Side& next, const List& effects,
                            const Journal& journal, const Act& act) {
   bool kept = false;
   const auto keep = [&] {

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 
+#include "agent/handover/protocol/effect_list.h"
 #include "agent/handover/protocol/target_rules.h"
 #include "migrator/core/digest.h"
 
@@ -71,39 +72,12 @@ struct Effect {
   Message message{};
 };
 
-/// The effects of one event, in the order in which they are done; at most 8 (std::out_of_range
-/// above that). At most one is `journal`, and it comes first: it writes the side as it is after the
-/// event, and a second one that the disk refuses would leave an event that has happened by half.
-class Effects {
+/// The effects of one event of a handover.
+class Effects : public EffectList<Effect, 8> {
  public:
-  void add(const Effect& effect) {
-    effects_.at(size_) = effect;
-    ++size_;
-  }
+  using EffectList<Effect, 8>::add;
   void add(Effect::Type type, Epoch epoch = 0) { add(Effect{type, true, epoch, {}}); }
   void send(const Message& message) { add(Effect{Effect::Type::send, true, 0, message}); }
-  /// Adds the effects of what the same event led to next. The record is written once: it is
-  /// required if it was in either.
-  void append(const Effects& more) {
-    for (const auto& effect : more) {
-      auto* const first = begin();
-      if (effect.type == Effect::Type::journal && !empty() && first->type == effect.type) {
-        first->required = first->required || effect.required;
-      } else {
-        add(effect);
-      }
-    }
-  }
-  [[nodiscard]] const Effect* begin() const { return effects_.data(); }
-  [[nodiscard]] const Effect* end() const { return effects_.data() + size_; }
-  [[nodiscard]] Effect* begin() { return effects_.data(); }
-  [[nodiscard]] Effect* end() { return effects_.data() + size_; }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] std::size_t size() const { return size_; }
-
- private:
-  std::array<Effect, 8> effects_{};
-  std::size_t size_ = 0;
 };
 
 }  // namespace cardswap::handover

@@ -24,6 +24,9 @@ class Instance;
 /// decide: it writes a copy of record() and transfer_records() to disk, and keeps the copy once
 /// that has succeeded. MigrationList::note() changes the fields that only describe progress: in
 /// memory at once, on disk with the next record. RecordList::touch() raises its version.
+///
+/// Of what else it has, MigrationTask writes `failure` and `is_at_failpoint_now`, Migrations writes
+/// `proceed`, and MigrationAdmission, which makes it, the rest.
 class Migration {
  public:
   /// A new migration, or one that a former agent left.

@@ -9,6 +9,7 @@
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/target_client.h"
 #include "agent/jobs/job_table.h"
+#include "agent/security/access.h"
 
 namespace cardswap {
 

@@ -38,8 +38,8 @@ Migration& MigrationList::add(Migration made) {
   return m;
 }
 
-Migration& MigrationList::found(const std::string& id) const {
-  if (auto* m = find_by_id(id)) return *m;
+const Migration& MigrationList::at(const std::string& id) const {
+  if (const auto* m = find_by_id(id)) return *m;
   throw Error(Code::not_found,
               fmt::format("there is no migration '{}' on {}", id, config_.host_name),
               "`cardswap status` lists them");

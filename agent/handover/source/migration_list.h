@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/config.h"
@@ -49,17 +50,14 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   Migration& add(Migration made);
 
   /// Throws Error{not_found}.
-  [[nodiscard]] Migration& at(const std::string& id) { return found(id); }
-  [[nodiscard]] const Migration& at(const std::string& id) const { return found(id); }
+  [[nodiscard]] const Migration& at(const std::string& id) const;
+  [[nodiscard]] Migration& at(const std::string& id) {
+    (void)std::as_const(*this).at(id);
+    return *find_by_id(id);
+  }
   /// The migrations by which a process here, an instance, leaves or was to leave, in the order in
   /// which they were made.
-  [[nodiscard]] std::vector<Migration*> items_of(const std::string& instance) {
-    return RecordList::items_of(instance);
-  }
-  [[nodiscard]] std::vector<const Migration*> items_of(const std::string& instance) const {
-    const auto all = RecordList::items_of(instance);
-    return {all.begin(), all.end()};
-  }
+  using RecordList::items_of;
   /// The migration that is not over and by which the instance leaves. Null: there is none.
   [[nodiscard]] Migration* find_running(const std::string& instance);
   [[nodiscard]] const Migration* find_running(const std::string& instance) const;
@@ -95,8 +93,6 @@ class MigrationList : public RecordList<Migration, MigrationTraits> {
   void forget_old_timelines();
 
  private:
-  [[nodiscard]] Migration& found(const std::string& id) const;
-
   const Config& config_;
   std::map<std::string, Migration*> live_;  // those that are not over, by their source's instance
 };

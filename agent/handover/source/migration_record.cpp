@@ -81,7 +81,6 @@ json::object to_journal(const MigrationRecord& m) {
   all["history"] = std::move(history);
   all["copy"] = m.has_pending_notice() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
                                        : json::value(nullptr);
-  all["held"] = false;  // whether a failpoint holds it is not on disk
   return all;
 }
 

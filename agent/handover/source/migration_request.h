@@ -2,12 +2,12 @@
 
 #include <string>
 
-#include "agent/api/router.h"
 #include "migrator/plan/migration_spec.h"
 
 namespace cardswap {
 
-/// The request POST /v1/migrations; agent/base/migration_body.h writes its body.
+/// The request POST /v1/migrations. agent/base/migration_body.h writes its body, and
+/// agent/handover/migration_request_json.h reads it.
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
@@ -16,10 +16,5 @@ struct MigrationRequest {
   /// Nobody waits for it, and a move comes first: Migrations::make_way(). Not in requests.
   bool yields_to_moves = false;
 };
-
-/// Reads the request. Throws Error{bad_request} for a field that is unknown, of a wrong type or out
-/// of range, and for a dry run of a rehearsal alone. Null lifts a limit; any other field that is
-/// null counts as missing. MigrationAdmission checks `to` and the failpoint.
-[[nodiscard]] MigrationRequest migration_request_from(const ApiRequest& request);
 
 }  // namespace cardswap

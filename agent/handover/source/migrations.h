@@ -17,6 +17,7 @@
 #include "agent/handover/source/migration_task.h"
 #include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/target_client.h"
+#include "agent/security/access.h"
 
 namespace cardswap {
 

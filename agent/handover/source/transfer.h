@@ -47,7 +47,9 @@ struct TargetContact {
 /// ranks at once.
 ///
 /// Everybody reads the record. MigrationList::note() changes it, and so does SourceExecutor,
-/// together with the migration's state.
+/// together with the migration's state. Of the rest, on_trainer_message() writes `on_source` and
+/// the runtime's reports; TargetLink, MigrationTask and MigrationEnd write `target`; CriuDeparture
+/// writes `lost`, which Migrations takes.
 class Transfer {
  public:
   explicit Transfer(TransferRecord record) : record_(std::move(record)) {}

@@ -7,11 +7,15 @@ namespace cardswap {
 namespace json = boost::json;
 
 Reservation::Reservation(ReservationRecord record)
-    // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
-    : arrived(record.arrive == Arrival::criu),
-      last_contact_at(std::chrono::steady_clock::now()),
+    : last_contact_at(std::chrono::steady_clock::now()),
       keeper_heard_at(last_contact_at),
       record_(std::move(record)) {}
+
+Reservation Reservation::left_by_a_former_agent(ReservationRecord record) {
+  Reservation left(std::move(record));
+  left.arrived = left.record_.arrive == Arrival::criu;
+  return left;
+}
 
 void Reservation::forget_its_start() {
   spec.reset();

@@ -23,9 +23,11 @@ namespace cardswap {
 /// disk with the next record. RecordList::touch() raises its version.
 class Reservation {
  public:
-  /// Takes the record of a new reservation or of a former agent's. If CRIU moves the process, it
-  /// counts as arrived; for a new reservation the caller resets that.
+  /// Takes the record of a new reservation: nothing has arrived.
   explicit Reservation(ReservationRecord record);
+  /// Takes the record of a former agent's reservation. If CRIU moves the process, it has arrived:
+  /// one that CRIU had not restored yet did not outlive its agent.
+  [[nodiscard]] static Reservation left_by_a_former_agent(ReservationRecord record);
   Reservation(Reservation&&) = default;
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;

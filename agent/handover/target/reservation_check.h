@@ -12,6 +12,7 @@
 #include "agent/handover/target/admission.h"
 #include "agent/handover/target/reservation_list.h"
 #include "agent/jobs/cordon.h"
+#include "agent/security/access.h"
 
 namespace cardswap {
 

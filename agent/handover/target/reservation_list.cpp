@@ -13,7 +13,7 @@ std::vector<std::string> ReservationTraits::instances_of(const Reservation& r) {
 
 void ReservationList::load() {
   load_each([this](const boost::json::object& record) {
-    (void)add(Reservation(reservation_from_journal(record)));
+    (void)add(Reservation::left_by_a_former_agent(reservation_from_journal(record)));
   });
 }
 
@@ -21,8 +21,8 @@ void ReservationList::set_instance(Reservation& r, const std::string& instance) 
   reindex(r, [&] { r.record_.instance = instance; });
 }
 
-Reservation& ReservationList::found(const std::string& migration) const {
-  if (auto* r = find_by_id(migration)) return *r;
+const Reservation& ReservationList::at(const std::string& migration) const {
+  if (const auto* r = find_by_id(migration)) return *r;
   throw Error(Code::not_found,
               fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
 }

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/config.h"
@@ -54,9 +55,10 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   void set_instance(Reservation& r, const std::string& instance);
 
   /// Throws Error{not_found}.
-  [[nodiscard]] Reservation& at(const std::string& migration) { return found(migration); }
-  [[nodiscard]] const Reservation& at(const std::string& migration) const {
-    return found(migration);
+  [[nodiscard]] const Reservation& at(const std::string& migration) const;
+  [[nodiscard]] Reservation& at(const std::string& migration) {
+    (void)std::as_const(*this).at(migration);
+    return *find_by_id(migration);
   }
   /// The reservation, if `caller` is its owner by its certificate. Throws Error{not_found} to any
   /// other certificate, as if there were none.
@@ -77,8 +79,6 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 
  private:
-  [[nodiscard]] Reservation& found(const std::string& migration) const;
-
   const Config& config_;
 };
 

@@ -33,7 +33,6 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
   record.store = wanted.store;
   record.side = handover::TargetSide({.to_store = !wanted.store.empty()});
   Reservation made(std::move(record));
-  made.arrived = false;
   made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
   if (wanted.encrypt) made.data_key = random_hex(32);
   made.spec = wanted.spec;

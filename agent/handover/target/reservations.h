@@ -16,6 +16,7 @@
 #include "agent/handover/target/reservation_list.h"
 #include "agent/handover/target/reservation_task.h"
 #include "agent/jobs/cordon.h"
+#include "agent/security/access.h"
 
 namespace cardswap {
 

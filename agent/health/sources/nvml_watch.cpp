@@ -7,13 +7,13 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "agent/base/printable.h"
 #include "agent/health/decisions/xid_table.h"
+#include "cuda/library.h"
 #include "cuda/nvml_api.h"
 
 namespace cardswap::health {
@@ -30,13 +30,9 @@ constexpr unsigned kDevicesMax = 256;
 /// lost.
 constexpr unsigned kNoAnswerAfter = 3;
 
-struct Unload {
-  void operator()(void* library) const noexcept { ::dlclose(library); }
-};
-
 /// NVML's functions. Null: this driver's library does not have it.
 struct Api {
-  std::unique_ptr<void, Unload> library;
+  cuda::Library library;
   nvmlReturn_t (*init)() = nullptr;
   nvmlReturn_t (*count)(unsigned*) = nullptr;
   nvmlReturn_t (*handle)(unsigned, nvmlDevice_t*) = nullptr;
@@ -56,15 +52,13 @@ struct Api {
 template <class Function>
 void load(const Api& api, Function& function, std::initializer_list<const char*> names) {
   for (const auto* name : names) {
-    if (function == nullptr) {
-      function = reinterpret_cast<Function>(::dlsym(api.library.get(), name));
-    }
+    if (api.library.find(function, name)) return;
   }
 }
 
 Api open_api(const std::string& path) {
   Api api;
-  api.library.reset(::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
+  api.library = cuda::Library(path);
   if (!api.library) return api;
   load(api, api.init, {"nvmlInit_v2", "nvmlInit"});
   load(api, api.count, {"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"});

@@ -1,16 +1,12 @@
 #include "agent/health/sources/own_host.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/address.hpp>
-#include <memory>
 #include <optional>
 
 #include "agent/base/address.h"
+#include "migrator/base/net_interfaces.h"
 
 namespace cardswap::health {
 namespace {
@@ -126,28 +122,15 @@ OwnHost own_host(const Config& config) {
   add(config.host_name);
   add(config.data_host);
   add(config.listen_host);
-  ifaddrs* raw = nullptr;
-  if (::getifaddrs(&raw) != 0) return own;
-  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(raw, &::freeifaddrs);
-  for (const auto* one = all.get(); one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr) continue;
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const auto family = one->ifa_addr->sa_family;
-    const void* bytes = nullptr;
-    if (family == AF_INET) {
-      bytes = &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr;
-    } else if (family == AF_INET6) {
-      bytes = &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
+  for (const auto& one : net_interfaces()) {
+    const bool alike =
+        std::any_of(kAlikeEverywhere.begin(), kAlikeEverywhere.end(),
+                    [&](const char* prefix) { return one.name.starts_with(prefix); });
+    for (const auto& text : one.addresses) {
+      const auto address = ip_of(text);
+      if (!address || names_nobody(*address)) continue;
+      (alike ? own.shared : own.addresses).push_back(address->to_string());
     }
-    if (bytes == nullptr || ::inet_ntop(family, bytes, text.data(), text.size()) == nullptr) {
-      continue;
-    }
-    const std::string_view name(one->ifa_name);
-    const bool alike = std::any_of(kAlikeEverywhere.begin(), kAlikeEverywhere.end(),
-                                   [&](const char* prefix) { return name.starts_with(prefix); });
-    const auto address = ip_of(text.data());
-    if (!address || names_nobody(*address)) continue;
-    (alike ? own.shared : own.addresses).push_back(address->to_string());
   }
   // An address in the agent's configuration is this host's own, whatever its interface is.
   std::erase_if(own.shared, [&](const auto& address) {

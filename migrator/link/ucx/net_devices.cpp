@@ -19,7 +19,7 @@ std::string devices_to(const std::string& peers, const std::vector<NetInterface>
   std::vector<std::string> kept;
   bool leaves_out = false;
   for (const auto& one : interfaces) {
-    if (one.addresses.empty()) continue;
+    if (!one.is_up || one.addresses.empty()) continue;
     if (std::ranges::all_of(one.addresses, is_theirs)) {
       leaves_out = true;
     } else {

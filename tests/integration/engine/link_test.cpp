@@ -296,6 +296,7 @@ TEST_F(UcxLinks, EndWithAPayloadThatNobodyHasLookedAt) {
 TEST(UcxDevices, AreThoseWhoseAddressesTheOtherHostHasNot) {
   const std::vector<NetInterface> here{{"docker0", {"172.17.0.1"}},
                                        {"eth0", {"10.0.0.1", "fd77::1"}},
+                                       {.name = "eth1", .addresses = {"10.9.0.1"}, .is_up = false},
                                        {"ib0", {}},
                                        {"lo", {"127.0.0.1", "::1"}}};
   const std::vector<std::string> rdma{"mlx5_0:1"};

@@ -64,6 +64,18 @@ TEST(GangSide, IgnoresARankThatTheJobDoesNotHave) {
   EXPECT_EQ(gang.state(), GangState::freezing);
 }
 
+TEST(GangEffects, WriteTheRecordOnceForOneEventAndWhatItLeadsTo) {
+  GangEffects effects;
+  effects.add({.type = GangEffect::Type::journal, .required = false});
+  effects.add({.type = GangEffect::Type::tell});
+  GangEffects more;
+  more.add({.type = GangEffect::Type::journal, .required = true});
+  more.add({.type = GangEffect::Type::alert_operator});
+  effects.append(more);
+  EXPECT_THAT(names_of(effects), ElementsAre("journal", "tell", "alert"));
+  EXPECT_TRUE(effects.begin()->required);
+}
+
 TEST(GangSide, IgnoresAnotherGang) {
   auto gang = a_gang(GangState::freezing);
   EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch - 1, RankState::ended, kStep, {}, true})),

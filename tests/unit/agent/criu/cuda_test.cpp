@@ -69,6 +69,9 @@ TEST_F(JournalledIntents, AreSetAsideWhereTheyAreDamaged) {
       EXPECT_THROW((void)cuda_intent_from_json(record), Error) << key;
     }
   }
+  auto half_a_byte_more = whole;
+  half_a_byte_more["intent"] = std::string(whole.at("intent").as_string()) + "0";
+  EXPECT_THROW((void)cuda_intent_from_json(half_a_byte_more), Error);
   Journal journal(dir / "journal.db");
   journal.put(Journal::Kind::checkpoint, "x", {{"side", "none"}});
   EXPECT_THAT(CudaIntents(journal).all(), IsEmpty());

@@ -121,6 +121,8 @@ TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
   transfer.instance = "i-1";
   transfer.stats.transferred = 99;
   const auto shown = to_json(Migration(record, {transfer}));
+  EXPECT_FALSE(shown.at("held").as_bool());
+  EXPECT_FALSE(to_journal(record).contains("held")) << "the next agent holds it again, or not";
   EXPECT_EQ(shown.at("to"), "gpu-b:7070/cpu:0");
   EXPECT_EQ(shown.at("instance"), "i-1");
   EXPECT_EQ(shown.at("progress").at("transferred"), 99);

@@ -1,5 +1,5 @@
-#include "agent/handover/source/migration_request.h"
 #include "agent/base/migration_body.h"
+#include "agent/handover/migration_request_json.h"
 
 #include <gmock/gmock.h>
 

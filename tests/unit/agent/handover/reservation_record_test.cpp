@@ -89,10 +89,11 @@ TEST(ReservationRecord, NeedsNoError) {
 }
 
 TEST(Reservation, OfAFormerAgentHasItsProcessWhereCriuHadRestoredIt) {
-  EXPECT_TRUE(Reservation(some_record()).arrived);
+  EXPECT_TRUE(Reservation::left_by_a_former_agent(some_record()).arrived);
+  EXPECT_FALSE(Reservation(some_record()).arrived) << "a new one";
   auto started_anew = some_record();
   started_anew.arrive = Arrival::standby;
-  EXPECT_FALSE(Reservation(started_anew).arrived);
+  EXPECT_FALSE(Reservation::left_by_a_former_agent(started_anew).arrived);
 }
 
 TEST(Reservation, HasItsKeysNowhereButInWhatItsSourceIsTold) {

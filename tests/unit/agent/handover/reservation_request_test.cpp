@@ -1,4 +1,4 @@
-#include "agent/handover/base/reservation_request.h"
+#include "agent/handover/reservation_request_json.h"
 
 #include <gtest/gtest.h>
 

@@ -133,6 +133,22 @@ TEST_F(JobTableTest, HasOnDiskUnderWhichEpochAJobGoesOnWhichIsNeverALowerOne) {
   EXPECT_EQ(only_on_disk().epoch, 3U);
 }
 
+TEST_F(JobTableTest, NeverStartsAgainWhatIsHaltedOrWasAskedToEnd) {
+  auto& halted = add("gpt", InstanceState::running).job();
+  halted.spec.restart = RestartRule::on_failure;
+  JobTable::note_halt(halted, 7);
+  JobTable::note_halt(halted, 6);
+  EXPECT_EQ(halted.newer_epoch, 7U);
+  EXPECT_EQ(halted.spec.restart, RestartRule::never);
+  EXPECT_FALSE(halted.stop_asked);
+  auto& stopped = add("cnn", InstanceState::running).job();
+  stopped.spec.restart = RestartRule::on_failure;
+  JobTable::note_stop(stopped);
+  EXPECT_TRUE(stopped.stop_asked);
+  EXPECT_EQ(stopped.spec.restart, RestartRule::never);
+  EXPECT_EQ(stopped.newer_epoch, 0U);
+}
+
 TEST_F(JobTableTest, HasOnDiskWhereAJobHasMoved) {
   auto& instance = add("gpt", InstanceState::running);
   jobs_.mark_moved(instance, "gpu-b/cuda:0");

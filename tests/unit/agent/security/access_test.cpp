@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/api/connections.h"
-#include "agent/api/handover_gate.h"
+#include "agent/base/handover_gate.h"
 #include "agent/security/access.h"
 #include "agent/security/tokens.h"
 

@@ -1,4 +1,4 @@
-#include "agent/handover/source/migration_request.h"
+#include "agent/handover/migration_request_json.h"
 
 #include <fmt/format.h>
 
