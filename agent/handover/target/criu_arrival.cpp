@@ -86,7 +86,8 @@ asio::awaitable<void> CriuArrival::arrive() {
                                            standby.record().token, standby.name(), *held_});
   scope_.list.touch(reservation_);
   const auto most = kVerifyMax + std::chrono::seconds(reservation_.state_bytes / kVerifyRateMin);
-  co_await pause_for(most);
+  co_await scope_.list.wait_while(reservation_.migration(), TargetState::parked,
+                                  Clock::now() + most);
   if (reservation_.state() == TargetState::parked) {
     scope_.run.fail(
         TargetEvent::standby_failed,
