@@ -31,6 +31,8 @@ void note_frozen(Instance& instance, bool frozen);
 /// instance before, and `framework` stays as it is.
 void note_attached(Instance& instance, const channel::Hello* hello = nullptr);
 void note_detached(Instance& instance);
+/// Notes the framework of a restored process, as its source's agent told it.
+void note_framework(Instance& instance, const std::string& framework);
 
 /// Limits disk writes: a job may report its sizes at any rate, but they are written once a second
 /// at most; the latest ones follow with the job's step (save_steps()). One thread.
