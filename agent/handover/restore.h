@@ -35,8 +35,8 @@ struct RestoreOrder {
 /// stands at the snapshot's step and sends the state. Returns the id of the migration once the
 /// keeper has read the snapshot, 30 minutes at most. Throws Error{source_lost} if the keeper ends
 /// before that, Error{timed_out}, and what Jobs::start_primary(), Migrations::prepared() and
-/// Migrations::start() throw; then no process of the job is left. The caller has checked the
-/// device, and who may run the program.
+/// Migrations::start() throw; then no process of the job is left, unless the agent is stopping. The
+/// caller has checked the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
 
 }  // namespace cardswap
