@@ -28,7 +28,7 @@ class ArenaRelocator {
     std::string name;  ///< of the device, as this program counts devices: kHost, or "cuda:0"
     std::shared_ptr<Device> device;
     std::shared_ptr<Arena> arena;  ///< owners: this, and every block
-    bool full = false;  ///< the device had no memory: only relocate_all() tries again
+    bool full = false;             ///< the device had no memory: only relocate_all() tries again
   };
   static constexpr const char* kHost = "cpu";
 

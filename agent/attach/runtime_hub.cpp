@@ -63,7 +63,7 @@ class RuntimeHub::Connection {
   void limit_silence(asio::io_context& context) {
     patience.emplace(context.get_executor(), kHelloTimeMax, [this] { close(); });
   }
-  /// A runtime that reads nothing is closed to, as one that is gone.
+  /// The connection of a runtime that reads nothing is closed, as if it were gone.
   void send(const channel::Message& message) {
     if (closed) return;
     auto frame = channel::encode(message);

@@ -22,8 +22,8 @@ namespace cardswap {
 /// The contact of the source's agent with the target's agent.
 struct TargetContact {
   std::array<bool, handover::kMessageKinds> calls_in_flight{};  ///< kinds of calls not answered yet
-  std::uint64_t calls = 0;             ///< calls that have come back, failed ones included
-  std::uint64_t version = 0;           ///< of the latest status
+  std::uint64_t calls = 0;    ///< calls that have come back, failed ones included
+  std::uint64_t version = 0;  ///< of the latest status
   /// The latest one of the state `preparing`: where the target takes data and image. Nullopt: none
   /// yet.
   std::optional<TargetStatus> status;
