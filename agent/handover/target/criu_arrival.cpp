@@ -77,7 +77,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   auto& standby = scope_.context.jobs.at(reservation_.instance());
   restored_at_ = Clock::now();
   reservation_.arrived = true;
-  scope_.context.hub.take(standby, result->socket.release());
+  scope_.context.hub.take(standby, std::move(result->socket));
   const auto socket = criu::handoff_socket(scope_.context.config, reservation_.migration(),
                                            criu::HandoffPeer::holder);
   scope_.context.hub.send(standby,
