@@ -13,8 +13,8 @@
 namespace cardswap {
 
 /// Takes sizes, bounded to a pebibyte each, and obstacles. If the job claims more than its whole
-/// device has (`device_bytes`; 0: its stand-in is on no device of this host), returns a warning for
-/// the operator, once; else an empty text.
+/// device has (`device_bytes`; 0: a snapshot sender, which is on no device of this host), returns a
+/// warning for the operator, once; else an empty text.
 [[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                                      std::uint64_t device_bytes);
 /// Takes the present step, and the median duration of recent steps.
