@@ -103,7 +103,8 @@ void Agent::start() {
   metrics_.set_recovered();
   try {
     write_agent_file();
-  } catch (...) {  // it spares who looks for the agent a question, no more: on a full disk say
+  } catch (...) {
+    // The file only saves callers a question; on a full disk the agent runs without it.
     spdlog::warn("{}; the agent runs without it", error_of(std::current_exception()).failure());
     std::error_code absent;
     std::filesystem::remove(config_.data_dir / "agent.json", absent);  // of a former agent

@@ -36,7 +36,7 @@ void add_job_options(CLI::App& app, DaemonOptions& options) {
   app.add_flag("--jobs-share-my-user", options.jobs_share_my_user,
                "With --tls-key: jobs may run as the agent's own user, who can read the key");
   app.add_option("--job-log-max", options.job_log_max,
-                 "Of what a job printed, this much stays on disk, the last of it; none: all")
+                 "How much of a job's latest output stays on disk; none: all of it")
       ->capture_default_str();
   app.add_option("--job-users", options.job_users,
                  "Further users that operators and other agents may have jobs run as, a,b,...")

@@ -33,8 +33,9 @@ using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 
 /// A GPU. All work goes to own streams of the lowest priority, which are ordered after the
 /// program's work by events; no call waits for the whole device, except those of arenas and a
-/// digest that needs a larger buffer than any before. Memory from allocate() is kept for later
-/// calls until the device is destroyed, because to free it stops the GPU.
+/// digest that needs a larger buffer than any before. Memory that allocate() and allocate_host()
+/// take from CUDA is kept for later calls, because to free it stops the GPU; it is freed with the
+/// device and the last Buffer.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
   /// Opens the GPU `index`. Throws as cuda::check(): Error{internal} if there is no such GPU,

@@ -11,7 +11,7 @@ namespace cardswap::cuda {
 namespace {
 
 constexpr std::size_t kSlotAlign = 4096;
-/// Payloads that land, and as many that are copied at the same time.
+/// Payloads that land at once, and two whose copies into the GPU are not done yet.
 constexpr std::size_t kSlotsMin = kPayloadsInFlightMax + 2;
 constexpr std::size_t kFirstSlots = 8;
 constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();

@@ -73,9 +73,10 @@ class OwnedEvent final : public FencePoint {
 /// The event of a fence's point. Throws Error{internal} for a point of another kind of device, for
 /// which CUDA cannot wait.
 [[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
-/// Makes later work in `stream` wait for `after`. Does not block.
+/// Makes later work in `stream` wait for `after`. Does not block. Throws as cuda::check() and
+/// event_of().
 void order(const Gpu& gpu, Stream stream, const Fence& after);
-/// Whether all work before `after` is done. Does not block.
+/// Whether all work before `after` is done. Does not block. Throws as cuda::check() and event_of().
 [[nodiscard]] bool has_passed(const Fence& after);
 
 /// Owns memory of a Runtime, allocated by `Allocate` and released by `Release`. The constructor

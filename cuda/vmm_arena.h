@@ -18,9 +18,9 @@ struct ArenaReservation {
   std::uint64_t least = 0;     ///< with `base`: as many bytes are enough if `capacity` is not free
 };
 
-/// An arena in a GPU's memory. It grows by pieces of 64 MiB or more, as far as
-/// the GPU has room. A block may span several
-/// pieces, so a link that registers memory by allocation must not get its bytes.
+/// An arena in a GPU's memory. It grows by pieces of 64 MiB or more, as far as the GPU has room. A
+/// block may span several pieces, so a link that registers memory by allocation must not get its
+/// bytes.
 ///
 /// A block that was given back is used again only after the GPU was idle once, because the program
 /// may have given it work with that block on any stream. So allocate() may block until the GPU is

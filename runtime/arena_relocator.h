@@ -28,7 +28,7 @@ class ArenaRelocator {
     std::string name;  ///< of the device, as this program counts devices: kHost, or "cuda:0"
     std::shared_ptr<Device> device;
     std::shared_ptr<Arena> arena;  ///< owners: this, and every block
-    bool full = false;  ///< the device had no memory: nothing more is moved into the arena
+    bool full = false;             ///< the device had no memory: only relocate_all() tries again
   };
   static constexpr const char* kHost = "cpu";
 
@@ -43,8 +43,8 @@ class ArenaRelocator {
 
   /// Bytes of tracked state that lie in an arena or can be moved into one.
   [[nodiscard]] std::uint64_t relocatable_bytes();
-  /// Moves storages for about `limit`, at least one. True: none is left to be moved, except
-  /// those that do not fit. Throws Error{refused} if a device can have no arena, Error{io}, and
+  /// Moves storages for about `limit`, at least one. True: none is left to be moved, except those
+  /// that do not fit. Throws Error{refused} if a device can have no arena, Error{io, internal}, and
   /// what the program's regions() and relocate() throw.
   bool relocate_some(std::chrono::milliseconds limit);
   /// Moves all storages, those of gradients too. For a process that is parked. Throws as above.

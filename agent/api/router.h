@@ -55,7 +55,7 @@ struct CallLimits {
   /// The most bytes of a body. A larger body is answered with 503 if this limit is above the
   /// default, so that the sender repeats the call; else with 400.
   std::size_t body_bytes = kBodyBytes;
-  /// Strings may be no UTF-8 and keys may be twice: the handler makes them harmless.
+  /// Strings need not be UTF-8, and a key may occur twice: the handler makes them harmless.
   bool any_bytes = false;
   /// Called with each call that fails once its caller is allowed to make it, before the answer.
   std::function<void(const Error&)> on_refused = {};

@@ -63,7 +63,7 @@ class RuntimeHub::Connection {
   void limit_silence(asio::io_context& context) {
     patience.emplace(context.get_executor(), kHelloTimeMax, [this] { close(); });
   }
-  /// A runtime that reads nothing is closed to, as one that is gone.
+  /// The connection of a runtime that reads nothing is closed, as if it were gone.
   void send(const channel::Message& message) {
     if (closed) return;
     auto frame = channel::encode(message);
@@ -229,9 +229,10 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
 
 /// What was attached before is the process that holds the memory. Its connection stays open until
 /// it has handed that over and ends: closed, it would come back, and be refused as nobody's.
-void RuntimeHub::take(Instance& instance, int socket) {
+void RuntimeHub::take(Instance& instance, Descriptor socket) {
   asio::local::stream_protocol::socket owned(context_);
-  owned.assign(asio::local::stream_protocol(), socket);
+  owned.assign(asio::local::stream_protocol(), socket.get());
+  (void)socket.release();
   auto connection = std::make_shared<Connection>(std::move(owned));
   attached_[instance.id()] = connection;
   note_attached(instance);

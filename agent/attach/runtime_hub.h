@@ -10,6 +10,7 @@
 
 #include "agent/base/task_group.h"
 #include "agent/jobs/job_table.h"
+#include "migrator/base/descriptor.h"
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {
@@ -49,9 +50,9 @@ class RuntimeHub {
   /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}, and
   /// Error{refused} if another kind of file is there.
   void listen(const std::filesystem::path& path);
-  /// Takes ownership of `socket`, a runtime's connection that this agent made itself. Messages of a
-  /// runtime that was attached for that instance before are ignored from now on.
-  void take(Instance& instance, int socket);
+  /// Takes `socket`, a runtime's connection that this agent made itself. Messages of a runtime that
+  /// was attached for that instance before are ignored from now on.
+  void take(Instance& instance, Descriptor socket);
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
@@ -60,7 +61,7 @@ class RuntimeHub {
   /// Stops listening and closes all connections.
   void close();
   [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
-  [[nodiscard]] std::size_t attached() const { return attached_.size(); }
+  [[nodiscard]] std::size_t attached_count() const { return attached_.size(); }
 
  private:
   class Connection;

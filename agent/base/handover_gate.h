@@ -13,8 +13,8 @@ namespace cardswap {
 /// they wait until that is over, because the agent works for the job meanwhile. One thread.
 class HandoverGate {
  public:
-  /// `is_frozen`: the job of `migration` is frozen from now on; false: not any more. To
-  /// repeat either changes nothing.
+  /// `is_frozen`: the job of `migration` is frozen from now on; false: not any more. To repeat
+  /// either changes nothing.
   void note(const std::string& migration, bool is_frozen) {
     if (is_frozen) {
       since_.emplace(migration, Clock::now());

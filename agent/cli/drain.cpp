@@ -9,6 +9,7 @@
 #include "agent/base/migration_body.h"
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
+#include "agent/cli/drain_answers.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
 #include "agent/http/agent_address.h"
@@ -32,17 +33,6 @@ bool elsewhere_may_help(Code code) {
   return code == Code::no_memory || code == Code::refused || code == Code::unreachable ||
          code == Code::target_lost || code == Code::layout_differs ||
          code == Code::protocol_mismatch;
-}
-
-/// A checked name from the agent's answer: it becomes an argument of the hook or a part of another
-/// call.
-std::string name_at(const json::object& from, std::string_view key,
-                    bool (*is_right)(std::string_view), const http::Endpoint& agent) {
-  auto name = printable_at(from, key);
-  if (is_right(name)) return name;
-  throw Error(Code::corrupt,
-              fmt::format("the agent at {} tells '{}', which is no {}", agent.text(), name, key),
-              "look what answers at that address");
 }
 
 }  // namespace
@@ -85,8 +75,11 @@ json::object Drain::ask(const std::string& path) {
 
 void Drain::cordon() {
   const auto now = ask("/v1/cordon");
-  for (const auto& item : now.at("cordons").as_array()) {
-    if (item.at("device").is_null()) return;  // with its reason, which is older than this drain
+  for (const auto& item : array_at(now, "cordons")) {
+    const auto* cordon = item.if_object();
+    const auto* device = cordon != nullptr ? cordon->if_contains("device") : nullptr;
+    // With its reason, which is older than this drain.
+    if (device != nullptr && device->is_null()) return;
   }
   client().call("POST", "/v1/cordon",
                 json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
@@ -117,7 +110,7 @@ bool Drain::resume(Item& item, const std::string& migration) {
     if (error.code() == Code::not_found) return false;  // the one that brought it is not from here
     throw;
   }
-  if (!found.at("result").is_null() || !printable_at(found, "store").empty()) return false;
+  if (value_at(found, "result") != nullptr || !printable_at(found, "store").empty()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;
   item.row.to = printable_at(item.migration, "to");
@@ -131,8 +124,7 @@ void Drain::refresh() {
   const auto answer = ask("/v1/jobs");
   arriving_ = 0;
   std::vector<std::string> live;
-  for (const auto& entry : answer.at("jobs").as_array()) {
-    const auto& job = entry.as_object();
+  for (const auto& job : listed_jobs(answer, drained_)) {
     const auto state = printable_at(job, "state");
     if (state == "standby") ++arriving_;
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
@@ -256,7 +248,7 @@ void Drain::follow() {
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.migration = ask("/v1/migrations/" + item.row.migration);
-    if (!item.migration.at("result").is_null()) conclude(item);
+    if (value_at(item.migration, "result") != nullptr) conclude(item);
   }
 }
 
@@ -264,7 +256,7 @@ void Drain::conclude(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
   item.row.strategy = printable_at(m, "strategy");
-  item.row.total_time_ms = number_at(m.at("progress").as_object(), "total_time_ms");
+  item.row.total_time_ms = number_at(object_at(m, "progress"), "total_time_ms");
   item.row.stall_ms = known_amount_at(m, "stall_ms");
   item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (printable_at(m, "result") == "ok") {
@@ -272,7 +264,7 @@ void Drain::conclude(Item& item) {
     finish_item(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
-  const auto error = http::error_from_json(m.at("error"));
+  const auto error = http::error_from_json(object_at(m, "error"));
   if (printable_at(m, "result") == "cancelled") {
     finish_item(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {

@@ -40,8 +40,9 @@ class Drain {
 
   /// Cordons the host, and returns when every job has moved or cannot, or when the drain was
   /// stopped by the deadline or the user and nothing moves any more (a second interrupt: at once).
-  /// Throws Error{source_lost} if the drained agent does not answer for 30 s, and what
-  /// Client::call() throws.
+  /// Throws Error{source_lost} if the drained agent does not answer for 30 s or the user interrupts
+  /// while it does not, Error{corrupt} if its answer has no list of jobs or an odd name, and what
+  /// Client::call() throws. Any other field that is missing counts as empty.
   Exit run();
   /// Prints where the jobs would go; changes nothing.
   Exit dry_run();

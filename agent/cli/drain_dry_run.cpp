@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/migration_body.h"
-#include "agent/base/printable.h"
+#include "agent/base/printable_fields.h"
 #include "agent/cli/drain.h"
 
 namespace cardswap::cli {
@@ -38,16 +38,17 @@ Exit Drain::dry_run() {
     body["dry_run"] = true;
     try {
       const auto plan = client().call("POST", "/v1/migrations", std::move(body));
-      item.row.strategy = std::string(plan.at("strategy").as_string());
-      for (const auto& prediction : plan.at("predictions").as_array()) {
-        const auto& p = prediction.as_object();
-        if (p.at("strategy").as_string() != item.row.strategy) continue;
-        item.row.downtime_ms = p.at("downtime_ms").to_number<double>();
-        item.row.total_time_ms = p.at("total_time_ms").to_number<double>();
+      item.row.strategy = printable_at(plan, "strategy");
+      for (const auto& prediction : array_at(plan, "predictions")) {
+        const auto* p = prediction.if_object();
+        if (p == nullptr || printable_at(*p, "strategy") != item.row.strategy) continue;
+        item.row.downtime_ms = amount_at(*p, "downtime_ms");
+        item.row.total_time_ms = amount_at(*p, "total_time_ms");
       }
       std::string blocked;
-      for (const auto& reason : plan.at("blocked_reasons").as_array()) {
-        blocked += (blocked.empty() ? "" : "; ") + printable(reason.as_string());
+      for (const auto& reason : array_at(plan, "blocked_reasons")) {
+        if (!reason.is_string()) continue;
+        blocked += (blocked.empty() ? "" : "; ") + printable(reason.get_string());
       }
       finish_item(item, blocked.empty() ? "fits" : "stays", blocked);
     } catch (const Error& error) {

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/cli/fields.h"
 #include "agent/http/agent_address.h"
 #include "agent/placement/device_json.h"
 
 namespace cardswap::cli {
 namespace {
 
-namespace json = boost::json;
 constexpr std::chrono::seconds kAnswerMax{5};
 
 /// A text that no two running agents have in common.
 std::string identity(const http::Endpoint& agent, const Credentials& credentials) {
   const auto version = Client(agent, credentials).call("GET", "/v1/version", nullptr, kAnswerMax);
-  return json::serialize(version.at("host")) + json::serialize(version.at("pid")) +
-         json::serialize(version.at("data_dir"));
+  return text(version, "host") + "/" + text(version, "pid", agent.text()) +
+         text(version, "data_dir");
 }
 
 }  // namespace
@@ -30,7 +30,9 @@ DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std:
   auto names = wanted;
   if (wanted.empty()) {
     const auto answer = Client(drained, credentials_).call("GET", "/v1/peers");
-    for (const auto& peer : answer.at("peers").as_array()) names.emplace_back(peer.as_string());
+    for (const auto& peer : array_at(answer, "peers")) {
+      if (peer.is_string()) names.emplace_back(peer.get_string());
+    }
   }
   for (const auto& name : names) {
     const auto agent = http::parse_agent_address("--to", name).agent;
@@ -66,11 +68,12 @@ std::vector<PlacementDevice> DrainTargets::devices() {
     try {
       const auto answer =
           Client(agent, credentials_).call("GET", "/v1/devices", nullptr, kAnswerMax);
-      for (const auto& item : answer.at("devices").as_array()) {
-        auto device = device_from(item.as_object(), agent.text());
+      for (const auto& item : array_at(answer, "devices")) {
+        if (!item.is_object()) continue;
+        auto device = device_from(item.get_object(), agent.text());
         if (!device) continue;
-        for (const auto& job : item.at("jobs").as_array()) {
-          jobs_.emplace_back(device->address(), job.as_string());
+        for (const auto& job : array_at(item.get_object(), "jobs")) {
+          if (job.is_string()) jobs_.emplace_back(device->address(), job.get_string());
         }
         result.push_back(std::move(*device));
       }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/printable_fields.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {
@@ -39,7 +40,7 @@ void DrainView::show_progress(const std::list<DrainItem>& items) {
   if (::isatty(STDERR_FILENO) != 1) {
     for (const auto& item : items) {
       if (item.phase != DrainItem::Phase::moving) continue;
-      std::string state(item.migration.at("state").as_string());
+      auto state = printable_at(item.migration, "state");
       auto& shown = shown_states_[item.job.name];
       if (state == shown) continue;
       shown = std::move(state);

@@ -27,7 +27,9 @@ struct CudaIntent {
 [[nodiscard]] CudaIntent cuda_intent_from_json(const boost::json::object& record);
 
 /// The intents that are not over. Each is on disk before anything is done to its process, so that a
-/// restarted agent can undo it. `journal` must outlive it. One thread.
+/// restarted agent can undo it; the one exception is a process that is about to be killed, which
+/// may be changed without (CudaState::suspend_before_kill()). `journal` must outlive it. One
+/// thread.
 class CudaIntents {
  public:
   /// Reads the intents that a former agent left; a record that cannot be read is set aside. Throws
@@ -35,7 +37,7 @@ class CudaIntents {
   explicit CudaIntents(Journal& journal);
 
   /// Records an intent, in place of a former one of the same process. Throws Error{io, corrupt};
-  /// then nothing may be done to the process.
+  /// then nothing may be done to a process that is to live on.
   void put(const CudaIntent& intent);
   /// Removes an intent that is over. If the disk refuses, that is only logged: carrying out an
   /// intent again does no harm.

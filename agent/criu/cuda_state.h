@@ -28,7 +28,9 @@ class CudaState {
  public:
   /// Time limits of driver calls, each from its begin.
   struct Limits {
-    std::chrono::milliseconds ask = std::chrono::seconds(10);  ///< for the states of a tree
+    /// The limit of a question for the states of a tree. A driver that exceeds it is not used again
+    /// by this agent (problem()).
+    std::chrono::milliseconds ask = std::chrono::seconds(10);
     /// The limit of a copy between device memory and host memory.
     std::chrono::milliseconds move = std::chrono::minutes(10);
     std::chrono::milliseconds suspend_before_kill = std::chrono::seconds(20);
@@ -40,8 +42,8 @@ class CudaState {
       : CudaState(context, config, journal, Limits()) {}
   CudaState(asio::io_context& context, const Config& config, Journal& journal, Limits limits);
 
-  /// Opens the driver, if a GPU is configured; takes 30 s at most. Call it once, before all
-  /// others. A failure becomes problem().
+  /// Opens the driver if a GPU is configured or a former agent left intents; takes 30 s at most.
+  /// Call it once, before all others. A failure becomes problem().
   asio::awaitable<void> probe();
 
   /// Why CUDA state cannot be saved or restored here; empty: it can.

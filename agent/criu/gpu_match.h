@@ -20,12 +20,12 @@ struct OfferedGpu {
   std::string device;  ///< "cuda:0"
   std::string uuid;    ///< empty: not known, or no GPU
   std::string model;
-  std::string no_driver;   ///< why CUDA state cannot be restored here; empty: it can
+  std::string no_driver;   ///< why CUDA state cannot be restored there; empty: it can
   bool can_change = true;  ///< the driver can restore a process on a GPU with another UUID
 };
 
-/// Why processes with state on `needed` cannot go on there, one sentence for each cause; empty:
-/// they can. Pure.
+/// Why processes with state on `needed` cannot go on on the offered device, one sentence for each
+/// cause; empty: they can. Pure.
 [[nodiscard]] std::vector<std::string> why_not_on(const OfferedGpu& offered,
                                                   const std::vector<NeededGpu>& needed);
 /// The pairs of a needed GPU and the GPU `uuid` that replaces it, for the driver. A GPU that stays

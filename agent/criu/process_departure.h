@@ -29,13 +29,14 @@ class ProcessDeparture {
     std::string key;  ///< in hexadecimal; empty: not sealed
   };
 
+  /// `context` must outlive it.
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
                    std::filesystem::path job_dir, Callbacks callbacks);
 
   /// Does all that can be done while the job runs: connects to the target, and starts the custodian
   /// of `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes
-  /// some seconds at most. Throws Error: what ImageSender::connect() and start_child() throw,
-  /// Error{io} for a custodian that does not start.
+  /// some seconds at most. Throws Error: what ImageSender::connect(), job_user() and start_child()
+  /// throw, Error{io} for a custodian that does not start.
   boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId trainer, std::string user,
                                        std::string socket);
   [[nodiscard]] const ProcessId& custodian() const { return custodian_; }

@@ -21,8 +21,9 @@ struct GpuInfo {
 int print_gpus(const std::string& library);
 /// Reads the lines that print_gpus() prints; skips others. Pure.
 [[nodiscard]] std::vector<GpuInfo> gpus_from(std::string_view text);
-/// Runs this program with --list-gpus and returns the GPUs. Blocks for 10 s at most. Empty without
-/// a driver. Throws Error{io} when the host has no descriptor left.
+/// Runs this program with --list-gpus and returns the GPUs. Blocks for 10 s at most. Empty for an
+/// empty `library`, without a driver, and if the program cannot be started or does not answer: the
+/// caller cannot tell these apart. Throws Error{io} when the host has no descriptor left.
 [[nodiscard]] std::vector<GpuInfo> list_gpus(const std::string& library);
 
 }  // namespace cardswap

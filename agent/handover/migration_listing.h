@@ -12,15 +12,15 @@
 namespace cardswap {
 
 /// What a caller wants listed. Without `before`, the list also has every migration that has not
-/// ended, or whose other side must still hear of its end: `limit` and `bytes` leave none of them
-/// out.
+/// ended and, unless `running`, every one whose other side must still hear of its end: `limit` and
+/// `bytes` leave none of them out.
 struct Listing {
   static constexpr std::size_t kLimit = 500;
   static constexpr std::size_t kLimitMax = 5000;
   /// The bound of an answer: a client reads 4 MiB at most.
   static constexpr std::size_t kBytesMax = 3U << 20;
 
-  bool running = false;        ///< leave out all that ended
+  bool running = false;        ///< leave out all that ended, pending notices or not
   bool incoming = false;       ///< list migrations to this host too
   std::size_t limit = kLimit;  ///< how many ended migrations at most
   std::string before;  ///< an id: only migrations that ended before that one; empty: no such bound

@@ -23,10 +23,10 @@ constexpr std::chrono::milliseconds kLookEvery{500};
 
 std::vector<std::string> snapshot_sender_command(const std::string& store,
                                                  const std::string& manifest) {
-  return {program_beside("cardswap-keeper").string(), "--store", store, "--give-back", manifest};
+  return {program_beside("cardswap-keeper").string(), "--store", store, "--send", manifest};
 }
 
-/// Waits until the stand-in has read the snapshot and has reported its size. Throws
+/// Waits until the snapshot sender has read the snapshot and has reported its size. Throws
 /// Error{source_lost} if it has ended, whatever the reason, and Error{timed_out}.
 asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   const auto until = Clock::now() + kReadMax;
@@ -44,8 +44,8 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
   }
 }
 
-/// Waits for the end of the migration. Unless the job has moved to its device, ends the stand-in,
-/// so that nothing of the job stays.
+/// Waits for the end of the migration. Unless the job has moved to its device, ends the snapshot
+/// sender, so that nothing of the job stays.
 asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
                                      std::string instance) {
   while (!handover::is_over(parts.migrations.at(migration).state())) {
@@ -56,7 +56,7 @@ asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
   (void)co_await parts.jobs.processes().stop(std::move(instance), std::chrono::milliseconds(0));
 }
 
-/// The migration from the stand-in to the job's program on its device.
+/// The migration from the snapshot sender to the job's program on its device.
 MigrationRequest migration_to(const RestoreParts& parts, const std::string& job,
                               const std::string& device) {
   MigrationRequest wanted;

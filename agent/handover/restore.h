@@ -11,7 +11,7 @@
 
 namespace cardswap {
 
-/// The name in place of a device for the stand-in that sends a snapshot's state: it is on none.
+/// The device name of a snapshot sender: it is on none.
 inline constexpr const char* kFromStore = "store";
 
 /// The parts of the agent that a restore uses. All outlive its tasks.
@@ -31,12 +31,12 @@ struct RestoreOrder {
   std::uint64_t epoch = 0;  ///< of the snapshot; the job steps under a higher one
 };
 
-/// Starts a job that goes on from a snapshot, by a migration whose source is `cardswap-keeper`: it
-/// stands at the snapshot's step and sends the state. Returns the id of the migration once the
-/// keeper has read the snapshot, 30 minutes at most. Throws Error{source_lost} if the keeper ends
-/// before that, Error{timed_out}, and what Jobs::start_primary(), Migrations::prepared() and
-/// Migrations::start() throw; then no process of the job is left. The caller has checked the
-/// device, and who may run the program.
+/// Starts a job that goes on from a snapshot, by a migration whose source is a snapshot sender, a
+/// `cardswap-keeper`: it stands at the snapshot's step and sends the state. Returns the id of the
+/// migration once the sender has read the snapshot, 30 minutes at most. Throws Error{source_lost}
+/// if the sender ends before that, Error{timed_out}, and what Jobs::start_primary(),
+/// Migrations::prepared() and Migrations::start() throw; then no process of the job is left, unless
+/// the agent is stopping. The caller has checked the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
 
 }  // namespace cardswap

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kManifestDigits = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
-  // No "restart": it would start the program at its step 0 when the stand-in ends.
+  // No "restart": it would start the program at its step 0 when the snapshot sender ends.
   request.only({"name", "argv", "cwd", "env", "device", "user", "arrive", "branch", "store",
                 "manifest", "epoch"});
   RestoreOrder order;

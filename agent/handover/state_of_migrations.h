@@ -15,8 +15,8 @@ namespace cardswap {
 /// a standby that is on its way here, with what to do instead.
 void check_stop(const Instance& instance, const Migrations& migrations,
                 const Reservations& reservations);
-/// Whether this host may start a process that failed again. False also if the record that would
-/// tell is damaged: then the log says so.
+/// Whether this host may start a failed process again. False also if the record that would tell is
+/// damaged: then the log says so.
 [[nodiscard]] bool may_restart(const Instance& instance, const Migrations& migrations,
                                const Reservations& reservations);
 /// The first thing that an operator must look at, in one line: a superseded copy, a job whose

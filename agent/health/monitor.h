@@ -26,7 +26,7 @@ class Monitor {
   /// write to it, and what EventLog throws.
   explicit Monitor(const HealthContext& context);
 
-  /// Starts the sources, and follows the moves that a former agent began. Once.
+  /// Starts the sources, and follows the moves that a former agent began. Call it once.
   void start();
   /// Reads the policy's file again. If it cannot be used, an event says so, and the present policy
   /// stays.

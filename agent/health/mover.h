@@ -50,12 +50,12 @@ class Mover {
 
   asio::awaitable<void> carry_out(Move move);
   asio::awaitable<Choice> choose(Move move);
-  /// Starts a migration to `target` and waits for its end. Whether it moved the job; throws Error
-  /// if the migration cannot start.
+  /// Starts a migration to `target` and waits for its end. Returns whether it moved the job.
+  /// Throws Error if the migration cannot start.
   asio::awaitable<bool> migrate(Move move, std::string target);
   /// Follows the move of a job that a former agent began.
   asio::awaitable<void> resume(std::string job_uid);
-  /// Waits for the migration's end. Whether it moved the job.
+  /// Waits for the migration's end. Returns whether it moved the job.
   asio::awaitable<bool> wait_for_end(std::string migration);
   void emit_event(const Move& move, const std::string& kind, const std::string& text,
                   const std::string& migration = {});

@@ -67,7 +67,8 @@ struct Answer {
 ///   timed_out    the time was over: the request may have been done
 ///   link_lost    the connection broke before the answer was whole: the request may have been done
 ///   cancelled    the coroutine was cancelled: the request may have been done
-///   corrupt      the answer is not HTTP with a JSON body within the limit
+///   corrupt      the answer is not HTTP with a JSON body within the limit. One that is, but does
+///                not have the fields of its kind, is protocol_mismatch where an agent reads it
 ///   any code     what the agent answered ({"error": {...}}), with its code, failure and hint;
 ///                internal if it answered 400 or above without such a body
 [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);

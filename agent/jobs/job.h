@@ -69,8 +69,8 @@ struct InstanceRecord {
 /// One process of a job on this host: it has one of the job's ranks, or will have it once it has
 /// arrived. It consists of a record and of state that is forgotten when the agent ends.
 ///
-/// Everybody reads the record; JobTable::note() changes it. The runtime's reports go through the
-/// functions of runtime_report.h.
+/// Everybody reads the record; JobTable changes it, for others by JobTable::note(). What only the
+/// runtime knows is set by the functions of runtime_report.h.
 class Instance {
  public:
   explicit Instance(Job& job, InstanceRecord record = {})

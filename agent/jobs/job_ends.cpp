@@ -12,6 +12,7 @@
 #include "agent/base/units.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/log_limit.h"
+#include "agent/jobs/runtime_report.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
@@ -53,7 +54,7 @@ JobOwnership& JobEnds::ownership() const {
 
 std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<ProcessId> remains) {
   auto& job = instance.job();
-  instance.attached = false;
+  note_detached(instance);
   JobTable::note(instance, [](InstanceRecord& record) { record.ended_at_ms = unix_ms(); });
   instance.remains = std::move(remains);
   const bool known = take_exit_status(instance);  // before a parent that remains tells of this end

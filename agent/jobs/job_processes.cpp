@@ -17,6 +17,7 @@
 #include "agent/jobs/job_halt.h"
 #include "agent/jobs/job_program.h"
 #include "agent/jobs/job_steps.h"
+#include "agent/jobs/runtime_report.h"
 #include "agent/process/child.h"
 #include "agent/process/exit_status.h"
 #include "agent/process/log_file.h"
@@ -176,7 +177,7 @@ void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored
     JobTable::note(instance, [&](InstanceRecord& record) { record = before; });
     throw;
   }
-  instance.framework = restored.framework;
+  note_framework(instance, restored.framework);
   tasks_.spawn("watch " + instance.name(), watch(instance.id()));
   table_.changed().notify();
 }

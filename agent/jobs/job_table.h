@@ -92,9 +92,9 @@ class JobTable {
   /// Changes the state, in memory at once and on disk by save_when_possible().
   void set_state(Instance& instance, InstanceState state);
 
-  // What a migration changes in a job. In memory at once. Written by save_when_possible(): if
-  // the disk refuses, that is logged and the job's next save writes it; the migration's own record
-  // has the same fact on disk.
+  // What a migration changes in a job. The change is in memory at once, and is written by
+  // save_when_possible(): if the disk refuses, that is logged and the job's next save writes it;
+  // the migration's own record has the same fact on disk.
   /// The job is in that migration from now on.
   void begin_migration(Job& job, const std::string& migration);
   /// The job goes on here, and is in no migration any more.

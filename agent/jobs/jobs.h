@@ -36,8 +36,8 @@ class Jobs {
   /// Starts a new job's program, or `stand_in` in its place until the program takes over;
   /// `stand_in` dies with the agent. Returns the id of its instance. An ended job of that name is
   /// forgotten. `device`: one of this host, but a `stand_in` may be on none. Throws
-  /// Error{not_found} for an unknown device, Error{conflict} for a name that is in use, and what
-  /// JobProcesses::start() throws.
+  /// Error{not_found} for an unknown device, Error{conflict} for a name that is in use, Error{io}
+  /// for the job's folder, and what JobTable::forget() and JobProcesses::start() throw.
   asio::awaitable<std::string> start_primary(JobSpec spec, std::string device,
                                              std::vector<std::string> stand_in = {});
   /// Throws Error{conflict} if stopping this job now could end its only good copy.

@@ -59,6 +59,10 @@ void note_attached(Instance& instance, const channel::Hello* hello) {
 
 void note_detached(Instance& instance) { instance.attached = false; }
 
+void note_framework(Instance& instance, const std::string& framework) {
+  instance.framework = framework;
+}
+
 bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
   const auto latest = written_.find(instance);
   if (latest != written_.end() && now - latest->second < kWriteEvery) return false;

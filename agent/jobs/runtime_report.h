@@ -13,8 +13,8 @@
 namespace cardswap {
 
 /// Takes sizes, bounded to a pebibyte each, and obstacles. If the job claims more than its whole
-/// device has (`device_bytes`; 0: its stand-in is on no device of this host), returns a warning for
-/// the operator, once; else an empty text.
+/// device has (`device_bytes`; 0: a snapshot sender, which is on no device of this host), returns a
+/// warning for the operator, once; else an empty text.
 [[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                                      std::uint64_t device_bytes);
 /// Takes the present step, and the median duration of recent steps.
@@ -31,6 +31,8 @@ void note_frozen(Instance& instance, bool frozen);
 /// instance before, and `framework` stays as it is.
 void note_attached(Instance& instance, const channel::Hello* hello = nullptr);
 void note_detached(Instance& instance);
+/// Notes the framework of a restored process, as its source's agent told it.
+void note_framework(Instance& instance, const std::string& framework);
 
 /// Limits disk writes: a job may report its sizes at any rate, but they are written once a second
 /// at most; the latest ones follow with the job's step (save_steps()). One thread.

@@ -15,13 +15,14 @@
 
 namespace cardswap {
 
-/// Keeps the records that the agent must not forget. A record is on disk before the agent acts on
-/// it: SQLite, WAL, synchronous=FULL.
+/// Keeps the records that the agent must not forget: SQLite, WAL, synchronous=FULL. When put() has
+/// returned, the record is on disk; what the agent may do before that is said where a record is
+/// written.
 ///
-/// A record is one JSON document under a kind and an id; a later put() replaces it. Every call
-/// throws Error{io} if the disk refuses it, for which it may wait 2 s, and Error{corrupt} if the
-/// file is damaged; then nothing has changed. A damaged record is lost alone: it is moved to the
-/// table `damaged`, and warnings() names it. One thread; one process has the file.
+/// A record is one JSON document under a kind and an id; a later put() replaces it. Calls that read
+/// or write throw Error{io} if the disk refuses, for which they may wait 2 s, and Error{corrupt} if
+/// the file is damaged; then nothing has changed. A damaged record is lost alone: it is moved to
+/// the table `damaged`, and warnings() names it. One thread; one process has the file.
 class Journal {
  public:
   /// What a record describes.

@@ -27,7 +27,7 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
     out.sample(static_cast<double>(expiry.at_s), {{"what", expiry.what}});
   }
   out.one("cardswap_runtime_connections", Type::gauge, "Runtimes of jobs that are attached.",
-          count(from.hub.attached()));
+          count(from.hub.attached_count()));
   out.family("cardswap_journal_write_duration_seconds", Type::histogram,
              "Time of a write to the journal, until it is on the disk.");
   out.sample(from.journal.write_seconds());

@@ -25,7 +25,7 @@ std::string status_field(pid_t pid, std::string_view key) {
   return {};
 }
 
-/// Nobody where nobody can look now: a number may be another one's.
+/// Signals nobody if the tree cannot be read now: a pid may have been reused.
 void signal_tree(const ProcessId& root, int signal) {
   try {
     for (const auto pid : tree_of(root)) ::kill(pid, signal);

@@ -93,10 +93,10 @@ Job* Protector::find_protected(const std::string& job_id) {
 
 bool Protector::may_begin(const Job& job) const {
   const auto& source = job.first();
-  const bool is_stand_in = source.device() == kFromStore;
+  const bool is_snapshot_sender = source.device() == kFromStore;
   const bool has_state = source.reported || source.record().state_bytes != 0;
-  return source.is_live() && source.attached && has_state && !source.frozen && !is_stand_in &&
-         !job.stop_asked && job.migration.empty() &&
+  return source.is_live() && source.attached && has_state && !source.frozen &&
+         !is_snapshot_sender && !job.stop_asked && job.migration.empty() &&
          parts_.migrations.find_running(source) == nullptr;
 }
 

@@ -26,8 +26,8 @@ struct ProtectorParts {
 ///
 /// A snapshot that fails is tried again, later each time; the job trains on meanwhile. While
 /// another migration of the job runs, the Protector waits; a move that is asked for while one of
-/// its own snapshots runs takes precedence (Migrations::make_way()). What it has come to is in the
-/// job's record, so a restarted agent goes on with it. Owned by the agent; one thread.
+/// its own snapshots runs takes precedence (Migrations::make_way()). Its progress is in the job's
+/// record, so a restarted agent goes on with it. Owned by the agent; one thread.
 class Protector {
  public:
   explicit Protector(const ProtectorParts& parts) : parts_(parts) {}

@@ -5,8 +5,8 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <utility>
@@ -32,6 +32,17 @@ std::string numeric(const sockaddr* address) {
   return text.data();
 }
 
+/// The names in a folder. One that cannot be read, or goes away meanwhile, has no more.
+std::vector<std::string> names_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<NetInterface> net_interfaces() {
@@ -55,15 +66,14 @@ std::vector<NetInterface> net_interfaces() {
   return result;
 }
 
-std::vector<std::string> rdma_ports() {
-  namespace fs = std::filesystem;
+std::vector<std::string> rdma_ports(const std::filesystem::path& devices) {
   std::vector<std::string> result;
-  std::error_code none;
-  for (const auto& device : fs::directory_iterator("/sys/class/infiniband", none)) {
-    for (const auto& port : fs::directory_iterator(device.path() / "ports", none)) {
-      result.push_back(device.path().filename().string() + ":" + port.path().filename().string());
+  for (const auto& device : names_in(devices)) {
+    for (const auto& port : names_in(devices / device / "ports")) {
+      result.push_back(device + ":" + port);
     }
   }
+  std::ranges::sort(result);
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ struct NetInterface {
 /// The interfaces that have an address of any kind, also one that NetInterface does not show; by
 /// name. Empty if the kernel does not tell.
 [[nodiscard]] std::vector<NetInterface> net_interfaces();
-/// The RDMA ports of this host, as UCX names them: "mlx5_0:1".
-[[nodiscard]] std::vector<std::string> rdma_ports();
+/// The RDMA ports of this host, as UCX names them, sorted: "mlx5_0:1". `devices`: where the kernel
+/// lists them. Empty: there are none, or the folder cannot be read.
+[[nodiscard]] std::vector<std::string> rdma_ports(
+    const std::filesystem::path& devices = "/sys/class/infiniband");
 
 }  // namespace cardswap

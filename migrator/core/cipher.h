@@ -41,12 +41,13 @@ class Cipher {
   Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction);
 
   /// Encrypts `data` in place, except its last kTagBytes, which receive the tag. `data` must have
-  /// at least kTagBytes. `aad` is authenticated and not encrypted. Throws Error{internal}.
+  /// at least kTagBytes and fewer than 2 GiB. `aad` is authenticated and not encrypted. Throws
+  /// Error{internal}.
   void seal(Kind kind, std::uint64_t number, std::span<const std::byte> aad,
             std::span<std::byte> data);
-  /// Decrypts `data` in place and returns it without its tag. Throws Error{bad_request} for less
-  /// than kTagBytes, and Error{unauthorized} when the tag does not fit key, kind, number, `aad` and
-  /// `data`; the bytes in `data` must not be used then.
+  /// Decrypts `data`, fewer than 2 GiB, in place and returns it without its tag. Throws
+  /// Error{bad_request} for less than kTagBytes, and Error{unauthorized} when the tag does not fit
+  /// key, kind, number, `aad` and `data`; the bytes in `data` must not be used then.
   [[nodiscard]] std::span<std::byte> open(Kind kind, std::uint64_t number,
                                           std::span<const std::byte> aad,
                                           std::span<std::byte> data);

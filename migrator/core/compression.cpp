@@ -63,7 +63,10 @@ struct Compressor::Contexts {
                                                                   &ZSTD_freeDCtx};
 };
 
-Compressor::Compressor() : contexts_(std::make_unique<Contexts>()) {}
+Compressor::Compressor() : contexts_(std::make_unique<Contexts>()) {
+  if (contexts_->compress && contexts_->decompress) return;
+  throw Error(Code::no_memory, "zstd finds no memory for its contexts");
+}
 Compressor::~Compressor() = default;
 
 std::vector<std::byte> Compressor::compress(Codec codec, std::span<const std::byte> bytes,

@@ -32,19 +32,21 @@ constexpr Compression last_of(Compression) { return Compression::zstd; }
 /// Keeps its buffers and contexts; one thread.
 class Compressor {
  public:
+  /// Throws Error{no_memory}.
   Compressor();
   ~Compressor();
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
 
-  /// Compresses `bytes`. `codec` is lz4 or zstd; the other two have nothing to compress. `shuffle`
-  /// describes `bytes`: they are shuffled first unless that is done already. Throws Error{internal}
-  /// when the codec fails.
+  /// Compresses `bytes`, less than 2 GiB. `codec` is lz4 or zstd; the other two have nothing to
+  /// compress. `shuffle` describes `bytes`: they are shuffled first unless that is done already.
+  /// Throws Error{internal} when the codec fails.
   [[nodiscard]] std::vector<std::byte> compress(Codec codec, std::span<const std::byte> bytes,
                                                 ByteShuffle shuffle);
-  /// Fills all of `out`. `codec` is any but `none`. `shuffle` describes what `out` is to hold: if
-  /// `done` it is left shuffled. Throws Error{bad_request} for another codec, for an element size
-  /// of 0 or above 16, and if `compressed` does not decompress to exactly as many bytes.
+  /// Fills all of `out`, less than 2 GiB. `codec` is any but `none`. `shuffle` describes what `out`
+  /// is to hold: if `done` it is left shuffled. Throws Error{bad_request} for another codec, for an
+  /// element size of 0 or above 16, and if `compressed` does not decompress to exactly as many
+  /// bytes.
   void decompress(Codec codec, std::span<const std::byte> compressed, std::span<std::byte> out,
                   ByteShuffle shuffle);
 

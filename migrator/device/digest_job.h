@@ -18,11 +18,12 @@ namespace cardswap {
 /// after the work before the fence `after` is done.
 ///
 /// The program may write to the chunks meanwhile: the digest of a torn read only makes a chunk
-/// count as different. `wake` is called from a thread of this when all is done. The memory must
-/// stay valid until the job is destroyed; the destructor stops early and joins.
+/// count as different. `wake` is called from a thread of this when all is done, also if the
+/// destructor ended it early: what `wake` uses must outlive this. The memory must stay valid until
+/// the job is destroyed; the destructor stops early and joins.
 class DigestJob {
  public:
-  /// `threads`: at least 1.
+  /// `threads`: at least 1. Throws std::system_error when the host has no thread left.
   DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
             std::function<void()> wake);
 

@@ -155,6 +155,7 @@ struct VerifiedState {
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.
 struct TargetCallbacks {
+  /// Both sides agree on this state. Called again if the source sends again after it.
   std::function<void(const VerifiedState&)> verified;
   /// Called once, also when the source has cancelled or is gone.
   std::function<void(const Error&)> failed;

@@ -43,7 +43,8 @@ class LinkListener {
 /// Connections to peers, as the engines see them: small control messages in order, and bulk
 /// payloads that land in the receiver's memory without a copy (an encrypted link makes one). A bulk
 /// payload may land after a control message that was sent later. All calls on one thread, except
-/// wake(). Sends do not block; a send to a peer that is gone does nothing.
+/// wake(). Sends do not block; a send to a peer that is gone does nothing. Sends throw
+/// Error{internal} when an encrypted link cannot seal.
 class Link {
  public:
   virtual ~Link() = default;

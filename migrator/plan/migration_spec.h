@@ -43,11 +43,12 @@ struct MigrationSpec {
   std::string to;  ///< HOST[:PORT]/DEVICE
   Strategy strategy = Strategy::automatic;
   Arrival arrive = Arrival::automatic;
-  double max_stall_ms = 300;             ///< the longest allowed delay of one step; 0: no limit
-  std::uint64_t bandwidth = 0;           ///< bytes a second; 0: no cap
-  double timeout_ms = 600'000;           ///< up to the capture, for a snapshot; 0: no timeout
+  double max_stall_ms = 300;    ///< the longest allowed delay of one step; 0: no limit
+  std::uint64_t bandwidth = 0;  ///< bytes a second; 0: no cap
+  /// The limit from the request to the commit; for a snapshot, to the capture. 0: no timeout.
+  double timeout_ms = 600'000;
   std::uint32_t max_rounds = 0;          ///< rounds of pre-copy, with the base copy; 0: no limit
-  std::uint64_t chunk_bytes = 1U << 20;  ///< of a snapshot: always 1 MiB
+  std::uint64_t chunk_bytes = 1U << 20;  ///< of one chunk; kSnapshotChunkBytes in a snapshot
   std::uint64_t log_memory = 0;          ///< bytes of gradients in the log; 0: those of two steps
   bool auto_converge = false;            ///< slow the trainer down if rounds need it
   bool encrypt = false;

@@ -42,8 +42,9 @@ int main(int argc, char** argv) {
   CLI::App app("Keeps a job's state for a store (started by cardswapd)");
   app.set_version_flag("--version", CARDSWAP_VERSION);
   app.add_option("--store", options.store, "file:/FOLDER, made where it is not there")->required();
-  app.add_option("--give-back", options.manifest,
-                 "A snapshot's manifest: give its state to the process that goes on from it");
+  // An agent of an earlier release calls it --give-back.
+  app.add_option("--send,--give-back", options.manifest,
+                 "A snapshot's manifest: send its state to the process that goes on from it");
   app.add_option("--tag", options.labels.tag, "Name of the snapshot");
   app.add_option("--branch", options.labels.branch, "Of the snapshot");
   app.add_option("--restored-from", options.labels.restored_from,

@@ -35,8 +35,8 @@ class DepartedRole {
 
  private:
   RoleContext& context_;
-  std::optional<MemoryDeparture>
-      departure_;  // training thread: made, used and dropped while the trainer is parked
+  // The training thread's: made, used and dropped while the trainer is parked.
+  std::optional<MemoryDeparture> departure_;
 };
 
 }  // namespace cardswap

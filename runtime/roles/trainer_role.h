@@ -42,7 +42,8 @@ class TrainerRole {
   void resend_pending() { standby_.resend_pending(); }
   /// Sends how late the job's steps are, if that is measured and has changed.
   void report_lateness();
-  /// Fills in what a Hello says of the migration under way. Also called before the thread starts.
+  /// Fills in what a Hello says of the migration under way. Also has report_lateness() send again
+  /// what a new agent may not have. Also called before the thread starts.
   void describe(channel::Hello& hello);
 
   // ---- the training thread

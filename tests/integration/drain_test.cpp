@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/support/hosts.h"
+#include "tests/support/scripted_peer.h"
 
 namespace cardswap::test {
 namespace {
@@ -188,6 +189,26 @@ TEST_F(DrainedHost, IsNotTouchedWhereTheDrainIsRefused) {
   EXPECT_EQ(b_.command({"drain", address(a_), "--to", "127.0.0.1:1"}).exit_code, 3);
   EXPECT_EQ(b_.command(drain({"--hook", "/no/such"})).exit_code, 2);
   EXPECT_FALSE(cordoned(a_));
+}
+
+/// Method: what is drained answers JSON without the fields of an agent. Only a list of jobs that is
+/// empty is an empty host.
+TEST_F(DrainedHost, IsNotTakenForEmptyWhereItsAnswerIsNoListOfJobs) {
+  for (const auto* jobs : {"{}", R"({"jobs": {}})", R"({"jobs": [7]})", R"({"jobs": null})"}) {
+    const ScriptedPeer odd([jobs](const ScriptedPeer::Asked& asked) {
+      return ScriptedPeer::Answer{asked.target == "/v1/jobs" ? jobs : R"({"cordons": [7, {}]})",
+                                  200};
+    });
+    const auto outcome = b_.command({"drain", odd.address(), "--to", address(c_)});
+    EXPECT_EQ(outcome.exit_code, 1) << jobs << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("lists no jobs"));
+    EXPECT_THAT(outcome.err, HasSubstr("look what answers at that address"));
+  }
+  const ScriptedPeer empty([](const ScriptedPeer::Asked&) {
+    return ScriptedPeer::Answer{R"({"cordons": 7, "jobs": []})", 200};
+  });
+  const auto outcome = b_.command({"drain", empty.address(), "--to", address(c_)});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
 }
 
 TEST_F(DrainedHost, RunsTheHookAroundEachJob) {

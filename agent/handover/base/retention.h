@@ -21,8 +21,9 @@ struct Retention {
   std::size_t at_once = 200;   ///< forgotten in one call at most: each costs a write to the disk
 };
 
-/// Which records are forgotten now, as indices into `ended_at_ms`, ascending. `ended_at_ms` has the
-/// oldest record first; 0 is a record that has not ended or is still needed: it stays. Pure.
+/// Which records are forgotten now, as indices into `ended_at_ms`, ascending. `ended_at_ms` is in
+/// the order in which the records were made; 0 is a record that has not ended or is still needed:
+/// it stays. Pure.
 [[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
                                                  std::int64_t now_ms,
                                                  const Retention& retention = {});

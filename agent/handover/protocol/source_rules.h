@@ -51,8 +51,8 @@ enum class Action : std::uint8_t {
   alert_operator,  ///< an operator is told; nothing is guessed
   halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
   end_trainer,   ///< the process here is ended: its job is at the target
-  release_captured,  ///< the frozen trainer goes on, under its old epoch; the keeper keeps the
-                     ///< state
+  /// The frozen trainer goes on, under its old epoch; the keeper keeps the state.
+  release_captured,
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.

@@ -29,7 +29,7 @@ class CriuDeparture {
   /// the grant. Throws Error, such as what RunningMigration::check() throws; continue_source() and
   /// end() then bring the job back.
   asio::awaitable<void> depart();
-  /// The time by which the target must have reported `verified`.
+  /// The time by which the target must have reported `verified`; counted from this call.
   [[nodiscard]] RunningMigration::Deadline restored_until() const;
 
   /// Makes waits of prepare() and depart() end with an error, except the wait for the dump.
@@ -46,7 +46,8 @@ class CriuDeparture {
   void kill_source_process(const Instance& source);
   /// Gives the job up as lost, because its memory cannot be brought back as it was: logs it, emits
   /// an event, and kills the process, so that the job's restart rule applies. Does nothing after
-  /// the commit.
+  /// the commit, nor before prepare() has started the custodian: the job's memory has not left it
+  /// then.
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
  private:

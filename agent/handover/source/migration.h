@@ -80,7 +80,7 @@ class Migration {
   [[nodiscard]] bool are_all(Is is) const {
     return std::ranges::all_of(transfers, is);
   }
-  /// Whether it was only a rehearsal, and the step of both sides left the same bytes.
+  /// Whether it was only a rehearsal, and that has passed.
   [[nodiscard]] bool has_passed_check() const;
   /// How many calls to the targets' agents have come back so far, failed ones included.
   [[nodiscard]] std::uint64_t calls() const;

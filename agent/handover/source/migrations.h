@@ -44,7 +44,7 @@ class Migrations {
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
   /// Gives up a snapshot of the job that nobody has asked for (MigrationRequest::yields_to_moves),
   /// and waits until it is over; the job trains on. Does nothing if there is none. Throws
-  /// Error{conflict} if it is not over in time.
+  /// Error{conflict} if it is not over within 15 s, and what cancel() throws.
   asio::awaitable<void> make_way(std::string job);
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
   /// MigrationAdmission::movable() and make() throw, Error{refused} for an obstacle that the

@@ -37,7 +37,8 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
   void tick();
   /// SourceSide::poll(): asks the target for its state.
   void poll();
-  /// The side's answer to a message, which is returned instead of sent.
+  /// The side's answer to a message, which is returned instead of sent. `asked` must be one that
+  /// the side answers.
   [[nodiscard]] handover::Message answer(const handover::Message& asked);
 
   // handover::Executor, for the driver

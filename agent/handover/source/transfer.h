@@ -22,9 +22,11 @@ namespace cardswap {
 /// The contact of the source's agent with the target's agent.
 struct TargetContact {
   std::array<bool, handover::kMessageKinds> calls_in_flight{};  ///< kinds of calls not answered yet
-  std::uint64_t calls = 0;             ///< calls that have come back, failed ones included
-  std::uint64_t version = 0;           ///< of the latest status
-  std::optional<TargetStatus> status;  ///< the latest before the state was sent; nullopt: none
+  std::uint64_t calls = 0;    ///< calls that have come back, failed ones included
+  std::uint64_t version = 0;  ///< of the latest status
+  /// The latest one of the state `preparing`: where the target takes data and image. Nullopt: none
+  /// yet.
+  std::optional<TargetStatus> status;
   std::chrono::steady_clock::time_point last_contact_at = std::chrono::steady_clock::now();
   double round_trip_ms = 1e9;  ///< the shortest measured one; 1e9: none was measured
   int round_trips = 0;         ///< how many were measured

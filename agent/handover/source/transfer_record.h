@@ -53,9 +53,12 @@ struct TransferRecord {
   std::string warning;  ///< what its standby does that may harm the job; or empty
   Timeline timeline;    ///< on disk only once the migration is over
   ProcessMove process;  ///< filled if CRIU moves the process
-  ProcessId custodian;  ///< arrive criu: the custodian of the memory sent ahead; from `freezing` on
+  /// Arrive criu: the custodian of the memory sent ahead; set in the state `converged`, shortly
+  /// before the freeze.
+  ProcessId custodian;
 
-  /// Whether the rehearsed step of the two sides left the same bytes.
+  /// Whether the rehearsal allows the job to go on at the target: both sides have the same bytes,
+  /// or differ only by rounding (has_passed()).
   [[nodiscard]] bool has_passed_rehearsal() const { return has_passed(stats.rehearsal); }
   /// The device that the process was on.
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }

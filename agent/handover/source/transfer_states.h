@@ -85,8 +85,8 @@ inline constexpr std::array kReservationSteps = [] {
        {asked, accepted},
        {accepted, granted},
        {granted, accepted},  // in doubt: said again
-       {unasked, granted},   // of a former agent's
-       {unasked, dropped},   // likewise
+       {unasked, granted},   // taken over from a former agent
+       {unasked, dropped},   // taken over from a former agent
        {asked, dropped},
        {accepted, dropped},
        {granted, dropped}});

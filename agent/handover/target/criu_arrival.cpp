@@ -77,7 +77,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   auto& standby = scope_.context.jobs.at(reservation_.instance());
   restored_at_ = Clock::now();
   reservation_.arrived = true;
-  scope_.context.hub.take(standby, result->socket.release());
+  scope_.context.hub.take(standby, std::move(result->socket));
   const auto socket = criu::handoff_socket(scope_.context.config, reservation_.migration(),
                                            criu::HandoffPeer::holder);
   scope_.context.hub.send(standby,
@@ -86,7 +86,8 @@ asio::awaitable<void> CriuArrival::arrive() {
                                            standby.record().token, standby.name(), *held_});
   scope_.list.touch(reservation_);
   const auto most = kVerifyMax + std::chrono::seconds(reservation_.state_bytes / kVerifyRateMin);
-  co_await pause_for(most);
+  co_await scope_.list.wait_while(reservation_.migration(), TargetState::parked,
+                                  Clock::now() + most);
   if (reservation_.state() == TargetState::parked) {
     scope_.run.fail(
         TargetEvent::standby_failed,

@@ -26,8 +26,10 @@ class CriuArrival {
   /// Listens for a process image; returns the holder's command line, which is started in the place
   /// of the standby's program. Throws Error if it cannot listen or make the folder.
   std::vector<std::string> prepare();
-  /// Restores the process from the image and waits until it has verified its memory, or a time has
-  /// passed. Failures go to RunningReservation::fail().
+  /// Restores the process from the image and returns once it has verified its memory or the
+  /// reservation has ended otherwise. A process that does not verify it within 10 s, and 1 s more
+  /// for each 200 MB of state, fails the reservation, as other failures do
+  /// (RunningReservation::fail()).
   asio::awaitable<void> arrive();
   /// Handles a message of the holder, until the process is restored. True: the message is done
   /// with; false: the caller handles it.

@@ -21,6 +21,15 @@ void ReservationList::set_instance(Reservation& r, const std::string& instance) 
   reindex(r, [&] { r.record_.instance = instance; });
 }
 
+asio::awaitable<void> ReservationList::wait_while(std::string migration,
+                                                  handover::TargetState state,
+                                                  std::chrono::steady_clock::time_point deadline) {
+  while (has(migration) && at(migration).state() == state &&
+         std::chrono::steady_clock::now() < deadline) {
+    co_await changed(at(migration)).wait_until(deadline);
+  }
+}
+
 const Reservation& ReservationList::at(const std::string& migration) const {
   if (const auto* r = find_by_id(migration)) return *r;
   throw Error(Code::not_found,

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -75,6 +77,10 @@ class ReservationList : public RecordList<Reservation, ReservationTraits> {
   auto note(Reservation& r, Change change) {
     return change(static_cast<ReservationNotes&>(r.record_));
   }
+  /// Returns when the reservation is in another state than `state` or forgotten, or at the
+  /// deadline, without saying which. Throws when the coroutine is cancelled.
+  asio::awaitable<void> wait_while(std::string migration, handover::TargetState state,
+                                   std::chrono::steady_clock::time_point deadline);
   /// Writes `r` to disk.
   void save(const ReservationRecord& r) { put(r.migration, to_journal(r)); }
 

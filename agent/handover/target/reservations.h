@@ -20,8 +20,8 @@
 
 namespace cardswap {
 
-/// Whether this host may start a process that failed again. `brought_by`: the reservation by which
-/// it came. Null: it began here, or its reservation was forgotten.
+/// Whether this host may start a failed process again. `brought_by`: the reservation by which it
+/// came. Null: it began here, or its reservation was forgotten.
 [[nodiscard]] bool may_restart(const Instance& instance, const Reservation* brought_by);
 
 /// The facade of the reservations for jobs that arrive here. It passes each request of a source or
@@ -57,8 +57,8 @@ class Reservations {
                                                              Caller caller) const {
     return check_.inspect_here(std::move(wanted), std::move(caller));
   }
-  /// Makes a reservation, unless it is a dry run or there is an obstacle: the Offer says
-  /// why. `seen`: the result of inspect_here() for this request. Returns when the standby's program
+  /// Makes a reservation, unless it is a dry run or there is an obstacle: the Offer says why.
+  /// `seen`: the result of inspect_here() for this request. Returns when the standby's program
   /// runs; the job's user may delay that by some seconds (a slow file system). Throws
   /// Error{conflict} if the migration has a reservation already, or leaves this host for another
   /// one; Error{io, corrupt} if the disk refuses; Error{bad_request} for `process` that cannot be

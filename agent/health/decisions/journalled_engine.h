@@ -59,7 +59,7 @@ class JournalledEngine {
   /// them again. Each event is logged once, at the first call.
   void write();
   /// Does what write() does, but logs a failure instead of throwing it, once until the disk accepts
-  /// a write again. Whether everything is on disk.
+  /// a write again. Returns whether everything is on disk.
   bool flush();
 
   /// Notified when there is something to decide or to write.

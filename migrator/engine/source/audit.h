@@ -53,7 +53,8 @@ class Audit {
   /// requested.
   void cancel();
 
-  /// Whether an audit of the current layout was concluded, and none is running.
+  /// Whether an audit of the current layout was concluded, and none is running. A requested audit
+  /// counts as running from its boundary on.
   [[nodiscard]] bool is_done() const { return concluded_ && !running_; }
 
  private:

@@ -27,7 +27,6 @@ void LogShipper::bound(std::uint64_t update_bytes) {
   log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
-/// Takes effect once a step, because the set of shards that the target replays changes meanwhile.
 void LogShipper::set_early(bool on) {
   const bool same = std::exchange(goes_early_, on) == on;
   const auto step = gradients_.latest_step();

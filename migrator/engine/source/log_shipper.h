@@ -33,7 +33,9 @@ class LogShipper {
   /// Releases the entries that the target has replayed by now from the log.
   void release_replayed();
 
-  /// Whether gradients are sent early, ahead of their entries, from now on.
+  /// Whether gradients are sent early, ahead of their entries, from now on. Takes effect when
+  /// `on` changes, else at most once in each step: the set of shards that the target replays may
+  /// have changed.
   void set_early(bool on);
   /// Sends a piece of an early gradient. False: there is none.
   bool send_early_piece();

@@ -38,8 +38,8 @@ class PayloadCompressor {
 
   /// The codec in use now; Codec::none: payloads are sent as they are.
   [[nodiscard]] Codec codec() const { return codec_; }
-  /// Bytes of state for one byte on the wire, for the latest payloads; 1 while nothing is
-  /// compressed.
+  /// Bytes of state for one byte on the wire, a moving average over the latest payloads of
+  /// kCompressedBytesMin and more; 1 before the first one.
   [[nodiscard]] double ratio() const { return ratio_; }
 
  private:

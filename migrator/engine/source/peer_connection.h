@@ -57,8 +57,9 @@ class PeerConnection final : private LinkListener {
   /// Waits once, as Link::wait() does; sends a heartbeat first when one is due.
   void progress(Clock::time_point deadline);
 
+  /// Sends a message. Throws as Link's sends do.
   void send(const data::Message& message);
-  /// Sends a payload as Link::send_bulk() does.
+  /// Sends a payload, and throws, as Link::send_bulk() does.
   void send_bulk(std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner);
   [[nodiscard]] std::size_t bulk_in_flight() const { return link_->bulk_in_flight(); }

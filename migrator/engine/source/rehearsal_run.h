@@ -7,9 +7,9 @@
 namespace cardswap {
 
 /// Whether this migration rehearses a step: if that was requested, SourceCallbacks::rehearse is set
-/// and the program can. If it was
-/// requested and the program cannot, notes the reason for people; throws Error{refused} if only a
-/// rehearsal was requested. The engine's thread, before SourceContext::connect().
+/// and the program can. If it was requested and the program cannot, notes the reason for people;
+/// throws Error{refused} if only a rehearsal was requested. The engine's thread, before
+/// SourceContext::connect().
 [[nodiscard]] bool decide_on_rehearsal(SourceContext& source);
 
 /// The rehearsal of one step. Both sides hold the same state, and nothing is committed; both take

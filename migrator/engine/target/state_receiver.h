@@ -52,7 +52,8 @@ class StateReceiver {
   // ---- digests
   /// Begins to digest everything, on other threads. Chunks that land meanwhile are digested again.
   /// `with_layout`: asks the program again where its memory is, because a replayed step may have
-  /// dropped state and created it anew.
+  /// dropped state and created it anew. Waits for payloads that are being copied into place and,
+  /// `with_layout`, as TargetProgram::adopt() does; throws as adopt() then.
   void digest_all(bool with_layout);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
   /// Takes the digests of digest_all() when they are ready, and returns true once; is_whole() is

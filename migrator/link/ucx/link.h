@@ -81,7 +81,8 @@ class UcxLink final : public Link {
   };
 
   // UCX calls these from C. They queue what arrived, and wait() delivers it. If there is no memory
-  // for the queue the process ends: a lost message could not be told from one that was never sent.
+  // to queue a message or a payload, its peer is lost: it could not be told from one that was never
+  // sent. If there is none to queue a connection or a loss, the process ends.
   static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
                                     void* data, std::size_t bytes,
                                     const ucp_am_recv_param_t* param) noexcept;

@@ -12,12 +12,12 @@ namespace cardswap {
 /// `-o json`, the journal and the HTTP API show these names.
 enum class Code : std::uint8_t {
   bad_request,        ///< the input is wrong; sending it again will not help
-  not_found,          ///< no such job, migration or device
+  not_found,          ///< what the call names does not exist: a job, device, snapshot or file
   conflict,           ///< the thing exists already, or its state does not allow the call
   unauthorized,       ///< token or certificate missing or wrong
-  protocol_mismatch,  ///< the other side speaks another protocol version
+  protocol_mismatch,  ///< the other side's protocol version or its answer is not of this protocol
   layout_differs,     ///< the standby's tensors are not the source's
-  no_memory,          ///< the target device has too little free memory
+  no_memory,          ///< too little memory or disk space: a device's, a process's or a store's
   refused,            ///< a check or a callback of the program says no
   unreachable,        ///< no connection could be made
   link_lost,          ///< the data connection broke
@@ -28,7 +28,7 @@ enum class Code : std::uint8_t {
   not_converging,     ///< no freeze within --max-stall can be expected; the job trains on
   digest_mismatch,    ///< the two sides hold different bytes
   io,                 ///< a file, disk or socket failed
-  corrupt,            ///< stored data is damaged
+  corrupt,            ///< stored data is damaged, or an answer is not HTTP with JSON
   in_doubt,           ///< the decision cannot be learned; an operator must decide
   internal,           ///< a defect of Cardswap
 };

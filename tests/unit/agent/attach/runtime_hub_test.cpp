@@ -40,7 +40,7 @@ class Hub : public ::testing::Test {
                                        {.migration = migration, .epoch = 2, .device = "cpu:0"});
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    hub_.take(instance, ends[0]);
+    hub_.take(instance, Descriptor(ends[0]));
     turn();
     return {&instance, Descriptor(ends[1])};
   }
@@ -86,7 +86,7 @@ TEST_F(Hub, ClosesToARuntimeThatReadsNothingOnceAndSaysSoOnce) {
   const auto [other, reads] = attach("m-00000002");
   const channel::Failed word{"m-00000001", Code::internal, std::string(1000, 'x'), {}};
   const auto frame = channel::encode(word).size();
-  ASSERT_EQ(hub_.attached(), 2U);
+  ASSERT_EQ(hub_.attached_count(), 2U);
 
   std::size_t taken = 0;
   while (hub_.send(*deaf, word)) {

@@ -17,6 +17,7 @@ namespace {
 
 using handover::TargetEvent;
 using handover::TargetState;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -88,6 +89,26 @@ TEST_F(TargetExecutorTest, KeepsARecordAsAWholeAndWhatThisRunKnowsOfIt) {
   EXPECT_EQ(reservation_.spec->name, "gpt");
   EXPECT_EQ(reservation_.state_bytes, 4096U);
   EXPECT_EQ(reservation_.data_key, "a key");
+}
+
+/// Method: one coroutine waits while the place is `parked`, for an hour at most. A change that is
+/// none of the state does not end it; the next state does.
+TEST_F(TargetExecutorTest, IsWaitedForWhileItKeepsAStateAndNoLonger) {
+  std::vector<TargetState> seen;
+  const auto wait = [](ReservationList& list,
+                       std::vector<TargetState>& then) -> asio::awaitable<void> {
+    co_await list.wait_while("m-1", TargetState::parked,
+                             std::chrono::steady_clock::now() + std::chrono::hours(1));
+    then.push_back(list.at("m-1").state());
+  };
+  parts_.tasks.spawn("wait", wait(list_, seen));
+  parts_.io.poll();
+  list_.touch(reservation_);
+  parts_.io.poll();
+  EXPECT_THAT(seen, IsEmpty());
+  verify();
+  parts_.io.poll();
+  EXPECT_THAT(seen, ElementsAre(TargetState::verified));
 }
 
 /// Method: the journal refuses the record of a verified place, and takes the next one.
