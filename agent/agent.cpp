@@ -63,19 +63,19 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
               std::move(port)) {
   if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));
-  add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
+  add_fleet_routes(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
     return health_.engine().incidents().open_fault(device);
   });
-  add_host_calls(router_, {config_, journal_, jobs_.devices(), cordons_, health_, criu_,
-                           data_plane_, started_});
-  add_job_calls(router_, jobs_, cordons_, config_);
-  state_lists_.add_calls(router_, config_.host_name);
-  add_migration_calls(router_, migrations_, reservations_, jobs_.table(), config_);
-  add_restore_calls(router_, jobs_, migrations_, tasks_, config_);
-  add_rollback_calls(router_, jobs_, migrations_, tasks_, config_);
-  snapshots::add_protection_calls(router_, jobs_, migrations_, config_);
-  add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
-  health::add_health_calls(router_, health_);
+  add_host_routes(router_, {config_, journal_, jobs_.devices(), cordons_, health_, criu_,
+                            data_plane_, started_});
+  add_job_routes(router_, jobs_, cordons_, config_);
+  state_lists_.add_routes(router_, config_.host_name);
+  add_migration_routes(router_, migrations_, reservations_, jobs_.table(), config_);
+  add_restore_routes(router_, jobs_, migrations_, tasks_, config_);
+  add_rollback_routes(router_, jobs_, migrations_, tasks_, config_);
+  snapshots::add_protection_routes(router_, jobs_, migrations_, config_);
+  add_peer_routes(router_, migrations_, reservations_, criu_, data_plane_);
+  health::add_health_routes(router_, health_);
 }
 
 void Agent::start() {

@@ -81,10 +81,10 @@ class Agent {
     requests_.note(route, status, seconds);
   }};
   ApiServer server_;
-  MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
-                         forgotten_, [this](Exposition& out) { more_metrics(out); }},
-                        requests_,
-                        router_};
+  MetricsRoutes metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
+                          forgotten_, [this](Exposition& out) { more_metrics(out); }},
+                         requests_,
+                         router_};
 };
 
 }  // namespace cardswap

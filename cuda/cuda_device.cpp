@@ -26,7 +26,7 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
 }  // namespace
 
 std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, int index,
-                                             Framework framework, LoadVmm load_vmm) {
+                                             FrameworkCallbacks framework, LoadVmm load_vmm) {
   const Gpu gpu{std::move(runtime), index};
   Properties properties;
   gpu.check(gpu.runtime->properties(index, properties), "cudaGetDeviceProperties");
@@ -42,7 +42,7 @@ std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, i
   return device;
 }
 
-CudaDevice::CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm load_vmm)
+CudaDevice::CudaDevice(DeviceInfo info, Gpu gpu, FrameworkCallbacks framework, LoadVmm load_vmm)
     : Device(std::move(info)),
       gpu_(std::move(gpu)),
       framework_(std::move(framework)),
@@ -117,7 +117,7 @@ Buffer CudaDevice::allocate_host(std::size_t bytes) { return take(pinned_, bytes
 void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) {
   const MutexLock lock(read_mutex_);
   gpu_.select();
-  order(gpu_, read_stream_.get(), after);
+  make_wait(gpu_, read_stream_.get(), after);
   for (const auto& range : ranges) {
     if (range.bytes.empty()) continue;
     gpu_.check(gpu_.runtime->copy(to, range.bytes.data(), range.bytes.size(), read_stream_.get()),

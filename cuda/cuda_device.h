@@ -14,7 +14,7 @@
 namespace cardswap::cuda {
 
 /// Callbacks by which a CudaDevice shares a GPU with the program's framework (LibTorch).
-struct Framework {
+struct FrameworkCallbacks {
   /// The stream to which the program gives its work. Called on the program's thread. Must not be
   /// empty.
   std::function<Stream()> stream;
@@ -41,10 +41,10 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   /// Opens the GPU `index`. Throws as cuda::check(): Error{internal} if there is no such GPU,
   /// {no_memory} if its context finds no memory. `load_vmm` is called when an arena is reserved.
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
-      std::shared_ptr<Runtime> runtime, int index, Framework framework,
+      std::shared_ptr<Runtime> runtime, int index, FrameworkCallbacks framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
   /// Called by open() alone.
-  CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm load_vmm);
+  CudaDevice(DeviceInfo info, Gpu gpu, FrameworkCallbacks framework, LoadVmm load_vmm);
 
   void enter() override { gpu_.select(); }
   Fence fence() override;
@@ -75,7 +75,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   Buffer take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes, Device& owner);
 
   const Gpu gpu_;
-  const Framework framework_;
+  const FrameworkCallbacks framework_;
   const LoadVmm load_vmm_;
   mutable Mutex arenas_mutex_;
   /// The addresses of all arenas, also of those that are gone.

@@ -142,7 +142,7 @@ void CudaStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
     if (!small) break;
   }
   gpu_.select();
-  order(gpu_, stream_.get(), after);
+  make_wait(gpu_, stream_.get(), after);
   move(plan);
   ring_->at(slot).event->record(stream_.get());
 }

@@ -65,7 +65,7 @@ void Digester::digest(std::span<const MemoryRange> ranges, std::span<Digest> dig
   plan.digests = reinterpret_cast<xxh3::Pair*>(there + tile_bytes + root_bytes);  // NOLINT
   plan.leaf_digests = reinterpret_cast<xxh3::Pair*>(                              // NOLINT
       there + tile_bytes + root_bytes + digest_bytes);
-  order(gpu_, stream_.get(), after);
+  make_wait(gpu_, stream_.get(), after);
   gpu_.check(runtime.copy(there, host_->data(), tile_bytes + root_bytes, stream_.get()),
              "cudaMemcpyAsync to the GPU", tile_bytes + root_bytes);
   gpu_.check(runtime.digest(plan, stream_.get()), "the digest kernels");

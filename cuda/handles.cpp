@@ -12,7 +12,7 @@ const OwnedEvent& event_of(const FencePoint& point) {
   return *event;
 }
 
-void order(const Gpu& gpu, Stream stream, const Fence& after) {
+void make_wait(const Gpu& gpu, Stream stream, const Fence& after) {
   for (const auto& point : after) {
     gpu.check(gpu.runtime->wait(stream, event_of(*point).get()), "cudaStreamWaitEvent");
   }

@@ -75,7 +75,7 @@ class OwnedEvent final : public FencePoint {
 [[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
 /// Makes later work in `stream` wait for `after`. Does not block. Throws as cuda::check() and
 /// event_of().
-void order(const Gpu& gpu, Stream stream, const Fence& after);
+void make_wait(const Gpu& gpu, Stream stream, const Fence& after);
 /// Whether all work before `after` is done. Does not block. Throws as cuda::check() and event_of().
 [[nodiscard]] bool has_passed(const Fence& after);
 

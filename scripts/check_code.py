@@ -64,7 +64,7 @@ RAW_STRING = re.compile(r'R"(\w*)\(.*?\)\1"', re.S)
 # the router; others die while their coroutine still runs, unless whoever made them waits for it.
 COROUTINE_LAMBDA = re.compile(
     r"\[(?P<capture>[^\[\]\n]+)\]\s*(?:\((?:[^()]|\([^()]*\))*\)\s*)?(?:mutable\s*|noexcept\s*)*->\s*(?:boost::)?asio::awaitable")
-ROUTE = re.compile(r"router_?\.on\(\s*\"[A-Z]+\",\s*\"[^\"]*\",\s*$")
+ROUTE = re.compile(r"router_?\.add\(\s*\"[A-Z]+\",\s*\"[^\"]*\",\s*$")
 # (file, what stands before the lambda) -> why it outlives its coroutine.
 CAPTURING = {
 }

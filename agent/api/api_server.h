@@ -22,7 +22,7 @@ namespace cardswap {
 /// except on the paths that probes ask (is_open_to_anybody()). Requests that no client of the API
 /// sends are refused too (api/request_rules.h). All connections are bounded: 10 s for the TLS
 /// handshake, 16 KiB of headers within 10 s, a body of 1 MiB within 20 s more (some calls take a
-/// larger one: CallLimits), 30 s to read an answer, 512 connections on TCP and 128 on the unix
+/// larger one: RouteLimits), 30 s to read an answer, 512 connections on TCP and 128 on the unix
 /// socket (api/connections.h says which one is dropped when it is full). A process that may have
 /// fewer than 1024 descriptors gets fewer connections, because the agent needs descriptors itself.
 ///

@@ -8,9 +8,10 @@ std::unique_ptr<Connections::Slot> Connections::enter(const std::string& address
     Entry* victim = nullptr;
     for (auto& entry : entries_) {
       if (!entry.waiting || entry.dropped) continue;
-      const bool sooner =
-          victim == nullptr || (victim->of_agent && !entry.of_agent) ||
-          (victim->of_agent == entry.of_agent && held_[entry.address] > held_[victim->address]);
+      const bool sooner = victim == nullptr ||
+                          (victim->was_among_agents && !entry.was_among_agents) ||
+                          (victim->was_among_agents == entry.was_among_agents &&
+                           held_[entry.address] > held_[victim->address]);
       if (sooner) victim = &entry;
     }
     if (victim == nullptr) return nullptr;
@@ -57,7 +58,7 @@ void Connections::Slot::start_waiting() {
 Connections::Room Connections::Slot::begin_call(const CallerQuota& by) {
   const auto& limits = all_.limits_;
   entry_->waiting = false;
-  entry_->of_agent = by.among_agents;
+  entry_->was_among_agents = by.among_agents;
   if (!by.caller.empty()) {
     const auto own = all_.calls_of_.find(by.caller);
     const auto most = by.is_agent ? limits.of_an_agent : limits.of_a_caller;

@@ -75,7 +75,7 @@ class Connections {
     std::string address;
     std::function<void()> drop;
     bool waiting = true;
-    bool of_agent = false;
+    bool was_among_agents = false;
     bool counted_call = false;
     std::string caller = {};  // whose call is counted in calls_of_; empty: no call is
     bool dropped = false;

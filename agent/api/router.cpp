@@ -182,8 +182,8 @@ ApiAnswer answer_of(const Error& error) {
   return {status_of(error.code()), json::object{{"error", http::to_json(error)}}};
 }
 
-void Router::on(std::string method, std::string_view pattern, ApiHandler handler,
-                CallLimits limits) {
+void Router::add(std::string method, std::string_view pattern, ApiHandler handler,
+                 RouteLimits limits) {
   routes_.push_back({std::move(method), std::string(pattern), parts_of(pattern), std::move(handler),
                      std::move(limits)});
 }
@@ -210,17 +210,17 @@ Router::Asked Router::asked_by(std::string_view method, std::string_view target)
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
   const auto* route = asked_by(method, target).route;
-  return route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
+  return route == nullptr ? RouteLimits::kBodyBytes : route->limits.body_bytes;
 }
 
 ApiAnswer Router::too_large(std::string_view method, std::string_view target,
                             const Caller& caller) const {
   const auto* route = asked_by(method, target).route;
-  const auto most = route == nullptr ? CallLimits::kBodyBytes : route->limits.body_bytes;
+  const auto most = route == nullptr ? RouteLimits::kBodyBytes : route->limits.body_bytes;
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
                     "send less at once; docs/api.md");
   auto answer = answer_of(error);
-  if (most > CallLimits::kBodyBytes) answer.status = 503;
+  if (most > RouteLimits::kBodyBytes) answer.status = 503;
   if (route != nullptr && route->limits.on_refused &&
       caller.may(role_for(route->method, route->pattern))) {
     route->limits.on_refused(error);
@@ -229,10 +229,10 @@ ApiAnswer Router::too_large(std::string_view method, std::string_view target,
   return answer;
 }
 
-std::vector<Router::Call> Router::calls() const {
-  std::vector<Call> calls;
-  for (const auto& route : routes_) calls.push_back({route.method, route.pattern});
-  return calls;
+std::vector<Router::RouteName> Router::routes() const {
+  std::vector<RouteName> routes;
+  for (const auto& route : routes_) routes.push_back({route.method, route.pattern});
+  return routes;
 }
 
 boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string target,

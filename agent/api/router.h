@@ -48,8 +48,8 @@ struct ApiAnswer {
 /// Answers one call. It may throw: Router::handle() makes an error answer of every std::exception.
 using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
 
-/// What is different for one call.
-struct CallLimits {
+/// What is different for one route.
+struct RouteLimits {
   static constexpr std::size_t kBodyBytes = 1U << 20;
 
   /// The most bytes of a body. A larger body is answered with 503 if this limit is above the
@@ -70,12 +70,13 @@ class Router {
 
   explicit Router(OnAnswer on_answer = {}) : on_answer_(std::move(on_answer)) {}
 
-  /// Adds a call; `pattern` is like "/v1/jobs/{name}/stop". Of two that match, the first one
+  /// Adds a route; `pattern` is like "/v1/jobs/{name}/stop". Of two that match, the first one
   /// counts.
-  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits limits = {});
-  /// The most bytes that the body of this request may have; the default if no call matches.
+  void add(std::string method, std::string_view pattern, ApiHandler handler,
+           RouteLimits limits = {});
+  /// The most bytes that the body of this request may have; the default if no route matches.
   [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
-  /// The answer to a request whose body is larger. Tells OnAnswer and CallLimits::on_refused.
+  /// The answer to a request whose body is larger. Tells OnAnswer and RouteLimits::on_refused.
   [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
                                     const Caller& caller) const;
   /// Calls the handler. What it throws becomes an error answer: an Error its own, a cancelled
@@ -85,33 +86,33 @@ class Router {
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
                                            Caller caller) const;
 
-  /// A call that was added.
-  struct Call {
+  /// A route that was added.
+  struct RouteName {
     std::string method;
     std::string pattern;
   };
-  /// Every call that was added.
-  [[nodiscard]] std::vector<Call> calls() const;
+  /// Every route that was added.
+  [[nodiscard]] std::vector<RouteName> routes() const;
 
  private:
   boost::asio::awaitable<ApiAnswer> dispatch(std::string method, std::string target,
                                              std::string body, Caller caller,
                                              std::string& matched) const;
 
-  /// A call, and its handler.
+  /// A route, and its handler.
   struct Route {
     std::string method;
     std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
-    CallLimits limits;
+    RouteLimits limits;
   };
   /// What the method and target of a request match.
   struct Asked {
-    /// The call. Null: none has that method and path. Valid until the next on().
+    /// The route. Null: none has that method and path. Valid until the next add().
     const Route* route = nullptr;
     bool is_path = false;        ///< the target is a path
-    bool is_known_path = false;  ///< a call with this or another method has the path
+    bool is_known_path = false;  ///< a route with this or another method has the path
     std::map<std::string, std::string, std::less<>> path;  ///< values of the pattern's {name} parts
     std::map<std::string, std::string, std::less<>> query;
   };
@@ -121,14 +122,14 @@ class Router {
   std::vector<Route> routes_;
 };
 
-/// Returns a function that adds calls which work on the same `parts`: add(method, pattern, call),
-/// where `call(parts, request)` is awaitable. Each call keeps a copy of `parts`; `router` outlives
+/// Returns a function that adds routes which work on the same `parts`: add(method, pattern, call),
+/// where `call(parts, request)` is awaitable. Each route keeps a copy of `parts`; `router` outlives
 /// the function.
 template <class Parts>
-[[nodiscard]] auto calls_on(Router& router, Parts parts) {
+[[nodiscard]] auto routes_on(Router& router, Parts parts) {
   return [&router, parts](const char* method, const char* pattern, auto call) {
-    router.on(method, pattern,
-              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
+    router.add(method, pattern,
+               [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
   };
 }
 

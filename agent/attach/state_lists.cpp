@@ -37,19 +37,19 @@ json::object to_json(const channel::StateItem& item) {
 
 }  // namespace
 
-void StateLists::add_calls(Router& router, const std::string& host_name) {
-  router.on("GET", "/v1/jobs/{name}/state",
-            [this, host_name](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              const auto name = request.path.at("name");
-              const auto* job = jobs_.find(name);
-              if (job == nullptr) {
-                throw Error(Code::not_found,
-                            fmt::format("there is no job '{}' on {}", name, host_name),
-                            "`cardswap jobs` lists the jobs of this host");
-              }
-              auto state = co_await ask(job->first().id());
-              co_return ApiAnswer{200, std::move(state)};
-            });
+void StateLists::add_routes(Router& router, const std::string& host_name) {
+  router.add("GET", "/v1/jobs/{name}/state",
+             [this, host_name](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               const auto name = request.path.at("name");
+               const auto* job = jobs_.find(name);
+               if (job == nullptr) {
+                 throw Error(Code::not_found,
+                             fmt::format("there is no job '{}' on {}", name, host_name),
+                             "`cardswap jobs` lists the jobs of this host");
+               }
+               auto state = co_await ask(job->first().id());
+               co_return ApiAnswer{200, std::move(state)};
+             });
 }
 
 asio::awaitable<json::object> StateLists::ask(std::string instance) {

@@ -18,7 +18,7 @@ class StateLists {
   StateLists(JobTable& jobs, RuntimeHub& hub) : jobs_(jobs), hub_(hub) {}
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
-  void add_calls(Router& router, const std::string& host_name);
+  void add_routes(Router& router, const std::string& host_name);
   /// Takes a page of an answer from the runtime of `instance`. A page that nobody waits for, or
   /// that another runtime was asked for, is dropped. Throws Error{bad_request} for a page out of
   /// order, and for too many pages.

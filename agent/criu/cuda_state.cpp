@@ -165,8 +165,8 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
   co_return findings;
 }
 
-Callbacks CudaState::callbacks() {
-  Callbacks callbacks;
+DriverStateCallbacks CudaState::callbacks() {
+  DriverStateCallbacks callbacks;
   if (driver_) {
     callbacks.before_dump = [this](ProcessId root) { return suspend(root); };
     callbacks.before_kill = [this](ProcessId root) { return suspend_before_kill(root); };

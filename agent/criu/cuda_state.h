@@ -11,8 +11,8 @@
 
 #include "agent/base/blocking_calls.h"
 #include "agent/base/config.h"
-#include "agent/criu/callbacks.h"
 #include "agent/criu/cuda_intents.h"
+#include "agent/criu/driver_state_callbacks.h"
 #include "agent/criu/facts/preflight.h"
 
 namespace cardswap::criu {
@@ -59,7 +59,7 @@ class CudaState {
   asio::awaitable<GpuFindings> examine(ProcessId root);
 
   /// The functions around CRIU; this object must outlive them. Ask again after probe().
-  [[nodiscard]] Callbacks callbacks();
+  [[nodiscard]] DriverStateCallbacks callbacks();
   /// The roots of trees that have intents, also of a former agent: at the source, jobs that leave
   /// and do not have their state back; at the target, copies that were not granted the job.
   [[nodiscard]] std::vector<ProcessId> trees(CudaIntent::Side side) const;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/callbacks.h"
+#include "agent/criu/driver_state_callbacks.h"
 #include "agent/criu/image_stream.h"
 #include "agent/criu/init_program.h"
 #include "migrator/base/descriptor.h"
@@ -28,7 +28,7 @@ class ProcessArrival {
     std::filesystem::path log;        ///< the job's log
     std::filesystem::path status;     ///< the file for its exit status
     std::vector<cuda::GpuPair> gpus;  ///< GPUs that another GPU replaces here, for the driver
-    Callbacks callbacks;
+    DriverStateCallbacks callbacks;
   };
   /// Listens for the image. Throws Error{io}.
   ProcessArrival(boost::asio::io_context& context, Needs needs);

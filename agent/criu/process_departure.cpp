@@ -50,7 +50,7 @@ std::vector<std::string> names_of(const std::filesystem::path& log, const Proces
 }  // namespace
 
 ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
-                                   std::filesystem::path job_dir, Callbacks callbacks)
+                                   std::filesystem::path job_dir, DriverStateCallbacks callbacks)
     : criu_(std::move(criu)),
       job_dir_(std::move(job_dir)),
       callbacks_(std::move(callbacks)),

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/criu/callbacks.h"
+#include "agent/criu/driver_state_callbacks.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/image_stream.h"
 #include "agent/process/process.h"
@@ -31,7 +31,7 @@ class ProcessDeparture {
 
   /// `context` must outlive it.
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
-                   std::filesystem::path job_dir, Callbacks callbacks);
+                   std::filesystem::path job_dir, DriverStateCallbacks callbacks);
 
   /// Does all that can be done while the job runs: connects to the target, and starts the custodian
   /// of `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes
@@ -44,7 +44,7 @@ class ProcessDeparture {
   /// Saves the tree's GPU state and dumps the tree, which is stopped then. It cannot be ended
   /// early. Throws Error{no_memory} if the image does not fit, and what before_dump, ImageDir
   /// and criu::dump() throw; the tree runs on then, perhaps without its GPU state
-  /// (Callbacks::undo).
+  /// (DriverStateCallbacks::undo).
   boost::asio::awaitable<void> dump(ProcessId root, std::uint64_t socket_inode,
                                     std::filesystem::path job_log);
   /// Sends the image after dump(); returns when the target has all of it. Throws what
@@ -60,7 +60,7 @@ class ProcessDeparture {
  private:
   std::string criu_;
   std::filesystem::path job_dir_;
-  Callbacks callbacks_;
+  DriverStateCallbacks callbacks_;
   ImageSender sender_;
   ProcessId custodian_;
   std::optional<ImageDir> images_;

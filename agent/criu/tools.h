@@ -4,8 +4,8 @@
 #include <boost/json/object.hpp>
 
 #include "agent/base/config.h"
-#include "agent/criu/callbacks.h"
 #include "agent/criu/cuda_state.h"
+#include "agent/criu/driver_state_callbacks.h"
 #include "agent/criu/tool.h"
 
 namespace cardswap::criu {
@@ -19,7 +19,7 @@ class Tools {
       : config_(config), cuda_(context, config, journal), callbacks_(cuda_.callbacks()) {}
 
   /// The functions around CRIU for state that it does not know; complete after probe().
-  [[nodiscard]] const Callbacks& callbacks() const { return callbacks_; }
+  [[nodiscard]] const DriverStateCallbacks& callbacks() const { return callbacks_; }
   [[nodiscard]] CudaState& cuda() { return cuda_; }
   [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
@@ -34,7 +34,7 @@ class Tools {
 
   const Config& config_;
   CudaState cuda_;
-  Callbacks callbacks_;
+  DriverStateCallbacks callbacks_;
   Tool tool_{"", "", "not looked for yet"};
   bool probing_ = false;
   bool probed_ = false;

@@ -50,12 +50,12 @@ ApiAnswer listed(const Cordons& cordons, const Config& config) {
 
 }  // namespace
 
-void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
-                     const Config& config,
-                     std::function<std::string(const std::string& device)> open_fault) {
-  router.on("GET", "/v1/cordon",
-            [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
-  router.on("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
+                      const Config& config,
+                      std::function<std::string(const std::string& device)> open_fault) {
+  router.add("GET", "/v1/cordon",
+             [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
+  router.add("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     request.only({"device", "reason", "by"});
     if (!request.body.contains("device")) {
       throw Error(Code::bad_request, "a cordon needs the field 'device'",
@@ -69,7 +69,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& d
                  cordon.by.empty() ? "somebody" : cordon.by);
     co_return listed(cordons, config);
   });
-  router.on(
+  router.add(
       "DELETE", "/v1/cordon", [&, open_fault](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         request.only({"device", "reason"});
         // A device that is not configured any more may still have a cordon.
@@ -94,7 +94,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& d
         answer.body.as_object()["warnings"] = std::move(warnings);
         co_return answer;
       });
-  router.on("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array list;
     for (const auto& peer : config.peers) list.emplace_back(peer);
     co_return ApiAnswer{200, json::object{{"host", config.host_name}, {"peers", list}}};

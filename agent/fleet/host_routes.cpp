@@ -53,10 +53,10 @@ asio::awaitable<ApiAnswer> devices(HostContext context, ApiRequest) {
 
 }  // namespace
 
-void add_host_calls(Router& router, const HostContext& context) {
-  const auto on = calls_on(router, context);
-  on("GET", "/v1/version", version);
-  on("GET", "/v1/devices", devices);
+void add_host_routes(Router& router, const HostContext& context) {
+  const auto add = routes_on(router, context);
+  add("GET", "/v1/version", version);
+  add("GET", "/v1/devices", devices);
 }
 
 }  // namespace cardswap

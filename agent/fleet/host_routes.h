@@ -27,6 +27,6 @@ struct HostContext {
 };
 
 /// Adds GET /v1/version and /v1/devices.
-void add_host_calls(Router& router, const HostContext& context);
+void add_host_routes(Router& router, const HostContext& context);
 
 }  // namespace cardswap

@@ -30,7 +30,7 @@ bool has_ended(const Reservation& r) { return is_over(r.state()); }
 json::object list_migrations(const std::list<Migration>& migrations,
                              const std::list<Reservation>& reservations,
                              const std::function<json::object(const Reservation&)>& incoming_json,
-                             const Listing& listing) {
+                             const ListingOptions& listing) {
   std::vector<Item> live;
   std::vector<Item> ended;
   std::set<std::string_view> outgoing;

@@ -14,7 +14,7 @@ namespace cardswap {
 /// What a caller wants listed. Without `before`, the list also has every migration that has not
 /// ended and, unless `running`, every one whose other side must still hear of its end: `limit` and
 /// `bytes` leave none of them out.
-struct Listing {
+struct ListingOptions {
   static constexpr std::size_t kLimit = 500;
   static constexpr std::size_t kLimitMax = 5000;
   /// The bound of an answer: a client reads 4 MiB at most.
@@ -34,6 +34,6 @@ struct Listing {
 [[nodiscard]] boost::json::object list_migrations(
     const std::list<Migration>& migrations, const std::list<Reservation>& reservations,
     const std::function<boost::json::object(const Reservation&)>& incoming_json,
-    const Listing& listing);
+    const ListingOptions& listing);
 
 }  // namespace cardswap

@@ -135,7 +135,7 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   RequestIn in(request);
   fields(in, wanted.spec);
   wanted.dry_run = request.flag_or("dry_run", false);
-  wanted.failpoint_at = request.text_or("hold_at", "");
+  wanted.failpoint = request.text_or("hold_at", "");
   if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {
     throw Error(Code::bad_request, "a rehearsal cannot be predicted: dry_run moves nothing either");
   }

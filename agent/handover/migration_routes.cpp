@@ -23,7 +23,7 @@ struct CallParts {
 };
 
 asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
-  auto wanted = co_await parts.migrations.prepared(migration_request_from(request));
+  auto wanted = co_await parts.migrations.prepare(migration_request_from(request));
   if (wanted.dry_run) {
     auto plan = co_await parts.migrations.plan(std::move(wanted));
     co_return ApiAnswer{200, std::move(plan)};
@@ -36,11 +36,11 @@ json::object reservation_json(const CallParts& parts, const Reservation& r) {
 }
 
 asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
-  Listing listing;
+  ListingOptions listing;
   listing.running = request.query_or("running", 0) != 0;
   listing.incoming = request.query_or("incoming", 0) != 0;
-  listing.limit = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(request.query_or("limit", Listing::kLimit), 1, Listing::kLimitMax));
+  listing.limit = static_cast<std::size_t>(std::clamp<std::int64_t>(
+      request.query_or("limit", ListingOptions::kLimit), 1, ListingOptions::kLimitMax));
   if (const auto before = request.query.find("before"); before != request.query.end()) {
     listing.before = before->second;
   }
@@ -115,16 +115,16 @@ asio::awaitable<ApiAnswer> proceed(CallParts parts, ApiRequest request) {
 
 }  // namespace
 
-void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                         JobTable& jobs, const Config& config) {
-  const auto on = calls_on(router, CallParts{migrations, reservations, jobs, config});
-  on("POST", "/v1/migrations", start);
-  on("GET", "/v1/migrations", list);
-  on("GET", "/v1/migrations/{id}", show);
-  on("GET", "/v1/migrations/{id}/timeline", timeline);
-  on("POST", "/v1/migrations/{id}/cancel", cancel);
-  on("POST", "/v1/migrations/{id}/resolve", resolve);
-  on("POST", "/v1/migrations/{id}/proceed", proceed);
+void add_migration_routes(Router& router, Migrations& migrations, Reservations& reservations,
+                          JobTable& jobs, const Config& config) {
+  const auto add = routes_on(router, CallParts{migrations, reservations, jobs, config});
+  add("POST", "/v1/migrations", start);
+  add("GET", "/v1/migrations", list);
+  add("GET", "/v1/migrations/{id}", show);
+  add("GET", "/v1/migrations/{id}/timeline", timeline);
+  add("POST", "/v1/migrations/{id}/cancel", cancel);
+  add("POST", "/v1/migrations/{id}/resolve", resolve);
+  add("POST", "/v1/migrations/{id}/proceed", proceed);
 }
 
 }  // namespace cardswap

@@ -8,9 +8,9 @@
 
 namespace cardswap {
 
-/// Adds the calls /v1/migrations..., by which operators start, see and end migrations. All
+/// Adds the routes /v1/migrations..., by which operators start, see and end migrations. All
 /// references must outlive the router.
-void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                         JobTable& jobs, const Config& config);
+void add_migration_routes(Router& router, Migrations& migrations, Reservations& reservations,
+                          JobTable& jobs, const Config& config);
 
 }  // namespace cardswap

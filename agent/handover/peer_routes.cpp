@@ -90,14 +90,14 @@ asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
 
 }  // namespace
 
-void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                    criu::Tools& criu, DataPlane& data_plane) {
-  const auto on = calls_on(router, Parts{migrations, reservations, criu, data_plane});
-  on("POST", "/v1/peer/reservations", reserve);
-  on("GET", "/v1/peer/reservations/{id}", state);
-  on("POST", "/v1/peer/reservations/{id}/grant", grant);
-  on("DELETE", "/v1/peer/reservations/{id}", drop);
-  on("GET", "/v1/peer/decisions/{id}", decision);
+void add_peer_routes(Router& router, Migrations& migrations, Reservations& reservations,
+                     criu::Tools& criu, DataPlane& data_plane) {
+  const auto add = routes_on(router, Parts{migrations, reservations, criu, data_plane});
+  add("POST", "/v1/peer/reservations", reserve);
+  add("GET", "/v1/peer/reservations/{id}", state);
+  add("POST", "/v1/peer/reservations/{id}/grant", grant);
+  add("DELETE", "/v1/peer/reservations/{id}", drop);
+  add("GET", "/v1/peer/decisions/{id}", decision);
 }
 
 }  // namespace cardswap

@@ -8,9 +8,9 @@
 
 namespace cardswap {
 
-/// Adds the calls /v1/peer/..., by which agents reserve, grant, drop and ask for a decision. All
+/// Adds the routes /v1/peer/..., by which agents reserve, grant, drop and ask for a decision. All
 /// references must outlive the router.
-void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                    criu::Tools& criu, DataPlane& data_plane);
+void add_peer_routes(Router& router, Migrations& migrations, Reservations& reservations,
+                     criu::Tools& criu, DataPlane& data_plane);
 
 }  // namespace cardswap

@@ -79,7 +79,7 @@ asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder orde
     co_await await_state(parts, instance);
     auto& source = parts.jobs.table().at(instance);
     parts.jobs.table().raise_epoch(source.job(), order.epoch + 1);
-    auto prepared = co_await parts.migrations.prepared(migration_to(parts, name, order.device));
+    auto prepared = co_await parts.migrations.prepare(migration_to(parts, name, order.device));
     const auto id = parts.migrations.start(std::move(prepared)).id();
     parts.tasks.spawn("see to the restore of " + name, see_to_the_end(parts, id, instance));
     co_return id;

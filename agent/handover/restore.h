@@ -35,7 +35,7 @@ struct RestoreOrder {
 /// `cardswap-keeper`: it stands at the snapshot's step and sends the state. Returns the id of the
 /// migration once the sender has read the snapshot, 30 minutes at most. Throws Error{source_lost}
 /// if the sender ends before that, Error{timed_out}, and what Jobs::start_primary(),
-/// Migrations::prepared() and Migrations::start() throw; then no process of the job is left, unless
+/// Migrations::prepare() and Migrations::start() throw; then no process of the job is left, unless
 /// the agent is stopping. The caller has checked the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
 

@@ -42,9 +42,9 @@ void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order) {
   order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
 }
 
-void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
-                       const Config& config) {
-  calls_on(router, RestoreParts{jobs, migrations, tasks, config})("POST", "/v1/restores", restore);
+void add_restore_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
+                        const Config& config) {
+  routes_on(router, RestoreParts{jobs, migrations, tasks, config})("POST", "/v1/restores", restore);
 }
 
 }  // namespace cardswap

@@ -12,11 +12,12 @@ namespace cardswap {
 /// `order`. Throws Error{bad_request}.
 void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order);
 
-/// Adds the call POST /v1/restores, which starts a job that goes on from a snapshot. Its fields are
-/// name, argv, cwd, env, device, user and arrive, as of POST /v1/jobs, and the snapshot's store,
-/// manifest and epoch. Answers 202 with the migration, after the snapshot was read (30 minutes at
-/// most); an error answer leaves no process behind. All references must outlive the router.
-void add_restore_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
-                       const Config& config);
+/// Adds the route POST /v1/restores, which starts a job that goes on from a snapshot. Its fields
+/// are name, argv, cwd, env, device, user and arrive, as of POST /v1/jobs, and the snapshot's
+/// store, manifest and epoch. Answers 202 with the migration, after the snapshot was read (30
+/// minutes at most); an error answer leaves no process behind. All references must outlive the
+/// router.
+void add_restore_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
+                        const Config& config);
 
 }  // namespace cardswap

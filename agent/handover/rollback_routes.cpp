@@ -112,9 +112,9 @@ asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
 
 }  // namespace
 
-void add_rollback_calls(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
-                        const Config& config) {
-  calls_on(router, RestoreParts{jobs, migrations, tasks, config})(
+void add_rollback_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
+                         const Config& config) {
+  routes_on(router, RestoreParts{jobs, migrations, tasks, config})(
       "POST", "/v1/jobs/{name}/rollback", roll_back);
 }
 

@@ -14,7 +14,7 @@ using handover::State;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
-  const auto all = migrations.items_of(instance.id());
+  const auto all = migrations.migrations_of(instance.id());
   return all.empty() ? nullptr : all.back();
 }
 

@@ -43,12 +43,12 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
 
 }  // namespace
 
-void add_health_calls(Router& router, Monitor& monitor) {
-  CallLimits limits;
+void add_health_routes(Router& router, Monitor& monitor) {
+  RouteLimits limits;
   limits.body_bytes = kWebhookBytesMax;
   limits.any_bytes = true;
   limits.on_refused = [&monitor](const Error& error) { monitor.webhooks().note_refused(error); };
-  router.on(
+  router.add(
       "POST", "/v1/alerts",
       [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         // Unknown fields are allowed: a newer Alertmanager may send them.
@@ -60,24 +60,24 @@ void add_health_calls(Router& router, Monitor& monitor) {
                                               {"unreadable", taken.unreadable}}};
       },
       limits);
-  router.on("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, monitor.status()};
   });
-  router.on("POST", "/v1/health/clear",
-            [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              request.only({"device", "reason", "breaker"});
-              const auto reason = request.text("reason");
-              const auto device = request.text_or("device", "");
-              const bool breaker = request.flag_or("breaker", false);
-              if (reason.empty() || (device.empty() && !breaker)) {
-                throw Error(Code::bad_request, "a reason, and a device or the breaker, are needed",
-                            "the event log keeps who said that a device is well, and why");
-              }
-              if (!device.empty()) monitor.clear(device, reason, request.caller.name);
-              if (breaker) monitor.close_breaker(reason, request.caller.name);
-              co_return ApiAnswer{200, monitor.status()};
-            });
-  router.on("GET", "/v1/events", [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("POST", "/v1/health/clear",
+             [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               request.only({"device", "reason", "breaker"});
+               const auto reason = request.text("reason");
+               const auto device = request.text_or("device", "");
+               const bool breaker = request.flag_or("breaker", false);
+               if (reason.empty() || (device.empty() && !breaker)) {
+                 throw Error(Code::bad_request, "a reason, and a device or the breaker, are needed",
+                             "the event log keeps who said that a device is well, and why");
+               }
+               if (!device.empty()) monitor.clear(device, reason, request.caller.name);
+               if (breaker) monitor.close_breaker(reason, request.caller.name);
+               co_return ApiAnswer{200, monitor.status()};
+             });
+  router.add("GET", "/v1/events", [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     return events_after(monitor, std::move(request));
   });
 }

@@ -7,6 +7,6 @@ namespace cardswap::health {
 
 /// Adds POST /v1/alerts, GET /v1/health, POST /v1/health/clear and GET /v1/events. `monitor` must
 /// outlive `router`.
-void add_health_calls(Router& router, Monitor& monitor);
+void add_health_routes(Router& router, Monitor& monitor);
 
 }  // namespace cardswap::health

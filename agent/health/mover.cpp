@@ -53,7 +53,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   }
   const auto& spares = journalled_.engine().policy().spares;
   const auto own = config_.listen_address().text();
-  std::vector<Peer> peers;
+  std::vector<PeerAgent> peers;
   const auto add = [&](const std::string& address) {
     const bool known = std::any_of(peers.begin(), peers.end(),
                                    [&](const auto& peer) { return peer.address == address; });

@@ -77,7 +77,8 @@ std::vector<PlacementDevice> devices_from(const json::value& answer, const std::
   return found;
 }
 
-asio::awaitable<std::vector<PlacementDevice>> ask_peers(TaskGroup& tasks, std::vector<Peer> peers,
+asio::awaitable<std::vector<PlacementDevice>> ask_peers(TaskGroup& tasks,
+                                                        std::vector<PeerAgent> peers,
                                                         std::vector<std::string> only) {
   // Owned by the requests and this frame; the last one frees it.
   auto answers = std::make_shared<Answers>();

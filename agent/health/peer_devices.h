@@ -13,7 +13,7 @@
 namespace cardswap::health {
 
 /// An agent to which jobs may move.
-struct Peer {
+struct PeerAgent {
   std::string address;  ///< "gpu-b:7070"
   bool self = false;    ///< this agent, for another device of its host
 };
@@ -29,7 +29,7 @@ struct Peer {
 /// the first answer with devices at most 0.5 s for the others. Peers that do not answer are logged
 /// and left out.
 [[nodiscard]] asio::awaitable<std::vector<PlacementDevice>> ask_peers(
-    TaskGroup& tasks, std::vector<Peer> peers, std::vector<std::string> only);
+    TaskGroup& tasks, std::vector<PeerAgent> peers, std::vector<std::string> only);
 
 /// "HOST:PORT" of "HOST[:PORT]/DEVICE" or of "HOST[:PORT]". Throws Error{bad_request}.
 [[nodiscard]] std::string agent_of(const std::string& destination);

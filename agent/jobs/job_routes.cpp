@@ -167,14 +167,14 @@ asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
 
 }  // namespace
 
-void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
-  const auto on = calls_on(router, Parts{jobs, cordons, config});
-  on("GET", "/v1/jobs", list);
-  on("POST", "/v1/jobs", start);
-  on("GET", "/v1/jobs/{name}", show);
-  on("POST", "/v1/jobs/{name}/stop", stop);
-  on("DELETE", "/v1/jobs/{name}", forget);
-  on("GET", "/v1/jobs/{name}/logs", logs);
+void add_job_routes(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
+  const auto add = routes_on(router, Parts{jobs, cordons, config});
+  add("GET", "/v1/jobs", list);
+  add("POST", "/v1/jobs", start);
+  add("GET", "/v1/jobs/{name}", show);
+  add("POST", "/v1/jobs/{name}/stop", stop);
+  add("DELETE", "/v1/jobs/{name}", forget);
+  add("GET", "/v1/jobs/{name}/logs", logs);
 }
 
 }  // namespace cardswap

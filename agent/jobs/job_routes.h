@@ -7,7 +7,7 @@
 
 namespace cardswap {
 
-/// Adds the calls /v1/jobs... . All references must outlive the router.
-void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config);
+/// Adds the routes /v1/jobs... . All references must outlive the router.
+void add_job_routes(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config);
 
 }  // namespace cardswap

@@ -18,9 +18,9 @@ Jobs::Jobs(TaskGroup& tasks, const Config& config, Journal& journal, EventSink& 
       ends_(tasks, table_, events),
       processes_(tasks, config, table_, devices_, ends_) {}
 
-asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on,
+asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string device,
                                                  std::vector<std::string> stand_in) {
-  if (stand_in.empty()) (void)devices_.at(on);
+  if (stand_in.empty()) (void)devices_.at(device);
   if (auto* old = table_.find(spec.name)) {
     if (old->is_live()) {
       throw Error(Code::conflict,
@@ -44,7 +44,7 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on,
   make_job_folder(config_.job_dir(spec.name));
   std::error_code gone;
   std::filesystem::remove(config_.job_dir(spec.name) / "log", gone);
-  auto instance = table_.add(spec, on).id();
+  auto instance = table_.add(spec, device).id();
   co_await processes_.start(instance, std::move(stand_in));
   co_return instance;
 }

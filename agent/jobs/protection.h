@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "migrator/store/retention.h"
+#include "migrator/store/keep_rule.h"
 
 namespace cardswap {
 

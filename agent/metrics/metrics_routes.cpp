@@ -13,19 +13,19 @@ void RequestStats::note(const std::string& route, unsigned status, double took) 
   seconds.try_emplace(route, kLatencySeconds).first->second.observe(took);
 }
 
-MetricsCalls::MetricsCalls(MetricSources sources, const RequestStats& requests, Router& router)
+MetricsRoutes::MetricsRoutes(MetricSources sources, const RequestStats& requests, Router& router)
     : sources_(sources), requests_(requests) {
-  router.on("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     ApiAnswer answer;
     answer.text = metrics_text(sources_, requests_, not_ready_reasons().empty());
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
     co_return answer;
   });
   // An answer proves that the event loop runs.
-  router.on("GET", "/healthz", [](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/healthz", [](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, json::object{{"status", "ok"}}};
   });
-  router.on("GET", "/readyz", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/readyz", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     const auto found = not_ready_reasons();
     json::array reasons;
     for (const auto& reason : found) reasons.emplace_back(reason);
@@ -40,7 +40,7 @@ MetricsCalls::MetricsCalls(MetricSources sources, const RequestStats& requests, 
   });
 }
 
-std::vector<std::string> MetricsCalls::not_ready_reasons() const {
+std::vector<std::string> MetricsRoutes::not_ready_reasons() const {
   std::vector<std::string> reasons;
   if (!recovered_) reasons.emplace_back("what a former agent left is not taken up yet");
   if (const auto failed = sources_.journal.write_failure(); !failed.empty()) {

@@ -44,13 +44,13 @@ struct MetricSources {
 };
 
 /// Answers GET /metrics, /healthz and /readyz. The agent's thread.
-class MetricsCalls {
+class MetricsRoutes {
  public:
-  /// Adds the calls to `router`, which must not be used after this object has ended. `requests`
+  /// Adds the routes to `router`, which must not be used after this object has ended. `requests`
   /// counts what the router has answered, and outlives this object.
-  MetricsCalls(MetricSources sources, const RequestStats& requests, Router& router);
-  MetricsCalls(const MetricsCalls&) = delete;
-  MetricsCalls& operator=(const MetricsCalls&) = delete;
+  MetricsRoutes(MetricSources sources, const RequestStats& requests, Router& router);
+  MetricsRoutes(const MetricsRoutes&) = delete;
+  MetricsRoutes& operator=(const MetricsRoutes&) = delete;
 
   /// Notes that this agent has taken up the jobs and migrations that a former agent left.
   void set_recovered() { recovered_ = true; }

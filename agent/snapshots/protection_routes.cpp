@@ -84,11 +84,11 @@ asio::awaitable<ApiAnswer> unprotect(ProtectionParts parts, ApiRequest request) 
 
 }  // namespace
 
-void add_protection_calls(Router& router, Jobs& jobs, const Migrations& migrations,
-                          const Config& config) {
-  const auto on = calls_on(router, ProtectionParts{jobs, migrations, config});
-  on("POST", "/v1/jobs/{name}/protection", protect);
-  on("DELETE", "/v1/jobs/{name}/protection", unprotect);
+void add_protection_routes(Router& router, Jobs& jobs, const Migrations& migrations,
+                           const Config& config) {
+  const auto add = routes_on(router, ProtectionParts{jobs, migrations, config});
+  add("POST", "/v1/jobs/{name}/protection", protect);
+  add("DELETE", "/v1/jobs/{name}/protection", unprotect);
 }
 
 }  // namespace cardswap::snapshots

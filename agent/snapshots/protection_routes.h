@@ -7,9 +7,9 @@
 
 namespace cardswap::snapshots {
 
-/// Adds the calls by which operators protect a job and end that. All references must outlive the
+/// Adds the routes by which operators protect a job and end that. All references must outlive the
 /// router.
-void add_protection_calls(Router& router, Jobs& jobs, const Migrations& migrations,
-                          const Config& config);
+void add_protection_routes(Router& router, Jobs& jobs, const Migrations& migrations,
+                           const Config& config);
 
 }  // namespace cardswap::snapshots

@@ -134,7 +134,7 @@ asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
   wanted.spec.store = job->spec.protection->store;
   wanted.spec.max_stall_ms = 0;
   wanted.yields_to_moves = true;
-  auto ready = co_await parts_.migrations.prepared(std::move(wanted));
+  auto ready = co_await parts_.migrations.prepare(std::move(wanted));
   job = find_protected(job_id);
   if (job == nullptr || !may_begin(*job)) co_return;  // it has changed while this waited
   activities_[job_id].migration = parts_.migrations.start(std::move(ready)).id();

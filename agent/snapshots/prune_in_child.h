@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/process/job_user.h"
-#include "migrator/store/retention.h"
+#include "migrator/store/keep_rule.h"
 
 namespace cardswap::snapshots {
 

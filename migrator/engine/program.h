@@ -33,7 +33,8 @@ struct SourceOptions {
   std::string data_key;  ///< 64 hexadecimal digits; the link is encrypted. Empty: it is not
   MigrationSpec spec;
   std::string transports;  ///< as LinkOptions has it; empty: UCX chooses
-  std::string peers = {};  ///< addresses of the target, as LinkOptions has them; empty: any
+  /// Addresses of the target, as LinkOptions has them. Empty: any.
+  std::string allowed_addresses = {};
   double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
   /// A target that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
@@ -110,8 +111,9 @@ struct TargetOptions {
   std::string transports;   ///< as LinkOptions has it; empty: UCX chooses
   /// A source that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
-  std::string data_key;    ///< as in SourceOptions; empty: nothing is encrypted
-  std::string peers = {};  ///< addresses of the source, as LinkOptions has them; empty: any
+  std::string data_key;  ///< as in SourceOptions; empty: nothing is encrypted
+  /// Addresses of the source, as LinkOptions has them. Empty: any.
+  std::string allowed_addresses = {};
   std::vector<std::shared_ptr<Device>> devices = {};  ///< the devices with the program's memory
 };
 

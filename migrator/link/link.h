@@ -87,7 +87,7 @@ inline constexpr PeerId kServer{0};
 struct LinkOptions {
   std::string transports;  ///< UCX_TLS or TLS@NET_DEVICES; empty: UCX chooses
   /// The numeric addresses that may reach the link, separated by blanks; empty: any address.
-  std::string peers = {};
+  std::string allowed_addresses = {};
 };
 
 /// Connects in the clear; the engines call connect_link() (open_link.h). `host` is a numeric

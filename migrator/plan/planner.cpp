@@ -66,7 +66,7 @@ Prediction replaying(const Measurements& measured, const Prediction& stop, doubl
 
 }  // namespace
 
-bool should_freeze(const FreezeRule& now) {
+bool should_freeze(const FreezeFacts& now) {
   if (now.max_stall_ms > 0 && now.expected_parked_ms > now.max_stall_ms) return false;
   if (now.max_stall_ms > 0 && now.expected_parked_ms < kWellWithin * now.max_stall_ms) {
     return true;

@@ -12,7 +12,7 @@
 namespace cardswap {
 
 /// The facts on which the decision to freeze depends.
-struct FreezeRule {
+struct FreezeFacts {
   double max_stall_ms = 300;      ///< 0: no limit
   double expected_parked_ms = 0;  ///< the longest time parked at one boundary, if it froze now
   std::uint64_t dirty_bytes = 0;
@@ -23,7 +23,7 @@ struct FreezeRule {
 /// Whether to freeze now: the pause is within the limit, and it is below a quarter of the limit, or
 /// nothing is dirty, or another round is not allowed, or more than nine tenths of what was dirty
 /// one round earlier is dirty now. Without a limit the quarter does not count.
-[[nodiscard]] bool should_freeze(const FreezeRule& now);
+[[nodiscard]] bool should_freeze(const FreezeFacts& now);
 
 /// The predicted cost of a strategy. `stall_ms` and `lost_ms` are delays of the job's steps of any
 /// cause; `downtime_ms` is the freeze alone.

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrator/store/retention.h"
+#include "migrator/store/keep_rule.h"
 
 namespace cardswap::store {
 

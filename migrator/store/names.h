@@ -40,14 +40,14 @@ inline constexpr const char* kTrash = "trash/";
 [[nodiscard]] std::string tag_prefix(std::string_view job, std::string_view tag);
 [[nodiscard]] std::string tag_name(std::string_view job, std::string_view tag,
                                    std::uint64_t revision);
-/// "jobs/gpt/intents/", and that with the name of a writer or reader behind it.
+/// "jobs/gpt/intents/", and that with the name of an intent's owner behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);
 /// "fence/gpt/00000000000000000007". A writer that finds a fence of a higher epoch than its own
 /// must stop.
 [[nodiscard]] std::string fence_name(std::string_view job, std::uint64_t epoch);
 
-/// Whether a text is valid as the name of a job, branch, tag or writer: 1 to 63 of a-z, 0-9, '.',
+/// Whether a text is valid as the name of a job, branch, tag or owner: 1 to 63 of a-z, 0-9, '.',
 /// '_' and '-', and the first is a letter or a digit.
 [[nodiscard]] bool is_label(std::string_view text);
 

@@ -27,7 +27,7 @@ Error bad_pack(std::string_view what) { return {Code::corrupt, fmt::format("pack
 
 std::span<const std::byte> magic() { return std::as_bytes(std::span(kPackMagic)); }
 
-void put_record(wire::WireWriter& writer, const ChunkRef& chunk) {
+void put_record(wire::WireWriter& writer, const ChunkPlace& chunk) {
   writer.u32(chunk.stored)
       .u8(static_cast<std::uint8_t>(chunk.codec))
       .u8(chunk.element_bytes)
@@ -42,7 +42,7 @@ ObjectId take_id(wire::WireReader& reader) {
 }
 
 /// Checks the fields of a chunk against the limits of all chunks.
-void check_chunk(const ChunkRef& chunk, std::uint8_t codec) {
+void check_chunk(const ChunkPlace& chunk, std::uint8_t codec) {
   if (codec > static_cast<std::uint8_t>(last_of(ChunkCodec{}))) {
     throw bad_pack("a chunk is compressed in an unknown way");
   }
@@ -68,8 +68,8 @@ auto as_corrupt(Read read) {
   }
 }
 
-ChunkRef take_record(wire::WireReader& reader, std::uint32_t at) {
-  ChunkRef chunk;
+ChunkPlace take_record(wire::WireReader& reader, std::uint32_t at) {
+  ChunkPlace chunk;
   chunk.at = at;
   chunk.stored = reader.u32();
   const auto codec = reader.u8();
@@ -82,8 +82,8 @@ ChunkRef take_record(wire::WireReader& reader, std::uint32_t at) {
   return chunk;
 }
 
-ChunkRef take_entry(wire::WireReader& reader) {
-  ChunkRef chunk;
+ChunkPlace take_entry(wire::WireReader& reader) {
+  ChunkPlace chunk;
   chunk.id = take_id(reader);
   chunk.at = reader.u32();
   chunk.stored = reader.u32();
@@ -129,7 +129,7 @@ EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
   return chunk;
 }
 
-void decode_chunk(Compressor& compressor, const ChunkRef& ref, std::span<const std::byte> stored,
+void decode_chunk(Compressor& compressor, const ChunkPlace& ref, std::span<const std::byte> stored,
                   std::span<std::byte> out) {
   const auto damaged = [&](std::string_view what) {
     return Error(Code::corrupt, fmt::format("chunk {}: {}", to_string(ref.id), what));
@@ -213,12 +213,13 @@ PackFooter read_pack_footer(std::span<const std::byte> footer, std::uint64_t pac
   });
 }
 
-std::vector<ChunkRef> read_pack_index(std::span<const std::byte> index, const PackFooter& footer) {
+std::vector<ChunkPlace> read_pack_index(std::span<const std::byte> index,
+                                        const PackFooter& footer) {
   if (index.size() != footer.chunks * kEntryBytes) throw bad_pack("its index is cut off");
   if (id_of(index) != footer.index_id) throw bad_pack("its index is damaged");
   return as_corrupt([&] {
     wire::WireReader reader(index);
-    std::vector<ChunkRef> chunks;
+    std::vector<ChunkPlace> chunks;
     chunks.reserve(footer.chunks);
     std::uint64_t at = kHeaderBytes;
     for (std::uint32_t i = 0; i < footer.chunks; ++i) {
@@ -231,7 +232,7 @@ std::vector<ChunkRef> read_pack_index(std::span<const std::byte> index, const Pa
   });
 }
 
-std::vector<ChunkRef> read_pack(std::span<const std::byte> pack) {
+std::vector<ChunkPlace> read_pack(std::span<const std::byte> pack) {
   const auto end = pack.subspan(pack.size() - std::min(pack.size(), kPackFooterBytes));
   const auto footer = read_pack_footer(end, pack.size());
   auto chunks = read_pack_index(

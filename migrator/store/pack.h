@@ -23,19 +23,19 @@ constexpr ChunkCodec last_of(ChunkCodec) { return ChunkCodec::zstd; }
 [[nodiscard]] std::string_view to_string(ChunkCodec codec);
 
 /// Where and how a chunk is stored in a pack.
-struct ChunkRef {
+struct ChunkPlace {
   ObjectId id;               ///< of the plain bytes
   std::uint32_t at = 0;      ///< offset of the stored bytes in the pack
   std::uint32_t stored = 0;  ///< number of stored bytes
   std::uint32_t bytes = 0;   ///< number of plain bytes, 1 to kStoreChunkBytesMax
   ChunkCodec codec = ChunkCodec::plain;
   std::uint8_t element_bytes = 1;  ///< bytes of an element for the shuffle; 1 for ChunkCodec::plain
-  bool operator==(const ChunkRef&) const = default;
+  bool operator==(const ChunkPlace&) const = default;
 };
 
 /// A chunk in the form for a pack.
 struct EncodedChunk {
-  ChunkRef ref;  ///< without `at`
+  ChunkPlace ref;  ///< without `at`
   std::vector<std::byte> stored;
 };
 
@@ -48,14 +48,14 @@ struct EncodedChunk {
                                         std::uint8_t element_bytes, bool compress = true);
 /// Fills `out`, which has `ref.bytes` bytes, from the stored bytes, and checks it against the id.
 /// Throws Error{corrupt} with the id in its text; `out` is unspecified then.
-void decode_chunk(Compressor& compressor, const ChunkRef& ref, std::span<const std::byte> stored,
+void decode_chunk(Compressor& compressor, const ChunkPlace& ref, std::span<const std::byte> stored,
                   std::span<std::byte> out);
 
 /// A complete pack. Its object's name is pack_name() of its id.
 struct Pack {
   ObjectId id;  ///< of all its bytes
   std::vector<std::byte> bytes;
-  std::vector<ChunkRef> chunks;
+  std::vector<ChunkPlace> chunks;
 };
 
 /// Gathers chunks into one pack. One thread.
@@ -76,7 +76,7 @@ class PackWriter {
  private:
   std::uint64_t salt_;
   std::vector<std::byte> bytes_;
-  std::vector<ChunkRef> chunks_;
+  std::vector<ChunkPlace> chunks_;
 };
 
 /// The bytes of the footer, at the end of a pack.
@@ -92,10 +92,10 @@ struct PackFooter {
                                           std::uint64_t pack_bytes);
 /// Reads the index, the bytes from `footer.index_at` to the footer, and checks its hash. Throws
 /// Error{corrupt}.
-[[nodiscard]] std::vector<ChunkRef> read_pack_index(std::span<const std::byte> index,
-                                                    const PackFooter& footer);
+[[nodiscard]] std::vector<ChunkPlace> read_pack_index(std::span<const std::byte> index,
+                                                      const PackFooter& footer);
 /// Reads a whole pack: its index, and checks the head of each chunk's record against the index.
 /// Does not check the chunks' bytes: decode_chunk() does. Throws Error{corrupt}.
-[[nodiscard]] std::vector<ChunkRef> read_pack(std::span<const std::byte> pack);
+[[nodiscard]] std::vector<ChunkPlace> read_pack(std::span<const std::byte> pack);
 
 }  // namespace cardswap::store

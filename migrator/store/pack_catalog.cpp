@@ -9,7 +9,7 @@
 namespace cardswap::store {
 namespace {
 
-std::vector<ChunkRef> index_of(Store& store, const std::string& name) {
+std::vector<ChunkPlace> index_of(Store& store, const std::string& name) {
   const auto size = store.size_of(name);
   if (!size) throw Error(Code::not_found, "it was removed meanwhile");
   std::array<std::byte, kPackFooterBytes> end{};
@@ -50,7 +50,7 @@ void PackCatalog::refresh(Store& store) {
   }
 }
 
-void PackCatalog::add(const ObjectId& pack, const std::vector<ChunkRef>& chunks) {
+void PackCatalog::add(const ObjectId& pack, const std::vector<ChunkPlace>& chunks) {
   packs_.insert(pack);
   for (const auto& chunk : chunks) places_.insert_or_assign(chunk.id, Place{pack, chunk});
 }

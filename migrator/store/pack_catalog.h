@@ -21,7 +21,7 @@ class PackCatalog {
   /// A chunk, and the pack in which it is.
   struct Place {
     ObjectId pack;
-    ChunkRef chunk;
+    ChunkPlace chunk;
   };
 
   /// Reads the indices of packs that are new in the store, and removes packs that are gone. A pack
@@ -29,7 +29,7 @@ class PackCatalog {
   /// Store::list() throws.
   void refresh(Store& store);
   /// Adds one pack.
-  void add(const ObjectId& pack, const std::vector<ChunkRef>& chunks);
+  void add(const ObjectId& pack, const std::vector<ChunkPlace>& chunks);
 
   /// Where the chunk is. Null: in no pack. Valid until the next refresh() or add().
   [[nodiscard]] const Place* find(const ObjectId& chunk) const;

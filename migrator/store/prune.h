@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "migrator/store/keep_rule.h"
 #include "migrator/store/refs.h"
-#include "migrator/store/retention.h"
 #include "migrator/store/store.h"
 
 namespace cardswap::store {

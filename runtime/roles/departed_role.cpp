@@ -66,7 +66,7 @@ std::optional<VerifiedState> DepartedRole::arrive(const channel::Arrived& arrive
     const MutexLock lock(context_.mutex);
     left_with = context_.side().migration();
   }
-  context_.agent.redirected(arrived);
+  context_.agent.redirect(arrived);
   context_.epoch = arrived.epoch;
   VerifiedState state;
   try {

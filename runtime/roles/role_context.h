@@ -40,7 +40,7 @@ class RoleContext {
     std::function<void(const channel::Message&)> send;  ///< any thread; never blocks
     std::function<std::uint64_t()> inode;               ///< the inode of the connection's socket
     /// This process was restored at another agent, which the session uses from now on.
-    std::function<void(const channel::Arrived&)> redirected;
+    std::function<void(const channel::Arrived&)> redirect;
     /// Why the job cannot be moved in this way. Nullopt: it can. Called on the training thread
     /// without the mutex, because it reads the program.
     std::function<std::optional<Error>(Arrival)> obstacle;

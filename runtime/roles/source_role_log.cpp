@@ -105,7 +105,7 @@ void SourceRole::before_step(const void* optimizer) {
     return fail(error_of(std::current_exception()));
   }
   captured_ = true;
-  bool last = log->holds_each();
+  bool last = log->holds_each_step();
   {
     const MutexLock lock(context_.mutex);
     last = last || (must_park(context_.side().state()) && log_ == log);

@@ -20,7 +20,7 @@ namespace {
 
 /// What LibTorch does with a GPU. Its caching allocator gives the memory: it asks the driver for
 /// nothing while it has some left, and takes it back without a call to the driver.
-cuda::Framework framework_on(c10::DeviceIndex index) {
+cuda::FrameworkCallbacks framework_on(c10::DeviceIndex index) {
   return {[index] {
             return reinterpret_cast<cuda::Stream>(  // NOLINT: the same handle
                 c10::cuda::getCurrentCUDAStream(index).stream());

@@ -19,17 +19,17 @@ using namespace cardswap;
 
 Router make_router() {
   Router router;
-  router.on("POST", "/v1/jobs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("POST", "/v1/jobs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     request.only({"name", "argv", "cwd", "env", "device", "restart", "user"});
     co_return ApiAnswer{201, to_json(job_spec_from(request.body))};
   });
-  router.on("POST", "/v1/migrations", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("POST", "/v1/migrations", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     (void)parse_destination(request.text("to"));
     (void)request.flag_or("dry_run", false);
     (void)request.number_or("chunk_bytes", 1);
     co_return ApiAnswer{202, boost::json::object{{"job", request.text("job")}}};
   });
-  router.on("GET", "/v1/jobs/{name}/logs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/jobs/{name}/logs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, boost::json::object{{"name", request.path.at("name")},
                                                  {"offset", request.query_or("offset", 0)}}};
   });

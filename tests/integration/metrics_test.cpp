@@ -10,9 +10,9 @@
 #include <regex>
 #include <set>
 
-#include "tests/support/exposition.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
+#include "tests/support/scrape.h"
 
 namespace cardswap::test {
 namespace {

@@ -85,7 +85,7 @@ class Check(unittest.TestCase):
 
     def test_routes_may_capture_because_they_live_as_long_as_the_router(self):
         self.assertEqual(self.complaints(
-            "agent/a.cpp", 'router.on("GET", "/v1/jobs",\n   [&](ApiRequest) -> asio::awaitable<ApiAnswer> {'), [])
+            "agent/a.cpp", 'router.add("GET", "/v1/jobs",\n   [&](ApiRequest) -> asio::awaitable<ApiAnswer> {'), [])
 
     def test_an_allowed_lambda_that_is_gone_is_struck_off_the_list(self):
         lists = {"capturing": {("agent/a.cpp", "wait ="): "awaited here"}}

@@ -105,7 +105,7 @@ class Trainer final : public SourceProgram {
   explicit Trainer(Experts& experts) : experts_(experts), latest_(experts.view()) {}
 
   StateView state_view() override {
-    ++snapshots;
+    ++views_taken;
     const MutexLock lock(mutex_);
     return latest_;
   }
@@ -146,7 +146,7 @@ class Trainer final : public SourceProgram {
     const auto gradients = entry.gradients;
     if (log) {
       log->append(std::move(entry));
-      if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
+      if (last || log->holds_each_step()) log->wait_until_sent(step_ + 1);
       window->close();
     }
     for (const auto& gradient : gradients) {
@@ -160,7 +160,7 @@ class Trainer final : public SourceProgram {
     log->end_step(step_);
   }
 
-  std::atomic<std::uint64_t> snapshots{0};
+  std::atomic<std::uint64_t> views_taken{0};
   /// What median_step_ms() returns.
   std::atomic<double> step_ms{1};
   /// Called when a step's gradients are there, before its entry is appended; may change them.
@@ -194,10 +194,10 @@ class Standby final : public TargetProgram {
     for (const auto& gradient : update.gradients) {
       const auto expert = static_cast<std::size_t>(gradient.parameter);
       experts_.update(expert, gradient.memory.bytes);
-      ++replayed_.at(expert);
+      ++replayed.at(expert);
     }
   }
-  std::array<std::atomic<int>, 16> replayed_{};
+  std::array<std::atomic<int>, 16> replayed{};
 
  private:
   Experts& experts_;

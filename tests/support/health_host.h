@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/exposition.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/scrape.h"
 
 namespace cardswap::test {
 

@@ -114,9 +114,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   const auto note = [this](auto change) {
     scope_.list.note(transfer_, [&](TransferRecord& record) { change(record.process); });
   };
-  note([&](ProcessMove& move) {
-    move.freeze_ms = ms_since(transfer_.frozen_time.value_or(frozen));
-  });
+  note([&](ProcessMove& move) { move.freeze_ms = ms_since(transfer_.frozen_at.value_or(frozen)); });
   co_await enter_phase(CriuPhase::dumping);
   const auto dump_began = Clock::now();
   co_await departure.dump(root, transfer_.departed->socket_inode, log);

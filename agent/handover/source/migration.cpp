@@ -28,11 +28,13 @@ void Migration::adopt(MigrationRecord record, std::vector<TransferRecord> record
   for (auto& transfer : transfers) transfer.record_ = std::move(*one++);
 }
 
-bool Migration::has_passed_check() const {
+bool Migration::is_passed_rehearsal_only() const {
   return spec().rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 
-bool Migration::is_at_failpoint() const { return !proceed && failpoint_at == to_string(state()); }
+bool Migration::holds_effects_at_failpoint() const {
+  return !proceed && failpoint == to_string(state());
+}
 
 Transfer* Migration::find(const std::string& instance) {
   const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
@@ -54,16 +56,16 @@ TimelineSample sample_now(const MigrationRecord& m, const Transfer& transfer,
   auto now = sample_of(transfer.record().stats);
   now.at_ms = unix_ms() - m.started_at_ms;
   now.state = m.state();
-  now.step = transfer.frozen_at  ? *transfer.frozen_at
-             : source != nullptr ? source->record().step
-                                 : m.migrated_at_step();
+  now.step = transfer.frozen_step ? *transfer.frozen_step
+             : source != nullptr  ? source->record().step
+                                  : m.migrated_at_step();
   return now;
 }
 
 json::object to_json(const Migration& m) {
   const auto& record = m.record();
   auto all = to_journal(record);
-  all["held"] = m.is_at_failpoint_now;
+  all["held"] = m.waits_at_failpoint;
   for (auto& [key, value] : to_json(m.only().record())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);

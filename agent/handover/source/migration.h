@@ -25,7 +25,7 @@ class Instance;
 /// that has succeeded. MigrationList::note() changes the fields that only describe progress: in
 /// memory at once, on disk with the next record. RecordList::touch() raises its version.
 ///
-/// Of what else it has, MigrationTask writes `failure` and `is_at_failpoint_now`, Migrations writes
+/// Of what else it has, MigrationTask writes `failure` and `waits_at_failpoint`, Migrations writes
 /// `proceed`, and MigrationAdmission, which makes it, the rest.
 class Migration {
  public:
@@ -40,11 +40,11 @@ class Migration {
 
   /// The transfers, by rank. There is one: only jobs of one rank move.
   std::list<Transfer> transfers;
-  std::string failpoint_at;  ///< failpoint: the state or phase in which it is held; empty: none
-  bool is_at_failpoint_now = false;  ///< it is there now
-  bool yields_to_moves = false;      ///< MigrationRequest::yields_to_moves
-  bool proceed = false;              ///< an operator lets it go on: the failpoint is over
-  std::optional<Error> failure;      ///< why it cannot go on; its task acts on it at the next wait
+  std::string failpoint;            ///< the state or phase in which it is held; empty: none
+  bool waits_at_failpoint = false;  ///< its task waits there now
+  bool yields_to_moves = false;     ///< MigrationRequest::yields_to_moves
+  bool proceed = false;             ///< an operator lets it go on: the failpoint is over
+  std::optional<Error> failure;     ///< why it cannot go on; its task acts on it at the next wait
 
   [[nodiscard]] const MigrationRecord& record() const { return record_; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
@@ -58,12 +58,12 @@ class Migration {
   [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
   [[nodiscard]] bool is_before_commit() const { return record_.is_before_commit(); }
 
-  /// Whether `failpoint_at` holds it in its current state: that state is on disk, and its actions
+  /// Whether `failpoint` holds it in its current state: that state is on disk, and its actions
   /// are not done yet.
-  [[nodiscard]] bool is_at_failpoint() const;
+  [[nodiscard]] bool holds_effects_at_failpoint() const;
   /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
-  /// do not move yet (MigrationAdmission::movable() refuses them); when they do, each caller has to
-  /// decide about all transfers.
+  /// do not move yet (MigrationAdmission::require_movable() refuses them); when they do, each
+  /// caller has to decide about all transfers.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);
     return transfers.front();
@@ -81,7 +81,7 @@ class Migration {
     return std::ranges::all_of(transfers, is);
   }
   /// Whether it was only a rehearsal, and that has passed.
-  [[nodiscard]] bool has_passed_check() const;
+  [[nodiscard]] bool is_passed_rehearsal_only() const;
   /// How many calls to the targets' agents have come back so far, failed ones included.
   [[nodiscard]] std::uint64_t calls() const;
 

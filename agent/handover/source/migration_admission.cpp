@@ -29,7 +29,7 @@ bool is_ip(const std::string& host) {
 }
 
 /// Without TLS between the agents the key itself is sent in the clear.
-void warn_of_plain_key(const MigrationRecord& m) {
+void check_key_may_go_in_the_clear(const MigrationRecord& m) {
   const auto to = parse_destination(m.spec.to).host;
   if (!is_loopback(to)) {
     throw Error(Code::refused,
@@ -106,7 +106,7 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
   }
   choose_rehearsal(spec, job.uid());
   spec.encrypt = spec.encrypt || config_.encrypt_always;
-  if (spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(record);
+  if (spec.encrypt && !config_.tls.is_configured()) check_key_may_go_in_the_clear(record);
   record.job_uid = job.uid();
   handover::SourceRecord begins{handover::State::planned, job.epoch + 1, job.epoch};
   begins.to_store = record.is_to_store();
@@ -119,20 +119,20 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
   transfer.from = config_.host_name + "/" + source.device();
   transfer.to = spec.to;
   Migration m(std::move(record), {std::move(transfer)});
-  m.failpoint_at = std::move(wanted.failpoint_at);
+  m.failpoint = std::move(wanted.failpoint);
   m.yields_to_moves = wanted.yields_to_moves;
-  if (!m.failpoint_at.empty() && !config_.failpoints) {
+  if (!m.failpoint.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
-  if (!m.failpoint_at.empty() && !handover::state_from_string(m.failpoint_at) &&
-      !named<CriuPhase>(m.failpoint_at)) {
-    throw Error(Code::bad_request, fmt::format("'{}' is no state", m.failpoint_at));
+  if (!m.failpoint.empty() && !handover::state_from_string(m.failpoint) &&
+      !named<CriuPhase>(m.failpoint)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no state", m.failpoint));
   }
   return m;
 }
 
 /// The process of the job that is asked for, if it can move now.
-Instance& MigrationAdmission::movable(const MigrationSpec& spec) {
+Instance& MigrationAdmission::require_movable(const MigrationSpec& spec) {
   need_a_port();
   const auto& name = spec.job;
   auto* job = jobs_.find(name);
@@ -261,7 +261,7 @@ asio::awaitable<std::string> MigrationAdmission::located(std::string to) {
   co_return to;
 }
 
-asio::awaitable<MigrationRequest> MigrationAdmission::prepared(MigrationRequest wanted) {
+asio::awaitable<MigrationRequest> MigrationAdmission::prepare(MigrationRequest wanted) {
   need_a_port();
   // An agent that was just restarted has the job before its runtime has found the agent.
   const auto until = Clock::now() + kAttachMax;

@@ -28,11 +28,11 @@ class MigrationAdmission {
   /// a restart of the agent. A rehearsal alone and a snapshot may leave out the address, or all of
   /// `to`: they are at the job's own device then. Throws Error{refused} if this agent has no TCP
   /// port.
-  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
+  asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
   /// The process of the wanted job, if it can move now. A job of several ranks is refused: a
   /// migration commits the content of one rank. Throws Error{not_found, conflict, refused,
   /// bad_request}.
-  [[nodiscard]] Instance& movable(const MigrationSpec& spec);
+  [[nodiscard]] Instance& require_movable(const MigrationSpec& spec);
   /// A new migration of `source`, with each `automatic` of the request replaced by a choice. For a
   /// snapshot also sets `arrive` to standby and `chunk_bytes` to 1 MiB, whatever was asked for. It
   /// is not recorded. Throws Error{bad_request, refused}.

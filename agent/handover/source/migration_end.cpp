@@ -152,7 +152,7 @@ asio::awaitable<void> MigrationEnd::finish() {
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {
-    return one.target.progress == ReservationProgress::granted;
+    return one.target.progress == ReservationProgress::grant_answered;
   };
   const auto speaks = [](const Transfer& one) {
     return one.target.reachability == TargetReachability::answers;
@@ -260,7 +260,8 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
-  const auto level = migration_.has_passed_check() ? spdlog::level::info : spdlog::level::warn;
+  const auto level =
+      migration_.is_passed_rehearsal_only() ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "job {} migration {} is given up: {}", migration_.spec().job, migration_.id(),
               error.what());
   co_await clean_up();
@@ -296,7 +297,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     notes.job_ended = job_ended;
     const bool cancelled = notes.error->code() == Code::cancelled;
     notes.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (migration_.has_passed_check()) {
+    if (migration_.is_passed_rehearsal_only()) {
       notes.result = MigrationResult::checked;
       notes.error.reset();
     }

@@ -120,7 +120,7 @@ asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, s
 }  // namespace
 
 asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContext context) {
-  const auto& source = context.admission.movable(wanted.spec);
+  const auto& source = context.admission.require_movable(wanted.spec);
   const auto planned =
       std::make_shared<const Migration>(context.admission.make(std::move(wanted), source));
   const auto& m = *planned;

@@ -22,9 +22,9 @@ struct PlanContext {
 };
 
 /// Predicts what a migration would do, without doing it: `migrate --dry-run`. The answer lists what
-/// stands against it. Throws what MigrationAdmission::movable() and make() throw if the job cannot
-/// move now at all, and what examine_process() throws. Takes some seconds at most, for the target's
-/// answer.
+/// stands against it. Throws what MigrationAdmission::require_movable() and make() throw if the job
+/// cannot move now at all, and what examine_process() throws. Takes some seconds at most, for the
+/// target's answer.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,
                                                                          PlanContext context);
 

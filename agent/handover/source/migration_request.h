@@ -12,7 +12,7 @@ struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
   /// A state or phase in which it is held, for an agent with --failpoints. Empty: none.
-  std::string failpoint_at;
+  std::string failpoint;
   /// Nobody waits for it, and a move comes first: Migrations::make_way(). Not in requests.
   bool yields_to_moves = false;
 };

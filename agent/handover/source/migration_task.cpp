@@ -128,7 +128,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   // The target's agent must have heard the same from its side before anything is decided.
   for (auto& transfer : migration_.transfers)
     transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
-  executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_at});
+  executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_step});
   scope_.list.changed(migration_).notify();
   co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
   // The keeper publishes the state without the job: MigrationEnd waits for that.
@@ -187,15 +187,15 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 
 /// The failpoint `name` is between what is on disk and its effects. What is committed has no limit.
 asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
-  if (migration_.failpoint_at != name) co_return;
-  migration_.is_at_failpoint_now = true;
+  if (migration_.failpoint != name) co_return;
+  migration_.waits_at_failpoint = true;
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
     co_await scope_.list.changed(migration_)
         .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
-  migration_.is_at_failpoint_now = false;
+  migration_.waits_at_failpoint = false;
   scope_.list.touch(migration_);
   targets_.send_held_back();
 }

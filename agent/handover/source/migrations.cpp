@@ -75,10 +75,10 @@ void Migrations::bring_gpu_states_back() {
 
 // ---- requests
 
-asio::awaitable<MigrationRequest> Migrations::prepared(MigrationRequest wanted) {
+asio::awaitable<MigrationRequest> Migrations::prepare(MigrationRequest wanted) {
   const bool leaves = !wanted.dry_run && wanted.spec.store.empty();
   const auto job = wanted.spec.job;
-  auto ready = co_await admission_.prepared(std::move(wanted));
+  auto ready = co_await admission_.prepare(std::move(wanted));
   if (leaves) co_await make_way(job);
   co_return ready;
 }
@@ -102,7 +102,7 @@ asio::awaitable<void> Migrations::make_way(std::string job) {
 }
 
 const Migration& Migrations::start(MigrationRequest wanted) {
-  auto& source = admission_.movable(wanted.spec);
+  auto& source = admission_.require_movable(wanted.spec);
   list_.forget_old();
   auto made = admission_.make(std::move(wanted), source);
   if (const auto refusal = refusal_by(source.obstacles, made.spec().arrive, source.name())) {

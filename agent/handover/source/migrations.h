@@ -39,16 +39,16 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
-  /// MigrationAdmission::prepared(): makes a request ready for start() or plan(). Before a move, or
+  /// MigrationAdmission::prepare(): makes a request ready for start() or plan(). Before a move, or
   /// a rehearsal, it does make_way().
-  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
+  asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
   /// Gives up a snapshot of the job that nobody has asked for (MigrationRequest::yields_to_moves),
   /// and waits until it is over; the job trains on. Does nothing if there is none. Throws
   /// Error{conflict} if it is not over within 15 s, and what cancel() throws.
   asio::awaitable<void> make_way(std::string job);
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
-  /// MigrationAdmission::movable() and make() throw, Error{refused} for an obstacle that the
-  /// runtime reported, and Error{io, corrupt} if the disk refuses.
+  /// MigrationAdmission::require_movable() and make() throw, Error{refused} for an obstacle that
+  /// the runtime reported, and Error{io, corrupt} if the disk refuses.
   const Migration& start(MigrationRequest wanted);
   /// plan_migration(): preflight and prediction only.
   asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
@@ -66,7 +66,7 @@ class Migrations {
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
   /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
   /// last.
-  [[nodiscard]] std::vector<const Migration*> items_of(const std::string& instance) const {
+  [[nodiscard]] std::vector<const Migration*> migrations_of(const std::string& instance) const {
     return list_.items_of(instance);
   }
   /// The migration that is not over and by which `source` leaves. Null: there is none.

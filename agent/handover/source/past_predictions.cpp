@@ -59,30 +59,30 @@ double ratio_at(const json::object& from, std::string_view key) {
 
 }  // namespace
 
-void PastPredictions::note(const Route& route, const StallAndLost& predicted,
-                           const StallAndLost& was) {
+void PastPredictions::note(const MovePath& path, const StepCost& predicted,
+                           const StepCost& measured) {
   const auto is_amount = [](double ms) { return std::isfinite(ms) && ms >= 0; };
   const auto is_known = [&](double ms) { return is_amount(ms) && ms > 0; };
-  if (!is_known(predicted.stall_ms) || !is_known(predicted.lost_ms) || !is_amount(was.stall_ms) ||
-      !is_amount(was.lost_ms)) {
+  if (!is_known(predicted.stall_ms) || !is_known(predicted.lost_ms) ||
+      !is_amount(measured.stall_ms) || !is_amount(measured.lost_ms)) {
     return;
   }
-  Past of_route{route, {}};
-  if (const auto known = std::ranges::find(past_, route, &Past::route); known != past_.end()) {
-    of_route = std::move(*known);
+  Past of_path{path, {}};
+  if (const auto known = std::ranges::find(past_, path, &Past::path); known != past_.end()) {
+    of_path = std::move(*known);
     past_.erase(known);
   }
-  auto& moves = of_route.moves;
-  moves.push_back({predicted, within(was.stall_ms / predicted.stall_ms, kRatioMax),
-                   within(was.lost_ms / predicted.lost_ms, kRatioMax)});
+  auto& moves = of_path.moves;
+  moves.push_back({predicted, within(measured.stall_ms / predicted.stall_ms, kRatioMax),
+                   within(measured.lost_ms / predicted.lost_ms, kRatioMax)});
   if (moves.size() > kMovesKept) moves.erase(moves.begin());
-  past_.push_back(std::move(of_route));
-  if (past_.size() > kRoutesMax) past_.erase(past_.begin());
+  past_.push_back(std::move(of_path));
+  if (past_.size() > kPathsMax) past_.erase(past_.begin());
 }
 
-CorrectedPrediction PastPredictions::corrected(const Route& route, const StallAndLost& raw) const {
+CorrectedPrediction PastPredictions::corrected(const MovePath& path, const StepCost& raw) const {
   CorrectedPrediction result{raw, raw, 0};
-  const auto known = std::ranges::find(past_, route, &Past::route);
+  const auto known = std::ranges::find(past_, path, &Past::path);
   if (known == past_.end()) return result;
   std::vector<double> stall;
   std::vector<double> lost;
@@ -113,9 +113,9 @@ json::object PastPredictions::to_json() const {
                                    {"stall_ratio", move.stall_ratio},
                                    {"lost_ratio", move.lost_ratio}});
     }
-    routes.push_back(json::object{{"from", one.route.from},
-                                  {"to", one.route.to},
-                                  {"strategy", one.route.strategy},
+    routes.push_back(json::object{{"from", one.path.from},
+                                  {"to", one.path.to},
+                                  {"strategy", one.path.strategy},
                                   {"moves", std::move(moves)}});
   }
   return {{"version", kVersion}, {"routes", std::move(routes)}};
@@ -136,7 +136,7 @@ PastPredictions PastPredictions::from_json(const json::value& json) {
   if (version == kVersionWithoutSizes) return {};
   if (version != kVersion) refuse("another version's");
   const auto& routes = array_at(all, "routes");
-  if (routes.size() > kRoutesMax) refuse("too many routes");
+  if (routes.size() > kPathsMax) refuse("too many routes");
   PastPredictions result;
   for (const auto& item : routes) {
     if (!item.is_object()) refuse("a route that is no object");
@@ -145,7 +145,7 @@ PastPredictions PastPredictions::from_json(const json::value& json) {
     const auto& moves = array_at(one, "moves");
     if (moves.empty() || moves.size() > kMovesKept) refuse(fmt::format("{} moves", moves.size()));
     for (const auto& move : moves) past.moves.push_back(move_from_json(move));
-    if (std::ranges::find(result.past_, past.route, &Past::route) != result.past_.end()) {
+    if (std::ranges::find(result.past_, past.path, &Past::path) != result.past_.end()) {
       refuse("a route twice");
     }
     result.past_.push_back(std::move(past));

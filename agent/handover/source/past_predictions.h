@@ -9,70 +9,70 @@
 
 namespace cardswap {
 
-/// A way by which jobs move: two hosts and a strategy. On the same route a prediction misses the
+/// A way by which jobs move: two hosts and a strategy. On the same path a prediction misses the
 /// same things each time, such as a slow disk under the journal or a standby's cold caches.
-struct Route {
+struct MovePath {
   std::string from;      ///< the source's host
   std::string to;        ///< the target's host
   std::string strategy;  ///< in use, or "criu" if CRIU moves the process
-  auto operator<=>(const Route&) const = default;
+  auto operator<=>(const MovePath&) const = default;
 };
 
 /// What a move costs a job in its steps, predicted or measured.
-struct StallAndLost {
+struct StepCost {
   double stall_ms = 0;  ///< the largest lateness of one step
   double lost_ms = 0;   ///< the lateness of all steps together
 };
 
 /// A prediction, corrected by earlier moves.
 struct CorrectedPrediction {
-  StallAndLost raw;         ///< the planner's prediction
-  StallAndLost corrected;   ///< equal to `raw` if too few moves are known
+  StepCost raw;             ///< the planner's prediction
+  StepCost corrected;       ///< equal to `raw` if too few moves are known
   std::uint32_t moves = 0;  ///< how many moves it was corrected by; 0: it was not corrected
 };
 
-/// Compares the predictions of earlier moves on each route with the measurements, and corrects the
+/// Compares the predictions of earlier moves on each path with the measurements, and corrects the
 /// next prediction by the median of the ratios, because one move on a busy machine says nothing
 /// about the next. Only moves of similar size count: what a prediction misses is partly a constant
 /// time and partly a share, so a ratio that was learned from short moves is wrong for long ones. A
 /// value of bounded size; no I/O.
 class PastPredictions {
  public:
-  static constexpr std::size_t kMovesKept = 32;   ///< the latest moves of a route
-  static constexpr std::size_t kMovesMin = 3;     ///< fewer similar moves correct nothing
-  static constexpr std::size_t kMovesCount = 8;   ///< the latest similar moves that correct
-  static constexpr double kSimilar = 3;           ///< predictions of similar moves differ by less
-  static constexpr std::size_t kRoutesMax = 256;  ///< above it the least recently used route goes
-  static constexpr double kFactorMax = 4;         ///< the limit of a correction, and its inverse
+  static constexpr std::size_t kMovesKept = 32;  ///< the latest moves of a path
+  static constexpr std::size_t kMovesMin = 3;    ///< fewer similar moves correct nothing
+  static constexpr std::size_t kMovesCount = 8;  ///< the latest similar moves that correct
+  static constexpr double kSimilar = 3;          ///< predictions of similar moves differ by less
+  static constexpr std::size_t kPathsMax = 256;  ///< above it the least recently used path goes
+  static constexpr double kFactorMax = 4;        ///< the limit of a correction, and its inverse
 
   /// Adds one move. Ignored if a figure was not predicted (0), is negative or is not finite.
-  void note(const Route& route, const StallAndLost& predicted, const StallAndLost& was);
-  /// Corrects the planner's prediction, by the moves of the route for which both figures were
+  void note(const MovePath& path, const StepCost& predicted, const StepCost& measured);
+  /// Corrects the planner's prediction, by the moves of the path for which both figures were
   /// predicted within a factor of kSimilar of these. The corrected lost time is at least the
   /// corrected stall.
-  [[nodiscard]] CorrectedPrediction corrected(const Route& route, const StallAndLost& raw) const;
+  [[nodiscard]] CorrectedPrediction corrected(const MovePath& path, const StepCost& raw) const;
 
   [[nodiscard]] boost::json::object to_json() const;
   /// Reads to_json(). Of version 1, which kept no predictions, nothing can be used: empty. Throws
-  /// Error{corrupt} for another version, and for a route that to_json() does not write. Empty if
-  /// there are no routes.
+  /// Error{corrupt} for another version, and for a path that to_json() does not write. Empty if
+  /// there are no paths.
   [[nodiscard]] static PastPredictions from_json(const boost::json::value& json);
 
  private:
   /// A move: what was predicted, and the measured value divided by it.
   struct Move {
-    StallAndLost predicted;
+    StepCost predicted;
     double stall_ratio = 1;
     double lost_ratio = 1;
   };
-  /// A route's moves, the latest last.
+  /// A path's moves, the latest last.
   struct Past {
-    Route route;
+    MovePath path;
     std::vector<Move> moves;
   };
   [[nodiscard]] static Move move_from_json(const boost::json::value& json);
 
-  std::vector<Past> past_;  // the route used last comes last
+  std::vector<Past> past_;  // the path used last comes last
 };
 
 }  // namespace cardswap

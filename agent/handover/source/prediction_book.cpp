@@ -19,13 +19,13 @@ namespace json = boost::json;
 
 namespace {
 
-/// What the most routes and moves take, several times over.
+/// What the most paths and moves take, several times over.
 constexpr std::size_t kFileMax = 1U << 20U;
 /// Fewer steps after the move are too few to say that the job has its pace again.
 constexpr std::uint32_t kStepsAfterMin = 3;
 
-Route route_of(const std::string& from, const MigrationRecord& m, const TransferRecord& transfer,
-               std::string_view strategy) {
+MovePath move_path_of(const std::string& from, const MigrationRecord& m,
+                      const TransferRecord& transfer, std::string_view strategy) {
   const auto to = parse_destination(transfer.to).host;
   return {canonical_host(from), canonical_host(without_zone(to)),
           m.spec.arrive == Arrival::criu ? "criu" : std::string(strategy)};
@@ -64,8 +64,8 @@ void PredictionBook::set_aside(const std::string& why) {
 CorrectedPrediction PredictionBook::corrected(const MigrationRecord& m,
                                               const TransferRecord& transfer,
                                               std::string_view strategy,
-                                              const StallAndLost& raw) const {
-  return past_.corrected(route_of(host_, m, transfer, strategy), raw);
+                                              const StepCost& raw) const {
+  return past_.corrected(move_path_of(host_, m, transfer, strategy), raw);
 }
 
 void PredictionBook::predict(const MigrationRecord& m, TransferRecord& transfer) const {
@@ -82,7 +82,7 @@ void PredictionBook::predict(const MigrationRecord& m, TransferRecord& transfer)
 void PredictionBook::learn(const MigrationRecord& m, const TransferRecord& transfer) {
   const auto summary = summary_of(transfer.lost_time, transfer.downtime_ms);
   if (!summary || !transfer.lost_time.crossed || summary->steps_after < kStepsAfterMin) return;
-  past_.note(route_of(host_, m, transfer, transfer.stats.strategy),
+  past_.note(move_path_of(host_, m, transfer, transfer.stats.strategy),
              {transfer.raw_stall_ms, transfer.raw_lost_ms}, {summary->stall_ms, summary->lost_ms});
   store();
 }

@@ -17,7 +17,7 @@ namespace cardswap {
 /// throws for that. Owned by Migrations; one thread.
 class PredictionBook {
  public:
-  /// `host`: this agent's host name, the start of all its routes.
+  /// `host`: this agent's host name, the start of all its paths.
   PredictionBook(std::filesystem::path file, std::string host);
 
   /// Reads what a former agent wrote; call it once.
@@ -25,8 +25,7 @@ class PredictionBook {
   /// Corrects the planner's prediction `raw` for a transfer of `m` by `strategy`.
   [[nodiscard]] CorrectedPrediction corrected(const MigrationRecord& m,
                                               const TransferRecord& transfer,
-                                              std::string_view strategy,
-                                              const StallAndLost& raw) const;
+                                              std::string_view strategy, const StepCost& raw) const;
   /// Writes the prediction at convergence into `transfer`: raw and corrected.
   void predict(const MigrationRecord& m, TransferRecord& transfer) const;
   /// Learns from a transfer whose steps after the move are known, and writes the file. Does nothing

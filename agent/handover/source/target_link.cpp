@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "agent/criu/data_devices.h"
+#include "agent/criu/restored_transports.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
 #include "agent/handover/source/process_needs.h"
@@ -42,7 +42,7 @@ void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
   // A failpoint is between what is on disk and its effects.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
-  if (decides && migration_.is_at_failpoint()) {
+  if (decides && migration_.holds_effects_at_failpoint()) {
     target.held_back.push_back(message);
     return;
   }
@@ -164,7 +164,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
       !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
   if (asked.kind == Kind::grant && handover::is_committed(migration_.state())) {
     if (granted) {
-      target.progress.step(ReservationProgress::granted, migration_.id());
+      target.progress.step(ReservationProgress::grant_answered, migration_.id());
     } else {
       target.doubt_grant(migration_.id());
     }

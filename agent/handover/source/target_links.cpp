@@ -29,7 +29,7 @@ void TargetLinks::send(const handover::Message& message) {
 }
 
 void TargetLinks::begin_sync() {
-  begin_sync_is_due_ = migration_.is_at_failpoint();
+  begin_sync_is_due_ = migration_.holds_effects_at_failpoint();
   if (begin_sync_is_due_) return;
   const auto takes_ms = handover_ms();
   for (auto& link : links_) link.begin_sync(takes_ms);

@@ -33,8 +33,8 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
     if (!mine(frozen->migration)) return false;
     note_frozen(source, true);  // also where an agent that was restarted heard nothing before
     if (!reaches(CopyOnSource::frozen)) return false;
-    transfer->frozen_at = frozen->step;
-    transfer->frozen_time = std::chrono::steady_clock::now();
+    transfer->frozen_step = frozen->step;
+    transfer->frozen_at = std::chrono::steady_clock::now();
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration) || !reaches(CopyOnSource::verified)) return false;
     transfer->verified = verified->root;

@@ -39,7 +39,7 @@ struct TargetContact {
 
   /// Makes a grant that was answered count as unanswered: it is sent again. `whose` is for the log.
   void doubt_grant(std::string_view whose) {
-    if (progress == ReservationProgress::granted)
+    if (progress == ReservationProgress::grant_answered)
       progress.step(ReservationProgress::accepted, whose);
   }
 };
@@ -60,10 +60,10 @@ class Transfer {
 
   Stepwise<CopyOnSource> on_source;
   // Reports of the source's runtime. Nullopt: they have not come yet.
-  std::optional<std::uint64_t> frozen_at;  ///< the step at whose end it is frozen
-  std::optional<Digest> verified;          ///< the digest that both ends hold
+  std::optional<std::uint64_t> frozen_step;  ///< the step at whose end it is frozen
+  std::optional<Digest> verified;            ///< the digest that both ends hold
   std::optional<channel::Departed> departed;
-  std::optional<std::chrono::steady_clock::time_point> frozen_time;  ///< when that report came
+  std::optional<std::chrono::steady_clock::time_point> frozen_at;  ///< when that report came
   TargetContact target;
   std::string lost;  ///< why the process here cannot go on any more; empty: it can
 

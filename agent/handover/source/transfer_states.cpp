@@ -21,7 +21,7 @@ std::string_view to_string(ReservationProgress progress) {
     case unasked: return "unasked";
     case asked: return "asked";
     case accepted: return "accepted";
-    case granted: return "granted";
+    case grant_answered: return "grant_answered";
     case dropped: return "dropped";
   }
   return {};

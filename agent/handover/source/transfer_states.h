@@ -28,8 +28,8 @@ enum class ReservationProgress : std::uint8_t {
   unasked,
   asked,
   accepted,
-  granted,  ///< the grant was answered, be it by a refusal: the target's state says which
-  dropped,  ///< the target holds nothing any more, or its agent cannot be told
+  grant_answered,  ///< the grant was answered, be it by a refusal: the target's state says which
+  dropped,         ///< the target holds nothing any more, or its agent cannot be told
 };
 constexpr ReservationProgress last_of(ReservationProgress) { return ReservationProgress::dropped; }
 [[nodiscard]] std::string_view to_string(ReservationProgress progress);
@@ -83,13 +83,13 @@ inline constexpr std::array kReservationSteps = [] {
   return std::to_array<StateStep<ReservationProgress>>(
       {{unasked, asked},
        {asked, accepted},
-       {accepted, granted},
-       {granted, accepted},  // in doubt: said again
-       {unasked, granted},   // taken over from a former agent
-       {unasked, dropped},   // taken over from a former agent
+       {accepted, grant_answered},
+       {grant_answered, accepted},  // in doubt: said again
+       {unasked, grant_answered},   // taken over from a former agent
+       {unasked, dropped},          // taken over from a former agent
        {asked, dropped},
        {accepted, dropped},
-       {granted, dropped}});
+       {grant_answered, dropped}});
 }();
 
 inline constexpr std::array kContinuationSteps = [] {

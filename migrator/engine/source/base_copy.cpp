@@ -40,7 +40,7 @@ bool BaseCopy::stage_next(std::uint64_t step_min) {
 }
 
 void BaseCopy::stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes) {
-  if (source_.freeze.is_here()) return;  // what was not copied goes with the frozen state
+  if (source_.freeze.has_arrived()) return;  // what was not copied goes with the frozen state
   while (staged_so_far_ < log_bytes && staged_bytes_ < kStagedBytesMax && stage_next(step_min)) {
   }
 }

@@ -17,7 +17,7 @@ constexpr double kReplayDecay = 0.75;
 void LogShipper::begin(std::uint64_t update_bytes) {
   room_ = room_for_gradients(source_.state.view().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
-  if (source_.options.spec.log_memory == 0 && room_ < update_bytes) log_.hold_each();
+  if (source_.options.spec.log_memory == 0 && room_ < update_bytes) log_.hold_each_step();
   bound(update_bytes);
 }
 

@@ -25,7 +25,7 @@ std::size_t payload_window(double rate, std::uint64_t chunk_bytes) {
 }
 
 PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& connection,
-                             FreezeRequest& freeze)
+                             FrozenHandoff& freeze)
     : options_(options),
       connection_(connection),
       freeze_(freeze),
@@ -77,7 +77,7 @@ void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
   connection_.send_bulk(data::encode(header, encoding), payload, std::move(owner));
   cap_.note_sent(payload.size(), now);
   sent_ += payload.size();
-  if (freeze_.is_here()) sent_in_downtime_ += payload.size();
+  if (freeze_.has_arrived()) sent_in_downtime_ += payload.size();
   meter_.note_sent(payload.size(), now);
 }
 
@@ -91,7 +91,7 @@ void PayloadSender::end_busy_period() { meter_.end(Clock::now()); }
 void PayloadSender::wait_for_a_slot(CapRule rule) {
   const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
   connection_.progress_until([&] { return connection_.bulk_in_flight() < window; });
-  const auto is_capped = [&] { return rule == CapRule::always || !freeze_.is_here(); };
+  const auto is_capped = [&] { return rule == CapRule::always || !freeze_.has_arrived(); };
   const auto ready = cap_.ready_at(Clock::now());
   while (ready > Clock::now() && is_capped()) connection_.progress(ready);
 }

@@ -9,7 +9,7 @@
 #include "migrator/core/rate.h"
 #include "migrator/device/staging.h"
 #include "migrator/engine/source/busy_rate_meter.h"
-#include "migrator/engine/source/freeze_request.h"
+#include "migrator/engine/source/frozen_handoff.h"
 #include "migrator/engine/source/payload_compressor.h"
 #include "migrator/engine/source/peer_connection.h"
 #include "migrator/engine/source/read_ahead.h"
@@ -35,7 +35,7 @@ enum class CapRule : std::uint8_t {
 class PayloadSender {
  public:
   /// All outlive this.
-  PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze);
+  PayloadSender(const SourceOptions& options, PeerConnection& connection, FrozenHandoff& freeze);
 
   /// Returns a reader that fetches payloads, each at most one chunk long, from their devices ahead
   /// of the link and behind the fence `after`. Call it after PeerConnection::connect(); this must
@@ -65,7 +65,7 @@ class PayloadSender {
 
   const SourceOptions& options_;
   PeerConnection& connection_;
-  FreezeRequest& freeze_;
+  FrozenHandoff& freeze_;
   StagingPool stagings_;
   RateCap cap_;
   PayloadCompressor compressor_;

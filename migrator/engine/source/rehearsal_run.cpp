@@ -42,7 +42,7 @@ void RehearsalRun::begin() {
   source_.connection.begin_to_ask(&TargetAnswers::rehearsed, data::Rehearse{});
   freeze.drop();
   source_.callbacks.rehearse();
-  source_.connection.progress_until([&] { return freeze.is_here(); });
+  source_.connection.progress_until([&] { return freeze.has_arrived(); });
 }
 
 void RehearsalRun::await_their_step() {

@@ -48,7 +48,7 @@ ParkedTimes parked_times_of(Measurements now, std::uint64_t freeze_bytes) {
 bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse& course) {
   if (!log_outlasts_a_step(now)) return false;
   const double entry =
-      (facts.holds_each ? now.rest_share : 1) * static_cast<double>(now.update_bytes);
+      (facts.holds_each_step ? now.rest_share : 1) * static_cast<double>(now.update_bytes);
   now.dirty_bytes = facts.bytes_to_copy + of_copied(now, static_cast<std::uint64_t>(entry));
   return expected_parked_times(now).all() <= kAsGood * course.lost_ms;
 }
@@ -58,7 +58,7 @@ bool pays_at_once(const ReplayFacts& facts, Measurements now, const ReplayCourse
 /// each step is smaller than that of the previous one, the last step waits for less.
 bool is_worth_a_step(const ReplayFacts& facts, const Measurements& now, double freeze_ms,
                      double timeout_ms, BacklogTrend& backlog) {
-  if (facts.holds_each || log_outlasts_a_step(now)) return false;
+  if (facts.holds_each_step || log_outlasts_a_step(now)) return false;
   const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
   if (rest_ms < kWorthAStep * now.step_ms) return false;
   const bool in_time =

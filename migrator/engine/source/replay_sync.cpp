@@ -53,7 +53,7 @@ bool ReplaySync::begin() {
     holds_for_the_limit_ = course_of_replay(measurements_of(facts()), limit,
                                             freeze_when(source_.options.spec.strategy))
                                .holds;
-    if (holds_for_the_limit_) log_->hold_each();
+    if (holds_for_the_limit_) log_->hold_each_step();
     return true;
   }
   give_up();
@@ -86,7 +86,7 @@ bool ReplaySync::sync() {
     send_uncovered_regions();
   }
   auto& connection = source_.connection;
-  while (!source_.freeze.is_here()) {
+  while (!source_.freeze.has_arrived()) {
     follow_the_program();
     poll();
     if (given_up_) {
@@ -94,11 +94,11 @@ bool ReplaySync::sync() {
       connection.progress_until([this] { return shipper_.all_are_replayed(); });
       return false;
     }
-    shipper_.set_early(base_.bytes_left() == 0 || log_->holds_each());
+    shipper_.set_early(base_.bytes_left() == 0 || log_->holds_each_step());
     ask_for_audit();
     look_ahead();
     source_.reporter.report(false);
-    if (source_.freeze.is_here() || send_next()) continue;
+    if (source_.freeze.has_arrived() || send_next()) continue;
     if (log_->empty() && !log_->has_early())
       connection.progress(PeerConnection::Clock::now() + kPollInterval);
   }
@@ -248,9 +248,9 @@ void ReplaySync::ask_for_audit() {
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
   // waits for the link either way, and the freeze would wait for every entry. On a faster one the
   // log catches up by itself, and no step has to wait for it.
-  if (shipper_.stats().log_lag_bytes > shipper_.gradients().most_bytes() && !log_->holds_each() &&
-      log_outlasts_a_step(measurements_of(facts()))) {
-    log_->hold_each();
+  if (shipper_.stats().log_lag_bytes > shipper_.gradients().most_bytes() &&
+      !log_->holds_each_step() && log_outlasts_a_step(measurements_of(facts()))) {
+    log_->hold_each_step();
   }
   if (audit_.request()) source_.reporter.enter(MigrationPhase::replay);
 }
@@ -286,7 +286,7 @@ ReplayFacts ReplaySync::facts() const {
   facts.log_bytes = stats.log_bytes;
   facts.early_bytes = stats.early_bytes;
   facts.lag_bytes = stats.log_lag_bytes;
-  facts.holds_each = log_->holds_each();
+  facts.holds_each_step = log_->holds_each_step();
   facts.longest_wait_ms = log.longest_wait_ms;
   facts.waited_ms = log.waited_ms + window_->waited_ms();
   facts.program_step = source_.program.step();

@@ -61,15 +61,15 @@ void sync_by_rounds(SourceContext& source) {
   int in_vain = 0;
   Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
-  for (auto round = reporter.rounds(); !freeze.is_here(); ++round) {
+  for (auto round = reporter.rounds(); !freeze.has_arrived(); ++round) {
     reporter.enter(round == 0 ? MigrationPhase::base_copy : MigrationPhase::rounds);
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
       source.connection.progress_until([&] {
-        return freeze.is_here() || source.program.step() > scanned_at_step ||
+        return freeze.has_arrived() || source.program.step() > scanned_at_step ||
                source.program.takes_no_steps();
       });
-      if (freeze.is_here()) return;
+      if (freeze.has_arrived()) return;
     }
     scanned_at_step = source.program.step();
     state.refresh(source.program.state_view());

@@ -57,8 +57,9 @@ class Source::Impl {
   };
 
   [[nodiscard]] std::unique_ptr<Link> reach(LinkListener& target) const {
-    return connect_link(options_.host, options_.port, {options_.transports, options_.peers},
-                        options_.data_key, target);
+    return connect_link(options_.host, options_.port,
+                        {options_.transports, options_.allowed_addresses}, options_.data_key,
+                        target);
   }
 
   void run() {
@@ -69,8 +70,8 @@ class Source::Impl {
       context_.connect();
       do {
         sync();
-      } while (context_.freeze.is_here() && !freeze_holds());
-      if (context_.freeze.is_here()) {
+      } while (context_.freeze.has_arrived() && !freeze_holds());
+      if (context_.freeze.has_arrived()) {
         if (rehearsed) rehearse();
         if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
         finish_frozen();
@@ -121,7 +122,7 @@ class Source::Impl {
                   "allow more with --max-stall, or let --strategy auto choose");
     }
     context_.forecast.report_converged();
-    context_.connection.progress_until([this] { return context_.freeze.is_here(); });
+    context_.connection.progress_until([this] { return context_.freeze.has_arrived(); });
   }
 
   /// Checks whether the freeze is still within the limit: more may be left to send than when it was
@@ -181,7 +182,8 @@ class Source::Impl {
     auto& state = context_.state;
     const auto probed_at = program.step();
     context_.connection.progress_until([&] {
-      return context_.freeze.is_here() || program.step() > probed_at || program.takes_no_steps();
+      return context_.freeze.has_arrived() || program.step() > probed_at ||
+             program.takes_no_steps();
     });
     state.refresh(program.state_view());
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));

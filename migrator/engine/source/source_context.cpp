@@ -53,7 +53,8 @@ void SourceContext::probe_link() {
   const auto& chunks = state.chunks();
   std::size_t next = 0;
   double best = 0;
-  for (std::uint64_t bytes = kProbeFirst; next < chunks.size() && !freeze.is_here(); bytes *= 4) {
+  for (std::uint64_t bytes = kProbeFirst; next < chunks.size() && !freeze.has_arrived();
+       bytes *= 4) {
     std::vector<ChunkId> some;
     for (std::uint64_t sum = 0; next < chunks.size() && sum < bytes; ++next) {
       some.push_back(static_cast<ChunkId>(next));

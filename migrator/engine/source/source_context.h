@@ -4,7 +4,7 @@
 
 #include "migrator/engine/program.h"
 #include "migrator/engine/source/downtime_forecast.h"
-#include "migrator/engine/source/freeze_request.h"
+#include "migrator/engine/source/frozen_handoff.h"
 #include "migrator/engine/source/payload_sender.h"
 #include "migrator/engine/source/peer_connection.h"
 #include "migrator/engine/source/state_sender.h"
@@ -34,7 +34,7 @@ struct SourceContext {
   const SourceOptions& options;
   SourceProgram& program;
   const SourceCallbacks& callbacks;
-  FreezeRequest freeze;
+  FrozenHandoff freeze;
   PeerConnection connection;
   StatsReporter reporter;
   PayloadSender payloads;

@@ -10,7 +10,7 @@
 namespace cardswap {
 
 StateSender::StateSender(const SourceOptions& options, SourceProgram& program,
-                         PeerConnection& connection, PayloadSender& payloads, FreezeRequest& freeze,
+                         PeerConnection& connection, PayloadSender& payloads, FrozenHandoff& freeze,
                          StatsReporter& reporter)
     : options_(options),
       program_(program),
@@ -106,7 +106,7 @@ void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::u
   for (const auto chunk : chunks) want(chunk, ahead);
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {
-    if (!final && freeze_.is_here()) break;
+    if (!final && freeze_.has_arrived()) break;
     send_chunk(chunk, round, ahead, final);
     ++sent;
     left -= chunks_.span_of(chunk).bytes;
@@ -139,9 +139,9 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
       differing.push_back(chunk);
       want(chunk, ahead);
     }
-    return !differing.empty() || job.is_done() || freeze_.is_here();
+    return !differing.empty() || job.is_done() || freeze_.has_arrived();
   };
-  while (!freeze_.is_here()) {
+  while (!freeze_.has_arrived()) {
     connection_.progress_until([&] {
       if (look()) return true;
       job.wake_for_more();

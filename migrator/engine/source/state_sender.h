@@ -9,7 +9,7 @@
 #include "migrator/core/rate.h"
 #include "migrator/engine/chunk_map.h"
 #include "migrator/engine/program.h"
-#include "migrator/engine/source/freeze_request.h"
+#include "migrator/engine/source/frozen_handoff.h"
 #include "migrator/engine/source/payload_sender.h"
 #include "migrator/engine/source/peer_connection.h"
 #include "migrator/engine/source/stats_reporter.h"
@@ -25,7 +25,7 @@ class StateSender {
  public:
   /// All outlive this.
   StateSender(const SourceOptions& options, SourceProgram& program, PeerConnection& connection,
-              PayloadSender& payloads, FreezeRequest& freeze, StatsReporter& reporter);
+              PayloadSender& payloads, FrozenHandoff& freeze, StatsReporter& reporter);
 
   /// Takes the program's memory as of now, before the link is connected.
   void take_first_view();
@@ -81,7 +81,7 @@ class StateSender {
   SourceProgram& program_;
   PeerConnection& connection_;
   PayloadSender& payloads_;
-  FreezeRequest& freeze_;
+  FrozenHandoff& freeze_;
   StatsReporter& reporter_;
   StateView view_;
   ChunkMap chunks_;  // of view_

@@ -55,9 +55,10 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
     const auto waits_since = PeerConnection::Clock::now();
     const auto wait_max_ms = std::max(kWaitMinMs, kWaitSteps * program.median_step_ms());
     source.connection.progress_until([&] {
-      return source.freeze.is_here() || state.has_new_step() || ms_since(waits_since) > wait_max_ms;
+      return source.freeze.has_arrived() || state.has_new_step() ||
+             ms_since(waits_since) > wait_max_ms;
     });
-    if (source.freeze.is_here()) return 0;
+    if (source.freeze.has_arrived()) return 0;
     if (!state.has_new_step() || ++looks > kLooksMax) {
       source.reporter.set_note(
           state.has_new_step()

@@ -114,12 +114,12 @@ void UpdateLog::drop_early(const EarlyCopy& copy) {
   if (early_.holds(parameter, copy.number)) early_.forget(parameter);
 }
 
-bool UpdateLog::holds_each() const {
+bool UpdateLog::holds_each_step() const {
   const MutexLock lock(mutex_);
   return holds_each_;
 }
 
-void UpdateLog::hold_each() {
+void UpdateLog::hold_each_step() {
   const MutexLock lock(mutex_);
   holds_each_ = true;
 }

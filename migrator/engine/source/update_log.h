@@ -59,7 +59,7 @@ class UpdateLog {
   /// Appends an audit if one was requested. Call it at a boundary, after all entries of `step`.
   void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
-  [[nodiscard]] bool holds_each() const;
+  [[nodiscard]] bool holds_each_step() const;
 
   // ---- any thread that computes gradients
   /// Adds a gradient before the entry of `step`, if it is wanted and there is room: calls `copy`
@@ -84,7 +84,7 @@ class UpdateLog {
   /// No longer counts `bytes` of an entry as held.
   void release(std::uint64_t bytes);
   /// Makes each step wait, from now on, until its own entry is sent.
-  void hold_each();
+  void hold_each_step();
   /// Notes that the entry taken last was sent.
   void note_sent();
   /// Requests an audit at the next boundary.

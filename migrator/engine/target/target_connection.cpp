@@ -39,8 +39,8 @@ TargetConnection::TargetConnection(const TargetOptions& options, TargetProgram& 
           program, payloads_, [this] { link_->wake(); },
           [this] { link_->wait(Clock::now() + kServeInterval); }),
       updates_(program, [this] { link_->wake(); }),
-      link_(listen_link(options.listen_host, {options.transports, options.peers}, options.data_key,
-                        *this)) {}
+      link_(listen_link(options.listen_host, {options.transports, options.allowed_addresses},
+                        options.data_key, *this)) {}
 
 void TargetConnection::run(const std::stop_token& stop) {
   try {

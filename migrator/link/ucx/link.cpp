@@ -38,10 +38,11 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 UcxLink::UcxLink(const std::string& transports, const std::string& host,
-                 LinkListener& link_listener, const std::string& peers)
+                 LinkListener& link_listener, const std::string& allowed_addresses)
     : link_listener_(link_listener),
-      peer_filter_(peers),
-      context_(make_context({.transports = transports, .host = host, .peers = peers})),
+      peer_filter_(allowed_addresses),
+      context_(make_context(
+          {.transports = transports, .host = host, .allowed_addresses = allowed_addresses})),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
   set_handler(kBulkId, &UcxLink::on_bulk_am);

@@ -22,10 +22,10 @@ namespace cardswap::ucx {
 class UcxLink final : public Link {
  public:
   /// `host`: the address on which it will listen or to which it will connect. `transports`,
-  /// `peers`: as in LinkOptions. Throws Error{link_lost, io}. One call of connect() or listen()
-  /// follows.
+  /// `allowed_addresses`: as in LinkOptions. Throws Error{link_lost, io}. One call of connect() or
+  /// listen() follows.
   UcxLink(const std::string& transports, const std::string& host, LinkListener& link_listener,
-          const std::string& peers);
+          const std::string& allowed_addresses);
   /// Closes the connections: up to 300 ms for each, then up to 500 ms for what is in flight.
   ~UcxLink() override;
 

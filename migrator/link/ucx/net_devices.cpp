@@ -9,10 +9,11 @@
 
 namespace cardswap::ucx {
 
-std::string devices_to(const std::string& peers, const std::vector<NetInterface>& interfaces,
+std::string devices_to(const std::string& allowed_addresses,
+                       const std::vector<NetInterface>& interfaces,
                        const std::vector<std::string>& rdma_ports) {
   std::set<std::string> theirs;
-  std::istringstream words(peers);
+  std::istringstream words(allowed_addresses);
   for (std::string word; words >> word;) theirs.insert(word);
   if (theirs.contains("127.0.0.1") || theirs.contains("::1")) return {};
   const auto is_theirs = [&](const std::string& address) { return theirs.contains(address); };

@@ -69,7 +69,7 @@ Context make_context(const Networks& networks) {
   if (at != std::string::npos) {
     set("NET_DEVICES", transports.substr(at + 1));
   } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
-    set("NET_DEVICES", devices_to(networks.peers, net_interfaces(), rdma_ports()));
+    set("NET_DEVICES", devices_to(networks.allowed_addresses, net_interfaces(), rdma_ports()));
   }
   // Older releases do not know the setting and would print a warning.
   if (!older_than_1(kMinorOfBridges) && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {

@@ -17,7 +17,7 @@ struct Networks {
   std::string host;
   /// The addresses of the other side, as in LinkOptions. Interfaces that do not lead there are left
   /// out (devices_to()), unless `transports` or the environment's UCX_NET_DEVICES names interfaces.
-  std::string peers;
+  std::string allowed_addresses;
 };
 /// Make UCX's context and worker. The context outlives the worker. Both throw Error{link_lost}.
 [[nodiscard]] Context make_context(const Networks& networks);

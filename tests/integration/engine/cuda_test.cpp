@@ -93,7 +93,7 @@ class CardSource final : public SourceProgram {
   double median_step_ms() override { return 1; }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
     const MutexLock lock(mutex_);
-    held_from_the_start_ = log->holds_each();
+    held_from_the_start_ = log->holds_each_step();
     log_ = std::move(log);
     window_ = std::move(window);
     return true;
@@ -121,8 +121,8 @@ class CardSource final : public SourceProgram {
       entry.fence = job_.device->fence();
       log->append(std::move(entry));
       steps_logged_ += !log->is_closed();
-      steps_held_ += log->holds_each();
-      if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
+      steps_held_ += log->holds_each_step();
+      if (last || log->holds_each_step()) log->wait_until_sent(step_ + 1);
       window->close();
     }
     job_.update(gradient);
@@ -160,9 +160,9 @@ class CardTarget final : public TargetProgram {
   void replay(const ReceivedUpdate& update) override {
     for (const auto& gradient : update.gradients) job_.update(gradient.memory);
     job_.device->wait(job_.device->fence());
-    replayed_ += !update.gradients.empty();
+    replayed += !update.gradients.empty();
   }
-  std::atomic<int> replayed_{0};
+  std::atomic<int> replayed{0};
 
  private:
   Job& job_;
@@ -251,7 +251,7 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
     EXPECT_GT(target_job_.card->count("gather"), 0U);
   }
   if (GetParam().strategy == Strategy::replay) {
-    EXPECT_GT(target_program_.replayed_, 0);
+    EXPECT_GT(target_program_.replayed, 0);
     EXPECT_EQ(verified_->shards_not_replayed, 0U) << verified_->not_replayed;
     EXPECT_LT(source_program_.steps_held_, source_program_.steps_logged_) << "the card has room";
   }
@@ -267,7 +267,7 @@ TEST_P(OnAFullCard, NoStepGoesOnWhileItsGradientsAreHeld) {
   EXPECT_TRUE(source_program_.held_from_the_start_);
   EXPECT_GT(source_program_.steps_held_, 0);
   EXPECT_EQ(source_program_.steps_held_, source_program_.steps_logged_);
-  EXPECT_GT(target_program_.replayed_, 0);
+  EXPECT_GT(target_program_.replayed, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Replay, OnAFullCard,

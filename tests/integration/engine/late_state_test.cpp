@@ -146,7 +146,7 @@ TEST_F(LateState, MadeInTheBaseCopyIsReplayedFromThereOn) {
   step({0, 5});
   ASSERT_TRUE(trains_until_converged({0, 5})) << why();
   ASSERT_TRUE(freezes_and_verifies({1, 5})) << why();
-  EXPECT_GT(standby_.replayed_[5], 0);
+  EXPECT_GT(standby_.replayed[5], 0);
   EXPECT_THAT(stats_.note, HasSubstr("model/5"));
   expect_a_replay_to_the_end(512 * kKiB);
 }
@@ -159,7 +159,7 @@ TEST_F(LateState, MadeWhileTheLogIsShippedIsReplayedFromThereOn) {
   step({5, 7});
   ASSERT_TRUE(trains_until_converged({0, 5, 6, 7})) << why();
   ASSERT_TRUE(freezes_and_verifies({5, 6, 7})) << why();
-  for (const std::size_t expert : {5, 6, 7}) EXPECT_GT(standby_.replayed_[expert], 0) << expert;
+  for (const std::size_t expert : {5, 6, 7}) EXPECT_GT(standby_.replayed[expert], 0) << expert;
   EXPECT_THAT(stats_.note, HasSubstr("3 of 7 shards came during the replay"));
   expect_a_replay_to_the_end(kMiB);
 }
@@ -219,7 +219,8 @@ TEST_F(LateState, IsLookedForOnceAStepNotAtEverySend) {
   start(Strategy::replay);
   ASSERT_TRUE(trains_until_converged()) << why();
   ASSERT_TRUE(freezes_and_verifies({0})) << why();
-  EXPECT_LE(trainer_.snapshots, trainer_.step() + 4) << "the test's own, the link's and the log's";
+  EXPECT_LE(trainer_.views_taken, trainer_.step() + 4)
+      << "the test's own, the link's and the log's";
 }
 
 /// The fifth expert is so large that sending it takes longer than the job may stand.

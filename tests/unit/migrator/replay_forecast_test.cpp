@@ -110,9 +110,9 @@ TEST_F(ReplayForecastTest, WaitsForNoStepWhereATwentiethOfOneIsLeft) {
 
 TEST_F(ReplayForecastTest, WaitsForNoStepThatWouldBeLate) {
   gradients_are(40'000, 0);
-  facts_.holds_each = true;
+  facts_.holds_each_step = true;
   EXPECT_EQ(advice(), Advice::offer_freeze) << "it waits for its own entry";
-  facts_.holds_each = false;
+  facts_.holds_each_step = false;
   EXPECT_EQ(advice(), Advice::go_on);
   facts_.measured.replay_ms = 100;
   EXPECT_EQ(advice(), Advice::offer_freeze) << "the target follows no faster";
@@ -168,7 +168,7 @@ TEST_F(ReplayForecastTest, CountsTheRestOfAnEntryIntoAnEarlyFreezeWhereStepsWait
   spec_.strategy = Strategy::automatic;
   spec_.max_stall_ms = 10'000;
   EXPECT_EQ(advice(), Advice::go_on);
-  facts_.holds_each = true;
+  facts_.holds_each_step = true;
   EXPECT_EQ(advice(), Advice::offer_freeze);
 }
 

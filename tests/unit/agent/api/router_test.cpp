@@ -37,15 +37,15 @@ asio::awaitable<ApiAnswer> tell(std::string text) {
 }
 
 TEST_F(Routing, FindsACallByMethodAndPathAndGivesWhatStandsInIt) {
-  router_.on("GET", "/v1/jobs/{name}", [](ApiRequest request) {
+  router_.add("GET", "/v1/jobs/{name}", [](ApiRequest request) {
     return tell(request.path.at("name") + request.query.at("as"));
   });
-  router_.on("POST", "/v1/jobs/{name}", [](ApiRequest request) { return tell(request.text("to")); },
-             {.body_bytes = 7});
+  router_.add("POST", "/v1/jobs/{name}",
+              [](ApiRequest request) { return tell(request.text("to")); }, {.body_bytes = 7});
   EXPECT_EQ(ask("GET", "/v1/jobs/a%2Fb?as=json").body.at("told"), "a/bjson");
   EXPECT_EQ(ask("POST", "/v1/jobs/gpt", R"({"to": "gpu-b"})").body.at("told"), "gpu-b");
   EXPECT_EQ(router_.body_bytes_max("POST", "/v1/jobs/gpt"), 7U);
-  EXPECT_EQ(router_.body_bytes_max("PUT", "/v1/jobs/gpt"), CallLimits::kBodyBytes);
+  EXPECT_EQ(router_.body_bytes_max("PUT", "/v1/jobs/gpt"), RouteLimits::kBodyBytes);
   EXPECT_EQ(code_in(ask("PUT", "/v1/jobs/gpt")), "not_found");
   EXPECT_EQ(ask("PUT", "/v1/jobs/gpt").body.at("error").at("failure"),
             "PUT is not for /v1/jobs/gpt");
@@ -60,9 +60,9 @@ asio::awaitable<ApiAnswer> fail_with(boost::system::error_code error) {
 }
 
 TEST_F(Routing, ASocketsErrorIsNotACancellation) {
-  router_.on("GET", "/v1/full", [](ApiRequest) { return fail_with(asio::error::no_descriptors); });
-  router_.on("GET", "/v1/ended",
-             [](ApiRequest) { return fail_with(asio::error::operation_aborted); });
+  router_.add("GET", "/v1/full", [](ApiRequest) { return fail_with(asio::error::no_descriptors); });
+  router_.add("GET", "/v1/ended",
+              [](ApiRequest) { return fail_with(asio::error::operation_aborted); });
   EXPECT_EQ(code_in(ask("GET", "/v1/full")), "io");
   EXPECT_EQ(code_in(ask("GET", "/v1/ended")), "cancelled");
 }

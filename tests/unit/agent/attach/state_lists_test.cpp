@@ -22,7 +22,7 @@ class AStateList : public ::testing::Test {
   AStateList() {
     config_.data_dir = dir_.path();
     config_.devices = {{.name = "cpu:0"}};
-    lists_.add_calls(router_, "gpu-a");
+    lists_.add_routes(router_, "gpu-a");
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
     job_ = &jobs_.add_standby({.name = "gpt", .uid = "m-1"},

@@ -29,7 +29,7 @@ class MigrationAdmissionTest : public ::testing::Test {
     spec.job = "gpt";
     spec.to = "10.0.0.2:7070/cpu:0";
     try {
-      EXPECT_EQ(&admission_.movable(spec), &jobs_.find("gpt")->first());
+      EXPECT_EQ(&admission_.require_movable(spec), &jobs_.find("gpt")->first());
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::refused);
       EXPECT_FALSE(error.hint().empty());

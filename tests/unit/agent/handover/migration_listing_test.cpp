@@ -36,7 +36,7 @@ struct Lists {
     record.ended_at_ms = ended_at_ms;
     incoming.emplace_back(std::move(record));
   }
-  [[nodiscard]] json::object listed(const Listing& listing) const {
+  [[nodiscard]] json::object listed(const ListingOptions& listing) const {
     const auto shown = [](const Reservation& r) { return json::object{{"id", r.migration()}}; };
     return list_migrations(outgoing, incoming, shown, listing);
   }
@@ -91,12 +91,12 @@ TEST(Listing, IsNoLongerThanAClientReads) {
   Lists lists;
   lists.out("runs", State::syncing, 0);
   for (int i = 1; i <= 3000; ++i) lists.out("m-" + std::to_string(i), State::completed, i);
-  Listing listing{.limit = Listing::kLimitMax};
+  ListingOptions listing{.limit = ListingOptions::kLimitMax};
   std::set<std::string> seen;
   int pages = 0;
   for (bool more = true; more; ++pages) {
     const auto answer = lists.listed(listing);
-    EXPECT_LE(json::serialize(answer).size(), Listing::kBytesMax + 200);
+    EXPECT_LE(json::serialize(answer).size(), ListingOptions::kBytesMax + 200);
     for (const auto& id : ids(answer)) EXPECT_TRUE(seen.insert(id).second) << id << " came twice";
     more = left_out(answer) > 0;
     listing.before = ids(answer).back();

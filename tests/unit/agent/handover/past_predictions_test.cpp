@@ -14,27 +14,27 @@ namespace {
 
 namespace json = boost::json;
 
-const Route kRoute{"a", "b", "replay"};
-const StallAndLost kPredicted{100, 200};
+const MovePath kPath{"a", "b", "replay"};
+const StepCost kPredicted{100, 200};
 
 /// Moves that were so many times what had been predicted of stall, and of lost time.
 PastPredictions of(const std::vector<std::pair<double, double>>& moves) {
   PastPredictions past;
   for (const auto& [stall, lost] : moves) {
-    past.note(kRoute, kPredicted, {stall * kPredicted.stall_ms, lost * kPredicted.lost_ms});
+    past.note(kPath, kPredicted, {stall * kPredicted.stall_ms, lost * kPredicted.lost_ms});
   }
   return past;
 }
 
 TEST(PastPredictions, OfTwoMovesCorrectNothing) {
-  const auto made = of({{2, 2}, {2, 2}}).corrected(kRoute, kPredicted);
+  const auto made = of({{2, 2}, {2, 2}}).corrected(kPath, kPredicted);
   EXPECT_EQ(made.moves, 0U);
   EXPECT_EQ(made.corrected.stall_ms, 100);
   EXPECT_EQ(made.corrected.lost_ms, 200);
 }
 
 TEST(PastPredictions, OfThreeMovesCorrectByTheMedianOfEach) {
-  const auto made = of({{2, 1}, {9, 1.5}, {1.5, 12}}).corrected(kRoute, {50, 150});
+  const auto made = of({{2, 1}, {9, 1.5}, {1.5, 12}}).corrected(kPath, {50, 150});
   EXPECT_EQ(made.moves, 3U);
   EXPECT_EQ(made.raw.stall_ms, 50);
   EXPECT_EQ(made.raw.lost_ms, 150);
@@ -44,8 +44,8 @@ TEST(PastPredictions, OfThreeMovesCorrectByTheMedianOfEach) {
 
 TEST(PastPredictions, OfAnotherSizeCorrectNothing) {
   const auto past = of({{2, 2}, {2, 2}, {2, 2}});
-  for (const StallAndLost& other : {StallAndLost{30, 200}, {350, 700}, {100, 700}, {100, 50}}) {
-    const auto made = past.corrected(kRoute, other);
+  for (const StepCost& other : {StepCost{30, 200}, {350, 700}, {100, 700}, {100, 50}}) {
+    const auto made = past.corrected(kPath, other);
     EXPECT_EQ(made.moves, 0U) << other.stall_ms << ' ' << other.lost_ms;
     EXPECT_EQ(made.corrected.stall_ms, other.stall_ms);
   }
@@ -53,28 +53,28 @@ TEST(PastPredictions, OfAnotherSizeCorrectNothing) {
 
 TEST(PastPredictions, OfTheSameSizeCountHoweverManyOthersCameLater) {
   auto past = of({{2, 2}, {2, 2}, {2, 2}});
-  for (int i = 0; i < 5; ++i) past.note(kRoute, {1000, 2000}, {500, 1000});
-  EXPECT_NEAR(past.corrected(kRoute, kPredicted).corrected.stall_ms, 200, 1e-9);
-  EXPECT_NEAR(past.corrected(kRoute, {900, 1800}).corrected.stall_ms, 450, 1e-9);
+  for (int i = 0; i < 5; ++i) past.note(kPath, {1000, 2000}, {500, 1000});
+  EXPECT_NEAR(past.corrected(kPath, kPredicted).corrected.stall_ms, 200, 1e-9);
+  EXPECT_NEAR(past.corrected(kPath, {900, 1800}).corrected.stall_ms, 450, 1e-9);
 }
 
 TEST(PastPredictions, AreOfTheirRouteAlone) {
   const auto past = of({{2, 2}, {2, 2}, {2, 2}});
-  for (const Route& other :
-       {Route{"a", "c", "replay"}, Route{"c", "b", "replay"}, Route{"a", "b", "rounds"}}) {
+  for (const MovePath& other :
+       {MovePath{"a", "c", "replay"}, MovePath{"c", "b", "replay"}, MovePath{"a", "b", "rounds"}}) {
     EXPECT_EQ(past.corrected(other, kPredicted).moves, 0U);
   }
 }
 
 TEST(PastPredictions, CorrectByAFactorOfFourAtMost) {
-  EXPECT_NEAR(of({{9, 9}, {9, 9}, {9, 9}}).corrected(kRoute, kPredicted).corrected.stall_ms, 400,
+  EXPECT_NEAR(of({{9, 9}, {9, 9}, {9, 9}}).corrected(kPath, kPredicted).corrected.stall_ms, 400,
               1e-9);
-  EXPECT_NEAR(of({{0, 0}, {0, 0}, {0, 0}}).corrected(kRoute, kPredicted).corrected.stall_ms, 25,
+  EXPECT_NEAR(of({{0, 0}, {0, 0}, {0, 0}}).corrected(kPath, kPredicted).corrected.stall_ms, 25,
               1e-9);
 }
 
 TEST(PastPredictions, NeverLeaveLessLostThanOneStepIsLate) {
-  const auto made = of({{4, 0.3}, {4, 0.3}, {4, 0.3}}).corrected(kRoute, kPredicted);
+  const auto made = of({{4, 0.3}, {4, 0.3}, {4, 0.3}}).corrected(kPath, kPredicted);
   EXPECT_EQ(made.corrected.lost_ms, made.corrected.stall_ms);
 }
 
@@ -84,7 +84,7 @@ TEST(PastPredictions, ForgetAllButTheLatestMovesOfARoute) {
   const auto past = of(moves);
   EXPECT_EQ(past.to_json().at("routes").at(0).at("moves").as_array().size(),
             PastPredictions::kMovesKept);
-  const auto made = past.corrected(kRoute, kPredicted);
+  const auto made = past.corrected(kPath, kPredicted);
   EXPECT_EQ(made.moves, PastPredictions::kMovesCount);
   EXPECT_NEAR(made.corrected.stall_ms, 50, 1e-9);
 }
@@ -95,9 +95,9 @@ TEST(PastPredictions, ForgetTheRouteThatWasUsedLongestAgo) {
     for (int i = 0; i < 3; ++i)
       past.note({"a", std::to_string(index), "replay"}, kPredicted, {200, 400});
   };
-  for (std::size_t i = 0; i < PastPredictions::kRoutesMax; ++i) use(i);
+  for (std::size_t i = 0; i < PastPredictions::kPathsMax; ++i) use(i);
   use(0);
-  use(PastPredictions::kRoutesMax);
+  use(PastPredictions::kPathsMax);
   EXPECT_EQ(past.corrected({"a", "0", "replay"}, kPredicted).moves, 6U);
   EXPECT_EQ(past.corrected({"a", "1", "replay"}, kPredicted).moves, 0U);
 }
@@ -107,25 +107,25 @@ TEST(PastPredictions, LearnNothingFromWhatWasNotPredictedOrIsNoTime) {
   const auto nan = std::numeric_limits<double>::quiet_NaN();
   const auto inf = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 3; ++i) {
-    past.note(kRoute, {0, 0}, {5, 5});
-    past.note(kRoute, {nan, 5}, {5, 5});
-    past.note(kRoute, {5, 5}, {inf, 5});
-    past.note(kRoute, {5, 5}, {-1, 5});
+    past.note(kPath, {0, 0}, {5, 5});
+    past.note(kPath, {nan, 5}, {5, 5});
+    past.note(kPath, {5, 5}, {inf, 5});
+    past.note(kPath, {5, 5}, {-1, 5});
   }
-  EXPECT_EQ(past.corrected(kRoute, kPredicted).moves, 0U);
+  EXPECT_EQ(past.corrected(kPath, kPredicted).moves, 0U);
 }
 
 TEST(PastPredictions, AreReadAsTheyWereWritten) {
   const auto past = of({{2, 1}, {0, 100}, {1.5, 12}});
   const auto again = PastPredictions::from_json(json::parse(json::serialize(past.to_json())));
   EXPECT_EQ(again.to_json(), past.to_json());
-  EXPECT_EQ(again.corrected(kRoute, kPredicted).moves, 3U);
+  EXPECT_EQ(again.corrected(kPath, kPredicted).moves, 3U);
 }
 
 TEST(PastPredictions, OfTheVersionWithoutSizesTeachNothing) {
   const auto former = json::parse(R"({"version":1,"routes":[{"from":"a","to":"b",
       "strategy":"replay","stall":[2,2,2],"lost":[1,1,1]}]})");
-  EXPECT_EQ(PastPredictions::from_json(former).corrected(kRoute, kPredicted).moves, 0U);
+  EXPECT_EQ(PastPredictions::from_json(former).corrected(kPath, kPredicted).moves, 0U);
 }
 
 TEST(PastPredictions, ThatNoAgentWroteAreRefused) {
@@ -138,7 +138,7 @@ TEST(PastPredictions, ThatNoAgentWroteAreRefused) {
   };
   const std::string move = R"([{"stall_ms":1,"lost_ms":1,"stall_ratio":1,"lost_ratio":1}])";
   std::string many = R"({"version":2,"routes":[)";
-  for (std::size_t i = 0; i <= PastPredictions::kRoutesMax; ++i) {
+  for (std::size_t i = 0; i <= PastPredictions::kPathsMax; ++i) {
     many += (i == 0 ? "" : ",") + (R"({"from":"a","to":")" + std::to_string(i) +
                                    R"(","strategy":"replay","moves":)" + move + "}");
   }

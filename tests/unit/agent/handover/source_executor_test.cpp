@@ -22,10 +22,10 @@ class SourceExecutorTest : public ::testing::Test, private RunningMigration {
  protected:
   SourceExecutorTest() {
     departures_.emplace_back(scope_, migration_.only());
-    migration_.failpoint_at =
+    migration_.failpoint =
         "committed";  // what is granted is kept back: nobody is there who could hear it
     auto& transfer = migration_.only();
-    transfer.frozen_at = 41;
+    transfer.frozen_step = 41;
     transfer.target.round_trips = 3;
     list_.note(transfer, [](TransferRecord& record) { record.warning = "a log"; });
   }
@@ -82,7 +82,7 @@ TEST_F(SourceExecutorTest, KeepsARecordAsAWholeWhileTransfersStayWhereTheyAre) {
   ASSERT_THAT(transfer->record().timeline.samples(), SizeIs(1));
   EXPECT_EQ(transfer->record().timeline.samples().front().state, State::committed);
   EXPECT_EQ(transfer->record().warning, "a log");
-  EXPECT_EQ(transfer->frozen_at, 41U);
+  EXPECT_EQ(transfer->frozen_step, 41U);
   EXPECT_EQ(transfer->target.round_trips, 3);
   EXPECT_THAT(transfer->target.held_back, SizeIs(1)) << "the grant";
 }

@@ -44,9 +44,10 @@ TEST(TransferStates, OfTheProcessHereGoOnOneByOneUntilItIsReleased) {
 
 TEST(TransferStates, OfThePlaceThereEndWhenItWasDropped) {
   EXPECT_THAT(steps<ReservationProgress>(),
-              UnorderedElementsAre("unasked > asked", "asked > accepted", "accepted > granted",
-                                   "granted > accepted", "unasked > granted", "unasked > dropped",
-                                   "asked > dropped", "accepted > dropped", "granted > dropped"));
+              UnorderedElementsAre(
+                  "unasked > asked", "asked > accepted", "accepted > grant_answered",
+                  "grant_answered > accepted", "unasked > grant_answered", "unasked > dropped",
+                  "asked > dropped", "accepted > dropped", "grant_answered > dropped"));
 }
 
 TEST(TransferStates, OfAContinuationBeginAnewUntilTheDevicesAreBack) {
@@ -74,10 +75,10 @@ TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {
   TargetContact target;
   target.doubt_grant("m-1");
   EXPECT_EQ(target.progress, ReservationProgress::unasked);
-  target.progress.step(ReservationProgress::granted, "m-1");
+  target.progress.step(ReservationProgress::grant_answered, "m-1");
   target.doubt_grant("m-1");
   EXPECT_EQ(target.progress, ReservationProgress::accepted);
-  target.progress.step(ReservationProgress::granted, "m-1");
+  target.progress.step(ReservationProgress::grant_answered, "m-1");
   target.progress.step(ReservationProgress::dropped, "m-1");
   target.doubt_grant("m-1");
   EXPECT_EQ(target.progress, ReservationProgress::dropped);
@@ -98,7 +99,7 @@ TEST(TransferStatesDeathTest, EndAnAgentThatLeavesAStepOut) {
   EXPECT_DEATH(copy.step(CopyOnSource::verified, "m-1"), "may_follow");
   Stepwise<ReservationProgress> progress;
   progress.step(ReservationProgress::dropped, "m-1");
-  EXPECT_DEATH(progress.step(ReservationProgress::granted, "m-1"), "may_follow");
+  EXPECT_DEATH(progress.step(ReservationProgress::grant_answered, "m-1"), "may_follow");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST(Access, EveryCallOfTheAgentHasARuleAndEveryRuleACall) {
     Config config;
     config.data_dir = pattern;
     const Agent agent(context, config);
-    for (const auto& call : agent.router().calls()) {
+    for (const auto& call : agent.router().routes()) {
       ++calls;
       if (!has_access_rule(call.method, call.pattern)) {
         without_rule.push_back(call.method + " " + call.pattern);

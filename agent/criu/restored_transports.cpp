@@ -1,4 +1,4 @@
-#include "agent/criu/data_devices.h"
+#include "agent/criu/restored_transports.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

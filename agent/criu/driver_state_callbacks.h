@@ -26,7 +26,7 @@ struct RestoredTree {
 /// callers check that, except for `undo` and `ended` of Tools::callbacks(), which are always set.
 /// `before_dump` and `after_restore` throw Error, which ends the move; the others throw nothing
 /// except when the coroutine is cancelled.
-struct Callbacks {
+struct DriverStateCallbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
   /// Returns why some state is not back. Nullopt: all of it is back.
   using Undo = std::function<boost::asio::awaitable<std::optional<Error>>(ProcessId root)>;

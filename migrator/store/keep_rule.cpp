@@ -1,4 +1,4 @@
-#include "migrator/store/retention.h"
+#include "migrator/store/keep_rule.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "tests/support/exposition.h"
+#include "tests/support/scrape.h"
 
 #include <sstream>
 #include <stdexcept>
