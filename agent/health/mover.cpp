@@ -125,7 +125,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   wanted.spec.job = move.job;
   wanted.spec.to = target;
   if (move.is_urgent) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
-  auto ready = co_await migrations_.prepared(std::move(wanted));
+  auto ready = co_await migrations_.prepare(std::move(wanted));
   const auto id = migrations_.start(std::move(ready)).id();
   emit_event(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await wait_for_end(id);
