@@ -26,7 +26,7 @@ struct Config {
   std::filesystem::path data_dir;
   std::filesystem::path socket;   ///< default <data_dir>/cardswapd.sock
   std::string listen_host;        ///< empty: no TCP port
-  std::uint16_t listen_port = 0;  ///< 0 until Agent::start(): a free one is taken
+  std::uint16_t listen_port = 0;  ///< 0: the agent takes a free one, and gives its parts that
   bool insecure_listen = false;   ///< a port without TLS: every caller is operator and agent
   tls::Files tls;                 ///< for the TCP port and for calls to other agents; may be empty
   std::filesystem::path token_file;  ///< tokens of callers without a certificate; empty: no file
