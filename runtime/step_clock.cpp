@@ -29,7 +29,7 @@ void StepClock::count(bool ordinary) {
     if (ordinary) note_ordinary(took_ms);
   }
   step_began_ns_.store(now, std::memory_order_relaxed);
-  step_.store(step + 1, std::memory_order_release);
+  step_.store(step + 1, std::memory_order_seq_cst);
 }
 
 double StepClock::latest_ms() const {

@@ -16,7 +16,7 @@ class StepClock {
   using Clock = std::chrono::steady_clock;
 
   /// Counts a step that ends now; the next step begins. `ordinary`: its boundary did nothing but
-  /// count.
+  /// count. The count is stored, as it is read, in the one order of seq_cst.
   void count(bool ordinary);
   /// Adds an ordinary step that the caller timed. Only on the thread that counts.
   void note_ordinary(float took_ms) {
@@ -27,7 +27,7 @@ class StepClock {
   /// Sets the count; only while the counting thread is parked.
   void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
 
-  [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_seq_cst); }
   /// When the step under way began, in ns of steady_clock; 0: no boundary was passed yet.
   [[nodiscard]] std::int64_t step_began_ns() const { return step_began_ns_.load(); }
   /// The duration of the latest step; 0 before two boundaries were passed.

@@ -6,13 +6,16 @@
 namespace cardswap {
 
 StepResult StepGate::boundary() {
-  if (!has_attention()) {
+  const bool ordinary = !has_attention();
+  if (ordinary) {
     clock_.count(true);
-    return StepResult::proceed;
+    // arm() asks for attention and then reads the count: either it sees this step, or it is seen
+    // here.
+    if (!attention_.load(std::memory_order_seq_cst)) return StepResult::proceed;
   }
   const MutexLock turn(turn_);
   block_if_retired();
-  clock_.count(false);
+  if (!ordinary) clock_.count(false);
   const auto result = attend();
   if (result == StepResult::proceed && is_timed()) callbacks_.on_begin();
   return result;
@@ -44,12 +47,12 @@ StepResult StepGate::attend() {
   if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
   MutexLock lock(mutex_);
   if (throttle_ > 0) apply_throttle(lock);
-  if (!park_) return retired_ ? say_moved() : StepResult::proceed;
+  if (!must_park_here()) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
   call_on_parked();
   lock.lock();
-  while ((park_ && is_parked_) || !tasks_.empty()) {
+  while ((must_park_here() && is_parked_) || !tasks_.empty()) {
     if (tasks_.empty()) {
       changed_.wait(lock);
       continue;
@@ -94,11 +97,11 @@ void StepGate::apply_throttle(MutexLock& lock) {
   const auto until =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(
                          std::chrono::duration<double, std::milli>(most_ms - own_ms));
-  while (!park_ && !retired_ && throttle_ > 0 && changed_.wait_until(lock, until)) {
+  while (!must_park_here() && !retired_ && throttle_ > 0 && changed_.wait_until(lock, until)) {
   }
   // The next step is measured from here; a trainer that is to park ended its step before the
   // throttle.
-  if (!park_) clock_.begin_anew();
+  if (!must_park_here()) clock_.begin_anew();
 }
 
 void StepGate::throttle(double share) {
@@ -130,9 +133,14 @@ void StepGate::watch_once() {
   set_attention();
 }
 
+bool StepGate::must_park_here() const {
+  return park_ || (armed_for_ && clock_.step() >= *armed_for_);
+}
+
 void StepGate::set_attention() {
-  attention_.store(watched_ || watch_once_ || timed_ || park_ || retired_,
-                   std::memory_order_release);
+  const bool parks = park_ || armed_for_.has_value();
+  attention_.store(watched_ || watch_once_ || timed_ || parks || retired_,
+                   std::memory_order_seq_cst);
 }
 
 void StepGate::park() {
@@ -142,9 +150,35 @@ void StepGate::park() {
   changed_.notify_all();
 }
 
+StepGate::ArmAnswer StepGate::arm(std::uint64_t step) {
+  const MutexLock lock(mutex_);
+  // From here on the training thread takes the mutex at its next boundary, before it leaves it.
+  attention_.store(true, std::memory_order_seq_cst);
+  const auto done = clock_.step();
+  const auto earliest = is_parked_ ? done : done + 1;
+  const bool late = step < earliest || retired_;
+  if (!late) {
+    armed_for_ = step;
+    // It goes on first, even if it is parked again before it wakes.
+    if (!must_park_here()) is_parked_ = false;
+    changed_.notify_all();
+  }
+  set_attention();
+  return {!late, late ? earliest : step};
+}
+
+void StepGate::disarm() {
+  const MutexLock lock(mutex_);
+  armed_for_.reset();
+  if (!park_) is_parked_ = false;
+  set_attention();
+  changed_.notify_all();
+}
+
 void StepGate::release() {
   const MutexLock lock(mutex_);
   park_ = false;
+  armed_for_.reset();
   is_parked_ = false;  // even if it is parked again before it wakes: it must go on first
   set_attention();
   changed_.notify_all();
@@ -162,6 +196,7 @@ void StepGate::retire() {
   const MutexLock lock(mutex_);
   retired_ = true;
   park_ = false;
+  armed_for_.reset();
   attention_.store(true, std::memory_order_release);
   changed_.notify_all();
 }

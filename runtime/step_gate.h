@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <optional>
 
 #include "cardswap/session.h"
 #include "migrator/base/mutex.h"
@@ -18,7 +19,8 @@ namespace cardswap {
 ///
 /// A boundary without attention (see has_attention()) costs a clock read and a few stores. While
 /// the training thread is parked here, other threads may run closures on it. Parked: it waits at a
-/// boundary until release(). Frozen: it is parked, and its agent was told so.
+/// boundary until release(). Frozen: it is parked, and its agent was told so. Armed: it will be
+/// parked at one boundary that was agreed on with others.
 ///
 /// A retired gate returns `moved` once. A thread that comes after that does not go on: it waits
 /// for the end of the process, and when `grace` is over it calls `end_process`, which does not
@@ -40,6 +42,15 @@ class StepGate {
   explicit StepGate(Callbacks callbacks, void (*end_process)() = &std::abort,
                     std::chrono::milliseconds grace = kGrace)
       : callbacks_(std::move(callbacks)), end_process_(end_process), grace_(grace) {}
+
+  /// What arm() says.
+  struct ArmAnswer {
+    bool is_set = false;
+    /// Set: the step that it is set to. Late: the first one at which the gate could still park the
+    /// training thread.
+    std::uint64_t step = 0;
+    bool operator==(const ArmAnswer&) const = default;
+  };
 
   /// Passes a boundary; returns at once unless it has attention, and waits while it is to be
   /// parked. Called by the training thread; another thread's call waits while the training thread
@@ -64,7 +75,15 @@ class StepGate {
   /// released just before and has not gone on yet, it goes on first and is parked at the boundary
   /// after.
   void park();
-  /// Lets the training thread go on, and ends a park() that has not been reached yet.
+  /// Parks the training thread at boundary `step`, and at no other, until disarm(), release() or
+  /// retire(). Late, and without any effect, if the thread has passed that boundary, or is there
+  /// and not parked, or the gate is retired: what is set is kept to. May be called again: the
+  /// latest step that was set counts, and a thread that is parked for an earlier one goes on by
+  /// itself, unless park() keeps it. A step that is set is reported by `on_parked`.
+  [[nodiscard]] ArmAnswer arm(std::uint64_t step);
+  /// Ends an arm(), and lets a training thread go on that is parked for it.
+  void disarm();
+  /// Lets the training thread go on, and ends a park() or an arm() that has not been reached yet.
   void release();
   /// Lets the training thread, which is parked, go on, and parks it again at its next boundary.
   void step_once();
@@ -103,6 +122,8 @@ class StepGate {
   [[nodiscard]] StepResult say_moved() CARDSWAP_REQUIRES(turn_);
   void block_if_retired() const CARDSWAP_REQUIRES(turn_);
   void apply_throttle(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
+  /// Whether the training thread has to be parked at the boundary at which it is.
+  [[nodiscard]] bool must_park_here() const CARDSWAP_REQUIRES(mutex_);
   /// Computes the attention again, after one of its conditions has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
@@ -122,6 +143,7 @@ class StepGate {
   bool timed_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool watch_once_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  std::optional<std::uint64_t> armed_for_ CARDSWAP_GUARDED_BY(mutex_);
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
   double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::deque<std::packaged_task<void()>> tasks_ CARDSWAP_GUARDED_BY(mutex_);

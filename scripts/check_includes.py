@@ -45,7 +45,8 @@ ONLY_IN = {
 NOT_IN = {
     # What happens to jobs and migrations knows no HTTP server: a request is read beside its routes.
     r"agent/api/": ("agent/criu/", "agent/handover/base/", "agent/handover/protocol/", "agent/handover/source/",
-                    "agent/handover/target/", "agent/gang/", "agent/health/decisions/", "agent/health/sources/"),
+                    "agent/handover/target/", "agent/gang/protocol/", "agent/gang/gang_client", "agent/gang/gang_executor",
+                    "agent/gang/gangs", "agent/gang/messages", "agent/gang/rank_", "agent/gang/records", "agent/health/decisions/", "agent/health/sources/"),
 }
 RANK = {folder: rank for rank, folder in enumerate(FOLDERS)}
 PAGE = "docs/architecture.md"

@@ -140,6 +140,50 @@ template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Arrived>& m) {
   a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
 }
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, BuildNext>& m) {
+  a(m.gang, m.epoch, m.rendezvous, m.ranks);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, NextBuilt>& m) {
+  a(m.gang, m.earliest);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Arm>& m) {
+  a(m.gang, m.step);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Armed>& m) {
+  a(m.gang, m.step);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Late>& m) {
+  a(m.gang, m.earliest);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Reached>& m) {
+  a(m.gang, m.step);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Check>& m) {
+  a(m.gang);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Checked>& m) {
+  a(m.gang, m.step, m.root);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, CheckFailed>& m) {
+  a(m.gang, m.code, m.failure, m.hint);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, SwitchOver>& m) {
+  a(m.gang, m.epoch);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, CloseOld>& m) {
+  a(m.gang);
+}
 
 namespace {
 

@@ -11,6 +11,7 @@
 #include "migrator/plan/lateness.h"
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
+#include "migrator/wire/gang_messages.h"
 
 /// The messages between a trainer's runtime and its agent, over the agent's unix socket.
 ///
@@ -27,6 +28,11 @@
 ///                -> Retire (committed: the loop ends, or never passes a boundary again)
 ///                or Release (aborted: the loop goes on; answered by Released)
 /// A keeper:    as a standby, up to Verified -> Stored
+/// Of a gang, a rank that stays:
+///              BuildNext -> NextBuilt ; Arm -> Armed | Late ; Reached ; Check -> Checked | CheckFailed
+///                -> SwitchOver -> FirstStep ; CloseOld
+///                or Release (given up: the loop goes on as before; answered by Released)
+/// Of a gang, a rank that leaves: as a source, with Arm, Armed | Late, Reached and Check in place of Freeze
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// Any time:    ListState -> StateList...
 // clang-format on
@@ -38,7 +44,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 8;
+inline constexpr std::uint32_t kProtocolVersion = 9;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
@@ -138,7 +144,8 @@ struct Failed {
   bool lost = false;  ///< the memory is gone or wrong: this process never takes a step again
   bool operator==(const Failed&) const = default;
 };
-/// Answer to Release: the engine is gone and the loop goes on; a standby stays one.
+/// Answer to Release: the engine is gone and the loop goes on; a standby stays one. Of a gang: the
+/// next communicator is gone, and the loop goes on with the one that it has.
 struct Released {
   std::string migration;
   bool operator==(const Released&) const = default;
@@ -152,7 +159,8 @@ struct Resumed {
   double clock_error_ms = 0;
   bool operator==(const Resumed&) const = default;
 };
-/// The target has completed its own first step (the boundary after `Resumed::step`).
+/// The target has completed its own first step (the boundary after `Resumed::step`). Sent by a rank
+/// that stays too, after its first step with the next communicator.
 struct FirstStep {
   std::string migration;
   std::uint64_t step = 0;
@@ -320,7 +328,8 @@ using Message =
     std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
                  Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
-                 FirstSteps, TimeSteps, Stored>;
+                 FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
+                 Check, Checked, CheckFailed, SwitchOver, CloseOld>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -37,7 +37,18 @@ std::vector<std::vector<std::byte>> seeds() {
            LateSteps{"m-1", Lateness({20, 1, 30}), 21, 3, true},
            FirstSteps{"m-1", {22, 23}, true},
            TimeSteps{"m-1"},
-           Stored{"m-1", 7, "4f2c", 12, 10}}) {
+           Stored{"m-1", 7, "4f2c", 12, 10},
+           BuildNext{"g-1", 24, "10.0.0.4:7002", 8},
+           NextBuilt{"g-1", 25},
+           Arm{"g-1", 26},
+           Armed{"g-1", 27},
+           Late{"g-1", 28},
+           Reached{"g-1", 29},
+           Check{"g-1"},
+           Checked{"g-1", 30, digest},
+           CheckFailed{"g-1", Code::link_lost, "no answer", "look"},
+           SwitchOver{"g-1", 31},
+           CloseOld{"g-1"}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -121,7 +121,19 @@ std::vector<channel::Message> messages(const std::string& migration) {
           ListState{kCount},
           LateSteps{migration, Lateness({kTime, kTime, kSmall}), kTime, kSmall, true},
           FirstSteps{migration, {kTime, kTime}, true},
-          TimeSteps{migration}};
+          TimeSteps{migration},
+          Stored{migration, kCount, kText, kCount, kCount},
+          BuildNext{migration, kCount, kText, kSmall},
+          NextBuilt{migration, kCount},
+          Arm{migration, kCount},
+          Armed{migration, kCount},
+          Late{migration, kCount},
+          Reached{migration, kCount},
+          Check{migration},
+          Checked{migration, kCount, Digest{{1}}},
+          CheckFailed{migration, Code::internal, kText, kText},
+          SwitchOver{migration, kCount},
+          CloseOld{migration}};
 }
 
 /// What is said on a connection of its own, each.

@@ -34,6 +34,75 @@ void forget_what_is_of_no_use(World::Conductor& c, GangState state) {
   }
 }
 
+/// The trainer of a rank that stays: its side, and what its process does.
+class StayingTrainer {
+ public:
+  StayingTrainer(World& w, const Options& options, std::size_t rank)
+      : w_(w),
+        rank_(w.ranks[rank]),
+        side_(static_cast<StayingState>(rank_.trainer),
+              rank_.trainer == byte(StayingState::training) ? "" : kGang,
+              rank_.gate == 0 ? 0 : rank_.gate - 1U, options.staying_rules) {}
+
+  /// Under the epoch that it has.
+  void hear(StayingEvent event) {
+    take(side_.on(event), {RankEffect::Type::report, true, epoch_of(rank_.epoch), 0});
+  }
+  void obey(const RankEffect& effect) { take(side_.on(message_of(effect)), effect); }
+
+ private:
+  static constexpr const char* kGang = "g";
+
+  [[nodiscard]] static channel::Message message_of(const RankEffect& effect) {
+    using Type = RankEffect::Type;
+    switch (effect.type) {
+      case Type::build: return channel::BuildNext{kGang, kGranted, "", 0};
+      case Type::arm: return channel::Arm{kGang, effect.step};
+      case Type::check: return channel::Check{kGang};
+      case Type::switch_over: return channel::SwitchOver{kGang, effect.epoch};
+      case Type::close: return channel::CloseOld{kGang};
+      case Type::retire: return channel::Retire{kGang};
+      default: return channel::Release{kGang};
+    }
+  }
+  /// What it reports is told as long as its agent can use it: members.cpp.
+  void take(StayingAction action, const RankEffect& effect) {
+    switch (action) {
+      case StayingAction::build: rank_.asked = byte(rank_.asked | kBuild); break;
+      case StayingAction::arm:
+        if (effect.step < earliest(rank_)) {
+          rank_.asked = byte(rank_.asked | kPassed);
+          (void)side_.gate_answered(false, earliest(rank_));
+        } else {
+          rank_.gate = byte(effect.step + 1);
+          (void)side_.gate_answered(true, effect.step);
+        }
+        break;
+      case StayingAction::check: rank_.asked = byte(rank_.asked | kCheck); break;
+      case StayingAction::switch_over:
+        if (rank_.has_next == 0) w_.early = 1;
+        rank_.next = 1;
+        rank_.gate = rank_.asked = 0;
+        rank_.epoch = byte(kGranted);
+        break;
+      case StayingAction::close: rank_.lacks_old = 1; break;
+      case StayingAction::release:
+        rank_.next = rank_.has_next = rank_.gate = rank_.asked = 0;
+        rank_.epoch = byte_of(effect.epoch);
+        break;
+      case StayingAction::answer: rank_.epoch = byte_of(effect.epoch); break;
+      case StayingAction::none:
+      case StayingAction::report:
+      case StayingAction::refuse: break;
+    }
+    rank_.trainer = byte(side_.state());
+  }
+
+  World& w_;
+  World::Rank& rank_;
+  StayingSide side_;
+};
+
 }  // namespace
 
 bool is_parked(const World::Rank& rank) {
@@ -44,6 +113,10 @@ bool is_free(const World::Rank& rank) { return life(rank.life) == Life::alive &&
 
 bool is_free(const World::Newcomer& newcomer) {
   return life(newcomer.life) == Life::alive && newcomer.granted != 0;
+}
+
+void tell_trainer(World& w, const Options& options, std::size_t rank, StayingEvent event) {
+  StayingTrainer(w, options, rank).hear(event);
 }
 
 std::uint8_t earliest(const World::Rank& rank) { return byte(rank.done + rank.in_step); }
@@ -228,7 +301,8 @@ void RankAgent::execute(World& w, const Options& options, const RankEffect& effe
     status.asks = effect.type == Type::ask;
     return send(w, options, letter_of(rank, status));
   }
-  if (r.attached == 0 || life(r.life) != Life::alive) return;
+  if (r.attached == 0 || life(r.life) != Life::alive || effect.type == Type::journal) return;
+  if (rank < w.stay) return StayingTrainer(w, options, rank).obey(effect);
   switch (effect.type) {
     case Type::build: r.asked = byte(r.asked | kBuild); break;
     case Type::arm:
@@ -239,25 +313,15 @@ void RankAgent::execute(World& w, const Options& options, const RankEffect& effe
       }
       break;
     case Type::check: r.asked = byte(r.asked | kCheck); break;
-    case Type::switch_over:
-      if (r.next != 0) break;
-      if (r.has_next == 0) w.early = 1;
-      r.next = 1;
-      r.gate = r.asked = 0;
-      r.epoch = byte_of(effect.epoch);
-      break;
-    case Type::close: r.lacks_old = 1; break;
     case Type::retire:
       r.life = byte(Life::left);
       r.gate = r.asked = r.in_step = 0;
       break;
     case Type::release:
-      r.next = r.has_next = r.gate = r.asked = 0;
+      r.gate = r.asked = 0;
       r.epoch = byte_of(effect.epoch);
       break;
-    case Type::journal:
-    case Type::report:
-    case Type::ask: break;
+    default: break;  // of a rank that stays
   }
 }
 

@@ -23,6 +23,8 @@ inline constexpr std::uint8_t kPassed = 4;
 [[nodiscard]] bool is_free(const World::Newcomer& newcomer);
 /// The first step at which its gate could park it.
 [[nodiscard]] std::uint8_t earliest(const World::Rank& rank);
+/// Tells the trainer of a rank that stays an event, and does what it is asked for then.
+void tell_trainer(World& w, const Options& options, std::size_t rank, StayingEvent event);
 /// Puts it on the network; a full network loses it.
 void send(World& w, const Options& options, const Letter& letter);
 

@@ -281,7 +281,10 @@ class Agents {
     if ((r.asked & kBuild) != 0 && state == RankState::building && may_build(rank)) {
       World built = w_;
       built.ranks[rank].asked = byte(r.asked & ~kBuild);
-      if (rank < w_.stay) built.ranks[rank].has_next = 1;
+      if (rank < w_.stay) {
+        built.ranks[rank].has_next = 1;
+        tell_trainer(built, options_, rank, StayingEvent::next_built);
+      }
       feed<RankAgent>(built, options_, found_, rank,
                       {By::rank_event, byte(RankEvent::prepared), byte(rank), {}, 0, false},
                       [&](RankSide& side) { return side.on(RankEvent::prepared, earliest(r)); });
@@ -299,12 +302,18 @@ class Agents {
       on(w_, rank, RankEvent::gate_set, set);
     }
     if (is_parked(r) && (state == RankState::armed || state == RankState::bound)) {
-      on(w_, rank, RankEvent::reached, set);
+      on(seen_by(rank, StayingEvent::reached), rank, RankEvent::reached, set);
     }
     if (state == RankState::frozen && (r.asked & kCheck) != 0) checked(rank);
     if (state == RankState::switched && r.next != 0 && r.done > r.step) {
-      on(w_, rank, RankEvent::stepped);
+      on(seen_by(rank, StayingEvent::stepped), rank, RankEvent::stepped);
     }
+  }
+  /// The world whose trainer has seen `event`, which it reports until its agent has heard it.
+  [[nodiscard]] World seen_by(std::size_t rank, StayingEvent event) const {
+    World w = w_;
+    if (rank < w.stay) tell_trainer(w, options_, rank, event);
+    return w;
   }
 
   /// Whether the next communicator can be built of all that stay and arrive, or a transfer can
@@ -330,7 +339,8 @@ class Agents {
       if (newcomer_of(w_, rank).held == 0) return;
       content = content_of(byte(r.done + 1));
     }
-    feed<RankAgent>(w_, options_, found_, rank, {By::rank_checked, 0, byte(rank), {}, 0, false},
+    feed<RankAgent>(seen_by(rank, StayingEvent::check_passed), options_, found_, rank,
+                    {By::rank_checked, 0, byte(rank), {}, 0, false},
                     [&](RankSide& side) { return side.checked(content); });
   }
 

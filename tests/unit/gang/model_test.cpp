@@ -1,13 +1,14 @@
 /// Method: breadth first through every state of the real sides (a GangSide, a RankSide for each
-/// rank of the job, a TargetSide for each newcomer) in a small world: one gang of two or three
-/// ranks that train in lockstep; at most `in_flight` messages under way, which overtake each other;
-/// and up to `faults` of: a message lost or delivered twice, a crash of any agent (between any two
-/// acts too), a journal that refuses or is gone, a death of any trainer, bytes damaged on the way,
-/// a `--force` while a newcomer lives. Time-outs, cancellations, communicators that cannot be built
-/// and any right decision of an operator may come at any moment and cost nothing. Where a rank is
-/// in its step when one is proposed is the search's choice too. Every state is held against the
-/// invariants of docs/architecture.md; from every state a settled one must be reachable without a
-/// further fault. Then single rules are spoiled, and the same search must find what they prevent.
+/// rank of the job, a StayingSide for each that stays, a TargetSide for each newcomer) in a small
+/// world: one gang of two or three ranks that train in lockstep; at most `in_flight` messages under
+/// way, which overtake each other; and up to `faults` of: a message lost or delivered twice, a
+/// crash of any agent (between any two acts too), a journal that refuses or is gone, a death of any
+/// trainer, bytes damaged on the way, a `--force` while a newcomer lives. Time-outs, cancellations,
+/// communicators that cannot be built and any right decision of an operator may come at any moment
+/// and cost nothing. Where a rank is in its step when one is proposed is the search's choice too.
+/// Every state is held against the invariants of docs/architecture.md; from every state a settled
+/// one must be reachable without a further fault. Then single rules are spoiled, and the same
+/// search must find what they prevent.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -85,6 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
 struct Spoiled {
   std::vector<GangRule> gang{kGangRules.begin(), kGangRules.end()};
   std::vector<RankRule> rank{kRankRules.begin(), kRankRules.end()};
+  std::vector<StayingRule> staying{kStayingRules.begin(), kStayingRules.end()};
   std::vector<TargetRule> target{handover::kTargetRules.begin(), handover::kTargetRules.end()};
   std::function<void(GangEffects&)> spoil_gang{};
   std::function<void(RankEffects&)> spoil_rank{};
@@ -105,6 +107,11 @@ Spoiled with(const GangRule& rule) {
 Spoiled with(const RankRule& rule) {
   Spoiled result;
   Spoiled::replace(result.rank, rule);
+  return result;
+}
+Spoiled with(const StayingRule& rule) {
+  Spoiled result;
+  Spoiled::replace(result.staying, rule);
   return result;
 }
 Spoiled with(const TargetRule& rule) {
@@ -190,6 +197,9 @@ std::vector<Mutation> mutations() {
   using R = RankState;
   using V = RankEvent;
   using B = RankAction;
+  using S = StayingState;
+  using H = StayingEvent;
+  using C = StayingAction;
   using T = TargetState;
   using F = TargetEvent;
   const char* const kUnsettled = "nothing settles";
@@ -252,6 +262,22 @@ std::vector<Mutation> mutations() {
        with(RankRule{R::ready, V::conductor_silent, R::retired, B::retire}), "6: a rank's process"},
       {"ARankDoesNotObeyItsRelease", with(RankRule{R::ready, V::release, R::ready, B::none}),
        kUnsettled, 1, 1, 0},
+      {"ATrainerSwitchesWhenItsCheckHasPassed",
+       with(StayingRule{S::checking, H::check_passed, S::switched, C::switch_over}),
+       "4: a rank goes on by", 1, 1, 0, Stretch::from_frozen},
+      {"ATrainerGoesBackByItselfWhenItsCheckHasPassed",
+       with(StayingRule{S::checking, H::check_passed, S::training, C::release}),
+       "7: the ranks are not parked", 1, 1, 0, Stretch::from_frozen},
+      {"ATrainerDoesNotObeyItsRelease",
+       with(StayingRule{S::checked, H::release, S::checked, C::answer}), kUnsettled},
+      {"AParkedTrainerTakesNoLaterStep", with(StayingRule{S::parked, H::arm, S::parked, C::none}),
+       kUnsettled, 1, 1, 0, Stretch::whole},
+      {"ATrainerIsArmedWhereItIsPast",
+       with(StayingRule{S::built, H::gate_late, S::parked, C::report}),
+       "7: a trainer says that it is parked", 1, 1, 0, Stretch::whole},
+      {"ATrainerSwitchesBeforeItsCheck",
+       with(StayingRule{S::parked, H::check, S::switched, C::switch_over}), "4: a rank goes on by",
+       1, 1, 0, Stretch::from_frozen},
       {"ARestartedNewcomerForgetsItsGrant",
        with(TargetRule{T::granted, F::restarted, T::failed, TargetAction::none}),
        "7: ranks may step"},
@@ -279,6 +305,7 @@ TEST_P(GangMutation, IsFoundByTheShortestWay) {
   options.operator_acts = false;
   options.gang_rules = mutation.rules.gang;
   options.rank_rules = mutation.rules.rank;
+  options.staying_rules = mutation.rules.staying;
   options.target_rules = mutation.rules.target;
   options.spoil_gang = mutation.rules.spoil_gang;
   options.spoil_rank = mutation.rules.spoil_rank;
@@ -288,6 +315,7 @@ TEST_P(GangMutation, IsFoundByTheShortestWay) {
     auto whole = options;
     whole.gang_rules = kGangRules;
     whole.rank_rules = kRankRules;
+    whole.staying_rules = kStayingRules;
     whole.target_rules = handover::kTargetRules;
     EXPECT_EQ(cardswap::model::explore<Step>(whole).violation, "");
   }

@@ -183,6 +183,7 @@ void begin_later(World& w, bool ready) {
     r.step = r.disk_step = step;
     r.gate = byte(step + 1);
     r.has_next = rank < w.stay ? 1 : 0;
+    if (rank < w.stay) r.trainer = byte(ready ? StayingState::checked : StayingState::armed);
     r.asked = ready ? kCheck : 0;
     if (ready && rank >= w.stay) r.held = r.disk_held = byte(step + 1);
     c.ranks[rank] = {byte(RankState::armed), step, 0, 0};
@@ -301,11 +302,24 @@ const char* broken_retention(const World& w) {
   return nullptr;
 }
 
+/// What the table of a rank that stays says of its trainer is what the process does.
+const char* broken_trainer(const World& w) {
+  for (std::size_t rank = 0; rank < w.stay; ++rank) {
+    const auto& r = w.ranks[rank];
+    if (life(r.life) != Life::alive) continue;
+    const auto state = static_cast<StayingState>(r.trainer);
+    if (has_switched(state) != (r.next != 0)) return "7: a trainer does not use what it says";
+    if (has_next(state) && r.has_next == 0) return "7: a trainer says that it has what it lacks";
+    if (is_parked(state) && !is_parked(r)) return "7: a trainer says that it is parked, and steps";
+  }
+  return nullptr;
+}
+
 bool is_back(const World& w, const World::Rank& r) {
   if (r.up == 0 || !is_clear(static_cast<RankState>(r.state))) return false;
   if (life(r.life) == Life::dead) return true;
   return life(r.life) == Life::alive && r.attached != 0 && r.gate == 0 && r.next == 0 &&
-         r.has_next == 0 && r.epoch == w.conductor.own;
+         r.has_next == 0 && r.epoch == w.conductor.own && r.trainer == byte(StayingState::training);
 }
 
 bool has_moved(const World& w) {
@@ -349,7 +363,8 @@ const char* broken_invariant(const World& w) {
   if (w.early != 0) return "7: a step began before all held the next communicator";
   if (const char* broken = broken_ownership(w)) return broken;
   if (const char* broken = broken_decision(w)) return broken;
-  return broken_retention(w);
+  if (const char* broken = broken_retention(w)) return broken;
+  return broken_trainer(w);
 }
 
 bool is_settled(const World& w) {

@@ -11,11 +11,13 @@
 #include "agent/gang/protocol/rank_side.h"
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/protocol/target_side.h"
+#include "runtime/roles/staying_side.h"
 #include "tests/support/model/big_table.h"
 
 /// A small world around a gang's real sides: a job of two or three ranks in lockstep, one or two of
 /// which move; disks, a network, faults and an operator. Its agents are a GangSide, a RankSide for
-/// each rank and a TargetSide for each newcomer; its trainers are played.
+/// each rank and a TargetSide for each newcomer. The trainer of a rank that stays is a StayingSide;
+/// those of leavers and newcomers are played.
 namespace cardswap::gang::model {
 
 inline constexpr Epoch kBase = 1;     ///< the job steps under it
@@ -74,6 +76,7 @@ struct World {
     std::uint8_t state, own, step, held;
     std::uint8_t disk_state, disk_own, disk_step, disk_held;
     std::uint8_t up, attached;
+    std::uint8_t trainer;  // a StayingState, of a rank that stays
     // Its trainer: how many steps it has done, whether it is in one, and where its gate parks it
     // (0: nowhere, n: at step n - 1).
     std::uint8_t life, done, in_step, gate;
@@ -121,6 +124,7 @@ struct Options {
   Stretch stretch = Stretch::whole;
   std::span<const GangRule> gang_rules = kGangRules;
   std::span<const RankRule> rank_rules = kRankRules;
+  std::span<const StayingRule> staying_rules = kStayingRules;
   std::span<const handover::TargetRule> target_rules = handover::kTargetRules;
   /// What an agent does; a test may spoil it.
   std::function<void(GangEffects&)> spoil_gang;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <string>
+
+#include "agent/base/task_group.h"
+#include "agent/gang/messages.h"
+#include "agent/http/client.h"
+#include "agent/http/connection_pool.h"
+
+namespace cardswap::gang {
+
+/// A rank of a gang, as its routes name it.
+struct RankRef {
+  http::Endpoint agent;  ///< of the rank, or of the conductor if that is asked
+  std::string gang;
+  std::uint32_t rank = 0;
+};
+
+/// Makes the calls of a gang to other agents: a conductor's orders to the agents of ranks, and the
+/// question of such an agent to its conductor. A newcomer's agent is called as in a handover
+/// (TargetClient).
+///
+/// No other code knows the paths of these calls; this class knows no gangs. Each call may be sent
+/// twice, and throws Error: the agent's own, as reported_by() has it, Code::unreachable or
+/// timed_out, or Code::protocol_mismatch for an answer that cannot be read. One thread; it must
+/// outlive its calls.
+class GangClient {
+ public:
+  explicit GangClient(const TaskGroup& tasks) : tasks_(tasks) {}
+
+  /// Sends an order to a rank's agent, and returns what that says of the rank then. Waits 3 s at
+  /// most.
+  asio::awaitable<RankStatus> order(RankRef rank, Order order);
+  /// Asks the conductor's agent what the rank is to have done by now. Waits 2 s at most.
+  asio::awaitable<Order> decision(RankRef rank, Epoch epoch);
+
+ private:
+  asio::awaitable<boost::json::value> ask(http::Endpoint agent, http::Request request);
+
+  const TaskGroup& tasks_;
+  http::ConnectionPool connections_;
+};
+
+}  // namespace cardswap::gang

@@ -1,0 +1,168 @@
+/// Method: the routes over gangs that write down what they are asked; and the calls of GangClient
+/// to an agent that answers as a script says.
+
+#include "agent/gang/gang_routes.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/json.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/gang/gang_client.h"
+#include "agent/gang/messages.h"
+#include "tests/support/scripted_peer.h"
+
+namespace cardswap::gang {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+const std::string kRoutedGang = "m-00000001";
+
+Order a_go() { return {Order::Kind::go, 3, 2, 41}; }
+RankStatus a_ready_rank() { return {3, RankState::ready, 41, {}, false}; }
+
+class AskedGangs final : public Gangs {
+ public:
+  RankStatus obey(const std::string& gang, std::uint32_t rank, const Order& order,
+                  const Caller& caller) override {
+    if (gang != kRoutedGang) throw Error(Code::not_found, "there is no such gang here");
+    EXPECT_EQ(caller.name, "root");
+    ranks.push_back(rank);
+    orders.push_back(order);
+    return a_ready_rank();
+  }
+  Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
+                 const Caller& caller) override {
+    EXPECT_EQ(gang, kRoutedGang);
+    EXPECT_EQ(caller.name, "root");
+    ranks.push_back(rank);
+    epochs.push_back(epoch);
+    return a_go();
+  }
+  std::vector<std::uint32_t> ranks;
+  std::vector<Order> orders;
+  std::vector<Epoch> epochs;
+};
+
+class GangRoutes : public ::testing::Test {
+ protected:
+  GangRoutes() { add_gang_routes(router_, gangs_); }
+  ApiAnswer ask(std::string method, std::string target, std::string body = "") {
+    asio::io_context context;
+    auto answer = asio::co_spawn(
+        context,
+        router_.handle(std::move(method), std::move(target), std::move(body), Caller::owns("root")),
+        asio::use_future);
+    context.run();
+    return answer.get();
+  }
+
+  AskedGangs gangs_;
+  Router router_;
+};
+
+TEST_F(GangRoutes, TakeAnOrderAndAnswerWithTheRank) {
+  const auto answer =
+      ask("POST", "/v1/peer/gangs/m-00000001/ranks/12/order", json::serialize(to_json(a_go())));
+  EXPECT_EQ(answer.status, 200U);
+  EXPECT_EQ(rank_status_from("here", answer.body), a_ready_rank());
+  EXPECT_THAT(gangs_.ranks, ::testing::ElementsAre(12U));
+  EXPECT_THAT(gangs_.orders, ::testing::ElementsAre(a_go()));
+}
+
+TEST_F(GangRoutes, AnswerWithTheOrderThatIsDue) {
+  const auto answer = ask("GET", "/v1/peer/gangs/m-00000001/ranks/0/decision?epoch=3");
+  EXPECT_EQ(answer.status, 200U);
+  EXPECT_EQ(order_from("here", answer.body), a_go());
+  EXPECT_THAT(gangs_.epochs, ::testing::ElementsAre(3U));
+}
+
+TEST_F(GangRoutes, AreForAgentsAlone) {
+  for (const auto& route : router_.routes()) {
+    EXPECT_EQ(role_for(route.method, route.pattern), ApiRole::agent) << route.pattern;
+  }
+}
+
+TEST_F(GangRoutes, TakeNothingOfAnotherForm) {
+  const auto order = json::serialize(to_json(a_go()));
+  for (const auto* rank : {"-1", "1x", "+1", "0x1", "%201", "1048576", "99999999999999999999"}) {
+    const auto path = std::string("/v1/peer/gangs/m-00000001/ranks/") + rank;
+    const auto answer = ask("POST", path + "/order", order);
+    EXPECT_EQ(answer.status, 400U) << rank;
+    EXPECT_THAT(json::serialize(answer.body), HasSubstr("'rank'"));
+    EXPECT_EQ(ask("GET", path + "/decision?epoch=3").status, 400U) << rank;
+  }
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/gpt/ranks/0/order", order).status, 400U);
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/m-00000001/ranks/0/order", "{}").status, 400U);
+  for (const auto* query : {"", "?epoch=", "?epoch=-1", "?epoch=3.5", "?epoch=1000000000000001"}) {
+    const auto path = std::string("/v1/peer/gangs/m-00000001/ranks/0/decision") + query;
+    EXPECT_EQ(ask("GET", path).status, 400U) << query;
+  }
+  EXPECT_THAT(gangs_.ranks, IsEmpty());
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/m-00000002/ranks/0/order", order).status, 404U);
+}
+
+/// Calls `ask` with a client, of the agent that `script` plays.
+auto answer_of_agent(const test::ScriptedPeer& agent, auto ask) {
+  asio::io_context io;
+  TaskGroup tasks(io);
+  GangClient client(tasks);
+  const auto host = http::Endpoint::tcp("127.0.0.1", agent.port());
+  auto said = asio::co_spawn(io, ask(client, RankRef{host, kRoutedGang, 12}), asio::use_future);
+  io.run();
+  return said.get();
+}
+
+TEST(GangClient, SendsAnOrderAndReadsTheRank) {
+  const test::ScriptedPeer agent([](const auto&) {
+    return test::ScriptedPeer::Answer{json::serialize(to_json(a_ready_rank()))};
+  });
+  const auto status = answer_of_agent(agent, [](GangClient& client, RankRef rank) {
+    return client.order(std::move(rank), a_go());
+  });
+  EXPECT_EQ(status, a_ready_rank());
+  ASSERT_THAT(agent.asked(), SizeIs(1));
+  const auto asked = agent.asked().front();
+  EXPECT_EQ(asked.method, "POST");
+  EXPECT_EQ(asked.target, "/v1/peer/gangs/m-00000001/ranks/12/order");
+  EXPECT_EQ(asked.protocol, "1");
+  EXPECT_EQ(order_from(json::parse(asked.body).as_object()), a_go());
+}
+
+TEST(GangClient, AsksForADecisionAndReadsTheOrder) {
+  const test::ScriptedPeer agent(
+      [](const auto&) { return test::ScriptedPeer::Answer{json::serialize(to_json(a_go()))}; });
+  const auto order = answer_of_agent(
+      agent, [](GangClient& client, RankRef rank) { return client.decision(std::move(rank), 3); });
+  EXPECT_EQ(order, a_go());
+  ASSERT_THAT(agent.asked(), SizeIs(1));
+  EXPECT_EQ(agent.asked().front().method, "GET");
+  EXPECT_EQ(agent.asked().front().target, "/v1/peer/gangs/m-00000001/ranks/12/decision?epoch=3");
+}
+
+TEST(GangClient, TakesWhatIsNoAnswerForNone) {
+  for (const auto* body : {"[]", "{}", R"({"order": "march", "epoch": 3, "own_epoch": 2})"}) {
+    const test::ScriptedPeer agent([&](const auto&) { return test::ScriptedPeer::Answer{body}; });
+    try {
+      (void)answer_of_agent(agent, [](GangClient& client, RankRef rank) {
+        return client.decision(std::move(rank), 3);
+      });
+      ADD_FAILURE() << body;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::protocol_mismatch) << body;
+      EXPECT_THAT(error.failure(), Not(HasSubstr("march")));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cardswap::gang
