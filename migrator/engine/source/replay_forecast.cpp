@@ -27,9 +27,11 @@ std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
 }
 
 /// The bytes that a freeze must send. The entry of the last step has to be sent in any case: the
-/// gradients of the copied part, without those that were sent early.
+/// gradients of the copied part, without those that were sent early. An entry that has gone is
+/// replayed by then, unless the log is slower than the steps.
 std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
-  const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
+  const auto log = log_outlasts_a_step(now) ? facts.lag_bytes : facts.unsent_bytes;
+  const auto entry = std::max(log, facts.gradients.usual_rest_bytes());
   const auto to_go =
       static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
@@ -123,8 +125,11 @@ ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
       is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, history.backlog);
   const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
   const bool fits = limit <= 0 || freeze.longest() <= limit;
-  if (fits && (now_or_never || may_be_early))
-    forecast.advice = ReplayForecast::Advice::offer_freeze;
+  if (!fits || !(now_or_never || may_be_early)) return forecast;
+  forecast.advice = ReplayForecast::Advice::offer_freeze;
+  // It comes now, where the course may have expected it for later.
+  forecast.stall_ms = std::max(facts.longest_wait_ms, freeze.longest());
+  forecast.lost_ms = facts.waited_ms + freeze.all();
   return forecast;
 }
 
