@@ -37,12 +37,25 @@ std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now)
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
+/// By how much entries have taken longer of late than their bytes take the link: they are compared
+/// with what went early, compressed, and heard of at the other end. Not known during a base copy.
+double entry_ms_besides(const ReplayFacts& facts, const Measurements& now) {
+  if (facts.bytes_to_copy != 0) return 0;
+  const auto bytes = facts.state_bytes_per_gradient_byte *
+                     static_cast<double>(facts.gradients.usual_rest_bytes());
+  return std::max(0.0, facts.gradients.usual_sent_ms() - link_ms(now, bytes));
+}
+
 /// How long a freeze parks the job. To replay the last entry takes no longer than the same step
 /// here, and runs at the same time.
-ParkedTimes parked_times_of(Measurements now, std::uint64_t freeze_bytes) {
+ParkedTimes parked_times_of(const ReplayFacts& facts, Measurements now,
+                            std::uint64_t freeze_bytes) {
+  const auto besides_ms = entry_ms_besides(facts, now);
   now.dirty_bytes = freeze_bytes;
   now.replay_ms = 0;
-  return expected_parked_times(now);
+  auto parked = expected_parked_times(now);
+  parked.first += besides_ms;
+  return parked;
 }
 
 /// Whether a freeze now costs no more than the course with the least lost time. If an entry is sent
@@ -106,7 +119,7 @@ ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
   const auto course = course_of_replay(now, limit, when);
   ReplayForecast forecast;
   forecast.freeze_bytes = freeze_bytes_of(facts, now);
-  const auto freeze = parked_times_of(now, forecast.freeze_bytes);
+  const auto freeze = parked_times_of(facts, now, forecast.freeze_bytes);
   const bool is_copied = facts.bytes_to_copy == 0;
   const bool caught_up = facts.lag_bytes <= facts.gradients.most_bytes();
   const bool is_complete = is_copied && facts.is_audited && caught_up;

@@ -214,6 +214,18 @@ TEST_F(ReplayForecastTest, AnEntryThatWasSentIsReplayedByTheFreezeUnlessTheLogIs
   EXPECT_EQ(look().freeze_bytes, 10'000U);
 }
 
+/// A millisecond of which the link takes 0.4: it is compared, compressed and heard of.
+TEST_F(ReplayForecastTest, CountsWhatEntriesTakeBesidesTheLink) {
+  const auto before = look();
+  facts_.gradients.note_sent(2, 1);
+  EXPECT_NEAR(look().stall_ms, before.stall_ms + 0.6, 1e-3);
+  EXPECT_NEAR(look().lost_ms, before.lost_ms + 0.6, 1e-3);
+  EXPECT_EQ(look().freeze_bytes, before.freeze_bytes);
+  facts_.gradients.note_sent(3, 0);
+  facts_.gradients.note_sent(4, 0);
+  EXPECT_NEAR(look().stall_ms, before.stall_ms, 1e-3) << "no less than the link takes";
+}
+
 TEST_F(ReplayForecastTest, IsAsLateAsTheCourseThatIsLeftOrTheFreezeOnceThatCanBe) {
   facts_.bytes_to_copy = 50'000;
   facts_.longest_wait_ms = 1;
