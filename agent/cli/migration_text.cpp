@@ -39,8 +39,7 @@ std::string process_parts(const json::object& migration) {
 
 /// Whose word a corrected prediction is.
 std::string earlier(double moves) {
-  return moves == 1 ? "an earlier move has it"
-                    : fmt::format("{:.0f} earlier moves have it", moves);
+  return moves == 1 ? "an earlier move has it" : fmt::format("{:.0f} earlier moves have it", moves);
 }
 
 /// The ms of the downtime that CRIU and the GPU's driver took; 0 if no process moved.
@@ -241,8 +240,7 @@ std::string details(const json::object& migration) {
   const auto moves = number_at(migration, "predicted_from_moves");
   known("predicted_lost", number_at(migration, "predicted_lost_ms") > 0,
         fmt::format("stall {}, lost {}{}", ms(migration, "predicted_stall_ms"),
-                    ms(migration, "predicted_lost_ms"),
-                    moves > 0 ? ", as " + earlier(moves) : ""));
+                    ms(migration, "predicted_lost_ms"), moves > 0 ? ", as " + earlier(moves) : ""));
   known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
   known("not_replayed", number_at(p, "regions_not_replayed") > 0, text(p, "not_replayed"));

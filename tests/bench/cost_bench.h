@@ -118,8 +118,7 @@ class CostBench {
                "# {:<9} {} step {:.0f} ms: stall {:.2f} steps (predicted {:.2f}, raw {:.2f}), lost "
                "{:.2f} ({:.2f}, {:.2f}), downtime {:.0f} ms, hold {:.0f} ms\n",
                m.strategy, m.moved ? "moved" : "not moved", m.step_ms, m.stall, m.predicted_stall,
-               m.raw_stall, m.lost, m.predicted_lost, m.raw_lost,
-               number_or(done, "downtime_ms", 0),
+               m.raw_stall, m.lost, m.predicted_lost, m.raw_lost, number_or(done, "downtime_ms", 0),
                number_or(done.at("progress").as_object(), "hold_ms", 0));
   }
 

@@ -41,8 +41,8 @@ std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now)
 /// with what went early, compressed, and heard of at the other end. Not known during a base copy.
 double entry_ms_besides(const ReplayFacts& facts, const Measurements& now) {
   if (facts.bytes_to_copy != 0) return 0;
-  const auto bytes = facts.state_bytes_per_gradient_byte *
-                     static_cast<double>(facts.gradients.usual_rest_bytes());
+  const auto bytes =
+      facts.state_bytes_per_gradient_byte * static_cast<double>(facts.gradients.usual_rest_bytes());
   return std::max(0.0, facts.gradients.usual_sent_ms() - link_ms(now, bytes));
 }
 

@@ -122,7 +122,8 @@ TEST(PayloadCompressor, LeavesNoiseAsItIs) {
   while (!compressor.compress(zeros, {4}, 1e6)) ASSERT_LT(++tries, 64);
 }
 
-/// Most payloads of a layout are small, and some of these are all zeros: moments of what is not used.
+/// Most payloads of a layout are small, and some of these are all zeros: moments of what is not
+/// used.
 TEST(PayloadCompressor, TellsHowMuchSmallerTheStateIsAndNotItsPayloads) {
   PayloadCompressor compressor(Compression::zstd);
   const std::vector<std::byte> zeros(kCompressedBytesMin);
