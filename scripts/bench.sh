@@ -18,10 +18,10 @@
 #   replay      these three (needs root, for network namespaces)
 #   cost        what a migration costs the job in its own steps: the longest that one came late (stall) and all
 #               lateness (lost), for each strategy, where state and gradients take the link a part of a step up to
-#               many steps, in fp32 and with bf16 gradients; auto against the best, predictions, --max-stall (needs
-#               root; CARDSWAP_COST="--points 2,20 --gradients fp32 --repeats 1" for fewer points;
-#               CARDSWAP_COST_TABLE=FILE keeps each move: what the file has is not measured again, and
-#               scripts/downtime_svg.py draws it)
+#               many steps, in fp32 and with bf16 gradients; auto against the best; predictions (within 1.5 times what
+#               was, or wrong by 0.1 steps at most); --max-stall (needs root; CARDSWAP_COST="--points 2,20 --gradients
+#               fp32 --repeats 1" for fewer points; CARDSWAP_COST_TABLE=FILE keeps each move: what the file has is not
+#               measured again, and scripts/downtime_svg.py draws it)
 #   rehearsal   of eight trainers that each forget one thing, those that a rehearsed step finds; alarms in 100 moves of
 #               trainers that forget nothing; what a rehearsal adds to stall and lost time
 #               (CARDSWAP_REHEARSAL="--parts found,cost --moves 20" for less)

@@ -37,6 +37,11 @@ std::string process_parts(const json::object& migration) {
                      size(p, "image_bytes"));
 }
 
+/// Whose word a corrected prediction is.
+std::string earlier(double moves) {
+  return moves == 1 ? "an earlier move has it" : fmt::format("{:.0f} earlier moves have it", moves);
+}
+
 /// The ms of the downtime that CRIU and the GPU's driver took; 0 if no process moved.
 double process_ms(const json::object& migration) {
   const auto& p = object_at(migration, "process");
@@ -235,8 +240,7 @@ std::string details(const json::object& migration) {
   const auto moves = number_at(migration, "predicted_from_moves");
   known("predicted_lost", number_at(migration, "predicted_lost_ms") > 0,
         fmt::format("stall {}, lost {}{}", ms(migration, "predicted_stall_ms"),
-                    ms(migration, "predicted_lost_ms"),
-                    moves > 0 ? fmt::format(", as {:.0f} earlier moves have it", moves) : ""));
+                    ms(migration, "predicted_lost_ms"), moves > 0 ? ", as " + earlier(moves) : ""));
   known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
   known("not_replayed", !text(p, "not_replayed", "").empty(), text(p, "not_replayed"));
@@ -296,7 +300,7 @@ std::string plan_text(const json::object& plan) {
     }
     if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
     if (const auto moves = number_at(p, "predicted_from_moves"); usable && moves > 0) {
-      notes.push_back(fmt::format("stall and lost as {:.0f} earlier moves have it", moves));
+      notes.push_back("stall and lost as " + earlier(moves));
     }
     if (usable && !fits && flag_at(p, "may_fit"))
       notes.emplace_back("less where steps change less");

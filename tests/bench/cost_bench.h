@@ -98,23 +98,28 @@ class CostBench {
     const auto moved_at = m.moved
                               ? static_cast<std::int64_t>(test::number(done, "migrated_at_step"))
                               : from.step_of(job_->name);
-    m.step_ms = test::median_interval(at, std::max<std::int64_t>(first - kStepsBefore, 2), first);
+    const auto before_it = std::max<std::int64_t>(first - kStepsBefore, 2);
+    m.step_ms = test::median_interval(at, before_it, first);
     const auto late = test::lateness(at, since, moved_at + kStepsAfter, m.step_ms);
     m.stall = late.stall;
     m.lost = late.lost;
+    const auto usual = test::lateness(at, at.lower_bound(before_it)->second, first, m.step_ms);
+    m.usual_lost = usual.lost * static_cast<double>(moved_at + kStepsAfter - first) /
+                   static_cast<double>(std::max<std::int64_t>(first - before_it, 1));
     const auto steps = [&](std::string_view key) { return number_or(done, key, 0) / m.step_ms; };
     m.predicted_stall = steps("predicted_stall_ms");
     m.predicted_lost = steps("predicted_lost_ms");
     m.raw_stall = steps("predicted_stall_raw_ms");
     m.raw_lost = steps("predicted_lost_raw_ms");
     m.said_stall = steps("stall_ms");
+    m.said_lost = steps("lost_ms");
     m.strategy = test::text(done.at("progress").as_object(), "strategy");
     fmt::print(stderr,
                "# {:<9} {} step {:.0f} ms: stall {:.2f} steps (predicted {:.2f}, raw {:.2f}), lost "
-               "{:.2f} ({:.2f}, {:.2f}), downtime {:.0f} ms\n",
+               "{:.2f} ({:.2f}, {:.2f}), downtime {:.0f} ms, hold {:.0f} ms\n",
                m.strategy, m.moved ? "moved" : "not moved", m.step_ms, m.stall, m.predicted_stall,
-               m.raw_stall, m.lost, m.predicted_lost, m.raw_lost,
-               number_or(done, "downtime_ms", 0));
+               m.raw_stall, m.lost, m.predicted_lost, m.raw_lost, number_or(done, "downtime_ms", 0),
+               number_or(done.at("progress").as_object(), "hold_ms", 0));
   }
 
  private:

@@ -28,6 +28,8 @@ void fields(Archive& a, FieldsOf<Archive, CostRow>& m) {
   a("raw_stall", m.raw_stall);
   a("raw_lost", m.raw_lost);
   a("said_stall", m.said_stall);
+  a("said_lost", m.said_lost);
+  a("usual_lost", m.usual_lost);
 }
 
 CostTable::CostTable(std::filesystem::path file) {

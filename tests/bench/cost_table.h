@@ -29,6 +29,8 @@ struct CostRow {
   double raw_stall = 0;  ///< steps, as the planner had them
   double raw_lost = 0;
   double said_stall = 0;  ///< steps, by the migration itself; 0: nothing
+  double said_lost = 0;
+  double usual_lost = 0;  ///< steps, of as many steps before it, by the same count as `lost`
 };
 
 /// The rows that were measured, in a file if one is named: a JSON object a line, written as soon

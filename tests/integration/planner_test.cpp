@@ -67,8 +67,9 @@ TEST_F(Planner, RemembersTheLinkThatAMigrationMeasured) {
 }
 
 /// Method: a job goes to and fro by stop-copy, until three moves of the one route are known; what
-/// they were is told by the job's runtimes, ten steps after each. The fourth is corrected by them,
-/// by a dry run and by the move itself, and so it is by an agent that was restarted.
+/// they were is told by the job's runtimes, ten steps after each. Those after the first are
+/// corrected, the fourth by a dry run and by the move itself, and so it is by an agent that was
+/// restarted.
 TEST_F(Planner, CorrectsAPredictionByWhatEarlierMovesWere) {
   start({trainer("plain_memory"), "--steps", "1000000", "--step-ms", "5"});
   const auto move = [&](Host& from, Host& to) {
@@ -82,17 +83,19 @@ TEST_F(Planner, CorrectsAPredictionByWhatEarlierMovesWere) {
     })) << from.log();
     return from.ask({"status", id});
   };
-  std::vector<double> ratios;
+  std::vector<double> ratios{1};  // the prediction itself
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(number(of(dry_run(), "stop-copy"), "predicted_from_moves"), 0);
+    EXPECT_EQ(number(of(dry_run(), "stop-copy"), "predicted_from_moves"), i);
     const auto there = move(a_, b_);
-    EXPECT_EQ(number(there, "predicted_from_moves"), 0);
-    EXPECT_EQ(number(there, "predicted_stall_ms"), number(there, "predicted_stall_raw_ms"));
+    EXPECT_EQ(number(there, "predicted_from_moves"), i);
+    if (i == 0) {
+      EXPECT_EQ(number(there, "predicted_stall_ms"), number(there, "predicted_stall_raw_ms"));
+    }
     ratios.push_back(number(there, "stall_ms") / number(there, "predicted_stall_raw_ms"));
     move(b_, a_);
   }
   std::ranges::sort(ratios);
-  const auto factor = std::clamp(ratios[1], 0.25, 4.0);
+  const auto factor = std::clamp((ratios[1] + ratios[2]) / 2, 0.25, 4.0);
   const auto expect_corrected = [&](const boost::json::object& said) {
     EXPECT_EQ(number(said, "predicted_from_moves"), 3);
     EXPECT_NEAR(number(said, "predicted_stall_ms") / number(said, "predicted_stall_raw_ms"), factor,

@@ -183,6 +183,7 @@ class Standby final : public TargetProgram {
   explicit Standby(Experts& experts) : experts_(experts) {}
   StateView adopt(const Layout& wanted) override {
     experts_.adopt(wanted);
+    ++adopted;
     return experts_.view();
   }
   Bytes apply_values(std::span<const std::byte> values) override {
@@ -198,6 +199,7 @@ class Standby final : public TargetProgram {
     }
   }
   std::array<std::atomic<int>, 16> replayed{};
+  std::atomic<int> adopted = 0;
 
  private:
   Experts& experts_;

@@ -95,8 +95,9 @@ CorrectedPrediction PastPredictions::corrected(const MovePath& path, const StepC
     stall.push_back(move->stall_ratio);
     lost.push_back(move->lost_ratio);
   }
-  if (stall.size() < kMovesMin) return result;
+  if (stall.empty()) return result;
   result.moves = static_cast<std::uint32_t>(stall.size());
+  for (auto* ratios : {&stall, &lost}) ratios->push_back(1);  // the prediction itself
   result.corrected.stall_ms = raw.stall_ms * within(median(std::move(stall)), kFactorMax);
   result.corrected.lost_ms = std::max(raw.lost_ms * within(median(std::move(lost)), kFactorMax),
                                       result.corrected.stall_ms);

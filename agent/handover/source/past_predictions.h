@@ -27,19 +27,20 @@ struct StepCost {
 /// A prediction, corrected by earlier moves.
 struct CorrectedPrediction {
   StepCost raw;             ///< the planner's prediction
-  StepCost corrected;       ///< equal to `raw` if too few moves are known
+  StepCost corrected;       ///< equal to `raw` if no similar move is known
   std::uint32_t moves = 0;  ///< how many moves it was corrected by; 0: it was not corrected
 };
 
 /// Compares the predictions of earlier moves on each path with the measurements, and corrects the
-/// next prediction by the median of the ratios, because one move on a busy machine says nothing
-/// about the next. Only moves of similar size count: what a prediction misses is partly a constant
-/// time and partly a share, so a ratio that was learned from short moves is wrong for long ones. A
-/// value of bounded size; no I/O.
+/// next prediction by the median of the ratios, because one move on a busy machine says little
+/// about the next. The prediction itself counts as one more move, which was exactly as predicted:
+/// so the first move corrects by half of what it missed, and two that agree by all of it. Only
+/// moves of similar size count: what a prediction misses is partly a constant time and partly a
+/// share, so a ratio that was learned from short moves is wrong for long ones. A value of bounded
+/// size; no I/O.
 class PastPredictions {
  public:
   static constexpr std::size_t kMovesKept = 32;  ///< the latest moves of a path
-  static constexpr std::size_t kMovesMin = 3;    ///< fewer similar moves correct nothing
   static constexpr std::size_t kMovesCount = 8;  ///< the latest similar moves that correct
   static constexpr double kSimilar = 3;          ///< predictions of similar moves differ by less
   static constexpr std::size_t kPathsMax = 256;  ///< above it the least recently used path goes

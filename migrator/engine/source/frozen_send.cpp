@@ -20,9 +20,10 @@ std::vector<Digest> FrozenSend::scan() {
   const auto& frozen = source_.freeze.state();
   const auto start = Clock::now();
   if (replay_ != nullptr) replay_->finish_log(frozen.state_view);
-  // A target that still replays digests when it is done, and is told so by the round's end.
   if (!is_replaying()) source_.connection.send(data::FreezeBegin{});
   source_.state.refresh(frozen.state_view);
+  // A target that still replays digests when it is done: the values tell it that no update follows.
+  if (is_replaying()) send_values();
   auto now = source_.state.scan(frozen_scan_threads());
   took_.scan_ms = ms_since(start);
   source_.reporter.note_freeze(took_);
@@ -30,13 +31,12 @@ std::vector<Digest> FrozenSend::scan() {
 }
 
 void FrozenSend::bring_over(const std::vector<Digest>& now) {
-  values_ = digest_of(source_.freeze.state().values);
-  send_values();
+  if (!values_) send_values();
   send_rest(now);
 }
 
 Digest FrozenSend::confirm(const std::vector<Digest>& now) {
-  const auto root = data::root_of(source_.state.view().layout, now, values_);
+  const auto root = data::root_of(source_.state.view().layout, now, values_.value());
   if (source_.connection.ask(&TargetAnswers::confirmed, data::Equal{root}) != root) {
     throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
   }
@@ -48,6 +48,7 @@ Digest FrozenSend::confirm(const std::vector<Digest>& now) {
 void FrozenSend::send_values() {
   const auto& frozen = source_.freeze.state();
   const auto& clock = source_.connection;
+  values_ = digest_of(frozen.values);
   source_.connection.send(data::Values{frozen.step,
                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
                                        clock.clock_error_ns(), frozen.values});

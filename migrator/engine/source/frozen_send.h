@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <vector>
 
 #include "migrator/engine/source/replay_sync.h"
@@ -17,8 +18,8 @@ class FrozenSend {
   /// Both outlive this. `replay` sends the rest of its log first. Null: there is no replay.
   FrozenSend(SourceContext& source, ReplaySync* replay) : source_(source), replay_(replay) {}
 
-  /// Sends the rest of the log, then digests the frozen state while the target digests its own.
-  /// Returns one digest for each chunk.
+  /// Sends the rest of the log, then digests the frozen state while the target digests its own,
+  /// once it has replayed everything. Returns one digest for each chunk.
   [[nodiscard]] std::vector<Digest> scan();
   /// Notes the time of a scan that was made elsewhere, in place of scan().
   void note_scan(double scan_ms) { took_.scan_ms = scan_ms; }
@@ -40,7 +41,7 @@ class FrozenSend {
 
   SourceContext& source_;
   ReplaySync* const replay_;
-  Digest values_{};  // of the frozen state's
+  std::optional<Digest> values_;  // of the frozen state's, once they were sent
   Clock::time_point sent_{};
   FreezeTimes took_;
 };

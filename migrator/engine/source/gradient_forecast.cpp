@@ -32,4 +32,17 @@ void GradientForecast::note_rest(std::uint64_t step, std::uint64_t left, double 
   usual_rest_bytes_ = std::max(latest_rest_bytes_, decayed(decay, usual_rest_bytes_));
 }
 
+void GradientForecast::note_sent(std::uint64_t step, double took_ms) {
+  if (std::exchange(sent_step_, step) == step) {
+    latest_sent_ms_ += took_ms;
+    return;
+  }
+  former_sent_ms_ = usual_sent_ms();
+  latest_sent_ms_ = took_ms;
+}
+
+double GradientForecast::usual_sent_ms() const {
+  return former_sent_ms_ == 0 ? latest_sent_ms_ : (former_sent_ms_ + latest_sent_ms_) / 2;
+}
+
 }  // namespace cardswap

@@ -1,13 +1,17 @@
 #include "migrator/engine/source/log_shipper.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
+#include "migrator/base/ms_since.h"
 #include "migrator/engine/replay_sizes.h"
 
 namespace cardswap {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 /// The log may hold the gradients of this many steps.
 constexpr std::uint64_t kStepsHeld = 2;
@@ -45,6 +49,8 @@ bool LogShipper::send_early_piece() {
 
 void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
                       const std::function<void()>& between_sends) {
+  const auto start = Clock::now();
+  const auto step = entry.step;
   const auto held = entry.bytes();
   data::Update update;
   update.number = ++sent_;
@@ -84,7 +90,11 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   if (gradients_.most_bytes() != 0) bound(gradients_.most_bytes());
   ++stats_.log_entries;
   send_gradients(update.number, outgoing, entry.fence, between_sends);
-  if (log_.empty()) source_.payloads.wait_until_sent();
+  if (log_.empty()) {
+    source_.payloads.wait_until_sent();
+    // Else the base copy has a part of the time.
+    if (goes_early_ && !outgoing.empty()) gradients_.note_sent(step, ms_since(start));
+  }
   log_.note_sent();
 }
 

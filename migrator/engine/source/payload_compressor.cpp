@@ -1,6 +1,7 @@
 #include "migrator/engine/source/payload_compressor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace cardswap {
@@ -11,7 +12,8 @@ constexpr double kGainMin = 1.08;
 constexpr double kSmallerMin = 0.98;
 constexpr unsigned kSkipMax = 32;
 constexpr std::chrono::seconds kTryEvery{5};
-constexpr double kRecent = 0.1;
+/// The ratio is of about as much as was sent last.
+constexpr double kRecentBytes = 64U << 20U;
 
 Codec fixed(Compression wanted) {
   if (wanted == Compression::lz4) return Codec::lz4;
@@ -25,7 +27,7 @@ PayloadCompressor::PayloadCompressor(Compression wanted) : wanted_(wanted), code
 std::optional<PayloadCompressor::Compressed> PayloadCompressor::compress(
     std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate) {
   if (wanted_ == Compression::off || bytes.size() < kCompressedBytesMin) return std::nullopt;
-  if (wanted_ == Compression::automatic && link_rate >= kCompressedRateMax) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate >= kCompressedRateMax) use(Codec::none);
   if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kCompressedRateMax &&
       bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
     try_out(bytes, shuffle, link_rate);
@@ -50,7 +52,7 @@ std::optional<PayloadCompressor::Compressed> PayloadCompressor::compress(
 
 void PayloadCompressor::try_out(std::span<const std::byte> bytes, ByteShuffle shuffle,
                                 double link_rate) {
-  codec_ = Codec::none;
+  auto chosen = Codec::none;
   double best = kGainMin * link_rate;
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
     const auto start = Clock::now();
@@ -61,13 +63,21 @@ void PayloadCompressor::try_out(std::span<const std::byte> bytes, ByteShuffle sh
         std::min(size / took.count(), link_rate * size / static_cast<double>(compressed));
     if (carried <= best) continue;
     best = carried;
-    codec_ = codec;
+    chosen = codec;
   }
+  use(chosen);
+}
+
+/// What was sent before tells nothing of another codec.
+void PayloadCompressor::use(Codec codec) {
+  if (std::exchange(codec_, codec) != codec) plain_bytes_ = sent_bytes_ = 0;
 }
 
 void PayloadCompressor::count(std::size_t bytes, std::size_t sent) {
-  const auto now = static_cast<double>(bytes) / static_cast<double>(sent);
-  ratio_ += kRecent * (now - ratio_);
+  const auto plain = static_cast<double>(bytes);
+  const double kept = std::exp(-plain / kRecentBytes);
+  plain_bytes_ = kept * plain_bytes_ + plain;
+  sent_bytes_ = kept * sent_bytes_ + static_cast<double>(sent);
 }
 
 }  // namespace cardswap

@@ -38,20 +38,23 @@ class PayloadCompressor {
 
   /// The codec in use now; Codec::none: payloads are sent as they are.
   [[nodiscard]] Codec codec() const { return codec_; }
-  /// Bytes of state for one byte on the wire, a moving average over the latest payloads of
-  /// kCompressedBytesMin and more; 1 before the first one.
-  [[nodiscard]] double ratio() const { return ratio_; }
+  /// Bytes of state for one byte on the wire, of all that this codec has sent in payloads of
+  /// kCompressedBytesMin and more; the latest 64 MiB count most. Payloads count by their bytes: a
+  /// small one of zeros tells little about the state. 1 before the first one.
+  [[nodiscard]] double ratio() const { return sent_bytes_ > 0 ? plain_bytes_ / sent_bytes_ : 1; }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void try_out(std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate);
+  void use(Codec codec);
   void count(std::size_t bytes, std::size_t sent);
 
   const Compression wanted_;
   Compressor compressor_;
   Codec codec_ = Codec::none;
-  double ratio_ = 1;
+  double plain_bytes_ = 0;  ///< of recent payloads, before ...
+  double sent_bytes_ = 0;   ///< ... and after compression
   Clock::time_point try_at_{};
   unsigned skip_ = 0;       ///< payloads to send as they are before compression is tried again
   unsigned skip_next_ = 1;  ///< grows while compression does not help

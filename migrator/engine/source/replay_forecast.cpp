@@ -27,20 +27,35 @@ std::uint64_t of_copied(const Measurements& now, std::uint64_t gradients) {
 }
 
 /// The bytes that a freeze must send. The entry of the last step has to be sent in any case: the
-/// gradients of the copied part, without those that were sent early.
+/// gradients of the copied part, without those that were sent early. An entry that has gone is
+/// replayed by then, unless the log is slower than the steps.
 std::uint64_t freeze_bytes_of(const ReplayFacts& facts, const Measurements& now) {
-  const auto entry = std::max(facts.lag_bytes, facts.gradients.usual_rest_bytes());
+  const auto log = log_outlasts_a_step(now) ? facts.lag_bytes : facts.unsent_bytes;
+  const auto entry = std::max(log, facts.gradients.usual_rest_bytes());
   const auto to_go =
       static_cast<std::uint64_t>(facts.state_bytes_per_gradient_byte * static_cast<double>(entry));
   return facts.bytes_to_copy + facts.measured.dirty_bytes + of_copied(now, to_go);
 }
 
+/// By how much entries have taken longer of late than their bytes take the link: they are compared
+/// with what went early, compressed, and heard of at the other end. Not known during a base copy.
+double entry_ms_besides(const ReplayFacts& facts, const Measurements& now) {
+  if (facts.bytes_to_copy != 0) return 0;
+  const auto bytes =
+      facts.state_bytes_per_gradient_byte * static_cast<double>(facts.gradients.usual_rest_bytes());
+  return std::max(0.0, facts.gradients.usual_sent_ms() - link_ms(now, bytes));
+}
+
 /// How long a freeze parks the job. To replay the last entry takes no longer than the same step
 /// here, and runs at the same time.
-ParkedTimes parked_times_of(Measurements now, std::uint64_t freeze_bytes) {
+ParkedTimes parked_times_of(const ReplayFacts& facts, Measurements now,
+                            std::uint64_t freeze_bytes) {
+  const auto besides_ms = entry_ms_besides(facts, now);
   now.dirty_bytes = freeze_bytes;
   now.replay_ms = 0;
-  return expected_parked_times(now);
+  auto parked = expected_parked_times(now);
+  parked.first += besides_ms;
+  return parked;
 }
 
 /// Whether a freeze now costs no more than the course with the least lost time. If an entry is sent
@@ -104,7 +119,7 @@ ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
   const auto course = course_of_replay(now, limit, when);
   ReplayForecast forecast;
   forecast.freeze_bytes = freeze_bytes_of(facts, now);
-  const auto freeze = parked_times_of(now, forecast.freeze_bytes);
+  const auto freeze = parked_times_of(facts, now, forecast.freeze_bytes);
   const bool is_copied = facts.bytes_to_copy == 0;
   const bool caught_up = facts.lag_bytes <= facts.gradients.most_bytes();
   const bool is_complete = is_copied && facts.is_audited && caught_up;
@@ -123,8 +138,11 @@ ReplayForecast forecast_of(const ReplayFacts& facts, const MigrationSpec& spec,
       is_complete && !is_worth_a_step(facts, now, freeze.all(), spec.timeout_ms, history.backlog);
   const bool may_be_early = when == FreezeWhen::it_pays && pays_at_once(facts, now, course);
   const bool fits = limit <= 0 || freeze.longest() <= limit;
-  if (fits && (now_or_never || may_be_early))
-    forecast.advice = ReplayForecast::Advice::offer_freeze;
+  if (!fits || !(now_or_never || may_be_early)) return forecast;
+  forecast.advice = ReplayForecast::Advice::offer_freeze;
+  // It comes now, where the course may have expected it for later.
+  forecast.stall_ms = std::max(facts.longest_wait_ms, freeze.longest());
+  forecast.lost_ms = facts.waited_ms + freeze.all();
   return forecast;
 }
 

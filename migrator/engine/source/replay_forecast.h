@@ -21,12 +21,13 @@ struct ReplayFacts {
   GradientForecast gradients;
   double state_bytes_per_gradient_byte = 1;  ///< LogShipper::state_bytes_per_gradient_byte()
   std::uint64_t updates_sent = 0;
-  std::uint64_t log_bytes = 0;    ///< bytes of gradients sent, ...
-  std::uint64_t early_bytes = 0;  ///< ... and how many of these were sent before their entries
-  std::uint64_t lag_bytes = 0;    ///< of entries that the target has not replayed yet
-  bool holds_each_step = false;   ///< each step waits for its own entry
-  double longest_wait_ms = 0;     ///< the longest wait of one step so far
-  double waited_ms = 0;           ///< the sum of all waits so far
+  std::uint64_t log_bytes = 0;     ///< bytes of gradients sent, ...
+  std::uint64_t early_bytes = 0;   ///< ... and how many of these were sent before their entries
+  std::uint64_t lag_bytes = 0;     ///< of entries that the target has not replayed yet, ...
+  std::uint64_t unsent_bytes = 0;  ///< ... and how many of these were not sent yet
+  bool holds_each_step = false;    ///< each step waits for its own entry
+  double longest_wait_ms = 0;      ///< the longest wait of one step so far
+  double waited_ms = 0;            ///< the sum of all waits so far
   std::uint64_t program_step = 0;
   double age_ms = 0;  ///< time since the replay began
 };

@@ -287,6 +287,7 @@ ReplayFacts ReplaySync::facts() const {
   facts.log_bytes = stats.log_bytes;
   facts.early_bytes = stats.early_bytes;
   facts.lag_bytes = stats.log_lag_bytes;
+  facts.unsent_bytes = log.unsent_bytes;
   facts.holds_each_step = log_->holds_each_step();
   facts.longest_wait_ms = log.longest_wait_ms;
   facts.waited_ms = log.waited_ms + window_->waited_ms();

@@ -39,6 +39,7 @@ void UpdateLog::append(UpdateEntry entry) {
     } else {
       for (const auto& gradient : entry.gradients) early_.forget(gradient.parameter);
       entry_bytes_ += bytes;
+      unsent_bytes_ += bytes;
       ++appended_;
       entries_.push_back(std::move(entry));
     }
@@ -129,6 +130,7 @@ std::optional<UpdateEntry> UpdateLog::take(std::uint64_t step_max) {
   if (entries_.empty() || entries_.front().step > step_max) return std::nullopt;
   auto entry = std::move(entries_.front());
   entries_.pop_front();
+  unsent_bytes_ -= entry.bytes();
   return entry;
 }
 
@@ -173,6 +175,7 @@ void UpdateLog::close() {
 void UpdateLog::shut() {
   closed_ = true;
   entries_.clear();
+  unsent_bytes_ = 0;
   early_.drop_waiting();
   changed_.notify_all();
 }
@@ -192,6 +195,7 @@ UpdateLogStats UpdateLog::stats() const {
   return {.held_bytes = entry_bytes_ + early_.held_bytes(),
           .back_pressure_ms = waits_.for_room_ms(),
           .early_bytes = early_.held_bytes(),
+          .unsent_bytes = unsent_bytes_,
           .hold_ms = waits_.held_ms(),
           .waited_ms = waits_.all_ms(),
           .longest_wait_ms = waits_.longest_ms(),

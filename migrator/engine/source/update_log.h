@@ -17,12 +17,13 @@ namespace cardswap {
 
 /// The figures of an UpdateLog.
 struct UpdateLogStats {
-  std::uint64_t held_bytes = 0;   ///< bytes of entries (options and gradients) and of early copies
-  double back_pressure_ms = 0;    ///< sum of the waits for room in append()
-  std::uint64_t early_bytes = 0;  ///< bytes of early copies
-  double hold_ms = 0;             ///< how long the latest held step waited for its entries
-  double waited_ms = 0;           ///< sum of all waits of steps, ...
-  double longest_wait_ms = 0;     ///< ... and the longest wait of one step
+  std::uint64_t held_bytes = 0;    ///< bytes of entries (options and gradients) and of early copies
+  double back_pressure_ms = 0;     ///< sum of the waits for room in append()
+  std::uint64_t early_bytes = 0;   ///< bytes of early copies
+  std::uint64_t unsent_bytes = 0;  ///< bytes of entries that were not taken yet
+  double hold_ms = 0;              ///< how long the latest held step waited for its entries
+  double waited_ms = 0;            ///< sum of all waits of steps, ...
+  double longest_wait_ms = 0;      ///< ... and the longest wait of one step
   bool all_sent = true;       ///< those of the latest held step were in time, or the log was closed
   std::uint32_t waiting = 0;  ///< threads that wait in this log now
 };
@@ -117,7 +118,8 @@ class UpdateLog {
   std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
   EarlyCopies early_ CARDSWAP_GUARDED_BY(mutex_);
   StepWaits waits_ CARDSWAP_GUARDED_BY(mutex_);
-  std::uint64_t entry_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // held, without early copies
+  std::uint64_t entry_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;   // held, without early copies
+  std::uint64_t unsent_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // in entries_
   std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;

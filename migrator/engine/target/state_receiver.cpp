@@ -29,7 +29,7 @@ void StateReceiver::adopt(const Layout& wanted, std::uint64_t chunk_bytes) {
   payloads_.settle();  // into memory that is still there
   payloads_.forget_ranges();
   stop();  // both kinds of digests read the memory and count the chunks of the former layout
-  whole_ = false;
+  distrust();
   chunks_ = ChunkMap();
   take_memory(wanted);
   chunks_ = ChunkMap(view_.layout, chunk_bytes);
@@ -40,7 +40,7 @@ void StateReceiver::adopt(const Layout& wanted, std::uint64_t chunk_bytes) {
 void StateReceiver::amend(const Layout& wanted) {
   assert(is_between_rounds() && !is_digesting_all());
   payloads_.settle();
-  whole_ = false;
+  distrust();
   auto former = std::exchange(chunks_, ChunkMap());
   take_memory(wanted);
   chunks_ = former.carried_over(view_.layout);
@@ -83,8 +83,10 @@ void StateReceiver::on_received(const data::ChunkHeader& header) {
   assert(under_way_ != 0);
   if (--under_way_ == 0) former_.clear();
   ++landed_in_[header.round];
-  if (header.round == data::kBaseRound || !chunks_.has(header.chunk)) return;  // a former layout's
-  landed_.push_back(header.chunk);
+  if (!chunks_.has(header.chunk)) return;  // a former layout's
+  const bool is_base = header.round == data::kBaseRound;
+  if (is_base && !frozen_) return;  // it is digested with everything else
+  if (!is_base) landed_.push_back(header.chunk);
   landed_digests_.add(header.chunk, range_of(view_, chunks_.span_of(header.chunk)));
 }
 
@@ -95,8 +97,9 @@ std::uint32_t StateReceiver::received_in(std::uint32_t round) const {
 
 // ---- digests
 
-void StateReceiver::digest_all(bool with_layout) {
+void StateReceiver::digest_all(bool with_layout, bool frozen) {
   whole_ = false;
+  frozen_ = frozen;
   landed_.clear();
   landed_digests_.clear();
   payloads_.settle();

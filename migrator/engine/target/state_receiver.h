@@ -53,8 +53,9 @@ class StateReceiver {
   /// Begins to digest everything, on other threads. Chunks that land meanwhile are digested again.
   /// `with_layout`: asks the program again where its memory is, because a replayed step may have
   /// dropped state and created it anew. Waits for payloads that are being copied into place and,
-  /// `with_layout`, as TargetProgram::adopt() does; throws as adopt() then.
-  void digest_all(bool with_layout);
+  /// `with_layout`, as TargetProgram::adopt() does; throws as adopt() then. `frozen`: the source
+  /// is frozen, and no update follows. A base copy that lands from here on is digested again too.
+  void digest_all(bool with_layout, bool frozen = false);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
   /// Takes the digests of digest_all() when they are ready, and returns true once; is_whole() is
   /// then true. Throws what a device throws.
@@ -65,7 +66,7 @@ class StateReceiver {
   /// Whether every digest is valid: since it was taken, only landed chunks have changed the memory.
   [[nodiscard]] bool is_whole() const { return whole_; }
   /// Notes that the program changes the memory: digests are not valid any more.
-  void distrust() { whole_ = false; }
+  void distrust() { whole_ = frozen_ = false; }
 
   // ---- answers
   /// The first `bytes` of a chunk. Throws Error{bad_request} within a round, for an unknown chunk,
@@ -102,6 +103,7 @@ class StateReceiver {
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks, by round
   std::vector<ChunkId> landed_;                       // since the latest answer
   bool whole_ = false;
+  bool frozen_ = false;  // the latest digest_all() was of a frozen source
   LandedDigests landed_digests_;
   std::optional<DigestJob> all_;
 };

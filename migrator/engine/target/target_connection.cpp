@@ -174,13 +174,14 @@ void TargetConnection::act() {
   if (rehearses_ && !end_rehearsal()) return;
   if (orders_.layout) adopt(*std::exchange(orders_.layout, std::nullopt));
   // A digest of everything that is under way serves the freeze as well, and somebody waits for it.
-  // One that replays updates digests when it is done: the final round asks for it.
+  // One that replays updates digests when it is done.
   if (std::exchange(orders_.freeze_began, false) && !state_.is_digesting_all() &&
       !updates_.is_replaying()) {
     digest_all(DigestFor::freeze);
   }
   if (state_.take_all()) answer_full_digest();
   if (updates_.is_done()) finish_replay();
+  if (has_replayed_the_last_update()) digest_all(DigestFor::freeze);
   if (orders_.amended && may_amend()) {
     amend(std::exchange(orders_.amended, std::nullopt)->layout);
   }
@@ -250,9 +251,15 @@ void TargetConnection::finish_replay() {
   digest_all(DigestFor::audit);
 }
 
+/// The source sends a frozen state's values behind all of its updates.
+bool TargetConnection::has_replayed_the_last_update() const {
+  return orders_.values && !orders_.amended && updates_.replayed() != 0 &&
+         updates_.all_are_replayed() && !state_.is_digesting_all() && !state_.is_whole();
+}
+
 void TargetConnection::digest_all(DigestFor purpose) {
   digesting_for_ = purpose;
-  state_.digest_all(updates_.replayed() != 0);
+  state_.digest_all(updates_.replayed() != 0, purpose == DigestFor::freeze);
 }
 
 void TargetConnection::answer_full_digest() {

@@ -65,6 +65,7 @@ class TargetConnection final : private LinkListener {
   void accept();
   void begin_replay();
   void finish_replay();
+  [[nodiscard]] bool has_replayed_the_last_update() const;
   void digest_all(DigestFor purpose);
   void answer_full_digest();
   void finish_round();

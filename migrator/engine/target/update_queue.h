@@ -46,6 +46,8 @@ class UpdateQueue {
   /// Takes the next update in order. Nullopt: its gradients are not complete, or it needs more
   /// chunks of the base copy than `base_chunks`, the number that has landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
+  /// The number of the latest update that was added; 0: none yet.
+  [[nodiscard]] std::uint64_t added() const { return added_; }
   /// Forgets everything, for a new layout, in which numbers begin at 1 again. Throws
   /// Error{bad_request} while a piece is landing.
   void clear();

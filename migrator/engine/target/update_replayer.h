@@ -50,6 +50,8 @@ class UpdateReplayer {
   Done finish();
   /// The number of the latest update that was replayed; 0: none yet.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
+  /// Whether no update that was added is still to be replayed.
+  [[nodiscard]] bool all_are_replayed() const { return replayed_ == queue_.added(); }
 
   /// Starts over for a new layout, in which numbers begin at 1 again. Call
   /// PayloadReceiver::settle() first, because this releases the memory of gradients. Throws

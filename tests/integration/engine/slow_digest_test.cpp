@@ -10,6 +10,7 @@
 #include "migrator/device/staging.h"
 #include "migrator/engine/source/source.h"
 #include "migrator/engine/target/target.h"
+#include "tests/support/experts.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
@@ -76,16 +77,17 @@ class Program final : public SourceProgram, public TargetProgram {
   const std::shared_ptr<SlowMemory> device_;
 };
 
-SourceOptions rounds_to(const Target& target) {
+SourceOptions options_to(const Target& target, Strategy strategy) {
   SourceOptions options;
   options.migration = "m";
   options.host = "127.0.0.1";
   options.port = target.port();
   options.token = "token";
-  options.spec.strategy = Strategy::rounds;
+  options.spec.strategy = strategy;
   options.spec.compression = Compression::off;
   return options;
 }
+SourceOptions rounds_to(const Target& target) { return options_to(target, Strategy::rounds); }
 
 TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   const auto memory = std::make_shared<SlowMemory>(kBytes);
@@ -144,6 +146,63 @@ TEST(SlowDigests, OfTheSourceLetWhatIsDigestedGoAhead) {
   ASSERT_TRUE(notes.within(seconds(30), [&] { return rounds >= 1 || failure; }));
   notes.look([&] { EXPECT_FALSE(failure) << failure->what(); });
   EXPECT_EQ(target_program.bytes_, source_program.bytes_);
+}
+
+/// The last update is replayed there, and no other follows. The target asks its program where its
+/// memory is before it digests.
+TEST(SlowDigests, OfASourceThatIsFrozenLetATargetThatHasReplayedBeginWithItsOwn) {
+  const std::vector<std::size_t> sizes{kChunk};
+  test::Experts source_experts(sizes, 31);
+  test::Experts target_experts(sizes, 17);
+  test::Trainer trainer(source_experts);
+  test::Standby standby(target_experts);
+  trainer.take_step({0});
+  test::Notes notes;
+  std::optional<Error> failure;
+  bool converged = false;
+  bool verified = false;
+  const auto fails = [&](const Error& error) { notes.note([&] { failure = error; }); };
+  const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, standby,
+                      {[](const VerifiedState&) {}, fails});
+  auto options = options_to(target, Strategy::replay);
+  options.spec.max_stall_ms = 0;
+  SourceCallbacks events;
+  events.converged = [&](double) { notes.note([&] { converged = true; }); };
+  events.verified = [&](const Digest&, const MigrationStats&) {
+    notes.note([&] { verified = true; });
+  };
+  events.failed = fails;
+  Source source(options, trainer, events);
+  const auto within = [&](const auto& condition, const auto& meanwhile) {
+    const auto until = std::chrono::steady_clock::now() + seconds(20) * test::kPatience;
+    bool is = false;
+    while (!(is = notes.within(milliseconds(2), [&] { return condition() || failure; })) &&
+           std::chrono::steady_clock::now() < until) {
+      meanwhile();
+    }
+    return is;
+  };
+  ASSERT_TRUE(within([&] { return converged; },
+                     [&] {
+                       trainer.take_step({0});
+                       source.stepped();
+                     }));
+  trainer.take_step({0}, true);
+  const auto memory = std::make_shared<SlowMemory>(kChunk);
+  memory->calls_ = 1;
+  FrozenState frozen;
+  frozen.state_view = trainer.state_view();
+  for (auto& device : frozen.state_view.devices) device = memory;
+  frozen.step = trainer.step();
+  const int adopted = standby.adopted;
+  source.freeze(std::move(frozen));
+  EXPECT_TRUE(memory->begun_.try_acquire_for(seconds(20) * test::kPatience));
+  EXPECT_TRUE(within([&] { return standby.adopted > adopted; }, [] {}))
+      << "it waits for the source's digests";
+  memory->slow_ = false;
+  memory->may_end_.release(kBytes);
+  EXPECT_TRUE(notes.within(seconds(30), [&] { return verified || failure; }));
+  notes.look([&] { EXPECT_FALSE(failure) << failure->what(); });
 }
 
 }  // namespace

@@ -122,6 +122,33 @@ TEST(PayloadCompressor, LeavesNoiseAsItIs) {
   while (!compressor.compress(zeros, {4}, 1e6)) ASSERT_LT(++tries, 64);
 }
 
+/// Most payloads of a layout are small, and some of these are all zeros: moments of what is not
+/// used.
+TEST(PayloadCompressor, TellsHowMuchSmallerTheStateIsAndNotItsPayloads) {
+  PayloadCompressor compressor(Compression::zstd);
+  const std::vector<std::byte> zeros(kCompressedBytesMin);
+  const auto large = weights(1U << 20U);
+  std::size_t plain = 0;
+  std::size_t sent = 0;
+  const auto send = [&](const std::vector<std::byte>& bytes) {
+    const auto compressed = compressor.compress(bytes, {4}, 1e6);
+    plain += bytes.size();
+    sent += compressed ? compressed->bytes.size() : bytes.size();
+  };
+  send(large);
+  for (int i = 0; i < 20; ++i) send(zeros);
+  EXPECT_NEAR(compressor.ratio(), static_cast<double>(plain) / static_cast<double>(sent), 0.01);
+}
+
+TEST(PayloadCompressor, TellsNothingOfACodecThatItUsesNoMore) {
+  PayloadCompressor compressor(Compression::automatic);
+  const std::vector<std::byte> zeros(1U << 20U);
+  ASSERT_TRUE(compressor.compress(zeros, {4}, 1e6));
+  EXPECT_GT(compressor.ratio(), 2);
+  EXPECT_FALSE(compressor.compress(zeros, {4}, kCompressedRateMax));
+  EXPECT_DOUBLE_EQ(compressor.ratio(), 1);
+}
+
 TEST(PayloadDecompressor, FillsThePlaceOnceAndNeverBeyondIt) {
   PayloadDecompressor decompressor;
   Compressor compressor;

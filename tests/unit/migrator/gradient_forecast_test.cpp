@@ -69,5 +69,19 @@ TEST(GradientForecast, LearnsNothingOfTheRestFromAnEntryWithoutGradients) {
   EXPECT_EQ(gradients.usual_rest_bytes(), 1000U);
 }
 
+TEST(GradientForecast, AveragesWhatTheEntriesOfAStepTookTogether) {
+  GradientForecast forecast;
+  EXPECT_EQ(forecast.usual_sent_ms(), 0);
+  forecast.note_sent(1, 6);
+  forecast.note_sent(1, 2);
+  EXPECT_EQ(forecast.usual_sent_ms(), 8);
+  forecast.note_sent(2, 4);
+  EXPECT_EQ(forecast.usual_sent_ms(), 6);
+  forecast.note_sent(2, 8);
+  EXPECT_EQ(forecast.usual_sent_ms(), 10) << "two optimizers";
+  forecast.note_sent(3, 2);
+  EXPECT_EQ(forecast.usual_sent_ms(), 6);
+}
+
 }  // namespace
 }  // namespace cardswap

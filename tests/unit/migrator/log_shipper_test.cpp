@@ -117,5 +117,14 @@ TEST_F(LogShipperTest, SendsTheRestOfAGradientThatWentAheadInPart) {
   EXPECT_EQ(shipper_.stats().log_bytes, TwoShards::kBytes) << "each byte once";
 }
 
+TEST_F(LogShipperTest, TimesEntriesOnceTheBaseCopyHasNoPartInIt) {
+  source_.units[0].copied_at = 6;
+  ship(7);
+  EXPECT_EQ(shipper_.gradients().usual_sent_ms(), 0);
+  shipper_.set_early(true);
+  ship(8);
+  EXPECT_GT(shipper_.gradients().usual_sent_ms(), 0);
+}
+
 }  // namespace
 }  // namespace cardswap

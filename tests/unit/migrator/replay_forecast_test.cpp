@@ -152,6 +152,16 @@ TEST_F(ReplayForecastTest, OffersAFreezeOfAPartWhereTheStrategyWasChosenAndItPay
   EXPECT_EQ(advice(), Advice::go_on) << "asked for by name it ends in what was audited";
   spec_.strategy = Strategy::automatic;
   EXPECT_EQ(advice(), Advice::offer_freeze);
+  facts_.lag_bytes = 220'000;
+  facts_.waited_ms = 7;
+  const auto offered = look();
+  ASSERT_EQ(offered.advice, Advice::offer_freeze);
+  EXPECT_NEAR(offered.stall_ms, kFixedMs + static_cast<double>(offered.freeze_bytes) / 1e3, 1e-3)
+      << "of this freeze, not of the best one";
+  EXPECT_NEAR(offered.lost_ms, 7 + offered.stall_ms, 1e-3);
+  EXPECT_NE(offered.stall_ms, course().stall_ms);
+  facts_.lag_bytes = 0;
+  facts_.waited_ms = 0;
   spec_.max_stall_ms = 100;
   history_.limit_was_judged = true;
   EXPECT_EQ(advice(), Advice::go_on) << "the time parked is beyond the limit";
@@ -188,12 +198,32 @@ TEST_F(ReplayForecastTest, AFreezeSendsWhatIsLeftOfTheCopyWhatDifferedAndAnEntry
   EXPECT_EQ(look().freeze_bytes, 6'000U);
   facts_.measured.dirty_bytes = 700;
   EXPECT_EQ(look().freeze_bytes, 6'700U);
-  facts_.lag_bytes = 8'000;
+  facts_.unsent_bytes = 8'000;
   EXPECT_EQ(look().freeze_bytes, 8'700U) << "more than an entry leaves";
   facts_.state_bytes_per_gradient_byte = 0.5;
   EXPECT_EQ(look().freeze_bytes, 4'700U) << "gradients compress better than the state";
   facts_.bytes_to_copy = 75'000;
   EXPECT_EQ(look().freeze_bytes, 76'700U) << "the entry has a quarter of the gradients";
+}
+
+TEST_F(ReplayForecastTest, AnEntryThatWasSentIsReplayedByTheFreezeUnlessTheLogIsSlowerThanSteps) {
+  gradients_are(10'000, 4'000);
+  facts_.lag_bytes = 10'000;
+  EXPECT_EQ(look().freeze_bytes, 6'000U);
+  facts_.measured.replay_ms = 100;
+  EXPECT_EQ(look().freeze_bytes, 10'000U);
+}
+
+/// A millisecond of which the link takes 0.4: it is compared, compressed and heard of.
+TEST_F(ReplayForecastTest, CountsWhatEntriesTakeBesidesTheLink) {
+  const auto before = look();
+  facts_.gradients.note_sent(2, 1);
+  EXPECT_NEAR(look().stall_ms, before.stall_ms + 0.6, 1e-3);
+  EXPECT_NEAR(look().lost_ms, before.lost_ms + 0.6, 1e-3);
+  EXPECT_EQ(look().freeze_bytes, before.freeze_bytes);
+  facts_.gradients.note_sent(3, 0);
+  facts_.gradients.note_sent(4, 0);
+  EXPECT_NEAR(look().stall_ms, before.stall_ms, 1e-3) << "no less than the link takes";
 }
 
 TEST_F(ReplayForecastTest, IsAsLateAsTheCourseThatIsLeftOrTheFreezeOnceThatCanBe) {

@@ -121,6 +121,21 @@ TEST_F(StateReceiverTest, AnswersARoundWithTheDigestsOfWhatLandedInIt) {
   EXPECT_EQ((*program_.memory["a"])[kChunk], std::byte{3}) << "it is the program's memory";
 }
 
+/// A replay's freeze is digested before everything has landed that went before it.
+TEST_F(StateReceiverTest, DigestsABaseCopyAgainThatLandsBehindTheDigestOfAFrozenSource) {
+  state_.adopt(layout({{"a", kChunk}}), kChunk);
+  const auto digests_of = [&](bool frozen) {
+    state_.digest_all(false, frozen);
+    while (!state_.take_all()) EXPECT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
+    land(begin(0, data::kBaseRound), frozen ? 8 : 7);
+    finish_round_digests();
+    return state_.digests().at(0);
+  };
+  EXPECT_EQ(digests_of(false), digest_of_filled(0)) << "an audit takes the next one";
+  EXPECT_EQ(digests_of(true), digest_of_filled(8));
+  EXPECT_TRUE(state_.is_between_rounds());
+}
+
 TEST_F(StateReceiverTest, RefusesChunksThatItsLayoutDoesNotHave) {
   EXPECT_THROW((void)begin(0, 1), Error) << "before any layout";
   state_.adopt(layout({{"a", kChunk}}), kChunk);

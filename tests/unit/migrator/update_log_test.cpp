@@ -39,12 +39,15 @@ TEST(UpdateLog, GivesEntriesInOrderAndCountsWhatIsHeld) {
   log.append(entry_of(2, 50));
   EXPECT_EQ(woken, 2);
   EXPECT_EQ(log.stats().held_bytes, 150U);
+  EXPECT_EQ(log.stats().unsent_bytes, 150U);
   EXPECT_EQ(log.take()->step, 1U);
   EXPECT_EQ(log.stats().held_bytes, 150U) << "held until it is replayed";
+  EXPECT_EQ(log.stats().unsent_bytes, 50U);
   log.release(100);
   EXPECT_EQ(log.stats().held_bytes, 50U);
   EXPECT_EQ(log.take()->step, 2U);
   EXPECT_FALSE(log.take());
+  EXPECT_EQ(log.stats().unsent_bytes, 0U);
 }
 
 TEST(UpdateLog, HoldsAGradientUntilItsEntryIsLetGo) {

@@ -26,18 +26,34 @@ PastPredictions of(const std::vector<std::pair<double, double>>& moves) {
   return past;
 }
 
-TEST(PastPredictions, OfTwoMovesCorrectNothing) {
-  const auto made = of({{2, 2}, {2, 2}}).corrected(kPath, kPredicted);
+TEST(PastPredictions, OfNoMoveCorrectNothing) {
+  const auto made = PastPredictions().corrected(kPath, kPredicted);
   EXPECT_EQ(made.moves, 0U);
   EXPECT_EQ(made.corrected.stall_ms, 100);
   EXPECT_EQ(made.corrected.lost_ms, 200);
 }
 
-TEST(PastPredictions, OfThreeMovesCorrectByTheMedianOfEach) {
-  const auto made = of({{2, 1}, {9, 1.5}, {1.5, 12}}).corrected(kPath, {50, 150});
-  EXPECT_EQ(made.moves, 3U);
+TEST(PastPredictions, OfOneMoveCorrectByHalfOfWhatItMissed) {
+  const auto made = of({{2, 3}}).corrected(kPath, {50, 150});
+  EXPECT_EQ(made.moves, 1U);
   EXPECT_EQ(made.raw.stall_ms, 50);
   EXPECT_EQ(made.raw.lost_ms, 150);
+  EXPECT_NEAR(made.corrected.stall_ms, 75, 1e-9);
+  EXPECT_NEAR(made.corrected.lost_ms, 300, 1e-9);
+}
+
+TEST(PastPredictions, OfTwoMovesThatAgreeCorrectByWhatTheyAgreeOn) {
+  const auto made = of({{2, 3}, {1.8, 9}}).corrected(kPath, kPredicted);
+  EXPECT_EQ(made.moves, 2U);
+  EXPECT_NEAR(made.corrected.stall_ms, 180, 1e-9);
+  EXPECT_NEAR(made.corrected.lost_ms, 600, 1e-9);
+  EXPECT_NEAR(of({{2, 3}, {0.5, 3}}).corrected(kPath, kPredicted).corrected.stall_ms, 100, 1e-9)
+      << "one was longer, one was shorter";
+}
+
+TEST(PastPredictions, OfMoreMovesCorrectByTheMedianOfEach) {
+  const auto made = of({{2, 1.5}, {9, 1.5}, {2, 12}, {2, 1.5}}).corrected(kPath, {50, 150});
+  EXPECT_EQ(made.moves, 4U);
   EXPECT_NEAR(made.corrected.stall_ms, 100, 1e-9);
   EXPECT_NEAR(made.corrected.lost_ms, 225, 1e-9);
 }
