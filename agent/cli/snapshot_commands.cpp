@@ -6,7 +6,8 @@
 #include <memory>
 
 #include "agent/base/json_fields.h"
-#include "agent/base/migration_body.h"
+#include "agent/base/units.h"
+#include "agent/cli/begin_snapshot.h"
 #include "agent/cli/branch_name.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
@@ -31,6 +32,8 @@ struct SnapshotOptions {
   std::string store;
   std::string tag;
   std::string wait = "durable";
+  std::string timeout = "10m";
+  bool no_wait = false;
 };
 
 struct ShowOptions {
@@ -59,14 +62,11 @@ Exit take(const Context& context, const SnapshotOptions& options) {
   spec.store = options.store;
   spec.tag = options.tag;
   spec.max_stall_ms = 0;
+  spec.timeout_ms = static_cast<double>(parse_limit("--timeout", options.timeout).count());
   auto client = context.client();
-  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
-                                              request_body(spec));
-  if (!begun) {
-    throw Error(Code::cancelled,
-                fmt::format("interrupted before the agent at {} had answered", client.address()));
-  }
-  return follow(context, client, std::move(*begun), options.wait == "captured" ? "captured" : "");
+  auto begun = begin_snapshot(context, client, std::move(spec),
+                              options.no_wait ? WhileBusy::refuses : WhileBusy::waits);
+  return follow(context, client, std::move(begun), options.wait == "captured" ? "captured" : "");
 }
 
 /// Starts the job's program with the arguments that the snapshot has, in this command's
@@ -185,6 +185,12 @@ void add_snapshot(CLI::App& app, Context& context, Run& run) {
                    "durable: until it is in the store; captured: until the job trains on")
       ->check(CLI::IsMember({"durable", "captured"}))
       ->capture_default_str();
+  command
+      ->add_option("--timeout", options->timeout,
+                   "Give up when the job has not trained on after this long, or none")
+      ->capture_default_str();
+  command->add_flag("--no-wait", options->no_wait,
+                    "Refused while the job moves, or another snapshot of it is written");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return take(context, *options); };
