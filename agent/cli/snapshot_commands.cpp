@@ -113,11 +113,13 @@ json::array json_of(const std::vector<store::Corruption>& damages) {
 /// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
 /// Throws when the store cannot be asked: that says nothing about the snapshots.
 json::object verified(store::Store& in, const std::string& what) {
+  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
+  store::Verification shared{workers};
   json::array snapshots;
   std::vector<store::Corruption> damages;
   std::vector<store::Ref> refs;
   if (what.empty()) {
-    damages = store::check_store(in);
+    damages = store::check_store(in, &shared);
     for (const auto& job : store::jobs_in(in)) {
       const auto some = store::refs_of(in, job).refs;
       refs.insert(refs.end(), some.begin(), some.end());
@@ -139,7 +141,7 @@ json::object verified(store::Store& in, const std::string& what) {
   for (const auto& ref : refs) {
     std::vector<store::Corruption> found;
     try {
-      found = store::SnapshotReader(in, catalog, ref).verify();
+      found = store::SnapshotReader(in, catalog, ref).verify({}, &shared);
     } catch (const Error& error) {
       if (store::is_store_failure(error.code())) throw;
       found.push_back({store::manifest_name(ref.manifest), error.failure()});
