@@ -78,10 +78,9 @@ class SnapshotBeginning {
     auto begun = client_.call_unless_interrupted(context_.interrupts, "POST", "/v1/migrations",
                                                  request_body(spec));
     if (begun) return std::move(*begun);
-    throw Error(
-        Code::cancelled,
-        fmt::format("interrupted before the agent at {} had answered", client_.address()),
-        "`cardswap status` tells whether a snapshot of job " + spec_.job + " began");
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client_.address()),
+                "`cardswap status` tells whether a snapshot of job " + spec_.job + " began");
   }
 
   /// The migration that the job is in. Nullopt: it is in none, as far as the agent knows.
@@ -104,8 +103,7 @@ class SnapshotBeginning {
       try {
         auto news = client_.call_unless_interrupted(
             context_.interrupts, "GET",
-            fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
-                        count_at(other, "version")),
+            fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id, count_at(other, "version")),
             nullptr, kNewsMax);
         if (!news) throw interrupted();
         other = std::move(*news);
@@ -118,11 +116,11 @@ class SnapshotBeginning {
 
   void check_limit(const std::string& id, const json::object& other) const {
     if (!until_ || Clock::now() < *until_) return;
-    throw Error(Code::timed_out,
-                fmt::format("no snapshot of job {} was begun within {}: migration {} of it is {}",
-                            spec_.job, format_ms(spec_.timeout_ms), id,
-                            printable_at(other, "state")),
-                "--timeout waits longer; `cardswap cancel " + id + "` gives that one up");
+    throw Error(
+        Code::timed_out,
+        fmt::format("no snapshot of job {} was begun within {}: migration {} of it is {}",
+                    spec_.job, format_ms(spec_.timeout_ms), id, printable_at(other, "state")),
+        "--timeout waits longer; `cardswap cancel " + id + "` gives that one up");
   }
 
   void say(const std::string& id, const json::object& other) const {

@@ -13,6 +13,7 @@
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/migration_options.h"
+#include "agent/cli/protect_restored.h"
 #include "agent/cli/snapshot_json.h"
 #include "agent/cli/snapshot_name.h"
 #include "migrator/store/check_store.h"
@@ -53,6 +54,7 @@ struct RestoreOptions {
   std::string device;
   std::string user;
   std::string branch;
+  std::string protect_every;
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -72,6 +74,7 @@ Exit take(const Context& context, const SnapshotOptions& options) {
 /// Starts the job's program with the arguments that the snapshot has, in this command's
 /// environment; the variables that the snapshot has replace those of the same name.
 Exit restore(const Context& context, const RestoreOptions& options) {
+  check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
   const auto ref = find_snapshot(*in, name);
@@ -99,7 +102,9 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
                 "`cardswap jobs` tells whether the job is there");
   }
-  return follow(context, client, std::move(*begun));
+  const RestoredJob job{options.as.empty() ? name.job : options.as, options.store,
+                        options.protect_every};
+  return protect_restored(context, client, job, follow(context, client, std::move(*begun)));
 }
 
 json::array json_of(const std::vector<store::Corruption>& damages) {
@@ -224,6 +229,8 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->add_option("--branch", options->branch,
                       "Name of a new branch (default: the snapshot's, where none is newer)");
+  command->add_option("--protect-every", options->protect_every,
+                      "Then take snapshots of it, as protect --every has it, in the same store");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

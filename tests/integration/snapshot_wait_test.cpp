@@ -1,6 +1,6 @@
-/// Method: as in snapshot_protect_test.cpp; a snapshot or a move of the job is kept from its end, by a
-/// stopped keeper or a failpoint. `cardswap snapshot` is asked for another one then, in a process of
-/// its own, and what it prints, how it ends and the store tell what became of it.
+/// Method: as in snapshot_protect_test.cpp; a snapshot or a move of the job is kept from its end,
+/// by a stopped keeper or a failpoint. `cardswap snapshot` is asked for another one then, in a
+/// process of its own, and what it prints, how it ends and the store tell what became of it.
 
 #include <algorithm>
 
@@ -93,10 +93,10 @@ TEST_F(WaitingSnapshots, AreTakenAfterAMove) {
   auto command = asked();
   ASSERT_TRUE(waits_for(move)) << printed();
   EXPECT_FALSE(command.ended());
-  EXPECT_EQ(ask_over_unix(host_, {.method = "POST",
-                                  .target = "/v1/migrations/" + move + "/proceed"})
-                .status,
-            200U);
+  EXPECT_EQ(
+      ask_over_unix(host_, {.method = "POST", .target = "/v1/migrations/" + move + "/proceed"})
+          .status,
+      200U);
   EXPECT_EQ(command.wait(), 0) << printed() << host_.log();
   EXPECT_EQ(text(host_.ask({"status", move}), "result"), "ok");
   const auto all = history();
@@ -149,6 +149,27 @@ TEST_F(WaitingSnapshots, SayThatTheirTagIsMissing) {
   EXPECT_THAT(host_.command({"snapshot", "job", "--to", store()}).out, Not(HasSubstr("warning")));
   std::filesystem::remove(path("store/jobs/job/tags"));
   EXPECT_THAT(history(), SizeIs(4));
+}
+
+/// It is another job than the one that was protected.
+TEST_F(WaitingSnapshots, AreTakenOfARestoredJobWhereThatIsAskedFor) {
+  start({}, kMany);
+  (void)snapshot();
+  const auto runs =
+      host_.command({"restore", "job@latest", "--store", store(), "--protect-every", "off"});
+  EXPECT_EQ(runs.exit_code, 2) << "before anything is begun: " << runs.err;
+  kill_trainer();
+  const auto hinted = host_.command({"restore", "job@latest", "--store", store(), "--as", "plain"});
+  EXPECT_EQ(hinted.exit_code, 0) << hinted.err;
+  EXPECT_THAT(hinted.err, HasSubstr("not protected: `cardswap protect plain --every 100 --to " +
+                                    store() + "`"));
+  const auto back = host_.command(
+      {"restore", "job@latest", "--store", store(), "--to", "cpu:1", "--protect-every", "50"});
+  EXPECT_EQ(back.exit_code, 0) << back.err << host_.log();
+  EXPECT_THAT(back.err, Not(HasSubstr("not protected")));
+  EXPECT_THAT(back.out, HasSubstr("job job is protected every 50 steps in " + store()));
+  EXPECT_TRUE(has_snapshot(2)) << host_.log();
+  end_protection();
 }
 
 }  // namespace
