@@ -13,6 +13,7 @@
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/log_lines.h"
+#include "agent/cli/protect_restored.h"
 #include "agent/cli/protection_text.h"
 #include "agent/cli/resume.h"
 #include "agent/cli/text.h"
@@ -97,6 +98,7 @@ struct RunOptions {
   std::string arrive = "standby";
   std::string resume = "none";
   std::string store;
+  std::string protect_every;
   std::vector<std::string> program;
 };
 
@@ -133,13 +135,18 @@ Exit resume_job(const Context& context, const RunOptions& options) {
                 options.store.empty() ? "--store file:/FOLDER, of the agent's host"
                                       : "leave --restart out: it would begin at its first step");
   }
+  check_protect_every(options.protect_every);
+  const RestoredJob job{options.name, options.store, options.protect_every};
   const auto point = latest_to_resume(options.store, options.name);
   if (!point) {
     if (!context.quiet) {
       std::cerr << fmt::format("no snapshot of job {} in {}: it begins at its first step\n",
                                options.name, options.store);
     }
-    return start_job(context, options);
+    const auto started = start_job(context, options);
+    if (options.protect_every.empty()) return started;
+    auto client = context.client();
+    return protect_restored(context, client, job, started);
   }
   auto body = job_body(options);
   body["store"] = options.store;
@@ -154,7 +161,7 @@ Exit resume_job(const Context& context, const RunOptions& options) {
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
                 "`cardswap jobs` tells whether the job is there");
   }
-  return follow(context, client, std::move(*begun));
+  return protect_restored(context, client, job, follow(context, client, std::move(*begun)));
 }
 
 void add_run(CLI::App& app, Context& context, Run& run) {
@@ -179,9 +186,14 @@ void add_run(CLI::App& app, Context& context, Run& run) {
       ->check(CLI::IsMember({"latest", "none"}))
       ->capture_default_str();
   command->add_option("--store", options->store, "file:/FOLDER, of the agent's host");
+  command->add_option("--protect-every", options->protect_every,
+                      "With --resume: then take snapshots of it, as protect --every has it");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     const bool resumes = options->resume == "latest";
+    if (!resumes && !options->protect_every.empty()) {
+      throw CLI::ValidationError("--protect-every", "is for --resume latest; see `protect`");
+    }
     context.handles_interrupts = resumes;
     run = [&context, options, resumes] {
       return resumes ? resume_job(context, *options) : start_job(context, *options);

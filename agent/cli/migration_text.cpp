@@ -128,16 +128,24 @@ std::string remarks(const json::object& migration) {
   return result;
 }
 
+/// A snapshot that was published without the tag that was asked for.
+std::string tag_line(const json::object& migration) {
+  const auto failed = text(migration, "tag_error", "");
+  if (failed.empty()) return {};
+  return fmt::format("warning: it has not the tag {}: {}\n", text(migration, "tag"), failed);
+}
+
 /// The summary of a snapshot.
 std::string snapshot_summary(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   if (text(migration, "result") == "stored") {
     return fmt::format(
         "job {}: step {} is snapshot {} in {}\n"
-        "{} of state, {} of it new there, {} written; manifest {}\n{}",
+        "{} of state, {} of it new there, {} written; manifest {}\n{}{}",
         text(migration, "job"), text(migration, "migrated_at_step"), text(migration, "snapshot"),
         text(migration, "store"), size(p, "total"), size(migration, "new_bytes"),
-        size(migration, "written_bytes"), text(migration, "manifest"), lost_line(migration));
+        size(migration, "written_bytes"), text(migration, "manifest"), lost_line(migration),
+        tag_line(migration));
   }
   if (value_at(migration, "result") == nullptr) {
     return fmt::format("job {} trains on; step {} is being written to {}: `cardswap status {}`\n",
@@ -232,6 +240,7 @@ std::string details(const json::object& migration) {
     if (is) rows.push_back({name, std::move(value)});
   };
   known("warning", value_at(migration, "warning") != nullptr, text(migration, "warning"));
+  known("tag_error", value_at(migration, "tag_error") != nullptr, text(migration, "tag_error"));
   const auto process = process_parts(migration);
   known("process", !process.empty(), process);
   known("hold", number_at(p, "hold_ms") > 0, ms(p, "hold_ms"));

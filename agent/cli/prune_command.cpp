@@ -55,12 +55,14 @@ std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std:
   }
   store::PackCatalog catalog;
   catalog.refresh(in);
+  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
+  store::Verification shared{workers};
   std::map<std::string, std::size_t> read;
   std::vector<store::Corruption> damaged;
   for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
     if (!branches.contains(ref->branch) || read[ref->branch]++ >= kVerifiedMin) continue;
     try {
-      for (auto& one : store::SnapshotReader(in, catalog, *ref).verify()) {
+      for (auto& one : store::SnapshotReader(in, catalog, *ref).verify({}, &shared)) {
         damaged.push_back(std::move(one));
       }
     } catch (const Error& error) {

@@ -6,12 +6,14 @@
 #include <memory>
 
 #include "agent/base/json_fields.h"
-#include "agent/base/migration_body.h"
+#include "agent/base/units.h"
+#include "agent/cli/begin_snapshot.h"
 #include "agent/cli/branch_name.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/migration_options.h"
+#include "agent/cli/protect_restored.h"
 #include "agent/cli/snapshot_json.h"
 #include "agent/cli/snapshot_name.h"
 #include "migrator/store/check_store.h"
@@ -31,6 +33,8 @@ struct SnapshotOptions {
   std::string store;
   std::string tag;
   std::string wait = "durable";
+  std::string timeout = "10m";
+  bool no_wait = false;
 };
 
 struct ShowOptions {
@@ -50,6 +54,7 @@ struct RestoreOptions {
   std::string device;
   std::string user;
   std::string branch;
+  std::string protect_every;
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -59,19 +64,17 @@ Exit take(const Context& context, const SnapshotOptions& options) {
   spec.store = options.store;
   spec.tag = options.tag;
   spec.max_stall_ms = 0;
+  spec.timeout_ms = static_cast<double>(parse_limit("--timeout", options.timeout).count());
   auto client = context.client();
-  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
-                                              request_body(spec));
-  if (!begun) {
-    throw Error(Code::cancelled,
-                fmt::format("interrupted before the agent at {} had answered", client.address()));
-  }
-  return follow(context, client, std::move(*begun), options.wait == "captured" ? "captured" : "");
+  auto begun = begin_snapshot(context, client, std::move(spec),
+                              options.no_wait ? WhileBusy::refuses : WhileBusy::waits);
+  return follow(context, client, std::move(begun), options.wait == "captured" ? "captured" : "");
 }
 
 /// Starts the job's program with the arguments that the snapshot has, in this command's
 /// environment; the variables that the snapshot has replace those of the same name.
 Exit restore(const Context& context, const RestoreOptions& options) {
+  check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
   const auto ref = find_snapshot(*in, name);
@@ -99,7 +102,9 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
                 "`cardswap jobs` tells whether the job is there");
   }
-  return follow(context, client, std::move(*begun));
+  const RestoredJob job{options.as.empty() ? name.job : options.as, options.store,
+                        options.protect_every};
+  return protect_restored(context, client, job, follow(context, client, std::move(*begun)));
 }
 
 json::array json_of(const std::vector<store::Corruption>& damages) {
@@ -113,11 +118,13 @@ json::array json_of(const std::vector<store::Corruption>& damages) {
 /// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
 /// Throws when the store cannot be asked: that says nothing about the snapshots.
 json::object verified(store::Store& in, const std::string& what) {
+  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
+  store::Verification shared{workers};
   json::array snapshots;
   std::vector<store::Corruption> damages;
   std::vector<store::Ref> refs;
   if (what.empty()) {
-    damages = store::check_store(in);
+    damages = store::check_store(in, &shared);
     for (const auto& job : store::jobs_in(in)) {
       const auto some = store::refs_of(in, job).refs;
       refs.insert(refs.end(), some.begin(), some.end());
@@ -139,7 +146,7 @@ json::object verified(store::Store& in, const std::string& what) {
   for (const auto& ref : refs) {
     std::vector<store::Corruption> found;
     try {
-      found = store::SnapshotReader(in, catalog, ref).verify();
+      found = store::SnapshotReader(in, catalog, ref).verify({}, &shared);
     } catch (const Error& error) {
       if (store::is_store_failure(error.code())) throw;
       found.push_back({store::manifest_name(ref.manifest), error.failure()});
@@ -185,6 +192,12 @@ void add_snapshot(CLI::App& app, Context& context, Run& run) {
                    "durable: until it is in the store; captured: until the job trains on")
       ->check(CLI::IsMember({"durable", "captured"}))
       ->capture_default_str();
+  command
+      ->add_option("--timeout", options->timeout,
+                   "Give up when the job has not trained on after this long, or none")
+      ->capture_default_str();
+  command->add_flag("--no-wait", options->no_wait,
+                    "Refused while the job moves, or another snapshot of it is written");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return take(context, *options); };
@@ -216,6 +229,8 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->add_option("--branch", options->branch,
                       "Name of a new branch (default: the snapshot's, where none is newer)");
+  command->add_option("--protect-every", options->protect_every,
+                      "Then take snapshots of it, as protect --every has it, in the same store");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

@@ -86,6 +86,8 @@ class WireReader {
     rest_ = rest_.subspan(size);
     return taken;
   }
+  /// Whether all bytes were read: an older release writes no more fields than that.
+  [[nodiscard]] bool is_at_end() const { return rest_.empty(); }
   /// Throws Error{bad_request} for trailing bytes. The last call for every message.
   void finish() const {
     if (!rest_.empty()) throw Error(Code::bad_request, "the message has trailing bytes");

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/core/compression.h"
@@ -22,11 +24,12 @@ namespace {
 /// Reads a store once, from its packs up to its refs.
 class StoreCheck {
  public:
-  explicit StoreCheck(Store& store) : store_(store) {}
+  StoreCheck(Store& store, Verification& shared)
+      : store_(store), shared_(shared), slots_(shared.workers.slots()) {}
 
   std::vector<Corruption> run() {
     judge(kStoreFile, [&] { (void)read_store_file(store_); });
-    for (const auto& name : list_all(store_, kPacks)) judge(name, [&] { pack(name); });
+    packs();
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
     for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });
     for (const auto& name : list_all(store_, kJobs)) judge(name, [&] { of_job(name); });
@@ -52,12 +55,43 @@ class StoreCheck {
     return bytes;
   }
 
-  void pack(const std::string& name) {
-    const auto bytes = named(name, kPackBytesMax);
-    for (const auto& chunk : read_pack(bytes)) {
-      plain_.resize(chunk.bytes);
-      decode_chunk(compressor_, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain_);
-      chunks_.insert(chunk.id);
+  /// The next pack is read while this one is checked.
+  void packs() {
+    const auto names = list_all(store_, kPacks);
+    const auto begin_read = [&](std::size_t i) {
+      return std::async(std::launch::async | std::launch::deferred,
+                        [this, name = names[i]] { return get(store_, name, kPackBytesMax); });
+    };
+    std::future<std::vector<std::byte>> next;
+    if (!names.empty()) next = begin_read(0);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      auto read = std::move(next);
+      if (i + 1 < names.size()) next = begin_read(i + 1);
+      judge(names[i], [&] { pack(names[i], read.get()); });
+    }
+  }
+
+  void pack(const std::string& name, const std::vector<std::byte>& bytes) {
+    const auto id = id_in_name(name);
+    if (!id) throw Error(Code::corrupt, fmt::format("{}: it is named after no bytes", name));
+    const auto chunks = read_pack(bytes);
+    std::vector<Digest> digests(chunks.size());
+    // The pack's own id first: it takes longest.
+    shared_.workers.for_each(chunks.size() + 1, [&](std::size_t item, unsigned slot) {
+      if (item == 0) {
+        if (id_of(bytes) == *id) return;
+        throw Error(Code::corrupt, fmt::format("{}: its bytes are not those of its name", name));
+      }
+      const auto& chunk = chunks[item - 1];
+      auto& [compressor, plain] = slots_[slot];
+      plain.resize(chunk.bytes);
+      decode_chunk(compressor, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain);
+      digests[item - 1] = digest_of(plain);
+    });
+    whole_.insert(name);
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      chunks_.insert(chunks[i].id);
+      shared_.whole.emplace(chunks[i].id, digests[i]);
     }
   }
 
@@ -90,9 +124,15 @@ class StoreCheck {
     need(manifest_name(ref.manifest));
   }
 
+  /// What one thread has for itself.
+  struct Slot {
+    Compressor compressor;
+    std::vector<std::byte> plain;
+  };
+
   Store& store_;
-  Compressor compressor_;
-  std::vector<std::byte> plain_;
+  Verification& shared_;
+  std::vector<Slot> slots_;
   std::set<std::string> whole_;
   std::set<ObjectId> chunks_;
   std::vector<Corruption> damage_;
@@ -100,6 +140,11 @@ class StoreCheck {
 
 }  // namespace
 
-std::vector<Corruption> check_store(Store& store) { return StoreCheck(store).run(); }
+std::vector<Corruption> check_store(Store& store, Verification* shared) {
+  if (shared != nullptr) return StoreCheck(store, *shared).run();
+  Workers none(0);
+  Verification alone{none};
+  return StoreCheck(store, alone).run();
+}
 
 }  // namespace cardswap::store

@@ -194,6 +194,7 @@ Manifest manifest_of(const Json& json) {
   read_tensors(json.at("tensors"), result);
   result.values = id_at(json.at("values"));
   result.value_bytes = json.at("value_bytes").number();
+  if (!json.at("digests").is_null()) result.digests = id_at(json.at("digests"));
   result.root = digest_at(json.at("root"));
   for (const auto& audit : json.at("audits").array()) {
     result.audits.emplace(audit.at("step").number(), digest_at(audit.at("root")));
@@ -211,34 +212,35 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest) {
   const auto& program = manifest.program;
   const auto& replay = manifest.replay_class;
   const auto& origin = manifest.origin;
-  auto bytes = canonical_bytes(
-      JsonObject{{"audits", audits_of(manifest)},
-                 {"branch", manifest.branch},
-                 {"chunk_bytes", std::uint64_t{manifest.chunk_bytes}},
-                 {"created_s", manifest.created_s},
-                 {"epoch", manifest.epoch},
-                 {"format", kManifestFormat},
-                 {"job", manifest.job},
-                 {"layout", to_string(manifest.layout.digest())},
-                 {"metrics", map_of(manifest.metrics)},
-                 {"origin", JsonObject{{"device", free_text(origin.device)},
-                                       {"gpu_uuid", free_text(origin.gpu_uuid)},
-                                       {"host", free_text(origin.host)}}},
-                 {"parents", ids(manifest.parents)},
-                 {"program", JsonObject{{"argv", texts(program.argv)},
-                                        {"build_id", free_text(program.build_id)},
-                                        {"environment", map_of(program.environment)}}},
-                 {"regions", regions_of(manifest)},
-                 {"replay_class", JsonObject{{"cpu", free_text(replay.cpu)},
-                                             {"device", free_text(replay.device)},
-                                             {"optimizer", free_text(replay.optimizer)},
-                                             {"torch", free_text(replay.torch)}}},
-                 {"root", to_string(manifest.root)},
-                 {"step", manifest.step},
-                 {"tensors", tensors_of(manifest)},
-                 {"value_bytes", manifest.value_bytes},
-                 {"values", to_string(manifest.values)},
-                 {"writer", free_text(manifest.writer)}});
+  JsonObject json{{"audits", audits_of(manifest)},
+                  {"branch", manifest.branch},
+                  {"chunk_bytes", std::uint64_t{manifest.chunk_bytes}},
+                  {"created_s", manifest.created_s},
+                  {"epoch", manifest.epoch},
+                  {"format", kManifestFormat},
+                  {"job", manifest.job},
+                  {"layout", to_string(manifest.layout.digest())},
+                  {"metrics", map_of(manifest.metrics)},
+                  {"origin", JsonObject{{"device", free_text(origin.device)},
+                                        {"gpu_uuid", free_text(origin.gpu_uuid)},
+                                        {"host", free_text(origin.host)}}},
+                  {"parents", ids(manifest.parents)},
+                  {"program", JsonObject{{"argv", texts(program.argv)},
+                                         {"build_id", free_text(program.build_id)},
+                                         {"environment", map_of(program.environment)}}},
+                  {"regions", regions_of(manifest)},
+                  {"replay_class", JsonObject{{"cpu", free_text(replay.cpu)},
+                                              {"device", free_text(replay.device)},
+                                              {"optimizer", free_text(replay.optimizer)},
+                                              {"torch", free_text(replay.torch)}}},
+                  {"root", to_string(manifest.root)},
+                  {"step", manifest.step},
+                  {"tensors", tensors_of(manifest)},
+                  {"value_bytes", manifest.value_bytes},
+                  {"values", to_string(manifest.values)},
+                  {"writer", free_text(manifest.writer)}};
+  if (manifest.digests) json.push_back({"digests", to_string(*manifest.digests)});
+  const auto bytes = canonical_bytes(json);
   try {
     if (bytes.size() > kManifestBytesMax) throw bad_manifest("it is too long");
     (void)decode_manifest(bytes);

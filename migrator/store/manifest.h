@@ -73,6 +73,10 @@ struct Manifest {
   std::vector<TensorEntry> tensors;
   ObjectId values;                ///< the node of the values' bytes
   std::uint64_t value_bytes = 0;  ///< size of the values
+  /// The node of the digests of all chunks, in the order of the layout, which the next snapshot
+  /// compares its own with; no byte of this snapshot needs it. Nullopt: an earlier release wrote
+  /// it.
+  std::optional<ObjectId> digests;
   /// The root on which source and keeper agreed: data::root_of() over the layout, the digests of
   /// the chunks of `chunk_bytes`, and the digest of the values' bytes. A reader computes it again.
   Digest root;

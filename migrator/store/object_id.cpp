@@ -16,12 +16,19 @@ void require(int ok) {
   if (ok != 1) throw Error(Code::internal, "OpenSSL could not make a SHA-256");
 }
 
+/// Fetched once: EVP_sha256() is looked up in OpenSSL's tables, behind its locks, by each digest
+/// that begins, which takes longer than a short object's digest itself.
+const EVP_MD* sha256() {
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA2-256", nullptr);
+  return fetched != nullptr ? fetched : EVP_sha256();
+}
+
 }  // namespace
 
 ObjectId id_of(std::span<const std::byte> bytes) {
   ObjectId id;
   require(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(id.bytes.data()),
-                     nullptr, EVP_sha256(), nullptr));
+                     nullptr, sha256(), nullptr));
   return id;
 }
 
@@ -40,7 +47,7 @@ void IdHasher::Free::operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX
 
 IdHasher::IdHasher() : context_(EVP_MD_CTX_new()) {
   require(context_ == nullptr ? 0 : 1);
-  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  require(EVP_DigestInit_ex(context_.get(), sha256(), nullptr));
 }
 
 IdHasher& IdHasher::add(std::span<const std::byte> piece) {
@@ -52,7 +59,7 @@ ObjectId IdHasher::finish() {
   ObjectId id;
   require(EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(id.bytes.data()),
                              nullptr));
-  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+  require(EVP_DigestInit_ex(context_.get(), sha256(), nullptr));
   return id;
 }
 

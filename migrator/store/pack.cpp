@@ -171,6 +171,12 @@ void PackWriter::add(const EncodedChunk& chunk) {
 }
 
 Pack PackWriter::finish() {
+  auto pack = finish_without_id();
+  pack.id = id_of(pack.bytes);
+  return pack;
+}
+
+Pack PackWriter::finish_without_id() {
   if (chunks_.empty()) throw Error(Code::internal, "a pack without chunks");
   const auto index_at = static_cast<std::uint32_t>(bytes_.size());
   wire::WireWriter index;
@@ -186,7 +192,6 @@ Pack PackWriter::finish() {
   Pack pack;
   pack.bytes = std::exchange(bytes_, {});
   pack.chunks = std::exchange(chunks_, {});
-  pack.id = id_of(pack.bytes);
   return pack;
 }
 

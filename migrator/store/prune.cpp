@@ -84,6 +84,10 @@ class StoreScan {
     auto& needs = view_.needs[name];
     for (const auto& node : manifest.nodes) needs.push_back(node_name(node));
     needs.push_back(node_name(manifest.values));
+    // A prune of an earlier release removes them: the snapshot is whole without.
+    if (manifest.digests && store_.size_of(node_name(*manifest.digests))) {
+      needs.push_back(node_name(*manifest.digests));
+    }
   }
 
   void of_job(const std::string& name) {

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_set>
+#include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
+#include "migrator/store/read_chunks.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap::store {
@@ -57,22 +60,28 @@ const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) c
   return nodes_[at].chunks[index];
 }
 
-void SnapshotReader::read_chunk(Compressor& compressor, const ObjectId& id,
-                                std::span<std::byte> into) const {
+const PackCatalog::Place& SnapshotReader::place_of(const ObjectId& id, std::size_t bytes) const {
   const auto* place = catalog_.find(id);
   if (place == nullptr) {
     throw Error(Code::not_found, fmt::format("chunk {} is in no pack", to_string(id)));
   }
-  const auto name = pack_name(place->pack);
-  if (place->chunk.bytes != into.size()) {
-    throw Error(Code::corrupt, fmt::format("{}: chunk {} has another size", name, to_string(id)));
+  if (place->chunk.bytes != bytes) {
+    throw Error(Code::corrupt, fmt::format("{}: chunk {} has another size", pack_name(place->pack),
+                                           to_string(id)));
   }
-  std::vector<std::byte> stored(place->chunk.stored);
-  if (store_.read(name, place->chunk.at, stored) != stored.size()) {
+  return *place;
+}
+
+void SnapshotReader::read_chunk(Compressor& compressor, const ObjectId& id,
+                                std::span<std::byte> into) const {
+  const auto& place = place_of(id, into.size());
+  const auto name = pack_name(place.pack);
+  std::vector<std::byte> stored(place.chunk.stored);
+  if (store_.read(name, place.chunk.at, stored) != stored.size()) {
     throw Error(Code::corrupt, fmt::format("{}: it is cut off", name));
   }
   try {
-    decode_chunk(compressor, place->chunk, stored, into);
+    decode_chunk(compressor, place.chunk, stored, into);
   } catch (const Error& e) {
     throw e.within(name);
   }
@@ -104,36 +113,120 @@ void SnapshotReader::read(Compressor& compressor, RegionId region, std::uint64_t
   }
 }
 
-std::vector<std::byte> SnapshotReader::values(Compressor& compressor) const {
-  std::vector<std::byte> bytes(values_.bytes);
-  for (std::size_t i = 0; i < values_.chunks.size(); ++i) {
-    read_chunk(compressor, values_.chunks[i],
-               std::span(bytes).subspan(i * values_.chunk_bytes, chunk_size(values_, i)));
+std::vector<Digest> SnapshotReader::read_all(Workers& workers,
+                                             std::span<const std::span<std::byte>> memory) const {
+  if (memory.size() != nodes_.size()) {
+    throw Error(Code::bad_request,
+                fmt::format("memory of {} regions instead of {}", memory.size(), nodes_.size()));
+  }
+  std::vector<WantedChunk> wanted;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const auto& node = nodes_[i];
+    if (memory[i].size() != node.bytes) {
+      throw Error(Code::bad_request, fmt::format("region {} has {} bytes, its memory {}", i,
+                                                 node.bytes, memory[i].size()));
+    }
+    for (std::size_t c = 0; c < node.chunks.size(); ++c) {
+      const auto into = memory[i].subspan(c * node.chunk_bytes, chunk_size(node, c));
+      wanted.push_back({place_of(node.chunks[c], into.size()), into});
+    }
+  }
+  std::vector<Digest> digests;
+  digests.reserve(wanted.size());
+  for (auto& outcome : read_chunks(store_, workers, wanted)) {
+    if (outcome.failed) throw std::move(*outcome.failed);
+    digests.push_back(outcome.digest);
+  }
+  return digests;
+}
+
+std::vector<std::byte> SnapshotReader::bytes_of(Compressor& compressor, const Node& node) const {
+  std::vector<std::byte> bytes(node.bytes);
+  for (std::size_t i = 0; i < node.chunks.size(); ++i) {
+    read_chunk(compressor, node.chunks[i],
+               std::span(bytes).subspan(i * node.chunk_bytes, chunk_size(node, i)));
   }
   return bytes;
 }
 
-std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth) const {
+std::vector<std::byte> SnapshotReader::values(Compressor& compressor) const {
+  return bytes_of(compressor, values_);
+}
+
+std::vector<Digest> SnapshotReader::recorded_digests(Compressor& compressor) const {
+  std::size_t count = 0;
+  for (const auto& node : nodes_) count += node.chunks.size();
+  if (!manifest_.digests) return {};
+  try {
+    const auto node = get_node(store_, *manifest_.digests);
+    if (node.bytes != count * sizeof(Digest)) return {};
+    const auto bytes = bytes_of(compressor, node);
+    std::vector<Digest> digests(count);
+    std::memcpy(digests.data(), bytes.data(), bytes.size());
+    return digests;
+  } catch (const Error& e) {
+    if (is_store_failure(e.code())) throw;
+    return {};  // a prune of an earlier release does not know that somebody refers to them
+  }
+}
+
+/// Reads the chunks that `shared` has not, each once. `failed` gets the reason for each of them
+/// that is not whole.
+void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared,
+                                  std::unordered_map<ObjectId, Error, IdHash>& failed) const {
+  std::vector<WantedChunk> wanted;
+  std::unordered_set<ObjectId, IdHash> seen;
+  for (const auto& node : nodes_) {
+    for (std::size_t c = 0; c < node.chunks.size(); ++c) {
+      const auto& id = node.chunks[c];
+      if (depth.share < 1 && !is_sampled(id, depth.share)) continue;
+      if (shared.whole.contains(id) || !seen.insert(id).second) continue;
+      try {
+        wanted.push_back({place_of(id, chunk_size(node, c)), {}});
+      } catch (const Error& e) {
+        failed.emplace(id, e);
+      }
+    }
+  }
+  auto outcomes = read_chunks(store_, shared.workers, wanted);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto& id = wanted[i].place.chunk.id;
+    if (outcomes[i].failed) {
+      failed.emplace(id, std::move(*outcomes[i].failed));
+    } else {
+      shared.whole.emplace(id, outcomes[i].digest);
+    }
+  }
+}
+
+std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
+                                               Verification* shared) const {
+  if (shared == nullptr) {
+    Workers none(0);
+    Verification alone{none};
+    return verify(depth, &alone);
+  }
+  std::unordered_map<ObjectId, Error, IdHash> failed;
+  read_missing(depth, *shared, failed);
   std::vector<Corruption> damage;
   std::vector<Digest> digests;
-  Compressor compressor;
-  std::vector<std::byte> bytes;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const auto& node = nodes_[i];
     for (std::size_t c = 0; c < node.chunks.size(); ++c) {
-      if (depth.share < 1 && !is_sampled(node.chunks[c], depth.share)) continue;
-      bytes.resize(chunk_size(node, c));
+      const auto& id = node.chunks[c];
+      if (depth.share < 1 && !is_sampled(id, depth.share)) continue;
       try {
-        read_chunk(compressor, node.chunks[c], bytes);
-        digests.push_back(digest_of(bytes));
+        (void)place_of(id, chunk_size(node, c));  // another node may have it with its right size
+        if (const auto why = failed.find(id); why != failed.end()) throw why->second;
+        digests.push_back(shared->whole.at(id));
       } catch (const Error& e) {
-        if (is_store_failure(e.code())) throw;
         damage.push_back(
             {fmt::format("{} chunk {}", manifest_.layout.regions()[i].name, c), e.failure()});
       }
     }
   }
   try {
+    Compressor compressor;
     const auto value_bytes = values(compressor);
     if (damage.empty() && depth.share >= 1 &&
         data::root_of(manifest_.layout, digests, digest_of(value_bytes)) != manifest_.root) {

@@ -5,20 +5,33 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
+#include "migrator/core/digest.h"
 #include "migrator/core/layout.h"
 #include "migrator/store/manifest.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack_catalog.h"
 #include "migrator/store/refs.h"
 #include "migrator/store/store.h"
+#include "migrator/store/workers.h"
 
 namespace cardswap::store {
 
 /// How much of a snapshot verify() reads.
 struct VerifyDepth {
   double share = 1.0;  ///< of the chunks' bytes; the root is checked only if this is 1
+};
+
+/// The digests of chunks whose stored bytes were read, and are those of their ids.
+using ChunkDigests = std::unordered_map<ObjectId, Digest, IdHash>;
+
+/// What the verifications of several snapshots share: the threads, and the chunks that one of them
+/// has read and found whole, which the others need not read again.
+struct Verification {
+  Workers& workers;
+  ChunkDigests whole = {};
 };
 
 /// Reads one snapshot. Every byte that it returns was checked against the SHA-256 of its chunk.
@@ -45,17 +58,32 @@ class SnapshotReader {
   /// end, and Error{corrupt} or Error{not_found} with pack and chunk in the text.
   void read(Compressor& compressor, RegionId region, std::uint64_t offset,
             std::span<std::byte> into) const;
+  /// Fills `memory`, which has one span for each region, as long as that is, from all regions.
+  /// Returns the digest of each chunk, in the order of the layout. Throws as read(), for the first
+  /// chunk that cannot be read, and Error{bad_request} for memory of another size.
+  [[nodiscard]] std::vector<Digest> read_all(Workers& workers,
+                                             std::span<const std::span<std::byte>> memory) const;
   /// The bytes of the values. Throws as read().
   [[nodiscard]] std::vector<std::byte> values(Compressor& compressor) const;
+  /// The digests of the chunks as the writer has them, in the order of the layout. Empty: the
+  /// snapshot does not have them, or they cannot be read; nothing of the snapshot is missing then.
+  /// Throws when the store cannot be asked.
+  [[nodiscard]] std::vector<Digest> recorded_digests(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
   /// (at full depth) its root is the committed one. Goes on after a damaged chunk; throws when the
   /// store cannot be asked (is_store_failure()). Takes as long as to read that share of the
-  /// snapshot.
-  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {}) const;
+  /// snapshot, less what `shared` has already, to which it adds. Without `shared` it reads on the
+  /// calling thread.
+  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {},
+                                               Verification* shared = nullptr) const;
 
  private:
+  [[nodiscard]] const PackCatalog::Place& place_of(const ObjectId& id, std::size_t bytes) const;
   void read_chunk(Compressor& compressor, const ObjectId& id, std::span<std::byte> into) const;
+  [[nodiscard]] std::vector<std::byte> bytes_of(Compressor& compressor, const Node& node) const;
+  void read_missing(const VerifyDepth& depth, Verification& shared,
+                    std::unordered_map<ObjectId, Error, IdHash>& failed) const;
 
   Store& store_;
   const PackCatalog& catalog_;

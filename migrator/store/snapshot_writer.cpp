@@ -3,78 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <random>
 #include <set>
 #include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/core/compression.h"
+#include "migrator/store/chunk_intake.h"
 #include "migrator/store/intent.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/node.h"
+#include "migrator/store/pack_put.h"
+#include "migrator/store/snapshot_reader.h"
 #include "migrator/store/trash.h"
 
 namespace cardswap::store {
 namespace {
-
-constexpr std::uint32_t kSkipMax = 32;
-constexpr std::size_t kCompareBytes = 1U << 20;
-
-/// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
-/// the next chunk is not tried, then the next two, and so on up to 32.
-struct CompressionTrial {
-  std::uint32_t skip = 0;
-  std::uint32_t next_skip = 1;
-
-  [[nodiscard]] bool should_try() {
-    if (skip == 0) return true;
-    --skip;
-    return false;
-  }
-  void note(bool shortened) {
-    next_skip = shortened ? 1 : std::min(next_skip * 2, kSkipMax);
-    skip = shortened ? 0 : next_skip / 2;
-  }
-};
-
-/// A region's chunks as far as they are known.
-struct RegionChunks {
-  Node node;
-  std::vector<bool> given;
-  std::uint8_t element_bytes = 1;
-  CompressionTrial trial;
-};
-
-RegionChunks region_chunks(std::uint64_t bytes, std::uint32_t chunk_bytes,
-                           std::uint8_t element_bytes) {
-  RegionChunks chunks;
-  chunks.node.bytes = bytes;
-  chunks.node.chunk_bytes = chunk_bytes;
-  chunks.node.chunks.resize(chunk_count(bytes, chunk_bytes));
-  chunks.given.resize(chunks.node.chunks.size());
-  chunks.element_bytes = element_bytes;
-  return chunks;
-}
-
-/// Reads the object back and throws Error{corrupt} if it is not as it was written. It does not rely
-/// on the success that the disk or the server reports.
-void read_back(Store& store, const std::string& name, std::span<const std::byte> bytes) {
-  const auto differs = [&] {
-    return Error(Code::corrupt, fmt::format("{}: it reads back otherwise than written", name));
-  };
-  if (store.size_of(name) != bytes.size()) throw differs();
-  std::vector<std::byte> piece(std::min(bytes.size(), kCompareBytes));
-  for (std::size_t at = 0; at < bytes.size(); at += piece.size()) {
-    const auto size = std::min(piece.size(), bytes.size() - at);
-    if (store.read(name, at, std::span(piece).first(size)) != size ||
-        std::memcmp(piece.data(), bytes.data() + at, size) != 0) {
-      throw differs();
-    }
-  }
-}
 
 /// Draws the number that makes the names of this snapshot's objects new ones.
 std::uint64_t fresh_salt() {
@@ -92,7 +37,7 @@ struct SnapshotWriter::State {
         start(std::move(start_)),
         intent(store, start.job, start.writer),
         salt(fresh_salt()),
-        pack(salt) {}
+        intake(store, catalog, trashed, cost, salt, start.compress, start.workers) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() = default;
@@ -100,10 +45,9 @@ struct SnapshotWriter::State {
   void scan_store();
   void read_parent();
   [[nodiscard]] const Node* parent_node(RegionId region) const;
-  [[nodiscard]] bool is_there(const ObjectId& chunk) const;
   [[nodiscard]] RegionChunks& of(RegionId region, std::uint64_t index);
-  void take(RegionChunks& chunks, std::uint64_t index, std::span<const std::byte> bytes);
-  void put_pack();
+  void read_parent_digests();
+  [[nodiscard]] RegionChunks take_bytes(std::span<const std::byte> bytes);
   void put(const std::string& name, std::span<const std::byte> bytes);
   [[nodiscard]] ObjectId put_node(Node& node, std::optional<RegionId> region);
   [[nodiscard]] ObjectId put_manifest(const SnapshotFacts& facts);
@@ -122,10 +66,11 @@ struct SnapshotWriter::State {
   std::vector<std::optional<RegionId>> kept;  // one a region of this: which the parent's it was
   std::vector<RegionChunks> regions;
   std::optional<RegionChunks> values;
-  std::set<ObjectId> in_pack;  // chunks of the pack that is being filled
-  Compressor compressor;
-  PackWriter pack;
+  std::optional<RegionChunks> digests;
+  std::vector<Digest> parent_digests;     // of all chunks of the parent; empty: not known
+  std::vector<std::size_t> parent_first;  // of these, one a region of the parent's
   SnapshotCost cost;
+  ChunkIntake intake;  // the last member: its end waits for a thread that uses the store
 };
 
 /// Reads the store after the intent was made: a later prune sees the intent, and objects that were
@@ -148,17 +93,31 @@ void SnapshotWriter::State::read_parent() {
     kept = kept_regions(manifest.layout, start.layout);
   }
   parent = std::move(manifest);
+  read_parent_digests();
+}
+
+/// Nothing depends on them but how fast the next snapshot is: nothing fails because they cannot be
+/// read.
+void SnapshotWriter::State::read_parent_digests() {
+  if (parent_nodes.empty() || !parent->digests) return;
+  try {
+    Compressor compressor;
+    const SnapshotReader reader(store, catalog, start.parent->manifest);
+    parent_digests = reader.recorded_digests(compressor);
+  } catch (const Error& e) {
+    if (is_store_failure(e.code())) throw;
+  }
+  std::size_t first = 0;
+  for (const auto& node : parent_nodes) {
+    parent_first.push_back(first);
+    first += node.chunks.size();
+  }
 }
 
 const Node* SnapshotWriter::State::parent_node(RegionId region) const {
   const auto index = static_cast<std::size_t>(region);
   if (index >= kept.size() || !kept[index]) return nullptr;
   return &parent_nodes[static_cast<std::size_t>(*kept[index])];
-}
-
-bool SnapshotWriter::State::is_there(const ObjectId& chunk) const {
-  const auto* place = catalog.find(chunk);
-  return place != nullptr && !trashed.contains(pack_name(place->pack));
 }
 
 RegionChunks& SnapshotWriter::State::of(RegionId region, std::uint64_t index) {
@@ -173,33 +132,16 @@ RegionChunks& SnapshotWriter::State::of(RegionId region, std::uint64_t index) {
   return regions[at];
 }
 
-void SnapshotWriter::State::take(RegionChunks& chunks, std::uint64_t index,
-                                 std::span<const std::byte> bytes) {
-  if (bytes.size() != chunk_size(chunks.node, index)) {
-    throw Error(Code::bad_request, fmt::format("chunk {} has {} bytes instead of {}", index,
-                                               bytes.size(), chunk_size(chunks.node, index)));
+/// Takes bytes that are no region's.
+RegionChunks SnapshotWriter::State::take_bytes(std::span<const std::byte> bytes) {
+  RegionChunks chunks(bytes.size(), start.chunk_bytes, 1);
+  std::vector<IncomingChunk> incoming;
+  for (std::size_t i = 0; i < chunks.given.size(); ++i) {
+    const auto size = chunk_size(chunks.node, i);
+    incoming.push_back({&chunks, i, bytes.subspan(i * chunks.node.chunk_bytes, size)});
   }
-  const auto id = id_of(bytes);
-  if (!in_pack.contains(id) && !is_there(id)) {
-    const bool tried = start.compress && chunks.trial.should_try();
-    const auto chunk = encode_chunk(compressor, id, bytes, chunks.element_bytes, tried);
-    if (tried) chunks.trial.note(chunk.ref.codec != ChunkCodec::plain);
-    if (!pack.has_room_for(chunk.stored.size())) put_pack();
-    pack.add(chunk);
-    in_pack.insert(id);
-    cost.new_bytes += bytes.size();
-  }
-  chunks.node.chunks[index] = id;
-  chunks.given[index] = true;
-}
-
-void SnapshotWriter::State::put_pack() {
-  if (pack.empty()) return;
-  const auto full = pack.finish();
-  in_pack.clear();
-  put(pack_name(full.id), full.bytes);
-  catalog.add(full.id, full.chunks);
-  ++cost.packs;
+  intake.take(incoming);
+  return chunks;
 }
 
 /// An object that exists already is used, unless a prune is about to remove it.
@@ -246,6 +188,7 @@ ObjectId SnapshotWriter::State::put_manifest(const SnapshotFacts& facts) {
   manifest.tensors = facts.tensors;
   manifest.values = put_node(values->node, std::nullopt);
   manifest.value_bytes = values->node.bytes;
+  if (digests) manifest.digests = put_node(digests->node, std::nullopt);
   manifest.root = facts.root;
   manifest.audits = facts.audits;
   manifest.replay_class = facts.replay_class;
@@ -291,8 +234,7 @@ SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart
   }
   (void)cut_into_chunks(Layout(), wanted.chunk_bytes);  // says what a chunk size is
   for (const auto& region : wanted.layout.regions()) {
-    state_->regions.push_back(
-        region_chunks(region.bytes, wanted.chunk_bytes, element_bytes(region.dtype)));
+    state_->regions.emplace_back(region.bytes, wanted.chunk_bytes, element_bytes(region.dtype));
   }
   state_->scan_store();
   state_->read_parent();
@@ -302,7 +244,8 @@ SnapshotWriter::~SnapshotWriter() = default;
 
 bool SnapshotWriter::may_keep(RegionId region, std::uint64_t index) const {
   const auto* node = state_->parent_node(region);
-  return node != nullptr && index < node->chunks.size() && state_->is_there(node->chunks[index]);
+  return node != nullptr && index < node->chunks.size() &&
+         state_->intake.is_there(node->chunks[index]);
 }
 
 void SnapshotWriter::keep(RegionId region, std::uint64_t index) {
@@ -317,24 +260,50 @@ void SnapshotWriter::keep(RegionId region, std::uint64_t index) {
 }
 
 void SnapshotWriter::add(RegionId region, std::uint64_t index, std::span<const std::byte> bytes) {
-  state_->take(state_->of(region, index), index, bytes);
-  state_->cost.added_bytes += bytes.size();
+  const GivenChunk one{region, index, bytes};
+  add_all({&one, 1});
+}
+
+void SnapshotWriter::add_all(std::span<const GivenChunk> chunks) {
+  std::vector<IncomingChunk> incoming;
+  incoming.reserve(chunks.size());
+  std::uint64_t added = 0;
+  for (const auto& chunk : chunks) {
+    incoming.push_back({&state_->of(chunk.region, chunk.index), chunk.index, chunk.bytes});
+    added += chunk.bytes.size();
+  }
+  state_->intake.take(incoming);
+  state_->cost.added_bytes += added;
 }
 
 void SnapshotWriter::add_values(std::span<const std::byte> bytes) {
   if (state_->values) throw Error(Code::bad_request, "the values came twice");
-  auto chunks = region_chunks(bytes.size(), state_->start.chunk_bytes, 1);
-  for (std::size_t i = 0; i < chunks.given.size(); ++i) {
-    state_->take(chunks, i, bytes.subspan(i * chunks.node.chunk_bytes, chunk_size(chunks.node, i)));
-  }
+  state_->values = state_->take_bytes(bytes);
   state_->cost.added_bytes += bytes.size();
-  state_->values = std::move(chunks);
+}
+
+std::optional<Digest> SnapshotWriter::parent_digest(RegionId region, std::uint64_t index) const {
+  if (state_->parent_digests.empty() || !may_keep(region, index)) return std::nullopt;
+  const auto at = static_cast<std::size_t>(*state_->kept[static_cast<std::size_t>(region)]);
+  return state_->parent_digests[state_->parent_first[at] + index];
+}
+
+void SnapshotWriter::add_digests(std::span<const Digest> digests) {
+  std::size_t count = 0;
+  for (const auto& region : state_->regions) count += region.given.size();
+  if (state_->digests) throw Error(Code::bad_request, "the digests came twice");
+  if (digests.size() != count) {
+    throw Error(Code::bad_request, fmt::format("{} digests of {} chunks", digests.size(), count));
+  }
+  const auto new_bytes = state_->cost.new_bytes;  // these are none of the state
+  state_->digests = state_->take_bytes(std::as_bytes(digests));
+  state_->cost.new_bytes = new_bytes;
 }
 
 Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   auto& state = *state_;
   state.check_complete();
-  state.put_pack();
+  state.intake.finish();
   const Ref ref{state.start.job, state.number, state.put_manifest(facts),
                 facts.branch,    facts.step,   facts.epoch};
   state.check_still_ours(facts);

@@ -13,6 +13,7 @@
 #include "migrator/store/pack_catalog.h"
 #include "migrator/store/refs.h"
 #include "migrator/store/store.h"
+#include "migrator/store/workers.h"
 
 namespace cardswap::store {
 
@@ -28,6 +29,16 @@ struct SnapshotStart {
   /// about to remove it, may_keep() is false for all chunks.
   std::optional<Ref> parent = std::nullopt;
   bool compress = true;  ///< compress chunks with zstd if that makes them shorter
+  /// Hash and compress the chunks of one add_all(), while a thread of its own writes the pack
+  /// before. Null: all is done on the caller's thread. They outlive the writer.
+  Workers* workers = nullptr;
+};
+
+/// A chunk and its bytes.
+struct GivenChunk {
+  RegionId region{};
+  std::uint64_t index = 0;  ///< in the region
+  std::span<const std::byte> bytes;
 };
 
 /// The fields of a manifest that the caller provides at the commit. The writer itself fills in job,
@@ -62,7 +73,8 @@ struct SnapshotCost {
 ///
 /// The constructor makes an Intent, so that a prune removes nothing that this needs; commit() and
 /// the destructor remove it. One thread; store and catalog outlive it. All calls that read or write
-/// throw what the store throws.
+/// throw what the store throws; with `workers` what the write of a pack throws comes from a later
+/// call, from commit() at the latest.
 ///
 ///     SnapshotWriter writer(store, catalog, {.job = "gpt", .layout = layout, .writer = token,
 ///                                            .parent = latest});
@@ -90,9 +102,18 @@ class SnapshotWriter {
   /// Error{refused} as commit() does, Error{bad_request} for an unknown chunk, a wrong size or a
   /// chunk that came before, and Error{corrupt} when a pack reads back other than it was written.
   void add(RegionId region, std::uint64_t index, std::span<const std::byte> bytes);
+  /// Does for all `chunks` what add() does for one. The bytes must not change during the call.
+  void add_all(std::span<const GivenChunk> chunks);
   /// Adds the bytes of the values. To be called exactly once, also when they are empty. Throws as
   /// add().
   void add_values(std::span<const std::byte> bytes);
+  /// The digest of the parent's chunk, for a caller that wants to know what to keep(). Nullopt: it
+  /// is not recorded, or may_keep() is false.
+  [[nodiscard]] std::optional<Digest> parent_digest(RegionId region, std::uint64_t index) const;
+  /// Records the digests of all chunks, in the order of the layout, for the next snapshot's
+  /// parent_digest(). To be called once at most. Throws as add(), and Error{bad_request} for
+  /// another number of digests.
+  void add_digests(std::span<const Digest> digests);
 
   /// Publishes the snapshot, with the number after the last one that existed when this began. To be
   /// called once. Throws Error{conflict} when another writer took that number or claimed a higher

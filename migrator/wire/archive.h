@@ -72,6 +72,11 @@ class FieldWriter {
     put(field);
   }
   void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
+  /// Writes the last field of a message, which a former release does not have, as brief() does; not
+  /// if it is empty: then the former release can read the message.
+  void brief_at_end(const std::string& value) {
+    if (!value.empty()) brief(value);
+  }
   void blob(const std::vector<std::byte>& value, std::size_t /*bytes_max*/) { writer_.blob(value); }
   template <class Item>
   void list(const std::vector<Item>& items, std::size_t /*most*/, std::size_t /*item_bytes*/) {
@@ -164,6 +169,9 @@ class FieldReader {
     take(field);
   }
   void brief(std::string& value) { value = text(rule_.brief_bytes_max); }
+  void brief_at_end(std::string& value) {
+    if (!reader_.is_at_end()) brief(value);
+  }
   void blob(std::vector<std::byte>& value, std::size_t bytes_max) {
     const auto bytes = reader_.blob(bytes_max);
     value.assign(bytes.begin(), bytes.end());

@@ -53,6 +53,7 @@ void fields(Archive& a, FieldsOf<Archive, TimeSteps>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Stored>& m) {
   a(m.migration, m.number, m.manifest, m.new_bytes, m.written_bytes);
+  a.brief_at_end(m.tag_error);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Stepped>& m) {

@@ -232,6 +232,9 @@ struct Stored {
   std::string manifest;             ///< the id of its manifest, in hexadecimal
   std::uint64_t new_bytes = 0;      ///< bytes of the state that the store did not have
   std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
+  /// Why the snapshot has not the tag that was asked for; empty: it has it, or none was. An older
+  /// keeper does not say, and where it is empty it is not written: then an older agent reads this.
+  std::string tag_error = {};
   bool operator==(const Stored&) const = default;
 };
 

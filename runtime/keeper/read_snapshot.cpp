@@ -16,17 +16,12 @@ CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest)
   CapturedState state;
   ReceivedMemory memory;
   state.view = memory.adopt(about.layout);
+  store::Workers workers;  // the job waits for them
+  const auto digests = reader.read_all(workers, state.view.memory);
   Compressor compressor;
-  for (std::size_t i = 0; i < state.view.memory.size(); ++i) {
-    reader.read(compressor, static_cast<RegionId>(i), 0, state.view.memory[i]);
-  }
   state.values = reader.values(compressor);
   state.step = state.view.step = about.step;
   state.chunk_bytes = about.chunk_bytes;
-  std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(about.layout, about.chunk_bytes)) {
-    digests.push_back(digest_of(range_of(state.view, chunk).bytes));
-  }
   state.root = data::root_of(about.layout, digests, digest_of(state.values));
   if (state.root != about.root) {
     throw Error(Code::corrupt,

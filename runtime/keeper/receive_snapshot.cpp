@@ -166,7 +166,8 @@ int receive_snapshot(const std::string& address, SnapshotLabels labels) {
         pack_snapshot(*into, *state, labels, [&] { receiver.repeat_verified(*state); });
     receiver.say(channel::Stored{receiver.migration(), packed.ref.number,
                                  to_string(packed.ref.manifest), packed.cost.new_bytes,
-                                 packed.cost.written_bytes});
+                                 packed.cost.written_bytes,
+                                 packed.tag_failed ? packed.tag_failed->failure() : ""});
     warn_of(packed, labels);
   } catch (...) {
     const auto error = error_of(std::current_exception()).within(doing);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/store/workers.h"
 #include "migrator/tensors/tensor_table.h"
 #include "migrator/wire/data_messages.h"
 
@@ -15,6 +16,9 @@ namespace {
 
 /// With more, a manifest could become too long; a reader then finds regions only.
 constexpr std::size_t kTensorsMax = 50'000;
+/// Chunks between two words to whoever waits: of 1 MiB, a second or so where a trainer has the
+/// cores.
+constexpr std::size_t kChunksAtOnce = 32;
 
 std::int64_t now_s() {
   using std::chrono::system_clock;
@@ -58,10 +62,38 @@ std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
   return std::make_unique<store::SnapshotWriter>(into, catalog, std::move(start));
 }
 
+/// Gives the writer all chunks of the state, and returns their digests. A chunk whose digest is
+/// that of the parent's chunk at its place is taken over from there (docs/decisions/030).
+std::vector<Digest> give_chunks(store::SnapshotWriter& writer, store::Workers& workers,
+                                const CapturedState& state, const std::function<void()>& advanced) {
+  const auto chunks = cut_into_chunks(state.view.layout, state.chunk_bytes);
+  std::vector<Digest> digests(chunks.size());
+  std::vector<store::GivenChunk> changed;
+  for (std::size_t first = 0; first < chunks.size(); first += kChunksAtOnce) {
+    const auto count = std::min(kChunksAtOnce, chunks.size() - first);
+    workers.for_each(count, [&](std::size_t item, unsigned) {
+      digests[first + item] = digest_of(range_of(state.view, chunks[first + item]).bytes);
+    });
+    changed.clear();
+    for (std::size_t i = first; i < first + count; ++i) {
+      const auto index = chunks[i].offset / state.chunk_bytes;
+      if (writer.parent_digest(chunks[i].region, index) == digests[i]) {
+        writer.keep(chunks[i].region, index);
+      } else {
+        changed.push_back({chunks[i].region, index, range_of(state.view, chunks[i]).bytes});
+      }
+    }
+    writer.add_all(changed);
+    for (std::size_t i = 0; advanced && i < count; ++i) advanced();
+  }
+  return digests;
+}
+
 }  // namespace
 
 PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                              const SnapshotLabels& labels, const std::function<void()>& advanced) {
+  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::PackCatalog catalog;
   catalog.refresh(into);
   const auto parent = parent_of(into, labels);
@@ -71,16 +103,12 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                                       .layout = state.view.layout,
                                       .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
                                       .writer = labels.writer,
-                                      .parent = parent},
+                                      .parent = parent,
+                                      .workers = &workers},
                                      packed.parent_failed);
-  std::vector<Digest> digests;
-  for (const auto& chunk : cut_into_chunks(state.view.layout, state.chunk_bytes)) {
-    const auto bytes = range_of(state.view, chunk).bytes;
-    digests.push_back(digest_of(bytes));
-    writer->add(chunk.region, chunk.offset / state.chunk_bytes, bytes);
-    if (advanced) advanced();
-  }
+  const auto digests = give_chunks(*writer, workers, state, advanced);
   writer->add_values(state.values);
+  writer->add_digests(digests);
   if (data::root_of(state.view.layout, digests, digest_of(state.values)) != state.root) {
     throw Error(Code::digest_mismatch,
                 "the state changed after its source had verified it, on its way to the store");

@@ -37,7 +37,7 @@ std::vector<std::vector<std::byte>> seeds() {
            LateSteps{"m-1", Lateness({20, 1, 30}), 21, 3, true},
            FirstSteps{"m-1", {22, 23}, true},
            TimeSteps{"m-1"},
-           Stored{"m-1", 7, "4f2c", 12, 10},
+           Stored{"m-1", 7, "4f2c", 12, 10, "no room"},
            BuildNext{"g-1", 24, "10.0.0.4:7002", 8},
            NextBuilt{"g-1", 25},
            Arm{"g-1", 26},

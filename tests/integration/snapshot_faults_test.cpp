@@ -74,7 +74,7 @@ class DisturbedSnapshots : public SnapshotJob {
   }
   /// What an operator reads of a snapshot that comes to nothing.
   [[nodiscard]] std::string refusal_of(const std::string& to) const {
-    const auto taken = host_.command({"snapshot", "job", "--to", to});
+    const auto taken = host_.command({"snapshot", "job", "--to", to, "--no-wait"});
     EXPECT_NE(taken.exit_code, 0) << taken.out;
     return taken.err;
   }

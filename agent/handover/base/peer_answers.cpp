@@ -219,7 +219,8 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
   status.clock_error_ms = reader.ms_or_none("clock_error_ms");
   status.first_steps = first_steps_from(reader, *state);
   status.stored = {reader.count_or_none("snapshot"), reader.text_or_none("manifest"),
-                   reader.count_or_none("new_bytes"), reader.count_or_none("written_bytes")};
+                   reader.count_or_none("new_bytes"), reader.count_or_none("written_bytes"),
+                   reader.text_or_none("tag_error")};
   status.warning = reader.text_or_none("warning");
   status.error = reader.error_or_none("error");
   return status;

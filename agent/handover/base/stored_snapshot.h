@@ -13,6 +13,7 @@ struct StoredSnapshot {
   std::string manifest;      ///< the id of its manifest, in hexadecimal
   std::uint64_t new_bytes = 0;      ///< bytes of the state that the store did not have
   std::uint64_t written_bytes = 0;  ///< bytes of all objects that were written
+  std::string tag_error;  ///< why it has not the tag that was asked for; empty: it has it, or none
   bool operator==(const StoredSnapshot&) const = default;
 };
 
@@ -23,6 +24,7 @@ void fields(Archive& a, FieldsOf<Archive, StoredSnapshot>& m) {
   a.known("manifest", m.manifest);
   a.known("new_bytes", m.new_bytes, m.number != 0);
   a.known("written_bytes", m.written_bytes, m.number != 0);
+  a.known("tag_error", m.tag_error);
 }
 
 }  // namespace cardswap

@@ -117,7 +117,7 @@ void StandbyEvents::on_stored(const channel::Stored& stored) {
   }
   list_.note(reservation_, [&](ReservationNotes& notes) {
     notes.stored = {stored.number, validate::word_or_none("manifest", stored.manifest),
-                    stored.new_bytes, stored.written_bytes};
+                    stored.new_bytes, stored.written_bytes, stored.tag_error};
   });
   run_.apply(TargetEvent::standby_stored);
 }

@@ -59,7 +59,7 @@ TEST(StoreErrors, OfAServerThatDoesNotAnswerAreNoDamage) {
   int reads = 0;
   store.before_read = [&](const std::string&) { ++reads; };
   EXPECT_THAT(reader.verify(), SizeIs(0));
-  ASSERT_GT(reads, 2);
+  ASSERT_GE(reads, 2);
   for (const auto code : {Code::unreachable, Code::io}) {
     for (int n = 0; n < reads; ++n) {  // the last one is of the values
       int left = n;

@@ -6,9 +6,11 @@
 #include <cstring>
 
 #include "migrator/base/error.h"
+#include "migrator/store/check_store.h"
 #include "migrator/store/in_memory_store.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
+#include "migrator/store/prune.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/store/snapshot_writer.h"
 #include "migrator/wire/data_messages.h"
@@ -101,6 +103,75 @@ TEST_F(Packing, WritesAnUnchangedChunkOnce) {
   const auto second = pack("two");
   EXPECT_EQ(second.ref.number, 2U);
   EXPECT_EQ(second.cost.new_bytes, store::kStoreChunkBytesMax);
+}
+
+TEST_F(Packing, TakesOverTheChunksWhoseDigestsAreTheParents) {
+  (void)pack("one");
+  EXPECT_EQ(pack("two").cost.kept_bytes, kBytes);
+  words()[kBytes - 1] ^= std::byte{1};
+  state_.root = root_of(state_);
+  const auto third = pack("three");
+  EXPECT_EQ(third.cost.kept_bytes, 2 * store::kStoreChunkBytesMax);
+  const auto read = read_snapshot(store_, third.ref.manifest);
+  EXPECT_EQ(std::memcmp(read.view.memory.at(0).data(), words().data(), kBytes), 0);
+  EXPECT_THAT(store::check_store(store_), ::testing::IsEmpty());
+}
+
+/// As a prune of an earlier release leaves it, which does not know that somebody refers to them.
+TEST_F(Packing, HashesAllWhereTheParentsDigestsAreGone) {
+  const auto first = pack("one");
+  const auto about = store::get_manifest(store_, first.ref.manifest);
+  ASSERT_TRUE(about.digests);
+  store_.remove(store::node_name(*about.digests));
+  EXPECT_THAT(store::check_store(store_), ::testing::IsEmpty()) << "nothing is missing";
+  const store::PruneOrder nothing_to_give_up;
+  EXPECT_THAT(store::prune(store_, nothing_to_give_up).damaged, ::testing::IsEmpty());
+  const auto second = pack("two");
+  EXPECT_FALSE(second.parent_failed);
+  EXPECT_EQ(second.cost.kept_bytes, 0U);
+  EXPECT_EQ(second.cost.new_bytes, 0U);
+  EXPECT_EQ(read_snapshot(store_, second.ref.manifest).root, state_.root);
+}
+
+TEST_F(Packing, LosesItsDigestsToNoPrune) {
+  const auto first = pack("one");
+  const auto node = store::node_name(*store::get_manifest(store_, first.ref.manifest).digests);
+  store::PruneOrder nothing_to_give_up;
+  nothing_to_give_up.grace_s = 0;
+  for (int i = 0; i < 2; ++i) (void)store::prune(store_, nothing_to_give_up);
+  EXPECT_TRUE(store_.size_of(node));
+}
+
+/// Method: the parent says of its chunks that they have the digests of this state's, as whoever
+/// writes the folder could have it. The keeper believes that, and nobody who reads the bytes does.
+TEST_F(Packing, IsFoundOutWhereTheParentsDigestsAreForged) {
+  store::PackCatalog catalog;
+  catalog.refresh(store_);
+  store::SnapshotWriter writer(store_, catalog,
+                               {.job = "job",
+                                .layout = state_.view.layout,
+                                .chunk_bytes = static_cast<std::uint32_t>(state_.chunk_bytes),
+                                .writer = "one"});
+  const auto former_root = state_.root;
+  const auto chunks = cut_into_chunks(state_.view.layout, state_.chunk_bytes);
+  for (const auto& chunk : chunks) {
+    writer.add(chunk.region, chunk.offset / state_.chunk_bytes, range_of(state_.view, chunk).bytes);
+  }
+  words()[0] ^= std::byte{1};
+  std::vector<Digest> forged;
+  for (const auto& chunk : chunks) forged.push_back(digest_of(range_of(state_.view, chunk).bytes));
+  writer.add_digests(forged);
+  writer.add_values(state_.values);
+  store::SnapshotFacts facts;
+  facts.root = former_root;
+  (void)writer.commit(facts);
+
+  state_.root = root_of(state_);
+  const auto second = pack("two");
+  ASSERT_EQ(second.cost.kept_bytes, kBytes);
+  catalog.refresh(store_);
+  EXPECT_THAT(store::SnapshotReader(store_, catalog, second.ref).verify(), ::testing::SizeIs(1));
+  EXPECT_THROW((void)read_snapshot(store_, second.ref.manifest), Error);
 }
 
 TEST_F(Packing, PublishesNoStateButTheOneThatWasConfirmed) {
