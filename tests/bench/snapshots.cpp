@@ -88,8 +88,13 @@ class Bench {
 
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] Words gpt() const {
-    return {test::trainer("gpt"), "--layers", std::to_string(options_.layers), "--width",
-            std::to_string(options_.width), "--text", options_.text};
+    return {test::trainer("gpt"),
+            "--layers",
+            std::to_string(options_.layers),
+            "--width",
+            std::to_string(options_.width),
+            "--text",
+            options_.text};
   }
   [[nodiscard]] std::filesystem::path folder(const std::string& name) const {
     return dir_.path() / name;
@@ -156,7 +161,7 @@ class Bench {
     const auto killed = now_ms();
     if (::kill(pid, SIGKILL) != 0) throw std::runtime_error("the trainer is not there");
     wait_until("end of the trainer", [&] { return text(record(), "state") == "failed"; });
-    Words ask{"run",     "--name",   job_,      "--env",     "OMP_NUM_THREADS=1",
+    Words ask{"run",      "--name", job_,      "--env",     "OMP_NUM_THREADS=1",
               "--resume", "latest", "--store", store(from), "--"};
     const auto argv = with_times(program);
     ask.insert(ask.end(), argv.begin(), argv.end());
@@ -178,8 +183,8 @@ class Bench {
     return test::ask_over_unix(host_, {.target = "/v1/jobs/" + job_}).body;
   }
   [[nodiscard]] Words with_times(Words program) const {
-    program.insert(program.end(), {"--steps", "100000000", "--times", times_.string(), "--loss-log",
-                                   "/dev/null"});
+    program.insert(program.end(),
+                   {"--steps", "100000000", "--times", times_.string(), "--loss-log", "/dev/null"});
     return program;
   }
 
@@ -263,7 +268,8 @@ double packed_bytes_of_changes(const Opened& in, const store::Ref& before, const
     is.read(compressor, chunk.region, chunk.offset, bytes);
     const auto& region = manifest.layout.regions()[static_cast<std::size_t>(chunk.region)];
     const auto element = element_bytes(region.dtype);
-    packed += static_cast<double>(store::encode_chunk(compressor, id, bytes, element).stored.size());
+    packed +=
+        static_cast<double>(store::encode_chunk(compressor, id, bytes, element).stored.size());
   }
   return packed;
 }
@@ -346,7 +352,8 @@ double measure_store(Bench& bench) {
     const auto state = read_snapshot(*in.store, ref.manifest);
     const auto restored_ms = ms_since(begun);
     double mib = 0;
-    for (const auto& memory : state.view.memory) mib += static_cast<double>(memory.size()) / (1 << 20);
+    for (const auto& memory : state.view.memory)
+      mib += static_cast<double>(memory.size()) / (1 << 20);
     begun = Clock::now();
     for (const auto& memory : state.view.memory) (void)store::id_of(memory);
     const auto hashed_ms = ms_since(begun);
@@ -384,10 +391,10 @@ void measure_peers(const Bench& bench, const Ours& ours) {
     fmt::print(stderr, "# no peers: scripts/setup.sh --python makes their torch\n");
     return;
   }
-  const auto said = test::run({options.python, "-B", options.peers, "--layers",
-                               std::to_string(options.layers), "--width",
-                               std::to_string(options.width), "--repeats",
-                               std::to_string(options.repeats), bench.folder("peers").string()});
+  const auto said =
+      test::run({options.python, "-B", options.peers, "--layers", std::to_string(options.layers),
+                 "--width", std::to_string(options.width), "--repeats",
+                 std::to_string(options.repeats), bench.folder("peers").string()});
   if (said.exit_code != 0) throw std::runtime_error("the peers failed: " + said.err);
   std::map<std::string, std::vector<double>> samples;
   std::istringstream lines(said.out);

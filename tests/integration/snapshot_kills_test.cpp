@@ -1,7 +1,7 @@
-/// Method: a protected job's trainer is killed at random moments, again and again, and started again
-/// by `cardswap run --resume latest`. Its losses and its last digest are those of a run that was
-/// never disturbed, steps that were taken twice had the same loss both times, and no kill costs more
-/// steps than the interval and those that a snapshot was under way.
+/// Method: a protected job's trainer is killed at random moments, again and again, and started
+/// again by `cardswap run --resume latest`. Its losses and its last digest are those of a run that
+/// was never disturbed, steps that were taken twice had the same loss both times, and no kill costs
+/// more steps than the interval and those that a snapshot was under way.
 ///
 /// The seed is printed, and CARDSWAP_CRASH_SEED sets it; the machine's timing is no part of it.
 /// CARDSWAP_KILLS=100 kills as often: scripts/bench.sh kills does.
@@ -136,9 +136,10 @@ TEST_F(KilledJobs, GoOnAsTheGptThatTheyWere) {
   }
   const auto kills = std::max(number_in("CARDSWAP_KILLS", 2) / 5, 2U);
   constexpr unsigned kApart = 300;
-  start_program({trainer("gpt"), "--text", LICENSE_FILE, "--layers", "1", "--width", "32",
-                 "--context", "16", "--batch", "4", "--steps", std::to_string(kills * kApart + 600)},
-                {});
+  start_program(
+      {trainer("gpt"), "--text", LICENSE_FILE, "--layers", "1", "--width", "32", "--context", "16",
+       "--batch", "4", "--steps", std::to_string(kills * kApart + 600)},
+      {});
   kill_and_resume(kills, 100, kApart);
 }
 

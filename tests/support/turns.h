@@ -37,7 +37,8 @@ class Turns {
   void give(std::size_t worker, std::function<void()> work) {
     workers_[worker].work = std::move(work);
   }
-  /// A turn of a worker that has work. Returns when it has given the turn back, or its work is done.
+  /// A turn of a worker that has work. Returns when it has given the turn back, or its work is
+  /// done.
   void turn(std::size_t worker) {
     workers_[worker].may_go.release();
     came_back_.acquire();

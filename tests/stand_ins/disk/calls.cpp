@@ -163,8 +163,8 @@ int linkat(int from_folder, const char* from, int folder, const char* path, int 
 int renameat(int from_folder, const char* from, int folder, const char* path) noexcept {
   const auto where = path_at(folder, path);
   if (fails("renameat", where, Kind::change)) return -1;
-  const int done = real<int(int, const char*, int, const char*)>("renameat")(from_folder, from,
-                                                                             folder, path);
+  const int done =
+      real<int(int, const char*, int, const char*)>("renameat")(from_folder, from, folder, path);
   if (done == 0) disk().linked(where);
   return done;
 }

@@ -1,6 +1,6 @@
-/// Saves a snapshot into a store as a keeper does, or prunes the store as an agent does, in a process
-/// that a test may end, or whose disk may fail. What is done already is on stdout, what failed on
-/// stderr, and the exit status is 1.
+/// Saves a snapshot into a store as a keeper does, or prunes the store as an agent does, in a
+/// process that a test may end, or whose disk may fail. What is done already is on stdout, what
+/// failed on stderr, and the exit status is 1.
 ///
 ///   saver save FOLDER STEP WRITER     the state of tests/unit/migrator/store/sample.h at that step
 ///   saver prune FOLDER NUMBER         puts that snapshot into trash, then removes it

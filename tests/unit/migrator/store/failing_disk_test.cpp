@@ -1,8 +1,8 @@
 /// Method: a real process saves a snapshot into a folder, or prunes one, while tests/stand_ins/disk
-/// stands in front of the C library. It counts the calls of an undisturbed run; then for each of them
-/// a run ends there, by a kill or with the power, or the call fails as disks do. Whatever is left,
-/// the newest snapshot is whole to the last byte, nothing of another one is there, and the next save
-/// works.
+/// stands in front of the C library. It counts the calls of an undisturbed run; then for each of
+/// them a run ends there, by a kill or with the power, or the call fails as disks do. Whatever is
+/// left, the newest snapshot is whole to the last byte, nothing of another one is there, and the
+/// next save works.
 ///
 /// faults_test.cpp does the same inside of one process, before each call that the store announces;
 /// here it is the calls that are made, and what a disk answers.
@@ -198,7 +198,8 @@ std::vector<std::string> deed_at(const std::string& deed, const Call& call) {
 TEST_F(FailingDisk, SeesTheCallsOfASave) {
   std::map<std::string, int> count;
   for (const auto& call : calls_of({"save", "300", "w"}, base_)) ++count[call.name];
-  for (const auto* name : {"mkdirat", "openat", "write", "pread", "linkat", "unlinkat", "readdir"}) {
+  for (const auto* name :
+       {"mkdirat", "openat", "write", "pread", "linkat", "unlinkat", "readdir"}) {
     EXPECT_GE(count[name], 1) << name;
   }
   EXPECT_GE(count["write"], 6) << "intent, packs, nodes, manifest, ref and tag";
@@ -222,7 +223,8 @@ TEST_F(FailingDisk, AKilledSaveLeavesTheNewestSnapshotWhole) {
   EXPECT_GT(published, 1) << "the last calls are behind the commit";
 }
 
-/// Pitfall: a disk that promised too early. What was not flushed is lost, with the names or without.
+/// Pitfall: a disk that promised too early. What was not flushed is lost, with the names or
+/// without.
 TEST_F(FailingDisk, ThePowersEndLeavesTheNewestSnapshotWhole) {
   for_each(changes_in(calls_of({"save", "300", "w"}, base_)), [&](const Call& call) {
     for (const auto* deed : {"cut", "cut_bytes"}) {
@@ -260,7 +262,8 @@ TEST_F(FailingDisk, WithoutUnnamedFilesASaveThatEndsLeavesTheNewestSnapshotWhole
   });
 }
 
-/// Any call, once: it succeeds when it is tried again, and the bytes of a flush that failed are lost.
+/// Any call, once: it succeeds when it is tried again, and the bytes of a flush that failed are
+/// lost.
 TEST_F(FailingDisk, ACallThatFailsOnceLosesAtMostItsSnapshot) {
   std::atomic<int> failed{0};
   for_each(calls_of({"save", "300", "w"}, base_), [&](const Call& call) {
@@ -296,9 +299,8 @@ TEST_F(FailingDisk, AFullOrReadOnlyDiskLosesAtMostItsSnapshot) {
       if (!frees || outcome.exit_code != 0) {
         EXPECT_EQ(outcome.exit_code, 1) << how;
         EXPECT_THAT(outcome.err, HasSubstr(text)) << how;
-        EXPECT_THAT(outcome.err,
-                    AnyOf(HasSubstr("jobs/"), HasSubstr("packs/"), HasSubstr("nodes/"),
-                          HasSubstr("manifests/")))
+        EXPECT_THAT(outcome.err, AnyOf(HasSubstr("jobs/"), HasSubstr("packs/"), HasSubstr("nodes/"),
+                                       HasSubstr("manifests/")))
             << how;
       }
       expect_whole(folder.path(), outcome, how);
@@ -313,7 +315,8 @@ TEST_F(FailingDisk, ReadsAndWritesMayTakeLessThanAsked) {
   expect_whole(folder.path(), outcome, "shortened");
 }
 
-/// Of the first of three snapshots. What is in trash may come back with the power; it is removed then.
+/// Of the first of three snapshots. What is in trash may come back with the power; it is removed
+/// then.
 TEST_F(FailingDisk, APruneThatEndsOrFailsKeepsTheOthersWhole) {
   const auto store = open_or_create_file_store(base_);
   const auto three = test::save(*store, third_, "w", &second_);

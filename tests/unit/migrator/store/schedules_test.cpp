@@ -1,8 +1,8 @@
 /// Method: the writers, readers and prunes of the product work on one store in memory, each in a
 /// thread of its own, and take turns: behind any call of the store another one goes on, and before
-/// any call one may be killed, of which somebody knows later. After each turn every snapshot that the
-/// store shows must be whole. Whose turn it is, who is killed and how the clock jumps are drawn from
-/// a seed.
+/// any call one may be killed, of which somebody knows later. After each turn every snapshot that
+/// the store shows must be whole. Whose turn it is, who is killed and how the clock jumps are drawn
+/// from a seed.
 ///
 /// keep_rule_test.cpp does the same with a model of these programs, and many more turns a second.
 
@@ -282,8 +282,8 @@ class Schedule {
   int killed_ = 0;
 };
 
-/// retention_safe: of so many schedules of snapshots, restores, prunes and kills of each, none takes
-/// away what the store shows as restorable, or from under a restore.
+/// retention_safe: of so many schedules of snapshots, restores, prunes and kills of each, none
+/// takes away what the store shows as restorable, or from under a restore.
 void expect_safe(unsigned first, unsigned schedules) {
   cardswap::test::Turns turns(kWorkers);
   int published = 0;
