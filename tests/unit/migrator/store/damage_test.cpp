@@ -57,9 +57,9 @@ PruneOrder order_of(std::set<std::uint64_t> surplus) {
 
 /// A store with each kind of object: three snapshots, the first of them in trash, two tags, a
 /// fence, a reader, for whom the trash waits.
-class Damage : public testing::Test {
+class StoreDamage : public testing::Test {
  protected:
-  Damage() {
+  StoreDamage() {
     ensure_store_file(store_, "store-1");
     for (std::uint64_t step = 1; step <= 3; ++step) {
       (void)test::save(store_, small_state(step), "w" + std::to_string(step));
@@ -142,7 +142,7 @@ class Damage : public testing::Test {
   std::set<std::string> needed_;
 };
 
-TEST_F(Damage, OfOneBitMakesNothingElseOfAnyObject) {
+TEST_F(StoreDamage, OfOneBitMakesNothingElseOfAnyObject) {
   needed_ = needed();
   std::set<std::string> kinds;
   for (const auto& [name, whole] : whole_) {
@@ -160,7 +160,7 @@ TEST_F(Damage, OfOneBitMakesNothingElseOfAnyObject) {
 }
 
 /// Nothing else proves them: a tag would name another snapshot, and a prune remove one.
-TEST_F(Damage, OfOneBitOfATagOrOfTrashIsFound) {
+TEST_F(StoreDamage, OfOneBitOfATagOrOfTrashIsFound) {
   const auto number = trash_in(store_).at(0).number;
   const auto is_found = [](const std::function<void()>& run) {
     const auto error = error_of_call(run);
@@ -193,7 +193,7 @@ TEST_F(Damage, OfOneBitOfATagOrOfTrashIsFound) {
   });
 }
 
-TEST_F(Damage, OfAWholeObjectMakesNothingElseOfIt) {
+TEST_F(StoreDamage, OfAWholeObjectMakesNothingElseOfIt) {
   needed_ = needed();
   for (const auto& [name, whole] : whole_) {
     expect_nothing_else(name, {}, name + " empty");
@@ -212,7 +212,7 @@ TEST_F(Damage, OfAWholeObjectMakesNothingElseOfIt) {
 }
 
 /// As `cp -r` leaves it that was interrupted, or that ran while a snapshot was written.
-TEST_F(Damage, OfACopyThatIsHalfDoneIsNamedAndNothingIsRemoved) {
+TEST_F(StoreDamage, OfACopyThatIsHalfDoneIsNamedAndNothingIsRemoved) {
   needed_ = needed();
   std::vector<std::string> names;
   for (const auto& [name, bytes] : whole_) names.push_back(name);
@@ -250,8 +250,45 @@ TEST_F(Damage, OfACopyThatIsHalfDoneIsNamedAndNothingIsRemoved) {
   }
 }
 
+/// A tensor came, one went, one has another size: what stays is taken over, and both snapshots come
+/// back.
+TEST_F(StoreDamage, OfAnotherLayoutIsNone) {
+  const auto before = test::state_at(100);
+  auto after = before;
+  after.step = 200;
+  after.layout = Layout({{"model/new", "Float", "[64]", 256, 0},
+                         {"model/frozen", "BFloat16", "[4096]", 8'192, 0},
+                         {"model/w", "Float", "[1500, 2]", 12'000, 0}});
+  after.memory = {test::weights(256, 1), before.memory[1], test::weights(12'000, 2)};
+  InMemoryStore store;
+  const auto one = test::save(store, before);
+  PackCatalog catalog;
+  SnapshotWriter writer(store, catalog,
+                        {.job = "gpt",
+                         .layout = after.layout,
+                         .chunk_bytes = test::kSampleChunk,
+                         .writer = "w",
+                         .parent = one});
+  EXPECT_TRUE(writer.may_keep(RegionId{1}, 0)) << "it stays, with another number";
+  EXPECT_FALSE(writer.may_keep(RegionId{0}, 0));
+  EXPECT_FALSE(writer.may_keep(RegionId{2}, 0));
+  writer.keep(RegionId{1}, 0);
+  writer.keep(RegionId{1}, 1);
+  for (const auto& at : cut_into_chunks(after.layout, test::kSampleChunk)) {
+    if (at.region != RegionId{1}) {
+      writer.add(at.region, at.offset / test::kSampleChunk, after.chunk(at));
+    }
+  }
+  writer.add_values(after.values);
+  auto facts = test::facts_of(after);
+  facts.tensors.clear();
+  const auto two = writer.commit(facts);
+  EXPECT_TRUE(test::holds(store, one, before));
+  EXPECT_TRUE(test::holds(store, two, after));
+}
+
 /// 4 TB in one region, of which nothing is there: before there is memory for any of it.
-TEST_F(Damage, OfAManifestOfAThousandMillionChunksIsFoundAtOnce) {
+TEST_F(StoreDamage, OfAManifestOfAThousandMillionChunksIsFoundAtOnce) {
   PackCatalog catalog;
   catalog.refresh(store_);
   const auto ref = decode_ref(whole_.at(ref_name("gpt", 3)));
@@ -267,7 +304,7 @@ TEST_F(Damage, OfAManifestOfAThousandMillionChunksIsFoundAtOnce) {
   EXPECT_THAT(error->what(), HasSubstr("it is of another region"));
 }
 
-TEST_F(Damage, OfANameThatLeadsElsewhereIsRefused) {
+TEST_F(StoreDamage, OfANameThatLeadsElsewhereIsRefused) {
   const auto replaced = [](const Bytes& bytes, const std::string& from, const std::string& to) {
     std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto at = text.find(from);
@@ -300,7 +337,7 @@ TEST_F(Damage, OfANameThatLeadsElsewhereIsRefused) {
 
 /// A batch of trash came to be while the clock was wrong: its grace begins then, and nothing that
 /// is shown depends on it.
-TEST_F(Damage, OfAClockTakesNothingThatIsShown) {
+TEST_F(StoreDamage, OfAClockTakesNothingThatIsShown) {
   reader_->end();
   (void)test::save(store_, small_state(4), "w4");
   for (const std::int64_t now : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40,

@@ -307,10 +307,10 @@ void expect_safe(unsigned first, unsigned schedules) {
   EXPECT_GT(killed, many / 4);
 }
 
-TEST(Schedules, LeaveWhatIsShownRestorable) { expect_safe(1, 1'000); }
+TEST(StoreSchedules, LeaveWhatIsShownRestorable) { expect_safe(1, 1'000); }
 
 /// Some minutes: by hand, with --gtest_also_run_disabled_tests.
-TEST(Schedules, DISABLED_DeepLeaveWhatIsShownRestorable) { expect_safe(1'000'000, 100'000); }
+TEST(StoreSchedules, DISABLED_DeepLeaveWhatIsShownRestorable) { expect_safe(1'000'000, 100'000); }
 
 }  // namespace
 }  // namespace cardswap::store
