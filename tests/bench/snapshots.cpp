@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,169 +30,20 @@
 #include "migrator/store/snapshot_reader.h"
 #include "runtime/keeper/read_snapshot.h"
 #include "tests/bench/figure.h"
-#include "tests/support/hosts.h"
-#include "tests/support/http.h"
-#include "tests/support/trainer_times.h"
+#include "tests/bench/snapshots_bench.h"
 
 namespace {
 
 using namespace cardswap;
-using namespace std::chrono_literals;
 using bench::Better;
+using bench::bytes_below;
 using bench::Figure;
 using bench::median;
+using bench::ms_since;
 using bench::print;
-using test::number;
-using test::text;
-using Words = std::vector<std::string>;
+using bench::SnapshotBench;
+using bench::SnapshotOptions;
 using Clock = std::chrono::steady_clock;
-
-constexpr std::int64_t kFirstSteps = 4;
-
-struct Options {
-  std::vector<std::string> parts{"stall", "slowdown", "bytes", "lora", "store", "recover", "peers"};
-  int pairs = 2;
-  int repeats = 5;
-  int layers = 8;
-  int width = 256;  // with eight layers, 74 MiB
-  std::string text;
-  std::string python;
-  std::string peers;
-  [[nodiscard]] bool has(const char* part) const {
-    return std::ranges::find(parts, part) != parts.end();
-  }
-};
-
-double ms_since(Clock::time_point begun) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
-}
-double now_ms() { return ms_since(Clock::time_point()); }
-
-void wait_until(const std::string& what, const std::function<bool()>& condition) {
-  if (!test::within(120s, condition)) throw std::runtime_error("no " + what);
-}
-
-std::uint64_t bytes_below(const std::filesystem::path& folder) {
-  std::uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  return bytes;
-}
-
-/// An agent, and one job that it runs.
-class Bench {
- public:
-  explicit Bench(Options options) : options_(std::move(options)) {}
-
-  [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] Words gpt() const {
-    return {test::trainer("gpt"),
-            "--layers",
-            std::to_string(options_.layers),
-            "--width",
-            std::to_string(options_.width),
-            "--text",
-            options_.text};
-  }
-  [[nodiscard]] std::filesystem::path folder(const std::string& name) const {
-    return dir_.path() / name;
-  }
-  [[nodiscard]] std::string store(const std::string& name) const {
-    return "file:" + folder(name).string();
-  }
-
-  /// How long its first step took, from the command on.
-  double start(const std::string& name, const Words& program) {
-    job_ = name;
-    times_ = folder(name + ".times");
-    const auto began = now_ms();
-    host_.run_job(name, with_times(program));
-    wait_until("first step", [&] { return begins().contains(1); });
-    const auto took = begins().at(1) - began;
-    wait_until("first steps", [&] { return last_step() >= kFirstSteps; });
-    return took;
-  }
-  void stop() { (void)host_.command({"stop", job_}); }
-
-  [[nodiscard]] test::Begins begins() const { return test::begins(times_); }
-  [[nodiscard]] std::int64_t last_step() const {
-    const auto all = begins();
-    return all.empty() ? 0 : all.rbegin()->first;
-  }
-  /// Milliseconds of each of the next steps.
-  std::vector<double> steps(std::int64_t count) {
-    const auto first = last_step() + 1;
-    wait_until("steps", [&] { return last_step() >= first + count; });
-    const auto at = begins();
-    std::vector<double> times;
-    for (auto step = first; step < first + count; ++step) {
-      times.push_back(at.at(step + 1) - at.at(step));
-    }
-    return times;
-  }
-  void protect(const std::string& every, const std::string& to) {
-    (void)host_.ask({"protect", job_, "--every", every, "--to", store(to), "--keep", "last=2"});
-  }
-  void end_protection() {
-    (void)host_.ask({"protect", job_, "--every", "off"});
-    wait_until("end of the last snapshot", [&] { return host_.leftovers().empty(); });
-  }
-  boost::json::object snapshot(const std::string& to) {
-    return host_.ask({"snapshot", job_, "--to", store(to)});
-  }
-  /// The steps of all snapshots that were taken, the last ones first.
-  [[nodiscard]] std::vector<std::int64_t> snapshot_steps() const {
-    std::vector<std::int64_t> steps;
-    const auto answer = host_.ask({"status"});
-    for (const auto& item : answer.at("migrations").as_array()) {
-      const auto& one = item.as_object();
-      if (text(one, "result") == "stored") {
-        steps.push_back(static_cast<std::int64_t>(number(one, "migrated_at_step")));
-      }
-    }
-    return steps;
-  }
-
-  /// Kills the trainer; how long until its first new step is done.
-  double recover(const std::string& from, const Words& program) {
-    const auto pid = static_cast<int>(number(record(), "pid"));
-    const auto killed = now_ms();
-    if (::kill(pid, SIGKILL) != 0) throw std::runtime_error("the trainer is not there");
-    wait_until("end of the trainer", [&] { return text(record(), "state") == "failed"; });
-    Words ask{"run",      "--name", job_,      "--env",     "OMP_NUM_THREADS=1",
-              "--resume", "latest", "--store", store(from), "--"};
-    const auto argv = with_times(program);
-    ask.insert(ask.end(), argv.begin(), argv.end());
-    const auto back = host_.ask(ask);
-    const auto step = static_cast<std::int64_t>(number(back, "migrated_at_step"));
-    double at = 0;
-    wait_until("a new step", [&] {
-      const auto all = begins();
-      const auto found = all.find(step + 1);
-      if (found == all.end() || found->second < killed) return false;
-      at = found->second;
-      return true;
-    });
-    return at - killed;
-  }
-
- private:
-  [[nodiscard]] boost::json::object record() const {
-    return test::ask_over_unix(host_, {.target = "/v1/jobs/" + job_}).body;
-  }
-  [[nodiscard]] Words with_times(Words program) const {
-    program.insert(program.end(),
-                   {"--steps", "100000000", "--times", times_.string(), "--loss-log", "/dev/null"});
-    return program;
-  }
-
-  const Options options_;
-  const test::TempDir dir_;
-  std::string job_;
-  std::filesystem::path times_;
-  test::Host host_{dir_.path() / "a", {.name = "a"}};
-};
 
 double sum(const std::vector<double>& all) {
   double total = 0;
@@ -209,7 +59,7 @@ struct Ours {
 };
 
 /// In turns: a block of steps without protection, one with.
-void measure_steps(Bench& bench, Ours& ours) {
+void measure_steps(SnapshotBench& bench, Ours& ours) {
   const auto in_blocks = [&](const std::string& every, std::int64_t block, Figure& slowdown) {
     for (int i = 0; i < bench.options().pairs; ++i) {
       const auto without = bench.steps(block);
@@ -274,7 +124,7 @@ double packed_bytes_of_changes(const Opened& in, const store::Ref& before, const
   return packed;
 }
 
-void measure_bytes(Bench& bench, Ours& ours) {
+void measure_bytes(SnapshotBench& bench, Ours& ours) {
   Figure over{"snap_bytes_over_changed", "ratio", {}, 1.03, Better::lower};
   (void)bench.snapshot("chain");
   ours.bytes = static_cast<double>(bytes_below(bench.folder("chain")));
@@ -291,7 +141,7 @@ void measure_bytes(Bench& bench, Ours& ours) {
   print({"snap_bytes", "MiB", {ours.bytes / (1 << 20)}});
 }
 
-void measure_lora(Bench& bench) {
+void measure_lora(SnapshotBench& bench) {
   constexpr double kWidth = 1024;
   bench.start("lora", {test::trainer("lora"), "--width", "1024"});
   (void)bench.snapshot("lora");
@@ -334,7 +184,7 @@ double read_ms(const std::filesystem::path& packs) {
 }
 
 /// Of a store with one snapshot. Returns how long its packs take to be read.
-double measure_store(Bench& bench) {
+double measure_store(SnapshotBench& bench) {
   (void)bench.snapshot("one");
   const auto packs = bench.folder("one") / "packs";
   Figure restore{"restore_over_read", "ratio", {}, 0.6};
@@ -370,7 +220,7 @@ double measure_store(Bench& bench) {
   return median(reads);
 }
 
-void measure_recovery(Bench& bench, double start_ms, double read_ms) {
+void measure_recovery(SnapshotBench& bench, double start_ms, double read_ms) {
   Figure over{"recover_over_start", "ratio", {}, {}, Better::lower};
   over.goal = std::round(100 * (1.3 + read_ms / start_ms)) / 100;
   Figure ms{"recover_ms", "ms", {}, {}, Better::lower};
@@ -385,7 +235,7 @@ void measure_recovery(Bench& bench, double start_ms, double read_ms) {
 }
 
 /// Each line of the peers' program: a name, and a number.
-void measure_peers(const Bench& bench, const Ours& ours) {
+void measure_peers(const SnapshotBench& bench, const Ours& ours) {
   const auto& options = bench.options();
   if (options.python.empty()) {
     fmt::print(stderr, "# no peers: scripts/setup.sh --python makes their torch\n");
@@ -415,7 +265,7 @@ void measure_peers(const Bench& bench, const Ours& ours) {
 }
 
 void run_with(int argc, char** argv) {
-  Options options;
+  SnapshotOptions options;
   CLI::App app("What snapshots cost, and how fast a job is back from one");
   app.add_option("--parts", options.parts, "stall, slowdown, bytes, lora, store, recover, peers")
       ->delimiter(',')
@@ -433,7 +283,7 @@ void run_with(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
   }
-  Bench bench(options);
+  SnapshotBench bench(options);
   Ours ours;
   const auto start_ms = bench.start("gpt", bench.gpt());
   double packs_ms = 0;

@@ -102,7 +102,7 @@ bool Disk::has_unnamed(const std::string& path) const { return unnamed_ || !is_b
 
 Answer Disk::before(const char* call, const std::string& path, Kind kind) {
   if (ending_ || !is_below(path)) return {};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto number = calls_++;
   if (calls_to_ >= 0) {
     const auto line = std::string(name_of(kind)) + " " + call + " " + path + "\n";
@@ -127,14 +127,14 @@ Answer Disk::before(const char* call, const std::string& path, Kind kind) {
 
 std::size_t Disk::piece(const std::string& path, std::size_t bytes) {
   if (deed_ != Deed::shorten || ending_ || !is_below(path)) return bytes;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ++pieces_ % 2 == 1 ? 0 : std::min(bytes, kPiece);
 }
 
 void Disk::wrote(int file) {
   struct stat status {};
   if (ending_ || !is_below(path_of(file)) || ::fstat(file, &status) != 0) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   dirty_.insert({status.st_dev, status.st_ino});
 }
 
@@ -143,7 +143,7 @@ void Disk::flushed(int file) {
   struct stat status {};
   const auto path = path_of(file);
   if (ending_ || ::fstat(file, &status) != 0) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!S_ISDIR(status.st_mode)) {
     dirty_.erase({status.st_dev, status.st_ino});
     return;
@@ -159,7 +159,7 @@ void Disk::flush_failed(int file) {
 
 void Disk::made(const std::string& path) {
   if (ending_ || !is_below(path)) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   changes_.push_back({path, ""});
 }
 
@@ -167,13 +167,13 @@ void Disk::linked(const std::string& path) {
   struct stat status {};
   if (ending_ || !is_below(path) || ::lstat(path.c_str(), &status) != 0) return;
   made(path);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   names_.emplace_back(path, File{status.st_dev, status.st_ino});
 }
 
 std::optional<int> Disk::removed(const std::string& path) {
   if (ending_ || deed_ != Deed::cut || !is_below(path)) return std::nullopt;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto kept = folder_ + ".kept";
   (void)real<int(const char*, mode_t)>("mkdir")(kept.c_str(), 0700);
   Change change{path, kept + "/" + std::to_string(calls_)};

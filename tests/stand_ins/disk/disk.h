@@ -3,12 +3,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "migrator/base/mutex.h"
 
 namespace cardswap::stand_in_disk {
 
@@ -72,7 +73,7 @@ class Disk {
   [[nodiscard]] bool is_below(const std::string& path) const;
   void lose_what_was_not_flushed();
 
-  std::mutex mutex_;
+  Mutex mutex_;  // of what follows: a program may write on several threads
   std::string folder_;
   int calls_to_ = -1;
   Deed deed_ = Deed::nothing;
