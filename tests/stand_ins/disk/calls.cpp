@@ -176,6 +176,14 @@ int unlinkat(int folder, const char* path, int flags) noexcept {
 }
 int unlink(const char* path) noexcept { return remove_at("unlink", AT_FDCWD, path, 0); }
 
+int fstatat(int folder, const char* path, struct stat* status, int flags) noexcept {
+  if (fails("fstatat", path_at(folder, path), Kind::look)) return -1;
+  return real<int(int, const char*, struct stat*, int)>("fstatat")(folder, path, status, flags);
+}
+DIR* fdopendir(int folder) {
+  if (fails("fdopendir", path_of(folder), Kind::look)) return nullptr;
+  return real<DIR*(int)>("fdopendir")(folder);
+}
 struct dirent* readdir(DIR* folder) {
   if (fails("readdir", path_of(::dirfd(folder)), Kind::look)) return nullptr;
   return real<struct dirent*(DIR*)>("readdir")(folder);

@@ -199,7 +199,7 @@ TEST_F(FailingDisk, SeesTheCallsOfASave) {
   std::map<std::string, int> count;
   for (const auto& call : calls_of({"save", "300", "w"}, base_)) ++count[call.name];
   for (const auto* name :
-       {"mkdirat", "openat", "write", "pread", "linkat", "unlinkat", "readdir"}) {
+       {"mkdirat", "openat", "write", "pread", "linkat", "unlinkat", "fstatat", "readdir"}) {
     EXPECT_GE(count[name], 1) << name;
   }
   EXPECT_GE(count["write"], 6) << "intent, packs, nodes, manifest, ref and tag";
