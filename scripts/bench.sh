@@ -25,6 +25,12 @@
 #   rehearsal   of eight trainers that each forget one thing, those that a rehearsed step finds; alarms in 100 moves of
 #               trainers that forget nothing; what a rehearsal adds to stall and lost time
 #               (CARDSWAP_REHEARSAL="--parts found,cost --moves 20" for less)
+#   snapshots   what snapshots cost a GPT of 74 MiB (stall, slowdown, bytes) and LoRA adapters, how fast one is read,
+#               verified and gone on from after a kill; beside them torch.save and torch's distributed checkpoint, where
+#               scripts/setup.sh --python made their torch. Up to five minutes
+#               (CARDSWAP_SNAPSHOTS="--parts stall,bytes --pairs 1" for less)
+#   kills       100 kills of a protected job at random moments, each of which goes on bit for bit; steps lost
+#               (CARDSWAP_KILLS=20 for fewer)
 #   curve       downtime against size
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   python      a Python trainer's steps against steps without the package, and while its state goes over; what a replay
@@ -52,7 +58,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | curve | criu | python | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | snapshots | kills | curve | criu | python | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -74,6 +80,8 @@ for group in "${groups[@]}"; do
     criu) targets+=(cardswapd cardswap plain_memory) ;;
     cost) targets+=(bench_cost gpt cardswapd cardswap) ;;
     rehearsal) targets+=(bench_rehearsal forgetful gpt cnn lstm lora tied experts plain_memory cardswapd cardswap) ;;
+    snapshots) targets+=(bench_snapshots gpt lora cardswapd cardswap) ;;
+    kills) targets+=(snapshot_kills_test gpt plain_memory cardswapd cardswap) ;;
     operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
       bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
@@ -107,6 +115,13 @@ measure() {
     cost) "$programs/bench_cost" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_COST:-} ;;
     # shellcheck disable=SC2086
     rehearsal) "$programs/bench_rehearsal" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_REHEARSAL:-} ;;
+    snapshots)
+      local python=${CARDSWAP_TEST_PYTHON:-${CARDSWAP_CACHE:-$HOME/.cache/cardswap}/python-torch-2.11.0/bin/python}
+      local peers=()
+      if [ -x "$python" ]; then peers=(--python "$python" --peers "$CARDSWAP_SOURCE/scripts/bench_snapshot_peers.py"); fi
+      # shellcheck disable=SC2086
+      "$programs/bench_snapshots" --text "$CARDSWAP_SOURCE/LICENSE" "${peers[@]}" ${CARDSWAP_SNAPSHOTS:-} ;;
+    kills) "$CARDSWAP_SOURCE/scripts/bench_kills.py" "$built" "${CARDSWAP_KILLS:-100}" ;;
     criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
     # shellcheck disable=SC2086
     python) "$CARDSWAP_SOURCE/scripts/bench_python.py" "$built" ${CARDSWAP_PYTHON:-} ;;

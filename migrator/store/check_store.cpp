@@ -9,6 +9,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/core/compression.h"
+#include "migrator/store/checked_json.h"
 #include "migrator/store/json.h"
 #include "migrator/store/manifest.h"
 #include "migrator/store/named_objects.h"
@@ -114,7 +115,9 @@ class StoreCheck {
     need(node_name(manifest.values));
   }
 
-  void small(const std::string& name) { (void)read_canonical(get(store_, name, kRefBytesMax), 64); }
+  void small(const std::string& name) {
+    expect_checked(read_canonical(get(store_, name, kRefBytesMax), 64));
+  }
 
   void of_job(const std::string& name) {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);

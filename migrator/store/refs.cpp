@@ -6,6 +6,7 @@
 #include <set>
 
 #include "migrator/base/error.h"
+#include "migrator/store/checked_json.h"
 #include "migrator/store/json.h"
 #include "migrator/store/names.h"
 #include "migrator/store/trash.h"
@@ -36,6 +37,7 @@ std::uint64_t read_tag(Store& store, const std::string& object, const std::strin
   if (json.at("format").number() != kRefFormat) {
     throw Error(Code::protocol_mismatch, "a newer release has written it");
   }
+  expect_checked(json);
   if (json.at("name").text() != tag) throw Error(Code::corrupt, "it is the record of another tag");
   return json.at("seq").number();
 }
@@ -108,7 +110,7 @@ std::vector<std::string> jobs_in(Store& store) {
 
 void put_tag(Store& store, const std::string& job, const Tag& tag) {
   const auto bytes =
-      canonical_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.number}});
+      checked_bytes(JsonObject{{"format", kRefFormat}, {"name", tag.name}, {"seq", tag.number}});
   std::uint64_t revision = 0;
   for (const auto& name : list_all(store, tag_prefix(job, tag.name))) {
     revision = std::max(revision, number_in_name(name).value_or(0));

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "migrator/base/error.h"
-#include "migrator/store/json.h"
+#include "migrator/store/checked_json.h"
 #include "migrator/store/names.h"
 
 namespace cardswap::store {
@@ -34,14 +34,14 @@ std::string trash_name(std::uint64_t number, bool waits) {
 }
 
 std::vector<std::byte> encode_trash(const TrashBatch& batch) {
-  return canonical_bytes(JsonObject{{"at_s", batch.at_s},
-                                    {"format", kTrashFormat},
-                                    {"number", batch.number},
-                                    {"objects", names_as_json(batch.objects)}});
+  return checked_bytes(JsonObject{{"at_s", batch.at_s},
+                                  {"format", kTrashFormat},
+                                  {"number", batch.number},
+                                  {"objects", names_as_json(batch.objects)}});
 }
 
 std::vector<std::byte> encode_waits(const std::vector<std::string>& waits) {
-  return canonical_bytes(JsonObject{{"waits", names_as_json(waits)}});
+  return checked_bytes(JsonObject{{"waits", names_as_json(waits)}});
 }
 
 TrashBatch decode_trash(std::span<const std::byte> bytes) {
@@ -49,6 +49,7 @@ TrashBatch decode_trash(std::span<const std::byte> bytes) {
   if (json.at("format").number() != kTrashFormat) {
     throw Error(Code::protocol_mismatch, "trash: a newer release has written it");
   }
+  expect_checked(json);
   TrashBatch batch;
   batch.number = json.at("number").number();
   batch.at_s = json.at("at_s").signed_number();
@@ -57,7 +58,9 @@ TrashBatch decode_trash(std::span<const std::byte> bytes) {
 }
 
 std::vector<std::string> decode_waits(std::span<const std::byte> bytes) {
-  return object_names(read_canonical(bytes, kTrashValuesMax).at("waits"));
+  const auto json = read_canonical(bytes, kTrashValuesMax);
+  expect_checked(json);
+  return object_names(json.at("waits"));
 }
 
 std::vector<TrashBatch> trash_in(Store& store) {
