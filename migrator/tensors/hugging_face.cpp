@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -73,15 +74,33 @@ class FolderOfFiles {
   std::vector<fs::path> unfinished_;
 };
 
+bool is_of_an_export(const std::string& name) {
+  return name.starts_with("model") && name.find(".safetensors") != std::string::npos;
+}
+
 /// Throws Error{refused} for an attached file that would replace one of the export's own.
 void check_names(const std::vector<AttachedFile>& attached) {
   for (const auto& one : attached) {
-    if (!one.name.starts_with("model") || one.name.find(".safetensors") == std::string::npos) {
-      continue;
-    }
+    if (!is_of_an_export(one.name)) continue;
     throw Error(Code::refused,
                 fmt::format("the attached file {} has the name of one with tensors", one.name),
                 "attach it under another name");
+  }
+}
+
+/// Throws Error{conflict} for files that would be read in place of the new ones, or beside them.
+void refuse_others(const fs::path& folder, std::size_t shards) {
+  std::set<std::string> ours{kIndex};
+  for (std::size_t i = 0; i < shards; ++i) {
+    ours.insert(shard_name(i, shards));
+    ours.insert(shard_name(i, shards) + kSum);
+  }
+  for (const auto& one : fs::directory_iterator(folder)) {
+    const auto name = one.path().filename().string();
+    if (!is_of_an_export(name) || name.ends_with(".partial") || ours.contains(name)) continue;
+    throw Error(Code::conflict,
+                fmt::format("{} has the file {} of another export", folder.string(), name),
+                "name another folder, or remove that export");
   }
 }
 
@@ -115,6 +134,7 @@ WrittenModel write_model(const store::SnapshotReader& reader,
                          bool may_replace) {
   check_names(attached);
   make_folder(folder);
+  refuse_others(folder, shards.size());
   if (!may_replace) {
     refuse_existing(folder / kIndex);
     for (const auto& one : attached) refuse_existing(folder / one.name);

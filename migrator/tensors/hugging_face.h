@@ -26,7 +26,8 @@ struct WrittenModel {
 /// Writes the shards to `folder`, which is made if it is not there, each with its sum as
 /// write_safetensors() does; the `attached` files; and, if there are several shards,
 /// "model.safetensors.index.json" as the last one. If any of these exists, throws Error{conflict}
-/// before anything is written, unless `may_replace`. Throws as write_safetensors(); then what this
+/// before anything is written, unless `may_replace`; if there are shards of another export, it does
+/// so in any case, because they would be read. Throws as write_safetensors(); then what this
 /// call had written is removed.
 WrittenModel write_model(const store::SnapshotReader& reader,
                          const std::vector<SafetensorsPlan>& shards,
