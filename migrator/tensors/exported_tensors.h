@@ -17,7 +17,7 @@ struct ExportScope {
   /// the program tracks.
   bool all = false;
   bool untie = false;  ///< tensors with the same elements are written each, not once
-  std::string thing;   ///< only the tensors of this tracked thing; empty: of all
+  std::string thing = {};  ///< only the tensors of this tracked thing; empty: of all
 };
 
 /// The tensors of an export.
