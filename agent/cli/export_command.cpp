@@ -61,9 +61,10 @@ std::string the_model(const Layout& layout, const std::string& named) {
     throw Error(Code::refused, "the snapshot has no model that a folder could be made of",
                 "--format safetensors writes its memory; --thing names a part of it");
   }
-  throw Error(Code::refused, fmt::format("the snapshot has {} models: {}", modules.size(),
-                                         fmt::join(modules, ", ")),
-              "name one of them with --thing");
+  throw Error(
+      Code::refused,
+      fmt::format("the snapshot has {} models: {}", modules.size(), fmt::join(modules, ", ")),
+      "name one of them with --thing");
 }
 
 json::object write_file(const store::SnapshotReader& reader, const store::ObjectId& manifest,
@@ -119,8 +120,9 @@ void add_export_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("snapshot", options->snapshot, "JOB@STEP, JOB@latest or JOB:TAG")->required();
   command->add_option("--store", options->store, "file:/FOLDER")->required();
   command
-      ->add_option("--format", options->format,
-                   "safetensors: one file; hf: a folder of shards, as Hugging Face's libraries read")
+      ->add_option(
+          "--format", options->format,
+          "safetensors: one file; hf: a folder of shards, as Hugging Face's libraries read")
       ->check(CLI::IsMember({kSafetensors, kHuggingFace}))
       ->capture_default_str();
   command->add_option("--to", options->to, "File, or folder; each file's sum goes to FILE.sha256")

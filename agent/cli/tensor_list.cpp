@@ -37,7 +37,8 @@ json::array tensor_list(const store::Manifest& manifest) {
         {"dtype", as_utf8(tensor.dtype)},
         {"sizes", array_of(tensor.sizes)},
         {"bytes", tensors::size_in_bytes(tensor)},
-        {"region", as_utf8(manifest.layout.regions()[static_cast<std::size_t>(tensor.region)].name)},
+        {"region",
+         as_utf8(manifest.layout.regions()[static_cast<std::size_t>(tensor.region)].name)},
         {"offset", tensor.offset},
         {"alias_of", as_utf8(tensor.alias_of)}};
     if (!tensors::is_contiguous(tensor)) shown["strides"] = array_of(tensor.strides);

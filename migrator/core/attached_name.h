@@ -15,9 +15,7 @@ inline constexpr std::string_view kAttached = "attached ";
   const auto is_plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
-  const auto may_follow = [&](char c) {
-    return is_plain(c) || c == '.' || c == '_' || c == '-';
-  };
+  const auto may_follow = [&](char c) { return is_plain(c) || c == '.' || c == '_' || c == '-'; };
   constexpr std::size_t kBytesMax = 100;
   return !name.empty() && name.size() <= kBytesMax && is_plain(name.front()) &&
          std::all_of(name.begin(), name.end(), may_follow);

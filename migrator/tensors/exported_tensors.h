@@ -16,7 +16,7 @@ struct ExportScope {
   /// Optimizers, gradients and buffers that no state_dict has too, not only models and what else
   /// the program tracks.
   bool all = false;
-  bool untie = false;  ///< tensors with the same elements are written each, not once
+  bool untie = false;      ///< tensors with the same elements are written each, not once
   std::string thing = {};  ///< only the tensors of this tracked thing; empty: of all
 };
 

@@ -21,10 +21,10 @@ std::vector<std::byte> read_attached(const std::filesystem::path& file) {
   }
   const auto size = static_cast<std::size_t>(in.gcount());
   if (size > kAttachedBytesMax) {
-    throw Error(Code::bad_request,
-                fmt::format("attach {}: it has more than {} bytes", file.string(),
-                            kAttachedBytesMax),
-                "each snapshot has it, and each move sends it: attach small files");
+    throw Error(
+        Code::bad_request,
+        fmt::format("attach {}: it has more than {} bytes", file.string(), kAttachedBytesMax),
+        "each snapshot has it, and each move sends it: attach small files");
   }
   const auto bytes = std::as_bytes(std::span(read).first(size));
   return {bytes.begin(), bytes.end()};

@@ -18,7 +18,9 @@ class AttachedFileState final : public TrackedState {
  public:
   explicit AttachedFileState(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
   std::vector<std::byte> save() override { return bytes_; }
-  void load(std::span<const std::byte> bytes) override { bytes_.assign(bytes.begin(), bytes.end()); }
+  void load(std::span<const std::byte> bytes) override {
+    bytes_.assign(bytes.begin(), bytes.end());
+  }
   [[nodiscard]] std::string kind() const override { return "file"; }
 
  private:

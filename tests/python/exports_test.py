@@ -10,7 +10,6 @@ usage: exports_test.py BUILD [unittest's arguments]
 import json
 import os
 import subprocess
-import unittest
 
 from hosts import BUILD, ROOT, Moves, run_tests
 
@@ -71,7 +70,16 @@ class Exports(Moves):
             done = subprocess.run([*command, *more], env={**os.environ, **self.of_jobs}, capture_output=True, text=True)
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(why, done.stderr)
-        self.assertFalse((self.folder / "none.pt").exists())
+        for pack in self.store.glob("packs/*/*.pack"):
+            pack.chmod(0o600)
+            data = bytearray(pack.read_bytes())
+            data[60] ^= 1  # of what the first record stores
+            pack.write_bytes(data)
+        done = subprocess.run([*command, f"job@{step}", "--torch", self.folder / "none.pt"],
+                              env={**os.environ, **self.of_jobs}, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("is damaged", done.stderr)
+        self.assertFalse(list(self.folder.glob("none.pt*")))
 
 
 if __name__ == "__main__":

@@ -32,8 +32,7 @@ store::Manifest manifest_of(std::vector<Region> regions) {
 store::Manifest trained() {
   return manifest_of({memory("model/emb.weight"), memory("model/rope.cache"),
                       shared("model/head.weight", "model/emb.weight"), module("model/(module)"),
-                      module("model/rope (module)"),
-                      module("model/rope.cache (not in state_dict)"),
+                      module("model/rope (module)"), module("model/rope.cache (not in state_dict)"),
                       memory("adam/exp_avg.0.0"), memory("model/gradient of emb.weight")});
 }
 
@@ -50,8 +49,8 @@ TEST(ExportedTensors, AreCalledAsTheModelsStateDictCallsThem) {
   const auto choice = choose_tensors(trained(), {});
   EXPECT_THAT(names_of(choice), ElementsAre("emb.weight"));
   EXPECT_THAT(choice.ties, ElementsAre(Pair("head.weight", "emb.weight")));
-  EXPECT_THAT(choice.left_out, ElementsAre("model/rope.cache", "adam/exp_avg.0.0",
-                                           "model/gradient of emb.weight"));
+  EXPECT_THAT(choice.left_out,
+              ElementsAre("model/rope.cache", "adam/exp_avg.0.0", "model/gradient of emb.weight"));
 }
 
 TEST(ExportedTensors, AreWrittenEachIfTheyAreUntied) {
@@ -61,14 +60,15 @@ TEST(ExportedTensors, AreWrittenEachIfTheyAreUntied) {
 }
 
 TEST(ExportedTensors, AreAllIfAllAreAskedFor) {
-  EXPECT_THAT(exported(trained(), {.all = true}),
-              ElementsAre("emb.weight", "rope.cache", "adam/exp_avg.0.0", "gradient of emb.weight"));
+  EXPECT_THAT(
+      exported(trained(), {.all = true}),
+      ElementsAre("emb.weight", "rope.cache", "adam/exp_avg.0.0", "gradient of emb.weight"));
 }
 
 TEST(ExportedTensors, OfSeveralModelsHaveTheirNamesInFront) {
-  const auto two = manifest_of({memory("actor/w"), module("actor/(module)"), memory("critic/w"),
-                                module("critic/(module)"), shared("critic/tied", "actor/w"),
-                                memory("noise")});
+  const auto two =
+      manifest_of({memory("actor/w"), module("actor/(module)"), memory("critic/w"),
+                   module("critic/(module)"), shared("critic/tied", "actor/w"), memory("noise")});
   EXPECT_THAT(modules_in(two.layout), ElementsAre("actor", "critic"));
   EXPECT_THAT(exported(two), ElementsAre("actor/w", "critic/w", "noise"));
   EXPECT_THAT(exported(two, {.thing = "critic"}), ElementsAre("w", "tied"))

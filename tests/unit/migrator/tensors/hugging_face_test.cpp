@@ -77,11 +77,11 @@ TEST_F(HuggingFace, HasShardsOfAtMostTheirSizeAndAnIndex) {
   EXPECT_THAT(written.files,
               ElementsAre("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                           "config.json", "model.safetensors.index.json"));
-  EXPECT_THAT(names_in(folder_), UnorderedElementsAre("model-00001-of-00002.safetensors",
-                                                      "model-00001-of-00002.safetensors.sha256",
-                                                      "model-00002-of-00002.safetensors",
-                                                      "model-00002-of-00002.safetensors.sha256",
-                                                      "config.json", "model.safetensors.index.json"));
+  EXPECT_THAT(names_in(folder_),
+              UnorderedElementsAre(
+                  "model-00001-of-00002.safetensors", "model-00001-of-00002.safetensors.sha256",
+                  "model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors.sha256",
+                  "config.json", "model.safetensors.index.json"));
   EXPECT_EQ(text_in(folder_ / "model.safetensors.index.json"),
             R"({"metadata":{"total_size":24},"weight_map":{)"
             R"("a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors",)"
@@ -148,8 +148,8 @@ class AttachedFiles : public ::testing::Test {
     return of(std::move(values).take());
   }
   std::vector<AttachedFile> of(std::vector<std::byte> values) {
-    return attached_files(saved_.open(
-        saved_.save({filled<float>("w", "Float", "[1]", {1})}, {}, std::move(values))));
+    return attached_files(
+        saved_.open(saved_.save({filled<float>("w", "Float", "[1]", {1})}, {}, std::move(values))));
   }
   test::SavedTensors saved_;
 };

@@ -163,10 +163,11 @@ TEST_F(Safetensors, HasAnotherFileWithItsSum) {
 
 /// A transposed weight, the same under another name, and its memory as it lies there.
 TEST_F(Safetensors, HasViewsWholeAndTiedTensorsOnce) {
-  const auto ref = saved_.save({filled<float>("m/t", "Float", "", {1, 2, 3, 4, 5, 6})},
-                               {TensorEntry{"m/t", RegionId{0}, 0, "Float", {3, 2}, {1, 3}, ""},
-                                TensorEntry{"m/tied", RegionId{0}, 0, "Float", {3, 2}, {1, 3}, "m/t"},
-                                TensorEntry{"m/flat", RegionId{0}, 4, "Float", {5}, {1}, ""}});
+  const auto ref =
+      saved_.save({filled<float>("m/t", "Float", "", {1, 2, 3, 4, 5, 6})},
+                  {TensorEntry{"m/t", RegionId{0}, 0, "Float", {3, 2}, {1, 3}, ""},
+                   TensorEntry{"m/tied", RegionId{0}, 0, "Float", {3, 2}, {1, 3}, "m/t"},
+                   TensorEntry{"m/flat", RegionId{0}, 4, "Float", {5}, {1}, ""}});
   write(ref);
   const ReadFile read(content(file_));
   const auto transposed = as_text(test::bytes_of<float>({1, 4, 2, 5, 3, 6}));
@@ -191,8 +192,8 @@ TEST_F(Safetensors, HasTheOptimizerOnlyIfAllIsAskedFor) {
   EXPECT_THAT(optimizers_in(saved_.open(ref).manifest().layout), ElementsAre("adam"));
   EXPECT_THAT(choose_tensors(saved_.open(ref).manifest(), {}).left_out,
               ElementsAre("adam/exp_avg.0.0", "adam/exp_avg.0.1 [64]", "model/gradient of w.0.1"));
-  EXPECT_THAT(plan(ref).header, AllOf(HasSubstr("\"w.0.1\""), HasSubstr("average/0.weight"),
-                                      Not(HasSubstr("adam"))));
+  EXPECT_THAT(plan(ref).header,
+              AllOf(HasSubstr("\"w.0.1\""), HasSubstr("average/0.weight"), Not(HasSubstr("adam"))));
   EXPECT_THAT(choose_tensors(saved_.open(ref).manifest(), {.all = true}).left_out, IsEmpty());
   EXPECT_THAT(plan(ref, {.all = true}).header, HasSubstr("adam/exp_avg.0.0"));
 }

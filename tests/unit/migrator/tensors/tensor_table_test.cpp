@@ -22,35 +22,29 @@ std::vector<TensorEntry> tensors_in(std::vector<Region> regions) {
 }
 
 TEST(TensorTable, HasATiedTensorUnderBothNames) {
-  EXPECT_THAT(tensors_in({memory("m/emb.weight", "[4, 2]", 32),
-                          shared("m/head.weight", "Float [4, 2] of m/emb.weight")}),
-              ElementsAre(TensorEntry{"m/emb.weight", RegionId{0}, 0, "Float", {4, 2}, {2, 1}, ""},
-                          TensorEntry{"m/head.weight",
-                                      RegionId{0},
-                                      0,
-                                      "Float",
-                                      {4, 2},
-                                      {2, 1},
-                                      "m/emb.weight"}));
+  EXPECT_THAT(
+      tensors_in({memory("m/emb.weight", "[4, 2]", 32),
+                  shared("m/head.weight", "Float [4, 2] of m/emb.weight")}),
+      ElementsAre(
+          TensorEntry{"m/emb.weight", RegionId{0}, 0, "Float", {4, 2}, {2, 1}, ""},
+          TensorEntry{"m/head.weight", RegionId{0}, 0, "Float", {4, 2}, {2, 1}, "m/emb.weight"}));
 }
 
 TEST(TensorTable, HasViewsWithTheirPlacesWhichAreNoAliases) {
-  EXPECT_THAT(
-      tensors_in({memory("m/q", "[2, 2]", 48), memory("m/other", "[1]", 4),
-                  shared("m/k", "Float [2, 2] from 4 of m/q"),
-                  shared("m/t", "Float [2, 2] strides [1, 2] of m/q"),
-                  shared("m/k2", "Float [2, 2] from 4 of m/q")}),
-      ElementsAre(TensorEntry{"m/q", RegionId{0}, 0, "Float", {2, 2}, {2, 1}, ""},
-                  TensorEntry{"m/other", RegionId{1}, 0, "Float", {1}, {1}, ""},
-                  TensorEntry{"m/k", RegionId{0}, 16, "Float", {2, 2}, {2, 1}, ""},
-                  TensorEntry{"m/t", RegionId{0}, 0, "Float", {2, 2}, {1, 2}, ""},
-                  TensorEntry{"m/k2", RegionId{0}, 16, "Float", {2, 2}, {2, 1}, "m/k"}));
+  EXPECT_THAT(tensors_in({memory("m/q", "[2, 2]", 48), memory("m/other", "[1]", 4),
+                          shared("m/k", "Float [2, 2] from 4 of m/q"),
+                          shared("m/t", "Float [2, 2] strides [1, 2] of m/q"),
+                          shared("m/k2", "Float [2, 2] from 4 of m/q")}),
+              ElementsAre(TensorEntry{"m/q", RegionId{0}, 0, "Float", {2, 2}, {2, 1}, ""},
+                          TensorEntry{"m/other", RegionId{1}, 0, "Float", {1}, {1}, ""},
+                          TensorEntry{"m/k", RegionId{0}, 16, "Float", {2, 2}, {2, 1}, ""},
+                          TensorEntry{"m/t", RegionId{0}, 0, "Float", {2, 2}, {1, 2}, ""},
+                          TensorEntry{"m/k2", RegionId{0}, 16, "Float", {2, 2}, {2, 1}, "m/k"}));
 }
 
 TEST(TensorTable, HasAViewAsAnotherType) {
-  const auto all =
-      tensors_in({memory("m/w", "[2]", 8), shared("m/bits", "Int [2] of m/w"),
-                  shared("m/half", "BFloat16 [] from 3 of m/w")});
+  const auto all = tensors_in({memory("m/w", "[2]", 8), shared("m/bits", "Int [2] of m/w"),
+                               shared("m/half", "BFloat16 [] from 3 of m/w")});
   ASSERT_THAT(all, SizeIs(3));
   EXPECT_EQ(all[1].alias_of, "") << "its elements are others";
   EXPECT_EQ(all[2].offset, 6U);
@@ -58,7 +52,8 @@ TEST(TensorTable, HasAViewAsAnotherType) {
 
 TEST(TensorTable, TakesARegionsNameAsItIs) {
   EXPECT_THAT(
-      tensors_in({memory("m/state of of it", "[2]", 8), shared("m/v", "Float [1] of m/state of of it")}),
+      tensors_in(
+          {memory("m/state of of it", "[2]", 8), shared("m/v", "Float [1] of m/state of of it")}),
       ElementsAre(Field(&TensorEntry::name, "m/state of of it"), Field(&TensorEntry::name, "m/v")));
 }
 
