@@ -91,45 +91,6 @@ TEST(LooseTensor, OneThatIsPartOfAGraphIsRefused) {
   }
 }
 
-/// Tied weights, as a model registers them, and parameters that are parts of one memory.
-struct Shares : torch::nn::Module {
-  Shares() {
-    embedding = register_parameter("embedding", torch::randn({4, 2}));
-    head = register_parameter("head", embedding);
-    const auto memory = torch::randn({6});
-    first = register_parameter("first", memory.slice(0, 0, 3).detach());
-    second = register_parameter("second", memory.slice(0, 3, 6).detach());
-  }
-  torch::Tensor embedding, head, first, second;
-};
-
-TEST(SharedTensors, AreToldWithTheirPlacesAndSentOnce) {
-  Shares shares;
-  Tracker tracker;
-  tracker.add("model", tracked_module(shares));
-  std::vector<std::string> told;
-  std::uint64_t bytes = 0;
-  for (const auto& region : tracker.state_view().layout.regions()) {
-    if (region.dtype == "module") continue;
-    told.push_back(region.name + ": " + region.dtype + " " + region.shape);
-    bytes += region.bytes;
-  }
-  EXPECT_THAT(told,
-              testing::ElementsAre("model/embedding: Float [4, 2]",
-                                   "model/head: shared tensor Float [4, 2] of model/embedding",
-                                   "model/first: Float [3]",
-                                   "model/second: shared tensor Float [3] from 3 of model/first"));
-  EXPECT_EQ(bytes, (8 + 6) * sizeof(float));
-}
-
-TEST(SharedTensors, ArriveWhereTheyAreSharedInTheSameWay) {
-  Shares from;
-  Shares to;
-  move(from, to);
-  EXPECT_TRUE(torch::equal(from.head, to.embedding));
-  EXPECT_TRUE(torch::equal(from.second, to.second));
-}
-
 TEST(LooseTensors, TheirNumberAndEachOfThemArrives) {
   std::vector<torch::Tensor> from{torch::randn({2}), torch::Tensor(), torch::randn({4})};
   std::vector<torch::Tensor> to{torch::zeros({2})};
