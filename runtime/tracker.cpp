@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <typeinfo>
 #include <utility>
 
@@ -15,6 +14,19 @@
 #include "runtime/value_block.h"
 
 namespace cardswap {
+namespace {
+
+/// Tells of the tensor `region`, whose memory the region `first` has already.
+TrackedRegion shared_tensor(TrackedRegion region, const std::string& first) {
+  TrackedRegion told;
+  told.name = std::move(region.name);
+  told.dtype = kSharedTensor;
+  told.shape = fmt::format("{} {} of {}", region.dtype, region.shape, first);
+  told.device = shared_cpu_device();
+  return told;
+}
+
+}  // namespace
 
 void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
                   std::string type) {
@@ -61,26 +73,36 @@ std::vector<const void*> Tracker::storages_of(std::string_view name) const {
 
 std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
   std::vector<TrackedRegion> all;
-  std::set<const void*> seen;
+  std::map<const void*, std::size_t> first_of;  // the region that has a storage
   std::vector<TrackedRegion> some;
-  const auto take = [&](const TrackedEntry& entry) {
+  const auto take = [&](const TrackedEntry& entry, bool is_state) {
     for (auto& region : some) {
-      if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
-      if (!region.device) region.device = shared_cpu_device();
       region.name =
           region.name.empty() ? entry.name : fmt::format("{}/{}", entry.name, region.name);
+      if (region.storage != nullptr) {
+        const auto [first, is_new] = first_of.emplace(region.storage, all.size());
+        if (!is_new) {
+          const auto& name = all[first->second].name;
+          // A variable that may hold another tensor after any step tells no shape.
+          if (is_state && !region.shape.empty()) {
+            all.push_back(shared_tensor(std::move(region), name));
+          }
+          continue;
+        }
+      }
+      if (!region.device) region.device = shared_cpu_device();
       all.push_back(std::move(region));
     }
     some.clear();
   };
   for (const auto& entry : entries_) {
     with_name(entry.name, [&] { entry.state->regions(some); });
-    take(entry);
+    take(entry, true);
   }
   if (!with_scratch) return all;
   for (const auto& entry : entries_) {
     with_name(entry.name, [&] { entry.state->scratch(some); });
-    take(entry);
+    take(entry, false);
   }
   return all;
 }
@@ -119,6 +141,7 @@ StateView Tracker::collect(bool with_gradients) {
 StateView Tracker::adopt(const Layout& wanted) {
   std::map<std::string_view, std::vector<std::string>> names;
   for (const auto& region : wanted.regions()) {
+    if (region.dtype == kSharedTensor) continue;  // nothing is made for it
     const auto slash = region.name.find('/');
     if (slash == std::string::npos) continue;
     names[std::string_view(region.name).substr(0, slash)].push_back(region.name.substr(slash + 1));

@@ -36,8 +36,10 @@ class Tracker {
 
   /// The state's memory and layout now, with the gradients that belong to the state.
   [[nodiscard]] StateView state_view();
-  /// The regions, each storage once, named "thing/region", without gradients; with `with_scratch`,
-  /// then the memory that is not state but that the running process needs (TrackedState::scratch).
+  /// The regions, each storage once, named "thing/region", without gradients. Further tensors in a
+  /// storage are regions without bytes (kSharedTensor), where their shape is known. With
+  /// `with_scratch`, then the memory that is not state but that the running process needs
+  /// (TrackedState::scratch).
   [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
   /// Makes or drops, on a standby, lazily made state to match `wanted`, and returns state_view().
   /// Throws Error{layout_differs}. The result may still differ from `wanted`.

@@ -28,6 +28,7 @@ FOREIGN = {
     "gdr_copy": "UCX",
     "ucp_am_lat": "UCX",
     "images_dir_fd": "CRIU",
+    "from_pretrained": "Hugging Face",
     "link_remap": "CRIU",
     "http_config": "Alertmanager",
     "cuda_direct_over_staged_tcp": "tests/bench/cuda.cpp: one figure for each transport",

@@ -16,7 +16,9 @@
 #include "agent/cli/protect_restored.h"
 #include "agent/cli/snapshot_json.h"
 #include "agent/cli/snapshot_name.h"
+#include "agent/cli/tensor_list.h"
 #include "migrator/store/check_store.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/snapshot_reader.h"
@@ -40,6 +42,7 @@ struct SnapshotOptions {
 struct ShowOptions {
   std::string snapshot;
   std::string store;
+  bool tensors = false;
 };
 
 struct VerifyOptions {
@@ -209,11 +212,18 @@ void add_show(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand("show", "Show what a snapshot is of");
   command->add_option("snapshot", options->snapshot, "JOB@STEP, JOB@latest or JOB:TAG")->required();
   command->add_option("--store", options->store, "file:/FOLDER")->required();
+  command->add_flag("--tensors", options->tensors, "Its tensors, too, and where they are");
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto in = store::open_store(options->store);
       const auto ref = find_snapshot(*in, snapshot_name_from(options->snapshot));
-      context.show(snapshot_json(*in, ref), snapshot_text);
+      auto shown = snapshot_json(*in, ref);
+      if (options->tensors) {
+        shown["tensor_list"] = tensor_list(store::get_manifest(*in, ref.manifest));
+      }
+      context.show(shown, [](const json::object& one) {
+        return snapshot_text(one) + (one.contains("tensor_list") ? tensor_table_text(one) : "");
+      });
       return Exit::done;
     };
   });

@@ -142,7 +142,10 @@ std::vector<ComparedTensor> compare_tensors(const SnapshotReader& before,
   std::vector<ComparedTensor> all;
   for (const auto& one : new_tensors) {
     const auto former = missing.find(one.entry.name);
-    if (former == missing.end()) {
+    const bool was_listed = former != missing.end();
+    if (was_listed && !former->second->alias_of.empty() && !one.entry.alias_of.empty()) {
+      missing.erase(former);  // the tensor with the same elements is compared
+    } else if (!was_listed) {
       all.push_back({one.entry.name, std::nullopt, side_of(one.entry), std::nullopt});
     } else {
       all.push_back(compared(before, *former->second, after, one.entry));

@@ -1,9 +1,11 @@
 #include "migrator/tensors/tensor_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -30,6 +32,12 @@ class ShapeReader {
     if (!rest_.starts_with(word)) return false;
     rest_.remove_prefix(word.size());
     return true;
+  }
+  /// Takes what stands before the next blank.
+  std::string_view word() {
+    const auto taken = rest_.substr(0, rest_.find(' '));
+    rest_.remove_prefix(taken.size());
+    return taken;
   }
   template <class Number>
   std::optional<Number> number() {
@@ -95,6 +103,13 @@ bool is_within(const TensorEntry& tensor, const Spread& spread, std::uint64_t re
          (spread.above + 1) * width <= region_bytes - tensor.offset;
 }
 
+/// Whether the elements overlap so that they come to more than anybody would write.
+bool is_repeated_too_often(const TensorEntry& tensor, const Spread& spread,
+                           std::uint64_t region_bytes) {
+  const auto bytes = spread.elements * bytes_of(element_type(tensor.dtype));
+  return bytes > std::max(region_bytes, kExpandedBytesMax);
+}
+
 std::vector<std::int64_t> strides_for(const std::vector<std::uint64_t>& sizes) {
   std::vector<std::int64_t> strides(sizes.size());
   std::uint64_t stride = 1;
@@ -105,10 +120,11 @@ std::vector<std::int64_t> strides_for(const std::vector<std::uint64_t>& sizes) {
   return strides;
 }
 
-std::optional<TensorEntry> tensor_in(const Region& region, RegionId id) {
-  const auto type = element_type(region.dtype);
-  if (type == ElementType::raw || region.dtype == "bytes") return std::nullopt;
-  ShapeReader reader(region.shape);
+/// Reads the shape of a tensor in a region of so many bytes. Nullopt: it is none, or does not fit.
+std::optional<TensorEntry> tensor_from(ShapeReader& reader, std::string_view dtype,
+                                       std::uint64_t region_bytes) {
+  const auto type = element_type(dtype);
+  if (type == ElementType::raw || dtype == "bytes") return std::nullopt;
   auto sizes = reader.list<std::uint64_t>();
   if (!sizes) return std::nullopt;
   auto strides = strides_for(*sizes);
@@ -123,12 +139,46 @@ std::optional<TensorEntry> tensor_in(const Region& region, RegionId id) {
     if (!told) return std::nullopt;
     first = *told;
   }
-  if (!reader.is_at_end() || first > region.bytes / bytes_of(type)) return std::nullopt;
-  TensorEntry tensor{
-      region.name,        id, first * bytes_of(type), region.dtype, std::move(*sizes),
-      std::move(strides), ""};
+  if (first > region_bytes / bytes_of(type)) return std::nullopt;
+  TensorEntry tensor{"",
+                     RegionId{},
+                     first * bytes_of(type),
+                     std::string(dtype),
+                     std::move(*sizes),
+                     std::move(strides),
+                     ""};
   const auto spread = spread_of(tensor);
-  if (!spread || !is_within(tensor, *spread, region.bytes)) return std::nullopt;
+  const bool fits = spread && is_within(tensor, *spread, region_bytes) &&
+                    !is_repeated_too_often(tensor, *spread, region_bytes);
+  return fits ? std::optional(std::move(tensor)) : std::nullopt;
+}
+
+/// The tensor that the region `id` itself tells.
+std::optional<TensorEntry> tensor_in(const Region& region, RegionId id) {
+  ShapeReader reader(region.shape);
+  auto tensor = tensor_from(reader, region.dtype, region.bytes);
+  if (!tensor || !reader.is_at_end()) return std::nullopt;
+  tensor->name = region.name;
+  tensor->region = id;
+  return tensor;
+}
+
+using RegionsByName = std::map<std::string_view, std::size_t>;
+
+/// The tensor that a kSharedTensor tells: "Float [64, 8] of model/embedding.weight".
+std::optional<TensorEntry> shared_tensor_in(const Region& told, const Layout& layout,
+                                            const RegionsByName& by_name) {
+  const auto cut = told.shape.find(" of ");
+  if (cut == std::string::npos) return std::nullopt;
+  const auto found = by_name.find(std::string_view(told.shape).substr(cut + 4));
+  if (found == by_name.end()) return std::nullopt;
+  ShapeReader reader(std::string_view(told.shape).substr(0, cut));
+  const auto dtype = reader.word();
+  if (!reader.skip(" ")) return std::nullopt;
+  auto tensor = tensor_from(reader, dtype, layout.regions()[found->second].bytes);
+  if (!tensor || !reader.is_at_end()) return std::nullopt;
+  tensor->name = told.name;
+  tensor->region = static_cast<RegionId>(found->second);
   return tensor;
 }
 
@@ -152,8 +202,7 @@ void check(const TensorEntry& tensor, const Region& region) {
   if (!is_within(tensor, *spread, region.bytes)) {
     throw refused(fmt::format("it does not lie in its region {}", region.name));
   }
-  const auto bytes = spread->elements * bytes_of(element_type(tensor.dtype));
-  if (bytes > std::max(region.bytes, kExpandedBytesMax)) {
+  if (is_repeated_too_often(tensor, *spread, region.bytes)) {
     throw refused("it repeats its elements too often");
   }
 }
@@ -161,11 +210,19 @@ void check(const TensorEntry& tensor, const Region& region) {
 }  // namespace
 
 std::vector<TensorEntry> tensors_of(const Layout& layout) {
+  RegionsByName by_name;
   std::vector<TensorEntry> all;
   for (std::size_t i = 0; i < layout.regions().size(); ++i) {
-    if (auto tensor = tensor_in(layout.regions()[i], static_cast<RegionId>(i))) {
-      all.push_back(std::move(*tensor));
-    }
+    const auto& region = layout.regions()[i];
+    auto tensor = region.dtype == kSharedTensor ? shared_tensor_in(region, layout, by_name)
+                                                : tensor_in(region, static_cast<RegionId>(i));
+    if (tensor) all.push_back(std::move(*tensor));
+    by_name.emplace(region.name, i);
+  }
+  std::map<std::string, const TensorEntry*> first_of;
+  for (auto& tensor : all) {
+    const auto [first, is_new] = first_of.emplace(elements_of(tensor), &tensor);
+    if (!is_new) tensor.alias_of = first->second->name;
   }
   return all;
 }
@@ -186,6 +243,12 @@ std::vector<ListedTensor> listed_tensors(const store::Manifest& manifest) {
     all.push_back({flat(regions[i], static_cast<RegionId>(i)), true});
   }
   return all;
+}
+
+std::string elements_of(const TensorEntry& tensor) {
+  if (element_count(tensor) == 0) return "none: " + tensor.name;
+  return fmt::format("{} {} {} [{}] [{}]", static_cast<std::uint32_t>(tensor.region), tensor.offset,
+                     tensor.dtype, fmt::join(tensor.sizes, " "), fmt::join(tensor.strides, " "));
 }
 
 std::uint64_t element_count(const TensorEntry& tensor) {

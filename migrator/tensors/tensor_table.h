@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "migrator/core/layout.h"
@@ -10,8 +11,9 @@
 namespace cardswap::tensors {
 
 /// The tensors that a layout tells: one for each region whose dtype is known and whose shape can be
-/// read, such as "[768, 2304]" or "[64, 8] strides [1, 64] from 16", and fits into its bytes. A
-/// layout has no names of tensors that share the memory of another one.
+/// read, such as "[768, 2304]" or "[64, 8] strides [1, 64] from 16", and fits into its bytes; and
+/// one for each kSharedTensor that fits into the region that it names. `alias_of` is the first
+/// tensor with the same elements at the same places.
 [[nodiscard]] std::vector<store::TensorEntry> tensors_of(const Layout& layout);
 
 /// A tensor of a snapshot.
@@ -28,6 +30,9 @@ struct ListedTensor {
 /// The most bytes of a tensor that has some elements of its region several times.
 inline constexpr std::uint64_t kExpandedBytesMax = 1U << 30;
 
+/// A text that two tensors of a snapshot share if they have the same elements at the same places.
+/// One without elements shares it with none.
+[[nodiscard]] std::string elements_of(const store::TensorEntry& tensor);
 /// How many elements a tensor has that listed_tensors() gave.
 [[nodiscard]] std::uint64_t element_count(const store::TensorEntry& tensor);
 /// Whether the elements lie in the order of their indices, without gaps.

@@ -21,12 +21,13 @@ opened, and in a worker process of multiprocessing.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Iterable, Sequence, TypeVar
 
-from . import _loop, _recorder, _session, _values
+from . import _attached, _loop, _recorder, _session, _values
 from ._library import CardswapError
 
-__all__ = ["CardswapError", "batches", "boundary", "do_not_rehearse", "epochs", "is_standby", "on_moved",
+__all__ = ["CardswapError", "attach", "batches", "boundary", "do_not_rehearse", "epochs", "is_standby", "on_moved",
            "state_digest", "steps", "track"]
 
 T = TypeVar("T")
@@ -99,6 +100,18 @@ def track(name: str, thing: Any = None, *, attributes: Sequence[str] = (), get: 
         session.add(_values.AttributesThing(name, thing, attributes))
     else:
         session.add(_values.thing_for(name, thing), thing)
+
+
+def attach(name: str, file: str | os.PathLike[str]) -> None:
+    """Attaches a small file, such as a model's "config.json": its bytes as they are now go along with the job and into
+    its snapshots, and `cardswap export --format hf` writes it beside the tensors.
+
+    Call it before the first boundary. Raises CardswapError for a `name` that is in use, or has other characters than
+    letters, digits, '.', '_' and '-', for more than 4 MiB, and as track() does; and OSError.
+    """
+    session = _session.current()
+    if session is not None:
+        session.add(_attached.AttachedFile(name, file))
 
 
 def is_standby() -> bool:

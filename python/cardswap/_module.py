@@ -10,7 +10,7 @@ from ._tensors import description, regions_of
 
 
 class ModuleThing(library.Thing):
-    """Parameters and buffers, each storage once; also which parameters require gradients, and which modules train.
+    """Parameters and buffers under their names in state_dict(), each storage once; also which parameters require gradients, and which modules train.
 
     The description of each module is part of the layout, so that a different module is refused by name before anything
     is sent. A description may change during the run, so it is compared again with the values.
@@ -27,10 +27,12 @@ class ModuleThing(library.Thing):
         return f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
 
     def regions(self) -> tuple[list[library.Region], object]:
-        regions, owners = regions_of([*self.thing.named_parameters(), *self.thing.named_buffers()])
+        # With tied tensors under each of their names, as state_dict() has them.
+        regions, owners = regions_of([*self.thing.named_parameters(remove_duplicate=False),
+                                      *self.thing.named_buffers(remove_duplicate=False)])
         if not self._descriptions:
             self._describe()
-        for name, text in self._descriptions:
+        for name, text in self._descriptions + self._unsaved():
             regions.append(library.Region(name.encode(), b"module", text.encode(), None, 0, None, 0))
         return regions, owners
 
@@ -62,6 +64,13 @@ class ModuleThing(library.Thing):
     def obstacles(self) -> list[tuple[str, str]]:
         self._describe()
         return []
+
+    def _unsaved(self) -> list[tuple[str, str]]:
+        """A region's name for each buffer that no state_dict has, which an export of a snapshot leaves out then."""
+        return [(f"{prefix}{'.' if prefix else ''}{name} (not in state_dict)", "")
+                for prefix, module in self.thing.named_modules(remove_duplicate=False)
+                for name in sorted(getattr(module, "_non_persistent_buffers_set", ()))
+                if getattr(module, name, None) is not None]
 
     def _describe(self) -> None:
         self._descriptions = [(f"{name} (module)" if name else "(module)", description(module))

@@ -152,7 +152,7 @@ class OptimizerThing(library.Thing):
             state = self.thing.state.get(parameter)
             states.append(None if state is None else
                           sorted(((key, self._value(value)) for key, value in state.items()), key=lambda item: item[0]))
-        return codec.encode([groups, states, self._attributes()])
+        return codec.encode([groups, states, self._attributes(), {"kind": self.kind, "sizes": self._sizes()}])
 
     @staticmethod
     def _value(value: Any) -> Any:
@@ -178,7 +178,7 @@ class OptimizerThing(library.Thing):
         return value[1]
 
     def load(self, data: bytes) -> None:
-        groups, states, attributes = codec.decode(data)
+        groups, states, attributes, _ = codec.decode(data)  # the last is for readers of a snapshot
         parameters = self._parameters()
         if len(groups) != len(self.thing.param_groups) or len(states) != len(parameters):
             raise ValueError("the optimizers have a different number of groups or of parameters")

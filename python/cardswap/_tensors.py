@@ -11,7 +11,7 @@ from . import _library as library
 
 # c10's names, from which the runtime knows the size of an element and compresses better. Other dtypes keep torch's name
 # and are compressed byte by byte.
-_RUNTIME_NAMES = {
+RUNTIME_NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
     "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
     "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "uint8": "Byte", "bool": "Bool",
@@ -23,7 +23,7 @@ _RUNTIME_NAMES = {
 def dtype_text(dtype: Any) -> str:
     """The runtime's name of a dtype."""
     name = str(dtype).removeprefix("torch.")
-    return _RUNTIME_NAMES.get(name, name)
+    return RUNTIME_NAMES.get(name, name)
 
 
 def torch() -> Any:

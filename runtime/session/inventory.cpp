@@ -233,11 +233,13 @@ channel::StateItem Inventory::item_of(const TrackedEntry& entry,
   entry.state->regions(regions);
   std::uint64_t by_replay = 0;
   bool is_counted = true;
+  std::set<const void*> seen;  // what several tensors share counts once
   const auto one_or = [](std::string& known, const std::string& now) {
     known = known.empty() || known == now ? now : "mixed";
   };
   for (const auto& region : regions) {
     if (region.memory.empty()) continue;
+    if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
     ++item.tensors;
     item.bytes += region.memory.size();
     one_or(item.dtype, region.dtype);

@@ -76,6 +76,32 @@ class Programs(unittest.TestCase):
         self.assertIn("cardswapd: /nowhere has no such program: install", said)
 
 
+class Attached(unittest.TestCase):
+    def test_a_file_is_part_of_the_state_under_a_name_that_leads_nowhere_else(self):
+        program = """
+import cardswap, tempfile
+with tempfile.NamedTemporaryFile() as file:
+    file.write(b"{}")
+    file.flush()
+    cardswap.attach("config.json", file.name)
+    for name in ("config.json", "../config.json", "", "a b", ".hidden"):
+        try:
+            cardswap.attach(name, file.name)
+        except cardswap.CardswapError as error:
+            print(error.code)
+try:
+    cardswap.attach("gone.json", "/nowhere/gone.json")
+except FileNotFoundError:
+    print("not found")
+print(cardswap.state_digest())
+"""
+        (status, one), (_, again), (_, other) = (python(program.format(text)) for text in ("one", "one", "other"))
+        self.assertEqual(status, 0, one)
+        self.assertEqual(one.split()[:-1], ["bad_request"] * 5 + ["not", "found"])
+        self.assertEqual(one, again)
+        self.assertNotEqual(one.split()[-1], other.split()[-1])
+
+
 class TheProcessThatAJobHasLeft(unittest.TestCase):
     LEAVES = """
 import cardswap, sys

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "migrator/base/error.h"
 
@@ -20,6 +22,23 @@ class Unreadable : public TrackedState {
   void regions(std::vector<TrackedRegion>&) override {
     throw std::invalid_argument("weight is on another device");
   }
+};
+
+/// A model whose weight has two names.
+class Tied : public TrackedState {
+ public:
+  void regions(std::vector<TrackedRegion>& out) override {
+    for (const auto* name : {"emb", "head"}) {
+      TrackedRegion region;
+      region.name = name;
+      region.memory = memory_;
+      region.storage = memory_.data();
+      out.push_back(std::move(region));
+    }
+  }
+
+ private:
+  std::array<std::byte, 8> memory_{};
 };
 
 std::string texts(const std::vector<channel::Obstacle>& obstacles) {
@@ -44,6 +63,16 @@ TEST(Inventory, SaysThatAnOptimizerCannotBeLookedAt) {
   fails = false;
   (void)inventory.before_step(&optimizer, describe, 2);
   EXPECT_THAT(texts(inventory.obstacles(2)), Not(HasSubstr("no parameters yet")));
+}
+
+TEST(Inventory, CountsMemoryOnceThatTwoTensorsShare) {
+  Tracker tracker;
+  tracker.add("model", std::make_unique<Tied>());
+  Inventory inventory(tracker);
+  const auto items = inventory.list({});
+  ASSERT_EQ(items.size(), 1U);
+  EXPECT_EQ(items[0].bytes, 8U);
+  EXPECT_EQ(items[0].tensors, 1U);
 }
 
 TEST(Inventory, TellsAProgramsMistakeAsTheProgramsWithItsName) {

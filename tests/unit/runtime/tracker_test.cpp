@@ -31,13 +31,44 @@ class Shared final : public TrackedState {
   std::span<std::byte> memory_;
 };
 
-TEST(Tracker, SendsASharedStorageOnceUnderItsFirstName) {
+TEST(Tracker, SendsASharedStorageOnceUnderItsFirstNameAndTellsTheOther) {
   std::vector<std::byte> memory(8);
   Tracker tracker;
   tracker.add("tied", std::make_unique<Shared>(memory));
   const auto state_view = tracker.state_view();
-  ASSERT_THAT(state_view.layout.regions(), SizeIs(1));
+  ASSERT_THAT(state_view.layout.regions(), SizeIs(2));
   EXPECT_EQ(state_view.layout.regions()[0].name, "tied/one");
+  const Region told{"tied/two", kSharedTensor, "bytes [8] of tied/one", 0, 0};
+  EXPECT_EQ(state_view.layout.regions()[1], told);
+  EXPECT_TRUE(state_view.memory[1].empty());
+}
+
+/// A variable that may hold any tensor after the next step: the layout would change with it.
+TEST(Tracker, TellsNoSharedMemoryWhoseShapeIsNotKnown) {
+  std::vector<std::byte> memory(8);
+  Tracker tracker;
+  tracker.add("first", std::make_unique<MemoryState>(memory));
+  tracker.add("second", std::make_unique<MemoryState>(memory));
+  EXPECT_THAT(tracker.state_view().layout.regions(), SizeIs(1));
+}
+
+/// Remembers the names that it is to adopt.
+class Adopting final : public TrackedState {
+ public:
+  explicit Adopting(std::vector<std::string>& names) : names_(names) {}
+  void adopt(const std::vector<std::string>& names) override { names_ = names; }
+
+ private:
+  std::vector<std::string>& names_;
+};
+
+TEST(Tracker, HasNothingMadeForATensorInAnEarlierOnesMemory) {
+  std::vector<std::string> names;
+  Tracker tracker;
+  tracker.add("model", std::make_unique<Adopting>(names));
+  (void)tracker.adopt(Layout({{"model/w", "Float", "[2]", 8, 0},
+                              {"model/tied", kSharedTensor, "Float [2] of model/w", 0, 0}}));
+  EXPECT_EQ(names, std::vector<std::string>{"w"});
 }
 
 TEST(Tracker, HasOneLayoutWhileWhatIsTrackedStaysTheSame) {

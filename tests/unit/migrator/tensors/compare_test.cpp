@@ -238,6 +238,23 @@ TEST(TensorComparisons, OfOtherTypesAndStridesAreOfTheirValues) {
   EXPECT_FALSE(found[0].is_equal());
 }
 
+/// Of three names for one tensor, the second was another tensor before.
+TEST(TensorComparisons, LeaveOutTheOtherNamesOfOneTensor) {
+  SavedTensors saved;
+  const TensorEntry first{"first", RegionId{0}, 0, "Float", {2}, {1}, ""};
+  const TensorEntry tied{"tied", RegionId{0}, 0, "Float", {2}, {1}, "first"};
+  TensorEntry later{"later", RegionId{1}, 0, "Float", {2}, {1}, ""};
+  const auto before = saved.save(
+      {filled<float>("first", "Float", "", {1, 2}), filled<float>("later", "Float", "", {1, 2})},
+      {first, later, tied});
+  later.region = RegionId{0};
+  later.alias_of = "first";
+  const auto after =
+      saved.save({filled<float>("first", "Float", "", {1, 2})}, {first, later, tied});
+  EXPECT_THAT(names(compare_tensors(saved.open(before), saved.open(after))),
+              ElementsAre("first", "later"));
+}
+
 TEST(TensorComparisons, OfAnotherNumberOfElementsAreNone) {
   SavedTensors saved;
   const auto before = saved.save({filled<float>("w", "Float", "", {1, 2})});

@@ -62,8 +62,10 @@ Filled filled(const std::string& name, const std::string& dtype, const std::stri
 class SavedTensors {
  public:
   /// Saves these regions as the next snapshot; `tensors` is its table.
-  store::Ref save(std::vector<Filled> all, std::vector<store::TensorEntry> tensors = {}) {
+  store::Ref save(std::vector<Filled> all, std::vector<store::TensorEntry> tensors = {},
+                  std::vector<std::byte> values = {}) {
     store::test::State state;
+    state.values = std::move(values);
     std::vector<Region> regions;
     for (auto& one : all) {
       regions.push_back(one.region);
