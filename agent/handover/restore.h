@@ -36,4 +36,18 @@ struct RestoreOrder {
 /// the agent is stopping. The caller has checked the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
 
+/// An order to let a job of this host go on from a snapshot, in the record that it has.
+struct RestoreAgainOrder {
+  std::string instance;  ///< of the copy that has ended
+  std::string job;
+  std::string device;    ///< one of this host, for the program
+  std::string store;     ///< the address of the store
+  std::string manifest;  ///< the id of the snapshot's manifest
+};
+
+/// As start_restore(), for a job that has ended here: its record becomes that of the snapshot
+/// sender, under the next epoch, so that it is never without one. After an error the sender may
+/// live for a moment, and the record is that of a job that has failed.
+asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order);
+
 }  // namespace cardswap
