@@ -14,6 +14,7 @@
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/log_lines.h"
 #include "agent/cli/protection_text.h"
+#include "agent/cli/recovery_text.h"
 #include "agent/cli/resume.h"
 #include "agent/cli/text.h"
 
@@ -108,13 +109,14 @@ json::object job_body(const RunOptions& options) {
           {"cwd", options.cwd.empty() ? std::filesystem::current_path().string() : options.cwd},
           {"env", environment(options.env)},
           {"device", options.device},
+          {"restart", options.restart},
           {"user", options.user},
           {"arrive", options.arrive}};
 }
 
 Exit start_job(const Context& context, const RunOptions& options) {
   auto body = job_body(options);
-  body["restart"] = options.restart;
+  if (options.resume == "latest") body["resume_store"] = options.store;
   const auto job = context.client().call("POST", "/v1/jobs", std::move(body));
   context.show(job, [](const json::object& answer) {
     return fmt::format(
@@ -126,12 +128,9 @@ Exit start_job(const Context& context, const RunOptions& options) {
 
 /// Starts the job from its latest snapshot; at its first step only where there never was one.
 Exit resume_job(const Context& context, const RunOptions& options) {
-  if (options.store.empty() || options.restart != "never") {
-    throw Error(Code::bad_request,
-                options.store.empty() ? "resume it from where?"
-                                      : "a resumed job is not started again when it fails",
-                options.store.empty() ? "--store file:/FOLDER, of the agent's host"
-                                      : "leave --restart out: it would begin at its first step");
+  if (options.store.empty()) {
+    throw Error(Code::bad_request, "resume it from where?",
+                "--store file:/FOLDER, of the agent's host");
   }
   const auto point = latest_to_resume(options.store, options.name);
   if (!point) {
@@ -203,7 +202,7 @@ Exit show_jobs(const Context& context, const JobsOptions& options) {
   } else if (!options.name.empty()) {
     context.show(context.client().call("GET", path), [&](const json::object& job) {
       return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()}) +
-             protection_text(job, unix_ms());
+             protection_text(job, unix_ms()) + recovery_text(job, unix_ms());
     });
   } else {
     context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {

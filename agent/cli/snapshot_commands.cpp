@@ -50,6 +50,7 @@ struct RestoreOptions {
   std::string device;
   std::string user;
   std::string branch;
+  std::string restart = "never";
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -87,6 +88,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                     {"env", std::move(env)},
                     {"device", options.device.empty() ? text_at(about, "device") : options.device},
                     {"user", options.user},
+                    {"restart", options.restart},
                     {"branch", options.branch.empty() ? branch_after(refs, ref) : options.branch},
                     {"store", options.store},
                     {"manifest", about.at("manifest")},
@@ -216,6 +218,11 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->add_option("--branch", options->branch,
                       "Name of a new branch (default: the snapshot's, where none is newer)");
+  command
+      ->add_option("--restart", options->restart,
+                   "never; on-failure: go on from its newest snapshot when it fails")
+      ->check(CLI::IsMember({"never", "on-failure"}))
+      ->capture_default_str();
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

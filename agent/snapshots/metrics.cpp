@@ -1,6 +1,8 @@
 #include "agent/snapshots/metrics.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "agent/base/units.h"
@@ -13,8 +15,9 @@ namespace {
 void write_recoveries(Exposition& out, const JobTable& jobs) {
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Exposition::Type::counter, help);
+    std::set<std::string> told;
     for (const auto& job : jobs.all()) {
-      if (job.standby || job.superseded || job.first().device() == kFromStore) continue;
+      if (job.standby || job.superseded || !told.insert(job.name()).second) continue;
       out.sample(static_cast<double>(value(job.recovery)), {{"job", job.name()}});
     }
   };

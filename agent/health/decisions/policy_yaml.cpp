@@ -153,7 +153,8 @@ Rule rule_from(const Reader& in, const YAML::Node& node) {
            [&](const YAML::Node& at) {
              rule.action = in.one_of<Action>(
                  at, "action",
-                 {Action::ignore, Action::alert, Action::cordon, Action::migrate, Action::drain});
+                 {Action::ignore, Action::alert, Action::cordon, Action::recover, Action::migrate,
+                  Action::drain});
            }},
           {"for", in.duration(rule.hold, "for")},
           {"resolve_after", in.duration(rule.resolve_after, "resolve_after")}});
