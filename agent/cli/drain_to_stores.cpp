@@ -226,9 +226,20 @@ Exit DrainToStores::end() {
   return view_.end({options_.host, drained_.text(), host_name_}, items(), stopped_);
 }
 
-Exit DrainToStores::run() {
+/// A cordon of the host that is there already stays, with its reason.
+void DrainToStores::cordon() {
+  const auto now = client().call("GET", "/v1/cordon");
+  for (const auto& item : array_at(now, "cordons")) {
+    const auto* cordon = item.if_object();
+    const auto* device = cordon != nullptr ? cordon->if_contains("device") : nullptr;
+    if (device != nullptr && device->is_null()) return;
+  }
   client().call("POST", "/v1/cordon",
                 json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
+}
+
+Exit DrainToStores::run() {
+  cordon();
   begin_table();
   while (count(Phase::waiting) + count(Phase::moving) > 0) {
     if (stopped_.empty()) start_waiting();

@@ -37,6 +37,7 @@ class DrainToStores {
   };
 
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
+  void cordon();
   void read_jobs();
   void refuse_unprotected() const;
   void start_waiting();
