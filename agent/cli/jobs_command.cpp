@@ -12,6 +12,7 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
+#include "agent/cli/last_snapshot.h"
 #include "agent/cli/log_lines.h"
 #include "agent/cli/protection_text.h"
 #include "agent/cli/recovery_text.h"
@@ -252,6 +253,8 @@ void add_stop(CLI::App& app, Context& context, Run& run) {
     std::string name;
     std::string grace = "10s";
     bool force = false;
+    bool snapshot = false;
+    std::string store;
   };
   auto options = std::make_shared<Options>();
   auto* command =
@@ -260,9 +263,16 @@ void add_stop(CLI::App& app, Context& context, Run& run) {
   command->add_option("--grace", options->grace, "Time before SIGKILL")->capture_default_str();
   command->add_flag("--force", options->force,
                     "Also what stands for a migration and may be the job's only good copy");
+  auto* snapshot = command->add_flag("--snapshot", options->snapshot,
+                                     "Take a last snapshot first; where it fails, the job goes on");
+  command
+      ->add_option("--to", options->store,
+                   "file:/FOLDER for the snapshot (default: that of its protection)")
+      ->needs(snapshot);
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto grace = parse_duration("--grace", options->grace);
+      if (options->snapshot) keep_last_state(context, options->name, options->store);
       const auto job = context.client().call(
           "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(options->name)),
           json::object{{"grace_ms", grace.count()}, {"force", options->force}},
