@@ -17,7 +17,8 @@ void write_recoveries(Exposition& out, const JobTable& jobs) {
     out.family(name, Exposition::Type::counter, help);
     std::set<std::string> told;
     for (const auto& job : jobs.all()) {
-      if (job.standby || job.superseded || !told.insert(job.name()).second) continue;
+      const bool is_here = job.is_live() || job.recovery.is_pending;
+      if (!is_here || job.standby || job.superseded || !told.insert(job.name()).second) continue;
       out.sample(static_cast<double>(value(job.recovery)), {{"job", job.name()}});
     }
   };
