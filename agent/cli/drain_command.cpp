@@ -32,7 +32,8 @@ void add_drain_command(CLI::App& app, Context& context, Run& run) {
       ->capture_default_str();
   command->add_option("--deadline", options->deadline, "Cancel what is not committed by then")
       ->capture_default_str();
-  command->add_option("--policy", options->policy, 
+  command
+      ->add_option("--policy", options->policy,
                    "migrate: live; snapshot-only: a last snapshot each, then stop")
       ->check(CLI::IsMember({"migrate", "snapshot-only"}))
       ->capture_default_str();

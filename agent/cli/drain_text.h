@@ -12,8 +12,8 @@ struct DrainRow {
   std::string job;
   std::string from;
   std::string to;
-  /// moved, stored, ended, stays, failed, skipped, cancelled, not-started or under-way; in a dry run fits
-  /// or stays. Empty: it is not over.
+  /// moved, stored, ended, stays, failed, skipped, cancelled, not-started or under-way; in a dry
+  /// run fits or stays. Empty: it is not over.
   std::string result;
   std::string migration;
   std::string strategy;

@@ -24,7 +24,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 using Phase = DrainItem::Phase;
 
-constexpr milliseconds kTick{150};
+constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
 constexpr seconds kConflictMax{120};  // another snapshot of the job comes to its end first
 constexpr seconds kStopGrace{10};
@@ -78,12 +78,12 @@ void DrainToStores::refuse_unprotected() const {
     if (job.store.empty()) names.push_back(job.item.job.name);
   }
   if (names.empty()) return;
-  throw Error(Code::refused,
-              fmt::format("drain {}: no store is known for {}", drained_.text(),
-                          fmt::join(names, ", ")),
-              fmt::format("`cardswap protect {} --every 10m --to file:/FOLDER` gives it one; or "
-                          "stop what need not be kept with `cardswap stop`",
-                          names.front()));
+  throw Error(
+      Code::refused,
+      fmt::format("drain {}: no store is known for {}", drained_.text(), fmt::join(names, ", ")),
+      fmt::format("`cardswap protect {} --every 10m --to file:/FOLDER` gives it one; or "
+                  "stop what need not be kept with `cardswap stop`",
+                  names.front()));
 }
 
 void DrainToStores::start_waiting() {
@@ -182,11 +182,16 @@ void DrainToStores::stop(const std::string& why) {
 std::string DrainToStores::hook(Job& job, const std::string& phase) {
   if (options_.hook.empty()) return {};
   const auto& row = job.item.row;
-  const HookFacts facts{{"PHASE", phase},          {"HOST", drained_.text()},
-                        {"JOB", row.job},          {"FROM", row.from},
-                        {"TO", row.to},            {"RESULT", row.result},
-                        {"MIGRATION", row.migration}, {"NOTE", printable(row.note)},
-                        {"DOWNTIME_MS", ""},       {"LOST_MS", ""}};
+  const HookFacts facts{{"PHASE", phase},
+                        {"HOST", drained_.text()},
+                        {"JOB", row.job},
+                        {"FROM", row.from},
+                        {"TO", row.to},
+                        {"RESULT", row.result},
+                        {"MIGRATION", row.migration},
+                        {"NOTE", printable(row.note)},
+                        {"DOWNTIME_MS", ""},
+                        {"LOST_MS", ""}};
   view_.clear_progress();
   return run_hook({options_.hook, phase, row.job}, facts, kHookTime);
 }
@@ -244,7 +249,7 @@ Exit DrainToStores::run() {
   while (count(Phase::waiting) + count(Phase::moving) > 0) {
     if (stopped_.empty()) start_waiting();
     view_.show_progress(items());
-    if (interrupts_.has_come(kTick)) {
+    if (interrupts_.has_come(kLookTick)) {
       view_.clear_progress();
       if (!stopped_.empty()) break;  // the second time: leave them to the agent
       if (interrupts_.confirm(fmt::format("Stop the drain of {} and cancel {} snapshots?",

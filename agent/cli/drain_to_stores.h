@@ -29,6 +29,7 @@ class DrainToStores {
   Exit dry_run();
 
  private:
+  /// One job of the host, and where its state goes.
   struct Job {
     DrainItem item;
     std::string store;

@@ -97,8 +97,7 @@ asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder
   std::optional<Error> failed;
   try {
     co_await await_state(parts, order.instance);
-    auto prepared =
-        co_await parts.migrations.prepare(migration_to(parts, order.job, order.device));
+    auto prepared = co_await parts.migrations.prepare(migration_to(parts, order.job, order.device));
     co_return parts.migrations.start(std::move(prepared)).id();
   } catch (...) {
     if (parts.tasks.is_stopping()) throw;

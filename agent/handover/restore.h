@@ -45,9 +45,9 @@ struct RestoreAgainOrder {
   std::string manifest;  ///< the id of the snapshot's manifest
 };
 
-/// As start_restore(), for a job that has ended here: its record becomes that of the snapshot
-/// sender, under the next epoch, so that it is never without one. After an error the sender may
-/// live for a moment, and the record is that of a job that has failed.
+/// Does what start_restore() does for a job that has ended here: its record becomes that of the
+/// snapshot sender, under the next epoch, so that the job is never without one. Throws as that
+/// does; the sender may live for a moment then, and the record is that of a job that has failed.
 asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order);
 
 }  // namespace cardswap

@@ -129,7 +129,8 @@ asio::awaitable<bool> Mover::wait_for_end(std::string migration) {
 }
 
 asio::awaitable<bool> Mover::recover(Move move) {
-  emit_event(move, "recovery_started", fmt::format("from its newest snapshot, because of {}", move.reason));
+  emit_event(move, "recovery_started",
+             fmt::format("from its newest snapshot, because of {}", move.reason));
   const auto failed = co_await recoverer_.recover(move.job, move.reason);
   if (failed) emit_event(move, "move_failed", failed->what());
   co_return !failed;

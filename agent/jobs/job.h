@@ -143,8 +143,8 @@ struct Job {
   std::uint32_t restarts = 0;
   ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
   RecoveryNotes recovery;
-  std::list<Instance> instances;     ///< by rank; never empty
-  bool stop_asked = false;           ///< somebody asked for its end; not in the journal
+  std::list<Instance> instances;  ///< by rank; never empty
+  bool stop_asked = false;        ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }

@@ -79,9 +79,8 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<Pro
   const bool is_sender = instance.device() == kFromStore;
   const bool recovery_asked = job.recovery.is_pending;
   // Asked only where it decides: what must not be started again is told in the log.
-  const bool wants_restart =
-      broke_down && !job.standby && !is_sender &&
-      (recovery_asked || job.spec.restart == RestartRule::on_failure);
+  const bool wants_restart = broke_down && !job.standby && !is_sender &&
+                             (recovery_asked || job.spec.restart == RestartRule::on_failure);
   const auto next = after_end({.state = instance.state(),
                                .standby = job.standby,
                                .restart = job.spec.restart,
@@ -130,10 +129,8 @@ void JobEnds::explain_no_restart(Job& job) {
       "{}`, then `cardswap restore {}@latest --store {}` lets it go on",
       job.name(), job.restarts, job.name(), job.name(), stores.front());
   spdlog::error("{}", text);
-  events_.emit({.kind = "recovery_failed",
-                .text = text,
-                .job = job.name(),
-                .device = job.first().device()});
+  events_.emit(
+      {.kind = "recovery_failed", .text = text, .job = job.name(), .device = job.first().device()});
 }
 
 void JobEnds::report_lost(const Instance& instance) {

@@ -133,8 +133,7 @@ JobSpec job_spec_from(const json::object& body) {
   spec.restored_from = validate::word_or_none("restored_from", given_text(body, "restored_from"));
   spec.resume_store = given_text(body, "resume_store");
   validate::check(spec.resume_store.empty() || validate::is_store(spec.resume_store),
-                  "resume_store",
-                  "address of a store: write it like file:/var/lib/cardswap/store");
+                  "resume_store", "address of a store: write it like file:/var/lib/cardswap/store");
   spec.first_snapshot = validate::count("first_snapshot", number_at(body, "first_snapshot"));
   return spec;
 }

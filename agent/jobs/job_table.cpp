@@ -270,6 +270,17 @@ void JobTable::note_recovery(Job& job, RecoveryNotes notes) {
   changed_.notify();
 }
 
+void JobTable::give_up_recovery(Job& job, const Error& why) {
+  auto notes = job.recovery;
+  notes.is_pending = false;
+  notes.error = why.failure();
+  notes.hint = why.hint();
+  auto& record = job.first().record_;
+  record.device = notes.device;
+  record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  note_recovery(job, std::move(notes));
+}
+
 void JobTable::set_origin(Job& job, const std::string& manifest, const std::string& branch) {
   job.spec.restored_from = manifest;
   job.spec.branch = branch;

@@ -13,6 +13,7 @@
 #include "agent/jobs/job.h"
 #include "agent/jobs/standby_logs.h"
 #include "agent/journal/journal.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 
@@ -119,6 +120,9 @@ class JobTable {
   static void drop_recovery(Job& job);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_recovery(Job& job, RecoveryNotes notes);
+  /// The job stays ended on the device that it had, and its record says why. In memory at once, on
+  /// disk by save_when_possible().
+  void give_up_recovery(Job& job, const Error& why);
   /// The job goes on from that snapshot; what it takes then is of that branch. In memory only,
   /// until save().
   static void set_origin(Job& job, const std::string& manifest, const std::string& branch);

@@ -68,12 +68,11 @@ json::value to_json(const RecoveryNotes& notes) {
                     {"recovered", notes.recovered},
                     {"lost_steps", notes.lost_steps},
                     {"lost_steps_total", notes.lost_steps_total}};
-  told["last"] = notes.recovered == 0
-                     ? json::value(nullptr)
-                     : json::value(json::object{{"snapshot", notes.number},
-                                                {"step", notes.step},
-                                                {"store", notes.store},
-                                                {"at_ms", notes.at_ms}});
+  told["last"] = notes.recovered == 0 ? json::value(nullptr)
+                                      : json::value(json::object{{"snapshot", notes.number},
+                                                                 {"step", notes.step},
+                                                                 {"store", notes.store},
+                                                                 {"at_ms", notes.at_ms}});
   told["error"] =
       notes.error.empty()
           ? json::value(nullptr)

@@ -22,12 +22,12 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kLookEvery{1};
+constexpr seconds kLookAgain{1};
 constexpr milliseconds kKillAgain{500};
 constexpr seconds kEndsBy{10};  // a process that does not die is told of after that
 constexpr std::uint32_t kTriesMax = 3;
-constexpr milliseconds kRetryFirst{1'000};
-constexpr milliseconds kRetryMax{30'000};
+constexpr milliseconds kStartAgainFirst{1'000};
+constexpr milliseconds kStartAgainMax{30'000};
 
 /// Whether the agent owes the job of this record a start from a snapshot.
 bool is_owed(const Job& job) {
@@ -103,13 +103,11 @@ RecoveryDevice Recoverer::device_for(const Job& job) const {
   wanted.kind = wanted.device.substr(0, wanted.device.find(':'));
   wanted.state_bytes = notes.is_pending ? notes.state_bytes : first.state_bytes;
   return choose_recovery_device(
-      wanted,
-      devices_to_recover_on(parts_.jobs.devices(), parts_.cordons, parts_.config.host_name,
-                            parts_.is_usable));
+      wanted, devices_to_recover_on(parts_.jobs.devices(), parts_.cordons, parts_.config.host_name,
+                                    parts_.is_usable));
 }
 
-asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name,
-                                                         std::string reason) {
+asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name, std::string reason) {
   auto& table = parts_.jobs.table();
   auto* job = table.find(job_name);
   if (job == nullptr) throw Error(Code::not_found, fmt::format("there is no job {}", job_name));
@@ -126,7 +124,7 @@ asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name,
     table.changed().notify();
   }
   while (true) {
-    co_await table.changed().wait_until(Clock::now() + kLookEvery);
+    co_await table.changed().wait_until(Clock::now() + kLookAgain);
     job = table.find(job_name);
     if (job == nullptr || job->uid() != uid) {
       co_return Error(Code::cancelled, fmt::format("job {} is gone", job_name));
@@ -165,7 +163,7 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
                      job.recovery.reason, job.recovery.last_step));
   }
   co_await end_copy(job_id);
-  Backoff retry(kRetryFirst, kRetryMax);
+  Backoff retry(kStartAgainFirst, kStartAgainMax);
   while (true) {
     auto point = co_await find_point(job_id);
     auto& job = owed(job_id);
@@ -292,13 +290,12 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   table.note_recovery(job, std::move(notes));
   table.raise_epoch(job, epoch);
   const RestoreParts parts{parts_.jobs, parts_.migrations, parts_.tasks, parts_.config};
-  RestoreAgainOrder order{instance, name, std::move(device), point.store,
-                          to_string(ref.manifest)};
+  RestoreAgainOrder order{instance, name, std::move(device), point.store, to_string(ref.manifest)};
   const auto migration = co_await restore_again(parts, std::move(order));
   while (parts_.migrations.has(migration) &&
          !handover::is_over(parts_.migrations.at(migration).state())) {
     co_await parts_.migrations.changed(parts_.migrations.at(migration))
-        .wait_until(Clock::now() + kLookEvery);
+        .wait_until(Clock::now() + kLookAgain);
   }
   if (!parts_.migrations.has(migration)) co_return;
   const auto& ended = parts_.migrations.at(migration);
@@ -341,19 +338,11 @@ void Recoverer::tell_recovered(const std::string& name) {
 void Recoverer::give_up(const std::string& job_id, const Error& why) {
   auto* job = find(job_id);
   if (job == nullptr || !job->recovery.is_pending || !is_owed(*job)) return;
-  auto notes = job->recovery;
-  notes.is_pending = false;
-  notes.error = why.failure();
-  notes.hint = why.hint().empty() ? what_to_do(*job) : why.hint();
-  auto& first = job->first();
-  JobTable::note(first, [&](InstanceRecord& record) {
-    record.device = notes.device;
-    record.exit_text =
-        fmt::format("{}; it could not go on from a snapshot: {}", notes.reason, notes.error);
-  });
+  const auto hint = why.hint().empty() ? what_to_do(*job) : why.hint();
+  parts_.jobs.table().give_up_recovery(*job, Error(why.code(), why.failure(), hint));
+  const auto& first = job->first();
   const auto text = fmt::format("job {} is {} and stays so: {}; hint: {}", job->name(),
-                                to_string(first.state()), first.record().exit_text, notes.hint);
-  parts_.jobs.table().note_recovery(*job, std::move(notes));
+                                to_string(first.state()), first.record().exit_text, hint);
   spdlog::error("{}", text);
   parts_.events.emit(
       {.kind = "recovery_failed", .text = text, .job = job->name(), .device = first.device()});

@@ -41,8 +41,7 @@ std::vector<store::Ref> recovery_candidates(const std::vector<store::Ref>& refs,
     return to_string(ref.manifest) == lineage.restored_from;
   });
   if (origin != refs.end()) add_back_from(refs, origin->branch, origin->number, found);
-  std::erase_if(found,
-                [&](const store::Ref& ref) { return ref.number < lineage.first_snapshot; });
+  std::erase_if(found, [&](const store::Ref& ref) { return ref.number < lineage.first_snapshot; });
   return found;
 }
 

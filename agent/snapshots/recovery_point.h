@@ -9,13 +9,13 @@
 
 #include "migrator/store/refs.h"
 
-/// Which snapshot a job goes on from whose own copy is gone. No I/O of its own.
+/// Chooses the snapshot from which a job goes on whose own copy is gone. No I/O of its own.
 namespace cardswap::snapshots {
 
 /// How many snapshots one recovery tries at most.
 inline constexpr std::size_t kSnapshotTriesMax = 3;
 
-/// Whose snapshots are looked for.
+/// The line of snapshots that are a job's own.
 struct Lineage {
   std::string branch;         ///< of what the job has taken last; empty: "main"
   std::string restored_from;  ///< the manifest from which that branch began; or empty

@@ -38,8 +38,7 @@ class RecoveringJob : public ProtectedJob {
   [[nodiscard]] bool has_given_up() const {
     const auto recovery = recovery_of(host_);
     const auto* pending = recovery.if_contains("pending");
-    return text(record_of(host_), "state") == "failed" && pending != nullptr &&
-           !pending->as_bool();
+    return text(record_of(host_), "state") == "failed" && pending != nullptr && !pending->as_bool();
   }
   /// Takes two snapshots of a job that is protected, and takes no other by itself.
   [[nodiscard]] boost::json::object first_of_two_snapshots() const {
@@ -63,9 +62,8 @@ class RecoveringJob : public ProtectedJob {
     for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
       if (one.path().extension() == ".pack") all.push_back(one.path());
     }
-    std::ranges::sort(all, {}, [](const auto& pack) {
-      return std::filesystem::last_write_time(pack);
-    });
+    std::ranges::sort(all, {},
+                      [](const auto& pack) { return std::filesystem::last_write_time(pack); });
     return all;
   }
   void damage_the_packs() const {

@@ -38,8 +38,7 @@ TEST_F(DrainToStores, KeepsEachJobStopsItAndSaysHowToStartItAgain) {
   const auto row = answer.at("jobs").as_array().at(0).as_object();
   EXPECT_EQ(text(row, "result"), "stored");
   const auto step = boost::json::serialize(history().at(0).at("step"));
-  EXPECT_THAT(text(row, "note"),
-              HasSubstr("cardswap restore job@" + step + " --store " + store()));
+  EXPECT_THAT(text(row, "note"), HasSubstr("cardswap restore job@" + step + " --store " + store()));
   EXPECT_EQ(text(record_of(host_), "state"), "stopped");
   expect_nothing_left();
 

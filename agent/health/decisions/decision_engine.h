@@ -17,8 +17,8 @@ struct HostJob {
   std::string uid;
   std::string device;
   int pid = 0;
-  Ms arrived = 0;       ///< when a migration brought it; 0: it was started here
-  std::string why_not;  ///< why it cannot move now; empty: it can
+  Ms arrived = 0;             ///< when a migration brought it; 0: it was started here
+  std::string why_not;        ///< why it cannot move now; empty: it can
   bool is_protected = false;  ///< its agent takes snapshots of it
   Ms failed_at = 0;           ///< it has ended so, unasked; 0: it lives
 };
@@ -35,7 +35,7 @@ struct Move {
   bool is_urgent = false;
   bool leave_host = false;  ///< only targets on other hosts
   bool dry_run = false;     ///< observe mode: a target is looked for and reported, and no job moves
-  /// Nothing is copied: the job is ended, and goes on from its newest snapshot.
+  /// Whether nothing is copied: the job is ended, and goes on from its newest snapshot.
   bool from_snapshot = false;
 };
 /// A cordon that is to be set.

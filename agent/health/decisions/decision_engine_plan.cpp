@@ -9,8 +9,7 @@ namespace cardswap::health {
 namespace {
 
 bool moves_jobs(const Incident& incident) {
-  return incident.phase == Phase::active &&
-         incident.verdict.action >= Action::recover;
+  return incident.phase == Phase::active && incident.verdict.action >= Action::recover;
 }
 
 constexpr Ms kFailedBefore = 60'000;  // a job that a fault has ended may end before that is seen

@@ -14,21 +14,20 @@ boost::json::object job(const char* recovery) {
 }
 
 TEST(RecoveryText, SaysWhatWasLostAndFromWhereTheJobGoesOn) {
-  const auto shown = recovery_text(
-      job(R"({"pending": false, "reason": "it ended by signal 9", "recovered": 2,
+  const auto shown =
+      recovery_text(job(R"({"pending": false, "reason": "it ended by signal 9", "recovered": 2,
               "lost_steps": 41, "lost_steps_total": 50, "error": null,
               "last": {"snapshot": 7, "step": 400, "store": "file:/s", "at_ms": 1000}})"),
-      3000);
+                    3000);
   EXPECT_EQ(shown,
             "recovered 2 times; last from snapshot 7 of step 400 in file:/s, 2.0 s ago, because it "
             "ended by signal 9: 41 steps were lost, 50 in all\n");
 }
 
 TEST(RecoveryText, SaysWhyAJobWasNotRecoveredAndWhatToDo) {
-  const auto shown = recovery_text(
-      job(R"({"pending": false, "recovered": 0, "last": null,
+  const auto shown = recovery_text(job(R"({"pending": false, "recovered": 0, "last": null,
               "error": {"failure": "none can be used", "hint": "look"}})"),
-      0);
+                                   0);
   EXPECT_EQ(shown, "not recovered: none can be used\nhint: look\n");
 }
 
