@@ -34,11 +34,6 @@ bool is_owed(const Job& job) {
   return job.recovery.is_pending && !job.standby && !job.superseded && job.newer_epoch == 0;
 }
 
-/// The epoch under which the job goes on is above that of the snapshot and its own.
-std::uint64_t epoch_above(const Job& job, const store::Ref& ref) {
-  return std::max(job.epoch, ref.epoch + 1);
-}
-
 /// What a failed recovery leaves to do.
 std::string what_to_do(const Job& job) {
   const auto stores = stores_of(job.spec);
@@ -281,7 +276,7 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   const auto ref = *point.ref;
   const auto name = job.name();
   const auto instance = job.first().id();
-  const auto epoch = epoch_above(job, ref);
+  const auto epoch = epoch_above(job, ref.epoch);
   JobTable::set_origin(job, to_string(ref.manifest), point.branch);
   auto notes = job.recovery;
   notes.number = ref.number;
@@ -301,7 +296,40 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   const auto& ended = parts_.migrations.at(migration);
   if (ended.state() == handover::State::completed) co_return;
   const auto error = ended.record().error.value_or(Error(Code::internal, "it was given up"));
+  parts_.jobs.processes().kill(instance);
+  take_over_failed_start(job_id, name, error);
   throw Error(error);
+}
+
+/// A program that had the job and ended before its first step: its record is the job's now, and
+/// what is owed is owed to that one.
+void Recoverer::take_over_failed_start(const std::string& sender_id, const std::string& name,
+                                       const Error& error) {
+  auto& table = parts_.jobs.table();
+  auto* job = table.find(name);
+  if (job == nullptr || job->id == sender_id || job->is_live() || job->stop_asked) return;
+  const auto former = job->recovery;
+  JobTable::order_recovery(*job, former.reason);
+  auto notes = job->recovery;
+  notes.last_step = std::max(notes.last_step, former.last_step);
+  notes.tries = former.tries + 1;
+  notes.recovered = former.recovered - 1;  // as was counted when it got the job
+  notes.lost_steps_total = former.lost_steps_total - former.lost_steps;
+  const bool is_over = notes.tries >= kTriesMax;
+  table.note_recovery(*job, std::move(notes));
+  if (is_over) give_up(job->id, error);
+}
+
+/// Above all epochs of the job that this host knows, and above that of the snapshot.
+std::uint64_t Recoverer::epoch_above(const Job& job, std::uint64_t of_snapshot) const {
+  auto known = std::max(job.epoch, of_snapshot);
+  for (const auto& other : parts_.jobs.table().all()) {
+    if (other.uid() == job.uid()) known = std::max(known, other.epoch);
+  }
+  for (const auto& m : parts_.migrations.all()) {
+    if (m.record().job_uid == job.uid()) known = std::max({known, m.epoch(), m.own_epoch()});
+  }
+  return known + 1;
 }
 
 void Recoverer::tell(const std::string& kind, const Job& job, const std::string& text) {

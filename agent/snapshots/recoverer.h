@@ -72,6 +72,9 @@ class Recoverer {
   [[nodiscard]] Job& owed(const std::string& job_id);
   [[nodiscard]] Job* find(const std::string& job_id);
   void note_first_stored(Job& job);
+  void take_over_failed_start(const std::string& sender_id, const std::string& name,
+                              const Error& error);
+  [[nodiscard]] std::uint64_t epoch_above(const Job& job, std::uint64_t of_snapshot) const;
   void give_up(const std::string& job_id, const Error& why);
   void tell(const std::string& kind, const Job& job, const std::string& text);
   void tell_recovered(const std::string& name);
