@@ -127,7 +127,7 @@ TEST_F(Recovery, OfAJobThatFailsAgainAndAgainHasAnEnd) {
   expect_undisturbed_so_far();
 }
 
-TEST_F(Recovery, IsGivenUpWhenSomebodyStopsTheJob) {
+TEST_F(Recovery, DoesNotFollowAStop) {
   start_restarting(kMany);
   protect("50");
   ASSERT_TRUE(has_snapshot(1)) << host_.log();

@@ -88,5 +88,26 @@ TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   EXPECT_FALSE(job.recovery.is_pending);
 }
 
+TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
+  Job job;
+  job.id = "j-1";
+  job.spec.name = "gpt";
+  job.spec.resume_store = "file:/b";
+  job.spec.first_snapshot = 4;
+  job.recovery = owed();
+  job.instances.emplace_back(job);
+  const Job back(to_journal(job));
+  EXPECT_EQ(back.spec.resume_store, "file:/b");
+  EXPECT_EQ(back.spec.first_snapshot, 4U);
+  EXPECT_TRUE(back.recovery.is_pending);
+  const auto moved = job_spec_from([&] {
+    auto body = to_json(job.spec);
+    body["argv"] = {"/bin/train"};
+    return body;
+  }());
+  EXPECT_EQ(moved.resume_store, "file:/b") << "it goes along to another host";
+  EXPECT_EQ(moved.first_snapshot, 4U);
+}
+
 }  // namespace
 }  // namespace cardswap
