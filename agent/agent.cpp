@@ -58,7 +58,11 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
       hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
-      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_}),
+      recoverer_({jobs_, migrations_, cordons_, tasks_, events_, config_,
+                  [this](const std::string& device) {
+                    return !health_.engine().incidents().is_sick(device);
+                  }}),
+      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_, recoverer_}),
       protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
               std::move(port)) {
@@ -95,6 +99,7 @@ void Agent::start() {
   log_recovery(jobs);
   health_.start();
   protector_.start();
+  recoverer_.start();
   tasks_.spawn("look for CRIU", criu_.probe());
   tasks_.spawn("try the data plane", data_plane_.probe());
   tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));

@@ -21,6 +21,7 @@
 #include "agent/metrics/metrics_routes.h"
 #include "agent/runtime_dispatcher.h"
 #include "agent/snapshots/protector.h"
+#include "agent/snapshots/recoverer.h"
 
 namespace cardswap {
 
@@ -73,6 +74,7 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   handover::Ownership ownership_{migrations_, reservations_};
+  snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;
   snapshots::Protector protector_;
   RuntimeDispatcher runtime_dispatcher_{jobs_, state_lists_, migrations_, reservations_, events_};

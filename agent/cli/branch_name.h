@@ -1,21 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "migrator/store/branch_name.h"
 
-#include "migrator/store/refs.h"
-
-/// The names of branches. Pure.
+/// The names of branches, as commands choose them.
 namespace cardswap::cli {
 
-/// Makes a name that no branch of `refs` has: "from-400", or "from-400-2" and so on.
-[[nodiscard]] std::string fresh_branch(const std::vector<store::Ref>& refs, std::uint64_t step);
-/// Chooses the branch of a job that goes on from `ref`, one of `refs`: that of `ref` if this is the
-/// newest of its branch, or else a fresh one, because snapshots after it were not of this run.
-[[nodiscard]] std::string branch_after(const std::vector<store::Ref>& refs, const store::Ref& ref);
-/// Throws Error{bad_request} for a text that is no name, and Error{conflict} if `refs` have a
-/// branch of that name.
-void check_new_branch(const std::vector<store::Ref>& refs, const std::string& name);
+using store::branch_after;
+using store::check_new_branch;
+using store::fresh_branch;
 
 }  // namespace cardswap::cli

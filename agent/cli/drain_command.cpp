@@ -3,16 +3,12 @@
 #include <memory>
 
 #include "agent/cli/drain.h"
+#include "agent/cli/drain_to_stores.h"
 
 namespace cardswap::cli {
 namespace {
 
 void check(const DrainOptions& options) {
-  if (options.policy == "snapshot-only") {
-    throw Error(Code::refused, "--policy snapshot-only: this build takes no snapshots of jobs",
-                "use --policy migrate, which moves them live; stop a job that may not move with "
-                "`cardswap stop`");
-  }
   if (options.hook.find('/') != std::string::npos && ::access(options.hook.c_str(), X_OK) != 0) {
     throw Error(Code::bad_request, "--hook " + options.hook + ": it cannot be run",
                 "give the path of an executable file");
@@ -36,7 +32,9 @@ void add_drain_command(CLI::App& app, Context& context, Run& run) {
       ->capture_default_str();
   command->add_option("--deadline", options->deadline, "Cancel what is not committed by then")
       ->capture_default_str();
-  command->add_option("--policy", options->policy, "migrate or snapshot-only")
+  command
+      ->add_option("--policy", options->policy,
+                   "migrate: live; snapshot-only: a last snapshot each, then stop")
       ->check(CLI::IsMember({"migrate", "snapshot-only"}))
       ->capture_default_str();
   command->add_option("--hook", options->hook, "Program to run before and after each job");
@@ -47,8 +45,13 @@ void add_drain_command(CLI::App& app, Context& context, Run& run) {
   command->callback([&context, &run, options] {
     run = [&context, options] {
       check(*options);
-      Drain drain(context, *options);
-      return options->dry_run ? drain.dry_run() : drain.run();
+      const auto empty = [&](auto drain) {
+        return options->dry_run ? drain->dry_run() : drain->run();
+      };
+      if (options->policy == "snapshot-only") {
+        return empty(std::make_unique<DrainToStores>(context, *options));
+      }
+      return empty(std::make_unique<Drain>(context, *options));
     };
   });
 }

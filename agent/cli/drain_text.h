@@ -12,8 +12,8 @@ struct DrainRow {
   std::string job;
   std::string from;
   std::string to;
-  /// moved, ended, stays, failed, skipped, cancelled, not-started or under-way; in a dry run fits
-  /// or stays. Empty: it is not over.
+  /// moved, stored, ended, stays, failed, skipped, cancelled, not-started or under-way; in a dry
+  /// run fits or stays. Empty: it is not over.
   std::string result;
   std::string migration;
   std::string strategy;
@@ -25,7 +25,9 @@ struct DrainRow {
   std::string note;
 
   /// Whether the job has left the host or has ended.
-  [[nodiscard]] bool is_gone() const { return result == "moved" || result == "ended"; }
+  [[nodiscard]] bool is_gone() const {
+    return result == "moved" || result == "ended" || result == "stored";
+  }
 };
 
 /// Prints the table of a drain. The widths are fixed at its beginning, so that a line can be

@@ -12,9 +12,11 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/follow_migration.h"
+#include "agent/cli/last_snapshot.h"
 #include "agent/cli/log_lines.h"
 #include "agent/cli/protect_restored.h"
 #include "agent/cli/protection_text.h"
+#include "agent/cli/recovery_text.h"
 #include "agent/cli/resume.h"
 #include "agent/cli/text.h"
 
@@ -110,13 +112,14 @@ json::object job_body(const RunOptions& options) {
           {"cwd", options.cwd.empty() ? std::filesystem::current_path().string() : options.cwd},
           {"env", environment(options.env)},
           {"device", options.device},
+          {"restart", options.restart},
           {"user", options.user},
           {"arrive", options.arrive}};
 }
 
 Exit start_job(const Context& context, const RunOptions& options) {
   auto body = job_body(options);
-  body["restart"] = options.restart;
+  if (options.resume == "latest") body["resume_store"] = options.store;
   const auto job = context.client().call("POST", "/v1/jobs", std::move(body));
   context.show(job, [](const json::object& answer) {
     return fmt::format(
@@ -128,12 +131,9 @@ Exit start_job(const Context& context, const RunOptions& options) {
 
 /// Starts the job from its latest snapshot; at its first step only where there never was one.
 Exit resume_job(const Context& context, const RunOptions& options) {
-  if (options.store.empty() || options.restart != "never") {
-    throw Error(Code::bad_request,
-                options.store.empty() ? "resume it from where?"
-                                      : "a resumed job is not started again when it fails",
-                options.store.empty() ? "--store file:/FOLDER, of the agent's host"
-                                      : "leave --restart out: it would begin at its first step");
+  if (options.store.empty()) {
+    throw Error(Code::bad_request, "resume it from where?",
+                "--store file:/FOLDER, of the agent's host");
   }
   check_protect_every(options.protect_every);
   const RestoredJob job{options.name, options.store, options.protect_every};
@@ -215,7 +215,7 @@ Exit show_jobs(const Context& context, const JobsOptions& options) {
   } else if (!options.name.empty()) {
     context.show(context.client().call("GET", path), [&](const json::object& job) {
       return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()}) +
-             protection_text(job, unix_ms());
+             protection_text(job, unix_ms()) + recovery_text(job, unix_ms());
     });
   } else {
     context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
@@ -265,6 +265,8 @@ void add_stop(CLI::App& app, Context& context, Run& run) {
     std::string name;
     std::string grace = "10s";
     bool force = false;
+    bool snapshot = false;
+    std::string store;
   };
   auto options = std::make_shared<Options>();
   auto* command =
@@ -273,9 +275,16 @@ void add_stop(CLI::App& app, Context& context, Run& run) {
   command->add_option("--grace", options->grace, "Time before SIGKILL")->capture_default_str();
   command->add_flag("--force", options->force,
                     "Also what stands for a migration and may be the job's only good copy");
+  auto* snapshot = command->add_flag("--snapshot", options->snapshot,
+                                     "Take a last snapshot first; where it fails, the job goes on");
+  command
+      ->add_option("--to", options->store,
+                   "file:/FOLDER for the snapshot (default: that of its protection)")
+      ->needs(snapshot);
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto grace = parse_duration("--grace", options->grace);
+      if (options->snapshot) keep_last_state(context, options->name, options->store);
       const auto job = context.client().call(
           "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(options->name)),
           json::object{{"grace_ms", grace.count()}, {"force", options->force}},

@@ -5,6 +5,7 @@
 
 #include "agent/cli/fields.h"
 #include "agent/cli/protection_text.h"
+#include "agent/cli/recovery_text.h"
 #include "agent/cli/text.h"
 
 namespace cardswap::cli {
@@ -54,7 +55,9 @@ std::string cannot_move(const json::object& job) {
 
 std::string note_on(const json::object& job) {
   std::string note;
-  if (value_at(job, "note") != nullptr)
+  if (const auto recovering = recovery_note(job); !recovering.empty())
+    note = recovering;
+  else if (value_at(job, "note") != nullptr)
     note = text(job, "note");
   else if (value_at(job, "moved_to") != nullptr)
     note = "moved to " + text(job, "moved_to");

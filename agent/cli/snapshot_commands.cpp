@@ -58,6 +58,7 @@ struct RestoreOptions {
   std::string user;
   std::string branch;
   std::string protect_every;
+  std::string restart = "never";
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -93,6 +94,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                     {"env", std::move(env)},
                     {"device", options.device.empty() ? text_at(about, "device") : options.device},
                     {"user", options.user},
+                    {"restart", options.restart},
                     {"branch", options.branch.empty() ? branch_after(refs, ref) : options.branch},
                     {"store", options.store},
                     {"manifest", about.at("manifest")},
@@ -241,6 +243,11 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
                       "Name of a new branch (default: the snapshot's, where none is newer)");
   command->add_option("--protect-every", options->protect_every,
                       "Then take snapshots of it, as protect --every has it, in the same store");
+  command
+      ->add_option("--restart", options->restart,
+                   "never; on-failure: go on from its newest snapshot when it fails")
+      ->check(CLI::IsMember({"never", "on-failure"}))
+      ->capture_default_str();
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

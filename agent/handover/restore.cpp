@@ -91,4 +91,20 @@ asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder orde
   throw Error(*failed);
 }
 
+asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order) {
+  auto sender = snapshot_sender_command(order.store, order.manifest);
+  co_await parts.jobs.processes().start_again(order.instance, kFromStore, std::move(sender));
+  std::optional<Error> failed;
+  try {
+    co_await await_state(parts, order.instance);
+    auto prepared = co_await parts.migrations.prepare(migration_to(parts, order.job, order.device));
+    co_return parts.migrations.start(std::move(prepared)).id();
+  } catch (...) {
+    if (parts.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  parts.jobs.processes().kill(order.instance);
+  throw Error(*failed);
+}
+
 }  // namespace cardswap

@@ -11,9 +11,6 @@
 
 namespace cardswap {
 
-/// The device name of a snapshot sender: it is on none.
-inline constexpr const char* kFromStore = "store";
-
 /// The parts of the agent that a restore uses. All outlive its tasks.
 struct RestoreParts {
   Jobs& jobs;
@@ -38,5 +35,19 @@ struct RestoreOrder {
 /// Migrations::prepare() and Migrations::start() throw; then no process of the job is left, unless
 /// the agent is stopping. The caller has checked the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
+
+/// An order to let a job of this host go on from a snapshot, in the record that it has.
+struct RestoreAgainOrder {
+  std::string instance;  ///< of the copy that has ended
+  std::string job;
+  std::string device;    ///< one of this host, for the program
+  std::string store;     ///< the address of the store
+  std::string manifest;  ///< the id of the snapshot's manifest
+};
+
+/// Does what start_restore() does for a job that has ended here: its record becomes that of the
+/// snapshot sender, under the next epoch, so that the job is never without one. Throws as that
+/// does; the sender may live for a moment then, and the record is that of a job that has failed.
+asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order);
 
 }  // namespace cardswap

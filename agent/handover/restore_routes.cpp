@@ -12,14 +12,14 @@ namespace {
 constexpr std::size_t kManifestDigits = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
-  // No "restart": it would start the program at its step 0 when the snapshot sender ends.
-  request.only({"name", "argv", "cwd", "env", "device", "user", "arrive", "branch", "store",
-                "manifest", "epoch"});
+  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "branch",
+                "store", "manifest", "epoch"});
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);
   read_snapshot_fields(request, order);
   order.spec.restored_from = order.manifest;
+  order.spec.resume_store = order.store;  // should it fail, it goes on from there
   return order;
 }
 

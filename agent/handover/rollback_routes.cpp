@@ -66,13 +66,7 @@ void take_over(RestoreOrder& order, const Job& job) {
   spec.uid.clear();
   spec.branch = order.spec.branch;
   spec.restored_from = order.manifest;
-  if (spec.restart != RestartRule::never) {
-    spec.restart = RestartRule::never;
-    spdlog::warn(
-        "job {}: it is not started again when it fails, because that would begin at its "
-        "first step",
-        spec.name);
-  }
+  spec.resume_store = order.store;
   order.spec = std::move(spec);
   order.device = job.first().device();
   order.epoch = std::max<std::uint64_t>(order.epoch, job.epoch);

@@ -5,6 +5,7 @@
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/job_table.h"
+#include "agent/snapshots/recoverer.h"
 
 namespace cardswap::health {
 
@@ -16,6 +17,7 @@ struct HealthContext {
   JobTable& jobs;
   Migrations& migrations;
   Cordons& cordons;
+  snapshots::Recoverer& recoverer;
 };
 
 }  // namespace cardswap::health

@@ -136,8 +136,15 @@ std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
-    if (!instance->is_live() || job.standby || job.superseded) continue;
+    if (job.standby || job.superseded || job.recovery.is_pending) continue;
     HostJob known{job.name(), job.uid(), instance->device(), instance->process().pid, 0, {}};
+    known.is_protected = job.spec.protection.has_value();
+    if (!instance->is_live()) {
+      const bool has_failed =
+          instance->state() == InstanceState::failed || instance->state() == InstanceState::lost;
+      if (!has_failed || !known.is_protected || context_.jobs.find(job.name()) != &job) continue;
+      known.failed_at = instance->record().ended_at_ms;
+    }
     if (!instance->record().came_from.empty()) known.arrived = instance->record().started_at_ms;
     if (!instance->attached || instance->record().state_bytes == 0) {
       known.why_not = "it has not passed a step boundary under Cardswap's runtime";

@@ -18,6 +18,7 @@ Mover::Mover(const HealthContext& context, JournalledEngine& journalled, HealthC
       config_(context.config),
       jobs_(context.jobs),
       migrations_(context.migrations),
+      recoverer_(context.recoverer),
       journalled_(journalled),
       counters_(counters) {}
 
@@ -47,10 +48,19 @@ void Mover::emit_event(const Move& move, const std::string& kind, const std::str
   journalled_.flush();
 }
 
+Mover::Choice Mover::choose_here(const Move& move) const {
+  const auto* job = jobs_.find(move.job);
+  if (job == nullptr || job->uid() != move.job_uid) return {{}, "it is gone"};
+  const auto found = recoverer_.device_for(*job);
+  if (found.name.empty()) return {{}, found.why_none};
+  return {fmt::format("{}/{}", config_.host_name, found.name), {}};
+}
+
 asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   if (!config_.has_port()) {
     co_return Choice{{}, "this agent has no TCP port, without which no job moves: --listen"};
   }
+  if (move.from_snapshot) co_return choose_here(move);
   const auto& spares = journalled_.engine().policy().spares;
   const auto own = config_.listen_address().text();
   std::vector<PeerAgent> peers;
@@ -118,6 +128,14 @@ asio::awaitable<bool> Mover::wait_for_end(std::string migration) {
   co_return migrations_.at(migration).state() == handover::State::completed;
 }
 
+asio::awaitable<bool> Mover::recover(Move move) {
+  emit_event(move, "recovery_started",
+             fmt::format("from its newest snapshot, because of {}", move.reason));
+  const auto failed = co_await recoverer_.recover(move.job, move.reason);
+  if (failed) emit_event(move, "move_failed", failed->what());
+  co_return !failed;
+}
+
 asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const auto& policy = journalled_.engine().policy();
   MigrationRequest wanted;
@@ -157,8 +175,9 @@ asio::awaitable<void> Mover::carry_out(Move move) {
       if (choice.target.empty()) {
         emit_event(move, "would_fail", choice.why_none);
       } else {
-        emit_event(move, "would_move",
-                   fmt::format("to {}, because of {}", choice.target, move.reason));
+        emit_event(move, move.from_snapshot ? "would_recover" : "would_move",
+                   fmt::format("to {}{}, because of {}", choice.target,
+                               move.from_snapshot ? " from its newest snapshot" : "", move.reason));
       }
       co_return;
     }
@@ -166,7 +185,11 @@ asio::awaitable<void> Mover::carry_out(Move move) {
       journalled_.note_not_placed(move, choice.why_none);
       co_return;
     }
-    moved = co_await migrate(move, std::move(choice.target));
+    if (move.from_snapshot) {
+      moved = co_await recover(move);
+    } else {
+      moved = co_await migrate(move, std::move(choice.target));
+    }
   } catch (const std::exception&) {
     if (tasks_.is_stopping()) throw;  // the next agent finds out what became of it
     failure = error_of(std::current_exception()).what();

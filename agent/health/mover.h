@@ -50,6 +50,10 @@ class Mover {
 
   asio::awaitable<void> carry_out(Move move);
   asio::awaitable<Choice> choose(Move move);
+  /// The device of this host on which the job would go on from its newest snapshot.
+  [[nodiscard]] Choice choose_here(const Move& move) const;
+  /// Ends the job and lets it go on from its newest snapshot. Returns whether it does.
+  asio::awaitable<bool> recover(Move move);
   /// Starts a migration to `target` and waits for its end. Returns whether it moved the job.
   /// Throws Error if the migration cannot start.
   asio::awaitable<bool> migrate(Move move, std::string target);
@@ -64,6 +68,7 @@ class Mover {
   const Config& config_;
   JobTable& jobs_;
   Migrations& migrations_;
+  snapshots::Recoverer& recoverer_;
   JournalledEngine& journalled_;
   HealthCounters& counters_;
   AvoidedTargets avoided_;

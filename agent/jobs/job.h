@@ -12,6 +12,7 @@
 
 #include "agent/jobs/instance_state.h"
 #include "agent/jobs/protection.h"
+#include "agent/jobs/recovery.h"
 #include "agent/jobs/restart_rule.h"
 #include "agent/process/process.h"
 #include "migrator/plan/migration_spec.h"
@@ -22,6 +23,9 @@
 namespace cardswap {
 
 struct Job;
+
+/// The device name of a snapshot sender: it is on none.
+inline constexpr const char* kFromStore = "store";
 
 /// A job's description, the same wherever it runs: all that a start of its program needs, except a
 /// device. One field is changed later, by JobTable: `restart` becomes `never` on this host once
@@ -38,6 +42,10 @@ struct JobSpec {
   std::optional<Protection> protection = std::nullopt;  ///< nullopt: it is not protected
   std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
   std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
+  std::string resume_store = {};   ///< a store from which it goes on if it fails; or empty
+  /// The first snapshot of this run in the protection's store: older ones of its name are of
+  /// another run. 0: none is known yet, or the run itself went on from a snapshot.
+  std::uint64_t first_snapshot = 0;
 };
 
 /// The journal's record of an Instance, a part of its job's record.
@@ -135,8 +143,9 @@ struct Job {
   std::string migration;    ///< the migration that it is in, or by which it arrives; or empty
   std::uint32_t restarts = 0;
   ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
-  std::list<Instance> instances;     ///< by rank; never empty
-  bool stop_asked = false;           ///< somebody asked for its end; not in the journal
+  RecoveryNotes recovery;
+  std::list<Instance> instances;  ///< by rank; never empty
+  bool stop_asked = false;        ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }

@@ -23,6 +23,14 @@ using std::chrono::milliseconds;
 constexpr std::uint64_t kStandbyLogMax = 1 << 20;
 constexpr std::chrono::seconds kRemoveAgain{2};
 
+/// "it ended by signal 9".
+std::string how_it_ended(const Instance& instance) {
+  const auto& record = instance.record();
+  if (record.exit_signal) return fmt::format("it ended by signal {}", *record.exit_signal);
+  if (record.exit_code) return fmt::format("it ended with exit code {}", *record.exit_code);
+  return record.exit_text.empty() ? "it is lost" : record.exit_text;
+}
+
 asio::awaitable<void> end_rest(ProcessFamily family) {
   (void)co_await end_members(std::move(family), milliseconds(0));
 }
@@ -66,21 +74,34 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<Pro
     record.state = state_after(record.state, {known, failed}, job.stop_asked);
   });
   ownership().on_exit(instance);
+  const bool broke_down =
+      instance.state() == InstanceState::failed || instance.state() == InstanceState::lost;
+  const bool is_sender = instance.device() == kFromStore;
+  const bool recovery_asked = job.recovery.is_pending;
   // Asked only where it decides: what must not be started again is told in the log.
-  const bool wants_restart =
-      (instance.state() == InstanceState::failed || instance.state() == InstanceState::lost) &&
-      job.spec.restart == RestartRule::on_failure && !job.standby;
+  const bool wants_restart = broke_down && !job.standby && !is_sender &&
+                             (recovery_asked || job.spec.restart == RestartRule::on_failure);
   const auto next = after_end({.state = instance.state(),
                                .standby = job.standby,
                                .restart = job.spec.restart,
                                .restarts = job.restarts,
                                .agent_stops = tasks_.is_stopping(),
-                               .may_restart = wants_restart && ownership().may_restart(instance)});
+                               .may_restart = wants_restart && ownership().may_restart(instance),
+                               .has_snapshots = !stores_of(job.spec).empty(),
+                               .recovery_asked = recovery_asked,
+                               .is_sender = is_sender});
   if (next == AfterEnd::drops_standby) {
     drop_standby(instance);
     return std::nullopt;
   }
-  if (instance.state() == InstanceState::lost) report_lost(instance);
+  if (next == AfterEnd::recovers && !recovery_asked) {
+    JobTable::order_recovery(job, how_it_ended(instance));
+  } else if (next == AfterEnd::ends && !is_sender && !tasks_.is_stopping()) {
+    JobTable::drop_recovery(job);  // it ended well, or may run elsewhere
+  }
+  const bool goes_on = is_sender && recovery_asked;
+  if (instance.state() == InstanceState::lost && !goes_on) report_lost(instance);
+  if (next == AfterEnd::ends && broke_down) explain_no_restart(job);
   if (!instance.remains.empty()) {
     tasks_.spawn("end the rest of " + job.name(),
                  end_processes(table_, instance.id(), milliseconds(0)));
@@ -96,6 +117,20 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<Pro
   }
   table_.changed().notify();
   return before;
+}
+
+/// Says of a job that has started again as often as it may that it does not any more.
+void JobEnds::explain_no_restart(Job& job) {
+  if (job.spec.restart != RestartRule::on_failure || job.restarts < kRestartsMax) return;
+  const auto stores = stores_of(job.spec);
+  if (stores.empty()) return;
+  const auto text = fmt::format(
+      "job {} failed, and is not started again: it was {} times already; look into `cardswap logs "
+      "{}`, then `cardswap restore {}@latest --store {}` lets it go on",
+      job.name(), job.restarts, job.name(), job.name(), stores.front());
+  spdlog::error("{}", text);
+  events_.emit(
+      {.kind = "recovery_failed", .text = text, .job = job.name(), .device = job.first().device()});
 }
 
 void JobEnds::report_lost(const Instance& instance) {

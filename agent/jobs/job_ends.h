@@ -32,6 +32,7 @@ class JobEnds {
                                                     std::vector<ProcessId> remains);
 
  private:
+  void explain_no_restart(Job& job);
   void report_lost(const Instance& instance);
   void drop_standby(Instance& instance);
 

@@ -31,6 +31,8 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("restarts", m.restarts);
   a("branch", m.spec.branch);
   a("restored_from", m.spec.restored_from);
+  a("resume_store", m.spec.resume_store);
+  a("first_snapshot", m.spec.first_snapshot);
 }
 
 template <class Archive>
@@ -87,6 +89,7 @@ json::object to_journal(const Job& job) {
     record["protection"] = to_json(*job.spec.protection);
     record["protection_notes"] = to_journal(job.protection_notes);
   }
+  record["recovery"] = to_journal(job.recovery);
   json::array instances;
   for (const auto& instance : job.instances) instances.push_back(record_of(instance.record()));
   record["instances"] = std::move(instances);
@@ -104,6 +107,7 @@ Job::Job(const json::object& record) {
     spdlog::error("job {}: its protection cannot be read: {}", spec.name, error.what());
   }
   protection_notes = protection_notes_from_journal(object_at(record, "protection_notes"));
+  recovery = recovery_notes_from_journal(object_at(record, "recovery"));
   for (const auto& item : array_at(record, "instances")) {
     if (!item.is_object()) continue;
     const auto& one = item.get_object();

@@ -87,6 +87,7 @@ json::object to_json(const Instance& instance) {
           {"protection", job.spec.protection
                              ? json::value(to_json(*job.spec.protection, job.protection_notes))
                              : json::value(nullptr)},
+          {"recovery", to_json(job.recovery)},
           {"log_path", instance.record().log_path}};
 }
 
@@ -130,6 +131,10 @@ JobSpec job_spec_from(const json::object& body) {
   validate::check(spec.branch.empty() || validate::is_job_name(spec.branch), "branch",
                   "name of a branch");
   spec.restored_from = validate::word_or_none("restored_from", given_text(body, "restored_from"));
+  spec.resume_store = given_text(body, "resume_store");
+  validate::check(spec.resume_store.empty() || validate::is_store(spec.resume_store),
+                  "resume_store", "address of a store: write it like file:/var/lib/cardswap/store");
+  spec.first_snapshot = validate::count("first_snapshot", number_at(body, "first_snapshot"));
   return spec;
 }
 
@@ -146,6 +151,8 @@ json::object to_json(const JobSpec& spec) {
   if (spec.protection) shown["protection"] = to_json(*spec.protection);
   if (!spec.branch.empty()) shown["branch"] = spec.branch;
   if (!spec.restored_from.empty()) shown["restored_from"] = spec.restored_from;
+  if (!spec.resume_store.empty()) shown["resume_store"] = spec.resume_store;
+  if (spec.first_snapshot != 0) shown["first_snapshot"] = spec.first_snapshot;
   return shown;
 }
 

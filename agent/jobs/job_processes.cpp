@@ -113,6 +113,34 @@ asio::awaitable<void> JobProcesses::start(std::string id, std::vector<std::strin
   }
 }
 
+asio::awaitable<void> JobProcesses::start_again(std::string id, std::string device,
+                                                std::vector<std::string> stand_in) {
+  auto* instance = table_.by_instance(id);
+  if (instance == nullptr) throw Error(Code::not_found, "the job is gone");
+  auto before = begin_restart(*instance);
+  instance->reported = false;
+  JobTable::note(*instance, [&](InstanceRecord& record) {
+    record.device = device;
+    record.state_bytes = record.replayed_bytes = record.update_bytes = 0;
+    record.relocatable_bytes = 0;
+  });
+  std::optional<Error> failed;
+  try {
+    co_await start_process_of(id, std::move(stand_in));
+    co_return;
+  } catch (...) {
+    if (tasks_.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  instance = table_.by_instance(id);
+  if (instance != nullptr) {
+    undo_restart(*instance, std::move(before), failed->failure());
+    table_.save_when_possible(instance->job());
+    table_.changed().notify();
+  }
+  throw Error(*failed);
+}
+
 /// Starts the job's program under a parent of its own; a stand-in is a child of the agent.
 asio::awaitable<void> JobProcesses::start_process_of(std::string id,
                                                      std::vector<std::string> stand_in) {
@@ -261,6 +289,10 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
 asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseconds grace) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return std::vector<pid_t>{};
+  if (instance->job().recovery.is_pending) {
+    JobTable::drop_recovery(instance->job());
+    table_.save_when_possible(instance->job());
+  }
   if (instance->is_live()) {
     auto& job = instance->job();
     JobTable::note_stop(job);
@@ -272,6 +304,14 @@ asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseco
     co_await table_.changed().wait_until(Clock::now() + milliseconds(100));
   }
   co_return met;
+}
+
+void JobProcesses::kill(const std::string& id) {
+  const auto* instance = table_.by_instance(id);
+  if (instance == nullptr) return;
+  const auto members = members_seen(family_of(*instance));
+  if (!members) return;  // the caller looks again
+  for (const auto& process : *members) signal_process(process, SIGKILL);
 }
 
 asio::awaitable<void> JobProcesses::end_moved(std::string instance, milliseconds grace) {

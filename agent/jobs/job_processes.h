@@ -55,6 +55,14 @@ class JobProcesses {
   /// line of a program that runs in place of the job's until CRIU restores the job's process;
   /// empty: none.
   asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
+  /// Starts an instance that has ended again, under the next epoch, on `device`: its program, or
+  /// `stand_in` in its place. Returns when that runs and is on disk. Throws as start(); then the
+  /// instance is as it was, and its record says why it was not started.
+  asio::awaitable<void> start_again(std::string instance, std::string device,
+                                    std::vector<std::string> stand_in);
+  /// Sends SIGKILL to every process of the instance, once; its end is settled as any other, so it
+  /// may be started again. Does nothing for an unknown instance.
+  void kill(const std::string& instance);
   /// Makes a process that CRIU has restored the instance's process, in place of the stand-in. On
   /// disk on return. Throws Error{io, corrupt}; then the instance is unchanged.
   void take_over(Instance& instance, const RestoredProcess& restored);

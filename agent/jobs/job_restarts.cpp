@@ -19,9 +19,12 @@ InstanceState state_after(InstanceState before, const ProcessEnd& end, bool stop
 AfterEnd after_end(const EndedInstance& ended) {
   if (ended.standby) return AfterEnd::drops_standby;
   const bool failed = ended.state == InstanceState::failed || ended.state == InstanceState::lost;
-  const bool again = failed && ended.restart == RestartRule::on_failure &&
-                     ended.restarts < kRestartsMax && !ended.agent_stops && ended.may_restart;
-  return again ? AfterEnd::starts_again : AfterEnd::ends;
+  if (!failed || ended.is_sender || ended.agent_stops || !ended.may_restart) return AfterEnd::ends;
+  if (ended.recovery_asked) return AfterEnd::recovers;
+  if (ended.restart != RestartRule::on_failure || ended.restarts >= kRestartsMax) {
+    return AfterEnd::ends;
+  }
+  return ended.has_snapshots ? AfterEnd::recovers : AfterEnd::starts_again;
 }
 
 BeforeRestart begin_restart(Instance& instance) {

@@ -30,12 +30,16 @@ struct EndedInstance {
   RestartRule restart = RestartRule::never;
   std::uint32_t restarts = 0;  ///< so far
   bool agent_stops = false;
-  bool may_restart = false;  ///< JobOwnership::may_restart()
+  bool may_restart = false;     ///< JobOwnership::may_restart()
+  bool has_snapshots = false;   ///< it is to go on from one, and not to begin anew
+  bool recovery_asked = false;  ///< somebody has ended it so that it goes on from a snapshot
+  bool is_sender = false;       ///< it was a snapshot sender: its end is the restore's affair
 };
 /// What is done with an ended instance.
 enum class AfterEnd : std::uint8_t {
   ends,           ///< its record stays and says how it ended, until somebody forgets the job
   starts_again,   ///< its program is started again
+  recovers,       ///< it goes on from a snapshot: RecoveryNotes::is_pending
   drops_standby,  ///< its record is removed: its migration's record says why it ended
 };
 /// Applies the rule. Pure.

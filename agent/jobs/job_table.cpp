@@ -74,6 +74,11 @@ void JobTable::promote(Job& job, std::uint64_t epoch) {
       continue;
     }
     other.superseded = true;
+    if (source) {
+      job.restarts = std::max(job.restarts, other.restarts);
+      job.recovery = notes_when_recovered(other.recovery, unix_ms());
+      drop_recovery(other);
+    }
     save_when_possible(other);
   }
   job.standby = job.superseded = false;
@@ -212,6 +217,7 @@ void JobTable::set_protection(Job& job, std::optional<Protection> order) {
   const auto& former = job.spec.protection;
   if (!order || !former || order->store != former->store) {
     notes = {};
+    job.spec.first_snapshot = 0;
   } else {
     notes.failures_in_a_row = 0;
     notes.retry_at_ms = 0;
@@ -234,6 +240,50 @@ void JobTable::set_protection(Job& job, std::optional<Protection> order) {
 void JobTable::note_protection(Job& job, ProtectionNotes notes) {
   job.protection_notes = std::move(notes);
   save_when_possible(job);
+}
+
+void JobTable::note_first_snapshot(Job& job, std::uint64_t number) {
+  job.spec.first_snapshot = number;
+  save_when_possible(job);
+}
+
+void JobTable::order_recovery(Job& job, const std::string& reason) {
+  const auto& had = job.first().record();
+  auto& notes = job.recovery;
+  notes.is_pending = true;
+  notes.reason = reason;
+  notes.device = had.device;
+  notes.state_bytes = had.state_bytes;
+  notes.last_step = had.step;
+  notes.tries = 0;
+  notes.number = notes.step = 0;
+  notes.store.clear();
+  notes.error.clear();
+  notes.hint.clear();
+}
+
+void JobTable::drop_recovery(Job& job) { job.recovery.is_pending = false; }
+
+void JobTable::note_recovery(Job& job, RecoveryNotes notes) {
+  job.recovery = std::move(notes);
+  save_when_possible(job);
+  changed_.notify();
+}
+
+void JobTable::give_up_recovery(Job& job, const Error& why) {
+  auto notes = job.recovery;
+  notes.is_pending = false;
+  notes.error = why.failure();
+  notes.hint = why.hint();
+  auto& record = job.first().record_;
+  record.device = notes.device;
+  record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  note_recovery(job, std::move(notes));
+}
+
+void JobTable::set_origin(Job& job, const std::string& manifest, const std::string& branch) {
+  job.spec.restored_from = manifest;
+  job.spec.branch = branch;
 }
 
 }  // namespace cardswap

@@ -13,6 +13,7 @@
 #include "agent/jobs/job.h"
 #include "agent/jobs/standby_logs.h"
 #include "agent/journal/journal.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 
@@ -109,6 +110,22 @@ class JobTable {
   void set_protection(Job& job, std::optional<Protection> order);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_protection(Job& job, ProtectionNotes notes);
+  /// Notes that the first snapshot of this run has that number, as note_protection() does.
+  void note_first_snapshot(Job& job, std::uint64_t number);
+
+  /// The agent owes the job a start from a snapshot from now on: what it had is noted, and why. In
+  /// memory only, until save().
+  static void order_recovery(Job& job, const std::string& reason);
+  /// The agent owes it no such start any more. In memory only, until save().
+  static void drop_recovery(Job& job);
+  /// Replaces the notes, in memory at once and on disk by save_when_possible().
+  void note_recovery(Job& job, RecoveryNotes notes);
+  /// The job stays ended on the device that it had, and its record says why. In memory at once, on
+  /// disk by save_when_possible().
+  void give_up_recovery(Job& job, const Error& why);
+  /// The job goes on from that snapshot; what it takes then is of that branch. In memory only,
+  /// until save().
+  static void set_origin(Job& job, const std::string& manifest, const std::string& branch);
 
   /// Notified of each change of a state or a process.
   [[nodiscard]] Signal& changed() { return changed_; }

@@ -1,11 +1,34 @@
 #include "agent/snapshots/metrics.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "agent/base/units.h"
 
 namespace cardswap::snapshots {
+
+namespace {
+
+/// Of all jobs: one that goes on from a store need not be protected.
+void write_recoveries(Exposition& out, const JobTable& jobs) {
+  const auto each = [&](std::string_view name, std::string_view help, auto value) {
+    out.family(name, Exposition::Type::counter, help);
+    std::set<std::string> told;
+    for (const auto& job : jobs.all()) {
+      const bool is_here = job.is_live() || job.recovery.is_pending;
+      if (!is_here || job.standby || job.superseded || !told.insert(job.name()).second) continue;
+      out.sample(static_cast<double>(value(job.recovery)), {{"job", job.name()}});
+    }
+  };
+  each("cardswap_recoveries_total", "Times that a job went on from a snapshot after its end.",
+       [](const RecoveryNotes& notes) { return notes.recovered; });
+  each("cardswap_lost_steps_total", "Steps that a job had taken and that no snapshot had.",
+       [](const RecoveryNotes& notes) { return notes.lost_steps_total; });
+}
+
+}  // namespace
 
 void write_metrics(Exposition& out, const JobTable& jobs) {
   std::vector<const Job*> all;
@@ -25,6 +48,7 @@ void write_metrics(Exposition& out, const JobTable& jobs) {
   each("cardswap_snapshots_failed_total", Exposition::Type::counter,
        "Snapshots of a protected job that came to nothing.",
        [](const Notes& notes) { return static_cast<double>(notes.failed); });
+  write_recoveries(out, jobs);
   out.family("cardswap_snapshot_age_seconds", Exposition::Type::gauge,
              "Time since a protected job's last snapshot was in its store.");
   for (const auto* job : all) {

@@ -203,6 +203,9 @@ void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own
   notes.error.clear();
   notes.hint.clear();
   parts_.jobs.note_protection(job, std::move(notes));
+  if (job.spec.first_snapshot == 0 && job.spec.restored_from.empty()) {
+    parts_.jobs.note_first_snapshot(job, record.stored.number);
+  }
   if (failures == 0) return;
   const auto text =
       fmt::format("job {} is protected again: step {} is snapshot {} in {}", job.name(),

@@ -183,7 +183,7 @@ TEST_F(DrainedHost, IsNotTouchedWhereTheDrainIsRefused) {
   run_job("j1");
   const auto snapshots = b_.command(drain({"--policy", "snapshot-only"}));
   EXPECT_EQ(snapshots.exit_code, 3);
-  EXPECT_THAT(snapshots.err, HasSubstr("takes no snapshots"));
+  EXPECT_THAT(snapshots.err, HasSubstr("no store is known for j1"));
   EXPECT_EQ(b_.command({"drain", address(a_)}).exit_code, 3) << "it has no peers";
   EXPECT_EQ(b_.command({"drain", address(a_), "--to", address(a_)}).exit_code, 2);
   EXPECT_EQ(b_.command({"drain", address(a_), "--to", "127.0.0.1:1"}).exit_code, 3);

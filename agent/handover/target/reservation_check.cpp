@@ -63,7 +63,7 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   asked.host = context_.config.host_name;
   asked.by = caller.name;
   inspect_host(wanted, caller, asked);
-  if (const auto cordon = cordons_.find(wanted.device)) {
+  if (const auto cordon = cordons_.find(wanted.device); cordon && !is_recovery(wanted, caller)) {
     asked.closed = to_string(*cordon, context_.config.host_name);
   }
   Found found;
@@ -112,6 +112,14 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     if (r.record().owner == owner && same_uid) continue;
     if (standby->name() == spec.name || same_uid) asked.is_on_its_way = true;
   }
+}
+
+/// Whether the place is for a job of this host that goes on from a snapshot: who chose its device
+/// has looked at cordons, which say nothing of jobs that are here already.
+bool ReservationCheck::is_recovery(const ReservationRequest& wanted, const Caller& caller) const {
+  const auto* job = context_.jobs.find(wanted.spec.name);
+  return job != nullptr && job->recovery.is_pending &&
+         migrations_.is_own_request(wanted, job->first(), caller);
 }
 
 /// A job has one copy that goes on, and it is of the highest epoch.

@@ -54,6 +54,7 @@ class ReservationCheck {
  private:
   void inspect_host(const ReservationRequest& wanted, const Caller& caller,
                     AdmissionRequest& asked) const;
+  [[nodiscard]] bool is_recovery(const ReservationRequest& wanted, const Caller& caller) const;
   void inspect_copies(const ReservationRequest& wanted, const Caller& caller,
                       Admission& admission) const;
   /// The obstacles to a process image here; the GPUs that it needs.

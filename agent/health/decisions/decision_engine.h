@@ -17,8 +17,10 @@ struct HostJob {
   std::string uid;
   std::string device;
   int pid = 0;
-  Ms arrived = 0;       ///< when a migration brought it; 0: it was started here
-  std::string why_not;  ///< why it cannot move now; empty: it can
+  Ms arrived = 0;             ///< when a migration brought it; 0: it was started here
+  std::string why_not;        ///< why it cannot move now; empty: it can
+  bool is_protected = false;  ///< its agent takes snapshots of it
+  Ms failed_at = 0;           ///< it has ended so, unasked; 0: it lives
 };
 
 /// A move that is to be carried out.
@@ -33,6 +35,8 @@ struct Move {
   bool is_urgent = false;
   bool leave_host = false;  ///< only targets on other hosts
   bool dry_run = false;     ///< observe mode: a target is looked for and reported, and no job moves
+  /// Whether nothing is copied: the job is ended, and goes on from its newest snapshot.
+  bool from_snapshot = false;
 };
 /// A cordon that is to be set.
 struct CordonOrder {
@@ -112,6 +116,11 @@ class DecisionEngine {
   void cordon(Incident& incident, Plan& plan, Ms now);
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
+  /// Whether the job's only way from its device is a snapshot, by this fault.
+  [[nodiscard]] static bool needs_snapshot(const Incident& incident, const HostJob& job);
+  /// Why it does not go on from a snapshot; empty: it does.
+  [[nodiscard]] std::string why_no_recovery(const HostJob& job,
+                                            const std::vector<HostJob>& jobs) const;
   /// Why the job must never be moved while these faults are open; empty: it may be.
   [[nodiscard]] std::string why_forbidden(const HostJob& job,
                                           const std::vector<HostJob>& jobs) const;

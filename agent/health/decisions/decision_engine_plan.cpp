@@ -9,9 +9,12 @@ namespace cardswap::health {
 namespace {
 
 bool moves_jobs(const Incident& incident) {
-  return incident.phase == Phase::active &&
-         (incident.verdict.action == Action::migrate || incident.verdict.action == Action::drain);
+  return incident.phase == Phase::active && incident.verdict.action >= Action::recover;
 }
+
+constexpr Ms kFailedBefore = 60'000;  // a job that a fault has ended may end before that is seen
+constexpr auto kProtectIt =
+    "; had it been protected (`cardswap protect`), it would go on from its newest snapshot";
 
 /// A device that is broken, or may fail at any moment, does not wait for a cool-down.
 bool cannot_wait(const Incident& incident) {
@@ -42,7 +45,7 @@ void DecisionEngine::advance(Ms now) {
     }
     emit_event(incident, "resolved",
                fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
-    if (incident.verdict.action >= Action::migrate)
+    if (incident.verdict.action >= Action::recover)
       guards_.note_device_resolved(incident.device, now);
     changed_ = true;
     return true;
@@ -94,10 +97,10 @@ void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
     emit_event(
         incident, "not_trusted",
         incident.verdict.action_class == ActionClass::node
-            ? "the device is gone: nothing can be copied from it; start its jobs anew on another "
-              "device, from what they saved themselves"
-            : "what is in its memory must not be copied; start its jobs anew on another device, "
-              "from what they saved themselves",
+            ? "the device is gone: nothing can be copied from it; its protected jobs go on from "
+              "their newest snapshots, start the others anew on another device"
+            : "what is in its memory must not be copied; its protected jobs go on from their "
+              "newest snapshots, start the others anew on another device",
         now);
   }
 }
@@ -149,9 +152,26 @@ std::string DecisionEngine::why_forbidden(const HostJob& job,
   return {};
 }
 
+bool DecisionEngine::needs_snapshot(const Incident& incident, const HostJob& job) {
+  if (job.device != incident.device) return false;
+  const auto& verdict = incident.verdict;
+  const bool is_beyond_copying =
+      !verdict.may_copy && verdict.action_class != ActionClass::contained;
+  return verdict.action == Action::recover || is_beyond_copying;
+}
+
+std::string DecisionEngine::why_no_recovery(const HostJob& job,
+                                            const std::vector<HostJob>& jobs) const {
+  if (policy_.must_stay(job.name)) return why_forbidden(job, jobs);
+  if (job.is_protected) return {};
+  const auto why = why_forbidden(job, jobs);
+  return (why.empty() ? std::string("there is no snapshot of it") : why) + kProtectIt;
+}
+
 std::string DecisionEngine::why_waiting(const Incident& incident, const HostJob& job,
                                         Ms now) const {
-  if (!job.why_not.empty()) return job.why_not;
+  // What keeps it from moving keeps nobody from ending it.
+  if (!job.why_not.empty() && !needs_snapshot(incident, job)) return job.why_not;
   const auto tries = incident.tries.find(job.uid);
   if (tries != incident.tries.end() && tries->second >= policy_.tries) {
     return fmt::format("{} moves of it failed: an operator must look", tries->second);
@@ -170,8 +190,12 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
                                Ms now) {
   for (const auto& job : jobs) {
     if (!concerns(incident, job) || guards_.is_moving(job.uid)) continue;
-    if (auto why = why_forbidden(job, jobs); !why.empty()) {
-      once(incident, "not_moved", job, std::move(why), now);
+    const bool from_snapshot = needs_snapshot(incident, job);
+    const bool is_its_victim = from_snapshot && job.failed_at + kFailedBefore >= incident.first;
+    if (job.failed_at != 0 && !is_its_victim) continue;
+    auto why_never = from_snapshot ? why_no_recovery(job, jobs) : why_forbidden(job, jobs);
+    if (!why_never.empty()) {
+      once(incident, "not_moved", job, std::move(why_never), now);
       continue;
     }
     if (auto why = why_waiting(incident, job, now); !why.empty()) {
@@ -186,7 +210,8 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
               fmt::format("{} on {}", incident.code, incident.device),
               incident.verdict.action_class == ActionClass::live_deadline,
               wants_drain(incident),
-              !policy_.act};
+              !policy_.act,
+              from_snapshot};
     if (move.dry_run) {
       if (incident.logged.insert("dry run " + job.uid).second)
         plan.moves.push_back(std::move(move));

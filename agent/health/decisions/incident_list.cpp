@@ -51,6 +51,13 @@ bool IncidentList::is_trusted(std::string_view device) const {
   });
 }
 
+bool IncidentList::is_sick(std::string_view device) const {
+  return std::ranges::any_of(all_, [&](const Incident& incident) {
+    const bool here = incident.device == device || incident.device == kHost;
+    return here && incident.verdict.action >= Action::cordon;
+  });
+}
+
 bool IncidentList::is_usable(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
     const bool here = incident.device == device || wants_drain(incident);

@@ -32,6 +32,9 @@ class IncidentList {
 
   /// Whether the device's memory may be copied.
   [[nodiscard]] bool is_trusted(std::string_view device) const;
+  /// Whether an open fault of the device itself closes it: not one of another device that empties
+  /// the whole host.
+  [[nodiscard]] bool is_sick(std::string_view device) const;
   /// Whether a job may be placed on the device: no open fault asks for a cordon or more.
   [[nodiscard]] bool is_usable(std::string_view device) const;
   /// A fault that closes `device` and is not quiet, such as "cuda:0 xid:64"; "": there is none.

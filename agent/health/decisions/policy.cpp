@@ -28,6 +28,7 @@ std::string_view to_string(Action action) {
     case Action::ignore: return "ignore";
     case Action::alert: return "alert";
     case Action::cordon: return "cordon";
+    case Action::recover: return "recover";
     case Action::migrate: return "migrate";
     case Action::drain: return "drain";
   }
@@ -43,7 +44,7 @@ Action action_of(ActionClass action_class) {
     case ActionClass::live:
     case ActionClass::live_deadline:
     case ActionClass::contained: return Action::migrate;
-    case ActionClass::restart_other: return Action::cordon;
+    case ActionClass::restart_other: return Action::recover;
     case ActionClass::node: return Action::drain;
   }
   return Action::alert;

@@ -17,6 +17,7 @@ enum class Action : std::uint8_t {
   ignore,   ///< it is counted only
   alert,    ///< an event for people
   cordon,   ///< no new job is placed on the device
+  recover,  ///< cordon, and let its protected jobs go on elsewhere from their newest snapshots
   migrate,  ///< cordon, and move the device's jobs live
   drain,    ///< cordon, and move every job of the host that can move live
 };

@@ -151,9 +151,9 @@ Rule rule_from(const Reader& in, const YAML::Node& node) {
            }},
           {"action",
            [&](const YAML::Node& at) {
-             rule.action = in.one_of<Action>(
-                 at, "action",
-                 {Action::ignore, Action::alert, Action::cordon, Action::migrate, Action::drain});
+             rule.action = in.one_of<Action>(at, "action",
+                                             {Action::ignore, Action::alert, Action::cordon,
+                                              Action::recover, Action::migrate, Action::drain});
            }},
           {"for", in.duration(rule.hold, "for")},
           {"resolve_after", in.duration(rule.resolve_after, "resolve_after")}});

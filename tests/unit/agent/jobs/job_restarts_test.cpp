@@ -58,6 +58,43 @@ TEST(AfterEnd, StartsAgainWhatFailedOrWasLostWhereAllElseAllowsIt) {
   }
 }
 
+TEST(AfterEnd, RecoversInPlaceOfAStartAtTheFirstStepWhereThereAreSnapshots) {
+  auto one = restartable(lost);
+  one.has_snapshots = true;
+  EXPECT_EQ(after_end(one), AfterEnd::recovers);
+  one.restarts = kRestartsMax;
+  EXPECT_EQ(after_end(one), AfterEnd::ends) << "a loop has an end";
+  one = restartable(failed);
+  one.has_snapshots = true;
+  one.restart = RestartRule::never;
+  EXPECT_EQ(after_end(one), AfterEnd::ends) << "nobody asked for it";
+}
+
+TEST(AfterEnd, RecoversWhatWasEndedForThatWhateverItsRule) {
+  auto one = restartable(failed);
+  one.recovery_asked = true;
+  one.restart = RestartRule::never;
+  one.restarts = kRestartsMax;
+  EXPECT_EQ(after_end(one), AfterEnd::recovers);
+  one.may_restart = false;
+  EXPECT_EQ(after_end(one), AfterEnd::ends) << "it may run elsewhere";
+  one.may_restart = true;
+  for (const auto state : {ended, stopped, moved}) {
+    one.state = state;
+    EXPECT_EQ(after_end(one), AfterEnd::ends) << to_string(state);
+  }
+}
+
+TEST(AfterEnd, LeavesASnapshotSenderToItsRestore) {
+  for (const bool asked : {false, true}) {
+    auto one = restartable(failed);
+    one.has_snapshots = true;
+    one.recovery_asked = asked;
+    one.is_sender = true;
+    EXPECT_EQ(after_end(one), AfterEnd::ends) << "its program would begin at its first step";
+  }
+}
+
 TEST(AfterEnd, StartsAJobAgainSoOftenAndNoMore) {
   auto one = restartable(failed);
   for (one.restarts = 0; one.restarts < kRestartsMax; ++one.restarts) {

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <algorithm>
+
+#include "tests/integration/protected_job.h"
+
+namespace cardswap::test {
+
+/// A protected job that its agent starts again when it fails.
+class RecoveringJob : public ProtectedJob {
+ protected:
+  /// As start(), with `--restart on-failure`.
+  void start_restarting(const std::string& steps) {
+    program_ = {trainer("plain_memory"), "--bytes", kBytes, "--steps", steps};
+    run_restarting({});
+    ASSERT_TRUE(within(30s, [&] { return host_.step_of("job") >= 5; })) << host_.log();
+    trainer_ = static_cast<int>(number(host_.job("job"), "pid"));
+  }
+  void run_restarting(const Words& more) const {
+    Words all{"run", "--name", "job", "--env", "OMP_NUM_THREADS=1", "--restart", "on-failure"};
+    all.insert(all.end(), more.begin(), more.end());
+    all.emplace_back("--");
+    all.insert(all.end(), program_.begin(), program_.end());
+    all.insert(all.end(), {"--step-ms", "10", "--loss-log", log_.string()});
+    (void)host_.ask(all);
+  }
+  [[nodiscard]] static boost::json::object recovery_of(const Host& host) {
+    const auto job = record_of(host);
+    const auto* value = job.if_contains("recovery");
+    return value != nullptr && value->is_object() ? value->get_object() : boost::json::object();
+  }
+  [[nodiscard]] bool has_recovered_now(int times) const {
+    return number(recovery_of(host_), "recovered") >= times;
+  }
+  [[nodiscard]] bool has_recovered(int times) const {
+    return within(60s, [&] { return has_recovered_now(times); });
+  }
+  [[nodiscard]] bool has_given_up() const {
+    const auto recovery = recovery_of(host_);
+    const auto* pending = recovery.if_contains("pending");
+    return text(record_of(host_), "state") == "failed" && pending != nullptr && !pending->as_bool();
+  }
+  /// Takes two snapshots of a job that is protected, and takes no other by itself.
+  [[nodiscard]] boost::json::object first_of_two_snapshots() const {
+    protect("1h", {"--keep", "all"});
+    EXPECT_TRUE(has_snapshot(1)) << host_.log();
+    auto first = snapshot();
+    (void)snapshot();
+    return first;
+  }
+  /// One bit of a pack; a damaged one is damaged further.
+  static void damage(const std::filesystem::path& pack) {
+    std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
+    std::fstream file(pack, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(1000);
+    const auto byte = static_cast<char>(file.get());
+    file.seekp(1000);
+    file.put(static_cast<char>(byte ^ 1));
+  }
+  [[nodiscard]] std::vector<std::filesystem::path> packs() const {
+    std::vector<std::filesystem::path> all;
+    for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
+      if (one.path().extension() == ".pack") all.push_back(one.path());
+    }
+    std::ranges::sort(all, {},
+                      [](const auto& pack) { return std::filesystem::last_write_time(pack); });
+    return all;
+  }
+  void damage_the_packs() const {
+    for (const auto& pack : packs()) damage(pack);
+  }
+  void damage_newest_pack() const {
+    ASSERT_FALSE(packs().empty());
+    damage(packs().back());
+  }
+};
+
+}  // namespace cardswap::test

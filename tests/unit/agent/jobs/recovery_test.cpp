@@ -1,0 +1,113 @@
+#include "agent/jobs/recovery.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "agent/jobs/job.h"
+#include "agent/jobs/job_table.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+RecoveryNotes owed() {
+  RecoveryNotes notes;
+  notes.is_pending = true;
+  notes.reason = "it ended by signal 9";
+  notes.device = "cuda:1";
+  notes.state_bytes = 5;
+  notes.last_step = 441;
+  notes.tries = 2;
+  notes.number = 7;
+  notes.step = 400;
+  notes.store = "file:/s";
+  notes.recovered = 1;
+  notes.lost_steps_total = 9;
+  notes.error = "an older one";
+  return notes;
+}
+
+TEST(RecoveryNotes, AreReadFromTheJournalAsTheyWereWritten) {
+  const auto back = recovery_notes_from_journal(to_journal(owed()));
+  EXPECT_EQ(to_journal(back), to_journal(owed()));
+  EXPECT_TRUE(back.is_pending);
+  EXPECT_EQ(back.last_step, 441U);
+  EXPECT_FALSE(recovery_notes_from_journal({}).is_pending) << "of an older release";
+}
+
+TEST(RecoveryNotes, CountTheStepsThatNoSnapshotHad) {
+  const auto done = notes_when_recovered(owed(), 99);
+  EXPECT_FALSE(done.is_pending);
+  EXPECT_EQ(done.recovered, 2U);
+  EXPECT_EQ(done.lost_steps, 41U);
+  EXPECT_EQ(done.lost_steps_total, 50U);
+  EXPECT_EQ(done.at_ms, 99);
+  EXPECT_EQ(done.error, "");
+  auto not_owed = owed();
+  not_owed.is_pending = false;
+  EXPECT_EQ(notes_when_recovered(not_owed, 99).recovered, 1U) << "it has only moved";
+  EXPECT_EQ(lost_between(3, 5), 0U) << "the agent had heard of fewer steps than were kept";
+}
+
+TEST(RecoveryNotes, AreShownOnceThereWasARecovery) {
+  EXPECT_TRUE(to_json(RecoveryNotes{}).is_null());
+  const auto shown = to_json(notes_when_recovered(owed(), 99)).as_object();
+  EXPECT_EQ(shown.at("lost_steps").to_number<int>(), 41);
+  EXPECT_EQ(shown.at("last").at("step").to_number<int>(), 400);
+  EXPECT_TRUE(shown.at("error").is_null());
+}
+
+TEST(StoresOfAJob, AreThatOfItsProtectionAndThatOfItsStart) {
+  JobSpec spec;
+  EXPECT_THAT(stores_of(spec), IsEmpty());
+  spec.resume_store = "file:/b";
+  EXPECT_THAT(stores_of(spec), ElementsAre("file:/b"));
+  spec.protection = Protection{};
+  spec.protection->store = "file:/a";
+  EXPECT_THAT(stores_of(spec), ElementsAre("file:/a", "file:/b"));
+  spec.resume_store = "file:/a";
+  EXPECT_THAT(stores_of(spec), ElementsAre("file:/a"));
+}
+
+TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
+  Job job;
+  InstanceRecord had;
+  had.device = "cuda:3";
+  had.step = 17;
+  had.state_bytes = 1000;
+  job.instances.emplace_back(job, had);
+  JobTable::order_recovery(job, "xid:79 on cuda:3");
+  EXPECT_TRUE(job.recovery.is_pending);
+  EXPECT_EQ(job.recovery.device, "cuda:3");
+  EXPECT_EQ(job.recovery.last_step, 17U);
+  EXPECT_EQ(job.recovery.state_bytes, 1000U);
+  JobTable::drop_recovery(job);
+  EXPECT_FALSE(job.recovery.is_pending);
+}
+
+TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
+  Job job;
+  job.id = "j-1";
+  job.spec.name = "gpt";
+  job.spec.resume_store = "file:/b";
+  job.spec.first_snapshot = 4;
+  job.recovery = owed();
+  job.instances.emplace_back(job);
+  const Job back(to_journal(job));
+  EXPECT_EQ(back.spec.resume_store, "file:/b");
+  EXPECT_EQ(back.spec.first_snapshot, 4U);
+  EXPECT_TRUE(back.recovery.is_pending);
+  const auto moved = job_spec_from([&] {
+    auto body = to_json(job.spec);
+    body["argv"] = {"/bin/train"};
+    return body;
+  }());
+  EXPECT_EQ(moved.resume_store, "file:/b") << "it goes along to another host";
+  EXPECT_EQ(moved.first_snapshot, 4U);
+}
+
+}  // namespace
+}  // namespace cardswap
