@@ -101,7 +101,7 @@ void fields(Archive& a, FieldsOf<Archive, Ended>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Welcome>& m) {
   a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
-    m.data_peers);
+    m.data_peers, m.hold_at, m.again_until);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
@@ -139,6 +139,16 @@ void fields(Archive& a, FieldsOf<Archive, Departed>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Arrived>& m) {
   a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
+}
+
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Held>& m) {
+  a(m.step, m.root);
+  a.brief(m.failure);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, HoldAt>& m) {
+  a(m.step);
 }
 
 namespace {

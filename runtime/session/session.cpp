@@ -13,6 +13,7 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/error.h"
 #include "migrator/base/mutex.h"
+#include "migrator/base/utf8.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
@@ -34,7 +35,8 @@ class Session::Impl {
   explicit Impl(std::string framework)
       : framework_(std::move(framework)),
         gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
-               [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); }},
+               [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); },
+               [this] { trainer_role_.on_held(); }, [this] { trainer_role_.on_let_go(); }},
               &end_moved_process),
         trainer_role_(gate_, tracker_, relocator_,
                       {[this](const channel::Message& message) {
@@ -56,6 +58,7 @@ class Session::Impl {
                                              [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
+    trainer_role_.set_hold(welcome);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
     gate_.watch_once();  // the first boundary reports what is tracked
     channel_->start();
@@ -121,9 +124,20 @@ class Session::Impl {
     not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
+  bool note(std::string_view name, double value) {
+    auto& notes = trainer_role_.notes();
+    if (name.empty() || name.size() > kNoteNameBytesMax || !is_utf8(name)) return false;
+    const auto known = notes.find(std::string(name));
+    if (known == notes.end() && notes.size() == kNotesMax) return false;
+    notes[std::string(name)] = value;
+    return true;
+  }
+
   Tracker& tracker() { return tracker_; }
   ArenaRelocator& relocator() { return relocator_; }
-  [[nodiscard]] bool is_standby() const { return trainer_role_.is_standby(); }
+  [[nodiscard]] bool is_standby() const {
+    return trainer_role_.is_standby() || trainer_role_.is_taken_again();
+  }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
   [[nodiscard]] bool has_attention() const { return gate_.has_attention(); }
 
@@ -379,6 +393,8 @@ void Session::after_step(std::string_view name, std::function<void()> hook,
                          std::vector<std::string> rewrites) {
   impl_->add_hook(name, std::move(hook), std::move(rewrites));
 }
+
+bool Session::note(std::string_view name, double value) { return impl_->note(name, value); }
 
 void Session::do_not_rehearse(std::string_view why) { impl_->do_not_rehearse(why); }
 
