@@ -11,9 +11,6 @@
 
 namespace cardswap {
 
-/// The device name of a snapshot sender: it is on none.
-inline constexpr const char* kFromStore = "store";
-
 /// The parts of the agent that a restore uses. All outlive its tasks.
 struct RestoreParts {
   Jobs& jobs;

@@ -14,7 +14,7 @@ constexpr std::size_t kManifestDigits = 64;
 RestoreOrder restore_order_from(const ApiRequest& request) {
   // No "restart": it would start the program at its step 0 when the snapshot sender ends.
   request.only({"name", "argv", "cwd", "env", "device", "user", "arrive", "branch", "store",
-                "manifest", "epoch"});
+                "manifest", "epoch", "hold_at", "again_until"});
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);

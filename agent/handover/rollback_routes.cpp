@@ -51,6 +51,8 @@ RestoreOrder order_from(const ApiRequest& request) {
   read_snapshot_fields(request, order);
   order.spec.branch = request.text("branch");
   validate::check(validate::is_job_name(order.spec.branch), "branch", "name of a branch");
+  order.spec.again_until =
+      validate::count("again_until", request.number_or("again_until", 0), validate::kStepMax);
   return order;
 }
 
@@ -65,6 +67,8 @@ void take_over(RestoreOrder& order, const Job& job) {
   auto spec = job.spec;
   spec.uid.clear();
   spec.branch = order.spec.branch;
+  spec.again_until = order.spec.again_until;
+  spec.hold_at = 0;
   spec.restored_from = order.manifest;
   if (spec.restart != RestartRule::never) {
     spec.restart = RestartRule::never;
@@ -79,11 +83,18 @@ void take_over(RestoreOrder& order, const Job& job) {
 }
 
 asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
-  request.only({"store", "manifest", "epoch", "branch", "grace_ms"});
+  request.only({"store", "manifest", "epoch", "branch", "grace_ms", "again_until"});
   auto order = order_from(request);
   const auto grace = std::chrono::milliseconds(
       validate::count("grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
   const auto name = request.path.at("name");
+  if (const auto at = rollable(parts, name).first().record().step;
+      at != 0 && order.spec.again_until > at) {
+    throw Error(Code::bad_request, fmt::format("job {} is at step {}: going back to step {} is "
+                                               "going on",
+                                               name, at, order.spec.again_until),
+                "choose a step that it has passed");
+  }
   auto check = check_of(parts, rollable(parts, name), order);
   check_may_run_as(parts.config, rollable(parts, name).spec.user, request.caller);
   co_await check_snapshot_whole(std::move(check));

@@ -23,6 +23,9 @@ namespace cardswap {
 
 struct Job;
 
+/// The device name of a snapshot sender: it is on none.
+inline constexpr const char* kFromStore = "store";
+
 /// A job's description, the same wherever it runs: all that a start of its program needs, except a
 /// device.
 struct JobSpec {
@@ -37,6 +40,12 @@ struct JobSpec {
   std::optional<Protection> protection = std::nullopt;  ///< nullopt: it is not protected
   std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
   std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
+  /// The step at whose boundary it is to stand, in no migration, until somebody lets it go on; 0:
+  /// at none.
+  std::uint64_t hold_at = 0;
+  /// Steps up to this one were taken before, by the run that went on from `restored_from` first: they
+  /// are taken again without effects. 0: none.
+  std::uint64_t again_until = 0;
 };
 
 /// The journal's record of an Instance, a part of its job's record.
@@ -103,6 +112,7 @@ class Instance {
   bool oversize_reported = false;  ///< it reported an impossible size, and an event told so
   bool reported = false;           ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< obstacles to a move, as its runtime reports
+  std::optional<channel::Held> held;         ///< where it stands because of JobSpec::hold_at
 
  private:
   friend class JobTable;

@@ -31,6 +31,8 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("restarts", m.restarts);
   a("branch", m.spec.branch);
   a("restored_from", m.spec.restored_from);
+  a("hold_at", m.spec.hold_at);
+  a("again_until", m.spec.again_until);
 }
 
 template <class Archive>

@@ -91,7 +91,7 @@ asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
 }
 
 asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
-  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
+  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "hold_at"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
   if (const auto cordon = parts.cordons.find(parts.jobs.devices().at(device).name)) {

@@ -156,6 +156,13 @@ Instance& MigrationAdmission::require_movable(const MigrationSpec& spec) {
         "stop it at a checkpoint, and start it where it is to run");
   }
   refuse_halted_copy(*job, list_);
+  // Where a job stands it takes no first step at its target. A restore's sender takes none anyway.
+  if (spec.store.empty() && job->spec.hold_at != 0 && source.device() != kFromStore) {
+    throw Error(Code::conflict,
+                fmt::format("job {} is to stand at step {}: it is not moved before it goes on", name,
+                            job->spec.hold_at),
+                "`cardswap resume " + name + "` lets it go on; a snapshot can be taken of it");
+  }
   if (const auto* other = list_.find_running(source.id())) {
     const auto* what = other->record().is_to_store() ? "being kept by" : "in";
     throw Error(Code::conflict,
