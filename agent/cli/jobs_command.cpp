@@ -97,6 +97,7 @@ struct RunOptions {
   std::string arrive = "standby";
   std::string resume = "none";
   std::string store;
+  std::uint64_t hold_at = 0;
   std::vector<std::string> program;
 };
 
@@ -109,7 +110,8 @@ json::object job_body(const RunOptions& options) {
           {"env", environment(options.env)},
           {"device", options.device},
           {"user", options.user},
-          {"arrive", options.arrive}};
+          {"arrive", options.arrive},
+          {"hold_at", options.hold_at}};
 }
 
 Exit start_job(const Context& context, const RunOptions& options) {
@@ -179,6 +181,8 @@ void add_run(CLI::App& app, Context& context, Run& run) {
       ->check(CLI::IsMember({"latest", "none"}))
       ->capture_default_str();
   command->add_option("--store", options->store, "file:/FOLDER, of the agent's host");
+  command->add_option("--hold-at", options->hold_at,
+                      "Step at which it stands until `resume` lets it go on");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     const bool resumes = options->resume == "latest";

@@ -61,6 +61,15 @@ SnapshotCheck check_of(const RestoreParts& parts, const Job& job, const RestoreO
   return {order.store, order.manifest, job.name(), user_of_job(parts.config, job.spec.user)};
 }
 
+/// Of a job that has ended, only its last saved step is known.
+void check_passed(const Job& job, std::uint64_t step) {
+  const auto at = job.first().record().step;
+  if (!job.is_live() || step <= at) return;
+  throw Error(Code::bad_request,
+              fmt::format("job {} is at step {}: it cannot go back to step {}", job.name(), at, step),
+              "choose a step that it has passed");
+}
+
 /// Completes the order from the job that is stopped for it. A new uid: the new run is another job
 /// to whoever knows the old one.
 void take_over(RestoreOrder& order, const Job& job) {
@@ -88,13 +97,7 @@ asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
   const auto grace = std::chrono::milliseconds(
       validate::count("grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
   const auto name = request.path.at("name");
-  if (const auto at = rollable(parts, name).first().record().step;
-      at != 0 && order.spec.again_until > at) {
-    throw Error(Code::bad_request, fmt::format("job {} is at step {}: going back to step {} is "
-                                               "going on",
-                                               name, at, order.spec.again_until),
-                "choose a step that it has passed");
-  }
+  check_passed(rollable(parts, name), order.spec.again_until);
   auto check = check_of(parts, rollable(parts, name), order);
   check_may_run_as(parts.config, rollable(parts, name).spec.user, request.caller);
   co_await check_snapshot_whole(std::move(check));

@@ -60,7 +60,7 @@ json::object to_json(const Instance& instance) {
     return number == 0 ? json::value(nullptr) : json::value(number);
   };
   json::value held = nullptr;
-  if (instance.held) {
+  if (instance.held && instance.is_live()) {
     const auto& at = *instance.held;
     held = json::object{{"step", at.step},
                         {"root", at.failure.empty() ? json::value(to_string(at.root))

@@ -61,7 +61,9 @@ void note_held(Instance& instance, channel::Held held) {
 
 void note_attached(Instance& instance, const channel::Hello* hello) {
   instance.attached = true;
-  if (hello != nullptr) instance.framework = as_utf8(hello->framework);
+  if (hello == nullptr) return;
+  instance.framework = as_utf8(hello->framework);
+  instance.held.reset();  // it tells again where it stands
 }
 
 void note_detached(Instance& instance) { instance.attached = false; }
