@@ -73,9 +73,11 @@ json::object snapshot_fields(store::Store& in, const store::Ref& ref,
 std::string notes_text(const json::object& snapshot) {
   std::string all;
   for (const auto& note : object_at(snapshot, "metrics")) {
+    const auto& value = note.value();
     all += fmt::format("{}{} {}", all.empty() ? "" : ", ", printable(note.key()),
-                       note.value().is_string() ? printable(note.value().get_string())
-                                                : json::serialize(note.value()));
+                       value.is_double()   ? fmt::format("{}", value.get_double())
+                       : value.is_string() ? printable(value.get_string())
+                                           : json::serialize(value));
   }
   return all.empty() ? "none" : all;
 }

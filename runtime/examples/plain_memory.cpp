@@ -2,11 +2,14 @@
 // the last one. It uses cardswap::runtime alone; most tests move this job.
 
 #include <cardswap/session.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <limits>
 #include <span>
 #include <thread>
 #include <vector>
@@ -32,6 +35,8 @@ int train(int argc, char** argv) {
   double step_ms = 0;
   std::string end_when;
   std::string wait_while;
+  std::string digest_log;
+  std::uint64_t stray_from = std::numeric_limits<std::uint64_t>::max();
   bool arena = false;
   bool ignore_moved = false;
   CLI::App app("Advances a block of memory step by step");
@@ -41,6 +46,10 @@ int train(int argc, char** argv) {
   app.add_option("--step-ms", step_ms, "Shortest time of a step");
   app.add_option("--end-when", end_when, "A file: when it exists, no further step begins");
   app.add_option("--wait-while", wait_while, "A file: while it exists, no step begins");
+  app.add_option("--digest-log", digest_log,
+                 "File to append the state's digest to, at each step's end, whoever takes it");
+  app.add_option("--stray-from", stray_from,
+                 "First step that depends on what is not tracked: the process's number");
   app.add_flag("--ignore-moved", ignore_moved,
                "Train on after the job moved, as a program that looks at no verdict would");
   app.add_flag("--arena", arena, "Let Cardswap allocate the state, for --arrive criu");
@@ -72,9 +81,13 @@ int train(int argc, char** argv) {
     log.begin(step);
     const auto begin = std::chrono::steady_clock::now();
     const auto loss = advance(words, dirty, step);
+    if (step >= stray_from && !words.empty()) words[0] += static_cast<std::uint64_t>(::getpid());
     if (!moved || passed) log.write(step, loss);
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
+    if (!digest_log.empty()) {
+      std::ofstream(digest_log, std::ios::app) << step + 1 << " " << session.state_digest() << "\n";
+    }
     const auto verdict = session.step_boundary();
     passed = moved;
     if (verdict == cardswap::StepResult::moved) {

@@ -103,7 +103,7 @@ std::vector<Message> one_of_each() {
       Resumed{"m", 9, 1.25, 0.5},
       FirstStep{"m", 10},
       Ended{11, true},
-      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9"},
+      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9", 12, 13},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", some_spec(), "tcp", 2.5, "0badc0de", "10.0.0.9"},
       Freeze{"m"},
@@ -124,6 +124,8 @@ std::vector<Message> one_of_each() {
       FirstSteps{"m", {20.5, 21}, true},
       TimeSteps{"m"},
       Stored{"m", 42, std::string(64, 'a'), 1000, 900},
+      Held{9, digest, "unread"},
+      HoldAt{14},
   };
 }
 
