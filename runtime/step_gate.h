@@ -32,14 +32,14 @@ class StepGate {
   /// What the gate calls, on the training thread. Each may be empty. What they throw leaves
   /// boundary(), and the training thread then waits no more.
   struct Callbacks {
-    /// At a boundary that is watched, and at the last two up to a hold. While it is held: once for
-    /// each watch(true) and watch_once().
+    /// Called at a boundary that is watched, and at the last two up to a hold. While it is held:
+    /// once for each watch(true) and watch_once().
     std::function<void()> on_boundary;
-    std::function<void()> on_parked;    ///< each time it is parked
-    std::function<void()> on_resume;    ///< just before it goes on after that; not if retired
-    std::function<void()> on_begin;     ///< when it goes on, while steps are timed
+    std::function<void()> on_parked;     ///< each time it is parked
+    std::function<void()> on_resume;     ///< just before it goes on after that; not if retired
+    std::function<void()> on_begin;      ///< when it goes on, while steps are timed
     std::function<void()> on_held = {};  ///< once it is held; must not throw
-    /// Before it takes a step after it was parked or held; must not throw.
+    /// Called before it takes a step after it was parked or held; must not throw.
     std::function<void()> on_let_go = {};
   };
 

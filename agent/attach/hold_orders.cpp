@@ -38,8 +38,7 @@ void check_hold(const Job& job, std::uint64_t step, const Config& config) {
 
 asio::awaitable<ApiAnswer> resume(HoldParts parts, ApiRequest request) {
   request.only({"hold_at"});
-  const auto step =
-      validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
+  const auto step = validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
   const auto& name = request.path.at("name");
   auto* job = parts.jobs.table().find(name);
   if (job == nullptr) {

@@ -73,8 +73,7 @@ store::Ref named_end(store::Store& in, const BisectOptions& options, const std::
   const bool is_whole = end.find_first_of("@:") != std::string::npos;
   const auto name = snapshot_name_from(is_whole ? end : options.job + "@" + end);
   if (name.job != options.job) {
-    throw Error(Code::bad_request,
-                fmt::format("snapshot {} is not of job {}", end, options.job));
+    throw Error(Code::bad_request, fmt::format("snapshot {} is not of job {}", end, options.job));
   }
   return find_snapshot(in, name);
 }
@@ -214,11 +213,11 @@ const char* word_for(ProbeVerdict verdict) {
 std::string found_text(const json::object& answer) {
   const auto& bad = answer.at("first_bad").as_object();
   const auto& good = answer.at("last_good").as_object();
-  auto shown = fmt::format("first bad: step {} (snapshot {}, branch {}, manifest {})\n",
-                           text(bad, "step"), text(bad, "snapshot"), text(bad, "branch"),
-                           text(bad, "manifest").substr(0, 12));
-  shown += fmt::format("last good: step {} (snapshot {})\n", text(good, "step"),
-                       text(good, "snapshot"));
+  auto shown =
+      fmt::format("first bad: step {} (snapshot {}, branch {}, manifest {})\n", text(bad, "step"),
+                  text(bad, "snapshot"), text(bad, "branch"), text(bad, "manifest").substr(0, 12));
+  shown +=
+      fmt::format("last good: step {} (snapshot {})\n", text(good, "step"), text(good, "snapshot"));
   const auto& between = array_at(answer, "skipped_between");
   if (between.empty()) return shown;
   std::string steps;

@@ -30,8 +30,8 @@ class Bisection {
   [[nodiscard]] std::size_t good() const { return good_; }
   /// The first one that is known to be bad.
   [[nodiscard]] std::size_t bad() const { return bad_; }
-  /// Those between, which were skipped when the search is over: any of them may be the first bad
-  /// one.
+  /// The ones between both. When the search is over they were skipped, and any of them may be the
+  /// first bad one.
   [[nodiscard]] std::vector<std::size_t> between() const;
 
  private:

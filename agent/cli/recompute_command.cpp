@@ -66,8 +66,8 @@ store::Ref one_of(const std::vector<store::Ref>& line, const std::string& step,
 Course course_of(store::Store& in, const RecomputeOptions& options) {
   const auto line = find_line(in, options.job, {});
   const auto to = one_of(line, options.to, line.front());
-  const auto before = std::ranges::find_if(
-      line, [&](const store::Ref& ref) { return ref.step < to.step; });
+  const auto before =
+      std::ranges::find_if(line, [&](const store::Ref& ref) { return ref.step < to.step; });
   if (before == line.end()) {
     throw Error(Code::bad_request,
                 fmt::format("before step {} job {} has no snapshot", to.step, options.job),
@@ -86,7 +86,8 @@ Course course_of(store::Store& in, const RecomputeOptions& options) {
 /// The job that computes, which goes with this object.
 class ScratchJob {
  public:
-  ScratchJob(Client client, std::string name) : client_(std::move(client)), name_(std::move(name)) {}
+  ScratchJob(Client client, std::string name)
+      : client_(std::move(client)), name_(std::move(name)) {}
   ~ScratchJob() {
     try {
       const auto path = "/v1/jobs/" + http::percent_encoded(name_);
@@ -135,8 +136,8 @@ json::object difference_at(const Context& context, Client& client, store::Store&
   spec.job = scratch_name(options);
   spec.store = options.store;
   spec.max_stall_ms = 0;
-  const auto kept = await_end(context, client,
-                              client.call("POST", "/v1/migrations", request_body(spec)));
+  const auto kept =
+      await_end(context, client, client.call("POST", "/v1/migrations", request_body(spec)));
   json::object found{{"step", theirs.step}, {"snapshot", theirs.number}};
   if (!has_worked(kept)) {
     found["not_kept"] = kept.at("error");
@@ -193,9 +194,8 @@ Exit recompute(const Context& context, const RecomputeOptions& options) {
                              course.from.step, name);
   }
   auto client = context.client();
-  auto begun =
-      client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
-                                     start_body(*in, options, course), kRecomputeReadMax);
+  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
+                                              start_body(*in, options, course), kRecomputeReadMax);
   if (!begun) throw Error(Code::cancelled, "interrupted before the agent had answered");
   const auto started = await_end(context, client, std::move(*begun));
   if (!has_worked(started)) return show_outcome(context, started);
@@ -242,7 +242,8 @@ void add_recompute_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("--from", options->from,
                       "Step of the snapshot to start from (default: the one before --to)");
   command->add_option("--to", options->to, "Step of the last one to compare (default: the newest)");
-  command->add_option("--as", options->as, "Name of the job that computes (default: JOB-recompute)");
+  command->add_option("--as", options->as,
+                      "Name of the job that computes (default: JOB-recompute)");
   command->add_option("--on", options->device, "Device to compute on (default: as before)");
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->callback([&context, &run, options] {

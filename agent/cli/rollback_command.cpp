@@ -34,8 +34,8 @@ struct RollbackOptions {
 Exit roll_back(const Context& context, const RollbackOptions& options) {
   const auto in = store::open_store(options.store);
   auto client = context.client();
-  const auto way = find_way_back(*in, {options.job, std::to_string(options.step), {}},
-                                 options.of_branch);
+  const auto way =
+      find_way_back(*in, {options.job, std::to_string(options.step), {}}, options.of_branch);
   const auto& ref = way.base;
   const auto refs = store::refs_of(*in, options.job).refs;
   const auto branch = options.branch.empty() ? fresh_branch(refs, way.step) : options.branch;

@@ -65,9 +65,10 @@ SnapshotCheck check_of(const RestoreParts& parts, const Job& job, const RestoreO
 void check_passed(const Job& job, std::uint64_t step) {
   const auto at = job.first().record().step;
   if (!job.is_live() || step <= at) return;
-  throw Error(Code::bad_request,
-              fmt::format("job {} is at step {}: it cannot go back to step {}", job.name(), at, step),
-              "choose a step that it has passed");
+  throw Error(
+      Code::bad_request,
+      fmt::format("job {} is at step {}: it cannot go back to step {}", job.name(), at, step),
+      "choose a step that it has passed");
 }
 
 /// Completes the order from the job that is stopped for it. A new uid: the new run is another job

@@ -43,8 +43,8 @@ struct JobSpec {
   /// The step at whose boundary it is to stand, in no migration, until somebody lets it go on; 0:
   /// at none.
   std::uint64_t hold_at = 0;
-  /// Steps up to this one were taken before, by the run that went on from `restored_from` first: they
-  /// are taken again without effects. 0: none.
+  /// Steps up to this one were taken before, by the run that went on from `restored_from` first:
+  /// they are taken again without effects. 0: none.
   std::uint64_t again_until = 0;
 };
 

@@ -62,10 +62,10 @@ json::object to_json(const Instance& instance) {
   json::value held = nullptr;
   if (instance.held && instance.is_live()) {
     const auto& at = *instance.held;
-    held = json::object{{"step", at.step},
-                        {"root", at.failure.empty() ? json::value(to_string(at.root))
-                                                    : json::value(nullptr)},
-                        {"failure", text_or_null(as_utf8(at.failure))}};
+    held = json::object{
+        {"step", at.step},
+        {"root", at.failure.empty() ? json::value(to_string(at.root)) : json::value(nullptr)},
+        {"failure", text_or_null(as_utf8(at.failure))}};
   }
   return {{"name", job.name()},
           {"uid", job.uid()},

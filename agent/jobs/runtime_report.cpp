@@ -38,7 +38,8 @@ std::string note_sizes(Instance& instance, const channel::Tracked& reported,
 }
 
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
-  JobTable::note(instance, [&](InstanceRecord& record) { record.step = std::min(step, validate::kStepMax); });
+  JobTable::note(instance,
+                 [&](InstanceRecord& record) { record.step = std::min(step, validate::kStepMax); });
   instance.median_step_ms = std::max(median_step_ms, 0.0);
   if (instance.held && step > instance.held->step) instance.held.reset();
 }

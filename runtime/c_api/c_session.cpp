@@ -163,9 +163,8 @@ int cardswap_digest(cardswap_session* session, char text[33]) {
 
 int cardswap_note(cardswap_session* session, const char* name, double value) {
   bool kept = false;
-  const auto status = tried([&] {
-    kept = name != nullptr && opened(session).session.note(name, value);
-  });
+  const auto status =
+      tried([&] { kept = name != nullptr && opened(session).session.note(name, value); });
   return status == 0 ? (kept ? 1 : 0) : status;
 }
 

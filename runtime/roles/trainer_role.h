@@ -80,8 +80,8 @@ class TrainerRole {
 
   // ---- any thread
   [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
-  /// Whether the step under way was taken before, by another process of the job.
-  [[nodiscard]] bool is_taken_again() const { return hold_.is_taken_again(); }
+  /// Whether the step under way is none of the job's, or was taken before by another process of it.
+  [[nodiscard]] bool holds_effects_back() const { return is_standby() || hold_.is_taken_again(); }
   /// Whether the process may be dumped at any moment: nothing may be sent.
   [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
   /// The epoch that this process was granted; 0: none yet.

@@ -13,7 +13,6 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/error.h"
 #include "migrator/base/mutex.h"
-#include "migrator/base/utf8.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
@@ -124,20 +123,10 @@ class Session::Impl {
     not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
-  bool note(std::string_view name, double value) {
-    auto& notes = trainer_role_.notes();
-    if (name.empty() || name.size() > kNoteNameBytesMax || !is_utf8(name)) return false;
-    const auto known = notes.find(std::string(name));
-    if (known == notes.end() && notes.size() == kNotesMax) return false;
-    notes[std::string(name)] = value;
-    return true;
-  }
-
+  Notes& notes() { return trainer_role_.notes(); }
   Tracker& tracker() { return tracker_; }
   ArenaRelocator& relocator() { return relocator_; }
-  [[nodiscard]] bool is_standby() const {
-    return trainer_role_.is_standby() || trainer_role_.is_taken_again();
-  }
+  [[nodiscard]] bool is_standby() const { return trainer_role_.holds_effects_back(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
   [[nodiscard]] bool has_attention() const { return gate_.has_attention(); }
 
@@ -394,7 +383,13 @@ void Session::after_step(std::string_view name, std::function<void()> hook,
   impl_->add_hook(name, std::move(hook), std::move(rewrites));
 }
 
-bool Session::note(std::string_view name, double value) { return impl_->note(name, value); }
+bool Session::note(std::string_view name, double value) {
+  auto& notes = impl_->notes();
+  const std::string key(name);
+  if (!may_be_noted(notes, key)) return false;
+  notes[key] = value;
+  return true;
+}
 
 void Session::do_not_rehearse(std::string_view why) { impl_->do_not_rehearse(why); }
 

@@ -291,7 +291,9 @@ void TargetConnection::confirm(const Digest& root) {
   }
   if (callbacks_.verified) {
     Notes notes;
-    for (const auto& note : values->notes) notes[note.name] = std::bit_cast<double>(note.bits);
+    for (const auto& note : values->notes) {
+      if (may_be_noted(notes, note.name)) notes[note.name] = std::bit_cast<double>(note.bits);
+    }
     callbacks_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns,
                          chunk_bytes_, std::move(notes)});
   }

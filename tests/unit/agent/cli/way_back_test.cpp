@@ -39,8 +39,8 @@ class WaysBack : public ::testing::Test {
     });
   }
 
-  std::vector<store::Ref> refs_{ref(1, 100),        ref(2, 200), ref(3, 260, "fix"), ref(4, 300),
-                                ref(5, 320, "fix"), ref(6, 330, "late")};
+  std::vector<store::Ref> refs_{ref(1, 100), ref(2, 200),        ref(3, 260, "fix"),
+                                ref(4, 300), ref(5, 320, "fix"), ref(6, 330, "late")};
   std::map<std::uint64_t, std::uint64_t> parents_{{2, 1}, {3, 2}, {4, 2}, {5, 3}, {6, 5}};
 };
 
