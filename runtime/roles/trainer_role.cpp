@@ -153,6 +153,12 @@ void TrainerRole::on_boundary() {
   source_.on_boundary();
 }
 
+bool TrainerRole::note(const std::string& name, double value) {
+  if (!may_be_noted(context_.notes, name)) return false;
+  context_.notes[name] = value;
+  return true;
+}
+
 void TrainerRole::on_held() {
   // Standing is no lateness.
   if (const auto last = context_.lateness.final_report()) context_.send(*last);

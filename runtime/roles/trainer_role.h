@@ -65,8 +65,8 @@ class TrainerRole {
   [[nodiscard]] bool wants_gradients() const {
     return source_.wants_gradients() || hold_.wants_gradients();
   }
-  /// What the program has noted, by name. Training thread.
-  [[nodiscard]] Notes& notes() { return context_.notes; }
+  /// Keeps what the program notes for snapshots. False: it is not kept (may_be_noted()).
+  bool note(const std::string& name, double value);
   // The gate's callbacks:
   void on_boundary();
   void on_parked();

@@ -123,7 +123,7 @@ class Session::Impl {
     not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
-  Notes& notes() { return trainer_role_.notes(); }
+  TrainerRole& trainer_role() { return trainer_role_; }
   Tracker& tracker() { return tracker_; }
   ArenaRelocator& relocator() { return relocator_; }
   [[nodiscard]] bool is_standby() const { return trainer_role_.holds_effects_back(); }
@@ -165,10 +165,8 @@ class Session::Impl {
   }
 
   void handle(const channel::Message& message) {
-    if (const auto* list = std::get_if<channel::ListState>(&message)) {
-      want_list(list->request);
-      return;
-    }
+    const auto* list = std::get_if<channel::ListState>(&message);
+    if (list != nullptr) return want_list(list->request);
     trainer_role_.handle(message);
   }
 
@@ -384,11 +382,7 @@ void Session::after_step(std::string_view name, std::function<void()> hook,
 }
 
 bool Session::note(std::string_view name, double value) {
-  auto& notes = impl_->notes();
-  const std::string key(name);
-  if (!may_be_noted(notes, key)) return false;
-  notes[key] = value;
-  return true;
+  return impl_->trainer_role().note(std::string(name), value);
 }
 
 void Session::do_not_rehearse(std::string_view why) { impl_->do_not_rehearse(why); }
