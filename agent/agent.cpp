@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "agent/api/tcp_port.h"
+#include "agent/attach/hold_orders.h"
 #include "agent/base/replace_file.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_routes.h"
@@ -73,6 +74,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
   add_host_routes(router_, {config_, journal_, jobs_.devices(), cordons_, health_, criu_,
                             data_plane_, started_});
   add_job_routes(router_, jobs_, cordons_, config_);
+  add_hold_routes(router_, jobs_, hub_, config_);
   state_lists_.add_routes(router_, config_.host_name);
   add_migration_routes(router_, migrations_, reservations_, jobs_.table(), config_);
   add_restore_routes(router_, jobs_, migrations_, tasks_, config_);

@@ -108,6 +108,9 @@ void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli:
   cli::add_protect_command(app, context, run);
   cli::add_prune_command(app, context, run);
   cli::add_rollback_command(app, context, run);
+  cli::add_resume_command(app, context, run);
+  cli::add_recompute_command(app, context, run);
+  cli::add_bisect_command(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);

@@ -3,15 +3,18 @@
 #include <chrono>
 #include <variant>
 
+#include "agent/attach/hold_orders.h"
 #include "agent/handover/attach_check.h"
 #include "agent/jobs/job_halt.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
-RuntimeDispatcher::RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                                     Reservations& reservations, EventSink& events)
+RuntimeDispatcher::RuntimeDispatcher(Jobs& jobs, RuntimeHub& hub, StateLists& state_lists,
+                                     Migrations& migrations, Reservations& reservations,
+                                     EventSink& events)
     : jobs_(jobs),
+      hub_(hub),
       state_lists_(state_lists),
       migrations_(migrations),
       reservations_(reservations),
@@ -22,6 +25,8 @@ channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::H
   if (instance.job().standby) return reservations_.welcome(instance);
   channel::Welcome welcome;
   welcome.epoch = instance.job().epoch;
+  welcome.hold_at = instance.job().spec.hold_at;
+  welcome.again_until = instance.job().spec.again_until;
   welcome.granted =
       handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_, events_);
   note_frozen(instance, hello.frozen);
@@ -34,7 +39,13 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
   const auto& job = instance.job();
   if (job.newer_epoch != 0) return reapply_halt(job);  // somebody let it go on
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
+    send_hold(hub_, instance);  // it may have missed an order
     migrations_.on_hello(instance, *hello);
+  } else if (const auto* held = std::get_if<channel::Held>(&message)) {
+    note_held(instance, *held);
+    send_hold(hub_, instance);
+    jobs_.table().changed().notify();
+    return;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
     note_tracked(instance, *tracked);
   } else if (const auto* page = std::get_if<channel::StateList>(&message)) {

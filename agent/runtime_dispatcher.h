@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/attach/runtime_hub.h"
 #include "agent/attach/state_lists.h"
 #include "agent/base/event_sink.h"
 #include "agent/handover/source/migrations.h"
@@ -14,7 +15,7 @@ namespace cardswap {
 /// migration. The agent's thread; all references must outlive it.
 class RuntimeDispatcher {
  public:
-  RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
+  RuntimeDispatcher(Jobs& jobs, RuntimeHub& hub, StateLists& state_lists, Migrations& migrations,
                     Reservations& reservations, EventSink& events);
 
   /// Answers a runtime that attaches. Throws Error{conflict} if a higher epoch of its job was
@@ -30,6 +31,7 @@ class RuntimeDispatcher {
   void note_tracked(Instance& instance, const channel::Tracked& tracked);
 
   Jobs& jobs_;
+  RuntimeHub& hub_;
   StateLists& state_lists_;
   Migrations& migrations_;
   Reservations& reservations_;

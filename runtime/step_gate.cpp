@@ -38,17 +38,40 @@ void StepGate::block_if_retired() const {
 }
 
 StepResult StepGate::attend() {
-  bool watched = false;
+  look(true);
+  {
+    MutexLock lock(mutex_);
+    if (throttle_ > 0) apply_throttle(lock);
+  }
+  bool stood = false;
+  while (true) {
+    switch (pass_parked(stood)) {
+      case Next::proceed: leave(stood); return StepResult::proceed;
+      case Next::moved: is_held_ = false; return say_moved();
+      case Next::hold: break;
+    }
+    stood = true;
+    hold();
+    look(false);
+  }
+}
+
+void StepGate::look(bool first) {
+  bool wanted = false;
   {
     const MutexLock lock(mutex_);
-    watched = std::exchange(watch_once_, false) || watched_;
+    const bool once = std::exchange(watch_once_, false);
+    const bool again = std::exchange(look_again_, false);
+    wanted = once || (first ? watched_ || is_within_hold(1) : again);
     set_attention();
   }
-  if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
+  if (wanted && callbacks_.on_boundary) callbacks_.on_boundary();
+}
+
+StepGate::Next StepGate::pass_parked(bool& stood) {
   MutexLock lock(mutex_);
-  if (throttle_ > 0) apply_throttle(lock);
-  if (!must_park_here()) return retired_ ? say_moved() : StepResult::proceed;
-  is_parked_ = true;
+  if (!must_park_here()) return retired_ ? Next::moved : must_hold() ? Next::hold : Next::proceed;
+  is_parked_ = stood = true;
   lock.unlock();
   call_on_parked();
   lock.lock();
@@ -65,11 +88,27 @@ StepResult StepGate::attend() {
   }
   is_parked_ = false;
   const bool retired = retired_;
+  const bool once = std::exchange(once_, false);
   lock.unlock();
-  if (retired) return say_moved();
+  if (retired) return Next::moved;
   if (callbacks_.on_resume) callbacks_.on_resume();
+  return once || !must_hold() ? Next::proceed : Next::hold;
+}
+
+void StepGate::hold() {
+  if (!is_held_.exchange(true)) {
+    if (callbacks_.on_held) callbacks_.on_held();
+    return;
+  }
+  MutexLock lock(mutex_);
+  while (must_hold() && !must_park_here() && !retired_ && !watch_once_ && !look_again_) changed_.wait(lock);
+}
+
+void StepGate::leave(bool stood) {
+  if (!stood) return;
+  is_held_ = false;
+  if (callbacks_.on_let_go) callbacks_.on_let_go();
   clock_.begin_anew();
-  return StepResult::proceed;
 }
 
 void StepGate::call_on_parked() {
@@ -113,7 +152,9 @@ void StepGate::throttle(double share) {
 void StepGate::watch(bool on) {
   const MutexLock lock(mutex_);
   watched_ = on;
+  look_again_ = on;
   set_attention();
+  changed_.notify_all();
 }
 
 void StepGate::time_steps(bool on) {
@@ -131,6 +172,7 @@ void StepGate::watch_once() {
   const MutexLock lock(mutex_);
   watch_once_ = true;
   set_attention();
+  changed_.notify_all();
 }
 
 bool StepGate::must_park_here() const {
@@ -138,7 +180,7 @@ bool StepGate::must_park_here() const {
 }
 
 void StepGate::set_attention() {
-  const bool parks = park_ || armed_for_.has_value();
+  const bool parks = park_ || armed_for_.has_value() || hold_at_ != 0;
   attention_.store(watched_ || watch_once_ || timed_ || parks || retired_,
                    std::memory_order_seq_cst);
 }
@@ -177,7 +219,7 @@ void StepGate::disarm() {
 
 void StepGate::release() {
   const MutexLock lock(mutex_);
-  park_ = false;
+  park_ = once_ = false;
   armed_for_.reset();
   is_parked_ = false;  // even if it is parked again before it wakes: it must go on first
   set_attention();
@@ -186,8 +228,15 @@ void StepGate::release() {
 
 void StepGate::step_once() {
   const MutexLock lock(mutex_);
-  park_ = true;
+  park_ = once_ = true;
   is_parked_ = false;
+  set_attention();
+  changed_.notify_all();
+}
+
+void StepGate::hold_at(std::uint64_t step) {
+  const MutexLock lock(mutex_);
+  hold_at_ = step;
   set_attention();
   changed_.notify_all();
 }

@@ -20,7 +20,8 @@ namespace cardswap {
 /// A boundary without attention (see has_attention()) costs a clock read and a few stores. While
 /// the training thread is parked here, other threads may run closures on it. Parked: it waits at a
 /// boundary until release(). Frozen: it is parked, and its agent was told so. Armed: it will be
-/// parked at one boundary that was agreed on with others.
+/// parked at one boundary that was agreed on with others. Held: it waits at the step of hold_at(),
+/// which is an operator's wish and no migration's; it may be parked meanwhile.
 ///
 /// A retired gate returns `moved` once. A thread that comes after that does not go on: it waits
 /// for the end of the process, and when `grace` is over it calls `end_process`, which does not
@@ -33,10 +34,15 @@ class StepGate {
   /// What the gate calls, on the training thread. Each may be empty. What they throw leaves
   /// boundary(), and the training thread then waits no more.
   struct Callbacks {
-    std::function<void()> on_boundary;  ///< at a boundary that is watched
-    std::function<void()> on_parked;    ///< each time it is parked
-    std::function<void()> on_resume;    ///< just before it goes on after that; not if retired
-    std::function<void()> on_begin;     ///< when it goes on, while steps are timed
+    /// Called at a boundary that is watched, and at the last two up to a hold. While it is held:
+    /// once for each watch(true) and watch_once().
+    std::function<void()> on_boundary;
+    std::function<void()> on_parked;     ///< each time it is parked
+    std::function<void()> on_resume;     ///< just before it goes on after that; not if retired
+    std::function<void()> on_begin;      ///< when it goes on, while steps are timed
+    std::function<void()> on_held = {};  ///< once it is held; must not throw
+    /// Called before it takes a step after it was parked or held; must not throw.
+    std::function<void()> on_let_go = {};
   };
 
   explicit StepGate(Callbacks callbacks, void (*end_process)() = &std::abort,
@@ -89,6 +95,9 @@ class StepGate {
   void step_once();
   /// Makes the present or next boundary return `moved`.
   void retire();
+  /// Holds the training thread at the first boundary of this step or a later one; 0: nowhere, and
+  /// if it is held it goes on. Counts for the present boundary too, if it is parked there.
+  void hold_at(std::uint64_t step);
   /// Slows the loop down: at each boundary with attention the training thread waits until the step
   /// has taken 1 / (1 - share) of its own time. `share` is below 1; 0 turns it off.
   void throttle(double share);
@@ -113,9 +122,29 @@ class StepGate {
   void note_ordinary(double took_ms) { clock_.note_ordinary(static_cast<float>(took_ms)); }
   /// Whether the training thread is parked and was not released since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
+  /// Whether the training thread is held, parked or not.
+  [[nodiscard]] bool is_held() const { return is_held_.load(); }
+  /// Whether the boundary of the present step is one at which it is to be held.
+  [[nodiscard]] bool must_hold() const { return is_within_hold(0); }
+  /// Whether it is to be held within `steps` steps from now, or already.
+  [[nodiscard]] bool is_within_hold(std::uint64_t steps) const {
+    const auto at = hold_at_.load();
+    return at != 0 && step() + steps >= at;
+  }
 
  private:
+  /// What comes after a look at a boundary.
+  enum class Next : std::uint8_t { proceed, moved, hold };
+
   [[nodiscard]] StepResult attend() CARDSWAP_REQUIRES(turn_);
+  /// Calls `on_boundary` if this boundary is watched or, when it is not the `first` look, if
+  /// somebody has asked for one since.
+  void look(bool first);
+  /// Waits while it is to be parked.
+  [[nodiscard]] Next pass_parked(bool& stood);
+  /// Calls `on_held`, or waits until it may go on or there is something to do.
+  void hold();
+  void leave(bool stood);
   /// Calls `on_parked`. If it throws, the thread is parked no more, and the waiting tasks end.
   void call_on_parked();
   [[nodiscard]] bool is_timed();
@@ -133,6 +162,8 @@ class StepGate {
   StepClock clock_;
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
+  std::atomic<bool> is_held_{false};
+  std::atomic<std::uint64_t> hold_at_{0};  // changed with mutex_ held
   Mutex turn_;  // held by the thread that is at a boundary with attention
   /// When `moved` was returned, of steady_clock; 0: not yet.
   std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;
@@ -142,8 +173,10 @@ class StepGate {
   bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool timed_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool watch_once_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool look_again_ CARDSWAP_GUARDED_BY(mutex_) = false;  // if it is held
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> armed_for_ CARDSWAP_GUARDED_BY(mutex_);
+  bool once_ CARDSWAP_GUARDED_BY(mutex_) = false;  // step_once(), and it has not gone on yet
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
   double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::deque<std::packaged_task<void()>> tasks_ CARDSWAP_GUARDED_BY(mutex_);

@@ -22,6 +22,7 @@ inline constexpr std::uint64_t kBytesMax = 1ULL << 56U;  ///< no device and no f
 /// The highest epoch that is accepted. No job is granted so often, and a host that believed a
 /// higher epoch would refuse the job for ever.
 inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
+inline constexpr std::uint64_t kStepMax = 1ULL << 53U;  ///< what JSON's readers take without loss
 
 /// Whether `text` is UTF-8 of at most `most` bytes without characters that printable() escapes: it
 /// may be put in a line of a log or a table.

@@ -63,9 +63,15 @@ class Progress {
   std::string last_;
 };
 
-Exit outcome(const Context& context, const json::object& migration) {
+}  // namespace
+
+bool has_worked(const json::object& migration) {
   const auto& result = migration.at("result").as_string();
-  const bool done = result == "ok" || result == "checked" || result == "stored";
+  return result == "ok" || result == "checked" || result == "stored";
+}
+
+Exit show_outcome(const Context& context, const json::object& migration) {
+  const bool done = has_worked(migration);
   if (context.wants_json()) {
     std::cout << json::serialize(migration) << "\n";
   } else if (!context.quiet || !done) {
@@ -79,6 +85,8 @@ Exit outcome(const Context& context, const json::object& migration) {
   if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
   return exit_for(error.code());
 }
+
+namespace {
 
 /// Handles the signals that a user sends while this command follows a migration.
 class InterruptHandler {
@@ -165,16 +173,15 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
 
 }  // namespace
 
-Exit follow(const Context& context, Client& client, json::object migration,
-            std::string_view until) {
+json::object await_end(const Context& context, Client& client, json::object migration,
+                       std::string_view until) {
   const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
   Progress progress(context.quiet || context.wants_json());
   InterruptHandler handler(context, client, id);
   while (migration.at("result").is_null()) {
     if (!until.empty() && migration.at("state").as_string() == until) {
       progress.clear();
-      context.show(migration, summary);
-      return Exit::done;
+      return migration;
     }
     progress.show(migration);
     if (migration.at("state").as_string() == "in_doubt") {
@@ -207,7 +214,15 @@ Exit follow(const Context& context, Client& client, json::object migration,
   }
   progress.clear();
   wait_for_steps(context, client, id, migration);
-  return outcome(context, migration);
+  return migration;
+}
+
+Exit follow(const Context& context, Client& client, json::object migration,
+            std::string_view until) {
+  const auto ended = await_end(context, client, std::move(migration), until);
+  if (!ended.at("result").is_null()) return show_outcome(context, ended);
+  context.show(ended, summary);
+  return Exit::done;
 }
 
 }  // namespace cardswap::cli

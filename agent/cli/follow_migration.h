@@ -14,5 +14,13 @@ namespace cardswap::cli {
 /// the error of a cancel that did not reach the agent.
 Exit follow(const Context& context, Client& client, boost::json::object migration,
             std::string_view until = {});
+/// The two halves of follow(): the first returns the migration as it ended, or in the state
+/// `until`, and the second shows the result of an ended one.
+[[nodiscard]] boost::json::object await_end(const Context& context, Client& client,
+                                            boost::json::object migration,
+                                            std::string_view until = {});
+Exit show_outcome(const Context& context, const boost::json::object& migration);
+/// Whether the migration has done what was asked for.
+[[nodiscard]] bool has_worked(const boost::json::object& migration);
 
 }  // namespace cardswap::cli

@@ -101,6 +101,7 @@ struct RunOptions {
   std::string resume = "none";
   std::string store;
   std::string protect_every;
+  std::uint64_t hold_at = 0;
   std::vector<std::string> program;
 };
 
@@ -114,7 +115,8 @@ json::object job_body(const RunOptions& options) {
           {"device", options.device},
           {"restart", options.restart},
           {"user", options.user},
-          {"arrive", options.arrive}};
+          {"arrive", options.arrive},
+          {"hold_at", options.hold_at}};
 }
 
 Exit start_job(const Context& context, const RunOptions& options) {
@@ -188,6 +190,8 @@ void add_run(CLI::App& app, Context& context, Run& run) {
   command->add_option("--store", options->store, "file:/FOLDER, of the agent's host");
   command->add_option("--protect-every", options->protect_every,
                       "With --resume: then take snapshots of it, as protect --every has it");
+  command->add_option("--hold-at", options->hold_at,
+                      "Step at which it stands until `resume` lets it go on");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     const bool resumes = options->resume == "latest";

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <chrono>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -9,7 +10,7 @@
 #include "agent/cli/branch_name.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
-#include "agent/cli/snapshot_name.h"
+#include "agent/cli/way_back.h"
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
 
@@ -26,21 +27,26 @@ struct RollbackOptions {
   std::uint64_t step = 0;
   std::string store;
   std::string branch;
+  std::string of_branch;
   std::string grace = "10s";
 };
 
 Exit roll_back(const Context& context, const RollbackOptions& options) {
   const auto in = store::open_store(options.store);
-  const auto ref = find_snapshot(*in, {options.job, std::to_string(options.step), {}});
+  auto client = context.client();
+  const auto way =
+      find_way_back(*in, {options.job, std::to_string(options.step), {}}, options.of_branch);
+  const auto& ref = way.base;
   const auto refs = store::refs_of(*in, options.job).refs;
-  const auto branch = options.branch.empty() ? fresh_branch(refs, ref.step) : options.branch;
+  const auto branch = options.branch.empty() ? fresh_branch(refs, way.step) : options.branch;
   check_new_branch(refs, branch);
   json::object body{{"store", options.store},
                     {"manifest", to_string(ref.manifest)},
                     {"epoch", ref.epoch},
                     {"branch", branch},
+                    {"again_until", way.steps_again() == 0 ? 0 : way.step},
                     {"grace_ms", parse_duration("--grace", options.grace).count()}};
-  auto client = context.client();
+  if (!context.quiet) std::cerr << announcement(way) << std::flush;
   auto begun = client.call_unless_interrupted(
       context.interrupts, "POST",
       fmt::format("/v1/jobs/{}/rollback", http::percent_encoded(options.job)), std::move(body),
@@ -50,7 +56,9 @@ Exit roll_back(const Context& context, const RollbackOptions& options) {
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
                 "`cardswap jobs` tells whether the job is stopped already");
   }
-  return follow(context, client, std::move(*begun));
+  auto ended = await_end(context, client, std::move(*begun));
+  add_to(ended, way);
+  return show_outcome(context, ended);
 }
 
 }  // namespace
@@ -60,10 +68,12 @@ void add_rollback_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand(
       "rollback", "Stop a job, and let it go on from an earlier step, as another branch");
   command->add_option("job", options->job, "Job of this host")->required();
-  command->add_option("--to-step", options->step, "Step of which there is a snapshot")->required();
+  command->add_option("--to-step", options->step, "Step that the job has passed")->required();
   command->add_option("--store", options->store, "file:/FOLDER, of the agent's host")->required();
   command->add_option("--branch", options->branch,
                       "Name of the new branch (default: made of the step)");
+  command->add_option("--of-branch", options->of_branch,
+                      "Branch whose step it is (default: the newest snapshot's)");
   command->add_option("--grace", options->grace, "Time before SIGKILL")->capture_default_str();
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;

@@ -7,6 +7,7 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/base/units.h"
+#include "agent/cli/await_held.h"
 #include "agent/cli/begin_snapshot.h"
 #include "agent/cli/branch_name.h"
 #include "agent/cli/command_context.h"
@@ -17,6 +18,7 @@
 #include "agent/cli/snapshot_json.h"
 #include "agent/cli/snapshot_name.h"
 #include "agent/cli/tensor_list.h"
+#include "agent/cli/way_back.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
@@ -59,6 +61,9 @@ struct RestoreOptions {
   std::string branch;
   std::string protect_every;
   std::string restart = "never";
+  std::string of_branch;
+  bool hold = false;
+  std::uint64_t hold_at = 0;
 };
 
 /// Starts a migration whose target is a store, and follows it. The job trains on where it is.
@@ -75,13 +80,29 @@ Exit take(const Context& context, const SnapshotOptions& options) {
   return follow(context, client, std::move(begun), options.wait == "captured" ? "captured" : "");
 }
 
+void check_hold_at(std::uint64_t hold_at, const WayBack& way) {
+  if (hold_at == 0 || hold_at >= way.step) return;
+  throw Error(Code::bad_request,
+              fmt::format("it goes back to step {}, and is to stand at step {}, before that",
+                          way.step, hold_at),
+              "restore the step at which it is to stand, with --hold");
+}
+
+/// On stderr: stdout has the answer.
+void announce(const Context& context, const WayBack& way) {
+  if (!context.quiet) std::cerr << announcement(way) << std::flush;
+}
+
 /// Starts the job's program with the arguments that the snapshot has, in this command's
 /// environment; the variables that the snapshot has replace those of the same name.
 Exit restore(const Context& context, const RestoreOptions& options) {
   check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
-  const auto ref = find_snapshot(*in, name);
+  const auto way = find_way_back(*in, name, options.of_branch);
+  const auto& ref = way.base;
+  const auto hold_at = options.hold ? way.step : options.hold_at;
+  check_hold_at(hold_at, way);
   const auto refs = store::refs_of(*in, name.job).refs;
   if (!options.branch.empty()) check_new_branch(refs, options.branch);
   const auto about = snapshot_json(*in, ref);
@@ -98,7 +119,11 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                     {"branch", options.branch.empty() ? branch_after(refs, ref) : options.branch},
                     {"store", options.store},
                     {"manifest", about.at("manifest")},
-                    {"epoch", about.at("epoch")}};
+                    {"epoch", about.at("epoch")},
+                    {"hold_at", hold_at},
+                    {"again_until", way.steps_again() == 0 ? 0 : way.step}};
+  const auto job = text_at(body, "name");
+  announce(context, way);
   auto client = context.client();
   auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
                                               std::move(body), kReadMax);
@@ -107,9 +132,17 @@ Exit restore(const Context& context, const RestoreOptions& options) {
                 fmt::format("interrupted before the agent at {} had answered", client.address()),
                 "`cardswap jobs` tells whether the job is there");
   }
-  const RestoredJob job{options.as.empty() ? name.job : options.as, options.store,
-                        options.protect_every};
-  return protect_restored(context, client, job, follow(context, client, std::move(*begun)));
+  auto ended = await_end(context, client, std::move(*begun));
+  add_to(ended, way);
+  const RestoredJob restored{job, options.store, options.protect_every};
+  if (!options.hold || !has_worked(ended)) {
+    return protect_restored(context, client, restored, show_outcome(context, ended));
+  }
+  const auto held = await_held(context, client, job, hold_at);
+  ended["held"] = held.at("held");
+  const auto exit = show_outcome(context, ended);
+  if (!context.quiet && !context.wants_json()) std::cout << held_text(held);
+  return protect_restored(context, client, restored, exit);
 }
 
 json::array json_of(const std::vector<store::Corruption>& damages) {
@@ -248,6 +281,11 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
                    "never; on-failure: go on from its newest snapshot when it fails")
       ->check(CLI::IsMember({"never", "on-failure"}))
       ->capture_default_str();
+  command->add_option("--of-branch", options->of_branch,
+                      "Branch whose step it is (default: the newest snapshot's)");
+  auto* hold = command->add_flag("--hold", options->hold, "Stand at that step, and wait for that");
+  command->add_option("--hold-at", options->hold_at, "Go on, and stand at that later step")
+      ->excludes(hold);
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return restore(context, *options); };

@@ -8,6 +8,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/fields.h"
+#include "agent/cli/history_graph.h"
 #include "agent/cli/number_json.h"
 #include "agent/cli/snapshot_time.h"
 #include "agent/cli/text.h"
@@ -68,6 +69,19 @@ json::object snapshot_fields(store::Store& in, const store::Ref& ref,
   return all;
 }
 
+/// All of them.
+std::string notes_text(const json::object& snapshot) {
+  std::string all;
+  for (const auto& note : object_at(snapshot, "metrics")) {
+    const auto& value = note.value();
+    all += fmt::format("{}{} {}", all.empty() ? "" : ", ", printable(note.key()),
+                       value.is_double()   ? fmt::format("{}", value.get_double())
+                       : value.is_string() ? printable(value.get_string())
+                                           : json::serialize(value));
+  }
+  return all.empty() ? "none" : all;
+}
+
 }  // namespace
 
 json::object snapshot_json(store::Store& in, const store::Ref& ref) {
@@ -100,6 +114,10 @@ json::object history_of(store::Store& in, const std::string& job) {
 std::string history_table(const json::object& history) {
   std::vector<std::vector<std::string>> rows{
       {"NUMBER", "STEP", "EPOCH", "BRANCH", "TAKEN", "STATE", "FROM", "MANIFEST", "TAGS"}};
+  const bool has_notes = std::ranges::any_of(array_at(history, "snapshots"), [](const auto& one) {
+    return !metrics_text(one.as_object()).empty();
+  });
+  if (has_notes) rows[0].insert(rows[0].end() - 1, "NOTES");
   for (const auto& item : array_at(history, "snapshots")) {
     const auto& one = item.as_object();
     const bool is_read = one.contains("root");
@@ -109,6 +127,7 @@ std::string history_table(const json::object& history) {
                     is_read ? size(one, "state_bytes") : "-",
                     is_read ? text(one, "host") + "/" + text(one, "device") : "-",
                     text(one, "manifest").substr(0, kIdShown), tags_text(one)});
+    if (has_notes) rows.back().insert(rows.back().end() - 1, metrics_text(one));
   }
   auto shown =
       rows.size() == 1 ? fmt::format("no snapshot of job {}\n", text(history, "job")) : table(rows);
@@ -135,13 +154,14 @@ std::string snapshot_text(const json::object& one) {
       "root      {}\n"
       "manifest  {}\n"
       "parents   {}\n"
+      "notes     {}\n"
       "program   {}\n",
       text(one, "snapshot"), text(one, "job"), text(one, "branch"),
       tags_text(one).empty() ? "" : ", tags " + tags_text(one), text(one, "step"),
       text(one, "epoch"), time_text(number_at(one, "created_s")), text(one, "host"),
       text(one, "device"), size(one, "state_bytes"), text(one, "regions"), text(one, "value_bytes"),
       text(one, "root"), text(one, "manifest"),
-      joined("parents").empty() ? "none" : joined("parents"), joined("argv"));
+      joined("parents").empty() ? "none" : joined("parents"), notes_text(one), joined("argv"));
 }
 
 }  // namespace cardswap::cli

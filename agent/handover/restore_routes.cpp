@@ -13,7 +13,7 @@ constexpr std::size_t kManifestDigits = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "branch",
-                "store", "manifest", "epoch"});
+                "store", "manifest", "epoch", "hold_at", "again_until"});
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);

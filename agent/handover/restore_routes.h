@@ -14,9 +14,9 @@ void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order);
 
 /// Adds the route POST /v1/restores, which starts a job that goes on from a snapshot. Its fields
 /// are name, argv, cwd, env, device, user and arrive, as of POST /v1/jobs, and the snapshot's
-/// store, manifest and epoch. Answers 202 with the migration, after the snapshot was read (30
-/// minutes at most); an error answer leaves no process behind. All references must outlive the
-/// router.
+/// store, manifest and epoch, and hold_at and again_until, as JobSpec has them. Answers 202 with
+/// the migration, after the snapshot was read (30 minutes at most); an error answer leaves no
+/// process behind. All references must outlive the router.
 void add_restore_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                         const Config& config);
 

@@ -51,6 +51,8 @@ RestoreOrder order_from(const ApiRequest& request) {
   read_snapshot_fields(request, order);
   order.spec.branch = request.text("branch");
   validate::check(validate::is_job_name(order.spec.branch), "branch", "name of a branch");
+  order.spec.again_until =
+      validate::count("again_until", request.number_or("again_until", 0), validate::kStepMax);
   return order;
 }
 
@@ -59,12 +61,24 @@ SnapshotCheck check_of(const RestoreParts& parts, const Job& job, const RestoreO
   return {order.store, order.manifest, job.name(), user_of_job(parts.config, job.spec.user)};
 }
 
+/// Of a job that has ended, only its last saved step is known.
+void check_passed(const Job& job, std::uint64_t step) {
+  const auto at = job.first().record().step;
+  if (!job.is_live() || step <= at) return;
+  throw Error(
+      Code::bad_request,
+      fmt::format("job {} is at step {}: it cannot go back to step {}", job.name(), at, step),
+      "choose a step that it has passed");
+}
+
 /// Completes the order from the job that is stopped for it. A new uid: the new run is another job
 /// to whoever knows the old one.
 void take_over(RestoreOrder& order, const Job& job) {
   auto spec = job.spec;
   spec.uid.clear();
   spec.branch = order.spec.branch;
+  spec.again_until = order.spec.again_until;
+  spec.hold_at = 0;
   spec.restored_from = order.manifest;
   spec.resume_store = order.store;
   order.spec = std::move(spec);
@@ -73,11 +87,12 @@ void take_over(RestoreOrder& order, const Job& job) {
 }
 
 asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
-  request.only({"store", "manifest", "epoch", "branch", "grace_ms"});
+  request.only({"store", "manifest", "epoch", "branch", "grace_ms", "again_until"});
   auto order = order_from(request);
   const auto grace = std::chrono::milliseconds(
       validate::count("grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
   const auto name = request.path.at("name");
+  check_passed(rollable(parts, name), order.spec.again_until);
   auto check = check_of(parts, rollable(parts, name), order);
   check_may_run_as(parts.config, rollable(parts, name).spec.user, request.caller);
   co_await check_snapshot_whole(std::move(check));

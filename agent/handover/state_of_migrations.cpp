@@ -70,6 +70,11 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
                     r->record().copy ? "TWO COPIES: a lower epoch" : "a copy",
                     r->record().copy ? "runs" : "may still run", r->record().from, r->migration())};
   }
+  if (instance.held) {
+    return {{},
+            fmt::format("held at step {}: `cardswap resume {}` lets it go on", instance.held->step,
+                        job.name())};
+  }
   return {};
 }
 

@@ -46,6 +46,12 @@ struct JobSpec {
   /// The first snapshot of this run in the protection's store: older ones of its name are of
   /// another run. 0: none is known yet, or the run itself went on from a snapshot.
   std::uint64_t first_snapshot = 0;
+  /// The step at whose boundary it is to stand, in no migration, until somebody lets it go on; 0:
+  /// at none.
+  std::uint64_t hold_at = 0;
+  /// Steps up to this one were taken before, by the run that went on from `restored_from` first:
+  /// they are taken again without effects. 0: none.
+  std::uint64_t again_until = 0;
 };
 
 /// The journal's record of an Instance, a part of its job's record.
@@ -112,6 +118,7 @@ class Instance {
   bool oversize_reported = false;  ///< it reported an impossible size, and an event told so
   bool reported = false;           ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< obstacles to a move, as its runtime reports
+  std::optional<channel::Held> held;         ///< where it stands because of JobSpec::hold_at
 
  private:
   friend class JobTable;

@@ -33,6 +33,8 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("restored_from", m.spec.restored_from);
   a("resume_store", m.spec.resume_store);
   a("first_snapshot", m.spec.first_snapshot);
+  a("hold_at", m.spec.hold_at);
+  a("again_until", m.spec.again_until);
 }
 
 template <class Archive>

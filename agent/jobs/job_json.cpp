@@ -12,6 +12,7 @@
 #include "agent/jobs/text_json.h"
 #include "migrator/base/error.h"
 #include "migrator/base/named.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace json = boost::json;
@@ -38,6 +39,13 @@ std::map<std::string, std::string> given_env(const json::object& from) {
   return env;
 }
 
+std::uint64_t step_or_none(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || value->is_null()) return 0;
+  validate::check(value->is_number(), key, "number of a step");
+  return validate::count(key, value->to_number<double>(), validate::kStepMax);
+}
+
 json::array to_array(const std::vector<pid_t>& numbers) {
   json::array result;
   for (const auto number : numbers) result.emplace_back(number);
@@ -51,6 +59,14 @@ json::object to_json(const Instance& instance) {
   const auto known = [](auto number) {
     return number == 0 ? json::value(nullptr) : json::value(number);
   };
+  json::value held = nullptr;
+  if (instance.held && instance.is_live()) {
+    const auto& at = *instance.held;
+    held = json::object{
+        {"step", at.step},
+        {"root", at.failure.empty() ? json::value(to_string(at.root)) : json::value(nullptr)},
+        {"failure", text_or_null(as_utf8(at.failure))}};
+  }
   return {{"name", job.name()},
           {"uid", job.uid()},
           {"state", to_string(instance.state())},
@@ -84,6 +100,9 @@ json::object to_json(const Instance& instance) {
           {"came_from", text_or_null(instance.record().came_from)},
           {"branch", text_or_null(job.spec.branch)},
           {"restored_from", text_or_null(job.spec.restored_from)},
+          {"hold_at", known(job.spec.hold_at)},
+          {"held", std::move(held)},
+          {"again_until", known(job.spec.again_until)},
           {"protection", job.spec.protection
                              ? json::value(to_json(*job.spec.protection, job.protection_notes))
                              : json::value(nullptr)},
@@ -135,6 +154,8 @@ JobSpec job_spec_from(const json::object& body) {
   validate::check(spec.resume_store.empty() || validate::is_store(spec.resume_store),
                   "resume_store", "address of a store: write it like file:/var/lib/cardswap/store");
   spec.first_snapshot = validate::count("first_snapshot", number_at(body, "first_snapshot"));
+  spec.hold_at = step_or_none(body, "hold_at");
+  spec.again_until = step_or_none(body, "again_until");
   return spec;
 }
 
@@ -153,6 +174,8 @@ json::object to_json(const JobSpec& spec) {
   if (!spec.restored_from.empty()) shown["restored_from"] = spec.restored_from;
   if (!spec.resume_store.empty()) shown["resume_store"] = spec.resume_store;
   if (spec.first_snapshot != 0) shown["first_snapshot"] = spec.first_snapshot;
+  if (spec.hold_at != 0) shown["hold_at"] = spec.hold_at;
+  if (spec.again_until != 0) shown["again_until"] = spec.again_until;
   return shown;
 }
 

@@ -91,8 +91,8 @@ asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
 }
 
 asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
-  request.only(
-      {"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "resume_store"});
+  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "resume_store",
+                "hold_at"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
   if (const auto cordon = parts.cordons.find(parts.jobs.devices().at(device).name)) {

@@ -212,6 +212,20 @@ void JobTable::mark_moved(Instance& instance, const std::string& to) {
   changed_.notify();
 }
 
+void JobTable::set_hold(Job& job, std::uint64_t step) {
+  const auto before = std::exchange(job.spec.hold_at, step);
+  try {
+    save(job);
+  } catch (...) {
+    job.spec.hold_at = before;
+    throw;
+  }
+  for (auto& instance : job.instances) {
+    if (instance.held && (step == 0 || step > instance.held->step)) instance.held.reset();
+  }
+  changed_.notify();
+}
+
 void JobTable::set_protection(Job& job, std::optional<Protection> order) {
   auto notes = job.protection_notes;
   const auto& former = job.spec.protection;

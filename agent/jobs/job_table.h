@@ -108,6 +108,9 @@ class JobTable {
   /// The job is protected by that order from now on; nullopt: it is not protected any more. Notes
   /// of snapshots in the same store stay. Throws Error{io, corrupt}; then nothing has changed.
   void set_protection(Job& job, std::optional<Protection> order);
+  /// The job is to stand at that step; 0: at none, and to go on. On disk on return. Throws
+  /// Error{io, corrupt}; then nothing has changed.
+  void set_hold(Job& job, std::uint64_t step);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_protection(Job& job, ProtectionNotes notes);
   /// Notes that the first snapshot of this run has that number, as note_protection() does.

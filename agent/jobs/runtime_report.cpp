@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/base/validate.h"
 #include "agent/jobs/job_table.h"
 #include "migrator/base/utf8.h"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::uint64_t kBytesMax = 1ULL << 50;
 constexpr std::chrono::seconds kWriteEvery{1};
-constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take without loss
 
 }  // namespace
 
@@ -38,8 +38,10 @@ std::string note_sizes(Instance& instance, const channel::Tracked& reported,
 }
 
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
-  JobTable::note(instance, [&](InstanceRecord& record) { record.step = std::min(step, kStepMax); });
+  JobTable::note(instance,
+                 [&](InstanceRecord& record) { record.step = std::min(step, validate::kStepMax); });
   instance.median_step_ms = std::max(median_step_ms, 0.0);
+  if (instance.held && step > instance.held->step) instance.held.reset();
 }
 
 void note_parked(Instance& instance, const channel::Parked& parked) {
@@ -52,9 +54,17 @@ void note_network(Instance& instance, std::uint64_t network) { instance.network 
 
 void note_frozen(Instance& instance, bool frozen) { instance.frozen = frozen; }
 
+void note_held(Instance& instance, channel::Held held) {
+  held.step = std::min(held.step, validate::kStepMax);
+  note_step(instance, held.step, instance.median_step_ms);
+  instance.held = std::move(held);
+}
+
 void note_attached(Instance& instance, const channel::Hello* hello) {
   instance.attached = true;
-  if (hello != nullptr) instance.framework = as_utf8(hello->framework);
+  if (hello == nullptr) return;
+  instance.framework = as_utf8(hello->framework);
+  instance.held.reset();  // it tells again where it stands
 }
 
 void note_detached(Instance& instance) { instance.attached = false; }

@@ -25,6 +25,7 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"POST", "/v1/jobs/{name}/protection", operator_},
     {"DELETE", "/v1/jobs/{name}/protection", operator_},
     {"GET", "/v1/jobs/{name}/state", viewer},
+    {"POST", "/v1/jobs/{name}/resume", operator_},
     {"POST", "/v1/jobs/{name}/rollback", operator_},
     {"POST", "/v1/restores", operator_},
     {"GET", "/v1/migrations", viewer},

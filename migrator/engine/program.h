@@ -11,6 +11,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/core/layout.h"
+#include "migrator/core/notes.h"
 #include "migrator/engine/received_update.h"
 #include "migrator/engine/state_view.h"
 #include "migrator/plan/migration_spec.h"
@@ -80,6 +81,7 @@ struct FrozenState {
   std::vector<std::byte> values;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< steady_clock
+  Notes notes = {};                   ///< what the program has noted up to this boundary
 };
 
 /// Called on the engine's thread. A callback must not throw, must not block for long and must not
@@ -153,6 +155,7 @@ struct VerifiedState {
   std::int64_t last_step_end_ns = 0;  ///< the source's last step, on this process's steady_clock
   std::int64_t clock_error_ns = 0;
   std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `root`; 0: not known here
+  Notes notes = {};               ///< what the source's program had noted by then
 };
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.

@@ -25,6 +25,7 @@ constexpr std::size_t kTextBytesMax = 64U << 10;
 constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kChunkDigestBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
 constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
+constexpr std::size_t kNoteBytesMin = sizeof(std::uint32_t) + sizeof(std::uint64_t);
 constexpr std::size_t kItemsMax = UINT32_MAX;  // no more than the message holds
 constexpr std::uint64_t kStateBytesMax = 1ULL << 50;
 
@@ -105,9 +106,14 @@ void fields(Archive& a, FieldsOf<Archive, Ping>& m) {
 template <class Archive>
 void fields(Archive&, FieldsOf<Archive, FreezeBegin>&) {}
 template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Note>& m) {
+  a(m.name, m.bits);
+}
+template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Values>& m) {
   a(m.step, m.last_step_end_ns, m.clock_error_ns);
   a.blob(m.values, kValuesFieldBytesMax);
+  a.list(m.notes, kNotesMax, kNoteBytesMin);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Equal>& m) {

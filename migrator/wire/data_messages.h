@@ -11,6 +11,7 @@
 #include "migrator/core/compression.h"
 #include "migrator/core/factor.h"
 #include "migrator/core/layout.h"
+#include "migrator/core/notes.h"
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
 /// A message is a u8 number (the index in `Message` plus 1) and then its fields, in the order in
@@ -18,7 +19,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 11;
+inline constexpr std::uint32_t kVersion = 12;
 /// The most bytes of values that a message carries.
 inline constexpr std::size_t kValuesFieldBytesMax = 48U << 20;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
@@ -63,12 +64,19 @@ struct Ping {
 };
 /// The source is frozen and scans its state: the target digests everything at the same time.
 struct FreezeBegin {};
-/// The bytes of everything that is tracked and is not a region. Sent before the final RoundEnd.
+/// A number that the source's program has named. It is no state: no digest has it.
+struct Note {
+  std::string name;
+  std::uint64_t bits = 0;  ///< of the double, which may be NaN or infinite
+};
+/// The bytes of everything that is tracked and is not a region, and what the program has noted.
+/// Sent before the final RoundEnd.
 struct Values {
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< on the target's clock
   std::int64_t clock_error_ns = 0;
   std::vector<std::byte> values;
+  std::vector<Note> notes = {};  ///< at most kNotesMax
 };
 /// Both sides' digests are equal. Answered by Confirmed.
 struct Equal {

@@ -102,7 +102,7 @@ void fields(Archive& a, FieldsOf<Archive, Ended>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Welcome>& m) {
   a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
-    m.data_peers);
+    m.data_peers, m.hold_at, m.again_until);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
@@ -184,6 +184,16 @@ void fields(Archive& a, FieldsOf<Archive, SwitchOver>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, CloseOld>& m) {
   a(m.gang);
+}
+
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Held>& m) {
+  a(m.step, m.root);
+  a.brief(m.failure);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, HoldAt>& m) {
+  a(m.step);
 }
 
 namespace {

@@ -35,6 +35,7 @@
 /// Of a gang, a rank that leaves: as a source, with Arm, Armed | Late, Reached and Check in place of Freeze
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// Any time:    ListState -> StateList...
+/// A job:       HoldAt -> Held (it stands at a step, in no migration) ... HoldAt -> it goes on
 // clang-format on
 ///
 /// With Arrival::criu a holder plays the target up to Verified, and keeps the memory until the
@@ -238,6 +239,15 @@ struct Stored {
   bool operator==(const Stored&) const = default;
 };
 
+/// The training thread stands at the step of Welcome::hold_at or HoldAt. Sent again after a
+/// reconnection.
+struct Held {
+  std::uint64_t step = 0;
+  Digest root;          ///< what a snapshot of this step has; zeros: see `failure`
+  std::string failure;  ///< why the state could not be read; or empty
+  bool operator==(const Held&) const = default;
+};
+
 // ---- agent -> runtime
 
 /// Answer to Hello: whether the process may step, and for a standby where it receives its data.
@@ -250,6 +260,8 @@ struct Welcome {
   std::string transports;  ///< UCX_TLS for the data plane, or TLS@NET_DEVICES; or empty
   std::string data_key;    ///< standby: key of the data in hexadecimal; empty: it is not encrypted
   std::string data_peers;  ///< standby: addresses of the source, separated by blanks; empty: any
+  std::uint64_t hold_at = 0;      ///< as HoldAt::step
+  std::uint64_t again_until = 0;  ///< steps up to this one were taken before; 0: none
   bool operator==(const Welcome&) const = default;
 };
 /// Answer to a Hello or a frame that the agent does not accept: why it closes the connection.
@@ -327,12 +339,19 @@ struct TimeSteps {
   bool operator==(const TimeSteps&) const = default;
 };
 
+/// Tells the job to stand at the first boundary of `step` or later, until the next such message; 0:
+/// nowhere, and to go on. Answered by Held when it stands.
+struct HoldAt {
+  std::uint64_t step = 0;
+  bool operator==(const HoldAt&) const = default;
+};
+
 using Message =
     std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
                  Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
                  FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
-                 Check, Checked, CheckFailed, SwitchOver, CloseOld>;
+                 Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

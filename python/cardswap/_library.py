@@ -11,7 +11,7 @@ import ctypes
 import os
 import sys
 import traceback
-from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 ABI = 1
@@ -110,6 +110,7 @@ def _declare(lib: ctypes.CDLL) -> None:
         ("before_step", c_int, [session, c_void_p]), ("boundary", c_int, [session]),
         ("is_standby", c_int, [session]), ("steps", c_uint64, [session]),
         ("digest", c_int, [session, c_char_p]), ("do_not_rehearse", c_int, [session, c_char_p]),
+        ("note", c_int, [session, c_char_p, c_double]),
         ("allocate", c_int, [session, c_char_p, c_uint64, POINTER(c_void_p)]),
         ("let_go", None, [c_void_p]),
         ("put_movable_regions", None, [c_void_p, POINTER(Region), c_size_t, c_uint64]),

@@ -287,6 +287,11 @@ class Session:
         _call(self._lib.cardswap_digest, self._handle, text)
         return text.value.decode()
 
+    def note(self, name: str, number: float) -> bool:
+        if not self._open_handle:
+            return False
+        return library.check(self._lib.cardswap_note(self._open_handle, name.encode(), number)) == 1
+
     def do_not_rehearse(self, why: str) -> None:
         library.check(self._lib.cardswap_do_not_rehearse(self._handle, why.encode()))
 

@@ -161,6 +161,13 @@ int cardswap_digest(cardswap_session* session, char text[33]) {
   });
 }
 
+int cardswap_note(cardswap_session* session, const char* name, double value) {
+  bool kept = false;
+  const auto status =
+      tried([&] { kept = name != nullptr && opened(session).session.note(name, value); });
+  return status == 0 ? (kept ? 1 : 0) : status;
+}
+
 int cardswap_do_not_rehearse(cardswap_session* session, const char* why) {
   return tried([&] { opened(session).session.do_not_rehearse(why == nullptr ? "" : why); });
 }

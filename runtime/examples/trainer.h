@@ -60,8 +60,9 @@ class LossLog {
   }
 
   /// Logs a loss in hexadecimal floating point: equal text is equal bits. A standby's warm-up step
-  /// is not logged.
+  /// is not logged. The loss is also noted for snapshots.
   void write(std::uint64_t step, double loss) {
+    session_.note("loss", loss);
     if (session_.is_standby()) return;
     std::fprintf(out(), "step %llu loss %a\n", static_cast<unsigned long long>(step), loss);
     std::fflush(out());

@@ -65,6 +65,7 @@ class SnapshotReceiver final : private TargetProgram {
       state.step = verified_->step;
       state.root = verified_->root;
       state.chunk_bytes = verified_->chunk_bytes;
+      state.notes = verified_->notes;
     }
     target_.reset();  // its thread writes to the memory until then
     state.view = memory_.view();

@@ -125,6 +125,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   facts.created_s = now_s();
   facts.tensors = tensors::tensors_of(state.view.layout);
   if (facts.tensors.size() > kTensorsMax) facts.tensors.clear();
+  facts.metrics = state.notes;
   facts.program = labels.program;
   facts.origin = labels.origin;
   packed.ref = writer->commit(facts);

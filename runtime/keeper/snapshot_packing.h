@@ -9,6 +9,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/core/digest.h"
+#include "migrator/core/notes.h"
 #include "migrator/engine/state_view.h"
 #include "migrator/store/snapshot_writer.h"
 #include "migrator/store/store.h"
@@ -22,6 +23,7 @@ struct CapturedState {
   std::uint64_t step = 0;
   Digest root;
   std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `root`
+  Notes notes = {};               ///< what the job's program had noted
 };
 
 /// What a snapshot records of its job.

@@ -9,6 +9,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/base/mutex.h"
+#include "migrator/core/notes.h"
 #include "migrator/wire/runtime_messages.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/lateness_watch.h"
@@ -59,6 +60,7 @@ class RoleContext {
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted; 0: none yet
   LatenessWatch lateness{gate};         ///< may be called with the mutex held, or without it
+  Notes notes;                          ///< what the program has noted; training thread only
 
   // With the mutex held:
   [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }

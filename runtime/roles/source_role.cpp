@@ -154,8 +154,12 @@ void SourceRole::on_parked() {
     if (log_) before = latest_;
   }
   FrozenState state;
-  state.last_step_end_ns = context_.gate.step_began_ns();
+  // One that is held stood before: its last step's end says nothing of this freeze.
+  state.last_step_end_ns = context_.gate.is_held()
+                               ? StepGate::Clock::now().time_since_epoch().count()
+                               : context_.gate.step_began_ns();
   state.step = context_.gate.step();
+  state.notes = context_.notes;
   try {
     if (by_criu) {  // values and the rest travel in the process
       context_.relocator().relocate_all();
@@ -213,6 +217,11 @@ bool SourceRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<State
   log_ = std::move(log);
   window_ = std::move(window);
   return true;
+}
+
+std::optional<std::string> SourceRole::cannot_rehearse() {
+  if (context_.gate.is_within_hold(1)) return "it is held at a step";
+  return context_.agent.not_rehearsed();
 }
 
 StateView SourceRole::state_view() {

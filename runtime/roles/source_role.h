@@ -63,8 +63,9 @@ class SourceRole final : private SourceProgram {
   StateView state_view() override;
   std::uint64_t step() override { return context_.gate.step(); }
   double median_step_ms() override { return context_.gate.median_step_ms(); }
+  bool takes_no_steps() override { return context_.gate.is_held(); }
   void throttle(double share) override { context_.gate.throttle(share); }
-  std::optional<std::string> cannot_rehearse() override { return context_.agent.not_rehearsed(); }
+  std::optional<std::string> cannot_rehearse() override;
   std::vector<std::string> differing_values(std::span<const std::byte> here,
                                             std::span<const std::byte> there) override {
     return cardswap::differing_values(here, there);

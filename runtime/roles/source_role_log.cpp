@@ -16,9 +16,11 @@ constexpr int kBeforeTheStart = 2;
 }  // namespace
 
 std::optional<StateView> SourceRole::view_of_state(const Boundary& boundary) {
-  context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
+  // One that is held passes no further boundary. HoldRole has seen which gradients outlive one.
+  const bool held = context_.gate.is_held();
+  if (!held) context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
   if (boundary.asked) {
-    if (boundary.number < kBeforeTheStart) return std::nullopt;
+    if (!held && boundary.number < kBeforeTheStart) return std::nullopt;
     if (const auto obstacle = context_.agent.obstacle(Arrival::standby)) {
       throw Error(*obstacle);
     }

@@ -77,7 +77,10 @@ void StandbyRole::on_resume() {
     migration = context_.side().migration();
     held = verified_;
   }
-  context_.tracker().on_arrived();
+  // One that is held here first keeps what it knows of the source's gradients: they are its state.
+  arrives_held_ = context_.gate.must_hold();
+  if (!arrives_held_) context_.tracker().on_arrived();
+  context_.notes.clear();  // of its warm-up
   context_.lateness.arrives(migration);
   const auto now = StepGate::Clock::now().time_since_epoch().count();
   context_.send(channel::Resumed{migration, held.step,
@@ -85,6 +88,12 @@ void StandbyRole::on_resume() {
                                  static_cast<double>(held.clock_error_ns) / 1e6});
 }
 
+void StandbyRole::on_let_go() {
+  if (std::exchange(arrives_held_, false)) context_.tracker().on_arrived();
+}
+
+/// Also called where the job arrives at a step at which it is held: there it takes no step, and
+/// the agents count its standing there as the first one.
 void StandbyRole::on_boundary() {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerEvent::stepped) != TrainerAction::park) return;

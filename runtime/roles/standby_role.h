@@ -51,6 +51,8 @@ class StandbyRole final : private TargetProgram {
   void on_boundary();
   /// Called just before the loop goes on: reports that the job has resumed, if it was granted.
   void on_resume();
+  /// Called before it takes a step after it was parked or held.
+  void on_let_go();
 
  private:
   // TargetProgram
@@ -61,6 +63,7 @@ class StandbyRole final : private TargetProgram {
   void rehearse(std::uint64_t step) override;
 
   RoleContext& context_;
+  bool arrives_held_ = false;  // training thread: the job has arrived, and has not gone on yet
   channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);
   VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from standby_verified on
   /// Where each parameter's optimizer reads its gradient; a parameter that is missing: on the cpu.

@@ -33,6 +33,7 @@ void TrainerRole::report_lateness() {
 
 void TrainerRole::describe(channel::Hello& hello) {
   context_.lateness.repeat_report();  // to an agent that may be a new one
+  hold_.repeat_report();
   const MutexLock lock(context_.mutex);
   const auto& side = context_.side();
   hello.migration = side.migration();
@@ -75,6 +76,7 @@ void TrainerRole::handle(const channel::Message& message) {
     if (const auto last = context_.lateness.begin(time->migration)) context_.send(*last);
     return;
   }
+  if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.order(hold->step);
   auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);
@@ -146,8 +148,26 @@ void TrainerRole::refuse(const channel::Message& message, const std::string& mig
 }
 
 void TrainerRole::on_boundary() {
+  hold_.on_boundary(source_.wants_gradients());
   standby_.on_boundary();
   source_.on_boundary();
+}
+
+bool TrainerRole::note(const std::string& name, double value) {
+  if (!may_be_noted(context_.notes, name)) return false;
+  context_.notes[name] = value;
+  return true;
+}
+
+void TrainerRole::on_held() {
+  // Standing is no lateness.
+  if (const auto last = context_.lateness.final_report()) context_.send(*last);
+  hold_.on_held();
+}
+
+void TrainerRole::on_let_go() {
+  standby_.on_let_go();
+  hold_.on_let_go();
 }
 
 void TrainerRole::on_parked() {

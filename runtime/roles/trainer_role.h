@@ -7,6 +7,7 @@
 
 #include "migrator/wire/runtime_messages.h"
 #include "runtime/roles/departed_role.h"
+#include "runtime/roles/hold_role.h"
 #include "runtime/roles/role_context.h"
 #include "runtime/roles/source_role.h"
 #include "runtime/roles/standby_role.h"
@@ -33,13 +34,21 @@ class TrainerRole {
   // ---- the thread that opens the session, before the channel's thread starts
   void enter_standby(const channel::Welcome& welcome);
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
+  /// Takes the orders of Welcome::hold_at and Welcome::again_until.
+  void set_hold(const channel::Welcome& welcome) {
+    hold_.order(welcome.hold_at);
+    hold_.take_again_until(welcome.again_until);
+  }
 
   // ---- the channel's thread
   /// Carries out a message of the agent. May wait for the end of an engine, and, to a custodian or
   /// a holder, for some seconds.
   void handle(const channel::Message& message);
   /// Sends again what an agent that was away may have missed. Called at each tick of the channel.
-  void resend_pending() { standby_.resend_pending(); }
+  void resend_pending() {
+    standby_.resend_pending();
+    hold_.report();
+  }
   /// Sends how late the job's steps are, if that is measured and has changed.
   void report_lateness();
   /// Fills in what a Hello says of the migration under way. Also has report_lateness() send again
@@ -53,18 +62,26 @@ class TrainerRole {
   /// is none.
   void fail(const Error& why) { source_.fail(why); }
   /// Whether the tracker must be told which gradients each step uses.
-  [[nodiscard]] bool wants_gradients() const { return source_.wants_gradients(); }
+  [[nodiscard]] bool wants_gradients() const {
+    return source_.wants_gradients() || hold_.wants_gradients();
+  }
+  /// Keeps what the program notes for snapshots. False: it is not kept (may_be_noted()).
+  bool note(const std::string& name, double value);
   // The gate's callbacks:
   void on_boundary();
   void on_parked();
   void on_resume() { standby_.on_resume(); }
   void on_begin() { context_.lateness.step_begins(); }
+  void on_held();
+  void on_let_go();
   /// Destroys the engines, waiting for their threads, and sends the last lateness report. Also
   /// called by the destructor.
   void stop();
 
   // ---- any thread
   [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
+  /// Whether the step under way is none of the job's, or was taken before by another process of it.
+  [[nodiscard]] bool holds_effects_back() const { return is_standby() || hold_.is_taken_again(); }
   /// Whether the process may be dumped at any moment: nothing may be sent.
   [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
   /// The epoch that this process was granted; 0: none yet.
@@ -89,6 +106,7 @@ class TrainerRole {
   SourceRole source_{context_};
   StandbyRole standby_{context_};
   DepartedRole departed_{context_};
+  HoldRole hold_{context_};
 };
 
 }  // namespace cardswap

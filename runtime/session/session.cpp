@@ -36,7 +36,8 @@ class Session::Impl {
   explicit Impl(std::string framework)
       : framework_(std::move(framework)),
         gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
-               [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); }},
+               [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); },
+               [this] { trainer_role_.on_held(); }, [this] { trainer_role_.on_let_go(); }},
               &end_moved_process),
         trainer_role_(gate_, tracker_, relocator_,
                       {[this](const channel::Message& message) {
@@ -58,6 +59,7 @@ class Session::Impl {
                                              [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
+    trainer_role_.set_hold(welcome);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
     gate_.watch_once();  // the first boundary reports what is tracked
     channel_->start();
@@ -123,9 +125,10 @@ class Session::Impl {
     not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
+  TrainerRole& trainer_role() { return trainer_role_; }
   Tracker& tracker() { return tracker_; }
   ArenaRelocator& relocator() { return relocator_; }
-  [[nodiscard]] bool is_standby() const { return trainer_role_.is_standby(); }
+  [[nodiscard]] bool is_standby() const { return trainer_role_.holds_effects_back(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
   [[nodiscard]] bool has_attention() const { return gate_.has_attention(); }
 
@@ -159,10 +162,8 @@ class Session::Impl {
   }
 
   void handle(const channel::Message& message) {
-    if (const auto* list = std::get_if<channel::ListState>(&message)) {
-      want_list(list->request);
-      return;
-    }
+    const auto* list = std::get_if<channel::ListState>(&message);
+    if (list != nullptr) return want_list(list->request);
     trainer_role_.handle(message);
   }
 
@@ -375,6 +376,10 @@ std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes)
 void Session::after_step(std::string_view name, std::function<void()> hook,
                          std::vector<std::string> rewrites) {
   impl_->add_hook(name, std::move(hook), std::move(rewrites));
+}
+
+bool Session::note(std::string_view name, double value) {
+  return impl_->trainer_role().note(std::string(name), value);
 }
 
 void Session::do_not_rehearse(std::string_view why) { impl_->do_not_rehearse(why); }

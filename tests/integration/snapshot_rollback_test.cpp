@@ -94,14 +94,14 @@ TEST_F(Rollback, IsProtectedAsBefore) {
   expect_undisturbed_so_far();
 }
 
-TEST_F(Rollback, OfAStepWithoutASnapshotIsRefusedBeforeAnythingIsStopped) {
+TEST_F(Rollback, OfAStepBeforeTheFirstSnapshotIsRefusedBeforeAnythingIsStopped) {
   start({}, kMany);
   const auto taken = snapshot();
   const auto before = pid();
   const auto back = roll_back("1");
   EXPECT_NE(back.exit_code, 0);
-  EXPECT_THAT(back.err, AllOf(HasSubstr("there is no snapshot job@1"),
-                              HasSubstr("it has those of step " + step_in(taken))));
+  EXPECT_THAT(back.err, AllOf(HasSubstr("no snapshot of job job at or before step 1"),
+                              HasSubstr("the oldest is of step " + step_in(taken))));
   EXPECT_THAT(roll_back(step_in(taken), {"--branch", "main"}).err,
               HasSubstr("there is a branch main already"));
   EXPECT_EQ(pid(), before);

@@ -163,6 +163,9 @@ cardswap.boundary()
     def test_steps_are_known_still(self):
         self.assertEqual(self.said("cardswap.steps(), cardswap.is_standby()"), (0, "1 False\n"))
 
+    def test_nothing_is_noted_any_more(self):
+        self.assertEqual(self.said("cardswap.note('loss', 1)"), (0, "False\n"))
+
     def test_all_else_is_refused_by_a_word(self):
         for call in ("boundary()", "state_digest()", "track('y', [1])", "do_not_rehearse('why')", "epochs(2)",
                      "batches([1])"):
@@ -179,6 +182,19 @@ def train_on():
     print("stepped")
 train()
 """), (0, "stepped\n"))
+
+
+class Notes(unittest.TestCase):
+    """Numbers of a step, which snapshots keep."""
+
+    def test_a_note_needs_a_name_that_fits(self):
+        self.assertEqual(python("""
+import cardswap
+cardswap.track("x", [1])
+cardswap.boundary()
+print(cardswap.note("loss", 0.5), cardswap.note("loss", float("nan")), cardswap.note("n" * 65, 1), cardswap.note("", 1))
+print(sum(cardswap.note(f"n{i}", i) for i in range(40)))
+"""), (0, "True True False False\n31\n"))
 
 
 class Callbacks(unittest.TestCase):

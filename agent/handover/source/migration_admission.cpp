@@ -85,6 +85,17 @@ void refuse_halted_copy(const Job& job, const MigrationList& list) {
   }
 }
 
+/// Where a job stands it takes no first step at its target. A restore's sender takes none anyway.
+void refuse_held_job(const Instance& source, const MigrationSpec& spec) {
+  const auto at = source.job().spec.hold_at;
+  if (at == 0 || !spec.store.empty() || source.device() == kFromStore) return;
+  throw Error(
+      Code::conflict,
+      fmt::format("job {} is to stand at step {}: it is not moved before it goes on", source.name(),
+                  at),
+      "`cardswap resume " + source.name() + "` lets it go on; a snapshot can be taken of it");
+}
+
 }  // namespace
 
 MigrationAdmission::MigrationAdmission(asio::io_context& context, const Config& config,
@@ -157,6 +168,7 @@ Instance& MigrationAdmission::require_movable(const MigrationSpec& spec,
         "stop it at a checkpoint, and start it where it is to run");
   }
   refuse_halted_copy(*job, list_);
+  refuse_held_job(source, spec);
   if (const auto* other = list_.find_running(source.id());
       other != nullptr && other != passed_over) {
     const auto* what = other->record().is_to_store() ? "being kept by" : "in";

@@ -165,6 +165,8 @@ void StandbyEvents::on_exit(const Instance& standby) {
 channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const Config& config) {
   channel::Welcome welcome;
   welcome.migration = standby.job().migration;
+  welcome.hold_at = standby.job().spec.hold_at;
+  welcome.again_until = standby.job().spec.again_until;
   if (r != nullptr) {
     welcome.epoch = r->is_granted() ? r->epoch() : 0;
     welcome.granted = r->is_granted();

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "migrator/base/ms_since.h"
 
@@ -49,9 +52,13 @@ void FrozenSend::send_values() {
   const auto& frozen = source_.freeze.state();
   const auto& clock = source_.connection;
   values_ = digest_of(frozen.values);
+  std::vector<data::Note> notes;
+  for (const auto& [name, value] : frozen.notes) {
+    notes.push_back({name, std::bit_cast<std::uint64_t>(value)});
+  }
   source_.connection.send(data::Values{frozen.step,
                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
-                                       clock.clock_error_ns(), frozen.values});
+                                       clock.clock_error_ns(), frozen.values, std::move(notes)});
   source_.reporter.note_values(frozen.values.size());
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <type_traits>
 #include <utility>
@@ -296,8 +297,12 @@ void TargetConnection::confirm(const Digest& root) {
     throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
   }
   if (callbacks_.verified) {
-    callbacks_.verified(
-        {root, values->step, values->last_step_end_ns, values->clock_error_ns, chunk_bytes_});
+    Notes notes;
+    for (const auto& note : values->notes) {
+      if (may_be_noted(notes, note.name)) notes[note.name] = std::bit_cast<double>(note.bits);
+    }
+    callbacks_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns,
+                         chunk_bytes_, std::move(notes)});
   }
   send(data::Confirmed{root});
 }

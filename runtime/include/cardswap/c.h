@@ -178,13 +178,17 @@ CARDSWAP_EXPORT int cardswap_before_step(cardswap_session* session, cardswap_thi
 CARDSWAP_EXPORT int cardswap_boundary(cardswap_session* session);
 /// Whether the next boundary may do more than count the step: 1 or 0. Costs one atomic load.
 CARDSWAP_EXPORT int cardswap_has_attention(const cardswap_session* session);
-/// Whether the present step is a standby's warm-up step or its rehearsed step: 1 or 0.
+/// Whether the present step is a standby's warm-up step or its rehearsed step, or one that the job
+/// takes again on its way back to an earlier step: 1 or 0.
 CARDSWAP_EXPORT int cardswap_is_standby(const cardswap_session* session);
 /// How many boundaries the job has passed, in all processes in which it ran.
 CARDSWAP_EXPORT uint64_t cardswap_steps(const cardswap_session* session);
 /// Writes a digest over every tracked byte except gradients: 32 hexadecimal digits and a NUL. Works
 /// without an agent.
 CARDSWAP_EXPORT int cardswap_digest(cardswap_session* session, char text[33]);
+/// Notes a number of this step under a name, such as the loss, for snapshots: as Session::note().
+/// Returns 1; 0: it is not kept.
+CARDSWAP_EXPORT int cardswap_note(cardswap_session* session, const char* name, double value);
 /// Turns the rehearsal of steps off. `why` says why no other process can take a step of this
 /// program with the same result; null or empty: no reason is given. Call it before the first
 /// boundary.

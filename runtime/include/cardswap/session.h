@@ -104,6 +104,13 @@ class Session {
   /// Error{io}. Call it before the first boundary.
   void attach(std::string_view name, const std::filesystem::path& file);
 
+  /// Notes a number of this step under a name, such as the loss: a snapshot keeps the latest value
+  /// of each name, and `cardswap history` shows it. It may be NaN or infinite. It is no state: it
+  /// is in no digest, and does not move with the job. False: it is not kept, because the name is
+  /// empty, longer than 64 bytes or no UTF-8, or 32 other names are in use. Cheap; throws nothing
+  /// but std::bad_alloc.
+  bool note(std::string_view name, double value);
+
   /// Turns the rehearsal of steps off. `why` says why no other process can take a step of this
   /// program with the same result, such as "it reads from a queue". Call it before the first
   /// boundary.
@@ -143,7 +150,8 @@ class Session {
   [[nodiscard]] StepResult step_boundary();
 
   /// Whether the present step is a standby's warm-up step or its rehearsed step, and not a step of
-  /// the job: hold back log lines, files and other effects.
+  /// the job, or one that the job takes again on its way back to a step of which there is no
+  /// snapshot: hold back log lines, files and other effects.
   [[nodiscard]] bool is_standby() const noexcept;
   /// How many boundaries the job has passed, in all processes in which it ran.
   [[nodiscard]] std::uint64_t steps() const noexcept;

@@ -21,7 +21,7 @@ std::vector<Message> one_of_each() {
           RoundEnd{3, 4, true, 5},
           Ping{-5},
           FreezeBegin{},
-          Values{1, 2, 3, {std::byte{1}, std::byte{2}}},
+          Values{1, 2, 3, {std::byte{1}, std::byte{2}}, {{"loss", 0x7ff8000000000000}}},
           Equal{digest},
           Abort{"done"},
           Accept{7, true},

@@ -105,7 +105,7 @@ std::vector<Message> one_of_each() {
       Resumed{"m", 9, 1.25, 0.5},
       FirstStep{"m", 10},
       Ended{11, true},
-      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9"},
+      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9", 12, 13},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", some_spec(), "tcp", 2.5, "0badc0de", "10.0.0.9"},
       Freeze{"m"},
@@ -137,6 +137,8 @@ std::vector<Message> one_of_each() {
       CheckFailed{"g", Code::link_lost, "no answer", "look"},
       SwitchOver{"g", 7},
       CloseOld{"g"},
+      Held{9, digest, "unread"},
+      HoldAt{14},
   };
 }
 

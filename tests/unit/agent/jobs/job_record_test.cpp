@@ -33,7 +33,9 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
               .env = {{"A", "b"}},
               .restart = RestartRule::on_failure,
               .user = "ada",
-              .arrive = Arrival::criu};
+              .arrive = Arrival::criu,
+              .hold_at = 41000,
+              .again_until = 40900};
   job.epoch = 7;
   job.newer_epoch = 9;
   job.standby = job.superseded = true;
@@ -67,6 +69,8 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_EQ(again.spec.restart, RestartRule::on_failure);
   EXPECT_EQ(again.spec.user, "ada");
   EXPECT_EQ(again.spec.arrive, Arrival::criu);
+  EXPECT_EQ(again.spec.hold_at, 41000U);
+  EXPECT_EQ(again.spec.again_until, 40900U);
   EXPECT_EQ(again.epoch, 7U);
   EXPECT_EQ(again.newer_epoch, 9U);
   EXPECT_TRUE(again.standby && again.superseded);

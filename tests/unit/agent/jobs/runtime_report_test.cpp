@@ -77,6 +77,20 @@ TEST_F(WhatAJobSays, OfItsSizeIsWrittenOnceASecondHoweverOftenItIsSaid) {
   EXPECT_TRUE(sizes.are_due("a", now + milliseconds(1001)));
 }
 
+TEST_F(WhatAJobSays, OfWhereItStandsCountsUntilItStepsOrAttachesAgain) {
+  note_held(instance, {.step = 7, .root = {}, .failure = {}});
+  EXPECT_EQ(instance.record().step, 7U);
+  note_step(instance, 7, 1);
+  ASSERT_TRUE(instance.held);
+  note_step(instance, 8, 1);
+  EXPECT_FALSE(instance.held);
+  note_held(instance, {.step = kMax, .root = {}, .failure = {}});
+  EXPECT_EQ(instance.held->step, 1ULL << 53);
+  const channel::Hello again;
+  note_attached(instance, &again);
+  EXPECT_FALSE(instance.held) << "it tells that again";
+}
+
 TEST_F(WhatAJobSays, OfItsStepsIsNoNegativeTimeAndNoStepThatJsonCannotCarry) {
   note_step(instance, kMax, -5);
   EXPECT_EQ(instance.record().step, 1ULL << 53);

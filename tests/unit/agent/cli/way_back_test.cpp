@@ -1,0 +1,90 @@
+/// Method: histories of refs written by hand, with the parent of each branch's oldest one.
+
+#include "agent/cli/way_back.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <map>
+
+namespace cardswap::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+store::Ref ref(std::uint64_t number, std::uint64_t step, const std::string& branch = "main") {
+  store::Ref made;
+  made.job = "gpt";
+  made.number = number;
+  made.step = step;
+  made.branch = branch;
+  made.manifest = store::object_id_from(std::string(62, '0') + std::to_string(10 + number));
+  return made;
+}
+
+std::vector<std::uint64_t> numbers(const std::vector<store::Ref>& line) {
+  std::vector<std::uint64_t> all;
+  for (const auto& one : line) all.push_back(one.number);
+  return all;
+}
+
+/// Main has 1, 2, 4; "fix" began on 2, and has 3, 5; "late" began on 5 and has 6.
+class WaysBack : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::vector<store::Ref> line_of_tip(std::size_t tip) const {
+    return line_of(refs_, refs_.at(tip - 1), [this](const store::Ref& one) {
+      const auto found = parents_.find(one.number);
+      return found == parents_.end() ? std::string() : to_string(ref(found->second, 0).manifest);
+    });
+  }
+
+  std::vector<store::Ref> refs_{ref(1, 100), ref(2, 200),        ref(3, 260, "fix"),
+                                ref(4, 300), ref(5, 320, "fix"), ref(6, 330, "late")};
+  std::map<std::uint64_t, std::uint64_t> parents_{{2, 1}, {3, 2}, {4, 2}, {5, 3}, {6, 5}};
+};
+
+TEST_F(WaysBack, GoAlongABranchAndThenAlongTheOneOnWhichItBegan) {
+  EXPECT_THAT(numbers(line_of_tip(4)), ElementsAre(4, 2, 1));
+  EXPECT_THAT(numbers(line_of_tip(5)), ElementsAre(5, 3, 2, 1));
+  EXPECT_THAT(numbers(line_of_tip(6)), ElementsAre(6, 5, 3, 2, 1));
+}
+
+TEST_F(WaysBack, LeaveOutWhatABranchTookLater) {
+  EXPECT_THAT(numbers(line_of_tip(2)), ElementsAre(2, 1));
+}
+
+/// The parent that a manifest names may be pruned: the branch's older ones are still its history.
+TEST_F(WaysBack, GoOverSnapshotsThatWerePruned) {
+  std::erase_if(refs_, [](const store::Ref& one) { return one.number == 2; });
+  const auto main = line_of(refs_, refs_.at(2), [](const store::Ref&) { return std::string(); });
+  EXPECT_THAT(numbers(main), ElementsAre(4, 1));
+  const auto fix = line_of(refs_, refs_.at(3), [this](const store::Ref& one) {
+    return to_string(ref(parents_.at(one.number), 0).manifest);
+  });
+  EXPECT_THAT(numbers(fix), ElementsAre(5, 3)) << "where it began is not known any more";
+}
+
+TEST_F(WaysBack, BeginAtTheNewestSnapshotAtOrBeforeTheStep) {
+  const auto line = line_of_tip(5);
+  EXPECT_EQ(base_in(line, 320)->number, 5U);
+  EXPECT_EQ(base_in(line, 319)->number, 3U);
+  EXPECT_EQ(base_in(line, 259)->number, 2U);
+  EXPECT_EQ(base_in(line, 5000)->number, 5U);
+  EXPECT_EQ(base_in(line, 99), std::nullopt);
+}
+
+TEST_F(WaysBack, AreAnnouncedOnlyWhereStepsAreTakenAgain) {
+  EXPECT_EQ(announcement({ref(4, 300), 300}), "");
+  EXPECT_THAT(announcement({ref(4, 300), 301}), HasSubstr("1 step is taken again"));
+  const auto many = announcement({ref(4, 300), 340});
+  EXPECT_THAT(many, HasSubstr("40 steps are taken again"));
+  EXPECT_THAT(many, HasSubstr("of step 300 (number 4, branch main)"));
+  boost::json::object answer;
+  add_to(answer, {ref(4, 300), 340});
+  EXPECT_EQ(boost::json::serialize(answer),
+            R"({"base_step":300,"base_snapshot":4,"to_step":340,"steps_again":40})");
+}
+
+}  // namespace
+}  // namespace cardswap::cli
