@@ -101,7 +101,8 @@ void StepGate::hold() {
     return;
   }
   MutexLock lock(mutex_);
-  while (must_hold() && !must_park_here() && !retired_ && !watch_once_ && !look_again_) changed_.wait(lock);
+  while (must_hold() && !must_park_here() && !retired_ && !watch_once_ && !look_again_)
+    changed_.wait(lock);
 }
 
 void StepGate::leave(bool stood) {
