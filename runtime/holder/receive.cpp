@@ -79,7 +79,7 @@ class Receiver final : private TargetProgram {
   }
 
   channel::Hello hello() {
-    return hello_of_process(job_, token_, channel::Role::standby, channel::kHolder);
+    return hello_of_process(job_, token_, channel::Role::standby, std::string(channel::kHolder));
   }
 
   void verified(const VerifiedState& state) {

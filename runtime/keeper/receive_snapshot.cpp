@@ -92,7 +92,7 @@ class SnapshotReceiver final : private TargetProgram {
   }
 
   channel::Hello hello() {
-    return hello_of_process(job_, token_, channel::Role::standby, channel::kKeeper);
+    return hello_of_process(job_, token_, channel::Role::standby, std::string(channel::kKeeper));
   }
 
   void verified(const VerifiedState& state) {
