@@ -127,8 +127,8 @@ class Probe {
     store::PackCatalog catalog;
     catalog.refresh(in_);
     const store::SnapshotReader reader(in_, catalog, ref);
-    const auto plan =
-        tensors::plan_safetensors(reader.manifest(), ref.manifest, {.all = options_.all});
+    const auto choice = tensors::choose_tensors(reader.manifest(), {.all = options_.all});
+    const auto plan = tensors::plan_safetensors(reader.manifest(), ref.manifest, choice);
     const auto file = folder_->path() / "snapshot.safetensors";
     (void)tensors::write_safetensors(reader, plan, file, true);
     return file.string();

@@ -12,6 +12,7 @@
 #include "migrator/engine/chunk_map.h"
 #include "migrator/engine/source/replay_units.h"
 #include "migrator/engine/source/source_context.h"
+#include "migrator/engine/update_entry.h"
 #include "migrator/link/link.h"
 #include "tests/support/no_link.h"
 
