@@ -56,12 +56,9 @@ void HoldRole::on_held() {
   } catch (...) {
     held.failure = error_of(std::current_exception()).what();
   }
-  {
-    const MutexLock lock(mutex_);
-    held_ = std::move(held);
-    is_told_ = false;
-  }
-  report();
+  const MutexLock lock(mutex_);
+  held_ = std::move(held);
+  is_told_ = false;  // at the channel's next tick, when there is somebody to tell
 }
 
 void HoldRole::on_let_go() {
