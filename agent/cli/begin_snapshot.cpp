@@ -25,7 +25,7 @@ namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kNewsMax{10'000};  // its agent answers after half a second
+constexpr milliseconds kTurnMax{10'000};  // its agent answers after half a second
 constexpr milliseconds kAgainAfter{200};
 
 /// One command's wait for the time when the agent takes a snapshot of its job.
@@ -104,7 +104,7 @@ class SnapshotBeginning {
         auto news = client_.call_unless_interrupted(
             context_.interrupts, "GET",
             fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id, count_at(other, "version")),
-            nullptr, kNewsMax);
+            nullptr, kTurnMax);
         if (!news) throw interrupted();
         other = std::move(*news);
       } catch (const Error& error) {

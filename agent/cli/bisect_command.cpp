@@ -22,6 +22,7 @@
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/snapshot_reader.h"
+#include "migrator/tensors/exported_tensors.h"
 #include "migrator/tensors/safetensors_file.h"
 
 extern char** environ;  // NOLINT: POSIX's name

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <thread>
 #include <vector>
 
+#include "migrator/base/guest_thread.h"
 #include "migrator/base/mutex.h"
 
 namespace cardswap::store {
@@ -25,7 +25,7 @@ class Workers {
  public:
   using Work = std::function<void(std::size_t item, unsigned slot)>;
 
-  /// As many threads as the machine has cores for this process, 8 at most.
+  /// The number of cores that this process may use; 8 at most.
   [[nodiscard]] static unsigned default_threads();
   /// Starts the threads; fewer if the host has no more. Without any, the caller does the work.
   explicit Workers(unsigned threads = default_threads(),
@@ -58,7 +58,7 @@ class Workers {
   std::size_t under_way_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool ends_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::exception_ptr failure_ CARDSWAP_GUARDED_BY(mutex_);
-  std::vector<std::jthread> threads_;
+  std::vector<GuestThread> threads_;
 };
 
 }  // namespace cardswap::store

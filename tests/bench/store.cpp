@@ -5,8 +5,8 @@
 // The floor, for one thread and a byte of state: a save hashes it (XXH3, SHA-256), shuffles and
 // packs it, copies what is left, hashes that again for the pack's name, writes and reads it back; a
 // check reads what is stored, unpacks it and hashes the plain bytes twice (SHA-256, XXH3).
-// `save_floor` and `verify_floor` are these without disk, divided by the threads: what is measured
-// below them is waste, or the disk.
+// The figures with "floor" in their names are these without disk, divided by the threads: what is
+// measured below them is waste, or the disk.
 //
 // Pairs alternate, so that what disturbs the machine disturbs both.
 
