@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/core/shared_tensor.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
 #include "runtime/error_context.h"

@@ -21,10 +21,6 @@ enum class ChunkId : std::uint32_t {};
 /// `name` is the device as the job counts its devices: "cpu", "cuda:0". The regions that follow, up
 /// to the next such head, lie in this arena.
 inline constexpr const char* kArenaHead = "arena";
-/// The dtype of a region without bytes that tells of one more tensor in an earlier region's memory,
-/// a tied weight or a view. Its `shape` is the tensor's dtype and shape, " of ", and the name of
-/// that region: "Float [64, 8] strides [1, 64] of model/embedding.weight".
-inline constexpr const char* kSharedTensor = "shared tensor";
 
 /// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
 struct Region {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/core/shared_tensor.h"
 #include "migrator/tensors/element_type.h"
 
 namespace cardswap::tensors {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/core/shared_tensor.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/step_gate.h"
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "migrator/base/error.h"
+#include "migrator/core/shared_tensor.h"
 
 namespace cardswap::tensors {
 namespace {

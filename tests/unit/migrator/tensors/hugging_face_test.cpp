@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "migrator/base/error.h"
+#include "migrator/core/shared_tensor.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/store/names.h"
 #include "tests/support/temp_dir.h"

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "migrator/core/shared_tensor.h"
+
 namespace cardswap::tensors {
 namespace {
 
