@@ -8,22 +8,28 @@
 
 namespace cardswap {
 
-ProcessSpec program_of(const Instance& instance, const Config& config,
-                       std::vector<std::string> stand_in) {
-  const auto& job = instance.job();
+ProcessSpec program_of(const JobSpec& job, const Config& config) {
   ProcessSpec spec;
-  spec.dies_with_agent = job.standby || !stand_in.empty();
-  spec.argv = stand_in.empty() ? job.spec.argv : std::move(stand_in);
-  spec.env = job.spec.env;
-  spec.cwd = job.spec.cwd.empty() ? std::string("/") : job.spec.cwd;
-  spec.log = instance.record().log_path;
+  spec.argv = job.argv;
+  spec.env = job.env;
+  spec.cwd = job.cwd.empty() ? std::string("/") : job.cwd;
   spec.no_new_privs = config.no_new_privs;
   // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
-  spec.user = user_of_job(config, job.spec.user);
+  spec.user = user_of_job(config, job.user);
   if (spec.user) {
     spec.env["HOME"] = spec.user->home;
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }
+  return spec;
+}
+
+ProcessSpec program_of(const Instance& instance, const Config& config,
+                       std::vector<std::string> stand_in) {
+  const auto& job = instance.job();
+  auto spec = program_of(job.spec, config);
+  spec.dies_with_agent = job.standby || !stand_in.empty();
+  if (!stand_in.empty()) spec.argv = std::move(stand_in);
+  spec.log = instance.record().log_path;
   spec.env[environment::kSocket] = config.runtime_socket().string();
   spec.env[environment::kJob] = job.name();
   spec.env[environment::kToken] = instance.record().token;

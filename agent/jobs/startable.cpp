@@ -9,7 +9,9 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <utility>
 
+#include "agent/jobs/job_program.h"
 #include "agent/process/run_in_child.h"
 
 namespace cardswap {
@@ -55,6 +57,15 @@ boost::asio::awaitable<std::optional<Error>> why_not_startable(ProcessSpec spec)
     co_return not_in_time(spec.argv.at(0), static_cast<int>(kProgramLookMax.count()));
   }
   co_return std::nullopt;
+}
+
+boost::asio::awaitable<std::optional<Error>> why_not_startable(JobSpec spec, const Config& config) {
+  try {
+    auto program = program_of(spec, config);
+    co_return co_await why_not_startable(std::move(program));
+  } catch (const Error& error) {
+    co_return error;
+  }
 }
 
 }  // namespace cardswap

@@ -3,6 +3,8 @@
 /// machine; the kernel says as whom a job runs.
 
 #include <gmock/gmock.h>
+#include <grp.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 
@@ -34,8 +36,9 @@ HttpRequest start(const std::string& name, const std::string& user) {
 }
 
 /// As another host's agent asks whether a job may come.
-HttpRequest arrival(const std::string& user) {
+HttpRequest arrival(const std::string& user, const std::string& program = "/usr/bin/id") {
   auto job = spec("job", user);
+  job["argv"] = json::array{json::value(program)};
   job["uid"] = std::string(32, 'a');
   job["device"] = "cpu:0";
   job["env"] = json::object{{"PATH", "/usr/bin:/bin"}};
@@ -73,8 +76,9 @@ class JobUsers : public ::testing::Test {
     if (answer.status == 201) end_job();
     return failure(answer);
   }
-  [[nodiscard]] std::string as_agent(const std::string& user) {
-    const auto answer = ask_over_tls(*a_, agent_, arrival(user));
+  [[nodiscard]] std::string as_agent(const std::string& user,
+                                     const std::string& program = "/usr/bin/id") {
+    const auto answer = ask_over_tls(*a_, agent_, arrival(user, program));
     if (answer.status != 200) return "status " + std::to_string(answer.status) + failure(answer);
     return json::serialize(answer.body.at("blocked_reasons")) == "[]"
                ? std::string()
@@ -159,6 +163,19 @@ TEST_F(JobUsers, AreThoseThatAreNamedAndTheMembersOfAGroup) {
   // Named by the administrator; still it is no reason to write to disks.
   EXPECT_THAT(id_of(people_->named.name()),
               AllOf(HasSubstr(people_->named.name()), Not(HasSubstr("disk"))));
+}
+
+/// What only such a group may execute would be found by the look, and not by the job.
+TEST_F(JobUsers, AreLookedForWithTheGroupsThatTheirJobsHave) {
+  const auto program = dir_.path() / "for_disk_only";
+  std::filesystem::copy_file("/usr/bin/id", program);
+  const auto* disk = ::getgrnam("disk");
+  ASSERT_NE(disk, nullptr);
+  ASSERT_EQ(::chown(program.c_str(), 0, disk->gr_gid), 0);
+  std::filesystem::permissions(program, std::filesystem::perms(0750));
+  start_agent({"--job-user", people_->trainer.name(), "--job-users", people_->named.name()});
+  EXPECT_EQ(as_agent(people_->named.name()), "");
+  EXPECT_THAT(as_agent(people_->named.name(), program.string()), HasSubstr("Permission denied"));
 }
 
 TEST_F(JobUsers, AreNobodyForOthersWhereTheAgentIsRootAndNoneWasChosen) {

@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "agent/base/address.h"
 #include "agent/base/units.h"
-#include "agent/handover/base/data_plane.h"
-#include "agent/jobs/startable.h"
 
 namespace cardswap {
 
@@ -54,37 +51,6 @@ Admission admit(const AdmissionRequest& request) {
                  "wait for those migrations, or take another host");
   }
   return result;
-}
-
-Requester requester_of(const Caller& caller, const std::string& from, const std::string& from_api) {
-  Requester requester{from, callback_address(from_api, caller.came_from)};
-  if (caller.role != ApiRole::agent || caller.hosts.empty()) return requester;
-  const auto host = from.substr(0, from.find('/'));
-  const bool is_same = host == caller.name || host.starts_with(caller.name + ".") ||
-                       caller.name.starts_with(host + ".");
-  if (!is_same && !caller.is_for(host)) {
-    requester.from = from.empty() ? caller.name : fmt::format("{} (says {})", caller.name, from);
-  }
-  const auto address = address_from(requester.from_api, kAgentPort, true);
-  if (address && address->host != caller.came_from && !caller.is_for(address->host)) {
-    requester.from_api = Address{caller.came_from, address->port}.text();
-  }
-  return requester;
-}
-
-boost::asio::awaitable<std::optional<Error>> why_not_startable(const JobSpec& spec,
-                                                               const Config& config) {
-  try {
-    ProcessSpec process;
-    process.argv = spec.argv;
-    process.env = spec.env;
-    process.cwd = spec.cwd.empty() ? std::string("/") : spec.cwd;
-    const auto& user = spec.user.empty() ? config.job_user : spec.user;
-    if (!user.empty()) process.user = job_user(user);
-    co_return co_await why_not_startable(std::move(process));
-  } catch (const Error& error) {
-    co_return error;
-  }
 }
 
 }  // namespace cardswap

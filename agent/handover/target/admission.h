@@ -1,13 +1,9 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/jobs/device_usage.h"
-#include "agent/security/access.h"
-#include "migrator/base/error.h"
 
 namespace cardswap {
 
@@ -41,23 +37,5 @@ struct Admission {
 };
 /// Decides whether this job may come here. Pure.
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
-
-/// The agent that asks for a reservation, as far as it is known.
-struct Requester {
-  std::string from;      ///< its host and device, for people
-  std::string from_api;  ///< host:port at which it is asked for its decision; or empty
-};
-/// Makes a Requester of what the caller says and proves. Without a certificate, `from` and
-/// `from_api` are believed. With one, `from` also names the certificate if it names another host,
-/// and `from_api` must be an address of the certificate: else the address that the call came from
-/// is used. Pure.
-[[nodiscard]] Requester requester_of(const Caller& caller, const std::string& from,
-                                     const std::string& from_api);
-
-/// Why this host cannot start the job's program: it has no such user, folder or program, or the
-/// user may not execute it. Nullopt: it can. Tries the same calls as a start, in a child process,
-/// without starting the program. May take some seconds. `config` must outlive it.
-[[nodiscard]] boost::asio::awaitable<std::optional<Error>> why_not_startable(const JobSpec& spec,
-                                                                             const Config& config);
 
 }  // namespace cardswap

@@ -9,6 +9,8 @@
 #include "agent/criu/host_match.h"
 #include "agent/handover/base/epochs.h"
 #include "agent/handover/target/known_epoch.h"
+#include "agent/handover/target/requester.h"
+#include "agent/jobs/startable.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/job_user.h"
 #include "agent/process/program_beside.h"
@@ -33,7 +35,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     seen.no_start = co_await why_not_startable(wanted.spec, context_.config);
     co_return seen;
   }
-  // What this host has is nothing to tell about where no process comes anyway.
+  // Tell nothing about this host's files if no process may come here anyway.
   if (!context_.criu.tool().is_usable() || !may_bring_any_rights(context_.config, caller))
     co_return seen;
   const auto needs = criu::needs_from_json(wanted.process);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/handover/target/requester.h"
 #include "agent/handover/target/reservation_force.h"
 #include "agent/handover/target/standby_logs.h"
 
