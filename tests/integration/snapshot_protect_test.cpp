@@ -184,6 +184,23 @@ TEST_F(Protection, MakesWayForAMove) {
   expect_undisturbed_so_far();
 }
 
+TEST_F(Protection, MakesNoWayForAMoveThatIsRefusedAtOnce) {
+  start({}, kMany);
+  protect("20");
+  ASSERT_TRUE(has_snapshot(1)) << host_.log();
+  int stopped = 0;
+  ASSERT_NO_FATAL_FAILURE(stop_a_keeper(stopped));
+  const auto before = last_number(host_);
+  const auto refused = host_.command({"migrate", "job", "--to", host_.at("cpu:0")});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("it is there already"));
+  EXPECT_TRUE(takes_a_snapshot_now()) << host_.log();
+  ASSERT_EQ(::kill(stopped, SIGCONT), 0);
+  EXPECT_TRUE(has_snapshot(before + 1)) << host_.log();
+  EXPECT_THAT(host_.log(), Not(HasSubstr("a snapshot that makes way")));
+  expect_undisturbed_so_far();
+}
+
 TEST_F(Protection, MovesToAnotherHostWithItsJob) {
   const Host other(dir_.path() / "b", {.name = "b"});
   start({}, kMany);

@@ -132,7 +132,8 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
 }
 
 /// The process of the job that is asked for, if it can move now.
-Instance& MigrationAdmission::require_movable(const MigrationSpec& spec) {
+Instance& MigrationAdmission::require_movable(const MigrationSpec& spec,
+                                              const Migration* passed_over) {
   need_a_port();
   const auto& name = spec.job;
   auto* job = jobs_.find(name);
@@ -156,7 +157,8 @@ Instance& MigrationAdmission::require_movable(const MigrationSpec& spec) {
         "stop it at a checkpoint, and start it where it is to run");
   }
   refuse_halted_copy(*job, list_);
-  if (const auto* other = list_.find_running(source.id())) {
+  if (const auto* other = list_.find_running(source.id());
+      other != nullptr && other != passed_over) {
     const auto* what = other->record().is_to_store() ? "being kept by" : "in";
     throw Error(Code::conflict,
                 fmt::format("job {} is {} migration {} already", name, what, other->id()),

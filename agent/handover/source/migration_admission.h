@@ -31,8 +31,10 @@ class MigrationAdmission {
   asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
   /// The process of the wanted job, if it can move now. A job of several ranks is refused: a
   /// migration commits the content of one rank. Throws Error{not_found, conflict, refused,
-  /// bad_request}.
-  [[nodiscard]] Instance& require_movable(const MigrationSpec& spec);
+  /// bad_request}. `passed_over`, which may be null, is a running migration that counts as none: a
+  /// snapshot that will make way.
+  [[nodiscard]] Instance& require_movable(const MigrationSpec& spec,
+                                          const Migration* passed_over = nullptr);
   /// A new migration of `source`, with each `automatic` of the request replaced by a choice. For a
   /// snapshot also sets `arrive` to standby and `chunk_bytes` to 1 MiB, whatever was asked for. It
   /// is not recorded. Throws Error{bad_request, refused}.

@@ -79,14 +79,23 @@ asio::awaitable<MigrationRequest> Migrations::prepare(MigrationRequest wanted) {
   const bool leaves = !wanted.dry_run && wanted.spec.store.empty();
   const auto job = wanted.spec.job;
   auto ready = co_await admission_.prepare(std::move(wanted));
-  if (leaves) co_await make_way(job);
+  const auto* snapshot = leaves ? find_yielding(job) : nullptr;
+  if (snapshot != nullptr) {
+    (void)make(ready, snapshot);  // a request that is refused must not cost the snapshot
+    co_await make_way(job);
+  }
   co_return ready;
 }
 
-asio::awaitable<void> Migrations::make_way(std::string job) {
+const Migration* Migrations::find_yielding(const std::string& job) const {
   const auto* found = context_.jobs.find(job);
   const auto* m = found != nullptr ? find_running(found->first()) : nullptr;
-  if (m == nullptr || !m->yields_to_moves) co_return;
+  return m != nullptr && m->yields_to_moves ? m : nullptr;
+}
+
+asio::awaitable<void> Migrations::make_way(std::string job) {
+  const auto* m = find_yielding(job);
+  if (m == nullptr) co_return;
   const auto id = m->id();
   spdlog::info("job {} migration {}: a snapshot that makes way", job, id);
   const auto until = std::chrono::steady_clock::now() + kMakeWayMax;
@@ -101,14 +110,20 @@ asio::awaitable<void> Migrations::make_way(std::string job) {
   }
 }
 
-const Migration& Migrations::start(MigrationRequest wanted) {
-  auto& source = admission_.require_movable(wanted.spec);
-  list_.forget_old();
+Migration Migrations::make(MigrationRequest wanted, const Migration* passed_over) {
+  const auto& source = admission_.require_movable(wanted.spec, passed_over);
   auto made = admission_.make(std::move(wanted), source);
   if (const auto refusal = refusal_by(source.obstacles, made.spec().arrive, source.name())) {
     throw Error(*refusal);
   }
+  return made;
+}
+
+const Migration& Migrations::start(MigrationRequest wanted) {
+  auto made = make(std::move(wanted));
+  list_.forget_old();
   auto& m = list_.add(std::move(made));
+  auto& source = context_.jobs.at(m.only().instance());
   context_.jobs.begin_migration(source.job(), m.id());  // should the migration's record be lost
   context_.hub.send(source, channel::TimeSteps{m.id()});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec().job, m.id(),

@@ -39,8 +39,9 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
-  /// MigrationAdmission::prepare(): makes a request ready for start() or plan(). Before a move, or
-  /// a rehearsal, it does make_way().
+  /// MigrationAdmission::prepare(): makes a request ready for start() or plan(). For a move, or a
+  /// rehearsal, then does make_way(), if start() would not refuse the request in any case: throws
+  /// what start() would throw, and the snapshot goes on.
   asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
   /// Gives up a snapshot of the job that nobody has asked for (MigrationRequest::yields_to_moves),
   /// and waits until it is over; the job trains on. Does nothing if there is none. Throws
@@ -110,6 +111,11 @@ class Migrations {
   void on_stop(const Instance& source);
 
  private:
+  /// The snapshot that make_way() would give up. Null: there is none.
+  [[nodiscard]] const Migration* find_yielding(const std::string& job) const;
+  /// The migration that start() adds; throws what it throws before. `passed_over`: as
+  /// MigrationAdmission::require_movable() has it.
+  [[nodiscard]] Migration make(MigrationRequest wanted, const Migration* passed_over = nullptr);
   /// The task of `m`; made if there is none, and erased when `m` is forgotten.
   std::shared_ptr<MigrationTask> task_of(Migration& m);
   [[nodiscard]] bool is_pinned(const Migration& m) const;

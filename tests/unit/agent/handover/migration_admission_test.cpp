@@ -72,6 +72,21 @@ TEST_F(MigrationAdmissionTest, RefusesAJobWithSeveralProcessesHere) {
   EXPECT_THAT(refusal(), HasSubstr("2 of them on gpu-a"));
 }
 
+TEST_F(MigrationAdmissionTest, PassesOverTheSnapshotThatWouldMakeWay) {
+  MigrationRequest snapshot;
+  snapshot.spec.job = "gpt";
+  snapshot.spec.to = "127.0.0.1:7070/cpu:0";
+  snapshot.spec.store = "file:/snapshots";
+  const auto& running = list_.add(admission_.make(std::move(snapshot), source()));
+  MigrationSpec spec;
+  spec.job = "gpt";
+  spec.to = "10.0.0.2:7070/cpu:0";
+  EXPECT_THROW((void)admission_.require_movable(spec), Error);
+  EXPECT_EQ(&admission_.require_movable(spec, &running), &source());
+  spec.to = "127.0.0.1:7070/cpu:0";
+  EXPECT_THROW((void)admission_.require_movable(spec, &running), Error) << "it is there already";
+}
+
 TEST_F(MigrationAdmissionTest, MovesAsAStandbyWhatWasStartedHere) {
   EXPECT_EQ(arrival_of(Arrival::automatic), Arrival::standby);
 }
