@@ -215,7 +215,7 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
       !read_exit_status(status_file(*instance))) {
     co_await wait_for_exit(program);
   }
-  // What nobody can look at may have left more than is seen: its end is settled once it is seen.
+  // While /proc cannot be read, more processes may be left than are seen: settle the end later.
   std::optional<std::vector<ProcessId>> remains;
   while (is_its() && !(remains = members_seen(family_of(*instance))))
     co_await pause_for(kMembersAgain);

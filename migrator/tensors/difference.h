@@ -16,9 +16,10 @@ struct NotFinite {
   bool operator==(const NotFinite&) const = default;
 };
 
-/// How two tensors of as many elements differ. `compared` are the elements that were read: where
-/// two snapshots share a chunk, its elements are equal unread. `relative`, `cosine` and the counts
-/// of what is not finite are of these; an element that is not finite on one side is in no sum.
+/// How two tensors with the same number of elements differ. `compared` are the elements that were
+/// read: where two snapshots share a chunk, its elements are equal unread. `relative`, `cosine` and
+/// the counts of what is not finite are of these; an element that is not finite on one side is in
+/// no sum.
 struct Difference {
   std::uint64_t elements = 0;
   std::uint64_t compared = 0;
@@ -34,12 +35,12 @@ struct Difference {
 
 /// Adds up how two tensors differ, piece by piece.
 ///
-/// The relative change is infinite if something came out of zeros, or if a number that was finite
+/// The relative change is infinite if zeros became non-zero, or if a number that was finite
 /// is not any more: both are to come before all else in a list.
 class DifferenceSum {
  public:
   DifferenceSum(ElementType before, ElementType after);
-  /// Adds a piece of each: as many elements, at the same place.
+  /// Adds a piece of each: the same number of elements, at the same place.
   void add(std::span<const std::byte> before, std::span<const std::byte> after);
   /// Adds elements that are known to be equal.
   void add_equal(std::uint64_t elements) { elements_ += elements; }

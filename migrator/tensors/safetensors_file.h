@@ -17,7 +17,7 @@ struct WrittenFile {
 
 /// Writes a snapshot to `file` by its plan, and "FILE.sha256" in the format of sha256sum beside it.
 ///
-/// Both are written under a name with ".partial" behind, flushed, and renamed: who looks finds the
+/// Both are written under a name with ".partial" behind, flushed, and renamed: a reader finds the
 /// whole file or none. If anything fails before that, both are removed. If either exists already,
 /// throws Error{conflict} before anything is written, unless `may_replace`. Throws Error{io}, and
 /// as TensorReader::read() with the tensor's name in the text: no byte is written that was not

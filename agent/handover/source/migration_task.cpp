@@ -84,7 +84,7 @@ asio::awaitable<void> MigrationTask::run() {
   } catch (...) {
     failed = error_of(std::current_exception());
   }
-  // What an agent that stops breaks off is its successor's to take up: it was not given up.
+  // If the agent is stopping, the migration isn't given up: the next agent takes it up.
   if (!scope_.context.tasks.is_stopping()) co_await end_.settle(std::move(failed));
 }
 

@@ -180,7 +180,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   }
 }
 
-/// What it cannot be before a commit gives the migration up.
+/// A status that is impossible before a commit gives the migration up.
 void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   const auto agent = reservation().agent.text();
   const bool to_store = migration_.record().is_to_store();

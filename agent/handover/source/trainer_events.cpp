@@ -12,7 +12,7 @@ bool on_trainer_message(const MigrationScope& scope, Instance& source,
   auto* transfer = m.find(source.id());
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id(); };
-  // What it cannot be by now is late, or of a runtime that is not well: nobody waits for it.
+  // A report that the present state does not allow is late, or the runtime is broken: ignore it.
   const auto reaches = [&](CopyOnSource next) {
     const bool may = transfer->on_source.may(next);
     if (may) transfer->on_source.step(next, m.id());

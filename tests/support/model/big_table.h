@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-/// Where a search keeps millions of worlds: what costs there is memory that no cache has.
+/// Where a search keeps millions of worlds: most of the time goes into memory
+/// accesses that miss every cache.
 namespace cardswap::model {
 
 /// Memory in pages of 2 MiB, if the kernel has them: a random access needs no walk of page

@@ -10,12 +10,13 @@
 
 #include "tests/support/model/big_table.h"
 
-/// A search through every state of a small world. What is searched says what it is by functions
-/// that are declared beside its `World` and `Options`: `first_world(options)`,
+/// A search through every state of a small world. A search over a `World` calls these functions,
+/// found beside `World` and `Options`: `first_world(options)`,
 /// `for_each_next(world, options, nexts)`, `broken_invariant(world)` (a text, or null) and
 /// `is_settled(world)`; and beside its `Step`, which has a `fault`: `to_string(step)`.
 namespace cardswap::model {
 
+/// The result of a search: how large the world is, and what in it is wrong.
 struct Found {
   std::size_t states = 0;
   std::size_t steps = 0;  ///< between states
@@ -32,8 +33,8 @@ class Ways {
   void begin() { first_.push_back(static_cast<std::uint32_t>(to_.size())); }
   void add(std::uint32_t to) { to_.push_back(to); }
 
-  /// From which worlds a settled one is reached. What follows is mostly known later than what it
-  /// follows on: from the last to the first, again until nothing is new, is few times.
+  /// From which worlds a settled one is reached. States are mostly found before those that follow
+  /// on them, so going from the last to the first needs few passes.
   [[nodiscard]] std::vector<bool> can_settle(const auto& worlds) const {
     std::vector<bool> settles(worlds.size());
     for (std::size_t i = 0; i < worlds.size(); ++i) settles[i] = is_settled(worlds[i].world);
