@@ -27,7 +27,8 @@ class AgentChannel {
  public:
   /// What the channel calls. Only `tick` may be empty, and `message` if no message is expected.
   struct Callbacks {
-    /// Makes a Hello: on the constructing thread, then on the channel's thread.
+    /// Makes a Hello without `network`, which the channel adds: on the constructing thread, then on
+    /// the channel's thread.
     std::function<channel::Hello()> hello;
     std::function<void(const channel::Message&)> message;  ///< on the channel's thread
     std::function<void()> tick;  ///< ten times a second while connected, on the channel's thread

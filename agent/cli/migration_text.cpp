@@ -239,7 +239,7 @@ std::string details(const json::object& migration) {
                     moves > 0 ? fmt::format(", as {:.0f} earlier moves have it", moves) : ""));
   known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
-  known("not_replayed", number_at(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
+  known("not_replayed", !text(p, "not_replayed", "").empty(), text(p, "not_replayed"));
   known("freezes_put_off", number_at(p, "freezes_put_off") > 0, text(p, "freezes_put_off"));
   known("note", !text(p, "note", "").empty(), text(p, "note", ""));
   known("rehearsal", !text(p, "rehearsal", "").empty(),

@@ -24,7 +24,8 @@ namespace cardswap {
 struct Job;
 
 /// A job's description, the same wherever it runs: all that a start of its program needs, except a
-/// device.
+/// device. One field is changed later, by JobTable: `restart` becomes `never` on this host once
+/// somebody has asked for the job's end, or another copy of it steps under a higher epoch.
 struct JobSpec {
   std::string name;
   std::string uid;

@@ -14,7 +14,8 @@ namespace cardswap {
 /// know or the agent may not become.
 [[nodiscard]] ProcessSpec program_of(const JobSpec& job, const Config& config);
 
-/// The same with what is an instance's own: its log, its device and its place at the agent.
+/// What program_of(JobSpec) tells, and what is an instance's own: its log, its device and its place
+/// at the agent.
 /// `stand_in`: the command line of a program that runs in place of the job's; empty: none. Throws
 /// as the other.
 [[nodiscard]] ProcessSpec program_of(const Instance& instance, const Config& config,

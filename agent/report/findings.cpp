@@ -77,7 +77,10 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   }
   report_losses(r, found);
   report_downtime(r, found);
-  if (const auto shards = count_at(progress, "regions_not_replayed"); shards > 0) {
+  const auto* shards_name = progress.contains("shards_not_replayed")
+                                ? "shards_not_replayed"
+                                : "regions_not_replayed";  // an older agent's
+  if (const auto shards = count_at(progress, shards_name); shards > 0) {
     const auto names = printable_at(progress, "not_replayed");
     found.push_back(
         {Level::warning,

@@ -56,7 +56,7 @@ struct Caller {
 /// One call of the API and the role that it needs.
 struct AccessRule {
   std::string_view method;
-  std::string_view pattern;  ///< as Router::on has it
+  std::string_view pattern;  ///< as Router::add() has it
   ApiRole role;
 };
 

@@ -249,8 +249,7 @@ asio::awaitable<void> Protector::prune(std::string job_id) {
   const auto* job = find_protected(job_id);
   if (job == nullptr) co_return;
   const auto name = job->name();
-  auto& activity = activities_[job_id];
-  activity.is_pruning = true;
+  activities_[job_id].is_pruning = true;
   std::string failure;
   try {
     auto outcome = co_await prune_in_child(prune_work_of(*job, parts_.config, parts_.migrations));
@@ -267,7 +266,7 @@ asio::awaitable<void> Protector::prune(std::string job_id) {
     if (parts_.tasks.is_stopping()) throw;
     failure = error_of(std::current_exception()).what();
   }
-  activity.is_pruning = false;
+  activities_[job_id].is_pruning = false;
   auto* still = find_protected(job_id);
   if (still == nullptr || still->protection_notes.prune_error == failure) co_return;
   auto notes = still->protection_notes;

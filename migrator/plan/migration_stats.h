@@ -129,7 +129,7 @@ void fields(Archive& a, FieldsOf<Archive, MigrationStats>& m) {
   a("compression_ratio", m.compression_ratio);
   a.named("gpu_path", m.gpu_path, "card_path");
   a("throttle_pct", m.throttle_pct);
-  a("regions_not_replayed", m.shards_not_replayed);
+  a.renamed("shards_not_replayed", m.shards_not_replayed, "regions_not_replayed");
   a("not_replayed", m.not_replayed);
   a("freezes_put_off", m.freezes_put_off);
   a("note", m.note);

@@ -46,6 +46,7 @@ class NetnsPair {
   std::string prefix_;
 };
 
+/// How a Host is set up. Its agent has the options that the members stand for, and those of `more`.
 struct HostOptions {
   std::string name;
   std::vector<std::string> devices{"cpu:0"};

@@ -11,12 +11,14 @@
 
 namespace cardswap::test {
 
+/// A request as it is sent, with the headers Host and Content-Length added.
 struct HttpRequest {
   std::string method = "GET";
   std::string target;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 };
+/// The answer to an HttpRequest, read to its end.
 struct HttpAnswer {
   unsigned status = 0;
   boost::json::object body;  ///< empty if the answer is not a JSON object

@@ -32,6 +32,7 @@ class RawClient {
 /// are cut short, nothing at all.
 [[nodiscard]] std::vector<std::string> garbage();
 
+/// A port on which a process listens, as the kernel tells it: an address, not a descriptor.
 struct ListeningPort {
   std::string host;
   std::uint16_t port = 0;

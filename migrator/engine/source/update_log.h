@@ -30,8 +30,9 @@ struct UpdateLogStats {
 /// The update log between the training thread, which appends entries, and the engine, which sends
 /// them.
 ///
-/// Holds at most set_bytes_max() bytes of gradients that the target has not replayed yet, but
-/// always at least one entry. Beyond that append() waits: back-pressure on the trainer.
+/// Holds at most set_bytes_max() bytes of entries (options and gradients) that the target has not
+/// replayed yet, but always at least one entry. Beyond that append() waits: back-pressure on the
+/// trainer.
 ///
 /// A gradient may be added before its entry, as an early copy, which counts as held. It is taken
 /// only if there is room and no entry waits to be sent; otherwise nothing would be gained. An entry
@@ -77,7 +78,7 @@ class UpdateLog {
   void drop_early(const EarlyCopy& copy);
   /// Takes the next entry. Nullopt: there is none, or it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
-  /// Bounds the gradients that the log holds; 0: no bound.
+  /// Bounds the bytes of entries (options and gradients) that the log holds; 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
   /// Limits the sum of the waits of one step, for waits that begin later. Nullopt: no limit.
   void set_wait_max(std::optional<StepWaits::Milliseconds> longest);

@@ -172,7 +172,7 @@ void Simulation::check_move(std::size_t index, const health::Move& move) {
   }
 }
 
-/// As Monitor::choose(): this host's other devices and those of its peers.
+/// As Mover::choose(): this host's other devices and those of its peers.
 void Simulation::choose(std::size_t index, std::size_t which) {
   const auto move = wishes_[which];
   const auto job = static_cast<std::size_t>(std::stoul(move.job_uid.substr(1)));
