@@ -15,9 +15,8 @@ namespace cardswap {
 [[nodiscard]] ProcessSpec program_of(const JobSpec& job, const Config& config);
 
 /// What program_of(JobSpec) tells, and what is an instance's own: its log, its device and its place
-/// at the agent.
-/// `stand_in`: the command line of a program that runs in place of the job's; empty: none. Throws
-/// as the other.
+/// at the agent. `stand_in`: the command line of a program that runs in place of the job's; empty:
+/// none. Throws as the other.
 [[nodiscard]] ProcessSpec program_of(const Instance& instance, const Config& config,
                                      std::vector<std::string> stand_in);
 

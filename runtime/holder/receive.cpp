@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <exception>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_handoff.h"
+#include "runtime/process_hello.h"
 #include "runtime/target_options.h"
 
 namespace cardswap {
@@ -78,14 +78,7 @@ class Receiver final : private TargetProgram {
   }
 
   channel::Hello hello() {
-    channel::Hello hello;
-    hello.job = job_;
-    hello.token = token_;
-    hello.pid = static_cast<std::uint64_t>(::getpid());
-    hello.role = channel::Role::standby;
-    hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = channel::kHolder;
-    return hello;
+    return hello_of_process(job_, token_, channel::Role::standby, channel::kHolder);
   }
 
   void verified(const VerifiedState& state) {

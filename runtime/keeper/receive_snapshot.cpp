@@ -1,7 +1,6 @@
 #include "runtime/keeper/receive_snapshot.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/received_memory.h"
+#include "runtime/process_hello.h"
 #include "runtime/target_options.h"
 
 namespace cardswap {
@@ -91,14 +91,7 @@ class SnapshotReceiver final : private TargetProgram {
   }
 
   channel::Hello hello() {
-    channel::Hello hello;
-    hello.job = job_;
-    hello.token = token_;
-    hello.pid = static_cast<std::uint64_t>(::getpid());
-    hello.role = channel::Role::standby;
-    hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = channel::kKeeper;
-    return hello;
+    return hello_of_process(job_, token_, channel::Role::standby, channel::kKeeper);
   }
 
   void verified(const VerifiedState& state) {

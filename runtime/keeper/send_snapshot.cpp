@@ -1,7 +1,5 @@
 #include "runtime/keeper/send_snapshot.h"
 
-#include <unistd.h>
-
 #include <memory>
 #include <optional>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "migrator/engine/source/source.h"
 #include "runtime/agent_channel.h"
 #include "runtime/keeper/read_snapshot.h"
+#include "runtime/process_hello.h"
 #include "runtime/roles/trainer_side.h"
 #include "runtime/source_options.h"
 
@@ -63,12 +62,7 @@ class SnapshotSender final : private SourceProgram {
   bool takes_no_steps() override { return true; }
 
   channel::Hello hello() {
-    channel::Hello hello;
-    hello.job = job_;
-    hello.token = token_;
-    hello.pid = static_cast<std::uint64_t>(::getpid());
-    hello.role = channel::Role::primary;
-    hello.runtime_version = CARDSWAP_VERSION;
+    auto hello = hello_of_process(job_, token_, channel::Role::primary, {});
     const MutexLock lock(mutex_);
     hello.migration = side_.migration();
     hello.frozen = must_park(side_.state());

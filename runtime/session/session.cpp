@@ -16,6 +16,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
+#include "runtime/process_hello.h"
 #include "runtime/roles/trainer_role.h"
 #include "runtime/session/inventory.h"
 #include "runtime/session/plain_states.h"
@@ -149,14 +150,9 @@ class Session::Impl {
 
   channel::Hello hello() {
     report_tracked_ = true;  // an agent that was away may not have it
-    channel::Hello hello;
-    hello.job = job_;
-    hello.token = token_;
-    hello.pid = static_cast<std::uint64_t>(::getpid());
-    hello.role =
+    const auto role =
         trainer_role_.is_standby() || trainer_role_.epoch() == 0 ? role_ : channel::Role::primary;
-    hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = framework_;
+    auto hello = hello_of_process(job_, token_, role, framework_);
     trainer_role_.describe(hello);
     return hello;
   }
