@@ -9,6 +9,8 @@
 
 #include "migrator/base/error.h"
 #include "migrator/base/steady_ns.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 
 namespace cardswap {
 namespace {

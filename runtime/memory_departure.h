@@ -6,7 +6,7 @@
 #include "migrator/engine/target/target.h"
 #include "migrator/wire/runtime_messages.h"
 #include "runtime/arena_relocator.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_messages.h"
 
 namespace cardswap {
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "migrator/base/error.h"
 #include "migrator/device/device.h"
 #include "migrator/engine/state_view.h"
 

@@ -6,8 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "migrator/engine/received_update.h"
 #include "migrator/engine/shard.h"
-#include "migrator/engine/update.h"
+#include "migrator/engine/update_entry.h"
 #include "runtime/tracked_entry.h"
 
 namespace cardswap {

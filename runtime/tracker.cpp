@@ -11,6 +11,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
+#include "runtime/error_context.h"
 #include "runtime/value_block.h"
 
 namespace cardswap {

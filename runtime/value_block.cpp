@@ -7,6 +7,7 @@
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/wire/data_messages.h"
+#include "runtime/error_context.h"
 
 namespace cardswap {
 namespace {

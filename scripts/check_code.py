@@ -36,7 +36,7 @@ BANNED = (
     (r"sleep_for|sleep_until|usleep", "a test waits for a condition", TESTS, ()),
     (r"class \w*(Manager|Util|Helper)\b", "names say what a thing is", (), ()),
     (r"catch \((const )?(std::\w+|(cardswap::)?Error)\b", "where a job's only memory hangs on it: catch (...) and error_of()",
-     ("runtime/holder/", "runtime/memory_departure.cpp", "runtime/memory_handoff.cpp"),
+     ("runtime/holder/", "runtime/memory_departure.cpp", "runtime/memory_socket.cpp"),
      # begins and ends with no memory in hand
      ("runtime/holder/main.cpp", "runtime/holder/try_data.cpp")),
     (r"GTEST_SKIP\(", "skip_without() names what is missing", ("tests/",), ("tests/support/needs.h",)),

@@ -11,8 +11,8 @@
 
 #include "migrator/base/error.h"
 #include "migrator/core/layout.h"
+#include "migrator/engine/received_update.h"
 #include "migrator/engine/state_view.h"
-#include "migrator/engine/update.h"
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
 

@@ -13,7 +13,8 @@
 #include "migrator/base/error.h"
 #include "migrator/device/memfd_arena.h"
 #include "runtime/arena_relocator.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 
 namespace cardswap {
 namespace {

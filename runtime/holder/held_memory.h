@@ -9,7 +9,7 @@
 #include "migrator/device/arena.h"
 #include "migrator/device/device.h"
 #include "migrator/engine/state_view.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/passed_arena.h"
 
 namespace cardswap {
 

@@ -16,7 +16,8 @@
 #include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
 #include "runtime/holder/held_memory.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 #include "runtime/process_hello.h"
 #include "runtime/target_options.h"
 

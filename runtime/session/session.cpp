@@ -13,6 +13,7 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/error.h"
 #include "migrator/base/mutex.h"
+#include "migrator/engine/replay_sizes.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"

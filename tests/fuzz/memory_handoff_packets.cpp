@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_messages.h"
 #include "tests/fuzz/seeds.h"
 
 namespace cardswap::fuzz {

@@ -12,7 +12,8 @@
 #include <map>
 #include <set>
 
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 #include "tests/support/needs.h"
 #include "tests/support/process.h"
 #include "tests/support/sanitizer.h"

@@ -5,6 +5,7 @@
 
 #include "migrator/engine/program.h"
 #include "migrator/engine/source/stats_reporter.h"
+#include "migrator/engine/source/sync_figures.h"
 #include "migrator/plan/measurements.h"
 
 namespace cardswap {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/engine/update.h"
+#include "migrator/engine/update_entry.h"
 
 namespace cardswap {
 

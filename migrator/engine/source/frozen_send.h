@@ -5,6 +5,7 @@
 
 #include "migrator/engine/source/replay_sync.h"
 #include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/sync_figures.h"
 
 namespace cardswap {
 

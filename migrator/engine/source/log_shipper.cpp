@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/engine/replay_sizes.h"
+
 namespace cardswap {
 namespace {
 

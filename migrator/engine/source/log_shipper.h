@@ -9,6 +9,7 @@
 #include "migrator/engine/source/gradient_forecast.h"
 #include "migrator/engine/source/replay_units.h"
 #include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/sync_figures.h"
 #include "migrator/engine/source/update_log.h"
 
 namespace cardswap {

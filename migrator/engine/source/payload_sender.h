@@ -13,7 +13,7 @@
 #include "migrator/engine/source/payload_compressor.h"
 #include "migrator/engine/source/peer_connection.h"
 #include "migrator/engine/source/read_ahead.h"
-#include "migrator/engine/source/stats_reporter.h"
+#include "migrator/engine/source/sync_figures.h"
 #include "migrator/engine/staging_pool.h"
 #include "migrator/wire/data_messages.h"
 

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string>
 
+#include "migrator/engine/replay_sizes.h"
 #include "migrator/engine/source/backlog_trend.h"
 #include "migrator/engine/source/gradient_forecast.h"
-#include "migrator/engine/update.h"
 #include "migrator/plan/measurements.h"
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/replay_course.h"

@@ -11,6 +11,7 @@
 // thread in two places only: where the log is full, and while a copy or the audit's scan reads. In
 // the first no step waits for longer than --max-stall allows: the log ends before that.
 #include "migrator/engine/source/replay_sync.h"
+#include "migrator/engine/replay_sizes.h"
 
 #include <fmt/format.h>
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "migrator/base/ms_since.h"
-#include "migrator/engine/update.h"
+#include "migrator/engine/replay_sizes.h"
 #include "migrator/plan/planner.h"
 
 namespace cardswap {

@@ -11,7 +11,7 @@
 #include "migrator/base/mutex.h"
 #include "migrator/engine/source/early_copies.h"
 #include "migrator/engine/source/step_waits.h"
-#include "migrator/engine/update.h"
+#include "migrator/engine/update_entry.h"
 
 namespace cardswap {
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "migrator/device/memory_range.h"
+#include "migrator/engine/received_update.h"
 #include "migrator/engine/target/early_arrivals.h"
 #include "migrator/engine/target/placed_bytes.h"
-#include "migrator/engine/update.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap {

@@ -7,6 +7,7 @@
 #include <new>
 #include <thread>
 
+#include "migrator/engine/replay_sizes.h"
 #include "migrator/engine/source/state_window.h"
 
 namespace cardswap {

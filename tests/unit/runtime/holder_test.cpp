@@ -6,7 +6,8 @@
 
 #include "migrator/device/memfd_arena.h"
 #include "runtime/holder/held_memory.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 #include "tests/support/wire_bytes.h"
 
 namespace cardswap {

@@ -13,7 +13,8 @@
 #include <utility>
 
 #include "runtime/holder/custody.h"
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
+#include "runtime/passed_arena.h"
 
 namespace cardswap {
 namespace {

@@ -1,4 +1,4 @@
-#include "runtime/memory_handoff.h"
+#include "runtime/memory_socket.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -13,36 +13,11 @@
 
 #include "migrator/base/os_error.h"
 #include "migrator/base/unix_address.h"
-#include "migrator/wire/archive.h"
 
 namespace cardswap::memory_handoff {
 namespace {
 
-constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::size_t kPacketBytesMax = 16384;
-constexpr std::size_t kNameBytesMax = 32;
-constexpr std::size_t kArenasMax = 64;
-constexpr std::size_t kArenaBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
-
-constexpr wire::TextRule kTexts{kTextBytesMax, kTextBytesMax, false};
-constexpr auto kUnknown = "unknown message number on a holder's socket";
-
-void check(const std::vector<ArenaOutline>& arenas) {
-  std::size_t pieces = 0;
-  for (const auto& arena : arenas) {
-    if (arena.device.size() > kNameBytesMax) {
-      throw Error(Code::bad_request, "a field is longer than allowed");
-    }
-    pieces += arena.bytes.size();
-  }
-  if (pieces > kPiecesMax) throw Error(Code::bad_request, "more pieces than arenas have");
-}
-
-template <class Archive>
-void arenas(Archive& a, FieldsOf<Archive, std::vector<ArenaOutline>>& m) {
-  a.list(m, kArenasMax, kArenaBytesMin);
-  if constexpr (Archive::kReads) check(m);
-}
 
 std::size_t files_with(const Message& message) {
   const auto* keep = std::get_if<Keep>(&message);
@@ -70,50 +45,6 @@ sockaddr_un address_of(const std::string& path) {
 
 }  // namespace
 
-template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, ArenaOutline>& m) {
-  a(m.device, m.base);
-  a.list(m.bytes, kPiecesMax, sizeof(std::uint64_t));
-}
-template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Keep>& m) {
-  arenas(a, m.arenas);
-}
-template <class Archive>
-void fields(Archive&, FieldsOf<Archive, Kept>&) {}
-template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Fetch>& m) {
-  a(m.migration, m.token);
-}
-template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Memory>& m) {
-  arenas(a, m.arenas);
-  a(m.root, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
-}
-template <class Archive>
-void fields(Archive&, FieldsOf<Archive, Done>&) {}
-template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Refusal>& m) {
-  a(m.code);
-  a.brief(m.failure);
-  a.brief(m.hint);
-}
-template <class Archive>
-void fields(Archive&, FieldsOf<Archive, Files>&) {}
-
-std::vector<std::byte> encode(const Message& message) {
-  wire::WireWriter writer;
-  writer.u8(static_cast<std::uint8_t>(message.index() + 1));
-  wire::put_fields(writer, kTexts, message);
-  return std::move(writer).take();
-}
-
-Message decode(std::span<const std::byte> packet) {
-  wire::WireReader reader(packet);
-  const std::size_t number = reader.u8();
-  return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
-}
-
 Connection Connection::to(const std::string& path, pid_t process) {
   const auto address = address_of(path);
   auto socket = make_socket();
@@ -136,46 +67,6 @@ Connection Connection::to(const std::string& path, pid_t process) {
                 "somebody on this host interferes: who is that process?");
   }
   return connection;
-}
-
-std::vector<ArenaOutline> outlines_of(const std::vector<PassedArena>& arenas) {
-  std::vector<ArenaOutline> result;
-  std::size_t count = 0;
-  for (const auto& arena : arenas) {
-    ArenaOutline outline{arena.device, arena.base, {}};
-    for (const auto& piece : arena.pieces) outline.bytes.push_back(piece.bytes);
-    count += arena.pieces.size();
-    result.push_back(std::move(outline));
-  }
-  if (count > kPiecesMax || result.size() > kArenasMax) {
-    throw Error(
-        Code::refused,
-        fmt::format("the job's memory is in {} pieces, {} can be handed over", count, kPiecesMax));
-  }
-  return result;
-}
-
-std::vector<int> files_of(const std::vector<PassedArena>& arenas) {
-  std::vector<int> files;
-  for (const auto& arena : arenas) {
-    for (const auto& piece : arena.pieces) files.push_back(piece.file.get());
-  }
-  return files;
-}
-
-std::vector<PassedArena> arenas_from(const std::vector<ArenaOutline>& outlines,
-                                     std::vector<Descriptor> files) {
-  std::vector<PassedArena> result;
-  std::size_t next = 0;
-  for (const auto& outline : outlines) {
-    PassedArena arena{outline.device, outline.base, {}};
-    for (const auto bytes : outline.bytes) {
-      if (next == files.size()) throw Error(Code::bad_request, "memory came without its files");
-      arena.pieces.push_back({std::move(files[next++]), bytes});
-    }
-    result.push_back(std::move(arena));
-  }
-  return result;
 }
 
 void Connection::send(const Message& message, std::span<const int> files) {

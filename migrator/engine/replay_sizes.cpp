@@ -1,4 +1,4 @@
-#include "migrator/engine/update.h"
+#include "migrator/engine/replay_sizes.h"
 
 #include <algorithm>
 #include <limits>
@@ -29,12 +29,6 @@ std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> device
     if (const auto spare = device->spare_bytes()) room = std::min(room, *spare / 2);
   }
   return room;
-}
-
-std::uint64_t UpdateEntry::bytes() const {
-  std::uint64_t sum = options.size();
-  for (const auto& gradient : gradients) sum += gradient.bytes.size();
-  return sum;
 }
 
 }  // namespace cardswap
