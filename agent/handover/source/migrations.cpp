@@ -11,6 +11,7 @@
 #include "agent/handover/source/migration_plan.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/obstacles.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 
@@ -169,7 +170,7 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
                 "only the agent to which it goes may ask: its certificate must be for that host");
   }
   const auto task = task_of(m);
-  const auto said = handover::target_state_from_string(state);
+  const auto said = named<handover::TargetState>(state);
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   DecisionAnswer answer;
