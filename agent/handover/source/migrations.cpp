@@ -11,7 +11,6 @@
 #include "agent/handover/source/migration_plan.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/obstacles.h"
-#include "migrator/base/named.h"
 
 namespace cardswap {
 
@@ -158,7 +157,8 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorDecision decisio
   co_await force_migration(std::move(task), std::move(decision), context_, targets_);
 }
 
-DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,
+DecisionAnswer Migrations::decision(const std::string& id,
+                                    std::optional<handover::TargetState> said,
                                     const Caller& caller) {
   auto& m = list_.at(id);
   const auto to = parse_destination(m.spec().to).host;
@@ -170,7 +170,6 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
                 "only the agent to which it goes may ask: its certificate must be for that host");
   }
   const auto task = task_of(m);
-  const auto said = named<handover::TargetState>(state);
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   DecisionAnswer answer;
