@@ -13,7 +13,7 @@
 #include "agent/base/config.h"
 #include "agent/criu/cuda_intents.h"
 #include "agent/criu/driver_state_callbacks.h"
-#include "agent/criu/facts/preflight.h"
+#include "agent/criu/facts/gpu_findings.h"
 
 namespace cardswap::criu {
 

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/criu/facts/preflight.h"
 #include "agent/criu/facts/unix_peers.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/run_in_child.h"

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/criu/facts/gpu_findings.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/tool.h"
 #include "agent/process/process.h"

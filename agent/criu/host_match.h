@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/criu/facts/file_match.h"
-#include "agent/criu/facts/preflight.h"
+#include "agent/criu/facts/files_needed.h"
 #include "agent/criu/gpu_match.h"
 
 namespace cardswap::criu {

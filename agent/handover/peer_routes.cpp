@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "agent/base/validate.h"
+#include "agent/handover/base/peer_answers.h"
 #include "agent/handover/reservation_request_json.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 namespace {
@@ -66,7 +69,7 @@ asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
   (void)parts.reservations.at(id, request.caller);
   const auto epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
   const auto step = validate::count("step", request.number_or("step", 0));
-  parts.reservations.grant(id, epoch, request.text("root"), step);
+  parts.reservations.grant(id, epoch, content_from(request.text("root"), step));
   co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
 }
 
@@ -82,10 +85,11 @@ asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
 }
 
 asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
-  const auto said = request.query.find("state");
-  const auto state = said == request.query.end() ? std::string() : said->second;
+  const auto asked = request.query.find("state");
+  const auto said =
+      asked == request.query.end() ? std::nullopt : named<handover::TargetState>(asked->second);
   co_return ApiAnswer{200,
-                      to_json(parts.migrations.decision(id_of(request), state, request.caller))};
+                      to_json(parts.migrations.decision(id_of(request), said, request.caller))};
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 
+/// What the migrations and reservations of this host together mean for one of its jobs: shown to
+/// operators, and asked before a job is stopped or started again.
 namespace cardswap {
 
 /// The state that operators see of a process, as its migrations and its reservation make it. It is

@@ -38,8 +38,8 @@ class ReservationRecords : public ::testing::Test {
     return host_.journal().all(Journal::Kind::reservation).at(0);
   }
   void grant() {
-    const auto& content = place().record().side.record().content;
-    host_.places().grant(kId, 2, to_string(content.root), content.step);
+    const auto content = place().record().side.record().content;
+    host_.places().grant(kId, 2, content);
     ASSERT_EQ(place().state(), TargetState::granted);
   }
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/criu/facts/preflight.h"
+#include "agent/criu/facts/files_needed.h"
 
 /// Compares files that another host names with this host's. It runs in a child process
 /// (file_inspection.h) as the user of the job: a file system that hangs blocks nobody else, and the

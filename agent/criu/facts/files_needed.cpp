@@ -1,10 +1,9 @@
-// What a job's processes have to find where they go, under the same paths.
+#include "agent/criu/facts/files_needed.h"
 
 #include <charconv>
 #include <map>
 
 #include "agent/criu/facts/paths.h"
-#include "agent/criu/facts/preflight.h"
 #include "agent/criu/facts/proc_text.h"
 
 namespace cardswap::criu {

@@ -21,8 +21,4 @@ std::string_view to_string(GangState state) {
   return {};
 }
 
-std::optional<GangState> gang_state_from_string(std::string_view text) {
-  return named<GangState>(text);
-}
-
 }  // namespace cardswap::gang

@@ -23,8 +23,4 @@ std::string_view to_string(RankState state) {
   return {};
 }
 
-std::optional<RankState> rank_state_from_string(std::string_view text) {
-  return named<RankState>(text);
-}
-
 }  // namespace cardswap::gang

@@ -271,6 +271,5 @@ static_assert(every_state_before_the_promise_can_go_back(kRankRules), "invariant
 static_assert(every_pair_is_listed_once(kRankRules));
 
 [[nodiscard]] std::string_view to_string(RankState state);
-[[nodiscard]] std::optional<RankState> rank_state_from_string(std::string_view text);
 
 }  // namespace cardswap::gang

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "agent/http/client.h"
+#include "migrator/base/named.h"
 #include "migrator/base/utf8.h"
 
 namespace cardswap {
@@ -190,7 +191,7 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
   const Reader reader(agent, "what it has reserved", answer);
   TargetStatus status;
   const auto name = reader.text("state");
-  const auto state = handover::target_state_from_string(name);
+  const auto state = named<handover::TargetState>(name);
   if (!state) reader.refuse(fmt::format("'{}' is no state of a reservation", name));
   status.message.state = *state;
   status.message.epoch = reader.count("epoch");

@@ -25,6 +25,4 @@ std::string_view to_string(State state) {
   return {};
 }
 
-std::optional<State> state_from_string(std::string_view text) { return named<State>(text); }
-
 }  // namespace cardswap::handover

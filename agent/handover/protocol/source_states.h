@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "migrator/base/named.h"
@@ -85,6 +84,5 @@ constexpr bool is_handing_over(State state) { return traits_of(state).is_handing
 constexpr bool awaits_freeze(State state) { return traits_of(state).awaits_freeze; }
 
 [[nodiscard]] std::string_view to_string(State state);
-[[nodiscard]] std::optional<State> state_from_string(std::string_view text);
 
 }  // namespace cardswap::handover

@@ -21,8 +21,4 @@ std::string_view to_string(TargetState state) {
   return {};
 }
 
-std::optional<TargetState> target_state_from_string(std::string_view text) {
-  return named<TargetState>(text);
-}
-
 }  // namespace cardswap::handover

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "migrator/base/named.h"
@@ -71,6 +70,5 @@ constexpr bool may_cancel(TargetState state) { return traits_of(state).may_cance
 constexpr bool is_handing_over(TargetState state) { return traits_of(state).is_handing_over; }
 
 [[nodiscard]] std::string_view to_string(TargetState state);
-[[nodiscard]] std::optional<TargetState> target_state_from_string(std::string_view text);
 
 }  // namespace cardswap::handover

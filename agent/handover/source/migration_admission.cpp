@@ -135,7 +135,7 @@ Migration MigrationAdmission::make(MigrationRequest wanted, const Instance& sour
   if (!m.failpoint.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
-  if (!m.failpoint.empty() && !handover::state_from_string(m.failpoint) &&
+  if (!m.failpoint.empty() && !named<handover::State>(m.failpoint) &&
       !named<CriuPhase>(m.failpoint)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no state", m.failpoint));
   }

@@ -148,15 +148,13 @@ asio::awaitable<void> MigrationEnd::finish() {
   co_await run_.wait_at_failpoint("committed");
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : migration_.transfers) {
-    transfer.target.poll_mode.step(PollMode::immediate, migration_.id());
+    transfer.target.polls_long = false;
     transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) {
     return one.target.progress == ReservationProgress::grant_answered;
   };
-  const auto speaks = [](const Transfer& one) {
-    return one.target.reachability == TargetReachability::answers;
-  };
+  const auto speaks = [](const Transfer& one) { return !one.target.is_silent; };
   const auto is_heard = [this](const Transfer& one) {
     return Clock::now() - one.target.last_contact_at < config_.peer_silence_max;
   };

@@ -8,6 +8,7 @@
 #include "agent/base/json_archive.h"
 #include "agent/handover/base/peer_answers.h"
 #include "agent/http/client.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 
@@ -44,7 +45,7 @@ handover::SourceRecord side_from(const json::object& record) {
   handover::SourceRecord kept;
   // No state stands for one that cannot be read: it may have been committed, and given up its
   // trainer would step beside the target's.
-  const auto state = handover::state_from_string(text_at(record, "state"));
+  const auto state = named<handover::State>(text_at(record, "state"));
   if (!state) throw Error(Code::corrupt, "its state cannot be read");
   kept.state = *state;
   kept.epoch = recorded_number<handover::Epoch>(record, "epoch");

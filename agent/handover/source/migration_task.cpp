@@ -126,8 +126,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
     }
   }
   // The target's agent must have heard the same from its side before anything is decided.
-  for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
+  for (auto& transfer : migration_.transfers) transfer.target.polls_long = true;
   executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_step});
   scope_.list.changed(migration_).notify();
   co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
@@ -143,8 +142,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
 asio::awaitable<void> MigrationTask::park() {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
-  for (auto& transfer : migration_.transfers)
-    transfer.target.poll_mode.step(PollMode::long_poll, migration_.id());
+  for (auto& transfer : migration_.transfers) transfer.target.polls_long = true;
   spawn("watch the target of " + migration_.id(), watch_targets());
   if (!co_await wait_for([this] { return migration_.state() == State::standby_ready; }, until)) {
     throw Error(Code::timed_out,
@@ -158,9 +156,8 @@ asio::awaitable<void> MigrationTask::park() {
 asio::awaitable<void> MigrationTask::watch_targets() {
   const auto is_watched = [this] { return migration_.is_before_commit() && !migration_.failure; };
   const auto is_awaited = [this] {
-    return std::ranges::any_of(migration_.transfers, [](const auto& one) {
-      return one.target.poll_mode == PollMode::long_poll;
-    });
+    return std::ranges::any_of(migration_.transfers,
+                               [](const auto& one) { return one.target.polls_long; });
   };
   for (int quick = 0; is_watched();) {
     const auto asked_at = Clock::now();

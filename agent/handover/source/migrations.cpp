@@ -157,7 +157,8 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorDecision decisio
   co_await force_migration(std::move(task), std::move(decision), context_, targets_);
 }
 
-DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,
+DecisionAnswer Migrations::decision(const std::string& id,
+                                    std::optional<handover::TargetState> said,
                                     const Caller& caller) {
   auto& m = list_.at(id);
   const auto to = parse_destination(m.spec().to).host;
@@ -169,7 +170,6 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
                 "only the agent to which it goes may ask: its certificate must be for that host");
   }
   const auto task = task_of(m);
-  const auto said = handover::target_state_from_string(state);
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   DecisionAnswer answer;

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/handover/base/decision_answer.h"
@@ -91,11 +92,12 @@ class Migrations {
                                         const Caller& caller) const {
     return admission_.may_run_beside_job(asked, leaving, caller);
   }
-  /// The answer to a target in doubt, which says that its state is `state` (empty: it does not
-  /// say). With TLS only the agent at the migration's target, by the hosts of its certificate, and
-  /// this agent's owner are answered; another caller gets Error{not_found}. Throws Error{io,
-  /// corrupt} if the disk refuses.
-  [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
+  /// The answer to a target in doubt, which says that its state is `said` (nullopt: it does not
+  /// say, or says none that is known). With TLS only the agent at the migration's target, by the
+  /// hosts of its certificate, and this agent's owner are answered; another caller gets
+  /// Error{not_found}. Throws Error{io, corrupt} if the disk refuses.
+  [[nodiscard]] DecisionAnswer decision(const std::string& id,
+                                        std::optional<handover::TargetState> said,
                                         const Caller& caller);
 
   // from the runtimes

@@ -61,7 +61,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   const auto asked_at = Clock::now();
   auto& target = transfer_.target;
-  const PollMode mode = target.poll_mode;
+  const bool polled_long = target.polls_long;
   std::optional<Error> failed;
   TargetAnswer answer;
   try {
@@ -72,13 +72,13 @@ asio::awaitable<void> TargetLink::call(Message message) {
   }
   target.calls_in_flight.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
-  if (!failed && message.kind == Kind::poll && mode == PollMode::immediate) {
+  if (!failed && message.kind == Kind::poll && !polled_long) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;
     target.round_trip_ms = std::min(target.round_trip_ms, took.count());
     ++target.round_trips;
   }
   try {
-    on_answer(message, failed, answer, mode);
+    on_answer(message, failed, answer, polled_long);
     target.refused_by_the_disk.clear();
   } catch (...) {
     // What is not on disk has not happened here: before the commit it is given up, after it the
@@ -111,7 +111,7 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
     default: break;
   }
   const bool committed = handover::is_committed(migration_.state());
-  if (transfer_.target.poll_mode == PollMode::immediate && !committed) {
+  if (!transfer_.target.polls_long && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
   co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version,
@@ -136,7 +136,7 @@ asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
 }
 
 void TargetLink::on_answer(const Message& asked, const std::optional<Error>& failed,
-                           const TargetAnswer& answer, PollMode mode) {
+                           const TargetAnswer& answer, bool polled_long) {
   auto& target = transfer_.target;
   if (asked.kind == Kind::reserve) {
     if (failed) return scope_.run.fail(*failed);
@@ -155,7 +155,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (migration_.is_before_commit()) {
     if (migration_.failure) return;
     if (status) on_status_before_the_commit(*status);
-    if (failed) on_call_failed(*failed, mode);
+    if (failed) on_call_failed(*failed, polled_long);
     return;
   }
   if (failed) target.failure = failed->failure();
@@ -169,10 +169,8 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
       target.doubt_grant(migration_.id());
     }
   }
-  const bool silent = (asked.kind == Kind::grant && !granted) ||
-                      (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
-  target.reachability.step(silent ? TargetReachability::silent : TargetReachability::answers,
-                           migration_.id());
+  target.is_silent = (asked.kind == Kind::grant && !granted) ||
+                     (asked.kind == Kind::poll && failed && failed->code() != Code::not_found);
   if (handover::is_committed(migration_.state())) {
     on_answer_after_the_commit(asked, failed, status);
   } else {
@@ -209,12 +207,11 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
   }
   const auto before = migration_.state();
   scope_.run.apply(status.message);
-  if (migration_.state() != before)
-    transfer_.target.poll_mode.step(PollMode::immediate, migration_.id());
+  if (migration_.state() != before) transfer_.target.polls_long = false;
 }
 
 /// A target whose agent does not answer is lost.
-void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
+void TargetLink::on_call_failed(const Error& failed, bool polled_long) {
   const bool silent =
       Clock::now() - transfer_.target.last_contact_at >= scope_.context.config.peer_silence_max;
   if (failed.code() == Code::protocol_mismatch) return scope_.run.fail(failed);
@@ -224,7 +221,7 @@ void TargetLink::on_call_failed(const Error& failed, PollMode mode) {
         fmt::format("the agent of {} does not answer: {}", transfer_.record().to, failed.failure()),
         "the job goes on where it is; look at that agent and the network"));
   }
-  if (mode == PollMode::long_poll) scope_.run.fail(failed);
+  if (polled_long) scope_.run.fail(failed);
 }
 
 void TargetLink::on_answer_after_the_commit(const Message& asked,

@@ -40,9 +40,9 @@ class TargetLink {
   asio::awaitable<TargetAnswer> request(handover::Message message);
   asio::awaitable<ReservationRequest> wanted_reservation();
   void on_answer(const handover::Message& asked, const std::optional<Error>& failed,
-                 const TargetAnswer& answer, PollMode mode);
+                 const TargetAnswer& answer, bool polled_long);
   void on_status_before_the_commit(const TargetStatus& status);
-  void on_call_failed(const Error& failed, PollMode mode);
+  void on_call_failed(const Error& failed, bool polled_long);
   void on_answer_after_the_commit(const handover::Message& asked,
                                   const std::optional<Error>& failed,
                                   const std::optional<TargetStatus>& status);

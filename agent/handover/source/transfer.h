@@ -31,10 +31,10 @@ struct TargetContact {
   double round_trip_ms = 1e9;  ///< the shortest measured one; 1e9: none was measured
   int round_trips = 0;         ///< how many were measured
   Stepwise<ReservationProgress> progress;
-  Stepwise<TargetReachability> reachability;
-  Stepwise<PollMode> poll_mode;
-  std::string failure;                       ///< of the latest call that failed after the commit
-  std::string refused_by_the_disk;           ///< the disk's latest error, so that it is logged once
+  bool is_silent = false;           ///< its agent did not answer the latest call after the decision
+  bool polls_long = false;          ///< before the decision: a coroutine waits for its next state
+  std::string failure;              ///< of the latest call that failed after the commit
+  std::string refused_by_the_disk;  ///< the disk's latest error, so that it is logged once
   std::vector<handover::Message> held_back;  ///< messages that a failpoint holds back
 
   /// Makes a grant that was answered count as unanswered: it is sent again. `whose` is for the log.

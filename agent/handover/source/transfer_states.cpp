@@ -27,24 +27,6 @@ std::string_view to_string(ReservationProgress progress) {
   return {};
 }
 
-std::string_view to_string(TargetReachability reachability) {
-  using enum TargetReachability;
-  switch (reachability) {
-    case answers: return "answers";
-    case silent: return "silent";
-  }
-  return {};
-}
-
-std::string_view to_string(PollMode mode) {
-  using enum PollMode;
-  switch (mode) {
-    case immediate: return "immediate";
-    case long_poll: return "long_poll";
-  }
-  return {};
-}
-
 std::string_view to_string(Continuation continuation) {
   using enum Continuation;
   switch (continuation) {

@@ -34,19 +34,6 @@ enum class ReservationProgress : std::uint8_t {
 constexpr ReservationProgress last_of(ReservationProgress) { return ReservationProgress::dropped; }
 [[nodiscard]] std::string_view to_string(ReservationProgress progress);
 
-/// Whether the target's agent answers after the decision.
-enum class TargetReachability : std::uint8_t { answers, silent };
-constexpr TargetReachability last_of(TargetReachability) { return TargetReachability::silent; }
-[[nodiscard]] std::string_view to_string(TargetReachability reachability);
-
-/// What a poll asks the target's agent for before the decision.
-enum class PollMode : std::uint8_t {
-  immediate,  ///< its state now
-  long_poll,  ///< its next state, because a coroutine waits for it
-};
-constexpr PollMode last_of(PollMode) { return PollMode::long_poll; }
-[[nodiscard]] std::string_view to_string(PollMode mode);
-
 /// What the agent has done so that a stopped process goes on here.
 enum class Continuation : std::uint8_t {
   none,
@@ -109,9 +96,6 @@ constexpr bool may_follow(Continuation from, Continuation to) {
   return std::ranges::find(kContinuationSteps, StateStep<Continuation>{from, to}) !=
          kContinuationSteps.end();
 }
-// An agent may answer or not at any time, and be asked for either.
-constexpr bool may_follow(TargetReachability, TargetReachability) { return true; }
-constexpr bool may_follow(PollMode, PollMode) { return true; }
 
 /// Whether a process in the state `copy` is in `wanted` or has passed it. False after a release.
 constexpr bool has_reached(CopyOnSource copy, CopyOnSource wanted) {

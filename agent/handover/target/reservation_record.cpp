@@ -7,6 +7,7 @@
 #include "agent/base/json_archive.h"
 #include "agent/handover/base/peer_answers.h"
 #include "agent/http/client.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 namespace {
@@ -115,7 +116,7 @@ ReservationRecord reservation_from_journal(const json::object& record) {
   ++r.version;
   // No state stands for one that cannot be read: `failed` would prove to the source that nothing
   // steps here.
-  const auto state = handover::target_state_from_string(text_at(record, "state"));
+  const auto state = named<handover::TargetState>(text_at(record, "state"));
   if (!state) throw Error(Code::corrupt, "its state cannot be read");
   r.side = handover::TargetSide({*state, required_number(record, "epoch"), recorded_content(record),
                                  flag_at(record, "open"), !r.store.empty()});

@@ -166,10 +166,10 @@ void Reservations::note_contact(const std::string& migration) {
   task_of(list_.at(migration))->source().note_contact();
 }
 
-void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
-                         std::uint64_t step) {
+void Reservations::grant(const std::string& migration, std::uint64_t epoch,
+                         const handover::Content& content) {
   note_contact(migration);
-  task_of(list_.at(migration))->grant(epoch, content_from(root, step));
+  task_of(list_.at(migration))->grant(epoch, content);
 }
 
 asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {

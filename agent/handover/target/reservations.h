@@ -87,10 +87,8 @@ class Reservations {
 
   /// Notes that the source's agent has called: it is not silent.
   void note_contact(const std::string& migration);
-  /// ReservationTask::grant() of the content with the digest `root` (hexadecimal) at `step`. Throws
-  /// Error{bad_request} too, for a text that is no digest.
-  void grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
-             std::uint64_t step);
+  /// ReservationTask::grant().
+  void grant(const std::string& migration, std::uint64_t epoch, const handover::Content& content);
   /// ReservationTask::drop().
   asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
   /// force_reservation(): an operator's decision about a job that arrives.

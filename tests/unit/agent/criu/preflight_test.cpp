@@ -6,6 +6,7 @@
 
 #include "agent/criu/examination.h"
 #include "agent/criu/facts/build_id.h"
+#include "agent/criu/facts/files_needed.h"
 #include "agent/criu/facts/preflight.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/tool.h"

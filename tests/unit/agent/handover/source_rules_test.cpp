@@ -8,9 +8,9 @@ namespace {
 TEST(Rules, NameEveryState) {
   for (std::size_t i = 0; i < handover::kStates; ++i) {
     const auto state = static_cast<handover::State>(i);
-    EXPECT_EQ(handover::state_from_string(handover::to_string(state)), state);
+    EXPECT_EQ(named<handover::State>(handover::to_string(state)), state);
   }
-  EXPECT_FALSE(handover::state_from_string("flying").has_value());
+  EXPECT_FALSE(named<handover::State>("flying").has_value());
 }
 
 TEST(Rules, LetNothingFailOnceCommittedButAProvenLossOfTheTarget) {

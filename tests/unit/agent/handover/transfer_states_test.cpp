@@ -67,8 +67,7 @@ TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
   const Transfer transfer{TransferRecord()};
   EXPECT_EQ(transfer.on_source, CopyOnSource::training);
   EXPECT_EQ(transfer.target.progress, ReservationProgress::unasked);
-  EXPECT_EQ(transfer.target.reachability, TargetReachability::answers);
-  EXPECT_EQ(transfer.target.poll_mode, PollMode::immediate);
+  EXPECT_FALSE(transfer.target.is_silent || transfer.target.polls_long);
 }
 
 TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {
