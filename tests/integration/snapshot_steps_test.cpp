@@ -141,7 +141,8 @@ TEST_F(Steps, OfASnapshotAreStoodAtWithoutAStep) {
 }
 
 TEST_F(Steps, AreGoneBackToWithoutASnapshotAsAnotherBranch) {
-  start({"--digest-log", path("digests")}, "600");
+  start_program({trainer("plain_memory"), "--bytes", kBytes, "--steps", "600"},
+                {"--step-ms", "10", "--digest-log", path("digests")});
   taken_.push_back(step_of(snapshot()));
   const auto step = taken_.back() + 12;
   ASSERT_TRUE(within(30s, [&] { return now() >= step; })) << host_.log();
