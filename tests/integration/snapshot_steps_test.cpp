@@ -21,23 +21,35 @@ using Step = std::int64_t;
 
 class Steps : public ProtectedJob {
  protected:
-  /// Trains `steps` steps to the end, with a snapshot at or behind each of `at`.
-  void train_with_snapshots(const std::vector<Step>& at, const Words& more = {},
-                            const std::string& steps = "300") {
-    Words program{trainer("plain_memory"), "--bytes", kBytes, "--steps", steps};
-    program.insert(program.end(), more.begin(), more.end());
-    program_ = program;
-    program.insert(program.end(), {"--step-ms", "8", "--digest-log", path("digests"), "--loss-log",
-                                   log_.string()});
-    host_.run_job("job", program);
+  /// Trains to the end, and stands at each of these steps while a snapshot is taken of it.
+  void train_with_snapshots(const std::vector<Step>& at, const Words& more = {}) {
+    program_ = {trainer("plain_memory"), "--bytes", kBytes, "--steps", "300"};
+    program_.insert(program_.end(), more.begin(), more.end());
+    run_until(at.front());
     for (const auto step : at) {
-      ASSERT_TRUE(within(30s, [&] { return logged_step() >= step; })) << host_.log();
+      if (step != at.front()) resume({"--hold-at", std::to_string(step)});
+      ASSERT_TRUE(stands_at(step)) << host_.log();
       taken_.push_back(step_of(snapshot()));
     }
-  }
-  void end_it() {
+    ASSERT_EQ(taken_, at);
+    resume();
     ASSERT_TRUE(within(60s, [&] { return text(record_of(host_), "state") == "ended"; }))
         << host_.log();
+  }
+  /// Starts the program, which is to stand at that step.
+  void run_until(Step step) const {
+    Words run{
+        "run", "--name", "job", "--hold-at", std::to_string(step), "--env", "OMP_NUM_THREADS=1",
+        "--"};
+    run.insert(run.end(), program_.begin(), program_.end());
+    run.insert(run.end(), {"--digest-log", path("digests"), "--loss-log", log_.string()});
+    (void)host_.ask(run);
+  }
+  void resume(const Words& more = {}) const {
+    Words all{"resume", "job"};
+    all.insert(all.end(), more.begin(), more.end());
+    const auto done = host_.command(all);
+    EXPECT_EQ(done.exit_code, 0) << done.err;
   }
   static Step step_of(const boost::json::object& taken) {
     return static_cast<Step>(number(taken, "migrated_at_step"));
@@ -57,7 +69,7 @@ class Steps : public ProtectedJob {
     for (std::string digest; lines >> step >> digest;) all[step] = digest;
     return all;
   }
-  /// What the trainer has logged last.
+  /// What the trainer has logged of its digests last.
   [[nodiscard]] std::pair<Step, std::string> last_digest() const {
     std::istringstream lines(read_file(path("digests")));
     std::pair<Step, std::string> last;
@@ -96,7 +108,6 @@ class Steps : public ProtectedJob {
 TEST_F(Steps, BetweenSnapshotsAreReachedBitForBit) {
   train_with_snapshots({20, 90, 160});
   if (HasFatalFailure()) return;
-  end_it();
   const auto digests = undisturbed_digests();
   ASSERT_THAT(digests, SizeIs(300));
   const auto seed = std::random_device{}();
@@ -117,7 +128,6 @@ TEST_F(Steps, BetweenSnapshotsAreReachedBitForBit) {
 TEST_F(Steps, OfASnapshotAreStoodAtWithoutAStep) {
   train_with_snapshots({20});
   if (HasFatalFailure()) return;
-  end_it();
   const auto before = last_digest();
   const auto taken = history().at(0).as_object();
   const auto back = host_.ask({"restore", "job@latest", "--store", store(), "--hold"});
@@ -125,16 +135,17 @@ TEST_F(Steps, OfASnapshotAreStoodAtWithoutAStep) {
   EXPECT_EQ(text(held(), "root"), text(taken, "root")) << "what a snapshot has";
   EXPECT_THAT(host_.command({"jobs", "job"}).out,
               HasSubstr("held at step " + std::to_string(taken_.front())));
-  EXPECT_EQ(host_.command({"resume", "job"}).exit_code, 0);
+  resume();
   expect_the_undisturbed_end();
   EXPECT_EQ(last_digest(), before);
 }
 
 TEST_F(Steps, AreGoneBackToWithoutASnapshotAsAnotherBranch) {
-  train_with_snapshots({20, 60}, {}, "400");
-  if (HasFatalFailure()) return;
+  start_program({trainer("plain_memory"), "--bytes", kBytes, "--steps", "600"},
+                {"--step-ms", "10", "--digest-log", path("digests")});
+  taken_.push_back(step_of(snapshot()));
   const auto step = taken_.back() + 12;
-  ASSERT_TRUE(within(30s, [&] { return logged_step() >= step + 5; })) << host_.log();
+  ASSERT_TRUE(within(30s, [&] { return now() >= step; })) << host_.log();
   const auto name = std::to_string(step);
   const auto back = host_.command({"rollback", "job", "--to-step", name, "--store", store()});
   ASSERT_EQ(back.exit_code, 0) << back.err << host_.log();
@@ -156,8 +167,8 @@ TEST_F(Steps, AreGoneBackToWithoutASnapshotAsAnotherBranch) {
 }
 
 TEST_F(Steps, ThatTheJobHasNotReachedAreNotGoneBackTo) {
-  train_with_snapshots({20}, {}, kMany);
-  if (HasFatalFailure()) return;
+  start({}, kMany);
+  (void)snapshot();
   const auto before = number(record_of(host_), "pid");
   const auto back = host_.command({"rollback", "job", "--to-step", "2900", "--store", store()});
   EXPECT_NE(back.exit_code, 0);
@@ -167,12 +178,8 @@ TEST_F(Steps, ThatTheJobHasNotReachedAreNotGoneBackTo) {
 }
 
 TEST_F(Steps, AreStoodAtAcrossARestartOfTheAgent) {
-  Words program{trainer("plain_memory"), "--bytes", kBytes, "--steps", "200"};
-  program_ = program;
-  program.insert(program.end(), {"--step-ms", "2", "--loss-log", log_.string()});
-  Words run{"run", "--name", "job", "--hold-at", "30", "--env", "OMP_NUM_THREADS=1", "--"};
-  run.insert(run.end(), program.begin(), program.end());
-  (void)host_.ask(run);
+  program_ = {trainer("plain_memory"), "--bytes", kBytes, "--steps", "200"};
+  run_until(30);
   ASSERT_TRUE(stands_at(30)) << host_.log();
   const auto root = text(held(), "root");
   const auto logged = read_file(log_.string());
@@ -191,19 +198,20 @@ TEST_F(Steps, AreStoodAtAcrossARestartOfTheAgent) {
   EXPECT_EQ(read_file(log_.string()), logged) << "it stands on";
 
   EXPECT_NE(host_.command({"resume", "job", "--hold-at", "30"}).exit_code, 0);
-  EXPECT_EQ(host_.command({"resume", "job", "--hold-at", "50"}).exit_code, 0);
+  resume({"--hold-at", "50"});
   ASSERT_TRUE(stands_at(50)) << host_.log();
   host_.kill_agent(SIGKILL);
   host_.start_agent();
   ASSERT_TRUE(stands_at(50)) << host_.log();
-  EXPECT_EQ(host_.command({"resume", "job"}).exit_code, 0);
+  resume();
   expect_the_undisturbed_end();
 }
 
+/// Of snapshots that were taken while it trained.
 TEST_F(Steps, AreIdenticalWhenTheyAreTakenAgain) {
-  train_with_snapshots({20, 60, 100});
-  if (HasFatalFailure()) return;
-  end_it();
+  start();
+  for (int times = 0; times < 3; ++times) taken_.push_back(step_of(snapshot()));
+  kill_trainer();
   const auto before = losses(log_);
   const auto again =
       host_.ask({"recompute", "job", "--from", std::to_string(taken_.front()), "--store", store()});
@@ -237,7 +245,6 @@ TEST_F(Steps, OfAGptAreIdenticalWhenTheyAreTakenAgain) {
 TEST_F(Steps, ThatAreNotDeterministicAreFound) {
   train_with_snapshots({20, 60, 110, 150}, {"--stray-from", "100"});
   if (HasFatalFailure()) return;
-  end_it();
   const auto again = host_.command({"-o", "json", "recompute", "job", "--from",
                                     std::to_string(taken_.front()), "--store", store()});
   EXPECT_EQ(again.exit_code, 1) << again.err;
@@ -256,7 +263,7 @@ TEST_F(Steps, ThatAreNotDeterministicAreFound) {
 }
 
 TEST_F(Steps, TellWhatTheProgramHasNoted) {
-  train_with_snapshots({20, 40}, {}, kMany);
+  train_with_snapshots({20, 40});
   if (HasFatalFailure()) return;
   const auto newest = history().at(0).as_object();
   const auto loss = number(newest.at("metrics").as_object(), "loss");
@@ -274,7 +281,6 @@ TEST_F(Steps, TellWhatTheProgramHasNoted) {
 TEST_F(Steps, TheFirstBadOneIsFoundByACommand) {
   train_with_snapshots({20, 40, 60, 80, 100, 120});
   if (HasFatalFailure()) return;
-  end_it();
   const auto planted = taken_.at(4);
   const auto is_good = "test \"$CARDSWAP_STEP\" -lt " + std::to_string(planted) +
                        " && test \"$CARDSWAP_JOB\" = job && test -s \"$0\"";
