@@ -47,11 +47,12 @@ struct PackedSnapshot {
 };
 
 /// Writes `state` to `into` as the job's next snapshot, and gives it its tag; chunks that the store
-/// has are not written again. Works on threads of its own that yield to the job's. Its parent is the job's latest snapshot; if that cannot be read, it
-/// has none. If the tag cannot be written, the snapshot is published all the same. Before it is
-/// published, all bytes are checked against the root: throws Error{digest_mismatch} if they are not
-/// the verified state. Calls `advanced`, which may be empty, for each chunk that is done with, and
-/// before it publishes. Throws what SnapshotWriter throws.
+/// has are not written again. Works on threads of its own that yield to the job's. Its parent is
+/// the job's latest snapshot; if that cannot be read, it has none. If the tag cannot be written,
+/// the snapshot is published all the same. Before it is published, all bytes are checked against
+/// the root: throws Error{digest_mismatch} if they are not the verified state. Calls `advanced`,
+/// which may be empty, for each chunk that is done with, and before it publishes. Throws what
+/// SnapshotWriter throws.
 [[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                                            const SnapshotLabels& labels,
                                            const std::function<void()>& advanced = {});

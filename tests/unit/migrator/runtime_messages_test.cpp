@@ -129,7 +129,8 @@ std::vector<Message> one_of_each() {
   };
 }
 
-/// The bytes of the body of a message that has a new field at its end, without that; 0: it has none.
+/// The bytes of the body of a message that has a new field at its end, without that; 0: it has
+/// none.
 std::size_t size_in_former_release(const Message& message) {
   const auto* stored = std::get_if<Stored>(&message);
   if (stored == nullptr) return 0;
