@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "runtime/step_gate.h"
+#include "tests/support/process.h"
 #include "tests/unit/runtime/one_trainer.h"
 
 namespace cardswap::test {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "migrator/base/error.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {
