@@ -17,6 +17,8 @@
 #include "runtime/holder/custody.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_departure.h"
+#include "runtime/memory_messages.h"
+#include "runtime/memory_socket.h"
 #include "tests/stand_ins/cards/cards.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
