@@ -35,6 +35,16 @@ class RecoveringJob : public ProtectedJob {
   [[nodiscard]] bool has_recovered(int times) const {
     return within(60s, [&] { return has_recovered_now(times); });
   }
+  /// Whether it takes steps, of which the first is on its agent's disk: what ends before that had
+  /// not quite arrived.
+  [[nodiscard]] bool takes_steps() const {
+    const auto lines = [this] {
+      const auto all = read_file(log_.string());
+      return std::ranges::count(all, '\n');
+    };
+    const auto before = lines();
+    return within(20s, [&] { return lines() >= before + 5; });
+  }
   [[nodiscard]] bool has_given_up() const {
     const auto recovery = recovery_of(host_);
     const auto* pending = recovery.if_contains("pending");

@@ -17,9 +17,6 @@ class DrainToStores : public RecoveringJob {
     all.insert(all.end(), more.begin(), more.end());
     return host_.command(all);
   }
-  [[nodiscard]] bool is_cordoned() const {
-    return !host_.ask({"cordon"}).at("cordons").as_array().empty();
-  }
 };
 
 TEST_F(DrainToStores, KeepsEachJobStopsItAndSaysHowToStartItAgain) {

@@ -119,6 +119,7 @@ TEST_F(Recovery, OfAJobThatFailsAgainAndAgainHasAnEnd) {
     if (!within(60s, [&] { return has_recovered_now(recoveries + 1) || has_given_up(); })) break;
     if (has_given_up()) break;
     ++recoveries;
+    ASSERT_TRUE(takes_steps()) << host_.log();
     trainer_ = static_cast<int>(number(record_of(host_), "pid"));
   }
   EXPECT_EQ(recoveries, 5) << host_.log();
