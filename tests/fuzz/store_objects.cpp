@@ -9,6 +9,7 @@
 #include "migrator/store/pack.h"
 #include "migrator/store/refs.h"
 #include "migrator/store/trash.h"
+#include "migrator/tensors/exported_tensors.h"
 #include "migrator/tensors/safetensors.h"
 #include "tests/fuzz/seeds.h"
 
@@ -70,8 +71,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect_error_or_nothing([&] { read_chunks(bytes); });
   fuzz::expect_error_or_nothing([&] { expect_same(bytes, encode_node(decode_node(bytes))); });
   fuzz::expect_error_or_nothing([&] { (void)encode_manifest(decode_manifest(bytes)); });
-  fuzz::expect_error_or_nothing(
-      [&] { (void)tensors::plan_safetensors(decode_manifest(bytes), ObjectId{}, {.all = true}); });
+  fuzz::expect_error_or_nothing([&] {
+    const auto manifest = decode_manifest(bytes);
+    const auto choice = tensors::choose_tensors(manifest, {.all = true});
+    (void)tensors::plan_safetensors(manifest, ObjectId{}, choice);
+  });
   fuzz::expect_error_or_nothing([&] { (void)encode_ref(decode_ref(bytes)); });
   fuzz::expect_error_or_nothing([&] { (void)decode_trash(bytes); });
   fuzz::expect_error_or_nothing([&] { (void)decode_waits(bytes); });
