@@ -221,8 +221,10 @@ class FileListing {
       std::string part = entry->d_name;
       if (!is_object_name(part)) continue;
       struct stat status {};
-      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        continue;
+      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;
+        throw file_error("look at", name + part, errno);
+      }
       if (S_ISDIR(status.st_mode)) part += '/';
       if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) entries.push_back(std::move(part));
       errno = 0;
@@ -243,6 +245,10 @@ class FileListing {
       if (name > after_ && is_object_name(name)) names_.push_back(name);
     } else if (name > after_ || after_.starts_with(name)) {
       Descriptor below(::openat(folder_fd, part.substr(0, part.size() - 1).c_str(), kFolderFlags));
+      // Whoever prunes believes that what is not listed is not there.
+      if (!below && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+        throw file_error("list", name, errno);
+      }
       if (below) folder(std::move(below), name);
     }
   }
