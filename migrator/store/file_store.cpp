@@ -258,6 +258,15 @@ class FileListing {
   std::vector<std::string> names_;
 };
 
+/// Flushes the folder in which `made` is: without its name all that is in it would be lost with the
+/// power. A parent that this user may not read is its owner's affair.
+void flush_name_of(const std::filesystem::path& made) {
+  const Descriptor parent(::open(made.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent && ::fsync(parent.get()) != 0) {
+    throw os_error(fmt::format("flush the folder of {}", made.string()));
+  }
+}
+
 }  // namespace
 
 FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, UnnamedFiles unnamed)
@@ -345,8 +354,14 @@ StoreFacts FileStore::facts() {
 
 std::unique_ptr<FileStore> open_or_create_file_store(const std::filesystem::path& folder) {
   std::error_code failed;
+  std::vector<std::filesystem::path> made;  // the innermost first
+  for (auto at = folder; !at.empty() && !std::filesystem::exists(at, failed);
+       at = at.parent_path()) {
+    made.push_back(at);
+  }
   std::filesystem::create_directories(folder, failed);
   if (failed) throw os_error(fmt::format("make {}", folder.string()), failed.value());
+  for (const auto& one : made) flush_name_of(one);
   return std::make_unique<FileStore>(folder);
 }
 
