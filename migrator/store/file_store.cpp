@@ -230,8 +230,10 @@ class FileListing {
       std::string part = entry->d_name;
       if (!is_object_name(part)) continue;
       struct stat status {};
-      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-        continue;
+      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno == ENOENT) continue;
+        throw file_error("look at", name + part, errno);
+      }
       if (S_ISDIR(status.st_mode)) part += '/';
       if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) entries.push_back(std::move(part));
       errno = 0;
@@ -252,6 +254,10 @@ class FileListing {
       if (name > after_ && is_object_name(name)) names_.push_back(name);
     } else if (name > after_ || after_.starts_with(name)) {
       Descriptor below(::openat(folder_fd, part.substr(0, part.size() - 1).c_str(), kFolderFlags));
+      // Whoever prunes believes that what is not listed is not there.
+      if (!below && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+        throw file_error("list", name, errno);
+      }
       if (below) folder(std::move(below), name);
     }
   }
@@ -260,6 +266,15 @@ class FileListing {
   const std::size_t most_;
   std::vector<std::string> names_;
 };
+
+/// Flushes the folder in which `made` is: without its name all that is in it would be lost with the
+/// power. A parent that this user may not read is its owner's affair.
+void flush_name_of(const std::filesystem::path& made) {
+  const Descriptor parent(::open(made.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent && ::fsync(parent.get()) != 0) {
+    throw os_error(fmt::format("flush the folder of {}", made.string()));
+  }
+}
 
 }  // namespace
 
@@ -349,8 +364,14 @@ StoreFacts FileStore::facts() {
 
 std::unique_ptr<FileStore> open_or_create_file_store(const std::filesystem::path& folder) {
   std::error_code failed;
+  std::vector<std::filesystem::path> made;  // the innermost first
+  for (auto at = folder; !at.empty() && !std::filesystem::exists(at, failed);
+       at = at.parent_path()) {
+    made.push_back(at);
+  }
   std::filesystem::create_directories(folder, failed);
   if (failed) throw os_error(fmt::format("make {}", folder.string()), failed.value());
+  for (const auto& one : made) flush_name_of(one);
   return std::make_unique<FileStore>(folder);
 }
 

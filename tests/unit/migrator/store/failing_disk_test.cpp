@@ -340,8 +340,10 @@ TEST_F(FailingDisk, APruneThatEndsOrFailsKeepsTheOthersWhole) {
                                                   : third_))
             << how;
       }
-      const auto again = run(words, folder.path(), {});
-      EXPECT_EQ(again.exit_code, 0) << how << again.err;
+      for (int i = 0; i < 2; ++i) {
+        const auto again = run(words, folder.path(), {});
+        EXPECT_EQ(again.exit_code, 0) << how << again.err;
+      }
       EXPECT_TRUE(test::holds(*left, three, third_)) << how;
       EXPECT_FALSE(left->size_of(ref_name("gpt", 1))) << how;
       EXPECT_THAT(check_store(*left), IsEmpty()) << how;
