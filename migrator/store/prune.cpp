@@ -1,5 +1,6 @@
 #include "migrator/store/prune.h"
 
+#include <map>
 #include <random>
 
 #include "migrator/base/error.h"
@@ -39,7 +40,8 @@ class StoreScan {
     for (const auto& name : nodes) judge(name, [&] { node(name); });
     for (const auto& name : manifests) judge(name, [&] { manifest(name); });
     for (const auto& name : of_jobs) judge(name, [&] { of_job(name); });
-    for (const auto& [name, needed] : view_.needs) judge(name, [&] { look_for(needed); });
+    for (const auto& [name, needed] : view_.needs) look_for(name, needed);
+    tell_of_what_is_missing();
     view_.objects = view_.refs;
     for (const auto* names : {&manifests, &nodes, &packs}) {
       view_.objects.insert(view_.objects.end(), names->begin(), names->end());
@@ -58,11 +60,20 @@ class StoreScan {
     }
   }
 
-  void look_for(const std::vector<std::string>& needed) {
-    for (const auto& name : needed) {
-      if (!view_.needs.contains(name) && !store_.size_of(name)) {
-        throw Error(Code::not_found, "it needs " + name + ", which is missing");
+  void look_for(const std::string& name, const std::vector<std::string>& needed) {
+    for (const auto& other : needed) {
+      if (!view_.needs.contains(other) && !store_.size_of(other)) {
+        lacking_.try_emplace(name, "it needs " + other + ", which is missing");
       }
+    }
+  }
+
+  /// Of objects that a snapshot needs. What a writer has left that was killed may lack something:
+  /// an earlier prune has removed it, because no snapshot needed it.
+  void tell_of_what_is_missing() {
+    const auto needed = marked(view_.needs, view_.roots);
+    for (const auto& [name, what] : lacking_) {
+      if (needed.contains(name) && store_.size_of(name)) view_.damaged.push_back({name, what});
     }
   }
 
@@ -71,9 +82,10 @@ class StoreScan {
     for (const auto& chunk : decode_node(get_named(store_, name, kNodeBytesMax)).chunks) {
       const auto* place = catalog_.find(chunk);
       if (place == nullptr) {
-        throw Error(Code::not_found, "its chunk " + to_string(chunk) + " is in no pack");
+        lacking_.try_emplace(name, "its chunk " + to_string(chunk) + " is in no pack");
+      } else {
+        packs.insert(place->pack);
       }
-      packs.insert(place->pack);
     }
     auto& needs = view_.needs[name];
     for (const auto& pack : packs) needs.push_back(pack_name(pack));
@@ -101,6 +113,7 @@ class StoreScan {
 
   Store& store_;
   PackCatalog catalog_;
+  std::map<std::string, std::string> lacking_;  // by object: what it needs and has not
   PruneView view_;
 };
 
