@@ -97,9 +97,9 @@ class Session {
   /// Error{io}.
   [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
 
-  /// Attaches a small file, such as a model's "config.json": its bytes as they are now go along with
-  /// the job and into its snapshots, and `cardswap export --format hf` writes it beside the tensors.
-  /// `name` has letters, digits, '.', '_' and '-', a letter or digit first. Throws
+  /// Attaches a small file, such as a model's "config.json": its bytes as they are now go along
+  /// with the job and into its snapshots, and `cardswap export --format hf` writes it beside the
+  /// tensors. `name` has letters, digits, '.', '_' and '-', a letter or digit first. Throws
   /// Error{bad_request} for another name, one that is attached already, and more than 4 MiB, and
   /// Error{io}. Call it before the first boundary.
   void attach(std::string_view name, const std::filesystem::path& file);
