@@ -10,19 +10,19 @@
 #include "agent/attach/hold_orders.h"
 #include "agent/base/replace_file.h"
 #include "agent/fleet/fleet_routes.h"
+#include "agent/fleet/host_metrics.h"
 #include "agent/fleet/host_routes.h"
-#include "agent/fleet/metrics.h"
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
 #include "agent/handover/restore_routes.h"
 #include "agent/handover/rollback_routes.h"
+#include "agent/health/health_metrics.h"
 #include "agent/health/health_routes.h"
-#include "agent/health/metrics.h"
 #include "agent/jobs/job_routes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/security/identity.h"
-#include "agent/snapshots/metrics.h"
 #include "agent/snapshots/protection_routes.h"
+#include "agent/snapshots/snapshot_metrics.h"
 #include "migrator/base/error.h"
 #include "migrator/base/utf8.h"
 
@@ -123,7 +123,7 @@ void Agent::start() {
 /// What an operator wants to know after an upgrade or a reboot.
 void Agent::log_recovery(const JobProcesses::Recovered& jobs) {
   const auto given_up =
-      std::ranges::count(migrations_.all(), handover::State::aborting, &Migration::state);
+      std::ranges::count(migrations_.all(), handover::SourceState::aborting, &Migration::state);
   if (jobs.resumed + jobs.gone + jobs.lost == 0 && given_up == 0) return;
   spdlog::info("{} job{} taken up, {} gone, {} lost, {} migration{} given up", jobs.resumed,
                jobs.resumed == 1 ? "" : "s", jobs.gone, jobs.lost, given_up,

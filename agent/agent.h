@@ -67,7 +67,7 @@ class Agent {
   Jobs jobs_;
   RuntimeHub hub_;
   StateLists state_lists_{jobs_.table(), hub_};
-  criu::Tools criu_{context_, config_, journal_};
+  criu::MoveTools criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
   HandoverGate handover_gate_;
   FinishedMigrations forgotten_;  // migrations_ adds to it

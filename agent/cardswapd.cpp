@@ -10,10 +10,10 @@
 #include <iostream>
 
 #include "agent/agent.h"
-#include "agent/base/data_dir.h"
 #include "agent/base/json_log.h"
 #include "agent/daemon_config.h"
 #include "agent/daemon_options.h"
+#include "agent/data_dir.h"
 #include "agent/devices/gpu_inventory.h"
 #include "agent/health/decisions/policy_yaml.h"
 #include "agent/health/sources/nvml_watch.h"

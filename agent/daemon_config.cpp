@@ -147,7 +147,7 @@ Config config_from(const DaemonOptions& options) {
   config.job_user = options.job_user;
   config.job_users = options.job_users;
   config.job_user_group = options.job_user_group;
-  settle_job_users(config);
+  resolve_job_users(config);
   check_key_is_not_the_jobs(options);
   config.insecure_listen = options.insecure_listen && !config.tls.is_configured();
   if (!options.listen.empty()) listen_as(options, config);

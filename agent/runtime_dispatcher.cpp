@@ -49,7 +49,7 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
     note_tracked(instance, *tracked);
   } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
-    state_lists_.take(instance.id(), *page);
+    state_lists_.add(instance.id(), *page);
     return;
   } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
     note_step(instance, stepped->step, stepped->median_step_ms);

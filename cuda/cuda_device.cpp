@@ -25,7 +25,7 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
 
 }  // namespace
 
-std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, int index,
+std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Cudart> runtime, int index,
                                              FrameworkCallbacks framework, LoadVmm load_vmm) {
   const Gpu gpu{std::move(runtime), index};
   Properties properties;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cuda/digester.h"
-#include "cuda/handles.h"
+#include "cuda/gpu_handles.h"
 #include "cuda/vmm.h"
 #include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
@@ -41,7 +41,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   /// Opens the GPU `index`. Throws as cuda::check(): Error{internal} if there is no such GPU,
   /// {no_memory} if its context finds no memory. `load_vmm` is called when an arena is reserved.
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
-      std::shared_ptr<Runtime> runtime, int index, FrameworkCallbacks framework,
+      std::shared_ptr<Cudart> runtime, int index, FrameworkCallbacks framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
   /// Called by open() alone.
   CudaDevice(DeviceInfo info, Gpu gpu, FrameworkCallbacks framework, LoadVmm load_vmm);

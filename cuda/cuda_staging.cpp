@@ -92,7 +92,7 @@ CudaStaging::CudaStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu,
 CudaStaging::~CudaStaging() {
   scattered_.count = 0;  // nobody will look at it, and its memory may be gone
   try {
-    settle();
+    drain();
   } catch (const Error&) {
     // The GPU is gone; nothing is left to wait for.
   }
@@ -216,7 +216,7 @@ void CudaStaging::give_back_copied() {
   }
 }
 
-void CudaStaging::settle() {
+void CudaStaging::drain() {
   scatter();
   if (copying_.empty()) return;
   ring_->at(copying_.back().back()).event->synchronize();

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "cuda/handles.h"
+#include "cuda/gpu_handles.h"
 #include "migrator/device/staging.h"
 
 namespace cardswap::cuda {
@@ -67,7 +67,7 @@ class CudaStaging final : public Staging {
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override;
   void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                    ByteShuffle shuffle) override;
-  void settle() override;
+  void drain() override;
 
  private:
   void fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,

@@ -1,11 +1,11 @@
-// The table of cuda/runtime.h over CUDA's runtime library.
+// The table of cuda/cudart.h over CUDA's runtime library.
 
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
 
+#include "cuda/cudart.h"
 #include "cuda/kernels.h"
-#include "cuda/runtime.h"
 
 namespace cardswap::cuda {
 namespace {
@@ -21,7 +21,7 @@ cudaEvent_t native(Event event) { return reinterpret_cast<cudaEvent_t>(event); }
 static_assert(static_cast<int>(Status::no_memory) == cudaErrorMemoryAllocation);
 static_assert(static_cast<int>(Status::not_ready) == cudaErrorNotReady);
 
-class Cudart final : public Runtime {
+class LinkedCudart final : public Cudart {
  public:
   Status device_count(int& count) override { return of(cudaGetDeviceCount(&count)); }
   Status set_device(int device) override { return of(cudaSetDevice(device)); }
@@ -90,6 +90,6 @@ class Cudart final : public Runtime {
 
 }  // namespace
 
-std::shared_ptr<Runtime> cudart() { return std::make_shared<Cudart>(); }
+std::shared_ptr<Cudart> cudart() { return std::make_shared<LinkedCudart>(); }
 
 }  // namespace cardswap::cuda

@@ -1,9 +1,9 @@
-#include "cuda/runtime.h"
+#include "cuda/cudart.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 
-std::shared_ptr<Runtime> cudart() {
+std::shared_ptr<Cudart> cudart() {
   throw Error(Code::refused, "this build of Cardswap has no CUDA",
               "build it with -DCARDSWAP_CUDA=ON where CUDA's toolkit is installed");
 }

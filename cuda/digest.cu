@@ -87,11 +87,11 @@ __global__ void __launch_bounds__(kThreads, 16)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    digest_roots(const Root* roots, std::uint32_t count, const xxh3::Pair* leaf_digests,
-                 xxh3::Pair* digests) {
+    digest_roots(const RangeLeaves* range_leaves, std::uint32_t count,
+                 const xxh3::Pair* leaf_digests, xxh3::Pair* digests) {
   const unsigned index = (blockIdx.x * kThreads + threadIdx.x) / xxh3::kPairs;
   const bool active = index < count;
-  const Root root = active ? roots[index] : Root{0, 1};
+  const RangeLeaves root = active ? range_leaves[index] : RangeLeaves{0, 1};
   const bool tree = active && root.leaves > 1;
   const auto* leaves = reinterpret_cast<const std::uint8_t*>(leaf_digests + root.first_leaf);
   auto digest = digest_by_four(leaves, std::uint64_t{root.leaves} * sizeof(xxh3::Pair), tree);
@@ -102,11 +102,11 @@ __global__ void __launch_bounds__(kThreads)
 }  // namespace
 
 cudaError_t launch_digest(const DigestPlan& plan, cudaStream_t stream) {
-  if (plan.root_count == 0) return cudaSuccess;
+  if (plan.range_count == 0) return cudaSuccess;
   digest_leaves<<<plan.tile_count, kThreads, 0, stream>>>(plan.tiles, plan.leaf_digests);
   constexpr unsigned kRootsPerBlock = kThreads / xxh3::kPairs;
-  digest_roots<<<(plan.root_count + kRootsPerBlock - 1) / kRootsPerBlock, kThreads, 0, stream>>>(
-      plan.roots, plan.root_count, plan.leaf_digests, plan.digests);
+  digest_roots<<<(plan.range_count + kRootsPerBlock - 1) / kRootsPerBlock, kThreads, 0, stream>>>(
+      plan.range_leaves, plan.range_count, plan.leaf_digests, plan.digests);
   return cudaGetLastError();
 }
 

@@ -21,7 +21,7 @@ struct Tile {
   std::uint32_t first_leaf;  ///< index of its first digest in DigestPlan::leaf_digests
 };
 /// The leaves of one range, as indices into DigestPlan::leaf_digests.
-struct Root {
+struct RangeLeaves {
   std::uint32_t first_leaf;
   std::uint32_t leaves;
 };
@@ -31,8 +31,8 @@ struct Root {
 struct DigestPlan {
   const Tile* tiles = nullptr;
   std::uint32_t tile_count = 0;
-  const Root* roots = nullptr;
-  std::uint32_t root_count = 0;
+  const RangeLeaves* range_leaves = nullptr;
+  std::uint32_t range_count = 0;
   xxh3::Pair* leaf_digests = nullptr;
   xxh3::Pair* digests = nullptr;
 };

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cuda/digest_plan.h"
-#include "cuda/handles.h"
+#include "cuda/gpu_handles.h"
 #include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
 
@@ -15,7 +15,7 @@ namespace cardswap::cuda {
 /// The work of one launch, cut into tiles.
 struct DigestWork {
   std::vector<Tile> tiles;
-  std::vector<Root> roots;
+  std::vector<RangeLeaves> range_leaves;
   std::uint32_t leaves = 0;
 };
 /// Cuts ranges into the tiles for one launch. Pure.

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "cuda/runtime.h"
+#include "cuda/cudart.h"
 #include "migrator/base/descriptor.h"
 
 namespace cardswap::cuda {

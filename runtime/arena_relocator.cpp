@@ -11,7 +11,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
-#include "migrator/device/digest_job.h"
+#include "migrator/device/digest_run.h"
 #include "migrator/device/memfd_arena.h"
 #include "runtime/value_block.h"
 
@@ -162,7 +162,7 @@ Digest ArenaRelocator::digest() {
   // On every core, because the job is frozen meanwhile.
   const auto chunks = cut_into_chunks(moved.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
-  const DigestJob job(ranges_of(moved, chunks), moved.fence,
+  const DigestRun job(ranges_of(moved, chunks), moved.fence,
                       std::max(1U, std::thread::hardware_concurrency()),
                       [&finished] { finished.release(); });
   finished.acquire();

@@ -21,19 +21,22 @@ constexpr std::chrono::seconds kHolderAnswerMax{10};
 
 }  // namespace
 
-MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Custodian custodian, const Digest& root,
-                                 std::uint64_t step)
-    : relocator_(relocator), custodian_(std::move(custodian)), root_(root), step_(step) {
+MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Custodian custodian,
+                                 const Digest& state_digest, std::uint64_t step)
+    : relocator_(relocator),
+      custodian_(std::move(custodian)),
+      state_digest_(state_digest),
+      step_(step) {
   whole_ = relocator_.digest();
   {
-    std::vector<memory_handoff::PassedArena> arenas;
+    std::vector<memory_transfer::PassedArena> arenas;
     for (const auto* slot : relocator_.slots()) {
       arenas.push_back({slot->name, slot->arena->base(), slot->arena->pieces()});
     }
-    auto connection = memory_handoff::Connection::to(custodian_.path, custodian_.process);
-    (void)memory_handoff::ask<memory_handoff::Kept>(
-        connection, memory_handoff::Keep{memory_handoff::outlines_of(arenas)},
-        memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
+    auto connection = memory_transfer::Connection::to(custodian_.path, custodian_.process);
+    (void)memory_transfer::ask<memory_transfer::Kept>(
+        connection, memory_transfer::Keep{memory_transfer::outlines_of(arenas)},
+        memory_transfer::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
     unbind_all();
@@ -44,12 +47,12 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Custodian custodian,
   ::malloc_trim(0);  // memory that the program has freed would be in the image
 }
 
-void MemoryDeparture::bind(const std::vector<memory_handoff::ArenaOutline>& arenas,
+void MemoryDeparture::bind(const std::vector<memory_transfer::ArenaOutline>& arenas,
                            std::vector<Descriptor> files) {
-  auto passed = memory_handoff::arenas_from(arenas, std::move(files));
+  auto passed = memory_transfer::arenas_from(arenas, std::move(files));
   for (const auto* slot : relocator_.slots()) {
     if (slot->arena->is_bound()) continue;
-    const auto found = std::ranges::find(passed, slot->name, &memory_handoff::PassedArena::device);
+    const auto found = std::ranges::find(passed, slot->name, &memory_transfer::PassedArena::device);
     if (found == passed.end()) {
       throw Error(Code::bad_request,
                   fmt::format("the job's memory on {} was not handed over", slot->name));
@@ -63,9 +66,9 @@ void MemoryDeparture::unbind_all() {
 }
 
 void MemoryDeparture::recall() {
-  auto connection = memory_handoff::Connection::to(custodian_.path, custodian_.process);
-  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
-      connection, memory_handoff::Fetch{}, {}, Clock::now() + kHolderAnswerMax);
+  auto connection = memory_transfer::Connection::to(custodian_.path, custodian_.process);
+  auto [memory, files] = memory_transfer::ask<memory_transfer::Memory>(
+      connection, memory_transfer::Fetch{}, {}, Clock::now() + kHolderAnswerMax);
   try {
     bind(memory.arenas, std::move(files));
     if (!(relocator_.digest() == whole_)) {
@@ -78,26 +81,27 @@ void MemoryDeparture::recall() {
     throw;
   }
   try {
-    connection.send(memory_handoff::Done{});
+    connection.send(memory_transfer::Done{});
   } catch (...) {
     // The memory is here and whole. The custodian, if it is still there, ends with this process.
   }
 }
 
 VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
-  auto connection = memory_handoff::Connection::to(arrived.holder);
+  auto connection = memory_transfer::Connection::to(arrived.holder);
   const auto asked_at = steady_ns();
-  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
-      connection, memory_handoff::Fetch{arrived.migration, arrived.token}, {},
+  auto [memory, files] = memory_transfer::ask<memory_transfer::Memory>(
+      connection, memory_transfer::Fetch{arrived.migration, arrived.token}, {},
       Clock::now() + kHolderAnswerMax);
   const auto answered_at = steady_ns();
-  if (!(memory.root == root_) || !(arrived.root == root_) || memory.step != step_) {
+  if (!(memory.state_digest == state_digest_) || !(arrived.state_digest == state_digest_) ||
+      memory.step != step_) {
     throw Error(Code::digest_mismatch, "the holder has another state than this process left with",
                 "the job goes on at the source");
   }
   try {
     bind(memory.arenas, std::move(files));
-    connection.send(memory_handoff::Done{});
+    connection.send(memory_transfer::Done{});
     if (!(relocator_.digest() == whole_)) {
       throw Error(Code::digest_mismatch,
                   "the restored process and its memory are not, byte for byte, what was dumped",
@@ -108,7 +112,7 @@ VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
     throw;
   }
   VerifiedState state;
-  state.root = root_;
+  state.state_digest = state_digest_;
   state.step = step_;
   const auto offset = asked_at + (answered_at - asked_at) / 2 - memory.now_ns;
   state.last_step_end_ns = memory.last_step_end_ns + offset;

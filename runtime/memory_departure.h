@@ -24,8 +24,8 @@ class MemoryDeparture {
   /// Digests everything, gives the arenas to the custodian and unmaps them. Waits 10 s at most for
   /// the custodian. Throws Error if the custodian does not take the memory or it cannot be
   /// unmapped: everything is then as before, unless the relocator's is_away() says that the memory
-  /// did not come back. `root` and `step` are of the state that this process leaves with.
-  MemoryDeparture(ArenaRelocator& relocator, Custodian custodian, const Digest& root,
+  /// did not come back. `state_digest` and `step` are of the state that this process leaves with.
+  MemoryDeparture(ArenaRelocator& relocator, Custodian custodian, const Digest& state_digest,
                   std::uint64_t step);
 
   /// Takes the memory back here: maps what the custodian has and compares the digest of every byte.
@@ -40,11 +40,12 @@ class MemoryDeparture {
  private:
   void unbind_all();
   /// Maps the received memory for each arena that is not mapped. Throws Error.
-  void bind(const std::vector<memory_handoff::ArenaOutline>& arenas, std::vector<Descriptor> files);
+  void bind(const std::vector<memory_transfer::ArenaOutline>& arenas,
+            std::vector<Descriptor> files);
 
   ArenaRelocator& relocator_;
   const Custodian custodian_;
-  const Digest root_;
+  const Digest state_digest_;
   const std::uint64_t step_;
   Digest whole_;  // of every byte, before it was given away
 };

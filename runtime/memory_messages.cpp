@@ -4,7 +4,7 @@
 
 #include "migrator/wire/archive.h"
 
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 4096;
@@ -51,12 +51,12 @@ void fields(Archive& a, FieldsOf<Archive, Fetch>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Memory>& m) {
   arenas(a, m.arenas);
-  a(m.root, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
+  a(m.state_digest, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
 }
 template <class Archive>
 void fields(Archive&, FieldsOf<Archive, Done>&) {}
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Refusal>& m) {
+void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
@@ -77,4 +77,4 @@ Message decode(std::span<const std::byte> packet) {
   return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

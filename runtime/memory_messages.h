@@ -17,9 +17,9 @@
 /// The messages are packets of a unix seqpacket socket: a u8 number (index in `Message` plus 1) and
 /// the fields in this order. Keep and Memory carry one file for each piece, in order: the packet
 /// itself carries as many as fit, and Files packets after it carry the others. Keep is answered by
-/// Kept or Refusal; Fetch by Memory or Refusal. After Memory the receiver sends Done, and the
+/// Kept or Refused; Fetch by Memory or Refused. After Memory the receiver sends Done, and the
 /// holder ends.
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 
 inline constexpr std::size_t kPiecesMax = 1024;  ///< of all arenas together
 inline constexpr std::size_t kArenasMax = 64;
@@ -51,7 +51,7 @@ struct Fetch {
 /// Answer to Fetch: the arenas, and what their bytes must be.
 struct Memory {
   std::vector<ArenaOutline> arenas;
-  Digest root;
+  Digest state_digest;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< when the source's last step ended, on the sender's clock
   std::int64_t clock_error_ns = 0;    ///< by which that may be wrong, at most
@@ -63,20 +63,20 @@ struct Done {
   bool operator==(const Done&) const = default;
 };
 /// Answer to a request that was not carried out, and the reason.
-struct Refusal {
+struct Refused {
   Code code = Code::refused;
   std::string failure;
   std::string hint;
-  bool operator==(const Refusal&) const = default;
+  bool operator==(const Refused&) const = default;
 };
 /// More files of the previous message.
 struct Files {
   bool operator==(const Files&) const = default;
 };
-using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal, Files>;
+using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refused, Files>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request} for bytes that are not exactly one message.
 [[nodiscard]] Message decode(std::span<const std::byte> packet);
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

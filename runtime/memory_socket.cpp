@@ -14,7 +14,7 @@
 #include "migrator/base/os_error.h"
 #include "migrator/base/unix_address.h"
 
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 namespace {
 
 constexpr std::size_t kPacketBytesMax = 16384;
@@ -153,7 +153,7 @@ ucred Connection::peer() const {
 
 void refuse(Connection& connection, const Error& error) {
   try {
-    connection.send(Refusal{error.code(), error.failure(), error.hint()});
+    connection.send(Refused{error.code(), error.failure(), error.hint()});
   } catch (...) {
     // It has gone already, or learns by its own limit.
   }
@@ -178,4 +178,4 @@ std::optional<Connection> Listener::accept() const {
   return Connection(Descriptor(fd));
 }
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

@@ -15,7 +15,7 @@
 #include "runtime/memory_messages.h"
 
 /// The sockets on which memory is handed over, with the files of their messages.
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 
 /// A message with its files.
 struct Received {
@@ -55,7 +55,7 @@ class Connection {
   Descriptor socket_;
 };
 
-/// Sends a Refusal. Throws nothing: the other end may be gone already.
+/// Sends a Refused. Throws nothing: the other end may be gone already.
 void refuse(Connection& connection, const Error& error);
 /// Sends `message` and waits for an `Answer` until `deadline`. Throws the other end's refusal as an
 /// Error, Error{link_lost} if it does not answer, and Error{bad_request} for another answer.
@@ -67,7 +67,7 @@ template <class Answer>
   connection.send(message, files);
   auto received = connection.receive(deadline);
   if (!received) throw Error(Code::link_lost, "the holder of the job's memory does not answer");
-  if (const auto* refusal = std::get_if<Refusal>(&received->message)) {
+  if (const auto* refusal = std::get_if<Refused>(&received->message)) {
     throw Error(refusal->code, refusal->failure, refusal->hint);
   }
   auto* answer = std::get_if<Answer>(&received->message);
@@ -94,4 +94,4 @@ class Listener {
   Descriptor socket_;
 };
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

@@ -6,7 +6,7 @@
 
 #include "migrator/base/error.h"
 
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 
 std::vector<ArenaOutline> outlines_of(const std::vector<PassedArena>& arenas) {
   std::vector<ArenaOutline> result;
@@ -48,4 +48,4 @@ std::vector<PassedArena> arenas_from(const std::vector<ArenaOutline>& outlines,
   return result;
 }
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

@@ -8,7 +8,7 @@
 #include "migrator/device/arena.h"
 #include "runtime/memory_messages.h"
 
-namespace cardswap::memory_handoff {
+namespace cardswap::memory_transfer {
 
 /// An arena that is handed over, with its files.
 struct PassedArena {
@@ -26,4 +26,4 @@ struct PassedArena {
 [[nodiscard]] std::vector<PassedArena> arenas_from(const std::vector<ArenaOutline>& outlines,
                                                    std::vector<Descriptor> files);
 
-}  // namespace cardswap::memory_handoff
+}  // namespace cardswap::memory_transfer

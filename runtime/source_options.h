@@ -16,7 +16,7 @@ namespace cardswap {
   options.data_key = begin.data_key;
   options.spec = begin.spec;
   options.transports = begin.transports;
-  options.allowed_addresses = begin.data_peers;
+  options.allowed_addresses = begin.allowed_addresses;
   options.handover_ms = begin.handover_ms;
   return options;
 }

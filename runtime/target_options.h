@@ -15,7 +15,7 @@ namespace cardswap {
   options.token = welcome.data_token;
   options.data_key = welcome.data_key;
   options.transports = welcome.transports;
-  options.allowed_addresses = welcome.data_peers;
+  options.allowed_addresses = welcome.allowed_addresses;
   return options;
 }
 

@@ -17,13 +17,13 @@ JOB = r"spec|world_size|epoch|newer_epoch|standby|superseded|migration|restarts|
 # (pattern in a line, why it is refused, where; empty: everywhere, where not)
 BANNED = (
     (r"(\b(job|source|instance|standby|trainer)|job\(\))(\.|->)(job\(\)\.)?" + RECORD + r"( = |\.(clear|push_back|emplace_back)\()",
-     "a job's record is changed by JobTable, JobProcesses or runtime_report.h, which say whether it is on disk",
+     "a job's record is changed by JobList, JobProcesses or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/", "agent/cli/")),
     (r"\bjob(\(\))?(\.|->)(" + JOB + r")(\.\w+)?( = |\.(clear|push_back|emplace)\()|(\+\+|--)job(\.|->)",
-     "what a job has besides its instances is changed by JobTable alone, because it decides who steps",
-     ("agent/jobs/",), ("agent/jobs/job_table.cpp",)),
-    (r"\bJobTable::note\(|\b(jobs|table)_?(\(\))?\.note\(",
-     "an instance's record is changed by JobTable's verbs or runtime_report.h, which say whether it is on disk",
+     "what a job has besides its instances is changed by JobList alone, because it decides who steps",
+     ("agent/jobs/",), ("agent/jobs/job_list.cpp",)),
+    (r"\bJobList::note\(|\b(jobs|table)_?(\(\))?\.note\(",
+     "an instance's record is changed by JobList's verbs or runtime_report.h, which say whether it is on disk",
      ("agent/",), ("agent/jobs/",)),
     (r"::poll\(nullptr|(= |return )start_process\(", "the agent's one loop waits for nothing: co_await pause_for(), start_child()",
      ("agent/",),

@@ -9,15 +9,17 @@ import sys
 FOLDERS = (
     "runtime/include/cardswap", "migrator/base", "migrator/core", "migrator/plan", "migrator/wire", "migrator/store", "migrator/device", "migrator/tensors",
     "migrator/link",
-    "migrator/link/ucx", "migrator/engine", "migrator/engine/source", "migrator/engine/target",
+    "migrator/link/ucx", "migrator/engine", "migrator/engine/source/sending", "migrator/engine/source/context",
+    "migrator/engine/source/replay", "migrator/engine/source", "migrator/engine/target",
     "cuda",
-    "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/keeper", "runtime/torch", "runtime/examples",
+    "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/snapshot", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
     "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang",
     "agent/snapshots",
     "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
-    "agent/report", "agent/cli", "agent",
+    "agent/report", "agent/cli/text", "agent/cli", "agent/cli/snapshots", "agent/cli/jobs", "agent/cli/drain", "agent/cli/host",
+    "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")
 MAY = {

@@ -35,7 +35,7 @@ NO_QUESTIONS = {
     "become_user", "check_attach", "confirm", "decide_on_rehearsal", "differ_by_rounding", "every_pair_is_listed_once", "find",
     "flag_at", "flag_or", "forget", "from_hex", "keep_only", "log_outlasts_a_step", "next_row",
     "on_trainer_message", "read", "read_at", "read_recorded", "signal_group", "signal_process",
-    "take", "take_exit_status",
+    "take", "record_exit_status",
 }
 
 SPELLING = re.compile(r"\bto_string\([^)]*\)[^;{}]*\{\n(.*?)^ *\}\n", re.MULTILINE | re.DOTALL)

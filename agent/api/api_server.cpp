@@ -75,7 +75,7 @@ Connections::CallerQuota by(const Caller& caller, bool among_agents) {
   return by;
 }
 
-bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_alive) {
+bhttp::response<bhttp::string_body> response_of(ApiResponse answer, bool keep_alive) {
   bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
   const bool as_text = !answer.content_type.empty();
   response.set(bhttp::field::content_type, as_text ? answer.content_type : "application/json");
@@ -245,9 +245,9 @@ struct ApiServer::Call {
   bhttp::request_parser<bhttp::string_body> parser;
   Caller caller;
   bool token_ok = true;
-  bool is_answered = false;          ///< its caller gets more than a refusal
-  std::optional<ApiAnswer> refusal;  ///< the refusal, whoever it is
-  boost::system::error_code error;   ///< of reading it
+  bool is_answered = false;            ///< its caller gets more than a refusal
+  std::optional<ApiResponse> refusal;  ///< the refusal, whoever it is
+  boost::system::error_code error;     ///< of reading it
 
   [[nodiscard]] std::string_view method() const {
     return std::string_view(parser.get().method_string());
@@ -301,8 +301,8 @@ asio::awaitable<void> ApiServer::read(Stream& stream, Buffer& buffer, Call& call
   }
 }
 
-asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot& slot,
-                                             Listener listener) {
+asio::awaitable<ApiResponse> ApiServer::answer(const Call& call, Connections::Slot& slot,
+                                               Listener listener) {
   if (call.refusal) co_return *call.refusal;
   if (call.error == bhttp::error::body_limit && call.is_answered) {
     co_return router_.too_large(call.method(), call.target(), call.caller);

@@ -77,7 +77,7 @@ class ApiServer {
   asio::awaitable<void> read(Stream& stream, Buffer& buffer, Call& call, Proof& proof);
   /// Decides from the header who the caller is, and whether the request is refused.
   void admit(Call& call, Proof& proof) const;
-  asio::awaitable<ApiAnswer> answer(const Call& call, Connections::Slot& slot, Listener listener);
+  asio::awaitable<ApiResponse> answer(const Call& call, Connections::Slot& slot, Listener listener);
 
   [[nodiscard]] bool is_crowded() const;
 

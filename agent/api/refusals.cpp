@@ -7,14 +7,14 @@
 
 namespace cardswap {
 
-ApiAnswer protocol_mismatch(const std::string& theirs) {
+ApiResponse protocol_mismatch(const std::string& theirs) {
   return answer_of(Error(
       Code::protocol_mismatch,
       fmt::format("the other agent speaks protocol {}, this one {}", theirs, http::kPeerProtocol),
       "run the same Cardswap release on both hosts"));
 }
 
-ApiAnswer unauthenticated(const Caller& caller, bool may_use_token, Listener listener) {
+ApiResponse unauthenticated(const Caller& caller, bool may_use_token, Listener listener) {
   if (!may_use_token) {
     return answer_of(Error(Code::unauthorized, "a token was sent over plain TCP",
                            "whoever listened has it now: replace it, and use TLS"));
@@ -28,13 +28,13 @@ ApiAnswer unauthenticated(const Caller& caller, bool may_use_token, Listener lis
                                "its --api-group, or use TLS; docs/security.md"));
 }
 
-std::optional<ApiAnswer> ended_meanwhile(const std::string& name, const std::string& fault) {
+std::optional<ApiResponse> ended_meanwhile(const std::string& name, const std::string& fault) {
   if (fault.empty()) return std::nullopt;
   return answer_of(Error(Code::unauthorized, fmt::format("the certificate of {}: {}", name, fault),
                          "connect anew, with one that counts"));
 }
 
-ApiAnswer too_busy(Connections::Room room, const Caller& caller) {
+ApiResponse too_busy(Connections::Room room, const Caller& caller) {
   const bool own = room == Connections::Room::full_for_caller;
   auto answer = answer_of(
       own ? Error(Code::refused,
@@ -47,7 +47,7 @@ ApiAnswer too_busy(Connections::Room room, const Caller& caller) {
   return answer;
 }
 
-ApiAnswer no_request(const std::string& why) {
+ApiResponse no_request(const std::string& why) {
   return answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", why),
                          "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
 }

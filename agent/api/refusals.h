@@ -13,18 +13,18 @@
 namespace cardswap {
 
 /// The answer to an agent of another release, which speaks protocol `theirs`.
-[[nodiscard]] ApiAnswer protocol_mismatch(const std::string& theirs);
+[[nodiscard]] ApiResponse protocol_mismatch(const std::string& theirs);
 /// The answer to a caller who has proved no identity. `may_use_token` is false if a token was sent
 /// over plain TCP.
-[[nodiscard]] ApiAnswer unauthenticated(const Caller& caller, bool may_use_token,
-                                        Listener listener);
+[[nodiscard]] ApiResponse unauthenticated(const Caller& caller, bool may_use_token,
+                                          Listener listener);
 /// The answer to a caller whose certificate was valid at the handshake and is not any more. `fault`
 /// says why (PeerCertificate::fault()); empty: the certificate is valid, and there is no answer.
-[[nodiscard]] std::optional<ApiAnswer> ended_meanwhile(const std::string& name,
-                                                       const std::string& fault);
+[[nodiscard]] std::optional<ApiResponse> ended_meanwhile(const std::string& name,
+                                                         const std::string& fault);
 /// The answer, with status 503, to a call that Slot::begin_call() did not accept.
-[[nodiscard]] ApiAnswer too_busy(Connections::Room room, const Caller& caller);
+[[nodiscard]] ApiResponse too_busy(Connections::Room room, const Caller& caller);
 /// The answer to bytes that are not HTTP; `why` is the parser's text.
-[[nodiscard]] ApiAnswer no_request(const std::string& why);
+[[nodiscard]] ApiResponse no_request(const std::string& why);
 
 }  // namespace cardswap

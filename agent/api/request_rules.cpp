@@ -17,7 +17,7 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using Head = bhttp::request<bhttp::string_body>;
 
-ApiAnswer refused(unsigned status, Code code, std::string failure, std::string hint) {
+ApiResponse refused(unsigned status, Code code, std::string failure, std::string hint) {
   auto answer = answer_of(Error(code, std::move(failure), std::move(hint)));
   answer.status = status;
   return answer;
@@ -36,7 +36,7 @@ bool is_this_host(const std::string& host, const std::vector<std::string>& own_n
 }
 
 /// Refuses a request whose readers could disagree about where its body ends.
-std::optional<ApiAnswer> wrong_coding(const Head& head) {
+std::optional<ApiResponse> wrong_coding(const Head& head) {
   const auto codings = head.count(bhttp::field::transfer_encoding);
   if (codings == 0) return std::nullopt;
   const bool chunked =
@@ -64,8 +64,8 @@ bool has_body(const Head& head) {
 
 }  // namespace
 
-std::optional<ApiAnswer> refusal_of(const Head& head, Listener listener,
-                                    const std::vector<std::string>& own_names) {
+std::optional<ApiResponse> refusal_of(const Head& head, Listener listener,
+                                      const std::vector<std::string>& own_names) {
   if (auto wrong = wrong_coding(head)) return wrong;
   if (head.count(bhttp::field::host) > 1) {
     return refused(400, Code::bad_request, "this is no request: it has two Host headers",

@@ -25,7 +25,7 @@ enum class Listener : std::uint8_t { unix_socket, plain_tcp, tls };
 /// `own_names` are the names of this host; each counts whole and as its first label. Addresses and
 /// localhost are always this host. Any other name is refused, also one without a dot: with a search
 /// domain it could be another host's.
-[[nodiscard]] std::optional<ApiAnswer> refusal_of(
+[[nodiscard]] std::optional<ApiResponse> refusal_of(
     const boost::beast::http::request<boost::beast::http::string_body>& head, Listener listener,
     const std::vector<std::string>& own_names);
 

@@ -63,8 +63,8 @@ std::optional<std::map<std::string, std::string, std::less<>>> match(
   return found;
 }
 
-ApiAnswer forbidden(const std::string& method, const std::string& target, ApiRole needed,
-                    const Caller& caller) {
+ApiResponse forbidden(const std::string& method, const std::string& target, ApiRole needed,
+                      const Caller& caller) {
   auto answer = answer_of(
       Error(Code::unauthorized,
             fmt::format("{} {} needs the role {}; {} is {}", method, target, to_string(needed),
@@ -178,7 +178,7 @@ void ApiRequest::only(const std::vector<std::string_view>& known) const {
   }
 }
 
-ApiAnswer answer_of(const Error& error) {
+ApiResponse answer_of(const Error& error) {
   return {status_of(error.code()), json::object{{"error", http::to_json(error)}}};
 }
 
@@ -213,8 +213,8 @@ std::size_t Router::body_bytes_max(std::string_view method, std::string_view tar
   return route == nullptr ? RouteLimits::kBodyBytes : route->limits.body_bytes;
 }
 
-ApiAnswer Router::too_large(std::string_view method, std::string_view target,
-                            const Caller& caller) const {
+ApiResponse Router::too_large(std::string_view method, std::string_view target,
+                              const Caller& caller) const {
   const auto* route = asked_by(method, target).route;
   const auto most = route == nullptr ? RouteLimits::kBodyBytes : route->limits.body_bytes;
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
@@ -235,8 +235,8 @@ std::vector<Router::RouteName> Router::routes() const {
   return routes;
 }
 
-boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string target,
-                                                 std::string body, Caller caller) const {
+boost::asio::awaitable<ApiResponse> Router::handle(std::string method, std::string target,
+                                                   std::string body, Caller caller) const {
   const auto start = std::chrono::steady_clock::now();
   std::string route = "unknown";
   auto answer = co_await dispatch(std::move(method), std::move(target), std::move(body),
@@ -248,9 +248,9 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
 
 /// Sets `matched` as soon as the route is known; the caller's frame owns it until the answer is
 /// made.
-boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::string target,
-                                                   std::string body, Caller caller,
-                                                   std::string& matched) const {
+boost::asio::awaitable<ApiResponse> Router::dispatch(std::string method, std::string target,
+                                                     std::string body, Caller caller,
+                                                     std::string& matched) const {
   std::optional<Error> failed;
   std::function<void(const Error&)> refused;
   try {

@@ -38,7 +38,7 @@ struct ApiRequest {
 };
 
 /// The answer to a call.
-struct ApiAnswer {
+struct ApiResponse {
   unsigned status = 200;
   boost::json::value body;
   std::string text = {};          ///< sent instead of `body` if `content_type` is set
@@ -46,7 +46,7 @@ struct ApiAnswer {
 };
 
 /// Answers one call. It may throw: Router::handle() makes an error answer of every std::exception.
-using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
+using ApiHandler = std::function<boost::asio::awaitable<ApiResponse>(ApiRequest)>;
 
 /// What is different for one route.
 struct RouteLimits {
@@ -77,14 +77,14 @@ class Router {
   /// The most bytes that the body of this request may have; the default if no route matches.
   [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
   /// The answer to a request whose body is larger. Tells OnAnswer and RouteLimits::on_refused.
-  [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
-                                    const Caller& caller) const;
+  [[nodiscard]] ApiResponse too_large(std::string_view method, std::string_view target,
+                                      const Caller& caller) const;
   /// Calls the handler. What it throws becomes an error answer: an Error its own, a cancelled
   /// operation `cancelled`, another std::exception `io` or `internal`. A caller who may not make
   /// the call (security/access.h) is answered with 403. Takes uids out of the answer if the caller
   /// may not see them.
-  boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
-                                           Caller caller) const;
+  boost::asio::awaitable<ApiResponse> handle(std::string method, std::string target,
+                                             std::string body, Caller caller) const;
 
   /// A route that was added.
   struct RouteName {
@@ -95,9 +95,9 @@ class Router {
   [[nodiscard]] std::vector<RouteName> routes() const;
 
  private:
-  boost::asio::awaitable<ApiAnswer> dispatch(std::string method, std::string target,
-                                             std::string body, Caller caller,
-                                             std::string& matched) const;
+  boost::asio::awaitable<ApiResponse> dispatch(std::string method, std::string target,
+                                               std::string body, Caller caller,
+                                               std::string& matched) const;
 
   /// A route, and its handler.
   struct Route {
@@ -134,6 +134,6 @@ template <class Parts>
 }
 
 /// {"error": {...}} with the HTTP status of the error's code.
-[[nodiscard]] ApiAnswer answer_of(const Error& error);
+[[nodiscard]] ApiResponse answer_of(const Error& error);
 
 }  // namespace cardswap

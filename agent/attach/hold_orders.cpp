@@ -36,7 +36,7 @@ void check_hold(const Job& job, std::uint64_t step, const Config& config) {
   }
 }
 
-asio::awaitable<ApiAnswer> resume(HoldParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> resume(HoldParts parts, ApiRequest request) {
   request.only({"hold_at"});
   const auto step = validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
   const auto& name = request.path.at("name");
@@ -52,7 +52,7 @@ asio::awaitable<ApiAnswer> resume(HoldParts parts, ApiRequest request) {
   (void)parts.hub.send(job->first(), channel::HoldAt{step});
   spdlog::info("job {} goes on from step {}{}, by {}", name, stood_at,
                step == 0 ? "" : fmt::format(" to step {}", step), request.caller.name);
-  co_return ApiAnswer{200, parts.jobs.shown(job->first())};
+  co_return ApiResponse{200, parts.jobs.shown(job->first())};
 }
 
 }  // namespace

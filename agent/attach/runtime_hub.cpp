@@ -91,7 +91,7 @@ class RuntimeHub::Connection {
   }
 };
 
-RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs,
+RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobList& jobs,
                        Callbacks callbacks)
     : context_(context),
       tasks_(tasks),
@@ -143,7 +143,7 @@ asio::awaitable<void> RuntimeHub::accept() {
 bool RuntimeHub::has_job_of(uid_t user) const {
   return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
     struct stat process {};
-    const auto path = fmt::format("/proc/{}", instance->process().pid);
+    const auto path = fmt::format("/proc/{}", instance->program().pid);
     return instance->is_live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
   });
 }
@@ -156,7 +156,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   const auto session = session_of(peer);
   const auto all = jobs_.instances();
   const auto leader = std::ranges::find_if(all, [&](const Instance* instance) {
-    return instance->is_live() && instance->process().pid == session;
+    return instance->is_live() && instance->program().pid == session;
   });
   const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
   if (!is_known && !has_job_of(peer.uid) &&
@@ -208,7 +208,7 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
                 "start the program with `cardswap run`");
   }
   const auto peer = peer_of(connection.socket.native_handle());
-  if (session_of(peer) != instance->process().pid) {
+  if (session_of(peer) != instance->program().pid) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
   }
@@ -229,7 +229,7 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
 
 /// What was attached before is the process that holds the memory. Its connection stays open until
 /// it has handed that over and ends: closed, it would come back, and be refused as nobody's.
-void RuntimeHub::take(Instance& instance, Descriptor socket) {
+void RuntimeHub::accept(Instance& instance, Descriptor socket) {
   asio::local::stream_protocol::socket owned(context_);
   owned.assign(asio::local::stream_protocol(), socket.get());
   (void)socket.release();

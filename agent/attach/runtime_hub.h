@@ -9,7 +9,7 @@
 #include <string>
 
 #include "agent/base/task_group.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/wire/runtime_messages.h"
 
@@ -42,7 +42,7 @@ class RuntimeHub {
     std::function<void(Instance&)> detached;
   };
   /// All references must outlive it.
-  RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks callbacks);
+  RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobList& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
   static constexpr std::size_t kOfAJobMax = 8;      ///< connections without a Hello of one session
@@ -52,7 +52,7 @@ class RuntimeHub {
   void listen(const std::filesystem::path& path);
   /// Takes `socket`, a runtime's connection that this agent made itself. Messages of a runtime that
   /// was attached for that instance before are ignored from now on.
-  void take(Instance& instance, Descriptor socket);
+  void accept(Instance& instance, Descriptor socket);
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
@@ -79,7 +79,7 @@ class RuntimeHub {
 
   asio::io_context& context_;
   TaskGroup& tasks_;
-  JobTable& jobs_;
+  JobList& jobs_;
   const Callbacks callbacks_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;

@@ -39,7 +39,7 @@ json::object to_json(const channel::StateItem& item) {
 
 void StateLists::add_routes(Router& router, const std::string& host_name) {
   router.add("GET", "/v1/jobs/{name}/state",
-             [this, host_name](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+             [this, host_name](ApiRequest request) -> asio::awaitable<ApiResponse> {
                const auto name = request.path.at("name");
                const auto* job = jobs_.find(name);
                if (job == nullptr) {
@@ -48,7 +48,7 @@ void StateLists::add_routes(Router& router, const std::string& host_name) {
                              "`cardswap jobs` lists the jobs of this host");
                }
                auto state = co_await ask(job->first().id());
-               co_return ApiAnswer{200, std::move(state)};
+               co_return ApiResponse{200, std::move(state)};
              });
 }
 
@@ -92,7 +92,7 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
       {"cannot_move", process == nullptr ? json::array() : obstacles_json(process->obstacles)}};
 }
 
-void StateLists::take(const std::string& instance, const channel::StateList& page) {
+void StateLists::add(const std::string& instance, const channel::StateList& page) {
   const auto found = asked_.find(page.request);
   const auto asked = found == asked_.end() ? nullptr : found->second.lock();
   if (!asked || asked->whole) return;  // nobody waits for it any more

@@ -15,14 +15,14 @@ namespace cardswap {
 /// must outlive it. One thread.
 class StateLists {
  public:
-  StateLists(JobTable& jobs, RuntimeHub& hub) : jobs_(jobs), hub_(hub) {}
+  StateLists(JobList& jobs, RuntimeHub& hub) : jobs_(jobs), hub_(hub) {}
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_routes(Router& router, const std::string& host_name);
   /// Takes a page of an answer from the runtime of `instance`. A page that nobody waits for, or
   /// that another runtime was asked for, is dropped. Throws Error{bad_request} for a page out of
   /// order, and for too many pages.
-  void take(const std::string& instance, const channel::StateList& page);
+  void add(const std::string& instance, const channel::StateList& page);
 
  private:
   /// A question that waits for its answer.
@@ -39,7 +39,7 @@ class StateLists {
   /// Error{refused} if it refuses or too many calls wait.
   asio::awaitable<boost::json::object> ask(std::string instance);
 
-  JobTable& jobs_;
+  JobList& jobs_;
   RuntimeHub& hub_;
   Signal changed_;
   std::uint64_t latest_ = 0;

@@ -57,10 +57,10 @@ struct Config {
   /// The value of --listen.
   [[nodiscard]] Address listen_address() const { return {listen_host, listen_port}; }
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
-  /// The folder of the sockets over which a process hands its memory over (criu/handoff_dir.h). It
-  /// is called "handover" on disk because a newer agent must find the custodians of an older one
+  /// The folder of the sockets over which a process hands its memory over (criu/criu_socket_dir.h).
+  /// It is called "handover" on disk because a newer agent must find the custodians of an older one
   /// there.
-  [[nodiscard]] std::filesystem::path handoff_dir() const { return data_dir / "handover"; }
+  [[nodiscard]] std::filesystem::path criu_socket_dir() const { return data_dir / "handover"; }
   [[nodiscard]] std::filesystem::path job_dir(const std::string& name) const {
     return data_dir / "jobs" / name;
   }

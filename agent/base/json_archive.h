@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "agent/base/json_fields.h"
-#include "migrator/base/archive_of.h"
+#include "migrator/base/fields_of.h"
 #include "migrator/base/named.h"
 
 /// Writes a struct as JSON and reads it back by its one list of fields, which also gives its bytes

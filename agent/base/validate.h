@@ -38,7 +38,7 @@ inline constexpr std::uint64_t kStepMax = 1ULL << 53U;  ///< what JSON's readers
 /// Whether `text` may name a device or a host in a program's arguments or environment: 1 to 255 of
 /// letters, digits and ". _ : - [ ] % /", with neither '-' nor '.' first.
 [[nodiscard]] bool is_device_or_host(std::string_view text);
-/// Whether `text` is 32 of 0-9 and a-f, as JobTable makes a job's uid.
+/// Whether `text` is 32 of 0-9 and a-f, as JobList makes a job's uid.
 [[nodiscard]] bool is_job_uid(std::string_view text);
 /// Whether `text` may be one string of execve(): any bytes except NUL, up to the kernel's limit.
 [[nodiscard]] bool is_argument(std::string_view text);

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "agent/cli/client.h"
+#include "agent/cli/agent_client.h"
 #include "agent/cli/exit_codes.h"
 #include "agent/cli/interrupts.h"
 

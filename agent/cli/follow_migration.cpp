@@ -10,12 +10,12 @@
 #include <optional>
 #include <utility>
 
-#include "agent/base/in_doubt.h"
 #include "agent/base/printable.h"
 #include "agent/base/validate.h"
-#include "agent/cli/fields.h"
-#include "agent/cli/lost_time_text.h"
-#include "agent/cli/text.h"
+#include "agent/cli/text/fields.h"
+#include "agent/cli/text/lost_time_text.h"
+#include "agent/cli/text/text.h"
+#include "agent/handover/base/in_doubt.h"
 
 namespace cardswap::cli {
 namespace {

@@ -42,10 +42,11 @@ void MigrationOptions::add_to(CLI::App& command) {
   option(
       command, "--strategy", "auto", "auto, replay, rounds or stop-copy",
       [](auto& spec, const auto& text) { spec.strategy = value_of<Strategy>("--strategy", text); });
-  option(command, "--arrive", "auto",
-         "standby (the program is started there), criu (its process moves whole), or auto: as the "
-         "job was started with, and criu where no standby can take its program over",
-         [](auto& spec, const auto& text) { spec.arrive = value_of<Arrival>("--arrive", text); })
+  option(
+      command, "--arrive", "auto",
+      "standby (the program is started there), criu (its process moves whole), or auto: as the "
+      "job was started with, and criu where no standby can take its program over",
+      [](auto& spec, const auto& text) { spec.arrive = value_of<ArrivalMode>("--arrive", text); })
       ->check(CLI::IsMember({"auto", "standby", "criu"}));
   option(command, "--max-stall,--max-downtime", "300ms",
          "Longest that one step of the job may be late, or none; --max-downtime is its older name",

@@ -23,9 +23,9 @@ struct RestoredTree {
 
 /// Functions for state of a process that CRIU does not know, such as a GPU driver's. The agent
 /// calls them around CRIU, on its thread. An empty member means that there is nothing to do:
-/// callers check that, except for `undo` and `ended` of Tools::callbacks(), which are always set.
-/// `before_dump` and `after_restore` throw Error, which ends the move; the others throw nothing
-/// except when the coroutine is cancelled.
+/// callers check that, except for `undo` and `ended` of MoveTools::callbacks(), which are always
+/// set. `before_dump` and `after_restore` throw Error, which ends the move; the others throw
+/// nothing except when the coroutine is cancelled.
 struct DriverStateCallbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
   /// Returns why some state is not back. Nullopt: all of it is back.

@@ -40,7 +40,8 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
 }
 
 TreeReport examine_tree(const ProcessId& root, const std::filesystem::path& log,
-                        std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
+                        std::uint64_t agent_socket, const CriuProgram& tool,
+                        const GpuFindings& gpus) {
   TreeReport examined;
   if (!tool.is_usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
@@ -72,7 +73,8 @@ TreeReport examined_in(const std::string& text) {
 }  // namespace
 
 asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
-                                    std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
+                                    std::uint64_t agent_socket, CriuProgram tool,
+                                    GpuFindings gpus) {
   // Named: GCC 12 destroys what a temporary lambda holds twice where it is awaited.
   const std::function<std::string()> examine = [root, log, agent_socket, tool, gpus] {
     return serialize(examine_tree(root, log, agent_socket, tool, gpus));

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/criu/criu_program.h"
 #include "agent/criu/facts/gpu_findings.h"
 #include "agent/criu/host_match.h"
-#include "agent/criu/tool.h"
 #include "agent/process/process.h"
 
 namespace cardswap::criu {
@@ -23,7 +23,7 @@ struct TreeReport {
 /// connection. `gpus`: the driver's findings about the same tree. Throws Error{timed_out} after 5
 /// s, and Error{io, internal} as run_in_child() does.
 [[nodiscard]] boost::asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
-                                                         std::uint64_t agent_socket, Tool tool,
-                                                         GpuFindings gpus);
+                                                         std::uint64_t agent_socket,
+                                                         CriuProgram tool, GpuFindings gpus);
 
 }  // namespace cardswap::criu

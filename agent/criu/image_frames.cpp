@@ -81,7 +81,7 @@ asio::awaitable<void> ImageFrames::send(std::size_t bytes) {
   auto body = std::span(buffer_).subspan(kHeaderBytes, bytes);
   if (cipher_) {
     body = std::span(buffer_).subspan(kHeaderBytes, bytes + Cipher::kTagBytes);
-    cipher_->seal(Cipher::Kind::bulk, number_++, {}, body);
+    cipher_->seal(Cipher::Kind::payload, number_++, {}, body);
   }
   put_size(buffer_, static_cast<std::uint32_t>(body.size()));
   co_await write_all(socket_, std::span(buffer_).first(kHeaderBytes + body.size()), kStallMax);
@@ -102,7 +102,7 @@ asio::awaitable<std::span<const std::byte>> ImageFrames::receive() {
   co_await read_all(socket_, body, kStallMax);
   const auto number = number_++;
   if (!cipher_) co_return body;
-  co_return cipher_->open(Cipher::Kind::bulk, number, {}, body);
+  co_return cipher_->open(Cipher::Kind::payload, number, {}, body);
 }
 
 asio::awaitable<void> ImageFrames::send_receipt() {

@@ -218,7 +218,7 @@ pid_t restore(const Orders& orders) {
 [[noreturn]] void live_as_init(const Orders& orders) {
   try {
     ::setsid();
-    settle_as_first_process();
+    become_first_process();
     const auto root = restore(orders);
     ::close(orders.images);
     ::close(orders.socket_fd);

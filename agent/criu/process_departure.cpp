@@ -56,12 +56,12 @@ ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
       callbacks_(std::move(callbacks)),
       sender_(context) {}
 
-asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint endpoint, ProcessId trainer,
+asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint endpoint, ProcessId program,
                                                 std::string user, std::string socket) {
   co_await sender_.connect(endpoint.host, endpoint.port, endpoint.token, endpoint.key);
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-holder").string(), "--custody", socket, "--trainer",
-               std::to_string(trainer.pid)};
+               std::to_string(program.pid)};
   if (!user.empty()) spec.user = job_user(user);
   spec.log = job_dir_ / "custodian.log";
   std::error_code absent;  // an earlier job's of that name, which may have been another user's

@@ -34,10 +34,10 @@ class ProcessDeparture {
                    std::filesystem::path job_dir, DriverStateCallbacks callbacks);
 
   /// Does all that can be done while the job runs: connects to the target, and starts the custodian
-  /// of `trainer` as `user` (empty: the agent's user), which listens at the path `socket`. Takes
+  /// of `program` as `user` (empty: the agent's user), which listens at the path `socket`. Takes
   /// some seconds at most. Throws Error: what ImageSender::connect(), job_user() and start_child()
   /// throw, Error{io} for a custodian that does not start.
-  boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId trainer, std::string user,
+  boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId program, std::string user,
                                        std::string socket);
   [[nodiscard]] const ProcessId& custodian() const { return custodian_; }
 

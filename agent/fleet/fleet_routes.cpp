@@ -42,7 +42,7 @@ std::string who(const Caller& caller, const std::string& said) {
   return fmt::format("{} ({})", said, caller.name);
 }
 
-ApiAnswer listed(const Cordons& cordons, const Config& config) {
+ApiResponse listed(const Cordons& cordons, const Config& config) {
   json::array list;
   for (const auto& [device, cordon] : cordons.all()) list.push_back(to_json(cordon));
   return {200, json::object{{"host", config.host_name}, {"cordons", list}}};
@@ -50,12 +50,13 @@ ApiAnswer listed(const Cordons& cordons, const Config& config) {
 
 }  // namespace
 
-void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
+void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsages& devices,
                       const Config& config,
                       std::function<std::string(const std::string& device)> open_fault) {
-  router.add("GET", "/v1/cordon",
-             [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
-  router.add("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/cordon", [&](ApiRequest) -> asio::awaitable<ApiResponse> {
+    co_return listed(cordons, config);
+  });
+  router.add("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiResponse> {
     request.only({"device", "reason", "by"});
     if (!request.body.contains("device")) {
       throw Error(Code::bad_request, "a cordon needs the field 'device'",
@@ -70,7 +71,7 @@ void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsageTable& 
     co_return listed(cordons, config);
   });
   router.add(
-      "DELETE", "/v1/cordon", [&, open_fault](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+      "DELETE", "/v1/cordon", [&, open_fault](ApiRequest request) -> asio::awaitable<ApiResponse> {
         request.only({"device", "reason"});
         // A device that is not configured any more may still have a cordon.
         const auto device = request.text_or("device", "");
@@ -94,10 +95,10 @@ void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsageTable& 
         answer.body.as_object()["warnings"] = std::move(warnings);
         co_return answer;
       });
-  router.add("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiResponse> {
     json::array list;
     for (const auto& peer : config.peers) list.emplace_back(peer);
-    co_return ApiAnswer{200, json::object{{"host", config.host_name}, {"peers", list}}};
+    co_return ApiResponse{200, json::object{{"host", config.host_name}, {"peers", list}}};
   });
 }
 

@@ -11,7 +11,7 @@ namespace cardswap {
 /// `open_fault(device)` names a fault that is still open when the cordon of a device (empty: of the
 /// host) is lifted, for a warning in the answer; it returns "" if no fault is known. It may be
 /// empty.
-void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
+void add_fleet_routes(Router& router, Cordons& cordons, const DeviceUsages& devices,
                       const Config& config,
                       std::function<std::string(const std::string& device)> open_fault);
 

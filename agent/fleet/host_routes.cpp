@@ -12,21 +12,21 @@ namespace {
 
 namespace json = boost::json;
 
-asio::awaitable<ApiAnswer> version(HostContext context, ApiRequest) {
+asio::awaitable<ApiResponse> version(HostContext context, ApiRequest) {
   json::array warnings;
   for (const auto& warning : context.journal.warnings()) warnings.emplace_back(warning);
   if (!context.data_plane.warning().empty()) warnings.emplace_back(context.data_plane.warning());
   const auto up = std::chrono::steady_clock::now() - context.started;
-  co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
-                                        {"api", 1},
-                                        {"host", context.config.host_name},
-                                        {"pid", ::getpid()},
-                                        {"data_dir", context.config.data_dir.string()},
-                                        {"uptime_ms", up / std::chrono::milliseconds(1)},
-                                        {"warnings", warnings}}};
+  co_return ApiResponse{200, json::object{{"version", CARDSWAP_VERSION},
+                                          {"api", 1},
+                                          {"host", context.config.host_name},
+                                          {"pid", ::getpid()},
+                                          {"data_dir", context.config.data_dir.string()},
+                                          {"uptime_ms", up / std::chrono::milliseconds(1)},
+                                          {"warnings", warnings}}};
 }
 
-asio::awaitable<ApiAnswer> devices(HostContext context, ApiRequest) {
+asio::awaitable<ApiResponse> devices(HostContext context, ApiRequest) {
   json::array list;
   for (const auto& device : context.devices.all()) {
     json::array names;
@@ -46,9 +46,9 @@ asio::awaitable<ApiAnswer> devices(HostContext context, ApiRequest) {
         {"cordon_reason", text_or_null(cordon ? cordon->reason : "")}});
   }
   co_await context.criu.probe();
-  co_return ApiAnswer{200, json::object{{"host", context.config.host_name},
-                                        {"devices", list},
-                                        {"criu", to_json(context.criu)}}};
+  co_return ApiResponse{200, json::object{{"host", context.config.host_name},
+                                          {"devices", list},
+                                          {"criu", to_json(context.criu)}}};
 }
 
 }  // namespace

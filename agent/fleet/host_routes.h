@@ -4,7 +4,7 @@
 
 #include "agent/api/router.h"
 #include "agent/base/config.h"
-#include "agent/criu/tools.h"
+#include "agent/criu/move_tools.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/health/monitor.h"
 #include "agent/jobs/cordon.h"
@@ -18,10 +18,10 @@ namespace cardswap {
 struct HostContext {
   const Config& config;
   const Journal& journal;
-  const DeviceUsageTable& devices;
+  const DeviceUsages& devices;
   const Cordons& cordons;
   const health::Monitor& health;
-  criu::Tools& criu;
+  criu::MoveTools& criu;
   const DataPlane& data_plane;
   std::chrono::steady_clock::time_point started;
 };

@@ -16,7 +16,7 @@ void GangExecutor::drive(const GangSide& next, const GangEffects& effects) {
       side_, next, effects,
       [&](bool required) -> std::optional<Error> {
         try {
-          ports_.save(next.record());
+          ports_.save(next.durable());
         } catch (const Error& disk) {
           if (!required) spdlog::error("gang {}: {}", gang_, disk.what());
           return disk;
@@ -38,10 +38,10 @@ void GangExecutor::execute(const GangEffect& effect, const GangSide& next) noexc
     }
   };
   if (effect.type == GangEffect::Type::alert_operator) {
-    logged([&] { ports_.alert(next.record()); });
+    logged([&] { ports_.alert(next.durable()); });
     return;
   }
-  for (std::uint32_t rank = 0; rank < next.record().ranks.size(); ++rank) {
+  for (std::uint32_t rank = 0; rank < next.durable().ranks.size(); ++rank) {
     if (next.is_for(effect, rank)) logged([&] { act(effect, next, rank); });
   }
 }
@@ -89,16 +89,16 @@ Order GangExecutor::decision(std::uint32_t rank, Epoch epoch) const {
   if (!has_rank(rank, false)) {
     throw Error(Code::not_found, fmt::format("gang {} has no rank {}", gang_, rank));
   }
-  if (epoch != side_.record().epoch) {
+  if (epoch != side_.durable().epoch) {
     throw Error(Code::refused,
                 fmt::format("gang {} leads to epoch {}, and rank {} asks about epoch {}", gang_,
-                            side_.record().epoch, rank, epoch));
+                            side_.durable().epoch, rank, epoch));
   }
   return side_.order(side_.due_order(rank));
 }
 
 bool GangExecutor::has_rank(std::uint32_t rank, bool leaves) const {
-  const auto& ranks = side_.record().ranks;
+  const auto& ranks = side_.durable().ranks;
   return rank < ranks.size() && (!leaves || ranks[rank].part == Part::leaves);
 }
 

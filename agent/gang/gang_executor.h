@@ -14,13 +14,13 @@ class GangPorts {
  public:
   virtual ~GangPorts() = default;
   /// Writes the record to disk. Throws Error{io, corrupt} if the disk refuses.
-  virtual void save(const GangRecord& next) = 0;
+  virtual void save(const GangDurable& next) = 0;
   /// Sends an order to the agent of a rank. It may be lost.
   virtual void order(std::uint32_t rank, const Order& order) = 0;
   /// Sends a message to the agent of the newcomer of a rank. It may be lost.
   virtual void tell(std::uint32_t rank, const handover::Message& message) = 0;
   /// Tells an operator where the gang stands.
-  virtual void alert(const GangRecord& gang) = 0;
+  virtual void alert(const GangDurable& gang) = 0;
 };
 
 /// Carries out the effects of an event at the conductor: first the journal, then the ranks and the

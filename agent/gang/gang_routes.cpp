@@ -30,18 +30,19 @@ Named named_by(const ApiRequest& request) {
           static_cast<std::uint32_t>(number_from("rank", request.path.at("rank"), kRanksMax - 1))};
 }
 
-boost::asio::awaitable<ApiAnswer> obey(Gangs* gangs, ApiRequest request) {
+boost::asio::awaitable<ApiResponse> obey(Gangs* gangs, ApiRequest request) {
   const auto named = named_by(request);
   const auto status = gangs->obey(named.gang, named.rank, order_from(request.body), request.caller);
-  co_return ApiAnswer{200, to_json(status)};
+  co_return ApiResponse{200, to_json(status)};
 }
 
-boost::asio::awaitable<ApiAnswer> decision(Gangs* gangs, ApiRequest request) {
+boost::asio::awaitable<ApiResponse> decision(Gangs* gangs, ApiRequest request) {
   const auto named = named_by(request);
   const auto epoch = request.query.find("epoch");
   validate::check(epoch != request.query.end(), "epoch", "number of its range");
   const auto asked = number_from("epoch", epoch->second, validate::kEpochMax);
-  co_return ApiAnswer{200, to_json(gangs->decision(named.gang, named.rank, asked, request.caller))};
+  co_return ApiResponse{200,
+                        to_json(gangs->decision(named.gang, named.rank, asked, request.caller))};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "agent/base/strict_json.h"
 #include "agent/base/validate.h"
 #include "agent/gang/content_fields.h"
-#include "migrator/base/archive_of.h"
+#include "migrator/base/fields_of.h"
 
 namespace cardswap::gang {
 

@@ -62,7 +62,7 @@ void RankExecutor::drive(const RankSide& next, const RankEffects& effects) {
       side_, next, effects,
       [&](bool required) -> std::optional<Error> {
         try {
-          ports_.save(next.record());
+          ports_.save(next.durable());
         } catch (const Error& disk) {
           if (!required) spdlog::error("gang {}: {}", gang_, disk.what());
           return disk;
@@ -119,11 +119,12 @@ void RankExecutor::apply(RankEvent event, std::uint64_t step) {
 
 bool RankExecutor::hear(const channel::Message& message) {
   if (const auto* checked = std::get_if<channel::Checked>(&message)) {
-    if (checked->gang != gang_ || checked->step != side_.record().step) return false;
+    if (checked->gang != gang_ || checked->step != side_.durable().step) return false;
     auto next = side_;
     // A rank that stays holds nothing for anybody else.
-    const bool leaves = side_.record().part == Part::leaves;
-    const auto effects = next.checked(leaves ? Content{checked->root, checked->step} : Content{});
+    const bool leaves = side_.durable().part == Part::leaves;
+    const auto effects =
+        next.checked(leaves ? Content{checked->state_digest, checked->step} : Content{});
     drive(next, effects);
     return true;
   }

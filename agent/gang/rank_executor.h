@@ -14,7 +14,7 @@ class RankPorts {
  public:
   virtual ~RankPorts() = default;
   /// Writes the record to disk. Throws Error{io, corrupt} if the disk refuses.
-  virtual void save(const RankRecord& next) = 0;
+  virtual void save(const RankDurable& next) = 0;
   /// Sends a message to the rank's trainer; it is lost if no runtime is attached.
   virtual void send(const channel::Message& message) = 0;
   /// The trainer is to build the next communicator, or to begin to send its state.
@@ -35,11 +35,11 @@ class RankPorts {
 class RankExecutor {
  public:
   /// `gang` is the gang's id. `ports` must outlive it.
-  RankExecutor(std::string gang, const RankRecord& record, RankPorts& ports)
+  RankExecutor(std::string gang, const RankDurable& record, RankPorts& ports)
       : gang_(std::move(gang)), side_(record), ports_(ports) {}
 
   [[nodiscard]] const std::string& gang() const { return gang_; }
-  [[nodiscard]] const RankRecord& record() const { return side_.record(); }
+  [[nodiscard]] const RankDurable& durable() const { return side_.durable(); }
   [[nodiscard]] RankStatus status() const { return side_.status(); }
 
   /// Handles an order of the conductor, and returns the answer to it.

@@ -17,7 +17,7 @@ void fields(Archive& a, FieldsOf<Archive, GangRank>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, GangRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, GangDurable>& m) {
   a("state", m.state);
   a("epoch", m.epoch);
   a("own_epoch", m.own_epoch);
@@ -26,7 +26,7 @@ void fields(Archive& a, FieldsOf<Archive, GangRecord>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, RankRecord>& m) {
+void fields(Archive& a, FieldsOf<Archive, RankDurable>& m) {
   a("state", m.state);
   a("part", m.part);
   a("epoch", m.epoch);
@@ -56,7 +56,7 @@ auto or_corrupt(auto read) {
 
 }  // namespace
 
-json::object to_journal(const GangRecord& gang) {
+json::object to_journal(const GangDurable& gang) {
   json::array ranks;
   for (const auto& rank : gang.ranks) {
     json::object one;
@@ -69,9 +69,9 @@ json::object to_journal(const GangRecord& gang) {
   return record;
 }
 
-GangRecord gang_from_journal(const json::object& record) {
+GangDurable gang_from_journal(const json::object& record) {
   return or_corrupt([&] {
-    auto gang = recorded<GangRecord>(record);
+    auto gang = recorded<GangDurable>(record);
     for (const auto& rank : array_at(record, "ranks")) {
       validate::check(rank.is_object(), "ranks", "list of ranks");
       gang.ranks.push_back(recorded<GangRank>(rank.get_object()));
@@ -81,14 +81,14 @@ GangRecord gang_from_journal(const json::object& record) {
   });
 }
 
-json::object to_journal(const RankRecord& rank) {
+json::object to_journal(const RankDurable& rank) {
   json::object record;
   put_fields(record, rank);
   return record;
 }
 
-RankRecord rank_from_journal(const json::object& record) {
-  return or_corrupt([&] { return recorded<RankRecord>(record); });
+RankDurable rank_from_journal(const json::object& record) {
+  return or_corrupt([&] { return recorded<RankDurable>(record); });
 }
 
 }  // namespace cardswap::gang

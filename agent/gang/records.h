@@ -9,13 +9,13 @@
 /// agent. The executors' records add what only tells how it goes.
 namespace cardswap::gang {
 
-[[nodiscard]] boost::json::object to_journal(const GangRecord& gang);
+[[nodiscard]] boost::json::object to_journal(const GangDurable& gang);
 /// Reads to_journal(). Throws Error{corrupt} if a field cannot be read: no state stands for one
 /// that is unknown.
-[[nodiscard]] GangRecord gang_from_journal(const boost::json::object& record);
+[[nodiscard]] GangDurable gang_from_journal(const boost::json::object& record);
 
-[[nodiscard]] boost::json::object to_journal(const RankRecord& rank);
+[[nodiscard]] boost::json::object to_journal(const RankDurable& rank);
 /// Reads to_journal(). Throws Error{corrupt} as gang_from_journal().
-[[nodiscard]] RankRecord rank_from_journal(const boost::json::object& record);
+[[nodiscard]] RankDurable rank_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap::gang

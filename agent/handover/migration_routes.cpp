@@ -15,27 +15,27 @@ namespace {
 
 namespace json = boost::json;
 
-struct CallParts {
+struct CallContext {
   Migrations& migrations;
   Reservations& reservations;
-  JobTable& jobs;
+  JobList& jobs;
   const Config& config;
 };
 
-asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> start(CallContext parts, ApiRequest request) {
   auto wanted = co_await parts.migrations.prepare(migration_request_from(request));
   if (wanted.dry_run) {
     auto plan = co_await parts.migrations.plan(std::move(wanted));
-    co_return ApiAnswer{200, std::move(plan)};
+    co_return ApiResponse{200, std::move(plan)};
   }
-  co_return ApiAnswer{202, to_json(parts.migrations.start(std::move(wanted)))};
+  co_return ApiResponse{202, to_json(parts.migrations.start(std::move(wanted)))};
 }
 
-json::object reservation_json(const CallParts& parts, const Reservation& r) {
+json::object reservation_json(const CallContext& parts, const Reservation& r) {
   return incoming_json(r, parts.jobs.by_instance(r.instance()), parts.config);
 }
 
-asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> list(CallContext parts, ApiRequest request) {
   ListingOptions listing;
   listing.running = request.query_or("running", 0) != 0;
   listing.incoming = request.query_or("incoming", 0) != 0;
@@ -44,17 +44,17 @@ asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
   if (const auto before = request.query.find("before"); before != request.query.end()) {
     listing.before = before->second;
   }
-  co_return ApiAnswer{
+  co_return ApiResponse{
       200, list_migrations(
                parts.migrations.all(), parts.reservations.all(),
                [&](const Reservation& r) { return reservation_json(parts, r); }, listing)};
 }
 
-asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> show(CallContext parts, ApiRequest request) {
   const auto id = request.path.at("id");
   auto& migrations = parts.migrations;
   if (!migrations.has(id) && parts.reservations.has(id)) {
-    co_return ApiAnswer{200, reservation_json(parts, parts.reservations.at(id))};
+    co_return ApiResponse{200, reservation_json(parts, parts.reservations.at(id))};
   }
   const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
@@ -62,31 +62,31 @@ asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
   while (migrations.at(id).record().version <= after && std::chrono::steady_clock::now() < until) {
     co_await migrations.changed(migrations.at(id)).wait_until(until);
   }
-  co_return ApiAnswer{200, to_json(migrations.at(id))};
+  co_return ApiResponse{200, to_json(migrations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> timeline(CallParts parts, ApiRequest request) {
-  co_return ApiAnswer{200, timeline_json(parts.migrations.at(request.path.at("id")))};
+asio::awaitable<ApiResponse> timeline(CallContext parts, ApiRequest request) {
+  co_return ApiResponse{200, timeline_json(parts.migrations.at(request.path.at("id")))};
 }
 
-asio::awaitable<ApiAnswer> cancel(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> cancel(CallContext parts, ApiRequest request) {
   const auto id = request.path.at("id");
   if (!parts.migrations.has(id) && parts.reservations.has(id)) {
     co_await parts.reservations.cancel(id, request.caller.name);
-    co_return ApiAnswer{200, reservation_json(parts, parts.reservations.at(id))};
+    co_return ApiResponse{200, reservation_json(parts, parts.reservations.at(id))};
   }
   parts.migrations.cancel(id);
-  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+  co_return ApiResponse{200, to_json(parts.migrations.at(id))};
 }
 
 /// Which side of the migration this host is. Within one host it is both: then what the source,
 /// which owns the job until it is over there, has not decided comes first.
-bool is_target(const CallParts& parts, const std::string& id) {
+bool is_target(const CallContext& parts, const std::string& id) {
   if (!parts.reservations.has(id)) return false;
   return !parts.migrations.has(id) || handover::is_over(parts.migrations.at(id).state());
 }
 
-asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> resolve(CallContext parts, ApiRequest request) {
   request.only({"force", "overrule"});
   const auto id = request.path.at("id");
   const auto asked = request.text("force");
@@ -98,26 +98,26 @@ asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   OperatorDecision decision{*side, request.caller.name, request.flag_or("overrule", false)};
   if (is_target(parts, id)) {
     co_await parts.reservations.force(id, std::move(decision));
-    co_return ApiAnswer{200, to_json(parts.reservations.at(id).record())};
+    co_return ApiResponse{200, to_json(parts.reservations.at(id).record())};
   }
   co_await parts.migrations.force(id, std::move(decision));
-  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+  co_return ApiResponse{200, to_json(parts.migrations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> proceed(CallParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> proceed(CallContext parts, ApiRequest request) {
   if (!parts.config.failpoints) {
     throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
   }
   const auto id = request.path.at("id");
   parts.migrations.proceed(id);
-  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+  co_return ApiResponse{200, to_json(parts.migrations.at(id))};
 }
 
 }  // namespace
 
 void add_migration_routes(Router& router, Migrations& migrations, Reservations& reservations,
-                          JobTable& jobs, const Config& config) {
-  const auto add = routes_on(router, CallParts{migrations, reservations, jobs, config});
+                          JobList& jobs, const Config& config) {
+  const auto add = routes_on(router, CallContext{migrations, reservations, jobs, config});
   add("POST", "/v1/migrations", start);
   add("GET", "/v1/migrations", list);
   add("GET", "/v1/migrations/{id}", show);

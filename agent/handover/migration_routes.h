@@ -4,13 +4,13 @@
 #include "agent/base/config.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 namespace cardswap {
 
 /// Adds the routes /v1/migrations..., by which operators start, see and end migrations. All
 /// references must outlive the router.
 void add_migration_routes(Router& router, Migrations& migrations, Reservations& reservations,
-                          JobTable& jobs, const Config& config);
+                          JobList& jobs, const Config& config);
 
 }  // namespace cardswap

@@ -24,11 +24,11 @@ std::string id_of(const ApiRequest& request) {
 struct Parts {
   Migrations& migrations;
   Reservations& reservations;
-  criu::Tools& criu;
+  criu::MoveTools& criu;
   DataPlane& data_plane;
 };
 
-asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> reserve(Parts parts, ApiRequest request) {
   co_await parts.criu.probe();
   const auto address = co_await parts.data_plane.address_for(request.caller.came_to);
   const auto wanted = reservation_request_from(request);
@@ -37,18 +37,18 @@ asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
       co_await parts.reservations.reserve(wanted, request.caller, address, std::move(seen));
   if (offer.accepted && !wanted.dry_run) {
     const auto& made = parts.reservations.at(wanted.migration);
-    co_return ApiAnswer{200,
-                        json::object{{"accepted", true}, {"reservation", to_source_json(made)}}};
+    co_return ApiResponse{200,
+                          json::object{{"accepted", true}, {"reservation", to_source_json(made)}}};
   }
   json::array reasons;
   for (const auto& reason : offer.blocked_reasons) reasons.emplace_back(reason);
-  co_return ApiAnswer{200, json::object{{"accepted", offer.accepted},
-                                        {"code", to_string(offer.code)},
-                                        {"hint", offer.hint},
-                                        {"blocked_reasons", std::move(reasons)}}};
+  co_return ApiResponse{200, json::object{{"accepted", offer.accepted},
+                                          {"code", to_string(offer.code)},
+                                          {"hint", offer.hint},
+                                          {"blocked_reasons", std::move(reasons)}}};
 }
 
-asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> state(Parts parts, ApiRequest request) {
   auto& reservations = parts.reservations;
   const auto id = id_of(request);
   (void)reservations.at(id, request.caller);
@@ -60,20 +60,20 @@ asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
          std::chrono::steady_clock::now() < until) {
     co_await reservations.changed(reservations.at(id)).wait_until(until);
   }
-  co_return ApiAnswer{200, to_source_json(reservations.at(id))};
+  co_return ApiResponse{200, to_source_json(reservations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> grant(Parts parts, ApiRequest request) {
   request.only({"epoch", "root", "step"});
   const auto id = id_of(request);
   (void)parts.reservations.at(id, request.caller);
   const auto epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
   const auto step = validate::count("step", request.number_or("step", 0));
   parts.reservations.grant(id, epoch, content_from(request.text("root"), step));
-  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
+  co_return ApiResponse{200, to_source_json(parts.reservations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> drop(Parts parts, ApiRequest request) {
   const auto id = id_of(request);
   (void)parts.reservations.at(id, request.caller);
   const auto epoch = request.query_or("epoch", 0);
@@ -81,21 +81,21 @@ asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
     throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
   }
   co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
-  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
+  co_return ApiResponse{200, to_source_json(parts.reservations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> decision(Parts parts, ApiRequest request) {
   const auto asked = request.query.find("state");
   const auto said =
       asked == request.query.end() ? std::nullopt : named<handover::TargetState>(asked->second);
-  co_return ApiAnswer{200,
-                      to_json(parts.migrations.decision(id_of(request), said, request.caller))};
+  co_return ApiResponse{200,
+                        to_json(parts.migrations.decision(id_of(request), said, request.caller))};
 }
 
 }  // namespace
 
 void add_peer_routes(Router& router, Migrations& migrations, Reservations& reservations,
-                     criu::Tools& criu, DataPlane& data_plane) {
+                     criu::MoveTools& criu, DataPlane& data_plane) {
   const auto add = routes_on(router, Parts{migrations, reservations, criu, data_plane});
   add("POST", "/v1/peer/reservations", reserve);
   add("GET", "/v1/peer/reservations/{id}", state);

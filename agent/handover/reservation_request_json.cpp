@@ -60,7 +60,7 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
   const auto arrive = request.text_or("arrive", "standby");
   validate::check(arrive == "standby" || arrive == "criu", "arrive", "way to arrive");
   if (arrive == "criu") {
-    asked.arrive = Arrival::criu;
+    asked.arrive = ArrivalMode::criu;
     const auto* process = request.body.if_contains("process");
     if (process == nullptr || !process->is_object()) {
       throw Error(Code::bad_request, "'process' must say what the job's processes need");
@@ -73,7 +73,7 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
                   "address of a store");
   validate::check(asked.tag.empty() || validate::is_job_name(asked.tag), "tag",
                   "name of a snapshot");
-  validate::check(asked.store.empty() || asked.arrive == Arrival::standby, "arrive",
+  validate::check(asked.store.empty() || asked.arrive == ArrivalMode::standby, "arrive",
                   "way to a store");
   asked.encrypt = request.flag_or("encrypt", false);
   asked.dry_run = request.flag_or("dry_run", false);

@@ -28,7 +28,7 @@ std::vector<std::string> snapshot_sender_command(const std::string& store,
 
 /// Waits until the snapshot sender has read the snapshot and has reported its size. Throws
 /// Error{source_lost} if it has ended, whatever the reason, and Error{timed_out}.
-asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
+asio::awaitable<void> await_state(RestoreContext parts, std::string instance) {
   const auto until = Clock::now() + kReadMax;
   while (true) {
     const auto* source = parts.jobs.table().by_instance(instance);
@@ -46,31 +46,31 @@ asio::awaitable<void> await_state(RestoreParts parts, std::string instance) {
 
 /// Waits for the end of the migration. Unless the job has moved to its device, ends the snapshot
 /// sender, so that nothing of the job stays.
-asio::awaitable<void> see_to_the_end(RestoreParts parts, std::string migration,
+asio::awaitable<void> see_to_the_end(RestoreContext parts, std::string migration,
                                      std::string instance) {
   while (!handover::is_over(parts.migrations.at(migration).state())) {
     co_await parts.migrations.changed(parts.migrations.at(migration))
         .wait_until(Clock::now() + kLookEvery);
   }
-  if (parts.migrations.at(migration).state() == handover::State::completed) co_return;
+  if (parts.migrations.at(migration).state() == handover::SourceState::completed) co_return;
   (void)co_await parts.jobs.processes().stop(std::move(instance), std::chrono::milliseconds(0));
 }
 
 /// The migration from the snapshot sender to the job's program on its device.
-MigrationRequest migration_to(const RestoreParts& parts, const std::string& job,
+MigrationRequest migration_to(const RestoreContext& parts, const std::string& job,
                               const std::string& device) {
   MigrationRequest wanted;
   wanted.spec.job = job;
   wanted.spec.to = fmt::format("{}/{}", parts.config.host_name, device);
   wanted.spec.strategy = Strategy::stop_copy;
-  wanted.spec.arrive = Arrival::standby;
+  wanted.spec.arrive = ArrivalMode::standby;
   wanted.spec.max_stall_ms = 0;
   return wanted;
 }
 
 }  // namespace
 
-asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order) {
+asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order) {
   const auto name = order.spec.name;
   const auto instance = co_await parts.jobs.start_primary(
       std::move(order.spec), kFromStore, snapshot_sender_command(order.store, order.manifest));
@@ -91,7 +91,7 @@ asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder orde
   throw Error(*failed);
 }
 
-asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order) {
+asio::awaitable<std::string> restore_again(RestoreContext parts, RestoreAgainOrder order) {
   auto sender = snapshot_sender_command(order.store, order.manifest);
   co_await parts.jobs.processes().start_again(order.instance, kFromStore, std::move(sender));
   std::optional<Error> failed;

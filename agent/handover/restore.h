@@ -12,7 +12,7 @@
 namespace cardswap {
 
 /// The parts of the agent that a restore uses. All outlive its tasks.
-struct RestoreParts {
+struct RestoreContext {
   Jobs& jobs;
   Migrations& migrations;
   TaskGroup& tasks;
@@ -34,7 +34,7 @@ struct RestoreOrder {
 /// if the sender ends before that, Error{timed_out}, and what Jobs::start_primary(),
 /// Migrations::prepare() and Migrations::start() throw; then no process of the job is left, unless
 /// the agent is stopping. The caller has checked the device, and who may run the program.
-asio::awaitable<std::string> start_restore(RestoreParts parts, RestoreOrder order);
+asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order);
 
 /// An order to let a job of this host go on from a snapshot, in the record that it has.
 struct RestoreAgainOrder {
@@ -48,6 +48,6 @@ struct RestoreAgainOrder {
 /// Does what start_restore() does for a job that has ended here: its record becomes that of the
 /// snapshot sender, under the next epoch, so that the job is never without one. Throws as that
 /// does; the sender may live for a moment then, and the record is that of a job that has failed.
-asio::awaitable<std::string> restore_again(RestoreParts parts, RestoreAgainOrder order);
+asio::awaitable<std::string> restore_again(RestoreContext parts, RestoreAgainOrder order);
 
 }  // namespace cardswap

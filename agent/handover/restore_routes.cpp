@@ -23,12 +23,12 @@ RestoreOrder restore_order_from(const ApiRequest& request) {
   return order;
 }
 
-asio::awaitable<ApiAnswer> restore(RestoreParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> restore(RestoreContext parts, ApiRequest request) {
   auto order = restore_order_from(request);
   (void)parts.jobs.devices().at(order.device);
   check_may_run_as(parts.config, order.spec.user, request.caller);
   const auto id = co_await start_restore(parts, std::move(order));
-  co_return ApiAnswer{202, to_json(parts.migrations.at(id))};
+  co_return ApiResponse{202, to_json(parts.migrations.at(id))};
 }
 
 }  // namespace
@@ -44,7 +44,8 @@ void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order) {
 
 void add_restore_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                         const Config& config) {
-  routes_on(router, RestoreParts{jobs, migrations, tasks, config})("POST", "/v1/restores", restore);
+  routes_on(router, RestoreContext{jobs, migrations, tasks, config})("POST", "/v1/restores",
+                                                                     restore);
 }
 
 }  // namespace cardswap

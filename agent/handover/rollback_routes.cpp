@@ -21,7 +21,7 @@ constexpr double kGraceDefaultMs = 10'000;
 constexpr std::uint64_t kGraceMaxMs = 3'600'000;
 
 /// The job, if it may be stopped and started again now. The reference is valid until the next wait.
-const Job& rollable(const RestoreParts& parts, const std::string& name) {
+const Job& rollable(const RestoreContext& parts, const std::string& name) {
   const auto* job = parts.jobs.table().find(name);
   if (job == nullptr) {
     throw Error(Code::not_found,
@@ -57,7 +57,7 @@ RestoreOrder order_from(const ApiRequest& request) {
 }
 
 /// The check of the snapshot, with the rights that the job's program has.
-SnapshotCheck check_of(const RestoreParts& parts, const Job& job, const RestoreOrder& order) {
+SnapshotCheck check_of(const RestoreContext& parts, const Job& job, const RestoreOrder& order) {
   return {order.store, order.manifest, job.name(), user_of_job(parts.config, job.spec.user)};
 }
 
@@ -86,7 +86,7 @@ void take_over(RestoreOrder& order, const Job& job) {
   order.epoch = std::max<std::uint64_t>(order.epoch, job.epoch);
 }
 
-asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> roll_back(RestoreContext parts, ApiRequest request) {
   request.only({"store", "manifest", "epoch", "branch", "grace_ms", "again_until"});
   auto order = order_from(request);
   const auto grace = std::chrono::milliseconds(
@@ -108,7 +108,7 @@ asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
   const auto snapshot = order.manifest;
   try {
     const auto id = co_await start_restore(parts, std::move(order));
-    co_return ApiAnswer{202, to_json(parts.migrations.at(id))};
+    co_return ApiResponse{202, to_json(parts.migrations.at(id))};
   } catch (const Error& error) {
     if (parts.tasks.is_stopping()) throw;
     throw Error(error.code(),
@@ -123,7 +123,7 @@ asio::awaitable<ApiAnswer> roll_back(RestoreParts parts, ApiRequest request) {
 
 void add_rollback_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,
                          const Config& config) {
-  routes_on(router, RestoreParts{jobs, migrations, tasks, config})(
+  routes_on(router, RestoreContext{jobs, migrations, tasks, config})(
       "POST", "/v1/jobs/{name}/rollback", roll_back);
 }
 

@@ -17,8 +17,8 @@ struct SnapshotCheck {
 };
 
 /// Reads all bytes of the snapshot in a child process, and checks them against their ids and
-/// against the root that its trainer has confirmed. Takes as long as to read them, 30 minutes at
-/// most. Throws Error{corrupt, not_found}, whose text names what is damaged or missing,
+/// against the state digest that its trainer has confirmed. Takes as long as to read them, 30
+/// minutes at most. Throws Error{corrupt, not_found}, whose text names what is damaged or missing,
 /// Error{bad_request} for the snapshot of another job, and what run_in_child() and the store throw.
 [[nodiscard]] boost::asio::awaitable<void> check_snapshot_whole(SnapshotCheck check);
 

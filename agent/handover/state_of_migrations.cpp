@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "agent/base/in_doubt.h"
-#include "agent/handover/source/split_brain.h"
+#include "agent/handover/base/in_doubt.h"
+#include "agent/handover/source/source_second_copy.h"
 
 namespace cardswap {
 namespace {
 
-using handover::State;
+using handover::SourceState;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
@@ -27,15 +27,15 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   const auto* m = migration_of(instance, migrations);
   const auto* r = reservations.find(instance);
   if (job.newer_epoch != 0) {
-    const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec().to
-                       : r != nullptr                                  ? " at " + r->record().from
-                                                                       : std::string();
+    const auto where = m != nullptr && m->state() == SourceState::superseded ? " at " + m->spec().to
+                       : r != nullptr ? " at " + r->record().from
+                                      : std::string();
     return {EffectiveState::Kind::frozen,
             fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
                         "this copy",
                         job.newer_epoch, where, job.name())};
   }
-  if (m != nullptr && m->state() == State::in_doubt) {
+  if (m != nullptr && m->state() == SourceState::in_doubt) {
     return {EffectiveState::Kind::in_doubt,
             fmt::format("may run on {} (migration {})", m->spec().to, m->id())};
   }
@@ -98,8 +98,8 @@ void check_stop(const Instance& instance, const Migrations& migrations,
   }
   const auto* m = migration_of(instance, migrations);
   if (m == nullptr || !instance.is_live()) return;
-  if (m->state() != State::committed && m->state() != State::resumed &&
-      m->state() != State::in_doubt) {
+  if (m->state() != SourceState::committed && m->state() != SourceState::resumed &&
+      m->state() != SourceState::in_doubt) {
     return;
   }
   throw Error(
@@ -107,7 +107,7 @@ void check_stop(const Instance& instance, const Migrations& migrations,
       fmt::format("job {} is frozen for migration {}, which is {}: this may be its only good "
                   "copy",
                   job.name(), m->id(), to_string(m->state())),
-      m->state() == State::in_doubt
+      m->state() == SourceState::in_doubt
           ? what_to_do_in_doubt(m->id(), m->spec().to) + "; `cardswap stop --force` ends it unasked"
           : "it ends by itself when the target has made a step; `cardswap stop --force` "
             "ends it now");
@@ -126,7 +126,7 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
   return reservations.may_restart(instance);
 }
 
-std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
+std::string concern_of(const JobList& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
     if (job.is_live() && job.newer_epoch != 0) {
       return fmt::format("job {}: a copy that epoch {} has superseded is halted here", job.name(),
@@ -138,7 +138,7 @@ std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
     }
   }
   for (const auto& m : migrations.all()) {
-    if (m.state() == State::in_doubt) {
+    if (m.state() == SourceState::in_doubt) {
       return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec().job,
                          m.spec().to, m.id());
     }

@@ -23,6 +23,6 @@ void check_stop(const Instance& instance, const Migrations& migrations,
                                const Reservations& reservations);
 /// The first thing that an operator must look at, in one line: a superseded copy, a job whose
 /// record is damaged, a migration in doubt, a second copy. Empty: there is none.
-[[nodiscard]] std::string concern_of(const JobTable& jobs, const Migrations& migrations);
+[[nodiscard]] std::string concern_of(const JobList& jobs, const Migrations& migrations);
 
 }  // namespace cardswap

@@ -4,7 +4,7 @@
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/cordon.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 #include "agent/snapshots/recoverer.h"
 
 namespace cardswap::health {
@@ -14,7 +14,7 @@ struct HealthContext {
   asio::io_context& io;
   TaskGroup& tasks;
   const Config& config;
-  JobTable& jobs;
+  JobList& jobs;
   Migrations& migrations;
   Cordons& cordons;
   snapshots::Recoverer& recoverer;

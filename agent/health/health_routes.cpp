@@ -19,7 +19,7 @@ std::string query_text(const ApiRequest& request, std::string_view field) {
   return found == request.query.end() ? std::string() : found->second;
 }
 
-asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
+asio::awaitable<ApiResponse> events_after(Monitor& monitor, ApiRequest request) {
   EventLog::Query query;
   query.after = request.query_or("after", 0);
   query.since_ms = request.query_or("since_ms", 0);
@@ -38,7 +38,7 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
                                   : found.back().at("id").to_number<std::int64_t>();
   json::array list;
   for (auto& event : found) list.push_back(std::move(event));
-  co_return ApiAnswer{200, json::object{{"events", list}, {"next", next}}};
+  co_return ApiResponse{200, json::object{{"events", list}, {"next", next}}};
 }
 
 }  // namespace
@@ -50,21 +50,21 @@ void add_health_routes(Router& router, Monitor& monitor) {
   limits.on_refused = [&monitor](const Error& error) { monitor.webhooks().note_refused(error); };
   router.add(
       "POST", "/v1/alerts",
-      [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+      [&monitor](ApiRequest request) -> asio::awaitable<ApiResponse> {
         // Unknown fields are allowed: a newer Alertmanager may send them.
         const auto taken = co_await monitor.webhooks().take(std::move(request.body));
-        co_return ApiAnswer{200, json::object{{"alerts", taken.all()},
-                                              {"taken", taken.ours},
-                                              {"not_ours", taken.not_ours},
-                                              {"unclear", taken.unclear},
-                                              {"unreadable", taken.unreadable}}};
+        co_return ApiResponse{200, json::object{{"alerts", taken.all()},
+                                                {"taken", taken.ours},
+                                                {"not_ours", taken.not_ours},
+                                                {"unclear", taken.unclear},
+                                                {"unreadable", taken.unreadable}}};
       },
       limits);
-  router.add("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
-    co_return ApiAnswer{200, monitor.status()};
+  router.add("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiResponse> {
+    co_return ApiResponse{200, monitor.status()};
   });
   router.add("POST", "/v1/health/clear",
-             [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+             [&monitor](ApiRequest request) -> asio::awaitable<ApiResponse> {
                request.only({"device", "reason", "breaker"});
                const auto reason = request.text("reason");
                const auto device = request.text_or("device", "");
@@ -75,9 +75,9 @@ void add_health_routes(Router& router, Monitor& monitor) {
                }
                if (!device.empty()) monitor.clear(device, reason, request.caller.name);
                if (breaker) monitor.close_breaker(reason, request.caller.name);
-               co_return ApiAnswer{200, monitor.status()};
+               co_return ApiResponse{200, monitor.status()};
              });
-  router.add("GET", "/v1/events", [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/v1/events", [&monitor](ApiRequest request) -> asio::awaitable<ApiResponse> {
     return events_after(monitor, std::move(request));
   });
 }

@@ -137,7 +137,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
     if (job.standby || job.superseded || job.recovery.is_pending) continue;
-    HostJob known{job.name(), job.uid(), instance->device(), instance->process().pid, 0, {}};
+    HostJob known{job.name(), job.uid(), instance->device(), instance->program().pid, 0, {}};
     known.is_protected = job.spec.protection.has_value();
     if (!instance->is_live()) {
       const bool has_failed =

@@ -125,7 +125,7 @@ asio::awaitable<bool> Mover::wait_for_end(std::string migration) {
     co_await migrations_.changed(migrations_.at(migration))
         .wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(1));
   }
-  co_return migrations_.at(migration).state() == handover::State::completed;
+  co_return migrations_.at(migration).state() == handover::SourceState::completed;
 }
 
 asio::awaitable<bool> Mover::recover(Move move) {

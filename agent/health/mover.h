@@ -66,7 +66,7 @@ class Mover {
 
   TaskGroup& tasks_;
   const Config& config_;
-  JobTable& jobs_;
+  JobList& jobs_;
   Migrations& migrations_;
   snapshots::Recoverer& recoverer_;
   JournalledEngine& journalled_;

@@ -25,7 +25,7 @@ std::string Endpoint::text() const {
   return Address{host, port}.text();
 }
 
-asio::awaitable<Answer> exchange(Endpoint endpoint, Request request) {
+asio::awaitable<Response> exchange(Endpoint endpoint, Request request) {
   if (!endpoint.unix_path.empty()) {
     co_return co_await over_unix(std::move(endpoint), std::move(request));
   }
@@ -53,7 +53,7 @@ std::string percent_encoded(std::string_view text) {
   return result;
 }
 
-Error error_in(const Endpoint& endpoint, const Answer& answer) {
+Error error_in(const Endpoint& endpoint, const Response& answer) {
   const auto* object = answer.body.if_object();
   const auto* error = object != nullptr ? object->if_contains("error") : nullptr;
   if (error != nullptr && error->is_object()) return error_from_json(*error);

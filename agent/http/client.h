@@ -51,7 +51,7 @@ struct Request {
 };
 
 /// An agent's answer.
-struct Answer {
+struct Response {
   unsigned status = 0;
   boost::json::value body;  ///< null: the answer had no body
 };
@@ -74,13 +74,13 @@ struct Answer {
 [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
 /// Does what call() does, but returns an answer with status 400 or above instead of throwing it.
-[[nodiscard]] boost::asio::awaitable<Answer> exchange(Endpoint endpoint, Request request);
+[[nodiscard]] boost::asio::awaitable<Response> exchange(Endpoint endpoint, Request request);
 
 /// `text` as one path segment or one value of a query.
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 
 /// The Error in an answer with status 400 or above; internal if there is none in it.
-[[nodiscard]] Error error_in(const Endpoint& endpoint, const Answer& answer);
+[[nodiscard]] Error error_in(const Endpoint& endpoint, const Response& answer);
 
 /// {"code", "failure", "hint"}, as the API shows an error, and back. An unknown code or another
 /// form gives Code::internal.

@@ -131,8 +131,8 @@ json::value parsed(const Endpoint& endpoint, const Request& request, const std::
 
 /// The exchange inside TLS and without it; `stream` is connected and its expiry is set.
 template <class Stream>
-asio::awaitable<Answer> exchange_over(Stream& stream, const Endpoint& endpoint,
-                                      const Request& request, bool& keep) {
+asio::awaitable<Response> exchange_over(Stream& stream, const Endpoint& endpoint,
+                                        const Request& request, bool& keep) {
   error_code error;
   const auto message = message_of(endpoint, request, keep);
   keep = false;
@@ -146,7 +146,7 @@ asio::awaitable<Answer> exchange_over(Stream& stream, const Endpoint& endpoint,
                              asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::exchanging, request, error);
   keep = parser.get().keep_alive() && buffer.size() == 0;
-  co_return Answer{parser.get().result_int(), parsed(endpoint, request, parser.get().body())};
+  co_return Response{parser.get().result_int(), parsed(endpoint, request, parser.get().body())};
 }
 
 void show_token(const std::string& bearer, Request& request) {
@@ -181,7 +181,7 @@ class PlainConnection final : public Connection {
   PlainConnection(PlainStream stream, Endpoint endpoint)
       : stream_(std::move(stream)), endpoint_(std::move(endpoint)) {}
 
-  asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
+  asio::awaitable<Response> exchange(Request request, Deadline deadline, bool keep) override {
     stream_.expires_at(deadline);
     is_reusable_ = keep;
     co_return co_await exchange_over(stream_, endpoint_, request, is_reusable_);
@@ -233,7 +233,7 @@ class SecureConnection final : public Connection {
     }
   }
 
-  asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
+  asio::awaitable<Response> exchange(Request request, Deadline deadline, bool keep) override {
     stream_.next_layer().expires_at(deadline);
     is_reusable_ = keep;
     show_token(bearer_, request);
@@ -281,7 +281,7 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint,
   co_return std::unique_ptr<Connection>(std::move(connection));
 }
 
-asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
+asio::awaitable<Response> over_unix(Endpoint endpoint, Request request) {
   const auto executor = co_await asio::this_coro::executor;
   if (const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context))) {
     show_token(identity->bearer(), request);

@@ -27,8 +27,8 @@ class Connection {
   /// Sends a request and reads its answer, until `deadline`. `keep` asks the other side to leave
   /// the connection open. Throws Error as call() does; an answer with status 400 or above is
   /// returned.
-  [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
-                                                                bool keep) = 0;
+  [[nodiscard]] virtual boost::asio::awaitable<Response> exchange(Request request,
+                                                                  Deadline deadline, bool keep) = 0;
   /// Whether another call may use it: the last call had `keep`, has succeeded, and the other side
   /// leaves the connection open.
   [[nodiscard]] bool is_reusable() const { return is_reusable_; }
@@ -44,6 +44,6 @@ class Connection {
 
 /// Makes one call over an agent's unix socket, on a connection of its own. Throws Error as call()
 /// does; an answer with status 400 or above is returned.
-[[nodiscard]] boost::asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request);
+[[nodiscard]] boost::asio::awaitable<Response> over_unix(Endpoint endpoint, Request request);
 
 }  // namespace cardswap::http

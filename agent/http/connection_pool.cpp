@@ -37,7 +37,7 @@ void ConnectionPool::keep(const std::string& endpoint, std::unique_ptr<Connectio
 asio::awaitable<boost::json::value> ConnectionPool::call(Endpoint endpoint, Request request) {
   const auto deadline = Clock::now() + request.timeout;
   const auto name = endpoint.text();
-  std::optional<Answer> answer;
+  std::optional<Response> answer;
   auto connection = take(name);
   if (connection) {
     try {

@@ -20,16 +20,16 @@ std::uint64_t machine_memory() {
 
 }  // namespace
 
-DeviceUsageTable::DeviceUsageTable(const Config& config, Instances instances)
+DeviceUsages::DeviceUsages(const Config& config, Instances instances)
     : config_(config), instances_(std::move(instances)) {}
 
-std::uint64_t DeviceUsageTable::bytes(const std::string& device) const {
+std::uint64_t DeviceUsages::bytes(const std::string& device) const {
   const auto found = std::ranges::find(config_.devices, device, &DeviceConfig::name);
   if (found == config_.devices.end()) return 0;
   return found->memory_bytes == 0 ? machine_memory() : found->memory_bytes;
 }
 
-std::vector<DeviceUsage> DeviceUsageTable::all() const {
+std::vector<DeviceUsage> DeviceUsages::all() const {
   std::vector<DeviceUsage> result;
   const auto instances = instances_();
   for (const auto& configured : config_.devices) {
@@ -51,7 +51,7 @@ std::vector<DeviceUsage> DeviceUsageTable::all() const {
   return result;
 }
 
-DeviceUsage DeviceUsageTable::at(const std::string& name) const {
+DeviceUsage DeviceUsages::at(const std::string& name) const {
   std::vector<std::string> names;
   for (auto& device : all()) {
     if (device.name == name) return device;

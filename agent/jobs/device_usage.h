@@ -24,11 +24,11 @@ struct DeviceUsage {
 
 /// Sums the memory that the live jobs of this host have on each configured device, anew at each
 /// call. `config` must outlive it. The agent's thread.
-class DeviceUsageTable {
+class DeviceUsages {
  public:
   using Instances = std::function<std::vector<const Instance*>()>;
 
-  DeviceUsageTable(const Config& config, Instances instances);
+  DeviceUsages(const Config& config, Instances instances);
 
   [[nodiscard]] std::vector<DeviceUsage> all() const;
   /// Throws Error{not_found} with a hint that lists the devices.

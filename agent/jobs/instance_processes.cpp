@@ -15,21 +15,21 @@
 namespace cardswap {
 
 ProcessFamily family_of(const Instance& instance) {
-  return {instance.process(), instance.record().parent, instance.record().init,
+  return {instance.program(), instance.record().parent, instance.record().init,
           instance.record().token, instance.job().spec.user};
 }
 
 ProcessId watched_of(const Instance& instance) {
   if (instance.record().init.pid != 0) return instance.record().init;
-  return instance.record().parent.pid != 0 ? instance.record().parent : instance.process();
+  return instance.record().parent.pid != 0 ? instance.record().parent : instance.program();
 }
 
 std::filesystem::path status_file(const Instance& instance) {
   return instance.record().log_path + ".exit";
 }
 
-bool take_exit_status(Instance& instance) {
-  return JobTable::note(instance, [&](InstanceRecord& record) {
+bool record_exit_status(Instance& instance) {
+  return JobList::note(instance, [&](InstanceRecord& record) {
     record.exit_code.reset();
     record.exit_signal.reset();
     record.exit_text.clear();
@@ -45,7 +45,7 @@ bool take_exit_status(Instance& instance) {
       return true;
     }
     int status = 0;
-    const auto pid = record.process.pid;
+    const auto pid = record.program.pid;
     if (record.parent.pid == 0 && pid > 0 && ::waitpid(pid, &status, WNOHANG) == pid) {
       if (WIFEXITED(status)) record.exit_code = WEXITSTATUS(status);
       if (WIFSIGNALED(status)) record.exit_signal = WTERMSIG(status);
@@ -57,10 +57,10 @@ bool take_exit_status(Instance& instance) {
 }
 
 void explain_end(Instance& instance, std::string why) {
-  JobTable::note(instance, [&](InstanceRecord& record) { record.exit_text = std::move(why); });
+  JobList::note(instance, [&](InstanceRecord& record) { record.exit_text = std::move(why); });
 }
 
-std::vector<pid_t> left_of(const JobTable& table, const std::string& name) {
+std::vector<pid_t> left_of(const JobList& table, const std::string& name) {
   std::vector<pid_t> found;
   for (const auto* instance : table.instances()) {
     if (instance->name() != name || instance->is_live()) continue;
@@ -69,7 +69,7 @@ std::vector<pid_t> left_of(const JobTable& table, const std::string& name) {
   return found;
 }
 
-boost::asio::awaitable<void> end_processes(JobTable& table, std::string id,
+boost::asio::awaitable<void> end_processes(JobList& table, std::string id,
                                            std::chrono::milliseconds grace) {
   const auto* instance = table.by_instance(id);
   if (instance == nullptr) co_return;

@@ -9,9 +9,9 @@ bool Job::is_live() const { return std::ranges::any_of(instances, &Instance::is_
 std::vector<pid_t> still_alive(const Instance& instance) {
   std::vector<pid_t> found;
   if (instance.is_live()) return found;
-  if (may_be_alive(instance.process())) found.push_back(instance.process().pid);
+  if (may_be_alive(instance.program())) found.push_back(instance.program().pid);
   for (const auto& process : instance.remains) {
-    if (process.pid != instance.process().pid && may_be_alive(process))
+    if (process.pid != instance.program().pid && may_be_alive(process))
       found.push_back(process.pid);
   }
   return found;

@@ -28,7 +28,7 @@ struct Job;
 inline constexpr const char* kFromStore = "store";
 
 /// A job's description, the same wherever it runs: all that a start of its program needs, except a
-/// device. One field is changed later, by JobTable: `restart` becomes `never` on this host once
+/// device. One field is changed later, by JobList: `restart` becomes `never` on this host once
 /// somebody has asked for the job's end, or another copy of it steps under a higher epoch.
 struct JobSpec {
   std::string name;
@@ -37,8 +37,8 @@ struct JobSpec {
   std::string cwd;
   std::map<std::string, std::string> env;
   RestartRule restart = RestartRule::never;
-  std::string user;                   ///< empty: the agent's --job-user, or its own user
-  Arrival arrive = Arrival::standby;  ///< its default way to move; never `automatic`
+  std::string user;                           ///< empty: the agent's --job-user, or its own user
+  ArrivalMode arrive = ArrivalMode::standby;  ///< its default way to move; never `automatic`
   std::optional<Protection> protection = std::nullopt;  ///< nullopt: it is not protected
   std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
   std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
@@ -61,7 +61,7 @@ struct InstanceRecord {
   InstanceState state = InstanceState::starting;
   std::string device;
   std::string token;    ///< the runtime shows it; it is in the processes' environment too
-  ProcessId process;    ///< the program
+  ProcessId program;    ///< the job\'s first process
   ProcessId parent;     ///< the program's parent, which writes its exit status; or none
   std::string boot_id;  ///< the host's boot at their start: pids mean nothing after another boot
   ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none
@@ -84,7 +84,7 @@ struct InstanceRecord {
 /// One process of a job on this host: it has one of the job's ranks, or will have it once it has
 /// arrived. It consists of a record and of state that is forgotten when the agent ends.
 ///
-/// Everybody reads the record; JobTable changes it, for others by JobTable::note(). What only the
+/// Everybody reads the record; JobList changes it, for others by JobList::note(). What only the
 /// runtime knows is set by the functions of runtime_report.h.
 class Instance {
  public:
@@ -103,10 +103,10 @@ class Instance {
   [[nodiscard]] const std::string& id() const { return record_.id; }
   [[nodiscard]] InstanceState state() const { return record_.state; }
   [[nodiscard]] const std::string& device() const { return record_.device; }
-  [[nodiscard]] const ProcessId& process() const { return record_.process; }
+  [[nodiscard]] const ProcessId& program() const { return record_.program; }
   [[nodiscard]] bool is_live() const { return is_live_state(state()); }
   /// Whether its program is not known to run yet: it has no process.
-  [[nodiscard]] bool is_being_started() const { return is_live() && process().pid == 0; }
+  [[nodiscard]] bool is_being_started() const { return is_live() && program().pid == 0; }
 
   bool attached = false;  ///< its runtime is connected
   bool frozen = false;    ///< its trainer waits at a step boundary for the agent
@@ -121,7 +121,7 @@ class Instance {
   std::optional<channel::Held> held;         ///< where it stands because of JobSpec::hold_at
 
  private:
-  friend class JobTable;
+  friend class JobList;
 
   Job* job_;
   InstanceRecord record_;
@@ -131,7 +131,7 @@ class Instance {
 /// jobs of one uid: one that steps, a standby that arrives under the next epoch, and superseded
 /// ones. So far each job has one rank, and so one instance.
 ///
-/// Everybody reads it; JobTable alone changes what is not an instance's.
+/// Everybody reads it; JobList alone changes what is not an instance's.
 struct Job {
   Job() = default;
   /// Reads to_journal(). Throws Error{bad_request, corrupt}.

@@ -36,7 +36,7 @@ asio::awaitable<void> end_rest(ProcessFamily family) {
 }
 
 /// Removes a standby's record: the next agent would take the standby for a live one.
-asio::awaitable<void> remove_when_possible(JobTable& table, std::string id) {
+asio::awaitable<void> remove_when_possible(JobList& table, std::string id) {
   while (true) {
     co_await pause_for(kRemoveAgain);
     try {
@@ -60,14 +60,15 @@ JobOwnership& JobEnds::ownership() const {
   return *ownership_;
 }
 
-std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<ProcessId> remains) {
+std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<ProcessId> remains) {
   auto& job = instance.job();
   note_detached(instance);
-  JobTable::note(instance, [](InstanceRecord& record) { record.ended_at_ms = unix_ms(); });
+  JobList::note(instance, [](InstanceRecord& record) { record.ended_at_ms = unix_ms(); });
   instance.remains = std::move(remains);
-  const bool known = take_exit_status(instance);  // before a parent that remains tells of this end
+  const bool known =
+      record_exit_status(instance);  // before a parent that remains tells of this end
   for (const auto& process : instance.remains) signal_process(process, SIGKILL);
-  JobTable::note(instance, [&](InstanceRecord& record) {
+  JobList::note(instance, [&](InstanceRecord& record) {
     record.parent = record.init = {};
     record.reserved_bytes = 0;
     const bool failed = record.exit_signal || record.exit_code.value_or(0) != 0;
@@ -95,9 +96,9 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance, std::vector<Pro
     return std::nullopt;
   }
   if (next == AfterEnd::recovers && !recovery_asked) {
-    JobTable::order_recovery(job, how_it_ended(instance));
+    JobList::order_recovery(job, how_it_ended(instance));
   } else if (next == AfterEnd::ends && !is_sender && !tasks_.is_stopping()) {
-    JobTable::drop_recovery(job);  // it ended well, or may run elsewhere
+    JobList::drop_recovery(job);  // it ended well, or may run elsewhere
   }
   const bool goes_on = is_sender && recovery_asked;
   if (instance.state() == InstanceState::lost && !goes_on) report_lost(instance);

@@ -5,9 +5,9 @@
 
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
+#include "agent/jobs/job_list.h"
 #include "agent/jobs/job_ownership.h"
 #include "agent/jobs/job_restarts.h"
-#include "agent/jobs/job_table.h"
 
 namespace cardswap {
 
@@ -16,7 +16,7 @@ namespace cardswap {
 class JobEnds {
  public:
   /// All references must outlive it.
-  JobEnds(TaskGroup& tasks, JobTable& table, EventSink& events)
+  JobEnds(TaskGroup& tasks, JobList& table, EventSink& events)
       : tasks_(tasks), table_(table), events_(events) {}
 
   /// Sets what ownership() returns. Call it once, before a process can end; `ownership` must
@@ -28,8 +28,8 @@ class JobEnds {
   /// The record of a standby is removed: `instance` is gone then. Returns nullopt, or, if the
   /// program is to start again, the former record: then the caller starts it. A disk that refuses
   /// is logged.
-  [[nodiscard]] std::optional<BeforeRestart> settle(Instance& instance,
-                                                    std::vector<ProcessId> remains);
+  [[nodiscard]] std::optional<BeforeRestart> conclude(Instance& instance,
+                                                      std::vector<ProcessId> remains);
 
  private:
   void explain_no_restart(Job& job);
@@ -37,7 +37,7 @@ class JobEnds {
   void drop_standby(Instance& instance);
 
   TaskGroup& tasks_;
-  JobTable& table_;
+  JobList& table_;
   EventSink& events_;
   JobOwnership* ownership_ = nullptr;  // until set_ownership()
 };

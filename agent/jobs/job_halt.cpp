@@ -10,9 +10,9 @@ namespace cardswap {
 
 void reapply_halt(const Job& job) {
   for (const auto& instance : job.instances) {
-    signal_group(instance.process(), SIGSTOP);
+    signal_group(instance.program(), SIGSTOP);
     try {
-      for (const auto pid : tree_of(instance.process())) ::kill(pid, SIGSTOP);
+      for (const auto pid : tree_of(instance.program())) ::kill(pid, SIGSTOP);
     } catch (const Error& error) {
       spdlog::error("job {} is to be halted for good, and may go on: {}", job.name(), error.what());
     }

@@ -44,8 +44,8 @@ void fields(Archive& a, FieldsOf<Archive, InstanceRecord>& m) {
   a("state", m.state);
   a("device", m.device);
   a("token", m.token);
-  a("pid", m.process.pid);
-  a("start_time", m.process.start_time);
+  a("pid", m.program.pid);
+  a("start_time", m.program.start_time);
   a("parent_pid", m.parent.pid);
   a("parent_start_time", m.parent.start_time);
   a("boot_id", m.boot_id);

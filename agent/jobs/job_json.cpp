@@ -62,10 +62,10 @@ json::object to_json(const Instance& instance) {
   json::value held = nullptr;
   if (instance.held && instance.is_live()) {
     const auto& at = *instance.held;
-    held = json::object{
-        {"step", at.step},
-        {"root", at.failure.empty() ? json::value(to_string(at.root)) : json::value(nullptr)},
-        {"failure", text_or_null(as_utf8(at.failure))}};
+    held = json::object{{"step", at.step},
+                        {"root", at.failure.empty() ? json::value(to_string(at.state_digest))
+                                                    : json::value(nullptr)},
+                        {"failure", text_or_null(as_utf8(at.failure))}};
   }
   return {{"name", job.name()},
           {"uid", job.uid()},
@@ -75,7 +75,7 @@ json::object to_json(const Instance& instance) {
           {"arrive", to_string(job.spec.arrive)},
           {"argv", json_of(job.spec.argv)},
           {"cwd", job.spec.cwd},
-          {"pid", instance.is_live() ? known(instance.process().pid) : json::value(nullptr)},
+          {"pid", instance.is_live() ? known(instance.program().pid) : json::value(nullptr)},
           {"still_alive", to_array(still_alive(instance))},
           {"epoch", job.epoch},
           {"newer_epoch", known(job.newer_epoch)},
@@ -130,8 +130,8 @@ JobSpec job_spec_from(const json::object& body) {
   spec.env = given_env(body);
   spec.user = validate::word_or_none("user", given_text(body, "user"));
   if (const auto given = given_text(body, "arrive"); !given.empty()) {
-    const auto arrive = named<Arrival>(given);
-    if (!arrive || *arrive == Arrival::automatic) {
+    const auto arrive = named<ArrivalMode>(given);
+    if (!arrive || *arrive == ArrivalMode::automatic) {
       throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", given),
                   "use standby or criu");
     }

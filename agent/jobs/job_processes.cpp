@@ -36,7 +36,7 @@ constexpr std::chrono::seconds kMembersAgain{2};
 
 /// Writes the record of a job that is halted for good until the disk takes it: no other record
 /// tells the next agent that it must be halted.
-asio::awaitable<void> record_halt(JobTable& table, std::string id) {
+asio::awaitable<void> record_halt(JobList& table, std::string id) {
   while (true) {
     co_await pause_for(kSaveAgain);
     const auto job = std::ranges::find(table.all(), id, &Job::id);
@@ -53,8 +53,8 @@ asio::awaitable<void> record_halt(JobTable& table, std::string id) {
 
 }  // namespace
 
-JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobTable& table,
-                           const DeviceUsageTable& devices, JobEnds& ends)
+JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobList& table,
+                           const DeviceUsages& devices, JobEnds& ends)
     : tasks_(tasks), config_(config), table_(table), devices_(devices), ends_(ends) {}
 
 // ---- what a former agent left
@@ -71,21 +71,21 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
   for (auto* instance : all) {
     // Another boot gives the same numbers to others, at the same times too.
     if (instance->record().boot_id.empty() || instance->record().boot_id == here) continue;
-    JobTable::note(*instance, [](InstanceRecord& record) {
-      record.process = record.parent = record.init = {};
+    JobList::note(*instance, [](InstanceRecord& record) {
+      record.program = record.parent = record.init = {};
     });
   }
   for (auto* one : all) {
     auto& instance = *one;
     const auto& job = instance.job();
-    const bool lives_on = marked.contains(instance.record().token) || is_alive(instance.process());
+    const bool lives_on = marked.contains(instance.record().token) || is_alive(instance.program());
     const bool left_over = job.standby && instance.is_live() && !keep(instance);
     if (left_over) {
       for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
       tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else if (instance.is_live()) {
       if (job.newer_epoch != 0) reapply_halt(job);
-      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process());
+      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.program());
       const bool told = read_exit_status(status_file(instance)).has_value();
       ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
       tasks_.spawn("watch " + job.name(), watch(instance.id()));
@@ -119,7 +119,7 @@ asio::awaitable<void> JobProcesses::start_again(std::string id, std::string devi
   if (instance == nullptr) throw Error(Code::not_found, "the job is gone");
   auto before = begin_restart(*instance);
   instance->reported = false;
-  JobTable::note(*instance, [&](InstanceRecord& record) {
+  JobList::note(*instance, [&](InstanceRecord& record) {
     record.device = device;
     record.state_bytes = record.replayed_bytes = record.update_bytes = 0;
     record.relocatable_bytes = 0;
@@ -150,12 +150,12 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
   auto spec = program_of(*instance, config_, std::move(stand_in));
   const auto status = status_file(*instance);
   instance->saved_step = 0;
-  JobTable::note(*instance, [](InstanceRecord& record) {
+  JobList::note(*instance, [](InstanceRecord& record) {
     record.state = InstanceState::starting;
     record.started_at_ms = unix_ms();
     record.step = 0;
     record.boot_id = boot_id();
-    record.process = record.parent = {};
+    record.program = record.parent = {};
   });
   make_job_folder(config_.job_dir(instance->name()));
   std::error_code absent;
@@ -170,8 +170,8 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
   instance = table_.by_instance(id);
   try {
     if (instance == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
-    JobTable::note(*instance, [&](InstanceRecord& record) {
-      record.process = started.program;
+    JobList::note(*instance, [&](InstanceRecord& record) {
+      record.program = started.program;
       record.parent = started.parent;
     });
     table_.save(instance->job());
@@ -180,7 +180,7 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
     tasks_.spawn("reap", reap_later(child));
     throw;
   }
-  if (instance->job().stop_asked) signal_group(instance->process(), SIGKILL);
+  if (instance->job().stop_asked) signal_group(instance->program(), SIGKILL);
   if (kept && instance->job().standby) {
     supervised_[id] = std::move(started);
   } else if (kept) {
@@ -192,8 +192,8 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
 
 void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored) {
   const auto before = instance.record();
-  JobTable::note(instance, [&](InstanceRecord& record) {
-    record.process = restored.root;
+  JobList::note(instance, [&](InstanceRecord& record) {
+    record.program = restored.program;
     record.init = restored.init;
     record.parent = {};
     record.state_bytes = restored.state_bytes;
@@ -202,7 +202,7 @@ void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored
   try {
     table_.save(instance.job());
   } catch (...) {  // on a full disk it stays what it was
-    JobTable::note(instance, [&](InstanceRecord& record) { record = before; });
+    JobList::note(instance, [&](InstanceRecord& record) { record = before; });
     throw;
   }
   note_framework(instance, restored.framework);
@@ -226,8 +226,8 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return;
   const auto watched = watched_of(*instance);
-  const auto program = instance->process();
-  // A stand-in's status is taken by take_exit_status(), which this must not do before.
+  const auto program = instance->program();
+  // A stand-in's status is recorded by record_exit_status(), which this must not do before.
   const bool is_stand_in = watched == program;
   if (is_stand_in) {
     co_await wait_for_exit(watched);
@@ -258,7 +258,7 @@ void JobProcesses::ended(Instance& instance, std::vector<ProcessId> remains) {
   const auto id = instance.id();
   const auto task = "start " + instance.name() + " again";
   supervised_.erase(id);
-  if (auto before = ends_.settle(instance, std::move(remains)))
+  if (auto before = ends_.conclude(instance, std::move(remains)))
     tasks_.spawn(task, run_again(id, std::move(*before)));
 }
 
@@ -268,7 +268,7 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
     co_await start_process_of(id, {});
     if (const auto* instance = table_.by_instance(id)) {
       spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
-                   instance->name(), to_string(before.record.state), instance->process().pid,
+                   instance->name(), to_string(before.record.state), instance->program().pid,
                    instance->job().restarts, kRestartsMax);
     }
   } catch (...) {
@@ -290,12 +290,12 @@ asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseco
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return std::vector<pid_t>{};
   if (instance->job().recovery.is_pending) {
-    JobTable::drop_recovery(instance->job());
+    JobList::drop_recovery(instance->job());
     table_.save_when_possible(instance->job());
   }
   if (instance->is_live()) {
     auto& job = instance->job();
-    JobTable::note_stop(job);
+    JobList::note_stop(job);
     if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
     ends_.ownership().on_stop(*instance);
   }
@@ -319,7 +319,7 @@ asio::awaitable<void> JobProcesses::end_moved(std::string instance, milliseconds
 }
 
 void JobProcesses::halt_trainer(Job& job, std::uint64_t newer_epoch) {
-  JobTable::note_halt(job, newer_epoch);
+  JobList::note_halt(job, newer_epoch);
   reapply_halt(job);
   try {
     table_.save(job);

@@ -12,7 +12,7 @@
 #include "agent/base/task_group.h"
 #include "agent/jobs/device_usage.h"
 #include "agent/jobs/job_ends.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 #include "agent/process/process.h"
 #include "agent/process/supervised_process.h"
 
@@ -20,7 +20,7 @@ namespace cardswap {
 
 /// A job's process that CRIU has restored.
 struct RestoredProcess {
-  ProcessId root;  ///< the program
+  ProcessId program;
   ProcessId init;  ///< the first process of its PID namespace
   // As the runtime reported them at the source:
   std::uint64_t state_bytes = 0;
@@ -33,8 +33,8 @@ struct RestoredProcess {
 class JobProcesses {
  public:
   /// All references must outlive it.
-  JobProcesses(TaskGroup& tasks, const Config& config, JobTable& table,
-               const DeviceUsageTable& devices, JobEnds& ends);
+  JobProcesses(TaskGroup& tasks, const Config& config, JobList& table, const DeviceUsages& devices,
+               JobEnds& ends);
 
   /// Counts of the jobs that were live when a former agent ended.
   struct Recovered {
@@ -66,7 +66,7 @@ class JobProcesses {
   /// Makes a process that CRIU has restored the instance's process, in place of the stand-in. On
   /// disk on return. Throws Error{io, corrupt}; then the instance is unchanged.
   void take_over(Instance& instance, const RestoredProcess& restored);
-  /// JobTable::promote(); its processes also outlive this agent from now on.
+  /// JobList::promote(); its processes also outlive this agent from now on.
   void promote(Job& job, std::uint64_t epoch);
   /// Sends SIGTERM, and after `grace` SIGKILL, to all processes of the instance, whatever its
   /// state, and prevents a restart. Returns the signalled pids when all are gone, however long that
@@ -88,8 +88,8 @@ class JobProcesses {
 
   TaskGroup& tasks_;
   const Config& config_;
-  JobTable& table_;
-  const DeviceUsageTable& devices_;
+  JobList& table_;
+  const DeviceUsages& devices_;
   JobEnds& ends_;
   std::map<std::string, SupervisedProcess> supervised_;  // of standbys, by instance
 };

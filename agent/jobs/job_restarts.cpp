@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 namespace cardswap {
 
@@ -30,24 +30,24 @@ AfterEnd after_end(const EndedInstance& ended) {
 BeforeRestart begin_restart(Instance& instance) {
   auto& job = instance.job();
   BeforeRestart before{instance.record(), instance.remains, job.epoch, job.restarts};
-  JobTable::count_restart(job);
+  JobList::count_restart(job);
   instance.remains.clear();
-  JobTable::note(instance, [](InstanceRecord& record) {
+  JobList::note(instance, [](InstanceRecord& record) {
     record.exit_code.reset();
     record.exit_signal.reset();
     record.exit_text.clear();
     record.ended_at_ms = 0;
     record.token = random_hex(16);  // who carries the old one is not of it any more
     record.state = InstanceState::starting;
-    record.process = {};
+    record.program = {};
   });
   return before;
 }
 
 void undo_restart(Instance& instance, BeforeRestart before, const std::string& why) {
   instance.remains = std::move(before.remains);
-  JobTable::undo_restart(instance.job(), before.epoch, before.restarts);
-  JobTable::note(instance, [&](InstanceRecord& record) {
+  JobList::undo_restart(instance.job(), before.epoch, before.restarts);
+  JobList::note(instance, [&](InstanceRecord& record) {
     record = std::move(before.record);
     record.exit_text += fmt::format("{}it could not be started again: {}",
                                     record.exit_text.empty() ? "" : "; ", why);

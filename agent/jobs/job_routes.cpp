@@ -38,7 +38,7 @@ struct Log {
 
 /// The log of the job of that name. Where there is no such job, the log of a standby that arrives,
 /// or else of the latest one that failed.
-Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
+Log log_of(JobList& jobs, const Config& config, const std::string& name) {
   if (const auto* job = jobs.find(name)) return {job->first().record().log_path, !job->is_live()};
   for (const auto& job : jobs.all()) {
     if (job.name() == name && job.standby) return {job.first().record().log_path, false};
@@ -82,15 +82,15 @@ Job& job_at(const Parts& parts, const ApiRequest& request) {
               "`cardswap jobs` lists the jobs of this host");
 }
 
-asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
+asio::awaitable<ApiResponse> list(Parts parts, ApiRequest) {
   json::array list;
   for (const auto* instance : parts.jobs.table().instances()) {
     if (!instance->job().superseded) list.push_back(parts.jobs.shown(*instance));
   }
-  co_return ApiAnswer{200, json::object{{"jobs", list}}};
+  co_return ApiResponse{200, json::object{{"jobs", list}}};
 }
 
-asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> start(Parts parts, ApiRequest request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "resume_store",
                 "hold_at"});
   auto spec = job_spec_from(request.body);
@@ -105,16 +105,16 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
   const auto* started = parts.jobs.table().by_instance(id);
   if (started == nullptr) throw Error(Code::not_found, "the job is gone");
-  spdlog::info("job {} started as process {} on {}", started->name(), started->process().pid,
+  spdlog::info("job {} started as process {} on {}", started->name(), started->program().pid,
                device);
-  co_return ApiAnswer{201, to_json(*started)};
+  co_return ApiResponse{201, to_json(*started)};
 }
 
-asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
-  co_return ApiAnswer{200, parts.jobs.shown(job_at(parts, request).first())};
+asio::awaitable<ApiResponse> show(Parts parts, ApiRequest request) {
+  co_return ApiResponse{200, parts.jobs.shown(job_at(parts, request).first())};
 }
 
-asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> stop(Parts parts, ApiRequest request) {
   request.only({"grace_ms", "force"});
   for (const auto& one : parts.jobs.table().all()) {
     if (one.name() != request.path.at("name") || !one.standby || !one.is_live()) continue;
@@ -141,10 +141,10 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
   auto answer = parts.jobs.shown(*stopped);
   answer["ended_processes"] = std::move(processes);
-  co_return ApiAnswer{200, std::move(answer)};
+  co_return ApiResponse{200, std::move(answer)};
 }
 
-asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> forget(Parts parts, ApiRequest request) {
   const auto& job = job_at(parts, request);
   const auto name = job.name();
   const auto state = to_string(job.first().state());
@@ -158,12 +158,12 @@ asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
                 "`cardswap stop " + name + "` ends them");
   }
   parts.jobs.table().forget(name);
-  co_return ApiAnswer{200, json::object{}};
+  co_return ApiResponse{200, json::object{}};
 }
 
-asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> logs(Parts parts, ApiRequest request) {
   const auto log = log_of(parts.jobs.table(), parts.config, request.path.at("name"));
-  co_return ApiAnswer{200, piece_of(log, request)};
+  co_return ApiResponse{200, piece_of(log, request)};
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr std::chrono::seconds kStepEvery{3};
 
 }  // namespace
 
-asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends) {
+asio::awaitable<void> save_steps(JobList& table, const JobEnds& ends) {
   std::string last;
   while (true) {
     co_await pause_for(kStepEvery);

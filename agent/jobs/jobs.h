@@ -10,8 +10,8 @@
 #include "agent/base/task_group.h"
 #include "agent/jobs/device_usage.h"
 #include "agent/jobs/job_ends.h"
+#include "agent/jobs/job_list.h"
 #include "agent/jobs/job_processes.h"
-#include "agent/jobs/job_table.h"
 #include "agent/journal/journal.h"
 
 namespace cardswap {
@@ -27,17 +27,17 @@ class Jobs {
   /// JobEnds::set_ownership().
   void set_ownership(JobOwnership& ownership) { ends_.set_ownership(ownership); }
 
-  [[nodiscard]] JobTable& table() { return table_; }
-  [[nodiscard]] const JobTable& table() const { return table_; }
+  [[nodiscard]] JobList& table() { return table_; }
+  [[nodiscard]] const JobList& table() const { return table_; }
   [[nodiscard]] JobProcesses& processes() { return processes_; }
   /// The devices of this host, with the memory that jobs have there.
-  [[nodiscard]] const DeviceUsageTable& devices() const { return devices_; }
+  [[nodiscard]] const DeviceUsages& devices() const { return devices_; }
 
   /// Starts a new job's program, or `stand_in` in its place until the program takes over;
   /// `stand_in` dies with the agent. Returns the id of its instance. An ended job of that name is
   /// forgotten. `device`: one of this host, but a `stand_in` may be on none. Throws
   /// Error{not_found} for an unknown device, Error{conflict} for a name that is in use, Error{io}
-  /// for the job's folder, and what JobTable::forget() and JobProcesses::start() throw.
+  /// for the job's folder, and what JobList::forget() and JobProcesses::start() throw.
   asio::awaitable<std::string> start_primary(JobSpec spec, std::string device,
                                              std::vector<std::string> stand_in = {});
   /// Throws Error{conflict} if stopping this job now could end its only good copy.
@@ -51,8 +51,8 @@ class Jobs {
 
  private:
   const Config& config_;
-  JobTable table_;
-  const DeviceUsageTable devices_{config_, [this] { return std::as_const(table_).instances(); }};
+  JobList table_;
+  const DeviceUsages devices_{config_, [this] { return std::as_const(table_).instances(); }};
   JobEnds ends_;
   JobProcesses processes_;
 };

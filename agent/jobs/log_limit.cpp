@@ -90,7 +90,7 @@ std::uint64_t free_unwritten_space(const std::filesystem::path& log, std::uint64
   return before - std::min(before, on_disk());
 }
 
-asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_t max_bytes) {
+asio::awaitable<void> bound_logs(JobList& jobs, EventSink& events, std::uint64_t max_bytes) {
   if (max_bytes == 0) co_return;
   std::map<std::string, std::uint64_t> told;  // by log: how much was gone when it was last told
   asio::steady_timer timer(co_await asio::this_coro::executor);

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "agent/base/event_sink.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 /// Bounds the logs of jobs. A job's output goes straight into a file on the journal's disk: without
 /// a bound one job could fill that disk. Past the bound the log's beginning is cut off (a hole in
@@ -33,6 +33,6 @@ std::uint64_t free_unwritten_space(const std::filesystem::path& log, std::uint64
 /// Checks the logs of all jobs every two seconds, until cancelled; of ended jobs too, because their
 /// user may go on writing. `max_bytes` 0: does nothing. Emits an event when a log loses its
 /// beginning, and again when twice as much is gone. Both references must outlive it.
-asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_t max_bytes);
+asio::awaitable<void> bound_logs(JobList& jobs, EventSink& events, std::uint64_t max_bytes);
 
 }  // namespace cardswap

@@ -11,14 +11,14 @@
 namespace cardswap {
 namespace {
 
-bool counts(const channel::Obstacle& obstacle, Arrival arrive) {
-  return obstacle.always || arrive == Arrival::standby;
+bool counts(const channel::Obstacle& obstacle, ArrivalMode arrive) {
+  return obstacle.always || arrive == ArrivalMode::standby;
 }
 
 }  // namespace
 
 std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstacles,
-                                    Arrival arrive) {
+                                    ArrivalMode arrive) {
   std::vector<std::string> reasons;
   for (const auto& obstacle : obstacles) {
     if (!counts(obstacle, arrive)) continue;
@@ -29,7 +29,7 @@ std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstac
   return reasons;
 }
 
-std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles, Arrival arrive,
+std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles, ArrivalMode arrive,
                                 const std::string& job) {
   std::vector<std::string> reasons;
   std::string hint;

@@ -105,12 +105,12 @@ std::vector<ProcessId> members_of(const ProcessFamily& family) {
     if (process == family.parent || process == family.init) return;
     if (is_alive(process)) found.push_back(process);
   };
-  for (const auto& top : {family.init, family.parent, family.leader}) {
+  for (const auto& top : {family.init, family.parent, family.program}) {
     for (const auto pid : tree_of(top)) add(pid);
   }
-  if (is_alive(family.leader)) {
+  if (is_alive(family.program)) {
     each_process([&](pid_t pid) {
-      if (::getsid(pid) == family.leader.pid || ::getpgid(pid) == family.leader.pid) add(pid);
+      if (::getsid(pid) == family.program.pid || ::getpgid(pid) == family.program.pid) add(pid);
     });
   }
   if (family.token.empty()) return found;
@@ -125,7 +125,7 @@ std::optional<std::vector<ProcessId>> members_seen(const ProcessFamily& family) 
   try {
     return members_of(family);
   } catch (const Error& error) {
-    spdlog::warn("what is left of process {} is looked for again: {}", family.leader.pid,
+    spdlog::warn("what is left of process {} is looked for again: {}", family.program.pid,
                  error.what());
     return std::nullopt;
   }

@@ -13,7 +13,7 @@ namespace cardswap {
 
 /// The marks by which the processes of one job are found on this host.
 struct ProcessFamily {
-  ProcessId leader;   ///< the job's program, the leader of its session
+  ProcessId program;  ///< the job's program, the leader of its session
   ProcessId parent;   ///< the program's parent, no member itself; or none
   ProcessId init;     ///< of a restored tree: the first process of its PID namespace; or none
   std::string token;  ///< CARDSWAP_TOKEN in the processes' environment; empty: not searched for
@@ -21,12 +21,12 @@ struct ProcessFamily {
 };
 
 /// Every live process of the job, also one that left its group and session or lost its parents. A
-/// process is a member if it descends from the leader, the parent or the init, if it is in the
-/// session or group of a leader that lives, or if it belongs to the user or root and has the token
-/// in this PID namespace (a process that CRIU restored keeps the environment of its former host).
-/// Blocks: it reads /proc, and processes of the user that let nobody read their memory delay it by
-/// a second at most; they are no members by their token. Throws Error{io} if /proc cannot be
-/// read now, for lack of descriptors say.
+/// process is a member if it descends from the program, the parent or the init, if it is in the
+/// session or group of the program while that lives, or if it belongs to the user or root and has
+/// the token in this PID namespace (a process that CRIU restored keeps the environment of its
+/// former host). Blocks: it reads /proc, and processes of the user that let nobody read their
+/// memory delay it by a second at most; they are no members by their token. Throws Error{io} if
+/// /proc cannot be read now, for lack of descriptors say.
 [[nodiscard]] std::vector<ProcessId> members_of(const ProcessFamily& family);
 /// members_of(). Nullopt: that throws, and the log has a warning; ask again later.
 [[nodiscard]] std::optional<std::vector<ProcessId>> members_seen(const ProcessFamily& family);

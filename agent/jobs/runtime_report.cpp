@@ -7,7 +7,7 @@
 
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 #include "migrator/base/utf8.h"
 
 namespace cardswap {
@@ -20,7 +20,7 @@ constexpr std::chrono::seconds kWriteEvery{1};
 
 std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                        std::uint64_t device_bytes) {
-  JobTable::note(instance, [&](InstanceRecord& record) {
+  JobList::note(instance, [&](InstanceRecord& record) {
     record.state_bytes = std::min(reported.state_bytes, kBytesMax);
     record.replayed_bytes = std::min(reported.replayed_bytes, record.state_bytes);
     record.update_bytes = std::min(reported.update_bytes, kBytesMax);
@@ -38,14 +38,14 @@ std::string note_sizes(Instance& instance, const channel::Tracked& reported,
 }
 
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
-  JobTable::note(instance,
-                 [&](InstanceRecord& record) { record.step = std::min(step, validate::kStepMax); });
+  JobList::note(instance,
+                [&](InstanceRecord& record) { record.step = std::min(step, validate::kStepMax); });
   instance.median_step_ms = std::max(median_step_ms, 0.0);
   if (instance.held && step > instance.held->step) instance.held.reset();
 }
 
 void note_parked(Instance& instance, const channel::Parked& parked) {
-  JobTable::note(instance, [&](InstanceRecord& record) {
+  JobList::note(instance, [&](InstanceRecord& record) {
     record.state_bytes = std::min(parked.state_bytes, kBytesMax);
   });
 }

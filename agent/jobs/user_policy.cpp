@@ -144,7 +144,7 @@ bool may_bring_any_rights(const Config& config, const Caller& caller) {
   return config.job_user.empty() && (caller.owner || caller.uid == 0U || ::geteuid() != 0);
 }
 
-void settle_job_users(Config& config) {
+void resolve_job_users(Config& config) {
   if (!config.job_user.empty() && job_user(config.job_user).uid == 0) {
     config.root_jobs = true;
     config.job_user.clear();

@@ -30,7 +30,7 @@ void check_may_run_as(const Config& config, const std::string& user, const Calle
 /// Checks --job-user, --job-users and --job-user-group: that the users and the group exist and give
 /// jobs no rights of root or of operators. Turns `--job-user root` into Config::root_jobs. Throws
 /// Error{bad_request, refused}.
-void settle_job_users(Config& config);
+void resolve_job_users(Config& config);
 
 /// The groups whose members can become root: docker, disk, sudo and others.
 [[nodiscard]] const std::vector<std::string_view>& groups_like_root();

@@ -13,19 +13,19 @@ void RequestStats::note(const std::string& route, unsigned status, double took) 
   seconds.try_emplace(route, kLatencySeconds).first->second.observe(took);
 }
 
-MetricsRoutes::MetricsRoutes(MetricSources sources, const RequestStats& requests, Router& router)
+MetricsRoutes::MetricsRoutes(MetricContext sources, const RequestStats& requests, Router& router)
     : sources_(sources), requests_(requests) {
-  router.add("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
-    ApiAnswer answer;
+  router.add("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiResponse> {
+    ApiResponse answer;
     answer.text = metrics_text(sources_, requests_, not_ready_reasons().empty());
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
     co_return answer;
   });
   // An answer proves that the event loop runs.
-  router.add("GET", "/healthz", [](ApiRequest) -> asio::awaitable<ApiAnswer> {
-    co_return ApiAnswer{200, json::object{{"status", "ok"}}};
+  router.add("GET", "/healthz", [](ApiRequest) -> asio::awaitable<ApiResponse> {
+    co_return ApiResponse{200, json::object{{"status", "ok"}}};
   });
-  router.add("GET", "/readyz", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router.add("GET", "/readyz", [this](ApiRequest) -> asio::awaitable<ApiResponse> {
     const auto found = not_ready_reasons();
     json::array reasons;
     for (const auto& reason : found) reasons.emplace_back(reason);
@@ -33,10 +33,10 @@ MetricsRoutes::MetricsRoutes(MetricSources sources, const RequestStats& requests
     for (const auto& soon : tls::expiring_soon(sources_.server.expiries(), unix_ms() / 1000)) {
       warnings.emplace_back(soon);
     }
-    co_return ApiAnswer{found.empty() ? 200U : 503U,
-                        json::object{{"status", found.empty() ? "ready" : "not ready"},
-                                     {"reasons", reasons},
-                                     {"warnings", warnings}}};
+    co_return ApiResponse{found.empty() ? 200U : 503U,
+                          json::object{{"status", found.empty() ? "ready" : "not ready"},
+                                       {"reasons", reasons},
+                                       {"warnings", warnings}}};
   });
 }
 

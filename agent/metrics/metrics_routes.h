@@ -30,7 +30,7 @@ struct RequestStats {
 };
 
 /// The parts of the agent whose state /metrics shows, read when it is asked. All outlive it.
-struct MetricSources {
+struct MetricContext {
   const Config& config;
   Journal& journal;
   Jobs& jobs;
@@ -48,7 +48,7 @@ class MetricsRoutes {
  public:
   /// Adds the routes to `router`, which must not be used after this object has ended. `requests`
   /// counts what the router has answered, and outlives this object.
-  MetricsRoutes(MetricSources sources, const RequestStats& requests, Router& router);
+  MetricsRoutes(MetricContext sources, const RequestStats& requests, Router& router);
   MetricsRoutes(const MetricsRoutes&) = delete;
   MetricsRoutes& operator=(const MetricsRoutes&) = delete;
 
@@ -59,13 +59,13 @@ class MetricsRoutes {
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
 
  private:
-  MetricSources sources_;
+  MetricContext sources_;
   const RequestStats& requests_;
   bool recovered_ = false;
 };
 
 /// The answer to GET /metrics. `ready` is whether /readyz answers 200.
-[[nodiscard]] std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
+[[nodiscard]] std::string metrics_text(const MetricContext& sources, const RequestStats& requests,
                                        bool ready);
 
 }  // namespace cardswap

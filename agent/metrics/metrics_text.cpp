@@ -12,12 +12,12 @@ namespace cardswap {
 namespace {
 
 using Type = Exposition::Type;
-using handover::State;
+using handover::SourceState;
 
 double seconds(double ms) { return ms / 1000; }
 double count(std::uint64_t number) { return static_cast<double>(number); }
 
-void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
+void agent_metrics(Exposition& out, const MetricContext& from, bool ready) {
   out.one("cardswap_build_info", Type::gauge, "The agent's version; always 1.", 1,
           {{"version", CARDSWAP_VERSION}, {"host", from.config.host_name}});
   out.one("cardswap_ready", Type::gauge, "1 when /readyz answers 200.", ready ? 1 : 0);
@@ -36,7 +36,7 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
           count(from.journal.write_failures()));
 }
 
-void job_metrics(Exposition& out, const MetricSources& from) {
+void job_metrics(Exposition& out, const MetricContext& from) {
   std::map<std::string_view, double> by_state{{state_word({}, EffectiveState::Kind::frozen), 0},
                                               {state_word({}, EffectiveState::Kind::in_doubt), 0}};
   for (std::size_t state = 0; state < kCountOf<InstanceState>; ++state) {
@@ -81,7 +81,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
        [](const Instance& instance) { return count(instance.job().restarts); });
 }
 
-void device_metrics(Exposition& out, const MetricSources& from) {
+void device_metrics(Exposition& out, const MetricContext& from) {
   const auto devices = from.jobs.devices().all();
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);
@@ -100,7 +100,7 @@ void device_metrics(Exposition& out, const MetricSources& from) {
 }
 
 /// Migrations away from this host that the journal has, also those of former agents.
-void finished_migrations(Exposition& out, const MetricSources& from) {
+void finished_migrations(Exposition& out, const MetricContext& from) {
   auto finished = from.forgotten;
   for (const auto& m : from.migrations.all()) finished.add(m);
 
@@ -139,7 +139,7 @@ void finished_migrations(Exposition& out, const MetricSources& from) {
           "State sent by migrations away from this host, repeats included.", finished.transferred);
 }
 
-void running_migrations(Exposition& out, const MetricSources& from) {
+void running_migrations(Exposition& out, const MetricContext& from) {
   std::vector<const Migration*> running;
   for (const auto& m : from.migrations.all()) {
     if (!handover::is_over(m.state())) running.push_back(&m);
@@ -148,7 +148,7 @@ void running_migrations(Exposition& out, const MetricSources& from) {
           count(running.size()));
   out.family("cardswap_migrations_in_doubt", Type::gauge,
              "Migrations whose other side does not tell whether it has the job.");
-  const auto doubts = std::ranges::count(running, State::in_doubt, &Migration::state);
+  const auto doubts = std::ranges::count(running, SourceState::in_doubt, &Migration::state);
   out.sample(static_cast<double>(doubts), {{"role", "source"}});
   out.sample(
       static_cast<double>(std::ranges::count_if(
@@ -184,7 +184,7 @@ void running_migrations(Exposition& out, const MetricSources& from) {
        [](const Migration& m) { return m.only().record().stats.throttle_pct / 100.0; });
 }
 
-void arriving_jobs(Exposition& out, const MetricSources& from) {
+void arriving_jobs(Exposition& out, const MetricContext& from) {
   std::map<std::string, double> by_state;
   for (const auto* state : {"reserved", "starting", "parked", "verified", "granted", "resumed"}) {
     by_state[state] = 0;
@@ -226,7 +226,7 @@ void process_metrics(Exposition& out) {
 
 }  // namespace
 
-std::string metrics_text(const MetricSources& sources, const RequestStats& requests, bool ready) {
+std::string metrics_text(const MetricContext& sources, const RequestStats& requests, bool ready) {
   Exposition out;
   agent_metrics(out, sources, ready);
   job_metrics(out, sources);

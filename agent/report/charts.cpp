@@ -263,7 +263,7 @@ class TimelineChart {
          [this, limit, shows_limit](Svg& svg, const std::function<double(double)>& y) {
            Svg::Points points;
            for (const auto& sample : report_.samples) {
-             if (sample.expected_downtime_ms <= 0 || sample.state > handover::State::freezing)
+             if (sample.expected_downtime_ms <= 0 || sample.state > handover::SourceState::freezing)
                continue;
              points.emplace_back(x(static_cast<double>(sample.at_ms)),
                                  y(sample.expected_downtime_ms));

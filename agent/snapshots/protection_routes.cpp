@@ -14,14 +14,14 @@ namespace {
 
 namespace json = boost::json;
 
-struct ProtectionParts {
+struct ProtectionContext {
   Jobs& jobs;
   const Migrations& migrations;
   const Config& config;
 };
 
 /// The reference is valid until the next wait.
-Job& protectable(const ProtectionParts& parts, const ApiRequest& request) {
+Job& protectable(const ProtectionContext& parts, const ApiRequest& request) {
   const auto& name = request.path.at("name");
   auto* job = parts.jobs.table().find(name);
   if (job == nullptr) {
@@ -33,14 +33,14 @@ Job& protectable(const ProtectionParts& parts, const ApiRequest& request) {
 }
 
 /// An order that is given now would be lost: the other side has the job's description already.
-void refuse_while_it_moves(const ProtectionParts& parts, const Job& job) {
+void refuse_while_it_moves(const ProtectionContext& parts, const Job& job) {
   const auto* running = parts.migrations.find_running(job.first());
   if (running == nullptr || running->record().is_to_store()) return;
   throw Error(Code::conflict, fmt::format("job {} is in migration {}", job.name(), running->id()),
               "wait for its end, and ask the agent where the job is then");
 }
 
-void refuse_what_cannot_be_kept(const ProtectionParts& parts, const Job& job) {
+void refuse_what_cannot_be_kept(const ProtectionContext& parts, const Job& job) {
   const auto& first = job.first();
   if (!first.is_live() || job.newer_epoch != 0) {
     throw Error(Code::conflict,
@@ -60,7 +60,7 @@ void refuse_what_cannot_be_kept(const ProtectionParts& parts, const Job& job) {
   }
 }
 
-asio::awaitable<ApiAnswer> protect(ProtectionParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> protect(ProtectionContext parts, ApiRequest request) {
   request.only({"every_steps", "every_ms", "store", "keep", "grace_ms"});
   auto order = protection_in(json::object{{"protection", request.body}});
   auto& job = protectable(parts, request);
@@ -69,24 +69,24 @@ asio::awaitable<ApiAnswer> protect(ProtectionParts parts, ApiRequest request) {
   const auto store = order ? order->store : std::string();
   parts.jobs.table().set_protection(job, std::move(order));
   spdlog::info("job {} is protected in {}, by {}", job.name(), store, request.caller.name);
-  co_return ApiAnswer{200, parts.jobs.shown(job.first())};
+  co_return ApiResponse{200, parts.jobs.shown(job.first())};
 }
 
-asio::awaitable<ApiAnswer> unprotect(ProtectionParts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> unprotect(ProtectionContext parts, ApiRequest request) {
   auto& job = protectable(parts, request);
   refuse_while_it_moves(parts, job);
   if (job.spec.protection) {
     parts.jobs.table().set_protection(job, std::nullopt);
     spdlog::info("job {} is not protected any more, by {}", job.name(), request.caller.name);
   }
-  co_return ApiAnswer{200, parts.jobs.shown(job.first())};
+  co_return ApiResponse{200, parts.jobs.shown(job.first())};
 }
 
 }  // namespace
 
 void add_protection_routes(Router& router, Jobs& jobs, const Migrations& migrations,
                            const Config& config) {
-  const auto add = routes_on(router, ProtectionParts{jobs, migrations, config});
+  const auto add = routes_on(router, ProtectionContext{jobs, migrations, config});
   add("POST", "/v1/jobs/{name}/protection", protect);
   add("DELETE", "/v1/jobs/{name}/protection", unprotect);
 }

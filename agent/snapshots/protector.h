@@ -9,14 +9,14 @@
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 namespace cardswap::snapshots {
 
 /// The parts of the agent that a Protector uses. All outlive it.
-struct ProtectorParts {
+struct ProtectorContext {
   const Config& config;
-  JobTable& jobs;
+  JobList& jobs;
   Migrations& migrations;
   TaskGroup& tasks;
   EventSink& events;
@@ -30,7 +30,7 @@ struct ProtectorParts {
 /// record, so a restarted agent goes on with it. Owned by the agent; one thread.
 class Protector {
  public:
-  explicit Protector(const ProtectorParts& parts) : parts_(parts) {}
+  explicit Protector(const ProtectorContext& parts) : parts_(parts) {}
   Protector(const Protector&) = delete;
   Protector& operator=(const Protector&) = delete;
 
@@ -63,7 +63,7 @@ class Protector {
   void put_off(Job& job, std::chrono::milliseconds time);
   void start_prune(const Job& job);
 
-  const ProtectorParts parts_;
+  const ProtectorContext parts_;
   std::map<std::string, Activity> activities_;  // by the id of the job's record
 };
 

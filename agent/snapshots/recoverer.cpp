@@ -109,7 +109,7 @@ asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name, s
   const auto uid = job->uid();
   const auto before = job->recovery;
   if (!before.is_pending) {
-    JobTable::order_recovery(*job, reason);
+    JobList::order_recovery(*job, reason);
     try {
       table.save(*job);
     } catch (...) {
@@ -217,7 +217,7 @@ asio::awaitable<void> Recoverer::end_copy(std::string job_id) {
                        "killed; it goes on from its snapshot once that process is gone (a device "
                        "or a disk that does not answer holds it: reboot the host, and `cardswap "
                        "restore` elsewhere)",
-                       job.name(), left.empty() ? first.process().pid : left.front()));
+                       job.name(), left.empty() ? first.program().pid : left.front()));
     }
     co_await parts_.jobs.table().changed().wait_until(Clock::now() + kKillAgain);
   }
@@ -277,14 +277,14 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   const auto name = job.name();
   const auto instance = job.first().id();
   const auto epoch = epoch_above(job, ref.epoch);
-  JobTable::set_origin(job, to_string(ref.manifest), point.branch);
+  JobList::set_origin(job, to_string(ref.manifest), point.branch);
   auto notes = job.recovery;
   notes.number = ref.number;
   notes.step = ref.step;
   notes.store = point.store;
   table.note_recovery(job, std::move(notes));
   table.raise_epoch(job, epoch);
-  const RestoreParts parts{parts_.jobs, parts_.migrations, parts_.tasks, parts_.config};
+  const RestoreContext parts{parts_.jobs, parts_.migrations, parts_.tasks, parts_.config};
   RestoreAgainOrder order{instance, name, std::move(device), point.store, to_string(ref.manifest)};
   const auto migration = co_await restore_again(parts, std::move(order));
   while (parts_.migrations.has(migration) &&
@@ -294,7 +294,7 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   }
   if (!parts_.migrations.has(migration)) co_return;
   const auto& ended = parts_.migrations.at(migration);
-  if (ended.state() == handover::State::completed) co_return;
+  if (ended.state() == handover::SourceState::completed) co_return;
   const auto error = ended.record().error.value_or(Error(Code::internal, "it was given up"));
   parts_.jobs.processes().kill(instance);
   take_over_failed_start(job_id, name, error);
@@ -309,7 +309,7 @@ void Recoverer::take_over_failed_start(const std::string& sender_id, const std::
   auto* job = table.find(name);
   if (job == nullptr || job->id == sender_id || job->is_live() || job->stop_asked) return;
   const auto former = job->recovery;
-  JobTable::order_recovery(*job, former.reason);
+  JobList::order_recovery(*job, former.reason);
   auto notes = job->recovery;
   notes.last_step = std::max(notes.last_step, former.last_step);
   notes.tries = former.tries + 1;

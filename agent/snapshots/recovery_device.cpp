@@ -10,7 +10,7 @@ constexpr auto kByHealth = "health";  // as Cordon::by has it
 
 }  // namespace
 
-std::vector<PlacementDevice> devices_to_recover_on(const DeviceUsageTable& devices,
+std::vector<PlacementDevice> devices_to_recover_on(const DeviceUsages& devices,
                                                    const Cordons& cordons, const std::string& host,
                                                    const IsUsable& is_usable) {
   std::vector<PlacementDevice> found;

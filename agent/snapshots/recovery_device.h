@@ -17,7 +17,7 @@ using IsUsable = std::function<bool(const std::string& device)>;
 /// The devices of this host, for choose_recovery_device(). A cordon that health has set counts only
 /// where the device itself is sick: when a device's end closes its whole host, its jobs may still
 /// go on beside it, and leave the host from there.
-[[nodiscard]] std::vector<PlacementDevice> devices_to_recover_on(const DeviceUsageTable& devices,
+[[nodiscard]] std::vector<PlacementDevice> devices_to_recover_on(const DeviceUsages& devices,
                                                                  const Cordons& cordons,
                                                                  const std::string& host,
                                                                  const IsUsable& is_usable);

@@ -35,7 +35,7 @@ class Cipher {
  public:
   static constexpr std::size_t kTagBytes = 16;
   /// What a number counts.
-  enum class Kind : std::uint32_t { control = 0, bulk = 1 };
+  enum class Kind : std::uint32_t { control = 0, payload = 1 };
 
   /// Derives the key of this connection and direction. Throws Error{internal} when OpenSSL fails.
   Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction);

@@ -23,7 +23,7 @@ class NoStaging final : public Staging {
   std::span<std::byte> reserve(std::span<std::byte> range, bool) override { return range; }
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override { return {element_bytes}; }
   void on_received(std::span<std::byte>, std::span<std::byte>, ByteShuffle) override {}
-  void settle() override {}
+  void drain() override {}
 };
 
 class CpuDevice final : public Device {

@@ -52,7 +52,7 @@ class Staging {
   virtual void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                            ByteShuffle shuffle) = 0;
   /// Blocks until every payload given to on_received() is in its range.
-  virtual void settle() = 0;
+  virtual void drain() = 0;
 };
 
 }  // namespace cardswap

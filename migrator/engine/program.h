@@ -91,8 +91,8 @@ struct SourceCallbacks {
   /// A freeze is due: the program is to be parked, and Source::freeze() called. Called again after
   /// each put_off.
   std::function<void(double expected_downtime_ms)> converged;
-  /// The target holds the whole frozen state; `root` is the digest of it. Called once.
-  std::function<void(const Digest& root, const MigrationStats&)> verified;
+  /// The target holds the whole frozen state; `state_digest` is the digest of it. Called once.
+  std::function<void(const Digest& state_digest, const MigrationStats&)> verified;
   std::function<void(const Error&)> failed;  ///< once; no other callback follows
   /// The freeze is accepted: the program must stay parked until the migration is over.
   std::function<void(std::uint64_t step)> frozen = {};
@@ -150,12 +150,13 @@ class TargetProgram {
 
 /// The state that a target holds when both sides agree on it.
 struct VerifiedState {
-  Digest root;
+  Digest state_digest;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< the source's last step, on this process's steady_clock
   std::int64_t clock_error_ns = 0;
-  std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `root`; 0: not known here
-  Notes notes = {};               ///< what the source's program had noted by then
+  std::uint64_t chunk_bytes =
+      0;             ///< of the chunks whose digests made `state_digest`; 0: not known here
+  Notes notes = {};  ///< what the source's program had noted by then
 };
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.

@@ -16,7 +16,7 @@ struct ReceivedUpdate {
   struct ReplayGradient {
     ParameterId parameter{};
     Buffer memory;
-    Factor factor = {};  ///< by which ReplayJob multiplies it before TargetProgram::replay()
+    Factor factor = {};  ///< by which ReplayRun multiplies it before TargetProgram::replay()
   };
   std::uint64_t number = 0;
   std::uint64_t step = 0;

@@ -10,8 +10,8 @@ Staging& StagingPool::staging_for(Device& device) {
   return *staging;
 }
 
-void StagingPool::settle() {
-  for (const auto& [device, staging] : stagings_) staging->settle();
+void StagingPool::drain() {
+  for (const auto& [device, staging] : stagings_) staging->drain();
 }
 
 }  // namespace cardswap

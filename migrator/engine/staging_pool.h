@@ -21,8 +21,8 @@ class StagingPool {
   /// The device's Staging, valid as long as this. The device must outlive this. Throws what
   /// Device::stage() throws.
   [[nodiscard]] Staging& staging_for(Device& device);
-  /// Staging::settle() of all.
-  void settle();
+  /// Staging::drain() of all.
+  void drain();
 
  private:
   const DirectBytesMin direct_bytes_min_;

@@ -24,7 +24,7 @@ struct CapturedGradient {
 struct EarlyCopy {
   std::uint64_t step = 0;  ///< the boundary to which the step leads, as far as it is known
   CapturedGradient gradient;
-  std::uint64_t number = 0;  ///< unique in its UpdateLog
+  std::uint64_t copy_number = 0;  ///< unique in its UpdateLog
 };
 
 /// An entry of the update log: all that one optimizer step reads besides the state that it

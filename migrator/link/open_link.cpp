@@ -9,11 +9,11 @@ namespace cardswap {
 
 ClearRefusal clear_refusal() {
   return {data::encode(
-              data::Refuse{Code::unauthorized,
-                           "what came over the data link does not open with this migration's key",
-                           "start the migration through the agents, with `cardswap migrate`"}),
+              data::Refused{Code::unauthorized,
+                            "what came over the data link does not open with this migration's key",
+                            "start the migration through the agents, with `cardswap migrate`"}),
           [](std::span<const std::byte> message) {
-            return std::holds_alternative<data::Refuse>(data::decode(message));
+            return std::holds_alternative<data::Refused>(data::decode(message));
           }};
 }
 

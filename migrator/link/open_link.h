@@ -20,7 +20,7 @@ namespace cardswap {
                                                 const std::string& key,
                                                 LinkListener& link_listener);
 
-/// The message that these sealed links send in the clear: a data::Refuse.
+/// The message that these sealed links send in the clear: a data::Refused.
 [[nodiscard]] ClearRefusal clear_refusal();
 
 }  // namespace cardswap

@@ -55,16 +55,16 @@ SameHostLink::~SameHostLink() = default;
 
 // ---- the sender
 
-void SameHostLink::send_control(PeerId to, std::vector<std::byte> message) {
+void SameHostLink::send_control(LinkId to, std::vector<std::byte> message) {
   link_->send_control(to, std::move(message));
   if (reach_ == Reach::not_asked) ask();  // after the first message, which has the token
 }
 
-void SameHostLink::send_bulk(PeerId to, std::vector<std::byte> header,
-                             std::span<const std::byte> payload,
-                             std::shared_ptr<const void> owner) {
+void SameHostLink::send_payload(LinkId to, std::vector<std::byte> header,
+                                std::span<const std::byte> payload,
+                                std::shared_ptr<const void> owner) {
   if (payload.size() < kOfferedBytesMin || reach_ != Reach::yes) {
-    link_->send_bulk(to, std::move(header), payload, std::move(owner));
+    link_->send_payload(to, std::move(header), payload, std::move(owner));
     return;
   }
   const auto number = offered_++;
@@ -108,13 +108,13 @@ void SameHostLink::miss(std::uint64_t number) {
   auto offer = offers_.extract(number);
   if (offer.empty()) throw Error(Code::bad_request, "a payload that was not offered was missed");
   reach_ = Reach::no;
-  link_->send_bulk(kServer, std::move(wire::WireWriter().u8(kMark).u64(number)).take(),
-                   offer.mapped().payload, std::move(offer.mapped().owner));
+  link_->send_payload(kServer, std::move(wire::WireWriter().u8(kMark).u64(number)).take(),
+                      offer.mapped().payload, std::move(offer.mapped().owner));
 }
 
 // ---- the receiver
 
-void SameHostLink::take_claim(PeerId peer, std::span<const std::byte> fields) {
+void SameHostLink::take_claim(LinkId peer, std::span<const std::byte> fields) {
   wire::WireReader reader(fields);
   const auto host = reader.digest();
   const auto pid = static_cast<std::int32_t>(reader.u32());
@@ -130,7 +130,7 @@ void SameHostLink::take_claim(PeerId peer, std::span<const std::byte> fields) {
   link_->send_control(peer, std::move(frame_of(kAnswer).boolean(reached)).take());
 }
 
-void SameHostLink::take_offer(PeerId peer, std::span<const std::byte> fields) {
+void SameHostLink::take_offer(LinkId peer, std::span<const std::byte> fields) {
   wire::WireReader reader(fields);
   const auto number = reader.u64();
   const auto address = reader.u64();
@@ -158,7 +158,7 @@ void SameHostLink::take_offer(PeerId peer, std::span<const std::byte> fields) {
   if (found->second.taken.size() >= kAcknowledgedAtOnce) acknowledge_taken(peer, found->second);
 }
 
-void SameHostLink::acknowledge_taken(PeerId peer, Sender& sender) {
+void SameHostLink::acknowledge_taken(LinkId peer, Sender& sender) {
   if (sender.taken.empty()) return;
   auto frame = frame_of(kTaken);
   frame.u32(static_cast<std::uint32_t>(sender.taken.size()));
@@ -166,7 +166,7 @@ void SameHostLink::acknowledge_taken(PeerId peer, Sender& sender) {
   link_->send_control(peer, std::move(frame).take());
 }
 
-SameHostLink::Sender& SameHostLink::sender_at(PeerId peer) {
+SameHostLink::Sender& SameHostLink::sender_at(LinkId peer) {
   const auto found = senders_.find(peer);
   if (found == senders_.end()) {
     throw Error(Code::bad_request, "a payload in memory that is not known to be this peer's");
@@ -176,7 +176,7 @@ SameHostLink::Sender& SameHostLink::sender_at(PeerId peer) {
 
 // ---- events
 
-void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
+void SameHostLink::on_control(LinkId peer, std::span<const std::byte> message) {
   if (!is_ours(message)) {
     link_listener_.on_control(peer, message);
     return;
@@ -198,7 +198,7 @@ void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
   }
 }
 
-std::span<std::byte> SameHostLink::reserve(PeerId peer, std::span<const std::byte> header,
+std::span<std::byte> SameHostLink::reserve(LinkId peer, std::span<const std::byte> header,
                                            std::size_t bytes) {
   if (!is_ours(header)) return link_listener_.reserve(peer, header, bytes);
   const auto& missed = sender_at(peer).missed;
@@ -209,7 +209,7 @@ std::span<std::byte> SameHostLink::reserve(PeerId peer, std::span<const std::byt
   return found->second.destination;
 }
 
-void SameHostLink::on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) {
+void SameHostLink::on_received(LinkId peer, std::span<const std::byte> header, std::size_t bytes) {
   if (!is_ours(header)) {
     link_listener_.on_received(peer, header, bytes);
     return;
@@ -219,7 +219,7 @@ void SameHostLink::on_received(PeerId peer, std::span<const std::byte> header, s
   link_listener_.on_received(peer, landed.mapped().header, bytes);
 }
 
-void SameHostLink::on_lost(PeerId peer, std::string_view why) {
+void SameHostLink::on_lost(LinkId peer, std::string_view why) {
   forget(peer);
   link_listener_.on_lost(peer, why);
 }
@@ -231,17 +231,17 @@ void SameHostLink::wait(std::chrono::steady_clock::time_point deadline) {
   for (auto& [peer, sender] : senders_) acknowledge_taken(peer, sender);
 }
 
-void SameHostLink::admit(PeerId peer) {
+void SameHostLink::admit(LinkId peer) {
   admitted_.insert(peer);
   link_->admit(peer);
 }
 
-void SameHostLink::drop(PeerId peer) {
+void SameHostLink::drop(LinkId peer) {
   forget(peer);
   link_->drop(peer);
 }
 
-void SameHostLink::forget(PeerId peer) {
+void SameHostLink::forget(LinkId peer) {
   admitted_.erase(peer);
   senders_.erase(peer);
   if (end_ == End::is_read) {

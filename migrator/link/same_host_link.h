@@ -33,20 +33,20 @@ class SameHostLink final : public Link, private LinkListener {
   SameHostLink(End end, LinkListener& link_listener, const MakeLink& make);
   ~SameHostLink() override;
 
-  void send_control(PeerId to, std::vector<std::byte> message) override;
-  void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void> owner) override;
+  void send_control(LinkId to, std::vector<std::byte> message) override;
+  void send_payload(LinkId to, std::vector<std::byte> header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override {
     return link_->direct_bytes_min(kind);
   }
-  [[nodiscard]] std::size_t bulk_in_flight() const override {
-    return link_->bulk_in_flight() + offers_.size();
+  [[nodiscard]] std::size_t payloads_in_flight() const override {
+    return link_->payloads_in_flight() + offers_.size();
   }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return link_->control_in_flight();
   }
-  void drop(PeerId peer) override;
-  void admit(PeerId peer) override;
+  void drop(LinkId peer) override;
+  void admit(LinkId peer) override;
   void wait(std::chrono::steady_clock::time_point deadline) override;
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
@@ -76,21 +76,21 @@ class SameHostLink final : public Link, private LinkListener {
     std::map<std::uint64_t, Landing> missed;  // these come over the inner link now
   };
 
-  void on_control(PeerId peer, std::span<const std::byte> message) override;
-  std::span<std::byte> reserve(PeerId peer, std::span<const std::byte> header,
+  void on_control(LinkId peer, std::span<const std::byte> message) override;
+  std::span<std::byte> reserve(LinkId peer, std::span<const std::byte> header,
                                std::size_t bytes) override;
-  void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
-  void on_lost(PeerId peer, std::string_view why) override;
+  void on_received(LinkId peer, std::span<const std::byte> header, std::size_t bytes) override;
+  void on_lost(LinkId peer, std::string_view why) override;
   [[nodiscard]] bool admits() const override { return link_listener_.admits(); }
 
   void ask();
-  void take_claim(PeerId peer, std::span<const std::byte> fields);
-  void take_offer(PeerId peer, std::span<const std::byte> fields);
+  void take_claim(LinkId peer, std::span<const std::byte> fields);
+  void take_offer(LinkId peer, std::span<const std::byte> fields);
   void take_answer(std::uint8_t kind, std::span<const std::byte> fields);
   void miss(std::uint64_t number);
-  void acknowledge_taken(PeerId peer, Sender& sender);
-  [[nodiscard]] Sender& sender_at(PeerId peer);
-  void forget(PeerId peer);
+  void acknowledge_taken(LinkId peer, Sender& sender);
+  [[nodiscard]] Sender& sender_at(LinkId peer);
+  void forget(LinkId peer);
 
   const End end_;
   const std::optional<Digest> host_ = host_of_this_process();
@@ -100,8 +100,8 @@ class SameHostLink final : public Link, private LinkListener {
   Reach reach_ = Reach::not_asked;
   std::uint64_t offered_ = 0;
   std::map<std::uint64_t, Offer> offers_;
-  std::set<PeerId> admitted_;
-  std::map<PeerId, Sender> senders_;
+  std::set<LinkId> admitted_;
+  std::map<LinkId, Sender> senders_;
   std::uint64_t passed_by_memory_ = 0;
 
   std::unique_ptr<Link> link_;  // dies first: it calls this listener

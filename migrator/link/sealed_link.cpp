@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint8_t kSealedMark = 0xE5;  // no message's number
 constexpr std::size_t kControlAadBytes = 1 + sizeof(CipherSalt) + sizeof(std::uint64_t);
-constexpr std::size_t kBulkAadBytes = 1 + sizeof(std::uint64_t);
+constexpr std::size_t kPayloadAadBytes = 1 + sizeof(std::uint64_t);
 constexpr std::size_t kSealedBytesMax = (256U << 20) + Cipher::kTagBytes;
 constexpr std::size_t kEarlyMax = 1024;
 
@@ -28,7 +28,7 @@ bool is_sealed(std::span<const std::byte> frame) {
 }
 
 /// The number of a payload, which stands in front of the engine's own header.
-std::uint64_t bulk_number(std::span<const std::byte> header) {
+std::uint64_t payload_number(std::span<const std::byte> header) {
   wire::WireReader reader(header);
   if (reader.u8() != kSealedMark) {
     throw Error(Code::unauthorized, "a payload in the clear on a sealed link");
@@ -57,7 +57,7 @@ SealedLink::SealedLink(const CipherKey& key, Direction outgoing, ClearRefusal re
 
 SealedLink::~SealedLink() = default;
 
-SealedLink::Peer& SealedLink::at(PeerId id) {
+SealedLink::Peer& SealedLink::at(LinkId id) {
   const auto found = peers_.find(id);
   if (found == peers_.end()) {
     throw Error(Code::unauthorized, "a payload before anything that opens");
@@ -65,7 +65,7 @@ SealedLink::Peer& SealedLink::at(PeerId id) {
   return found->second;
 }
 
-void SealedLink::send_control(PeerId to, std::vector<std::byte> message) {
+void SealedLink::send_control(LinkId to, std::vector<std::byte> message) {
   const auto found = peers_.find(to);
   if (found == peers_.end()) return;  // the peer is gone
   auto& peer = found->second;
@@ -83,12 +83,12 @@ void SealedLink::send_control(PeerId to, std::vector<std::byte> message) {
   link_->send_control(to, std::move(frame));
 }
 
-void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
-                           std::span<const std::byte> payload, std::shared_ptr<const void>) {
+void SealedLink::send_payload(LinkId to, std::vector<std::byte> header,
+                              std::span<const std::byte> payload, std::shared_ptr<const void>) {
   const auto found = peers_.find(to);
   if (found == peers_.end()) return;  // the peer is gone
   auto& peer = found->second;
-  const auto number = peer.bulk_sent++;
+  const auto number = peer.payloads_sent++;
   auto aad = std::move(wire::WireWriter().u8(kSealedMark).u64(number)).take();
   aad.insert(aad.end(), header.begin(), header.end());
   // Copied before it is sealed: the program may write to the payload meanwhile, and the tag must
@@ -100,9 +100,9 @@ void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
     sealed->assign(payload.begin(), payload.end());
   }
   sealed->resize(payload.size() + Cipher::kTagBytes);
-  peer.outgoing.seal(Cipher::Kind::bulk, number, aad, *sealed);
+  peer.outgoing.seal(Cipher::Kind::payload, number, aad, *sealed);
   const std::span<const std::byte> bytes(*sealed);
-  link_->send_bulk(to, std::move(aad), bytes, std::move(sealed));
+  link_->send_payload(to, std::move(aad), bytes, std::move(sealed));
 }
 
 /// The host's processor encrypts, so a payload must be in the host's memory.
@@ -111,12 +111,12 @@ std::optional<std::size_t> SealedLink::direct_bytes_min(MemoryKind kind) const {
   return 0;
 }
 
-void SealedLink::drop(PeerId peer) {
+void SealedLink::drop(LinkId peer) {
   forget(peer);
   link_->drop(peer);
 }
 
-void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
+void SealedLink::on_control(LinkId id, std::span<const std::byte> frame) {
   if (!is_sealed(frame)) {
     take_clear(id, frame);
     return;
@@ -153,7 +153,7 @@ void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
   take_control(id, peer, number, aad, sealed);
 }
 
-void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
+void SealedLink::take_control(LinkId id, Peer& peer, std::uint64_t number,
                               std::span<const std::byte> aad, std::span<const std::byte> sealed) {
   if (number < peer.control_due || peer.early.contains(number)) repeated();
   if (peer.early.size() >= kEarlyMax) {
@@ -176,7 +176,7 @@ void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
 
 /// A message in the clear proves nothing about its sender. At most it says that the other side has
 /// another key.
-void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
+void SealedLink::take_clear(LinkId id, std::span<const std::byte> message) {
   if (outgoing_ == Direction::target_to_source) {
     if (peers_.contains(id)) throw Error(Code::unauthorized, "a message in the clear");
     refuse(id);
@@ -188,16 +188,16 @@ void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
   link_listener_.on_control(id, message);
 }
 
-void SealedLink::refuse(PeerId id) { link_->send_control(id, refusal_.message); }
+void SealedLink::refuse(LinkId id) { link_->send_control(id, refusal_.message); }
 
-std::span<std::byte> SealedLink::reserve(PeerId id, std::span<const std::byte> header,
+std::span<std::byte> SealedLink::reserve(LinkId id, std::span<const std::byte> header,
                                          std::size_t bytes) {
   auto& peer = at(id);
-  const auto number = bulk_number(header);
+  const auto number = payload_number(header);
   if (bytes < Cipher::kTagBytes || bytes > kSealedBytesMax) {
     throw Error(Code::bad_request, "a sealed payload of an impossible size");
   }
-  if (number < peer.bulk_due || peer.landed.contains(number) || peer.landing.contains(number)) {
+  if (number < peer.payload_due || peer.landed.contains(number) || peer.landing.contains(number)) {
     repeated();
   }
   if (peer.landing.size() >= kEarlyMax || peer.landed.size() >= kEarlyMax) {
@@ -206,27 +206,27 @@ std::span<std::byte> SealedLink::reserve(PeerId id, std::span<const std::byte> h
   return peer.landing.emplace(number, std::vector<std::byte>(bytes)).first->second;
 }
 
-void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::size_t) {
+void SealedLink::on_received(LinkId id, std::span<const std::byte> header, std::size_t) {
   auto& peer = at(id);
-  const auto number = bulk_number(header);
+  const auto number = payload_number(header);
   auto arrived = peer.landing.extract(number);
   if (arrived.empty()) throw Error(Code::bad_request, "a payload that nobody expected");
-  const auto opened = peer.incoming.open(Cipher::Kind::bulk, number, header, arrived.mapped());
+  const auto opened = peer.incoming.open(Cipher::Kind::payload, number, header, arrived.mapped());
   peer.landed.insert(number);
-  while (peer.landed.erase(peer.bulk_due) != 0) ++peer.bulk_due;
-  const auto own_header = header.subspan(kBulkAadBytes);
+  while (peer.landed.erase(peer.payload_due) != 0) ++peer.payload_due;
+  const auto own_header = header.subspan(kPayloadAadBytes);
   std::ranges::copy(opened, link_listener_.reserve(id, own_header, opened.size()).begin());
   link_listener_.on_received(id, own_header, opened.size());
 }
 
-void SealedLink::forget(PeerId id) {
+void SealedLink::forget(LinkId id) {
   const auto found = peers_.find(id);
   if (found == peers_.end()) return;
   abandoned_.merge(found->second.landing);
   peers_.erase(found);
 }
 
-void SealedLink::on_lost(PeerId peer, std::string_view why) {
+void SealedLink::on_lost(LinkId peer, std::string_view why) {
   if (outgoing_ == Direction::target_to_source) forget(peer);
   link_listener_.on_lost(peer, why);
 }

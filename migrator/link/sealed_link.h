@@ -42,16 +42,18 @@ class SealedLink final : public Link, private LinkListener {
              LinkListener& link_listener, const MakeLink& make);
   ~SealedLink() override;
 
-  void send_control(PeerId to, std::vector<std::byte> message) override;
-  void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void> owner) override;
+  void send_control(LinkId to, std::vector<std::byte> message) override;
+  void send_payload(LinkId to, std::vector<std::byte> header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override;
-  [[nodiscard]] std::size_t bulk_in_flight() const override { return link_->bulk_in_flight(); }
+  [[nodiscard]] std::size_t payloads_in_flight() const override {
+    return link_->payloads_in_flight();
+  }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return link_->control_in_flight();
   }
-  void drop(PeerId peer) override;
-  void admit(PeerId peer) override { link_->admit(peer); }
+  void drop(LinkId peer) override;
+  void admit(LinkId peer) override { link_->admit(peer); }
   void wait(std::chrono::steady_clock::time_point deadline) override { link_->wait(deadline); }
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
@@ -65,33 +67,33 @@ class SealedLink final : public Link, private LinkListener {
     Cipher incoming;
     bool has_spoken = false;  ///< a message from it was decrypted
     std::uint64_t control_sent = 0;
-    std::uint64_t bulk_sent = 0;
+    std::uint64_t payloads_sent = 0;
     std::uint64_t control_due = 0;
     std::map<std::uint64_t, std::vector<std::byte>> early;  // control messages before their turn
     std::map<std::uint64_t, std::vector<std::byte>> landing;
-    std::uint64_t bulk_due = 0;      // payloads with a lower number have landed
-    std::set<std::uint64_t> landed;  // numbers above bulk_due that have landed
+    std::uint64_t payload_due = 0;   // payloads with a lower number have landed
+    std::set<std::uint64_t> landed;  // numbers above payload_due that have landed
   };
 
-  void on_control(PeerId peer, std::span<const std::byte> frame) override;
-  std::span<std::byte> reserve(PeerId peer, std::span<const std::byte> header,
+  void on_control(LinkId peer, std::span<const std::byte> frame) override;
+  std::span<std::byte> reserve(LinkId peer, std::span<const std::byte> header,
                                std::size_t bytes) override;
-  void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
-  void on_lost(PeerId peer, std::string_view why) override;
+  void on_received(LinkId peer, std::span<const std::byte> header, std::size_t bytes) override;
+  void on_lost(LinkId peer, std::string_view why) override;
   [[nodiscard]] bool admits() const override { return link_listener_.admits(); }
 
-  void take_control(PeerId id, Peer& peer, std::uint64_t number, std::span<const std::byte> aad,
+  void take_control(LinkId id, Peer& peer, std::uint64_t number, std::span<const std::byte> aad,
                     std::span<const std::byte> sealed);
-  void take_clear(PeerId id, std::span<const std::byte> message);
-  void refuse(PeerId id);
-  void forget(PeerId id);
-  [[nodiscard]] Peer& at(PeerId id);
+  void take_clear(LinkId id, std::span<const std::byte> message);
+  void refuse(LinkId id);
+  void forget(LinkId id);
+  [[nodiscard]] Peer& at(LinkId id);
 
   const CipherKey key_;
   const Direction outgoing_;
   const ClearRefusal refusal_;
   LinkListener& link_listener_;
-  std::map<PeerId, Peer> peers_;
+  std::map<LinkId, Peer> peers_;
   std::set<CipherSalt> salts_;  // of all connections so far: a salt is accepted once
   // Memory that reserve() returned for peers that are gone: a transfer in flight may still write
   // there for as long as link_ lives.

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "migrator/base/archive_of.h"
+#include "migrator/base/fields_of.h"
 
 namespace cardswap {
 

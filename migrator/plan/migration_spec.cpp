@@ -12,11 +12,11 @@ std::string_view to_string(Strategy strategy) {
   return "auto";
 }
 
-std::string_view to_string(Arrival arrival) {
+std::string_view to_string(ArrivalMode arrival) {
   switch (arrival) {
-    case Arrival::standby: return "standby";
-    case Arrival::criu: return "criu";
-    case Arrival::automatic: return "auto";
+    case ArrivalMode::standby: return "standby";
+    case ArrivalMode::criu: return "criu";
+    case ArrivalMode::automatic: return "auto";
   }
   return "auto";
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrator/base/archive_of.h"
+#include "migrator/base/fields_of.h"
 #include "migrator/core/compression.h"
 
 namespace cardswap {
@@ -18,10 +18,10 @@ constexpr Strategy last_of(Strategy) { return Strategy::replay; }
 /// How the process gets to the target: the program is started there as a standby, or CRIU moves the
 /// process. `automatic`: in requests only; the agent replaces it by the job's default before it
 /// records the migration.
-enum class Arrival : std::uint8_t { standby, criu, automatic };
+enum class ArrivalMode : std::uint8_t { standby, criu, automatic };
 /// "standby", "criu", "auto".
-[[nodiscard]] std::string_view to_string(Arrival arrival);
-constexpr Arrival last_of(Arrival) { return Arrival::automatic; }
+[[nodiscard]] std::string_view to_string(ArrivalMode arrival);
+constexpr ArrivalMode last_of(ArrivalMode) { return ArrivalMode::automatic; }
 
 /// Whether both sides take one step from the same state before the commit, and compare the results.
 /// `automatic`: in requests only; the agent replaces it by `on` if the job has never passed a
@@ -42,7 +42,7 @@ struct MigrationSpec {
   std::string job;
   std::string to;  ///< HOST[:PORT]/DEVICE
   Strategy strategy = Strategy::automatic;
-  Arrival arrive = Arrival::automatic;
+  ArrivalMode arrive = ArrivalMode::automatic;
   double max_stall_ms = 300;    ///< the longest allowed delay of one step; 0: no limit
   std::uint64_t bandwidth = 0;  ///< bytes a second; 0: no cap
   /// The limit from the request to the commit; for a snapshot, to the capture. 0: no timeout.

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrator/base/archive_of.h"
+#include "migrator/base/fields_of.h"
 #include "migrator/base/named.h"
 
 namespace cardswap {
@@ -20,7 +20,7 @@ enum class MigrationPhase : std::uint8_t {
   frozen,
   verify,
   rehearsal,
-  // with Arrival::criu, reported by the agent:
+  // with ArrivalMode::criu, reported by the agent:
   departing,
   dumping,
   shipping,
@@ -94,9 +94,9 @@ struct MigrationStats {
   std::uint64_t shards_not_replayed = 0;  ///< that an audit found different
   std::string not_replayed;               ///< one region of each of the first few such shards
   std::uint32_t freezes_put_off = 0;      ///< because more was left than when they were offered
-  std::string note;                       ///< for people: what was not done as planned, and why
+  std::string remark;                     ///< for people: what was not done as planned, and why
   RehearsalOutcome rehearsal{};
-  std::string rehearsal_note;  ///< for people: which step was rehearsed, and what differed
+  std::string rehearsal_remark;  ///< for people: which step was rehearsed, and what differed
   bool operator==(const MigrationStats&) const = default;
 };
 
@@ -132,9 +132,9 @@ void fields(Archive& a, FieldsOf<Archive, MigrationStats>& m) {
   a.renamed("shards_not_replayed", m.shards_not_replayed, "regions_not_replayed");
   a("not_replayed", m.not_replayed);
   a("freezes_put_off", m.freezes_put_off);
-  a("note", m.note);
+  a("note", m.remark);
   a.named("rehearsal", m.rehearsal);
-  a("rehearsal_note", m.rehearsal_note);
+  a("rehearsal_note", m.rehearsal_remark);
   a("expected_stall_ms", m.expected_stall_ms);
   a("expected_lost_ms", m.expected_lost_ms);
   a("early_bytes", m.early_bytes);

@@ -34,7 +34,7 @@ class StoreCheck {
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
     for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });
     for (const auto& name : list_all(store_, kJobs)) judge(name, [&] { of_job(name); });
-    for (const auto& name : list_all(store_, kFences)) judge(name, [&] { small(name); });
+    for (const auto& name : list_all(store_, kClaimedEpochs)) judge(name, [&] { small(name); });
     judge(kTrash, [&] { (void)trash_in(store_); });
     return std::move(damage_);
   }

@@ -72,7 +72,7 @@ void ChunkIntake::encode(IncomingChunk& chunk, Compressor& compressor) {
   chunk.encoded = encode_chunk(compressor, chunk.id, chunk.bytes, region.element_bytes, tried);
   if (!tried) return;
   const MutexLock lock(trials_);
-  region.trial.note(chunk.encoded->ref.codec != ChunkCodec::plain);
+  region.trial.note(chunk.encoded->place.codec != ChunkCodec::plain);
 }
 
 void ChunkIntake::take(std::span<IncomingChunk> incoming) {

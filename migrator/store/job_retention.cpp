@@ -18,7 +18,7 @@ JobSurplus surplus_in(Store& store, const std::string& job, const KeepRule& rule
   const auto tags = tags_of(store, job);
   surplus.damaged.insert(surplus.damaged.end(), tags.damaged.begin(), tags.damaged.end());
   for (const auto& tag : tags.tags) tagged.insert(tag.number);
-  std::vector<KeptSnapshot> snapshots;
+  std::vector<SnapshotCandidate> snapshots;
   for (const auto& ref : list.refs) {
     const auto name = manifest_name(ref.manifest);
     try {

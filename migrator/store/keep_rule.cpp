@@ -27,11 +27,11 @@ bool is_first_of(std::set<std::int64_t>& spans, std::int64_t span, std::uint32_t
 
 }  // namespace
 
-std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
+std::vector<std::uint64_t> surplus_of(std::span<const SnapshotCandidate> snapshots,
                                       const KeepRule& rule) {
-  std::vector<const KeptSnapshot*> newest_first;
+  std::vector<const SnapshotCandidate*> newest_first;
   for (const auto& snapshot : snapshots) newest_first.push_back(&snapshot);
-  std::ranges::sort(newest_first, std::ranges::greater(), &KeptSnapshot::number);
+  std::ranges::sort(newest_first, std::ranges::greater(), &SnapshotCandidate::number);
   std::map<std::string_view, BranchTally> branches;
   std::vector<std::uint64_t> surplus;
   for (const auto* snapshot : newest_first) {

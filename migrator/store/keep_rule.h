@@ -17,7 +17,7 @@ struct KeepRule {
 
 /// A snapshot, for the decision which are kept. `number` defines the order; times may repeat or
 /// jump.
-struct KeptSnapshot {
+struct SnapshotCandidate {
   std::uint64_t number = 0;
   std::string branch;
   std::int64_t at_s = 0;  ///< seconds since 1970; only tells its hour and day
@@ -28,7 +28,7 @@ struct KeptSnapshot {
 /// The snapshots that may be removed, by `number`. Whatever the rule says, a snapshot is removed
 /// only if its branch has two newer ones that are verified. So the newest snapshot of a job is
 /// never removed, and its number is never given again. Pure.
-[[nodiscard]] std::vector<std::uint64_t> surplus_of(std::span<const KeptSnapshot> snapshots,
+[[nodiscard]] std::vector<std::uint64_t> surplus_of(std::span<const SnapshotCandidate> snapshots,
                                                     const KeepRule& rule);
 
 }  // namespace cardswap::store

@@ -74,8 +74,8 @@ Json tensors_of(const Manifest& manifest) {
 
 Json audits_of(const Manifest& manifest) {
   JsonArray array;
-  for (const auto& [step, root] : manifest.audits) {
-    array.emplace_back(JsonObject{{"root", to_string(root)}, {"step", step}});
+  for (const auto& [step, state_digest] : manifest.audits) {
+    array.emplace_back(JsonObject{{"root", to_string(state_digest)}, {"step", step}});
   }
   return array;
 }
@@ -195,7 +195,7 @@ Manifest manifest_of(const Json& json) {
   result.values = id_at(json.at("values"));
   result.value_bytes = json.at("value_bytes").number();
   if (!json.at("digests").is_null()) result.digests = id_at(json.at("digests"));
-  result.root = digest_at(json.at("root"));
+  result.state_digest = digest_at(json.at("root"));
   for (const auto& audit : json.at("audits").array()) {
     result.audits.emplace(audit.at("step").number(), digest_at(audit.at("root")));
   }
@@ -233,7 +233,7 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest) {
                                               {"device", free_text(replay.device)},
                                               {"optimizer", free_text(replay.optimizer)},
                                               {"torch", free_text(replay.torch)}}},
-                  {"root", to_string(manifest.root)},
+                  {"root", to_string(manifest.state_digest)},
                   {"step", manifest.step},
                   {"tensors", tensors_of(manifest)},
                   {"value_bytes", manifest.value_bytes},

@@ -77,9 +77,10 @@ struct Manifest {
   /// compares its own with; no byte of this snapshot needs it. Nullopt: an earlier release wrote
   /// it.
   std::optional<ObjectId> digests;
-  /// The root on which source and keeper agreed: data::root_of() over the layout, the digests of
-  /// the chunks of `chunk_bytes`, and the digest of the values' bytes. A reader computes it again.
-  Digest root;
+  /// The state digest on which source and keeper agreed: data::state_digest_of() over the layout,
+  /// the digests of the chunks of `chunk_bytes`, and the digest of the values' bytes. A reader
+  /// computes it again.
+  Digest state_digest;
   std::map<std::uint64_t, Digest> audits;  ///< roots by step, of steps between the parent and this
   ReplayClass replay_class;
   ProgramEntry program;

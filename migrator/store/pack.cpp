@@ -113,31 +113,32 @@ EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
     throw Error(Code::bad_request, fmt::format("{} bytes are not a chunk", bytes.size()));
   }
   EncodedChunk chunk;
-  chunk.ref.id = id;
-  chunk.ref.bytes = static_cast<std::uint32_t>(bytes.size());
+  chunk.place.id = id;
+  chunk.place.bytes = static_cast<std::uint32_t>(bytes.size());
   if (compress) {
     auto compressed = compressor.compress(Codec::zstd, bytes, {element_bytes, false});
     if (static_cast<double>(compressed.size()) <
         kWorthCompressing * static_cast<double>(bytes.size())) {
       chunk.stored = std::move(compressed);
-      chunk.ref.codec = ChunkCodec::zstd;
-      chunk.ref.element_bytes = element_bytes;
+      chunk.place.codec = ChunkCodec::zstd;
+      chunk.place.element_bytes = element_bytes;
     }
   }
   if (chunk.stored.empty()) chunk.stored.assign(bytes.begin(), bytes.end());
-  chunk.ref.stored = static_cast<std::uint32_t>(chunk.stored.size());
+  chunk.place.stored = static_cast<std::uint32_t>(chunk.stored.size());
   return chunk;
 }
 
-void decode_chunk(Compressor& compressor, const ChunkPlace& ref, std::span<const std::byte> stored,
-                  std::span<std::byte> out) {
+void decode_chunk(Compressor& compressor, const ChunkPlace& place,
+                  std::span<const std::byte> stored, std::span<std::byte> out) {
   const auto damaged = [&](std::string_view what) {
-    return Error(Code::corrupt, fmt::format("chunk {}: {}", to_string(ref.id), what));
+    return Error(Code::corrupt, fmt::format("chunk {}: {}", to_string(place.id), what));
   };
-  if (stored.size() != ref.stored || out.size() != ref.bytes) throw damaged("its size is wrong");
-  if (ref.codec == ChunkCodec::zstd) {
+  if (stored.size() != place.stored || out.size() != place.bytes)
+    throw damaged("its size is wrong");
+  if (place.codec == ChunkCodec::zstd) {
     try {
-      compressor.decompress(Codec::zstd, stored, out, {ref.element_bytes, false});
+      compressor.decompress(Codec::zstd, stored, out, {place.element_bytes, false});
     } catch (const Error&) {
       throw damaged("it cannot be decompressed");
     }
@@ -145,7 +146,7 @@ void decode_chunk(Compressor& compressor, const ChunkPlace& ref, std::span<const
     if (stored.size() != out.size()) throw damaged("its size is wrong");
     std::ranges::copy(stored, out.begin());
   }
-  if (id_of(out) != ref.id) throw damaged("its bytes are not those of its id");
+  if (id_of(out) != place.id) throw damaged("its bytes are not those of its id");
 }
 
 PackWriter::PackWriter(std::uint64_t salt) : salt_(salt) {}
@@ -163,9 +164,9 @@ void PackWriter::add(const EncodedChunk& chunk) {
     bytes_.reserve(kPackBytesMax);
     head.raw(magic()).u64(salt_++);
   }
-  put_record(head, chunk.ref);
+  put_record(head, chunk.place);
   bytes_.insert(bytes_.end(), head.bytes().begin(), head.bytes().end());
-  chunks_.push_back(chunk.ref);
+  chunks_.push_back(chunk.place);
   chunks_.back().at = static_cast<std::uint32_t>(bytes_.size());
   bytes_.insert(bytes_.end(), chunk.stored.begin(), chunk.stored.end());
 }

@@ -35,7 +35,7 @@ struct ChunkPlace {
 
 /// A chunk in the form for a pack.
 struct EncodedChunk {
-  ChunkPlace ref;  ///< without `at`
+  ChunkPlace place;  ///< without `at`
   std::vector<std::byte> stored;
 };
 
@@ -46,10 +46,10 @@ struct EncodedChunk {
 [[nodiscard]] EncodedChunk encode_chunk(Compressor& compressor, const ObjectId& id,
                                         std::span<const std::byte> bytes,
                                         std::uint8_t element_bytes, bool compress = true);
-/// Fills `out`, which has `ref.bytes` bytes, from the stored bytes, and checks it against the id.
+/// Fills `out`, which has `place.bytes` bytes, from the stored bytes, and checks it against the id.
 /// Throws Error{corrupt} with the id in its text; `out` is unspecified then.
-void decode_chunk(Compressor& compressor, const ChunkPlace& ref, std::span<const std::byte> stored,
-                  std::span<std::byte> out);
+void decode_chunk(Compressor& compressor, const ChunkPlace& place,
+                  std::span<const std::byte> stored, std::span<std::byte> out);
 
 /// A complete pack. Its object's name is pack_name() of its id.
 struct Pack {

@@ -81,6 +81,7 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 [[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
                                     const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.
-[[nodiscard]] std::optional<std::uint64_t> highest_fence(Store& store, const std::string& job);
+[[nodiscard]] std::optional<std::uint64_t> highest_claimed_epoch(Store& store,
+                                                                 const std::string& job);
 
 }  // namespace cardswap::store

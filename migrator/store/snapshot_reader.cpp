@@ -229,7 +229,8 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
     Compressor compressor;
     const auto value_bytes = values(compressor);
     if (damage.empty() && depth.share >= 1 &&
-        data::root_of(manifest_.layout, digests, digest_of(value_bytes)) != manifest_.root) {
+        data::state_digest_of(manifest_.layout, digests, digest_of(value_bytes)) !=
+            manifest_.state_digest) {
       damage.push_back(
           {manifest_name(id_), "its bytes are whole, and are not those that were committed"});
     }

@@ -21,7 +21,7 @@ namespace cardswap::store {
 
 /// How much of a snapshot verify() reads.
 struct VerifyDepth {
-  double share = 1.0;  ///< of the chunks' bytes; the root is checked only if this is 1
+  double share = 1.0;  ///< of the chunks' bytes; the state digest is checked only if this is 1
 };
 
 /// The digests of chunks whose stored bytes were read, and are those of their ids.
@@ -71,10 +71,10 @@ class SnapshotReader {
   [[nodiscard]] std::vector<Digest> recorded_digests(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
-  /// (at full depth) its root is the committed one. Goes on after a damaged chunk; throws when the
-  /// store cannot be asked (is_store_failure()). Takes as long as to read that share of the
-  /// snapshot, less what `shared` has already, to which it adds. Without `shared` it reads on the
-  /// calling thread.
+  /// (at full depth) its state digest is the committed one. Goes on after a damaged chunk; throws
+  /// when the store cannot be asked (is_store_failure()). Takes as long as to read that share of
+  /// the snapshot, less what `shared` has already, to which it adds. Without `shared` it reads on
+  /// the calling thread.
   [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {},
                                                Verification* shared = nullptr) const;
 

@@ -189,7 +189,7 @@ ObjectId SnapshotWriter::State::put_manifest(const SnapshotFacts& facts) {
   manifest.values = put_node(values->node, std::nullopt);
   manifest.value_bytes = values->node.bytes;
   if (digests) manifest.digests = put_node(digests->node, std::nullopt);
-  manifest.root = facts.root;
+  manifest.state_digest = facts.state_digest;
   manifest.audits = facts.audits;
   manifest.replay_class = facts.replay_class;
   manifest.program = facts.program;
@@ -218,10 +218,10 @@ void SnapshotWriter::State::check_still_ours(const SnapshotFacts& facts) {
                 intent.name() + ": its intent was removed, so a prune may have removed its objects",
                 "take the snapshot again");
   }
-  const auto fence = highest_fence(store, start.job);
-  if (fence && *fence > facts.epoch) {
-    throw Error(Code::conflict,
-                fmt::format("job {} has epoch {} by now, not {}", start.job, *fence, facts.epoch));
+  const auto claimed = highest_claimed_epoch(store, start.job);
+  if (claimed && *claimed > facts.epoch) {
+    throw Error(Code::conflict, fmt::format("job {} has epoch {} by now, not {}", start.job,
+                                            *claimed, facts.epoch));
   }
 }
 

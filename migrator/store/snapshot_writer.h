@@ -47,7 +47,7 @@ struct SnapshotFacts {
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;
-  Digest root;
+  Digest state_digest;
   std::int64_t created_s = 0;
   std::vector<ObjectId> further_parents;
   std::vector<TensorEntry> tensors;
@@ -80,7 +80,7 @@ struct SnapshotCost {
 ///                                            .parent = latest});
 ///     for (each chunk) unchanged ? writer.keep(region, index) : writer.add(region, index, bytes);
 ///     writer.add_values(values);
-///     const Ref ref = writer.commit({.step = 41000, .epoch = 3, .root = root});
+///     const Ref ref = writer.commit({.step = 41000, .epoch = 3, .state_digest = state_digest});
 class SnapshotWriter {
  public:
   /// Throws Error{bad_request} for an invalid name or chunk size, Error{conflict} if `writer` is in

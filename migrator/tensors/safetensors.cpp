@@ -52,7 +52,7 @@ JsonObject metadata_of(const std::vector<ListedTensor>& tensors, const ExportCho
                  {"cardswap.branch", manifest.branch},
                  {"cardswap.job", manifest.job},
                  {"cardswap.manifest", to_string(id)},
-                 {"cardswap.root", to_string(manifest.root)},
+                 {"cardswap.root", to_string(manifest.state_digest)},
                  {"cardswap.step", std::to_string(manifest.step)}};
   if (!ties.empty()) all.push_back({"cardswap.alias_of", text_of(std::move(ties))});
   if (!raw.empty()) all.push_back({"cardswap.raw", text_of(std::move(raw))});

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/base/archive_of.h"
 #include "migrator/base/error.h"
+#include "migrator/base/fields_of.h"
 #include "migrator/base/named.h"
 #include "migrator/base/utf8.h"
 #include "migrator/core/digest.h"

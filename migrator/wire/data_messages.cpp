@@ -80,13 +80,13 @@ void fields(Archive& a, FieldsOf<Archive, Authenticate>& m) {
   head(a, m);
 }
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Hello>& m) {
+void fields(Archive& a, FieldsOf<Archive, LayoutOffered>& m) {
   head(a, m);
   a(m.chunk_bytes, m.want_digests);
   layout(a, m.layout);
 }
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, LayoutChanged>& m) {
+void fields(Archive& a, FieldsOf<Archive, LayoutReplaced>& m) {
   a(m.want_digests);
   layout(a, m.layout);
 }
@@ -117,7 +117,7 @@ void fields(Archive& a, FieldsOf<Archive, Values>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Equal>& m) {
-  a(m.root);
+  a(m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Abort>& m) {
@@ -128,7 +128,7 @@ void fields(Archive& a, FieldsOf<Archive, Accept>& m) {
   a(m.chunks, m.multiplies);
 }
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, Refuse>& m) {
+void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
   a(m.code);
   a.brief(m.failure);
   a.brief(m.hint);
@@ -144,7 +144,7 @@ void fields(Archive& a, FieldsOf<Archive, Pong>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Confirmed>& m) {
-  a(m.root);
+  a(m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Update::GradientSize>& m) {
@@ -219,7 +219,7 @@ Message decode(std::span<const std::byte> bytes) {
   return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
-std::vector<std::byte> encode(const BulkHeader& header, const PayloadEncoding& encoding) {
+std::vector<std::byte> encode(const PayloadHeader& header, const PayloadEncoding& encoding) {
   wire::WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(header.index()));
   wire::put_fields(writer, kTexts, header);
@@ -227,17 +227,18 @@ std::vector<std::byte> encode(const BulkHeader& header, const PayloadEncoding& e
   return std::move(writer).take();
 }
 
-Bulk decode_bulk_header(std::span<const std::byte> bytes) {
+DescribedPayload decode_payload_header(std::span<const std::byte> bytes) {
   wire::WireReader reader(bytes);
-  Bulk bulk;
+  DescribedPayload payload;
   const std::size_t kind = reader.u8();
-  bulk.what = wire::read_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
-  wire::FieldReader(reader, kTexts)(bulk.encoding);
+  payload.what =
+      wire::read_fields<PayloadHeader>(reader, kTexts, kind, "a payload of an unknown kind");
+  wire::FieldReader(reader, kTexts)(payload.encoding);
   reader.finish();
-  return bulk;
+  return payload;
 }
 
-Digest root_of(const Layout& layout, std::span<const Digest> chunks, const Digest& values) {
+Digest state_digest_of(const Layout& layout, std::span<const Digest> chunks, const Digest& values) {
   wire::WireWriter writer;
   writer.digest(layout.digest()).digest(values);
   for (const auto& chunk : chunks) writer.digest(chunk);

@@ -27,15 +27,16 @@ inline constexpr std::uint32_t kShownBytesMax = 256U << 10U;
 
 // ---- source -> target
 
-/// The first message. Until its token is accepted, the target takes nothing else but a small Hello.
+/// The first message. Until its token is accepted, the target takes nothing else but a small
+/// LayoutOffered.
 struct Authenticate {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::string migration;
   std::string token;
 };
-/// The layout of the source, and the size of its chunks. Answered by Accept or Refuse.
-struct Hello {
+/// The layout of the source, and the size of its chunks. Answered by Accept or Refused.
+struct LayoutOffered {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::string migration;
@@ -45,8 +46,8 @@ struct Hello {
   Layout layout;
 };
 /// The program has created or dropped state: the target adopts this layout instead, forgets all
-/// digests, and answers as to Hello.
-struct LayoutChanged {
+/// digests, and answers as to LayoutOffered.
+struct LayoutReplaced {
   bool want_digests = true;
   Layout layout;
 };
@@ -80,7 +81,7 @@ struct Values {
 };
 /// Both sides' digests are equal. Answered by Confirmed.
 struct Equal {
-  Digest root;
+  Digest state_digest;
 };
 /// One entry of the update log: what the optimizer step reads besides the state. The gradients
 /// follow as payloads. Updates are replayed in the order of `number`, each once `base_chunks`
@@ -147,7 +148,7 @@ struct Accept {
   bool multiplies = false;   ///< an Update may have factors for early gradients
 };
 /// The target ends the migration, for this reason.
-struct Refuse {
+struct Refused {
   Code code = Code::refused;
   std::string failure;
   std::string hint;
@@ -164,9 +165,9 @@ struct Pong {
   std::int64_t sent_ns = 0;
   std::int64_t target_ns = 0;
 };
-/// Answer to Equal: the target holds the state with this root.
+/// Answer to Equal: the target holds the state with this state digest.
 struct Confirmed {
-  Digest root;
+  Digest state_digest;
 };
 /// An update was replayed in `replay_ms`.
 struct Replayed {
@@ -188,14 +189,14 @@ struct Audited {
   std::vector<Digest> chunks;
 };
 
-using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal,
-                             Abort, Accept, Refuse, ChunkDigests, Pong, Confirmed, Update, Replayed,
-                             Audited, LayoutAmended, Authenticate, Rehearse, Rehearsed, ReadChunk,
-                             ChunkBytes, EarlyGradient, EarlyDropped>;
+using Message = std::variant<LayoutOffered, LayoutReplaced, RoundEnd, Ping, FreezeBegin, Values,
+                             Equal, Abort, Accept, Refused, ChunkDigests, Pong, Confirmed, Update,
+                             Replayed, Audited, LayoutAmended, Authenticate, Rehearse, Rehearsed,
+                             ReadChunk, ChunkBytes, EarlyGradient, EarlyDropped>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
-/// Throws Error{bad_request}, and {protocol_mismatch} for an Authenticate or Hello of another
-/// kVersion; allocates no more than the message's own size allows.
+/// Throws Error{bad_request}, and {protocol_mismatch} for an Authenticate or LayoutOffered of
+/// another kVersion; allocates no more than the message's own size allows.
 [[nodiscard]] Message decode(std::span<const std::byte> bytes);
 
 /// The round of the chunks of a replay's base copy; other rounds count from 1.
@@ -217,7 +218,7 @@ struct EarlyHeader {
   std::uint64_t number = 0;
   std::uint64_t offset = 0;
 };
-using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
+using PayloadHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
 /// How the payload is compressed. `bytes`: its size after decompression; 0 if it is not compressed.
 struct PayloadEncoding {
   Codec codec = Codec::none;
@@ -225,18 +226,18 @@ struct PayloadEncoding {
   std::uint32_t bytes = 0;
 };
 /// The header of a payload, and how the payload is compressed.
-struct Bulk {
-  BulkHeader what;
+struct DescribedPayload {
+  PayloadHeader what;
   PayloadEncoding encoding;
 };
-[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header,
+[[nodiscard]] std::vector<std::byte> encode(const PayloadHeader& header,
                                             const PayloadEncoding& encoding = {});
 /// Throws Error{bad_request}.
-[[nodiscard]] Bulk decode_bulk_header(std::span<const std::byte> bytes);
+[[nodiscard]] DescribedPayload decode_payload_header(std::span<const std::byte> bytes);
 
 /// The digest of a whole state, on which both sides must agree before the commit. `chunks`: one
 /// digest for each chunk; `values`: the digest of the values.
-[[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,
-                             const Digest& values);
+[[nodiscard]] Digest state_digest_of(const Layout& layout, std::span<const Digest> chunks,
+                                     const Digest& values);
 
 }  // namespace cardswap::data

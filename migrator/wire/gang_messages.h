@@ -43,7 +43,7 @@ struct Reached {
 struct Checked {
   std::string gang;
   std::uint64_t step = 0;
-  Digest root;  ///< of a rank that leaves: of the state that both ends hold; else zeros
+  Digest state_digest;  ///< of a rank that leaves: of the state that both ends hold; else zeros
   bool operator==(const Checked&) const = default;
 };
 /// Answer to Check: what is wrong with the next communicator, or with the state that was sent. The

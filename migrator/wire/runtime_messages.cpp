@@ -77,7 +77,7 @@ void fields(Archive& a, FieldsOf<Archive, Frozen>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Verified>& m) {
-  a(m.migration, m.step, m.root, m.stats);
+  a(m.migration, m.step, m.state_digest, m.stats);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Failed>& m) {
@@ -102,7 +102,7 @@ void fields(Archive& a, FieldsOf<Archive, Ended>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Welcome>& m) {
   a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
-    m.data_peers, m.hold_at, m.again_until);
+    m.allowed_addresses, m.hold_at, m.again_until);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
@@ -111,7 +111,7 @@ void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, BeginSync>& m) {
   a(m.migration, m.host, m.port, m.token, m.spec, m.transports, m.handover_ms, m.data_key,
-    m.data_peers);
+    m.allowed_addresses);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Freeze>& m) {
@@ -127,7 +127,7 @@ void fields(Archive& a, FieldsOf<Archive, Retire>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Grant>& m) {
-  a(m.migration, m.epoch, m.root);
+  a(m.migration, m.epoch, m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Depart>& m) {
@@ -135,11 +135,11 @@ void fields(Archive& a, FieldsOf<Archive, Depart>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Departed>& m) {
-  a(m.migration, m.socket_inode, m.root);
+  a(m.migration, m.socket_inode, m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Arrived>& m) {
-  a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
+  a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, BuildNext>& m) {
@@ -171,7 +171,7 @@ void fields(Archive& a, FieldsOf<Archive, Check>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Checked>& m) {
-  a(m.gang, m.step, m.root);
+  a(m.gang, m.step, m.state_digest);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, CheckFailed>& m) {
@@ -188,7 +188,7 @@ void fields(Archive& a, FieldsOf<Archive, CloseOld>& m) {
 
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Held>& m) {
-  a(m.step, m.root);
+  a(m.step, m.state_digest);
   a.brief(m.failure);
 }
 template <class Archive>

@@ -38,7 +38,7 @@
 /// A job:       HoldAt -> Held (it stands at a step, in no migration) ... HoldAt -> it goes on
 // clang-format on
 ///
-/// With Arrival::criu a holder plays the target up to Verified, and keeps the memory until the
+/// With ArrivalMode::criu a holder plays the target up to Verified, and keeps the memory until the
 /// process is there. At the source: Verified -> Depart -> Departed, then CRIU dumps the process; a
 /// Release, on this connection or the next one, lets it go on. The process that CRIU has restored
 /// gets Arrived on the connection with which it was restored -> Verified -> Grant -> Resumed ...
@@ -78,7 +78,7 @@ struct Hello {
 struct Obstacle {
   std::string what;     ///< "optimizer of type torch::optim::AdamW is stepped but not tracked"
   std::string hint;     ///< what the program's author can do
-  bool always = false;  ///< it also prevents Arrival::criu
+  bool always = false;  ///< it also prevents ArrivalMode::criu
   bool operator==(const Obstacle&) const = default;
 };
 /// What the program tracks. Sent at the first boundary, after each change that is noticed, and
@@ -89,7 +89,7 @@ struct Tracked {
   Digest layout;
   std::uint64_t replayed_bytes = 0;     ///< of state_bytes: what replayable optimizers rewrite
   std::uint64_t update_bytes = 0;       ///< gradients of one step of these optimizers
-  std::uint64_t relocatable_bytes = 0;  ///< of state_bytes: what Arrival::criu can send ahead
+  std::uint64_t relocatable_bytes = 0;  ///< of state_bytes: what ArrivalMode::criu can send ahead
   std::vector<Obstacle> obstacles;      ///< at most kObstaclesMax
   bool operator==(const Tracked&) const = default;
 };
@@ -127,12 +127,12 @@ struct Frozen {
   bool operator==(const Frozen&) const = default;
 };
 /// Sent by a source: the digests of every tracked byte are equal on both sides. Sent by a target:
-/// it holds a whole state with this root. The agents compare the two roots. A keeper repeats it
-/// while its store takes the state.
+/// it holds a whole state with this state digest. The agents compare the two digests. A keeper
+/// repeats it while its store takes the state.
 struct Verified {
   std::string migration;
   std::uint64_t step = 0;
-  Digest root;
+  Digest state_digest;
   MigrationStats stats;
   bool operator==(const Verified&) const = default;
 };
@@ -179,7 +179,7 @@ struct Ended {
 struct Departed {
   std::string migration;
   std::uint64_t socket_inode = 0;  ///< of the runtime's end of this connection
-  Digest root;                     ///< as Verified had it
+  Digest state_digest;             ///< as Verified had it
   bool operator==(const Departed&) const = default;
 };
 /// An item of a StateList: a thing that is tracked, or one that was found and is not tracked.
@@ -243,7 +243,7 @@ struct Stored {
 /// reconnection.
 struct Held {
   std::uint64_t step = 0;
-  Digest root;          ///< what a snapshot of this step has; zeros: see `failure`
+  Digest state_digest;  ///< what a snapshot of this step has; zeros: see `failure`
   std::string failure;  ///< why the state could not be read; or empty
   bool operator==(const Held&) const = default;
 };
@@ -259,8 +259,9 @@ struct Welcome {
   std::string data_token;  ///< standby: the token that the source must send
   std::string transports;  ///< UCX_TLS for the data plane, or TLS@NET_DEVICES; or empty
   std::string data_key;    ///< standby: key of the data in hexadecimal; empty: it is not encrypted
-  std::string data_peers;  ///< standby: addresses of the source, separated by blanks; empty: any
-  std::uint64_t hold_at = 0;      ///< as HoldAt::step
+  std::string
+      allowed_addresses;      ///< standby: addresses of the source, separated by blanks; empty: any
+  std::uint64_t hold_at = 0;  ///< as HoldAt::step
   std::uint64_t again_until = 0;  ///< steps up to this one were taken before; 0: none
   bool operator==(const Welcome&) const = default;
 };
@@ -279,9 +280,9 @@ struct BeginSync {
   std::string token;
   MigrationSpec spec;
   std::string transports;
-  double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
-  std::string data_key;    ///< key of the data in hexadecimal; empty: it is not encrypted
-  std::string data_peers;  ///< addresses of the target, separated by blanks; empty: any
+  double handover_ms = 0;         ///< expected time from equal digests to the grant; 0: unknown
+  std::string data_key;           ///< key of the data in hexadecimal; empty: it is not encrypted
+  std::string allowed_addresses;  ///< addresses of the target, separated by blanks; empty: any
   bool operator==(const BeginSync&) const = default;
 };
 /// Tells a source to park at its next boundary. Answered by Frozen, at a later boundary if the
@@ -306,7 +307,7 @@ struct Retire {
 struct Grant {
   std::string migration;
   std::uint64_t epoch = 0;
-  Digest root;  ///< must be what this target verified
+  Digest state_digest;  ///< must be what this target verified
   bool operator==(const Grant&) const = default;
 };
 /// Tells a verified source to prepare for its dump. Answered by Departed or Failed.
@@ -324,7 +325,8 @@ struct Arrived {
   std::string socket;       ///< the value of CARDSWAP_SOCKET on this host
   std::string token;        ///< the value of CARDSWAP_TOKEN on this host
   std::string job;          ///< the value of CARDSWAP_JOB on this host
-  Digest root;  ///< of the holder's memory; must equal what this process verified at the source
+  Digest state_digest;  ///< of the holder's memory; must equal what this process verified at the
+                        ///< source
   bool operator==(const Arrived&) const = default;
 };
 

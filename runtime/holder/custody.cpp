@@ -44,32 +44,32 @@ class Custodian {
       try {
         if (serve(*connection)) return 0;
       } catch (...) {  // whatever it is, the custodian goes on: only it has the memory
-        memory_handoff::refuse(*connection, error_of(std::current_exception()));
+        memory_transfer::refuse(*connection, error_of(std::current_exception()));
       }
     }
   }
 
  private:
   /// True when the trainer has its memory back.
-  bool serve(memory_handoff::Connection& connection) {
+  bool serve(memory_transfer::Connection& connection) {
     while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
-      if (const auto* keep = std::get_if<memory_handoff::Keep>(&received->message)) {
+      if (const auto* keep = std::get_if<memory_transfer::Keep>(&received->message)) {
         if (kept_) throw Error(Code::refused, "a custodian keeps one job's memory");
-        auto arenas = memory_handoff::arenas_from(keep->arenas, std::move(received->files));
+        auto arenas = memory_transfer::arenas_from(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
           if (arena.device != ArenaRelocator::kHost)
             continue;  // a GPU's is known when it is mapped
           for (const auto& piece : arena.pieces) check_arena_file(piece.file, piece.bytes);
         }
         kept_ = std::move(arenas);
-        connection.send(memory_handoff::Kept{});
-      } else if (std::holds_alternative<memory_handoff::Fetch>(received->message)) {
+        connection.send(memory_transfer::Kept{});
+      } else if (std::holds_alternative<memory_transfer::Fetch>(received->message)) {
         if (!kept_) throw Error(Code::refused, "this custodian was given nothing");
-        memory_handoff::Memory memory;
-        memory.arenas = memory_handoff::outlines_of(*kept_);
-        connection.send(memory, memory_handoff::files_of(*kept_));
+        memory_transfer::Memory memory;
+        memory.arenas = memory_transfer::outlines_of(*kept_);
+        connection.send(memory, memory_transfer::files_of(*kept_));
         lent_ = true;
-      } else if (std::holds_alternative<memory_handoff::Done>(received->message) && lent_) {
+      } else if (std::holds_alternative<memory_transfer::Done>(received->message) && lent_) {
         return true;
       } else {
         throw Error(Code::bad_request, "not what one says to a custodian");
@@ -80,8 +80,8 @@ class Custodian {
 
   const pid_t pid_;
   const Descriptor trainer_;
-  const memory_handoff::Listener listener_;
-  std::optional<std::vector<memory_handoff::PassedArena>> kept_;
+  const memory_transfer::Listener listener_;
+  std::optional<std::vector<memory_transfer::PassedArena>> kept_;
   bool lent_ = false;
 };
 

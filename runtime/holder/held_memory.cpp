@@ -113,8 +113,8 @@ StateView HeldMemory::adopt(const Layout& wanted) {
   return result;
 }
 
-std::vector<memory_handoff::PassedArena> HeldMemory::passed() const {
-  std::vector<memory_handoff::PassedArena> result;
+std::vector<memory_transfer::PassedArena> HeldMemory::passed() const {
+  std::vector<memory_transfer::PassedArena> result;
   for (const auto& held : all_) {
     result.push_back({held.name, held.arena->base(), held.arena->pieces()});
   }

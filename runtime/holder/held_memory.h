@@ -27,7 +27,7 @@ class HeldMemory {
   /// {refused} if its addresses are in use or there is no such GPU, {no_memory} and {io}.
   [[nodiscard]] StateView adopt(const Layout& wanted);
   /// All arenas with their files, to be handed over. Throws Error{io}.
-  [[nodiscard]] std::vector<memory_handoff::PassedArena> passed() const;
+  [[nodiscard]] std::vector<memory_transfer::PassedArena> passed() const;
 
  private:
   /// An arena that is being received.

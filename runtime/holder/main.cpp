@@ -13,12 +13,12 @@
 #include "runtime/holder/try_data.h"
 
 int main(int argc, char** argv) {
-  std::string handoff_path;
+  std::string peer_socket;
   std::string custody;
   int trainer = 0;
   CLI::App app("Holds a job's memory while its process is moved (started by cardswapd)");
   app.set_version_flag("--version", CARDSWAP_VERSION);
-  auto* at_target = app.add_option("--hand-over", handoff_path,
+  auto* at_target = app.add_option("--hand-over", peer_socket,
                                    "Receive a job's memory and give it to whoever has its token "
                                    "at this socket");
   auto* at_source = app.add_option("--custody", custody, "Keep a trainer's memory at this socket");
@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     if (!try_host.empty()) return cardswap::try_data(try_host, transports);
-    return custody.empty() ? cardswap::receive_and_hand_over(handoff_path, cardswap::open_gpu)
+    return custody.empty() ? cardswap::receive_and_hand_over(peer_socket, cardswap::open_gpu)
                            : cardswap::take_custody(custody, trainer);
   } catch (const cardswap::Error& error) {
     std::fprintf(stderr, "cardswap-holder: %s\n", error.what());

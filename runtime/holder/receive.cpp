@@ -66,7 +66,7 @@ class Receiver final : private TargetProgram {
         if (give_memory(*connection)) return 0;
       } catch (...) {  // whatever it is, the holder goes on: only it has the memory once the source
                        // ended
-        memory_handoff::refuse(*connection, error_of(std::current_exception()));
+        memory_transfer::refuse(*connection, error_of(std::current_exception()));
       }
     }
   }
@@ -87,7 +87,8 @@ class Receiver final : private TargetProgram {
       const MutexLock lock(mutex_);
       verified_ = state;
     }
-    channel_.send(channel::Verified{channel_.welcome().migration, state.step, state.root, {}});
+    channel_.send(
+        channel::Verified{channel_.welcome().migration, state.step, state.state_digest, {}});
   }
 
   void failed(const Error& error) {
@@ -112,13 +113,13 @@ class Receiver final : private TargetProgram {
   }
 
   /// True: the restored process has the memory now.
-  bool give_memory(memory_handoff::Connection& connection) {
+  bool give_memory(memory_transfer::Connection& connection) {
     const auto uid = connection.peer().uid;
     if (uid != ::geteuid() && uid != 0) {
       throw Error(Code::unauthorized, fmt::format("user {} may not have this memory", uid));
     }
     const auto asked = connection.receive(Clock::now() + kTakerAnswerMax);
-    const auto* fetch = asked ? std::get_if<memory_handoff::Fetch>(&asked->message) : nullptr;
+    const auto* fetch = asked ? std::get_if<memory_transfer::Fetch>(&asked->message) : nullptr;
     if (fetch == nullptr) throw Error(Code::bad_request, "a holder gives memory, nothing else");
     if (!is_same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
       throw Error(Code::unauthorized, "not the token of the job whose memory this is");
@@ -128,12 +129,12 @@ class Receiver final : private TargetProgram {
     target_.reset();  // no thread writes to the memory from here on
     const auto arenas = memory_.passed();
     connection.send(
-        memory_handoff::Memory{memory_handoff::outlines_of(arenas), state->root, state->step,
-                               state->last_step_end_ns, state->clock_error_ns,
-                               Clock::now().time_since_epoch().count()},
-        memory_handoff::files_of(arenas));
+        memory_transfer::Memory{memory_transfer::outlines_of(arenas), state->state_digest,
+                                state->step, state->last_step_end_ns, state->clock_error_ns,
+                                Clock::now().time_since_epoch().count()},
+        memory_transfer::files_of(arenas));
     const auto answer = connection.receive(Clock::now() + kTakerAnswerMax);
-    return answer && std::holds_alternative<memory_handoff::Done>(answer->message);
+    return answer && std::holds_alternative<memory_transfer::Done>(answer->message);
   }
 
   const std::string token_;
@@ -142,7 +143,7 @@ class Receiver final : private TargetProgram {
   Mutex mutex_;
   std::optional<VerifiedState> verified_ CARDSWAP_GUARDED_BY(mutex_);
   bool over_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  memory_handoff::Listener listener_;
+  memory_transfer::Listener listener_;
   AgentChannel channel_;
   std::unique_ptr<Target> target_;
 };

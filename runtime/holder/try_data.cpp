@@ -19,12 +19,12 @@ constexpr std::chrono::seconds kTryMax{5};
 constexpr std::chrono::milliseconds kTurn{2};
 
 struct End final : LinkListener {
-  void on_control(PeerId, std::span<const std::byte>) override { heard = true; }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
+  void on_control(LinkId, std::span<const std::byte>) override { heard = true; }
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t) override {
     throw Error(Code::bad_request, "nobody asked for data");
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
-  void on_lost(PeerId, std::string_view why) override { lost = std::string(why); }
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(LinkId, std::string_view why) override { lost = std::string(why); }
 
   bool heard = false;
   std::optional<std::string> lost;

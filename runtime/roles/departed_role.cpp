@@ -9,17 +9,17 @@
 namespace cardswap {
 
 void DepartedRole::depart(const channel::Depart& depart) {
-  Digest root;
+  Digest state_digest;
   {
     const MutexLock lock(context_.mutex);
-    root = context_.side().root().value();
+    state_digest = context_.side().state_digest().value();
   }
   std::optional<Error> why;
   try {
     context_.on_trainer([&] {
       const MemoryDeparture::Custodian custodian{depart.custodian,
                                                  static_cast<pid_t>(depart.custodian_pid)};
-      departure_.emplace(context_.relocator(), custodian, root, context_.gate.step());
+      departure_.emplace(context_.relocator(), custodian, state_digest, context_.gate.step());
     });
   } catch (...) {
     why = error_of(std::current_exception()).within("leave this host");
@@ -33,7 +33,7 @@ void DepartedRole::depart(const channel::Depart& depart) {
                              : TrainerEvent::memory_kept);
   }
   if (!why) {
-    context_.send(channel::Departed{depart.migration, context_.agent.inode(), root});
+    context_.send(channel::Departed{depart.migration, context_.agent.inode(), state_digest});
     return;
   }
   if (away) return report_lost(*why);

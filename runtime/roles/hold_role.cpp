@@ -13,14 +13,14 @@
 namespace cardswap {
 namespace {
 
-/// The root that a snapshot of this boundary would have.
+/// The state digest that a snapshot of this boundary would have.
 Digest root_of_snapshot(Tracker& tracker) {
   const auto view = tracker.state_view();
   const auto values = digest_of(save_values(tracker.entries()));
   const auto ranges = ranges_of(view, cut_into_chunks(view.layout, kSnapshotChunkBytes));
   std::vector<Digest> digests(ranges.size());
   digest_ranges(ranges, digests, view.fence);
-  return data::root_of(view.layout, digests, values);
+  return data::state_digest_of(view.layout, digests, values);
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ void HoldRole::on_held() {
   channel::Held held;
   held.step = context_.gate.step();
   try {
-    held.root = root_of_snapshot(context_.tracker());
+    held.state_digest = root_of_snapshot(context_.tracker());
   } catch (...) {
     held.failure = error_of(std::current_exception()).what();
   }

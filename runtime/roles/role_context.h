@@ -44,7 +44,7 @@ class RoleContext {
     std::function<void(const channel::Arrived&)> redirect;
     /// Why the job cannot be moved in this way. Nullopt: it can. Called on the training thread
     /// without the mutex, because it reads the program.
-    std::function<std::optional<Error>(Arrival)> obstacle;
+    std::function<std::optional<Error>(ArrivalMode)> obstacle;
     /// Why steps must not be rehearsed. Nullopt: they may. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
   };
@@ -69,9 +69,9 @@ class RoleContext {
   TrainerAction on(Event&&... event) CARDSWAP_REQUIRES(mutex) {
     return published(side_.on(std::forward<Event>(event)...));
   }
-  TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root)
+  TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& state_digest)
       CARDSWAP_REQUIRES(mutex) {
-    return published(side_.verified(event, migration, root));
+    return published(side_.verified(event, migration, state_digest));
   }
   TrainerAction stand_by(const std::string& migration) CARDSWAP_REQUIRES(mutex) {
     return published(side_.stand_by(migration));

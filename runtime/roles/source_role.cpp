@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 void SourceRole::prepare(const channel::BeginSync& begin) {
   begin_ = begin;
   boundaries_seen_ = 0;
-  wants_gradients_ = begin.spec.arrive != Arrival::criu;
+  wants_gradients_ = begin.spec.arrive != ArrivalMode::criu;
   context_.gate.watch(true);
 }
 
@@ -26,8 +26,8 @@ void SourceRole::on_boundary() {
   const auto boundary = reach_boundary();
   if (!boundary) return;
   try {
-    auto seen =
-        boundary->arrival == Arrival::criu ? view_of_arenas(*boundary) : view_of_state(*boundary);
+    auto seen = boundary->arrival == ArrivalMode::criu ? view_of_arenas(*boundary)
+                                                       : view_of_state(*boundary);
     if (seen) publish(*boundary, std::move(*seen));
   } catch (...) {  // such as no thread, no memory: it ends the migration, not the loop
     give_up(boundary->migration, error_of(std::current_exception()));
@@ -71,7 +71,7 @@ void SourceRole::give_up(const std::string& migration, const Error& why) {
 
 void SourceRole::start_engine(const channel::BeginSync& begin) {
   auto options = source_options(begin);
-  if (begin.spec.arrive == Arrival::criu && begin.spec.strategy == Strategy::automatic) {
+  if (begin.spec.arrive == ArrivalMode::criu && begin.spec.strategy == Strategy::automatic) {
     options.spec.strategy = Strategy::rounds;
   }
   const auto id = begin.migration;
@@ -87,14 +87,15 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   };
   // A process that is moved itself sends its scratch memory in the freeze, which no prediction
   // knows, and it forgets nothing: it is neither put off nor rehearsed.
-  if (begin.spec.arrive != Arrival::criu) {
+  if (begin.spec.arrive != ArrivalMode::criu) {
     callbacks.put_off = [this, id](const std::string&) { put_off_freeze(id); };
     callbacks.rehearse = [this, id] { rehearse(id); };
   }
-  callbacks.verified = [this, id](const Digest& root, const MigrationStats& stats) {
+  callbacks.verified = [this, id](const Digest& state_digest, const MigrationStats& stats) {
     const MutexLock inner(context_.mutex);
-    if (context_.verified(TrainerEvent::digests_equal, id, root) != TrainerAction::report) return;
-    context_.send(channel::Verified{id, context_.gate.step(), root, stats});
+    if (context_.verified(TrainerEvent::digests_equal, id, state_digest) != TrainerAction::report)
+      return;
+    context_.send(channel::Verified{id, context_.gate.step(), state_digest, stats});
   };
   callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
@@ -150,7 +151,7 @@ void SourceRole::on_parked() {
   {
     const MutexLock lock(context_.mutex);
     migration = context_.side().migration();
-    by_criu = context_.side().arrival() == Arrival::criu;
+    by_criu = context_.side().arrival() == ArrivalMode::criu;
     if (log_) before = latest_;
   }
   FrozenState state;
@@ -240,7 +241,7 @@ std::optional<StateView> SourceRole::view_of_arenas(const Boundary& boundary) {
   }
   // Once: relocating a large state takes many boundaries, and the check saves every value twice.
   const bool begins = boundary.asked && boundary.number == 1;
-  if (const auto obstacle = begins ? context_.agent.obstacle(Arrival::criu) : std::nullopt) {
+  if (const auto obstacle = begins ? context_.agent.obstacle(ArrivalMode::criu) : std::nullopt) {
     throw Error(*obstacle);
   }
   if (boundary.asked && context_.relocator().relocatable_bytes() == 0) {

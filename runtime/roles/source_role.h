@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "migrator/engine/source/context/state_window.h"
+#include "migrator/engine/source/replay/update_log.h"
 #include "migrator/engine/source/source.h"
-#include "migrator/engine/source/state_window.h"
-#include "migrator/engine/source/update_log.h"
 #include "runtime/roles/role_context.h"
 #include "runtime/value_block.h"
 
@@ -76,7 +76,7 @@ class SourceRole final : private SourceProgram {
   /// then read without the mutex.
   struct Boundary {
     std::string migration;
-    Arrival arrival = Arrival::standby;
+    ArrivalMode arrival = ArrivalMode::standby;
     /// The strategy of a migration whose engine has not begun yet. Nullopt: there is none.
     std::optional<Strategy> asked;
     int number = 0;  ///< counted from the request for the migration; the first boundary is 1

@@ -21,7 +21,7 @@ std::optional<StateView> SourceRole::view_of_state(const Boundary& boundary) {
   if (!held) context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
   if (boundary.asked) {
     if (!held && boundary.number < kBeforeTheStart) return std::nullopt;
-    if (const auto obstacle = context_.agent.obstacle(Arrival::standby)) {
+    if (const auto obstacle = context_.agent.obstacle(ArrivalMode::standby)) {
       throw Error(*obstacle);
     }
   }

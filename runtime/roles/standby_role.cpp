@@ -26,11 +26,12 @@ void StandbyRole::on_parked() {
   TargetCallbacks callbacks;
   callbacks.verified = [this, id](const VerifiedState& state) {
     const MutexLock inner(context_.mutex);
-    if (context_.verified(TrainerEvent::state_verified, id, state.root) != TrainerAction::report) {
+    if (context_.verified(TrainerEvent::state_verified, id, state.state_digest) !=
+        TrainerAction::report) {
       return;
     }
     verified_ = state;
-    context_.send(channel::Verified{id, state.step, state.root, {}});
+    context_.send(channel::Verified{id, state.step, state.state_digest, {}});
   };
   callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   try {
@@ -46,7 +47,7 @@ void StandbyRole::on_parked() {
   }
 }
 
-void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant) {
+void StandbyRole::accept_grant(std::unique_ptr<Target> engine, const channel::Grant& grant) {
   engine.reset();  // no thread writes to the tensors from here on
   context_.epoch = grant.epoch;
   {

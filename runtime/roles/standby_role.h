@@ -36,7 +36,7 @@ class StandbyRole final : private TargetProgram {
   }
   /// Takes the grant: destroys the engine, makes the process outlive its agent, and lets the loop
   /// go on. If that fails, Failed is sent.
-  void take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant);
+  void accept_grant(std::unique_ptr<Target> engine, const channel::Grant& grant);
   /// Sends FirstStep again while it waits for the agent's answer, which may not have got it. Called
   /// at each tick of the channel.
   void resend_pending();

@@ -109,7 +109,7 @@ void TrainerRole::handle(const channel::Message& message) {
         enter_restored(*state);
       break;
     case TrainerAction::take_grant:
-      standby_.take_grant(std::move(work.target), std::get<channel::Grant>(message));
+      standby_.accept_grant(std::move(work.target), std::get<channel::Grant>(message));
       break;
     case TrainerAction::stop_watching:
       context_.gate.watch(false);
@@ -128,13 +128,13 @@ void TrainerRole::handle(const channel::Message& message) {
 void TrainerRole::enter_restored(const VerifiedState& state) {
   const MutexLock lock(context_.mutex);
   const auto migration = context_.side().migration();
-  if (context_.verified(TrainerEvent::memory_arrived, migration, state.root) !=
+  if (context_.verified(TrainerEvent::memory_arrived, migration, state.state_digest) !=
       TrainerAction::report) {
     return;
   }
   standby_.assert_held();
   standby_.set_verified(state);
-  context_.send(channel::Verified{migration, state.step, state.root, {}});
+  context_.send(channel::Verified{migration, state.step, state.state_digest, {}});
 }
 
 void TrainerRole::refuse(const channel::Message& message, const std::string& migration) const {

@@ -11,7 +11,7 @@ TrainerAction TrainerSide::on(TrainerEvent event) {
   state_ = rule->to;
   if (state_ == TrainerState::training) {
     migration_.clear();
-    root_.reset();
+    state_digest_.reset();
   }
   return rule->then;
 }
@@ -33,11 +33,12 @@ TrainerAction TrainerSide::on(const channel::Message& message) {
     return on(Event::retire, retire->migration);
   }
   if (const auto* grant = std::get_if<channel::Grant>(&message)) {
-    const bool fits = state_ == TrainerState::standby_verified && root_ == grant->root;
+    const bool fits =
+        state_ == TrainerState::standby_verified && state_digest_ == grant->state_digest;
     return on(fits ? Event::grant_fits : Event::grant_of_another_state, grant->migration);
   }
   if (const auto* depart = std::get_if<channel::Depart>(&message)) {
-    const bool may = state_ == TrainerState::verified && arrival_ == Arrival::criu;
+    const bool may = state_ == TrainerState::verified && arrival_ == ArrivalMode::criu;
     return on(may ? Event::depart : Event::depart_refused, depart->migration);
   }
   // DepartedRole checks the migration: this process was restored elsewhere in any case.
@@ -50,7 +51,7 @@ TrainerAction TrainerSide::begin(const channel::BeginSync& begin) {
   if (action == TrainerAction::none) return action;
   migration_ = begin.migration;
   arrival_ = begin.spec.arrive;
-  root_.reset();
+  state_digest_.reset();
   return action;
 }
 
@@ -61,9 +62,9 @@ TrainerAction TrainerSide::released(std::string_view migration) {
 }
 
 TrainerAction TrainerSide::verified(TrainerEvent event, std::string_view migration,
-                                    const Digest& root) {
+                                    const Digest& state_digest) {
   const auto action = on(event, migration);
-  if (action != TrainerAction::none) root_ = root;
+  if (action != TrainerAction::none) state_digest_ = state_digest;
   return action;
 }
 

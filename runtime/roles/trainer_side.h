@@ -19,22 +19,24 @@ namespace cardswap {
 class TrainerSide {
  public:
   explicit TrainerSide(std::span<const TrainerRule> rules = kTrainerRules) : rules_(rules) {}
-  /// A side in `state`, in `migration`, that holds the state with the digest `root`. For tests.
-  TrainerSide(TrainerState state, std::string migration, Arrival arrival,
-              std::optional<Digest> root, std::span<const TrainerRule> rules = kTrainerRules)
+  /// A side in `state`, in `migration`, that holds the state with the digest `state_digest`. For
+  /// tests.
+  TrainerSide(TrainerState state, std::string migration, ArrivalMode arrival,
+              std::optional<Digest> state_digest,
+              std::span<const TrainerRule> rules = kTrainerRules)
       : rules_(rules),
         state_(state),
         migration_(std::move(migration)),
         arrival_(arrival),
-        root_(root) {}
+        state_digest_(state_digest) {}
 
   [[nodiscard]] TrainerState state() const { return state_; }
   /// The migration under way; empty: none.
   [[nodiscard]] const std::string& migration() const { return migration_; }
-  [[nodiscard]] Arrival arrival() const { return arrival_; }
+  [[nodiscard]] ArrivalMode arrival() const { return arrival_; }
   /// The digest of the state that both sides hold, or that this standby holds. Nullopt: not
   /// verified.
-  [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
+  [[nodiscard]] const std::optional<Digest>& state_digest() const { return state_digest_; }
 
   /// Takes a message of the agent. A message that is not for a trainer is ignored.
   TrainerAction on(const channel::Message& message);
@@ -44,9 +46,10 @@ class TrainerSide {
   /// Takes such an event; ignores it if `migration` is not the present one, because an engine may
   /// send events until it is destroyed.
   TrainerAction on(TrainerEvent event, std::string_view migration);
-  /// Takes digests_equal, state_verified or memory_arrived. `root` is the digest of the whole
-  /// state.
-  TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root);
+  /// Takes digests_equal, state_verified or memory_arrived. `state_digest` is the digest of the
+  /// whole state.
+  TrainerAction verified(TrainerEvent event, std::string_view migration,
+                         const Digest& state_digest);
   /// Takes stands_by: the agent welcomed this process as the standby of `migration`.
   TrainerAction stand_by(std::string migration);
 
@@ -57,8 +60,8 @@ class TrainerSide {
   std::span<const TrainerRule> rules_;
   TrainerState state_ = TrainerState::training;
   std::string migration_;
-  Arrival arrival_ = Arrival::standby;
-  std::optional<Digest> root_;
+  ArrivalMode arrival_ = ArrivalMode::standby;
+  std::optional<Digest> state_digest_;
 };
 
 }  // namespace cardswap

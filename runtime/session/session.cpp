@@ -45,7 +45,7 @@ class Session::Impl {
                        },
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
-                       [this](Arrival arrive) { return obstacle(arrive); },
+                       [this](ArrivalMode arrive) { return obstacle(arrive); },
                        [this] { return not_rehearsed(); }}) {
     const auto socket = environment::value_of(environment::kSocket);
     if (socket.empty()) return;
@@ -221,11 +221,11 @@ class Session::Impl {
     channel_->send(tracked);
   }
 
-  std::optional<Error> obstacle(Arrival arrive) {
+  std::optional<Error> obstacle(ArrivalMode arrive) {
     announce();
     const MutexLock lock(mutex_);
     for (const auto& one : tracked_->obstacles) {
-      if (one.always || arrive == Arrival::standby) {
+      if (one.always || arrive == ArrivalMode::standby) {
         return Error(Code::refused, one.what, one.hint);
       }
     }

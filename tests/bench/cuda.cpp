@@ -17,7 +17,7 @@
 #include <optional>
 
 #include "cuda/cuda_device.h"
-#include "cuda/handles.h"
+#include "cuda/gpu_handles.h"
 #include "migrator/device/staging.h"
 #include "migrator/engine/source/source.h"
 #include "migrator/engine/target/target.h"
@@ -42,7 +42,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 struct Bench {
-  std::shared_ptr<cuda::Runtime> runtime = cuda::cudart();
+  std::shared_ptr<cuda::Cudart> runtime = cuda::cudart();
   cuda::Gpu card{runtime, 0};
   cuda::OwnedStream stream{card};
   cuda::OwnedEvent done{card};
@@ -190,12 +190,12 @@ void measure_staging(Bench& bench, const std::string& transports) {
 }
 
 struct NoEvents final : LinkListener {
-  void on_control(PeerId, std::span<const std::byte>) override {}
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
+  void on_control(LinkId, std::span<const std::byte>) override {}
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t) override {
     return {};
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
-  void on_lost(PeerId, std::string_view) override {}
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(LinkId, std::string_view) override {}
 };
 
 void measure_direct(Bench& bench) {

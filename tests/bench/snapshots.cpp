@@ -28,7 +28,7 @@
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/snapshot_reader.h"
-#include "runtime/keeper/read_snapshot.h"
+#include "runtime/snapshot/read_snapshot.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/snapshots_bench.h"
 

@@ -142,7 +142,7 @@ Ref save(Store& into, const State& state, const std::string& writer, Workers& wo
   out.add_values({});
   out.add_digests(digests);
   SnapshotFacts facts;
-  facts.root = data::root_of(state.layout, digests, digest_of({}));
+  facts.state_digest = data::state_digest_of(state.layout, digests, digest_of({}));
   return out.commit(facts);
 }
 
@@ -198,7 +198,7 @@ Floors floors_of(const State& state) {
   std::vector<std::byte> plain(kChunk);
   floors.verify_s = seconds([&] {
     for (const auto& chunk : encoded) {
-      decode_chunk(compressor, chunk.ref, chunk.stored, plain);
+      decode_chunk(compressor, chunk.place, chunk.stored, plain);
       (void)digest_of(plain);
     }
   });

@@ -35,13 +35,13 @@ Owner Case::owner() const {
     // A flap may be too short to be seen. A standby may have recorded that it holds the state
     // before its disk was full: its source is free to commit then, and is in doubt until the grant
     // fits.
-    const bool may_be_verified =
-        held.state == handover::State::freezing || held.state == handover::State::verifying;
+    const bool may_be_verified = held.state == handover::SourceState::freezing ||
+                                 held.state == handover::SourceState::verifying;
     const bool either = damage == Damage::cut_and_heal_link ||
                         (damage == Damage::fill_target_disk && may_be_verified);
     return either ? Owner::either : Owner::source;
   }
-  const bool granted = held.state == handover::State::resumed;
+  const bool granted = held.state == handover::SourceState::resumed;
   switch (damage) {
     // The standby has the state in memory alone, and goes with its agent until it has the grant.
     case Damage::kill_target_agent:
@@ -55,23 +55,23 @@ Owner Case::owner() const {
   }
 }
 
-std::vector<Case> all_cases(Arrival arrive) {
+std::vector<Case> all_cases(ArrivalMode arrive) {
   std::vector<Case> cases;
   for (const auto damage : kDamages) {
     for (const auto& held : kHeld) {
       if (held.by == Held::By::nothing) continue;
-      if (held.by == Held::By::standby && arrive == Arrival::criu) continue;
+      if (held.by == Held::By::standby && arrive == ArrivalMode::criu) continue;
       // What is committed cannot be cancelled: exit_codes_test has the refusal.
       if (damage == Damage::cancel && handover::is_committed(held.state)) continue;
       const bool restarts =
           damage == Damage::restart_target_agent || damage == Damage::restart_both_agents;
-      if (restarts && arrive == Arrival::criu) continue;
+      if (restarts && arrive == ArrivalMode::criu) continue;
       cases.push_back({damage, held, arrive});
       const bool ends_its_process = damage == Damage::kill_source_agent ||
                                     damage == Damage::restart_both_agents ||
                                     damage == Damage::cut_and_heal_link;
       if (ends_its_process && !cases.back().before_commit() &&
-          cases.back().owner() == Owner::target && arrive == Arrival::standby) {
+          cases.back().owner() == Owner::target && arrive == ArrivalMode::standby) {
         cases.push_back({damage, held, arrive, true});
       }
     }

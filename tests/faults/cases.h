@@ -41,12 +41,12 @@ inline constexpr std::array kDamages{Damage::cancel,
 
 /// How a migration is kept in a state, or why it is not.
 struct Held {
-  handover::State state;
+  handover::SourceState state;
   enum class By { standby, failpoint, trainer, nothing } by;
   std::string_view why_not = {};
 };
 inline constexpr std::array kHeld = [] {
-  using enum handover::State;
+  using enum handover::SourceState;
   using By = Held::By;
   return std::to_array<Held>({
       {planned, By::nothing, "it ends in the call that plans; nothing is awaited in it"},
@@ -69,9 +69,9 @@ inline constexpr std::array kHeld = [] {
 }();
 
 consteval bool every_state_is_listed_in_its_place() {
-  if (kHeld.size() != handover::kStates) return false;
+  if (kHeld.size() != handover::kSourceStates) return false;
   for (std::size_t i = 0; i < kHeld.size(); ++i) {
-    if (kHeld[i].state != static_cast<handover::State>(i)) return false;
+    if (kHeld[i].state != static_cast<handover::SourceState>(i)) return false;
     if ((kHeld[i].by == Held::By::nothing) == kHeld[i].why_not.empty()) return false;
   }
   return true;
@@ -84,7 +84,7 @@ enum class Owner { source, target, either, nobody };
 struct Case {
   Damage damage;
   Held held;
-  Arrival arrive = Arrival::standby;
+  ArrivalMode arrive = ArrivalMode::standby;
   bool ignores_moved = false;  ///< the program trains on after it was told that its job moved
   [[nodiscard]] bool before_commit() const { return !handover::is_committed(held.state); }
   [[nodiscard]] Owner owner() const;
@@ -97,6 +97,6 @@ std::ostream& operator<<(std::ostream& out, const Case& test);
 /// Every damage at every state that can be held, where the damage has a meaning; after the commit
 /// some of them with a program that ignores it. A process that
 /// CRIU brings has no standby that could keep `preparing`.
-[[nodiscard]] std::vector<Case> all_cases(Arrival arrive = Arrival::standby);
+[[nodiscard]] std::vector<Case> all_cases(ArrivalMode arrive = ArrivalMode::standby);
 
 }  // namespace cardswap::test

@@ -33,10 +33,10 @@ unsigned seed_of(int round) {
 
 struct Round {
   int number;
-  Arrival arrive;
+  ArrivalMode arrive;
 };
 std::ostream& operator<<(std::ostream& out, const Round& round) { return out << round.number; }
-std::vector<Round> eight_rounds(Arrival arrive) {
+std::vector<Round> eight_rounds(ArrivalMode arrive) {
   std::vector<Round> rounds;
   for (int i = 0; i < 8; ++i) rounds.push_back({i, arrive});
   return rounds;
@@ -77,7 +77,7 @@ class CrashAtARandomTime : public ::testing::TestWithParam<Round> {
     if (both || damage == Damage::kill_target_agent) b().start_agent();
   }
 
-  const bool by_criu_ = GetParam().arrive == Arrival::criu;
+  const bool by_criu_ = GetParam().arrive == ArrivalMode::criu;
   std::unique_ptr<TwoHostScenario> scenario_;
 };
 
@@ -127,9 +127,9 @@ std::string name_of(const ::testing::TestParamInfo<Round>& info) {
   return std::to_string(info.param.number);
 }
 INSTANTIATE_TEST_SUITE_P(All, CrashAtARandomTime,
-                         ::testing::ValuesIn(eight_rounds(Arrival::standby)), name_of);
+                         ::testing::ValuesIn(eight_rounds(ArrivalMode::standby)), name_of);
 INSTANTIATE_TEST_SUITE_P(ByCriu, CrashAtARandomTime,
-                         ::testing::ValuesIn(eight_rounds(Arrival::criu)), name_of);
+                         ::testing::ValuesIn(eight_rounds(ArrivalMode::criu)), name_of);
 
 }  // namespace
 }  // namespace cardswap::test

@@ -22,7 +22,7 @@ namespace cardswap::test {
 namespace {
 
 using namespace std::chrono_literals;
-using handover::State;
+using handover::SourceState;
 using Clock = std::chrono::steady_clock;
 
 constexpr double kBackMs = 5000;
@@ -53,7 +53,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
 
   [[nodiscard]] Host& a() const { return *scenario_->a; }
   [[nodiscard]] Host& b() const { return *scenario_->b; }
-  [[nodiscard]] bool is_at(State state) const { return GetParam().held.state == state; }
+  [[nodiscard]] bool is_at(SourceState state) const { return GetParam().held.state == state; }
   [[nodiscard]] std::string logs() const { return a().log() + "----\n" + b().log(); }
   [[nodiscard]] bool comes_to(const std::string& state) const {
     return within(25s, [&] { return state_of(a(), id_) == state; });
@@ -66,12 +66,13 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   }
 
   void migrate_into_state() {
-    const bool by_standby = is_at(State::preparing);
+    const bool by_standby = is_at(SourceState::preparing);
     std::vector<std::string> arguments{"migrate",        "job",  "--to",    b().at("cpu:0"),
                                        "--max-downtime", "none", "--detach"};
     if (by_criu_) arguments.insert(arguments.end(), {"--arrive", "criu"});
     if (!by_standby) {
-      const auto hold = is_at(State::resumed) ? State::committed : GetParam().held.state;
+      const auto hold =
+          is_at(SourceState::resumed) ? SourceState::committed : GetParam().held.state;
       arguments.insert(arguments.end(), {"--hold-at", std::string(handover::to_string(hold))});
     }
     id_ = text(a().ask(arguments), "id");
@@ -80,7 +81,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
       return by_standby ? text(m, "state") == "preparing" : m.at("held").as_bool();
     })) << logs();
     ASSERT_TRUE(within(5s, [&] { return job_processes_of(b()).size() == 1; })) << logs();
-    if (is_at(State::resumed)) {
+    if (is_at(SourceState::resumed)) {
       scenario_->hold_trainers();
       proceed();
       ASSERT_TRUE(comes_to("resumed")) << logs();
@@ -88,7 +89,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
     // The source waits there for the target's word, which a cut link would keep back. Where CRIU
     // brings the process, it is not yet on its way.
-    if (is_at(State::verifying) && damage_ == Damage::cut_link && !by_criu_) {
+    if (is_at(SourceState::verifying) && damage_ == Damage::cut_link && !by_criu_) {
       const auto verified = "migration " + id_ + " here: verified";
       ASSERT_TRUE(within(10s, [&] { return b().log().find(verified) != std::string::npos; }))
           << logs();
@@ -97,9 +98,9 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
 
   /// What kept the state keeps it no more.
   void let_it_go_on() const {
-    if (is_at(State::preparing)) {
+    if (is_at(SourceState::preparing)) {
       scenario_->open_standby_gate();
-    } else if (is_at(State::resumed)) {
+    } else if (is_at(SourceState::resumed)) {
       scenario_->let_trainers_go();
     } else {
       proceed();
@@ -199,7 +200,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     const auto in_doubt = [&] { return b().log().find(id_ + " is in doubt") != std::string::npos; };
     const auto standbys = [&] { return job_processes_of(b()).size(); };
     EXPECT_TRUE(within(20s, [&] { return in_doubt() || standbys() == 0; })) << logs();
-    EXPECT_TRUE(in_doubt() || by_criu_ || !is_at(State::verifying));
+    EXPECT_TRUE(in_doubt() || by_criu_ || !is_at(SourceState::verifying));
     if (!in_doubt()) return;
     EXPECT_EQ(standbys(), 1U);
     scenario_->net->heal();
@@ -209,7 +210,8 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     switch (damage_) {
       case Damage::kill_source_agent:
         a().start_agent();
-        if (is_at(State::resumed)) let_it_go_on();  // else it begins anew without the failpoint
+        if (is_at(SourceState::resumed))
+          let_it_go_on();  // else it begins anew without the failpoint
         break;
       case Damage::kill_target_agent:
         let_it_go_on();
@@ -217,12 +219,13 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
         b().start_agent();
         break;
       case Damage::kill_both_agents:
-        if (is_at(State::resumed)) let_it_go_on();
+        if (is_at(SourceState::resumed)) let_it_go_on();
         a().start_agent();
         b().start_agent();
         break;
       case Damage::restart_both_agents:
-        if (is_at(State::resumed)) let_it_go_on();  // else it begins anew without the failpoint
+        if (is_at(SourceState::resumed))
+          let_it_go_on();  // else it begins anew without the failpoint
         break;
       case Damage::cut_link: end_by_the_operators_word(); break;
       case Damage::cut_and_heal_link:
@@ -266,7 +269,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     const auto trained = scenario_->steps();
     let_it_go_on();
     // Not the grant, nor the first step, is on that disk: no step may follow.
-    if (is_at(State::committed)) {
+    if (is_at(SourceState::committed)) {
       EXPECT_TRUE(comes_to("in_doubt")) << logs();
       EXPECT_EQ(scenario_->steps(), trained);
     } else {
@@ -290,13 +293,13 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   }
 
   const Damage damage_ = GetParam().damage;
-  const bool by_criu_ = GetParam().arrive == Arrival::criu;
+  const bool by_criu_ = GetParam().arrive == ArrivalMode::criu;
   std::unique_ptr<TwoHostScenario> scenario_;
   std::string id_;
 };
 
 TEST_P(CrashMatrix, EndsInTheInvariants) {
-  ASSERT_NO_FATAL_FAILURE(scenario_->start_job(is_at(State::preparing)));
+  ASSERT_NO_FATAL_FAILURE(scenario_->start_job(is_at(SourceState::preparing)));
   ASSERT_NO_FATAL_FAILURE(migrate_into_state());
 
   const auto damaged = Clock::now();
@@ -322,7 +325,7 @@ TEST_P(CrashMatrix, EndsInTheInvariants) {
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix, ::testing::ValuesIn(all_cases()),
                          [](const auto& info) { return to_string(info.param); });
 
-INSTANTIATE_TEST_SUITE_P(ByCriu, CrashMatrix, ::testing::ValuesIn(all_cases(Arrival::criu)),
+INSTANTIATE_TEST_SUITE_P(ByCriu, CrashMatrix, ::testing::ValuesIn(all_cases(ArrivalMode::criu)),
                          [](const auto& info) { return to_string(info.param); });
 
 TEST(Cases, AreEnough) { EXPECT_GE(all_cases().size(), 60U); }

@@ -13,8 +13,8 @@ std::vector<std::vector<std::byte>> seeds() {
   const Digest digest = digest_of({});
   std::vector<std::vector<std::byte>> all;
   for (const data::Message& message : std::vector<data::Message>{
-           data::Hello{data::kMagic, data::kVersion, "m-1", "token", 4096, true, layout},
-           data::LayoutChanged{false, layout},
+           data::LayoutOffered{data::kMagic, data::kVersion, "m-1", "token", 4096, true, layout},
+           data::LayoutReplaced{false, layout},
            data::RoundEnd{1, 2, true, 3},
            data::Ping{4},
            data::FreezeBegin{},
@@ -22,7 +22,7 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Equal{digest},
            data::Abort{"done"},
            data::Accept{8, true},
-           data::Refuse{Code::refused, "no", "why"},
+           data::Refused{Code::refused, "no", "why"},
            data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest},
            data::Pong{10, 11},
            data::Confirmed{digest},
@@ -61,8 +61,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
   });
   fuzz::expect_error_or_nothing([&] {
-    const auto bulk = data::decode_bulk_header(bytes);
-    const auto again = data::encode(bulk.what, bulk.encoding);
+    const auto payload = data::decode_payload_header(bytes);
+    const auto again = data::encode(payload.what, payload.encoding);
     if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
   });
   return 0;

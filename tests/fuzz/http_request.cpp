@@ -19,19 +19,19 @@ using namespace cardswap;
 
 Router make_router() {
   Router router;
-  router.add("POST", "/v1/jobs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("POST", "/v1/jobs", [](ApiRequest request) -> asio::awaitable<ApiResponse> {
     request.only({"name", "argv", "cwd", "env", "device", "restart", "user"});
-    co_return ApiAnswer{201, to_json(job_spec_from(request.body))};
+    co_return ApiResponse{201, to_json(job_spec_from(request.body))};
   });
-  router.add("POST", "/v1/migrations", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+  router.add("POST", "/v1/migrations", [](ApiRequest request) -> asio::awaitable<ApiResponse> {
     (void)parse_destination(request.text("to"));
     (void)request.flag_or("dry_run", false);
     (void)request.number_or("chunk_bytes", 1);
-    co_return ApiAnswer{202, boost::json::object{{"job", request.text("job")}}};
+    co_return ApiResponse{202, boost::json::object{{"job", request.text("job")}}};
   });
-  router.add("GET", "/v1/jobs/{name}/logs", [](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    co_return ApiAnswer{200, boost::json::object{{"name", request.path.at("name")},
-                                                 {"offset", request.query_or("offset", 0)}}};
+  router.add("GET", "/v1/jobs/{name}/logs", [](ApiRequest request) -> asio::awaitable<ApiResponse> {
+    co_return ApiResponse{200, boost::json::object{{"name", request.path.at("name")},
+                                                   {"offset", request.query_or("offset", 0)}}};
   });
   return router;
 }
@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   asio::co_spawn(context,
                  router.handle(std::string(request.method_string()), std::string(request.target()),
                                request.body(), Caller::owns("fuzz")),
-                 [](const std::exception_ptr& failed, const ApiAnswer& answer) {
+                 [](const std::exception_ptr& failed, const ApiResponse& answer) {
                    if (failed || answer.status >= 500) std::abort();
                    (void)boost::json::serialize(answer.body);
                  });

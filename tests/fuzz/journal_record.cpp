@@ -37,9 +37,9 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
       bytes_of(boost::json::serialize(
           gang::to_json(gang::RankStatus{2, gang::RankState::ready, 7, {}, true}))),
       bytes_of(boost::json::serialize(gang::to_journal(
-          gang::GangRecord{gang::GangState::committed, 2, 1, 7, false, {gang::GangRank{}}}))),
+          gang::GangDurable{gang::GangState::committed, 2, 1, 7, false, {gang::GangRank{}}}))),
       bytes_of(boost::json::serialize(gang::to_journal(
-          gang::RankRecord{gang::RankState::ready, gang::Part::leaves, 2, 1, 7, {}}))),
+          gang::RankDurable{gang::RankState::ready, gang::Part::leaves, 2, 1, 7, {}}))),
       bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
                R"({"alertname":"GpuHot","UUID":"GPU-1","severity":"critical"},)"
                R"("annotations":{"summary":"hot"},"fingerprint":"1"}]})")};

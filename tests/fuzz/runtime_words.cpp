@@ -74,8 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     transfer.stats = progress->stats;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     transfer.stats = verified->stats;
-    m.side =
-        handover::SourceSide({handover::State::committed, 2, 1, {verified->root, verified->step}});
+    m.side = handover::SourceSide(
+        {handover::SourceState::committed, 2, 1, {verified->state_digest, verified->step}});
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     transfer.predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {

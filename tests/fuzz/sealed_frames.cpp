@@ -12,12 +12,12 @@ using namespace cardswap;
 
 /// An engine that may never be told anything: nobody here has the key.
 struct NoEngine final : LinkListener {
-  void on_control(PeerId, std::span<const std::byte>) override { std::abort(); }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
+  void on_control(LinkId, std::span<const std::byte>) override { std::abort(); }
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t) override {
     std::abort();
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { std::abort(); }
-  void on_lost(PeerId, std::string_view) override {}
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override { std::abort(); }
+  void on_lost(LinkId, std::string_view) override {}
 };
 
 }  // namespace
@@ -37,8 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                     return std::make_unique<test::NoLink>();
                   });
   const auto bytes = fuzz::view(data, size);
-  fuzz::expect_error_or_nothing([&] { line->on_control(PeerId{1}, bytes); });
-  fuzz::expect_error_or_nothing([&] { (void)line->reserve(PeerId{1}, bytes, size); });
-  fuzz::expect_error_or_nothing([&] { line->on_received(PeerId{1}, bytes, size); });
+  fuzz::expect_error_or_nothing([&] { line->on_control(LinkId{1}, bytes); });
+  fuzz::expect_error_or_nothing([&] { (void)line->reserve(LinkId{1}, bytes, size); });
+  fuzz::expect_error_or_nothing([&] { line->on_received(LinkId{1}, bytes, size); });
   return 0;
 }

@@ -102,7 +102,7 @@ class Departing : public ::testing::Test {
     begin.token = "data";
     begin.transports = transports_;
     begin.spec.max_stall_ms = 0;
-    begin.spec.arrive = Arrival::criu;
+    begin.spec.arrive = ArrivalMode::criu;
     return begin;
   }
 
@@ -114,9 +114,9 @@ class Departing : public ::testing::Test {
     (void)job_->line.hear<channel::Frozen>();
     const auto source = job_->line.hear<channel::Verified>();
     const auto target = standby_->line.hear<channel::Verified>();
-    EXPECT_EQ(source.root, target.root);
+    EXPECT_EQ(source.state_digest, target.state_digest);
     EXPECT_EQ(source.step, target.step);
-    root_ = source.root;
+    state_digest_ = source.state_digest;
     step_ = source.step;
   }
 
@@ -129,7 +129,7 @@ class Departing : public ::testing::Test {
     job_->line.say(
         channel::Depart{kMigration, custodian, static_cast<std::uint64_t>(custodian_->pid())});
     const auto departed = job_->line.hear<channel::Departed>();
-    EXPECT_EQ(departed.root, root_);
+    EXPECT_EQ(departed.state_digest, state_digest_);
     inode_ = departed.socket_inode;
   }
 
@@ -164,7 +164,7 @@ class Departing : public ::testing::Test {
   std::multiset<std::string> before_;
   std::string transports_ = "tcp";
   std::uint16_t port_ = 0;
-  Digest root_;
+  Digest state_digest_;
   std::uint64_t step_ = 0;
   std::uint64_t inode_ = 0;
 };
@@ -207,10 +207,10 @@ TEST_F(Departing, ArrivesWithWhatTheHolderReceived) {
   start_both();
   verify();
   depart();
-  job_->line.say(
-      channel::Arrived{kMigration, 0, dir_ / "hand-over", agent_.path(), "holder's", "job", root_});
+  job_->line.say(channel::Arrived{kMigration, 0, dir_ / "hand-over", agent_.path(), "holder's",
+                                  "job", state_digest_});
   const auto verified = job_->line.hear<channel::Verified>();
-  EXPECT_EQ(verified.root, root_);
+  EXPECT_EQ(verified.state_digest, state_digest_);
   EXPECT_EQ(verified.step, step_);
   EXPECT_EQ(holder_->wait(), 0) << "a holder ends when its memory is somebody else's";
 
@@ -221,7 +221,7 @@ TEST_F(Departing, ArrivesWithWhatTheHolderReceived) {
   EXPECT_EQ(job_->hello.token, "holder's");
   EXPECT_EQ(job_->hello.epoch, 0U);
 
-  job_->line.say(channel::Grant{kMigration, 2, root_});
+  job_->line.say(channel::Grant{kMigration, 2, state_digest_});
   const auto resumed = job_->line.hear<channel::Resumed>();
   EXPECT_EQ(resumed.step, step_);
   EXPECT_GT(resumed.downtime_ms, 0);
@@ -261,7 +261,7 @@ TEST_F(Departing, StaysWhenNoCustodianTakesItsMemory) {
 TEST_F(Departing, GivesItsMemoryToNobodyButItsCustodian) {
   start_both();
   verify();
-  const memory_handoff::Listener stranger(dir_ / "stranger");
+  const memory_transfer::Listener stranger(dir_ / "stranger");
   const auto another = static_cast<std::uint64_t>(holder_->pid());
   job_->line.say(channel::Depart{kMigration, dir_ / "stranger", another});
   const auto failed = job_->line.hear<channel::Failed>();
@@ -279,26 +279,26 @@ TEST_F(Departing, GivesItsMemoryToNobodyButItsCustodian) {
 TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
   start_both();
   verify();
-  const memory_handoff::Listener custodian(dir_ / "mine");
+  const memory_transfer::Listener custodian(dir_ / "mine");
   const auto accepted = [&] {
-    std::optional<memory_handoff::Connection> connection;
+    std::optional<memory_transfer::Connection> connection;
     EXPECT_TRUE(within(10s, [&] { return (connection = custodian.accept()).has_value(); }));
     return std::move(connection.value());
   };
   const auto soon = [] { return std::chrono::steady_clock::now() + 10s; };
   job_->line.say(
       channel::Depart{kMigration, dir_ / "mine", static_cast<std::uint64_t>(::getpid())});
-  std::vector<memory_handoff::PassedArena> kept;
+  std::vector<memory_transfer::PassedArena> kept;
   {
     auto connection = accepted();
     auto received = connection.receive(soon());
-    ASSERT_TRUE(received && std::holds_alternative<memory_handoff::Keep>(received->message));
-    kept = memory_handoff::arenas_from(std::get<memory_handoff::Keep>(received->message).arenas,
-                                       std::move(received->files));
-    connection.send(memory_handoff::Kept{});
+    ASSERT_TRUE(received && std::holds_alternative<memory_transfer::Keep>(received->message));
+    kept = memory_transfer::arenas_from(std::get<memory_transfer::Keep>(received->message).arenas,
+                                        std::move(received->files));
+    connection.send(memory_transfer::Kept{});
     (void)job_->line.hear<channel::Departed>();
   }
-  const auto host = std::ranges::find(kept, "cpu", &memory_handoff::PassedArena::device);
+  const auto host = std::ranges::find(kept, "cpu", &memory_transfer::PassedArena::device);
   ASSERT_NE(host, kept.end());
   const auto flip_a_bit = [&] {
     const int file = host->pieces.front().file.get();
@@ -311,9 +311,9 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
     job_->line.say(channel::Release{kMigration});
     auto connection = accepted();
     ASSERT_TRUE(connection.receive(soon()));
-    memory_handoff::Memory memory;
-    memory.arenas = memory_handoff::outlines_of(kept);
-    connection.send(memory, memory_handoff::files_of(kept));
+    memory_transfer::Memory memory;
+    memory.arenas = memory_transfer::outlines_of(kept);
+    connection.send(memory, memory_transfer::files_of(kept));
     (void)connection.receive(soon());
   };
 
@@ -347,10 +347,10 @@ TEST_F(Departing, FailsToArriveWithAnotherStateAndComesBack) {
   start_both();
   verify();
   depart();
-  for (const auto& [token, root] :
-       std::map<std::string, Digest>{{"stolen", root_}, {"holder's", Digest{{1}}}}) {
-    job_->line.say(
-        channel::Arrived{kMigration, 0, dir_ / "hand-over", agent_.path(), token, "job", root});
+  for (const auto& [token, state_digest] :
+       std::map<std::string, Digest>{{"stolen", state_digest_}, {"holder's", Digest{{1}}}}) {
+    job_->line.say(channel::Arrived{kMigration, 0, dir_ / "hand-over", agent_.path(), token, "job",
+                                    state_digest});
     EXPECT_EQ(job_->line.hear<channel::Failed>().migration, kMigration);
   }
   EXPECT_FALSE(holder_->ended());
@@ -375,9 +375,9 @@ TEST_F(Departing, ACustodianEndsWithItsTrainerAndTalksToNobodyElse) {
   verify();
   depart();
   // The test is another process than the trainer: the custodian closes without a word.
-  auto stranger = memory_handoff::Connection::to(dir_ / "custodian");
+  auto stranger = memory_transfer::Connection::to(dir_ / "custodian");
   try {
-    stranger.send(memory_handoff::Fetch{});
+    stranger.send(memory_transfer::Fetch{});
   } catch (const Error&) {
     // It has closed already.
   }

@@ -16,7 +16,7 @@
 #include <cstring>
 #include <thread>
 
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/needs.h"
 
 namespace cardswap::test {
@@ -102,11 +102,12 @@ struct Seen {
 
 /// Moves a job whose state stays as it was made between two agents, by stop-copy over TCP.
 Seen move(bool encrypt, bool tls) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto options = [&](const std::string& name) {
     HostOptions result{.name = name, .transports = "tcp"};
-    if (tls) result.more = Fleet::options(fleet.issue(ApiRole::agent, name, {"127.0.0.1"}));
+    if (tls)
+      result.more = FleetCertificates::options(fleet.issue(ApiRole::agent, name, {"127.0.0.1"}));
     return result;
   };
   Host a(dir.path() / "a", options("a"));

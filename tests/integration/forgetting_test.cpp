@@ -27,7 +27,7 @@ boost::json::object ended_migration(const std::string& id, std::int64_t at) {
   m.id = id;
   m.spec.job = "job";
   m.spec.to = "127.0.0.1:1/cpu:0";
-  m.side = handover::SourceSide({handover::State::aborted, 2, 1});
+  m.side = handover::SourceSide({handover::SourceState::aborted, 2, 1});
   m.result = MigrationResult::failed;
   m.error = Error(Code::target_lost, "it is long ago");
   m.started_at_ms = at - 1000;

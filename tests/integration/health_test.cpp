@@ -83,7 +83,7 @@ class Health : public ::testing::Test {
   bool told(const std::string& part, std::chrono::milliseconds limit = 10s) const {
     return within(limit, [&] { return events().find(part) != std::string::npos; });
   }
-  HttpAnswer post(const std::string& body) const {
+  HttpResponse post(const std::string& body) const {
     return ask_over_tcp(*a_, {"POST", "/v1/alerts", body, {{"Content-Type", "application/json"}}});
   }
   static std::string alert(const std::string& name, const std::string& fingerprint,

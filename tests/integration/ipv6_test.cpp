@@ -7,7 +7,7 @@
 
 #include <boost/json.hpp>
 
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
@@ -133,13 +133,13 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Ipv6, CertificatesNameItsAddresses) {
   if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::AddressFamily::v6);
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   auto options = in(net, 0);
-  options.more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"fd77::1"}));
+  options.more = FleetCertificates::options(fleet.issue(ApiRole::agent, "a", {"fd77::1"}));
   Host a(dir.path() / "a", options);
   options = in(net, 1);
-  options.more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"[fd77:0:0::2]"}));
+  options.more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"[fd77:0:0::2]"}));
   Host b(dir.path() / "b", options);
   Trainer job({trainer("plain_memory"), "--steps", "800", "--step-ms", "5"});
   job.start(a);

@@ -14,18 +14,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
+class LostTimeCollectorTest : public ::testing::Test, private MigrationControl {
  protected:
   LostTimeCollectorTest() {
     MigrationRecord record;
     record.id = "m-1";
-    record.side = handover::SourceSide({handover::State::completed, 2, 1});
+    record.side = handover::SourceSide({handover::SourceState::completed, 2, 1});
     TransferRecord transfer;
     transfer.instance = "i-1";
     transfer.to = peer_.at("cpu:0");
     transfer.lost_time.has_report = true;
     migration_ = &list_.add(Migration(std::move(record), {std::move(transfer)}));
-    scope_.emplace(MigrationScope{parts_.context, list_, *migration_, *this});
+    scope_.emplace(MigrationContext{parts_.context, list_, *migration_, *this});
     collector_.emplace(*scope_, targets_, book_);
   }
   ~LostTimeCollectorTest() override {
@@ -51,11 +51,11 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
   TargetClient targets_{parts_.tasks};
   PredictionBook book_{parts_.dir.path() / "predictions.json", "gpu-a"};
   Migration* migration_ = nullptr;  // of the list
-  std::optional<MigrationScope> scope_;
+  std::optional<MigrationContext> scope_;
   std::optional<LostTimeCollector> collector_;
 
  private:
-  // RunningMigration, of which a hearing that only listens asks nothing
+  // MigrationControl, of which a hearing that only listens asks nothing
   void apply(const handover::Message&) override {}
   void poll() override {}
   void fail(Error) override {}

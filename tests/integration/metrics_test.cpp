@@ -203,7 +203,7 @@ TEST_F(Metrics, AliveAndReadyAreTwoQuestions) {
                 "signal.pause()\n",
                 (a_.dir() / "journal.db").string()},
                (dir_.path() / "holder.log").string());
-  HttpAnswer answer;
+  HttpResponse answer;
   EXPECT_TRUE(within(10s, [&] {
     answer = ask_over_tcp(a_, {.target = "/readyz"});
     return answer.status == 503;

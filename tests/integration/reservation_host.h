@@ -32,7 +32,7 @@ class ReservationHost {
   ~ReservationHost() {
     for (const auto* one :
          jobs_.table().instances()) {  // what was granted does not end with its agent
-      if (one->process().pid > 0) signal_group(one->process(), SIGKILL);
+      if (one->program().pid > 0) signal_group(one->program(), SIGKILL);
     }
     tasks_.stop();
     context_.restart();
@@ -75,7 +75,7 @@ class ReservationHost {
     channel::Verified verified;
     verified.migration = id;
     verified.step = 7;
-    verified.root.bytes[0] = 1;
+    verified.state_digest.bytes[0] = 1;
     reservations_.on_message(*standby, verified);
     ASSERT_EQ(reservations_.at(id).state(), handover::TargetState::verified);
   }
@@ -123,7 +123,7 @@ class ReservationHost {
   EventSink events_;
   Jobs jobs_{tasks_, config_, journal_, events_};
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
-  criu::Tools criu_{context_, config_, journal_};
+  criu::MoveTools criu_{context_, config_, journal_};
   HandoverGate handover_gate_;
   HandoverContext handover_{
       context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),

@@ -38,7 +38,7 @@ class ReservationRecords : public ::testing::Test {
     return host_.journal().all(Journal::Kind::reservation).at(0);
   }
   void grant() {
-    const auto content = place().record().side.record().content;
+    const auto content = place().record().side.durable().content;
     host_.places().grant(kId, 2, content);
     ASSERT_EQ(place().state(), TargetState::granted);
   }

@@ -220,7 +220,8 @@ TEST_P(AtTheDataPort, UcxPeersThatAreNoSourceAreTurnedAway) {
   const auto id = migrate_and_hold(GetParam());
   const auto port = data_port(id);
   const Layout layout({{"words", "bytes", "", 8U << 20}});
-  const data::Hello hello{data::kMagic, data::kVersion, id, "guessed", 1 << 20, true, layout};
+  const data::LayoutOffered hello{data::kMagic, data::kVersion, id,    "guessed",
+                                  1 << 20,      true,           layout};
 
   RawUcxClient guesser(port);
   guesser.say(data::encode(hello));

@@ -60,14 +60,14 @@ TEST_F(TargetClientTest, AsksForAPlaceAndSaysWhyThereIsNone) {
 TEST_F(TargetClientTest, GrantsTheContentUnderTheEpochOfThePlace) {
   handover::Content content;
   content.step = 41;
-  content.root.bytes[0] = 7;
+  content.state_digest.bytes[0] = 7;
   const auto answer = wait(client_.grant(place(), content));
   EXPECT_FALSE(answer.status) << "it says that it is done, and no more";
   EXPECT_EQ(asked().method, "POST");
   EXPECT_EQ(asked().target, "/v1/peer/reservations/m-1/grant");
   EXPECT_THAT(asked().body, HasSubstr("\"epoch\":2"));
   EXPECT_THAT(asked().body, HasSubstr("\"step\":41"));
-  EXPECT_THAT(asked().body, HasSubstr(to_string(content.root)));
+  EXPECT_THAT(asked().body, HasSubstr(to_string(content.state_digest)));
 }
 
 TEST_F(TargetClientTest, DropsUnderAHigherEpochOnlyWhereTheJobWasTakenBack) {

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 
 namespace cardswap::test {
 namespace {
@@ -17,12 +17,13 @@ using namespace std::chrono_literals;
 
 /// Method: an agent's certificate reserves a place by hand; another agent's asks about it.
 TEST(Tls, AReservationIsItsOwnersAlone) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto source = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
   const auto third = fleet.issue(ApiRole::agent, "c", {"127.0.0.1"});
   Host b(dir.path() / "b",
-         {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
+         {.name = "b",
+          .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
   const boost::json::object wanted{{"migration", "m-0123456789abcdef"},
                                    {"job", {{"name", "job"}, {"argv", {"/bin/cat"}}, {"cwd", "/"}}},
                                    {"device", "cpu:0"},
@@ -48,7 +49,7 @@ TEST(Tls, AReservationIsItsOwnersAlone) {
 
 /// Method: one agent; the files it was started with change under it, and it is told by SIGHUP.
 TEST(Tls, AReloadTakesNewCertificatesAndRevocations) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto old = fleet.issue(ApiRole::agent, "old", {"localhost"});
   const auto fresh = fleet.issue(ApiRole::agent, "fresh", {"127.0.0.1"});
@@ -56,7 +57,7 @@ TEST(Tls, AReloadTakesNewCertificatesAndRevocations) {
   const auto viewer = fleet.issue(ApiRole::viewer, "victor");
   const auto list = fleet.dir() / "ca.crl";
   ASSERT_EQ(run({CARDSWAP, "pki", "revoke", fleet.dir().string()}).exit_code, 0);
-  auto more = Fleet::options(old);
+  auto more = FleetCertificates::options(old);
   more.insert(more.end(), {"--tls-crl", list.string()});
   Host a(dir.path() / "a", {.name = "a", .more = more});
   const HttpRequest jobs{.method = "GET", .target = "/v1/jobs"};

@@ -12,7 +12,7 @@
 
 #include "agent/security/pki.h"
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/needs.h"
 
 namespace cardswap::test {
@@ -24,7 +24,7 @@ using ::testing::Not;
 
 /// An agent that takes certificates and one viewer's token; shared by every case.
 struct Guarded {
-  Fleet fleet;
+  FleetCertificates fleet;
   TempDir dir;
   tls::Files viewer = fleet.issue(ApiRole::viewer, "victor");
   tls::Files acting = fleet.issue(ApiRole::operator_, "olga");
@@ -36,7 +36,7 @@ struct Guarded {
     const auto tokens = dir.path() / "tokens";
     const auto hash = run({"sh", "-c", "printf %s look | sha256sum | cut -d' ' -f1"}).out;
     std::ofstream(tokens) << "viewer " << hash;
-    auto more = Fleet::options(agent);
+    auto more = FleetCertificates::options(agent);
     more.insert(more.end(), {"--token-file", tokens.string()});
     host = std::make_unique<Host>(dir.path() / "a", HostOptions{.name = "a", .more = more});
   }
@@ -157,7 +157,7 @@ TEST_F(Guard, TheCommandFindsItsCertificateInTheFolder) {
 }
 
 TEST_F(Guard, ACertificateThatIsExpiredOrOfAnotherAuthorityIsRefused) {
-  const Fleet other;
+  const FleetCertificates other;
   auto stranger = other.issue(ApiRole::operator_, "mallory");
   stranger.authority = g().fleet.authority_only().authority;  // trusts us; we do not trust it
   const HttpRequest asked{.method = "GET", .target = "/v1/jobs"};
@@ -180,7 +180,7 @@ TEST_F(Guard, AnAgentThatIsNotTheOneCalledIsNotSpokenTo) {
     EXPECT_EQ(error.code(), Code::unauthorized);
     EXPECT_THAT(error.what(), HasSubstr("hostname mismatch"));
   }
-  const Fleet other;
+  const FleetCertificates other;
   try {
     (void)ask_over_tls(*g().host, other.issue(ApiRole::operator_, "olga"), asked);
     ADD_FAILURE();
@@ -214,13 +214,14 @@ TEST_F(Guard, OtherUsersAreNobodyOnTheUnixSocket) {
 }
 
 TEST(Tls, MovesAJobBetweenTwoAgentsWithCertificates) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
-  Host a(dir.path() / "a",
-         {.name = "a",
-          .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1", "localhost"}))});
+  Host a(dir.path() / "a", {.name = "a",
+                            .more = FleetCertificates::options(
+                                fleet.issue(ApiRole::agent, "a", {"127.0.0.1", "localhost"}))});
   Host b(dir.path() / "b",
-         {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
+         {.name = "b",
+          .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
   const std::vector<std::string> program{trainer("plain_memory"), "--steps", "600", "--step-ms",
                                          "3"};
   const auto expected = undisturbed(program);
@@ -238,12 +239,14 @@ TEST(Tls, MovesAJobBetweenTwoAgentsWithCertificates) {
 
 /// Verbs that call other hosts' agents by themselves show them their certificate too.
 TEST(Tls, DrainsAHostForAnOperatorAndForNobodyElse) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   Host a(dir.path() / "a",
-         {.name = "a", .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
+         {.name = "a",
+          .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
   Host b(dir.path() / "b",
-         {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
+         {.name = "b",
+          .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
   const auto as = [](const tls::Files& files, const std::vector<std::string>& arguments) {
     std::vector<std::string> argv{"env", "CARDSWAP_TLS_DIR=" + files.key.parent_path().string(),
                                   CARDSWAP};
@@ -276,11 +279,12 @@ TEST(Tls, DrainsAHostForAnOperatorAndForNobodyElse) {
 
 /// What a source says of a target whose agent it must not believe.
 TEST(Tls, DoesNotMoveAJobToAnAgentItCannotBelieve) {
-  const Fleet fleet;
-  const Fleet other;
+  const FleetCertificates fleet;
+  const FleetCertificates other;
   const TempDir dir;
   Host a(dir.path() / "a",
-         {.name = "a", .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
+         {.name = "a",
+          .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
   a.run_job("job", {trainer("plain_memory"), "--steps", "100000", "--step-ms", "3"});
   ASSERT_TRUE(within(30s, [&] { return a.step_of("job") >= 3; }));
   struct Case {
@@ -290,11 +294,15 @@ TEST(Tls, DoesNotMoveAJobToAnAgentItCannotBelieve) {
   };
   const std::vector<Case> cases{
       {"plain", {}, "TLS with the agent"},
-      {"expired", Fleet::options(fleet.issue_expired(ApiRole::agent, "old", {"127.0.0.1"})),
+      {"expired",
+       FleetCertificates::options(fleet.issue_expired(ApiRole::agent, "old", {"127.0.0.1"})),
        "expired"},
-      {"stranger", Fleet::options(other.issue(ApiRole::agent, "x", {"127.0.0.1"})), "certificate"},
-      {"elsewhere", Fleet::options(fleet.issue(ApiRole::agent, "c", {"10.9.8.7"})), "mismatch"},
-      {"viewer", Fleet::options(fleet.issue(ApiRole::viewer, "v", {"127.0.0.1"})), "certificate"},
+      {"stranger", FleetCertificates::options(other.issue(ApiRole::agent, "x", {"127.0.0.1"})),
+       "certificate"},
+      {"elsewhere", FleetCertificates::options(fleet.issue(ApiRole::agent, "c", {"10.9.8.7"})),
+       "mismatch"},
+      {"viewer", FleetCertificates::options(fleet.issue(ApiRole::viewer, "v", {"127.0.0.1"})),
+       "certificate"},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
@@ -308,13 +316,13 @@ TEST(Tls, DoesNotMoveAJobToAnAgentItCannotBelieve) {
 }
 
 TEST(Tls, AnAgentDoesNotStartWithAKeyThatOthersCanRead) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto files = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
   std::filesystem::permissions(files.key, std::filesystem::perms(0640));
   std::vector<std::string> argv{CARDSWAPD,  "--data-dir",  (dir.path() / "a").string(),
                                 "--listen", "127.0.0.1:0", "--jobs-share-my-user"};
-  const auto more = Fleet::options(files);
+  const auto more = FleetCertificates::options(files);
   argv.insert(argv.end(), more.begin(), more.end());
   const auto outcome = run(argv);
   EXPECT_EQ(outcome.exit_code, 1);
@@ -323,7 +331,7 @@ TEST(Tls, AnAgentDoesNotStartWithAKeyThatOthersCanRead) {
 }
 
 TEST(Pki, OverwritesNothingAndKeepsKeysToTheirOwner) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const auto again = run({CARDSWAP, "pki", "init", fleet.dir().string()});
   EXPECT_EQ(again.exit_code, 3);
   EXPECT_THAT(again.err, HasSubstr("nothing is overwritten"));

@@ -35,7 +35,7 @@ class FleetOfTwo : public ::testing::Test {
   }
 
   TempDir dir_;
-  std::optional<Fleet> fleet_;
+  std::optional<FleetCertificates> fleet_;
   std::optional<Switch> network_;
   std::filesystem::path operator_;
   std::optional<Machine> ops_;

@@ -38,16 +38,16 @@ class Check(unittest.TestCase):
     def test_a_jobs_record_is_changed_by_name_outside_of_its_folder(self):
         for text in ("source.frozen = true;", "job.migration.clear();", "standby->attached = false;",
                      "source.job().epoch = 2;", "instance.job().migration = id;",
-                     "JobTable::note(source, change);", "scope_.context.jobs.note(*source, change);"):
+                     "JobList::note(source, change);", "scope_.context.jobs.note(*source, change);"):
             self.refused("agent/handover/source/a.cpp", text, "say whether it is on disk")
-            self.assertEqual(self.complaints("agent/jobs/job_table.cpp", text), [])
+            self.assertEqual(self.complaints("agent/jobs/job_list.cpp", text), [])
         for text in ("if (source.frozen == wanted) {", "made.device = wanted.device;", "job.migration.empty();"):
             self.assertEqual(self.complaints("agent/handover/source/a.cpp", text), [])
 
     def test_who_steps_is_decided_in_one_file_of_the_jobs_folder(self):
         for text in ("job.newer_epoch = 7;", "instance.job().spec.restart = RestartRule::never;", "++job.restarts;"):
             self.refused("agent/jobs/job_processes.cpp", text, "because it decides who steps")
-            self.assertEqual(self.complaints("agent/jobs/job_table.cpp", text), [])
+            self.assertEqual(self.complaints("agent/jobs/job_list.cpp", text), [])
         self.assertEqual(self.complaints("agent/jobs/job_processes.cpp", "if (job.newer_epoch == 7) {"), [])
 
     def test_a_wait_that_holds_up_the_agents_loop_is_refused(self):
@@ -85,7 +85,7 @@ class Check(unittest.TestCase):
 
     def test_routes_may_capture_because_they_live_as_long_as_the_router(self):
         self.assertEqual(self.complaints(
-            "agent/a.cpp", 'router.add("GET", "/v1/jobs",\n   [&](ApiRequest) -> asio::awaitable<ApiAnswer> {'), [])
+            "agent/a.cpp", 'router.add("GET", "/v1/jobs",\n   [&](ApiRequest) -> asio::awaitable<ApiResponse> {'), [])
 
     def test_an_allowed_lambda_that_is_gone_is_struck_off_the_list(self):
         lists = {"capturing": {("agent/a.cpp", "wait ="): "awaited here"}}

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/notes.h"
 
 namespace cardswap::test {
@@ -35,12 +35,12 @@ std::string webhook_of(int first, int count) {
 }
 
 TEST(AlertToken, KeepsNobodyWaitingAndFillsNoLog) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto tokens = dir.path() / "tokens";
   std::ofstream(tokens) << "alerts "
                         << run({"sh", "-c", "printf %s alarm | sha256sum | cut -d' ' -f1"}).out;
-  auto more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}));
+  auto more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}));
   more.insert(more.end(), {"--token-file", tokens.string()});
   const Host b(dir.path() / "b", {.name = "b", .more = more});
   std::atomic<bool> over = false;

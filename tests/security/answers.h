@@ -12,7 +12,7 @@ namespace cardswap::test {
 
 /// The status that `user` is answered by `ask`, which runs in a process of that user; 0 if it
 /// got no answer at all.
-inline unsigned status_for(const LocalUser& user, const std::function<HttpAnswer()>& ask) {
+inline unsigned status_for(const LocalUser& user, const std::function<HttpResponse()>& ask) {
   auto* shared = static_cast<unsigned*>(
       ::mmap(nullptr, sizeof(unsigned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   if (shared == MAP_FAILED) throw std::runtime_error("mmap");

@@ -16,7 +16,7 @@
 #include "agent/security/identity.h"
 #include "agent/security/pki.h"
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 
 namespace cardswap::test {
 namespace {
@@ -61,7 +61,7 @@ class KeptConnection {
   std::unique_ptr<http::Connection> connection_;
 };
 
-void revoke(const Fleet& fleet, const std::string& name) {
+void revoke(const FleetCertificates& fleet, const std::string& name) {
   std::vector<std::string> argv{CARDSWAP, "pki", "revoke", fleet.dir().string()};
   if (!name.empty()) argv.insert(argv.end(), {"--name", name});
   ASSERT_EQ(run(argv).exit_code, 0);
@@ -77,12 +77,12 @@ std::size_t reloads(const Host& host) {
 }
 
 TEST(Certificate, ThatWasRevokedEndsTheLinesThatAreKept) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto olga = fleet.issue(ApiRole::operator_, "olga");
   const auto omar = fleet.issue(ApiRole::operator_, "omar");
   revoke(fleet, "");
-  auto more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}));
+  auto more = FleetCertificates::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}));
   more.insert(more.end(), {"--tls-crl", (fleet.dir() / "ca.crl").string()});
   const Host a(dir.path() / "a", {.name = "a", .more = more});
   KeptConnection hers(a, olga);
@@ -101,11 +101,12 @@ TEST(Certificate, ThatWasRevokedEndsTheLinesThatAreKept) {
 }
 
 TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const Host a(
       dir.path() / "a",
-      {.name = "a", .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
+      {.name = "a",
+       .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
   const auto folder =
       pki::issue(fleet.dir(), {ApiRole::operator_, "brief", {}, std::chrono::seconds(4)});
   const tls::Files brief{
@@ -124,13 +125,14 @@ TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
 
 /// The other direction: an agent's own lines to another one.
 TEST(Certificate, OfAnAgentThatWasRevokedEndsTheLinesToIt) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   revoke(fleet, "");
   auto files = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
   const Host b(
       dir.path() / "b",
-      {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
+      {.name = "b",
+       .more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
   boost::asio::io_context context;
   tls::Identity::use(context, tls::client_context(files));
   http::ConnectionPool connections;
@@ -161,11 +163,11 @@ TEST(Certificate, OfAnAgentThatWasRevokedEndsTheLinesToIt) {
 }
 
 TEST(Certificate, ThatEndsSoonOrHasEndedIsTold) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto agent = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
   pki::revoke(fleet.dir(), "", std::chrono::hours(49));
-  auto more = Fleet::options(agent);
+  auto more = FleetCertificates::options(agent);
   more.insert(more.end(), {"--tls-crl", (fleet.dir() / "ca.crl").string()});
   const Host a(dir.path() / "a", {.name = "a", .more = more});
   auto ready = ask_over_unix(a, {.target = "/readyz"});

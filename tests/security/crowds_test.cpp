@@ -30,7 +30,7 @@
 #include "agent/security/tls_context.h"
 #include "migrator/wire/runtime_messages.h"
 #include "tests/security/users.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
@@ -174,7 +174,7 @@ class Crowds : public ::testing::Test {
     if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
     people_ = std::make_unique<People>();
-    auto more = Fleet::options(fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"}));
+    auto more = FleetCertificates::options(fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"}));
     more.insert(more.end(),
                 {"--job-user", people_->trainer.name(), "--api-group", people_->api.name()});
     a_ = std::make_unique<Host>(dir_.path() / "a", HostOptions{.name = "a", .more = more});
@@ -216,7 +216,7 @@ class Crowds : public ::testing::Test {
     LocalUser member{{api.name()}};
   };
   TempDir dir_;
-  Fleet fleet_;
+  FleetCertificates fleet_;
   tls::Files viewer_ = fleet_.issue(ApiRole::viewer, "victor");
   std::unique_ptr<People> people_;
   std::unique_ptr<Host> a_;

@@ -10,7 +10,7 @@
 
 #include "tests/security/answers.h"
 #include "tests/security/users.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
@@ -63,7 +63,7 @@ class JobUsers : public ::testing::Test {
     people_ = std::make_unique<People>();
   }
   void start_agent(std::vector<std::string> more, bool root_jobs = false) {
-    const auto tls = Fleet::options(fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"}));
+    const auto tls = FleetCertificates::options(fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"}));
     more.insert(more.end(), tls.begin(), tls.end());
     more.insert(more.end(), {"--api-group", people_->api.name()});
     a_ = std::make_unique<Host>(
@@ -111,7 +111,7 @@ class JobUsers : public ::testing::Test {
     (void)a_->command({"forget", "job"});
     return printed;
   }
-  static std::string failure(const HttpAnswer& answer) {
+  static std::string failure(const HttpResponse& answer) {
     const auto* error = answer.body.if_contains("error");
     return error == nullptr ? std::string() : text(error->as_object(), "failure");
   }
@@ -121,7 +121,7 @@ class JobUsers : public ::testing::Test {
   }
 
   TempDir dir_;
-  Fleet fleet_;
+  FleetCertificates fleet_;
   struct People {
     LocalGroup api;
     LocalGroup researchers;

@@ -10,7 +10,7 @@
 #include <boost/json.hpp>
 
 #include "tests/security/users.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/hosts.h"
 #include "tests/support/needs.h"
 
@@ -67,9 +67,9 @@ std::string opened(const LocalUser& user, const std::vector<std::filesystem::pat
 
 TEST_F(JobsApart, AJobReadsNoKeyNoJournalAndNothingOfTheAgentInProc) {
   const LocalUser trainer;
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const auto files = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
-  auto more = Fleet::options(files);
+  auto more = FleetCertificates::options(files);
   more.insert(more.end(), {"--job-user", trainer.name()});
   const Host a(dir_.path() / "a", {.name = "a", .more = more});
   const auto agent = read_file((a.dir() / "agent.json").string());

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "tests/security/users.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/needs.h"
 
 namespace cardswap::test {
@@ -45,7 +45,7 @@ class OwnFiles : public ::testing::Test {
     std::ofstream(dir_.path() / "tokens") << "viewer " << std::string(64, 'a') << "\n";
   }
   [[nodiscard]] std::vector<std::string> options() const {
-    auto all = and_list(Fleet::options(files_), fleet_.dir() / "ca.crl");
+    auto all = and_list(FleetCertificates::options(files_), fleet_.dir() / "ca.crl");
     all.insert(all.end(), {"--health-policy", (dir_.path() / "policy").string(), "--token-file",
                            (dir_.path() / "tokens").string()});
     return all;
@@ -59,7 +59,7 @@ class OwnFiles : public ::testing::Test {
     ASSERT_EQ(::lchown(file.c_str(), uid, uid == 0 ? 0 : mallory_->gid()), 0);
   }
 
-  Fleet fleet_;
+  FleetCertificates fleet_;
   TempDir dir_;
   tls::Files files_ = fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"});
   std::unique_ptr<LocalUser> mallory_;
@@ -174,18 +174,19 @@ TEST_F(OwnFiles, OfAnAuthorityInAnotherUsersFolderSignNothing) {
 }
 
 TEST_F(OwnFiles, AListOfAnotherAuthorityIsNotTaken) {
-  const Fleet other;
+  const FleetCertificates other;
   ASSERT_EQ(run({CARDSWAP, "pki", "revoke", other.dir().string()}).exit_code, 0);
   const auto list = dir_.path() / "list";
   fs::copy_file(other.dir() / "ca.crl", list);
-  const auto refused = agent_with(dir_.path(), and_list(Fleet::options(files_), list));
+  const auto refused = agent_with(dir_.path(), and_list(FleetCertificates::options(files_), list));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, AllOf(HasSubstr(list.string()), HasSubstr("is not signed by"),
                                  HasSubstr(files_.authority.string()), HasSubstr("hint:")));
 
   const auto olga = fleet_.issue(ApiRole::operator_, "olga");
   fs::copy_file(fleet_.dir() / "ca.crl", list, fs::copy_options::overwrite_existing);
-  const Host a(dir_.path() / "a", {.name = "a", .more = and_list(Fleet::options(files_), list)});
+  const Host a(dir_.path() / "a",
+               {.name = "a", .more = and_list(FleetCertificates::options(files_), list)});
   EXPECT_EQ(ask_over_tls(a, olga, {.target = "/v1/jobs"}).status, 200U);
   fs::copy_file(other.dir() / "ca.crl", list, fs::copy_options::overwrite_existing);
   ::kill(a.agent_pid(), SIGHUP);

@@ -16,7 +16,7 @@
 #include "agent/http/client.h"
 #include "agent/security/identity.h"
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 
 namespace cardswap::test {
 namespace {
@@ -40,8 +40,8 @@ class PeerFields : public ::testing::Test {
   }
 
   /// The body is sent as it is: NaN and bytes that are no UTF-8 too.
-  [[nodiscard]] http::Answer ask(const std::string& method, const std::string& target,
-                                 json::value body) const {
+  [[nodiscard]] http::Response ask(const std::string& method, const std::string& target,
+                                   json::value body) const {
     boost::asio::io_context context;
     tls::Identity::use(context, tls::client_context(evil_));
     http::Request request;
@@ -149,14 +149,14 @@ class PeerFields : public ::testing::Test {
     EXPECT_TRUE(b_.ask({"version"}).at("warnings").as_array().empty()) << "a damaged journal";
   }
 
-  Fleet fleet_;
+  FleetCertificates fleet_;
   TempDir dir_;
   std::filesystem::path victim_ = dir_.path() / "victim";
   tls::Files evil_ = fleet_.issue(ApiRole::agent, "evil", {"127.0.0.66"});
   Host b_{dir_.path() / "b",
           {.name = "b",
            .devices = {"cpu:0", "cpu:1"},
-           .more = Fleet::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}))}};
+           .more = FleetCertificates::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}))}};
   std::string devices_;
   json::object job_;
   int ids_ = 0;

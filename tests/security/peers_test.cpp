@@ -12,7 +12,7 @@
 #include "agent/http/client.h"
 #include "agent/security/identity.h"
 #include "migrator/base/error.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/scripted_peer.h"
 
 namespace cardswap::test {
@@ -30,8 +30,8 @@ class StolenAgent : public ::testing::Test {
   [[nodiscard]] static std::vector<std::string> endless() {
     return {trainer("plain_memory"), "--steps", "1000000", "--step-ms", "5"};
   }
-  [[nodiscard]] HttpAnswer says(const std::string& method, const std::string& target,
-                                const json::object& body = {}) const {
+  [[nodiscard]] HttpResponse says(const std::string& method, const std::string& target,
+                                  const json::object& body = {}) const {
     return ask_over_tls(
         *b_, evil_,
         {.method = method, .target = target, .body = body.empty() ? "" : json::serialize(body)});
@@ -47,12 +47,12 @@ class StolenAgent : public ::testing::Test {
   }
 
   [[nodiscard]] std::vector<std::string> options() const {
-    auto more = Fleet::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}));
+    auto more = FleetCertificates::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}));
     more.insert(more.end(), {"--criu", "none"});
     return more;
   }
 
-  Fleet fleet_;
+  FleetCertificates fleet_;
   TempDir dir_;
   tls::Files evil_ = fleet_.issue(ApiRole::agent, "evil", {"127.0.0.66"});
   std::unique_ptr<Host> b_ = std::make_unique<Host>(
@@ -168,7 +168,7 @@ TEST_F(StolenAgent, SeesDevicesAndNoJobs) {
 
 TEST_F(StolenAgent, IsToldNoDecisionOfAMigrationThatGoesElsewhere) {
   const auto a_files = fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"});
-  const Host a(dir_.path() / "a", {.name = "a", .more = Fleet::options(a_files)});
+  const Host a(dir_.path() / "a", {.name = "a", .more = FleetCertificates::options(a_files)});
   b_->run_job("victim", endless());
   ASSERT_TRUE(within(10s, [&] { return b_->step_of("victim") >= 3; }));
   const auto id = text(b_->ask({"migrate", "victim", "--to", a.at("cpu:0")}), "id");
@@ -228,7 +228,7 @@ TEST_F(StolenAgent, AnswersForNoOtherAgent) {
 }
 
 /// A certificate of the fleet's authority and of role agent, whose subject is what openssl is told.
-tls::Files certificate_of(const Fleet& fleet, const std::filesystem::path& dir,
+tls::Files certificate_of(const FleetCertificates& fleet, const std::filesystem::path& dir,
                           const std::string& subject) {
   std::filesystem::create_directories(dir);
   const auto script =
@@ -309,12 +309,12 @@ TEST_F(StolenAgent, UidsAreForThoseWhoMayActOnJobs) {
 }
 
 TEST(AlertToken, TellsOfAlertsAndNothingElse) {
-  const Fleet fleet;
+  const FleetCertificates fleet;
   const TempDir dir;
   const auto tokens = dir.path() / "tokens";
   const auto hash = run({"sh", "-c", "printf %s alarm | sha256sum | cut -d' ' -f1"}).out;
   std::ofstream(tokens) << "alerts " << hash;
-  auto more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}));
+  auto more = FleetCertificates::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}));
   more.insert(more.end(), {"--token-file", tokens.string()});
   const Host b(dir.path() / "b", {.name = "b", .more = more});
   const auto says = [&](HttpRequest request) {

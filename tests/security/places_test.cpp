@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 
 namespace cardswap::test {
 namespace {
@@ -21,8 +21,8 @@ using ::testing::Not;
 
 class Places : public ::testing::Test {
  protected:
-  [[nodiscard]] HttpAnswer says(const std::string& method, const std::string& target,
-                                const json::object& body = {}) const {
+  [[nodiscard]] HttpResponse says(const std::string& method, const std::string& target,
+                                  const json::object& body = {}) const {
     return ask_over_tls(
         *b_, evil_,
         {.method = method, .target = target, .body = body.empty() ? "" : json::serialize(body)});
@@ -74,12 +74,12 @@ class Places : public ::testing::Test {
   }
 
   [[nodiscard]] std::vector<std::string> options() const {
-    auto more = Fleet::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}));
+    auto more = FleetCertificates::options(fleet_.issue(ApiRole::agent, "b", {"127.0.0.1"}));
     more.insert(more.end(), {"--criu", "none"});
     return more;
   }
 
-  Fleet fleet_;
+  FleetCertificates fleet_;
   TempDir dir_;
   tls::Files evil_ = fleet_.issue(ApiRole::agent, "evil", {"127.0.0.66"});
   std::unique_ptr<Host> b_ =
@@ -189,7 +189,7 @@ TEST_F(Places, AreDroppedByTheOperatorOfTheirHost) {
 /// Whoever ends a standby that may have been granted may end the job.
 TEST_F(Places, ThatMayHaveBeenGrantedAreLeftToResolve) {
   const auto files = fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"});
-  auto more = Fleet::options(files);
+  auto more = FleetCertificates::options(files);
   more.insert(more.end(), {"--criu", "none"});
   Host a(dir_.path() / "a", {.name = "a", .more = more});
   a.run_job("gpt", {trainer("plain_memory"), "--steps", "1000000", "--step-ms", "5"});

@@ -69,7 +69,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
   using namespace channel;
   MigrationStats stats;
   stats.strategy = stats.compression = kText;
-  stats.not_replayed = stats.note = kText;
+  stats.not_replayed = stats.remark = kText;
   stats.transferred = stats.remaining = stats.total = stats.rate = stats.dirty_rate = kCount;
   stats.bytes_in_downtime = stats.log_entries = stats.log_bytes = stats.log_lag_bytes = kCount;
   stats.early_bytes = stats.resent_bytes = kCount;

@@ -21,7 +21,7 @@ struct HandoverParts {
   EventSink events;
   Jobs jobs{tasks, config, journal, events};
   RuntimeHub hub{io, tasks, jobs.table(), {}};
-  criu::Tools criu{io, config, journal};
+  criu::MoveTools criu{io, config, journal};
   HandoverGate gate;
   const HandoverContext context{
       io,  tasks, config, journal, jobs.table(), jobs.processes(), jobs.devices(),

@@ -62,7 +62,7 @@ bool HealthHost::told(const std::string& part) const {
   return within(std::chrono::seconds(10), [&] { return events().find(part) != std::string::npos; });
 }
 
-HttpAnswer HealthHost::post(const std::string& body) const {
+HttpResponse HealthHost::post(const std::string& body) const {
   return ask_over_tcp(*a, {"POST", "/v1/alerts", body, {{"Content-Type", "application/json"}}});
 }
 

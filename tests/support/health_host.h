@@ -35,7 +35,7 @@ class HealthHost {
   [[nodiscard]] std::string events() const;
   /// Waits for an event that contains `part`; false: none came in time.
   [[nodiscard]] bool told(const std::string& part) const;
-  [[nodiscard]] HttpAnswer post(const std::string& body) const;
+  [[nodiscard]] HttpResponse post(const std::string& body) const;
   [[nodiscard]] Scrape scrape() const;
   /// The answer to GET /v1/health.
   [[nodiscard]] boost::json::object health() const;

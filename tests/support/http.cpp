@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 /// The stream's time limit works for asynchronous calls only, so the calls are asynchronous and run
 /// to their end here.
-HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
-                    const HttpRequest& wanted) {
+HttpResponse exchange(const asio::generic::stream_protocol::endpoint& endpoint,
+                      const HttpRequest& wanted) {
   asio::io_context context;
   beast::basic_stream<asio::generic::stream_protocol> stream(context);
   http::request<http::string_body> request;
@@ -52,7 +52,7 @@ HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
   context.run();
   if (failed)
     throw std::runtime_error(wanted.method + " " + wanted.target + ": " + failed.message());
-  HttpAnswer answer{
+  HttpResponse answer{
       response.result_int(), {}, response.body(), std::string(response[http::field::content_type])};
   boost::system::error_code no_json;
   if (auto value = boost::json::parse(answer.content, no_json); !no_json && value.is_object()) {
@@ -63,17 +63,17 @@ HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
 
 }  // namespace
 
-std::string HttpAnswer::code() const {
+std::string HttpResponse::code() const {
   const auto* error = body.if_contains("error");
   return error != nullptr && error->is_object() ? text(error->get_object(), "code") : "";
 }
 
-HttpAnswer ask_over_unix(const Host& host, const HttpRequest& request) {
+HttpResponse ask_over_unix(const Host& host, const HttpRequest& request) {
   const auto socket = host.dir() / "cardswapd.sock";
   return exchange(asio::local::stream_protocol::endpoint(socket.string()), request);
 }
 
-HttpAnswer ask_over_tcp(const Host& host, const HttpRequest& request) {
+HttpResponse ask_over_tcp(const Host& host, const HttpRequest& request) {
   const auto port = static_cast<std::uint16_t>(host.port());
   return exchange(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port), request);
 }

@@ -19,7 +19,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 /// The answer to an HttpRequest, read to its end.
-struct HttpAnswer {
+struct HttpResponse {
   unsigned status = 0;
   boost::json::object body;  ///< empty if the answer is not a JSON object
   std::string content;       ///< the body's bytes
@@ -30,7 +30,7 @@ struct HttpAnswer {
 
 /// Makes one request on a connection of its own, without any code of the agent: as a stranger
 /// could. Gives up after 10 s. Throws std::exception if no whole answer comes.
-[[nodiscard]] HttpAnswer ask_over_unix(const Host& host, const HttpRequest& request);
-[[nodiscard]] HttpAnswer ask_over_tcp(const Host& host, const HttpRequest& request);
+[[nodiscard]] HttpResponse ask_over_unix(const Host& host, const HttpRequest& request);
+[[nodiscard]] HttpResponse ask_over_tcp(const Host& host, const HttpRequest& request);
 
 }  // namespace cardswap::test

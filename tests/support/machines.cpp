@@ -168,10 +168,10 @@ int Machine::inside(const Child& child) {
 }
 
 GpuHost::GpuHost(Switch& network, const std::filesystem::path& dir, int number,
-                 std::vector<std::string> names, const Fleet& fleet,
+                 std::vector<std::string> names, const FleetCertificates& fleet,
                  std::vector<std::string> options)
     : options_(std::move(options)),
-      tls_(Fleet::options(
+      tls_(FleetCertificates::options(
           fleet.issue(ApiRole::agent, names.at(static_cast<std::size_t>(number)),
                       {names.at(static_cast<std::size_t>(number)), Switch::address(number)}))),
       machine_(network, dir, number, std::move(names)) {

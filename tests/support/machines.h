@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/fleet.h"
+#include "tests/support/fleet_certificates.h"
 #include "tests/support/hosts.h"
 #include "tests/support/process.h"
 
@@ -81,7 +81,7 @@ class GpuHost {
   static constexpr const char* kJobUser = "trainer";
 
   GpuHost(Switch& network, const std::filesystem::path& dir, int number,
-          std::vector<std::string> names, const Fleet& fleet,
+          std::vector<std::string> names, const FleetCertificates& fleet,
           std::vector<std::string> options = {});
   ~GpuHost();
   GpuHost(const GpuHost&) = delete;

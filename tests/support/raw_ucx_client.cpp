@@ -15,7 +15,7 @@ void RawUcxClient::say(std::vector<std::byte> control) {
 
 void RawUcxClient::send_chunk(std::vector<std::byte> header, std::size_t bytes) {
   payload_.assign(bytes, std::byte{0xee});
-  link_->send_bulk(kServer, std::move(header), payload_);
+  link_->send_payload(kServer, std::move(header), payload_);
 }
 
 bool RawUcxClient::is_turned_away_within(std::chrono::milliseconds limit) {
@@ -24,12 +24,12 @@ bool RawUcxClient::is_turned_away_within(std::chrono::milliseconds limit) {
   return lost_ || refusal_.has_value();
 }
 
-void RawUcxClient::on_control(PeerId, std::span<const std::byte> message) {
+void RawUcxClient::on_control(LinkId, std::span<const std::byte> message) {
   auto decoded = data::decode(message);
-  if (auto* refuse = std::get_if<data::Refuse>(&decoded)) refusal_ = std::move(*refuse);
+  if (auto* refuse = std::get_if<data::Refused>(&decoded)) refusal_ = std::move(*refuse);
 }
 
-std::span<std::byte> RawUcxClient::reserve(PeerId, std::span<const std::byte>, std::size_t) {
+std::span<std::byte> RawUcxClient::reserve(LinkId, std::span<const std::byte>, std::size_t) {
   throw Error(Code::bad_request, "a stranger takes no chunks");
 }
 

@@ -23,17 +23,17 @@ class RawUcxClient final : private LinkListener {
   void send_chunk(std::vector<std::byte> header, std::size_t bytes);
   /// Whether it was refused or its connection was closed within the limit.
   [[nodiscard]] bool is_turned_away_within(std::chrono::milliseconds limit);
-  [[nodiscard]] const std::optional<data::Refuse>& refusal() const { return refusal_; }
+  [[nodiscard]] const std::optional<data::Refused>& refusal() const { return refusal_; }
 
  private:
-  void on_control(PeerId, std::span<const std::byte> message) override;
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override;
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
-  void on_lost(PeerId, std::string_view) override { lost_ = true; }
+  void on_control(LinkId, std::span<const std::byte> message) override;
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t) override;
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(LinkId, std::string_view) override { lost_ = true; }
 
   std::vector<std::byte> payload_;
   bool lost_ = false;
-  std::optional<data::Refuse> refusal_;
+  std::optional<data::Refused> refusal_;
   std::unique_ptr<Link> link_;
 };
 

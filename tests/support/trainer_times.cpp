@@ -54,8 +54,8 @@ double sync_began_ms(const boost::json::object& migration) {
   return at - unix_now + steady_now;
 }
 
-Lateness lateness(const Begins& begins, double since_ms, std::int64_t last, double step_ms) {
-  Lateness result;
+StepLateness lateness(const Begins& begins, double since_ms, std::int64_t last, double step_ms) {
+  StepLateness result;
   for (auto at = begins.begin(); at != begins.end() && std::next(at) != begins.end(); ++at) {
     const auto next = std::next(at);
     if (next->second < since_ms || next->first > last) continue;

@@ -22,14 +22,14 @@ using Begins = std::map<std::int64_t, double>;
 [[nodiscard]] double sync_began_ms(const boost::json::object& migration);
 
 /// What a migration cost a job, in steps of the job's usual length.
-struct Lateness {
+struct StepLateness {
   double stall = 0;  ///< the most that one step was late
   double lost = 0;   ///< the lateness of all steps together
 };
 
 /// The lateness of the steps that begin at or after `since_ms`, up to `last`. Less than a tenth of
 /// `step_ms` does not count: steps differ by that much anyway.
-[[nodiscard]] Lateness lateness(const Begins& begins, double since_ms, std::int64_t last,
-                                double step_ms);
+[[nodiscard]] StepLateness lateness(const Begins& begins, double since_ms, std::int64_t last,
+                                    double step_ms);
 
 }  // namespace cardswap::test

@@ -47,7 +47,7 @@ void leave_for_new_namespaces() {
     throw failed("mount --make-rslave");
 }
 
-void settle_as_first_process() {
+void become_first_process() {
   if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
     throw failed("mount /proc");
   }

@@ -17,6 +17,6 @@ void leave_for_new_namespaces();
 /// Prepares the first process of such a PID namespace: mounts its own /proc, and, if pid_max is
 /// above 16384, lets the pids of its helpers begin 4096 below pid_max, where a restored process
 /// hardly needs one. Throws Error{io}.
-void settle_as_first_process();
+void become_first_process();
 
 }  // namespace cardswap::criu

@@ -25,7 +25,7 @@ GangEffect message_of(Kind kind, std::optional<std::uint32_t> rank = {}) {
 
 }  // namespace
 
-GangSide::GangSide(GangRecord record, std::vector<HeardOfRank> heard, std::uint64_t margin,
+GangSide::GangSide(GangDurable record, std::vector<HeardOfRank> heard, std::uint64_t margin,
                    std::span<const GangRule> rules)
     : margin_(margin), rules_(rules), record_(std::move(record)), heard_(std::move(heard)) {
   heard_.resize(record_.ranks.size());

@@ -15,7 +15,7 @@ struct GangRank {
 };
 
 /// The part of a gang's record that the conductor's protocol owns.
-struct GangRecord {
+struct GangDurable {
   GangState state = GangState::planned;
   Epoch epoch = 0;         ///< the epoch that the newcomers are granted
   Epoch own_epoch = 0;     ///< the epoch under which the job goes on if the gang is given up
@@ -24,7 +24,7 @@ struct GangRecord {
   /// process steps there.
   bool notice_pending = false;
   std::vector<GangRank> ranks;  ///< by rank
-  bool operator==(const GangRecord&) const = default;
+  bool operator==(const GangDurable&) const = default;
 };
 
 /// The reports on a rank and its newcomer; forgotten at a restart. Of late and repeated reports the
@@ -57,10 +57,10 @@ class GangSide {
  public:
   /// `margin`: how many steps after the furthest rank's a step is proposed. `heard` has one entry a
   /// rank, or is empty.
-  explicit GangSide(GangRecord record, std::vector<HeardOfRank> heard = {},
+  explicit GangSide(GangDurable record, std::vector<HeardOfRank> heard = {},
                     std::uint64_t margin = 2, std::span<const GangRule> rules = kGangRules);
 
-  [[nodiscard]] const GangRecord& record() const { return record_; }
+  [[nodiscard]] const GangDurable& durable() const { return record_; }
   [[nodiscard]] const std::vector<HeardOfRank>& heard() const { return heard_; }
   [[nodiscard]] GangState state() const { return record_.state; }
 
@@ -108,7 +108,7 @@ class GangSide {
 
   std::uint64_t margin_;
   std::span<const GangRule> rules_;
-  GangRecord record_;
+  GangDurable record_;
   std::vector<HeardOfRank> heard_;
 };
 

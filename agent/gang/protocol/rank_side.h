@@ -7,27 +7,27 @@
 namespace cardswap::gang {
 
 /// The part of a rank's record that its protocol owns.
-struct RankRecord {
+struct RankDurable {
   RankState state = RankState::training;
   Part part = Part::stays;
   Epoch epoch = 0;         ///< the epoch that the gang leads to
   Epoch own_epoch = 0;     ///< the epoch under which a released rank goes on
   std::uint64_t step = 0;  ///< as in RankStatus
   Content content{};       ///< what a rank that leaves holds; set from `ready` on
-  bool operator==(const RankRecord&) const = default;
+  bool operator==(const RankDurable&) const = default;
 };
 
 /// The agent of a rank in a gang: it obeys the conductor, and after its promise it never guesses.
 ///
-/// A value, like SourceSide and TargetSide: `record()` belongs on disk. An agent changes a copy and
-/// keeps it once every required journal effect has succeeded (drive()). An event without a rule in
-/// the current state (a late or repeated one, an order for the other part) changes nothing.
+/// A value, like SourceSide and TargetSide: `durable()` belongs on disk. An agent changes a copy
+/// and keeps it once every required journal effect has succeeded (drive()). An event without a rule
+/// in the current state (a late or repeated one, an order for the other part) changes nothing.
 class RankSide {
  public:
-  explicit RankSide(const RankRecord& record, std::span<const RankRule> rules = kRankRules)
+  explicit RankSide(const RankDurable& record, std::span<const RankRule> rules = kRankRules)
       : rules_(rules), record_(record) {}
 
-  [[nodiscard]] const RankRecord& record() const { return record_; }
+  [[nodiscard]] const RankDurable& durable() const { return record_; }
   [[nodiscard]] RankState state() const { return record_.state; }
 
   /// Handles an order. It is answered with the state that it led to, also if it changed nothing;
@@ -54,7 +54,7 @@ class RankSide {
   RankEffects act_on(const Order& order);
 
   std::span<const RankRule> rules_;
-  RankRecord record_;
+  RankDurable record_;
 };
 
 }  // namespace cardswap::gang

@@ -101,8 +101,8 @@ bool is_own_network(std::uint64_t network) {
   return network != 0 && ::stat("/proc/self/ns/net", &about) == 0 && about.st_ino == network;
 }
 
-std::string data_peers(const std::vector<std::string>& announced, const std::string& seen,
-                       const std::vector<std::string>& own) {
+std::string allowed_addresses(const std::vector<std::string>& announced, const std::string& seen,
+                              const std::vector<std::string>& own) {
   if (announced.empty()) return {};
   std::set<std::string> all;
   const auto add = [&](const std::string& address) {

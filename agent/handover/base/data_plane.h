@@ -38,8 +38,9 @@ struct ListenAddress {
 /// the addresses that its agent told of its host, `seen` is one at which it was met (or empty),
 /// `own` are this host's: they count too if the other side is on this host. Of `announced` the
 /// first 64 count. Empty, which allows every address, if nothing was announced. Pure.
-[[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
-                                     const std::string& seen, const std::vector<std::string>& own);
+[[nodiscard]] std::string allowed_addresses(const std::vector<std::string>& announced,
+                                            const std::string& seen,
+                                            const std::vector<std::string>& own);
 
 /// Knows at which addresses of this host data links of jobs work. IPv4 always works. Over IPv6 it
 /// depends on this host's UCX, so a child process tries each address once. `config` must outlive

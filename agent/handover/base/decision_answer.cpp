@@ -28,10 +28,10 @@ constexpr std::string_view text_of(Decision decision) {
 }  // namespace
 
 json::object to_json(const DecisionAnswer& answer) {
-  const auto& [root, step] = answer.message.content;
+  const auto& [state_digest, step] = answer.message.content;
   return {{"decision", answer.is_superseded ? kSuperseded : text_of(answer.message.decision)},
           {"epoch", answer.message.epoch},
-          {"root", root == Digest{} ? std::string() : to_string(root)},
+          {"root", state_digest == Digest{} ? std::string() : to_string(state_digest)},
           {"step", step},
           {"own_epoch", answer.own_epoch},
           {"copy", answer.is_halted ? json::value(kFrozen) : json::value(nullptr)}};

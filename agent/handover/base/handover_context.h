@@ -5,10 +5,10 @@
 #include "agent/base/event_sink.h"
 #include "agent/base/handover_gate.h"
 #include "agent/base/task_group.h"
-#include "agent/criu/tools.h"
+#include "agent/criu/move_tools.h"
 #include "agent/jobs/device_usage.h"
+#include "agent/jobs/job_list.h"
 #include "agent/jobs/job_processes.h"
-#include "agent/jobs/job_table.h"
 #include "agent/journal/journal.h"
 
 namespace cardswap {
@@ -20,11 +20,11 @@ struct HandoverContext {
   TaskGroup& tasks;
   const Config& config;
   Journal& journal;
-  JobTable& jobs;
+  JobList& jobs;
   JobProcesses& processes;
-  const DeviceUsageTable& devices;
+  const DeviceUsages& devices;
   RuntimeHub& hub;
-  criu::Tools& criu;
+  criu::MoveTools& criu;
   /// Is told when a job is frozen for its handover, and when that is over.
   HandoverGate& handover_gate;
   EventSink& events;

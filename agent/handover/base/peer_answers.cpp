@@ -149,9 +149,10 @@ class Reader {
   const json::object& from_;
 };
 
-handover::Content content_at(const Reader& reader, const std::string& root, std::uint64_t step) {
+handover::Content content_at(const Reader& reader, const std::string& state_digest,
+                             std::uint64_t step) {
   try {
-    return content_from(root, step);
+    return content_from(state_digest, step);
   } catch (const Error&) {
     reader.refuse("'root' is no digest");
   }
@@ -170,8 +171,9 @@ FirstStepsReport first_steps_from(const Reader& reader, handover::TargetState st
 
 }  // namespace
 
-handover::Content content_from(const std::string& root, std::uint64_t step) {
-  return {root.empty() ? Digest{} : digest_from(root), root.empty() ? 0 : step};
+handover::Content content_from(const std::string& state_digest, std::uint64_t step) {
+  return {state_digest.empty() ? Digest{} : digest_from(state_digest),
+          state_digest.empty() ? 0 : step};
 }
 
 Offer offer_from(const std::string& agent, const json::object& answer) {
@@ -262,9 +264,9 @@ handover::Message decision_from(const std::string& agent, handover::Epoch epoch,
   }
   if (decision == "committed") {
     message.decision = handover::Decision::committed;
-    const auto root = reader.text("root");
-    if (root.empty()) reader.refuse("it committed nothing");
-    message.content = content_at(reader, root, reader.count("step"));
+    const auto state_digest = reader.text("root");
+    if (state_digest.empty()) reader.refuse("it committed nothing");
+    message.content = content_at(reader, state_digest, reader.count("step"));
   } else if (decision == "aborted") {
     message.decision = handover::Decision::aborted;
   } else if (decision != "pending") {

@@ -71,8 +71,8 @@ struct TargetStatus {
 /// replaced. Throws nothing.
 [[nodiscard]] Error reported_by(const std::string& agent, const Error& error);
 
-/// The content of a digest in hexadecimal and a step; an empty Content for an empty `root`. Throws
-/// Error{bad_request} for a text that is no digest.
-[[nodiscard]] handover::Content content_from(const std::string& root, std::uint64_t step);
+/// The content of a digest in hexadecimal and a step; an empty Content for an empty `state_digest`.
+/// Throws Error{bad_request} for a text that is no digest.
+[[nodiscard]] handover::Content content_from(const std::string& state_digest, std::uint64_t step);
 
 }  // namespace cardswap

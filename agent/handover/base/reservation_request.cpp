@@ -23,7 +23,7 @@ json::object to_json(const ReservationRequest& wanted) {
   if (!wanted.addresses.empty()) {
     body["addresses"] = json::array(wanted.addresses.begin(), wanted.addresses.end());
   }
-  if (wanted.arrive == Arrival::criu) body["process"] = wanted.process;
+  if (wanted.arrive == ArrivalMode::criu) body["process"] = wanted.process;
   if (!wanted.store.empty()) {
     body["store"] = wanted.store;
     body["tag"] = wanted.tag;

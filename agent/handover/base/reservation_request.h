@@ -23,7 +23,7 @@ struct ReservationRequest {
   std::string from_api;                ///< host:port that the source's agent announces; or empty
   std::vector<std::string> addresses;  ///< of the source's host; empty: not known
   std::string framework;
-  Arrival arrive = Arrival::standby;
+  ArrivalMode arrive = ArrivalMode::standby;
   boost::json::object process;  ///< arrive criu: what its processes need, not yet read
   std::string store;            ///< a snapshot: the address of its store; empty: the job moves
   std::string tag;              ///< a snapshot: its name for people; or empty

@@ -16,7 +16,7 @@ constexpr std::size_t kWarningMax = 2000;  // other agents shorten longer texts
 
 std::string standby_warning(const Instance& standby, const std::string& job,
                             const std::string& host) {
-  auto files = written_over(open_files_of(standby.process().pid), {standby.record().log_path});
+  auto files = written_over(open_files_of(standby.program().pid), {standby.record().log_path});
   if (files.empty()) return {};
   const auto more = files.size() > kFilesTold ? files.size() - kFilesTold : 0;
   if (more > 0) files.resize(kFilesTold);

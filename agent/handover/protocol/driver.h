@@ -9,14 +9,14 @@
 namespace cardswap::handover {
 
 /// The other side's agent. A message to it may be lost; its answer comes later, as an event.
-class Peer {
+class OtherSide {
  public:
-  virtual ~Peer() = default;
+  virtual ~OtherSide() = default;
   virtual void send(const Message& message) = 0;
 };
 
-/// What a side acts on besides its peer: its journal and its trainer. No call blocks longer than a
-/// write to the journal.
+/// What a side acts on besides the other side: its journal and its trainer. No call blocks longer
+/// than a write to the journal.
 template <class Side>
 class Executor {
  public:
@@ -58,8 +58,8 @@ std::optional<Error> drive(Side& side, const Side& next, const List& effects,
 template <class Side>
 class Driver {
  public:
-  Driver(Side& side, Executor<Side>& executor, Peer& peer)
-      : side_(side), executor_(executor), peer_(peer) {}
+  Driver(Side& side, Executor<Side>& executor, OtherSide& other)
+      : side_(side), executor_(executor), other_(other) {}
 
   /// Replaces the side by `next` and does `effects`. Returns the disk's error if a required
   /// record is refused: then nothing has happened. An effect may change the same side again: that
@@ -69,7 +69,7 @@ class Driver {
         side_, next, effects, [&](bool required) { return executor_.journal(next, required); },
         [&](const Effect& effect) {
           if (effect.type == Effect::Type::send) {
-            peer_.send(effect.message);
+            other_.send(effect.message);
           } else {
             executor_.execute(effect, next);
           }
@@ -79,7 +79,7 @@ class Driver {
  private:
   Side& side_;
   Executor<Side>& executor_;
-  Peer& peer_;
+  OtherSide& other_;
 };
 
 }  // namespace cardswap::handover

@@ -16,7 +16,7 @@ using Epoch = std::uint64_t;
 
 /// The state that a grant is for: the digest of every tracked byte, at a step.
 struct Content {
-  Digest root;
+  Digest state_digest;
   std::uint64_t step = 0;
   bool operator==(const Content&) const = default;
 };

@@ -2,8 +2,8 @@
 
 namespace cardswap::handover {
 
-std::string_view to_string(State state) {
-  using enum State;
+std::string_view to_string(SourceState state) {
+  using enum SourceState;
   switch (state) {
     case planned: return "planned";
     case preparing: return "preparing";

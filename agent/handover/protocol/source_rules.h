@@ -13,7 +13,7 @@
 namespace cardswap::handover {
 
 /// The events that change a migration at its source.
-enum class Event : std::uint8_t {
+enum class SourceEvent : std::uint8_t {
   started,
   standby_parked,
   sync_began,
@@ -39,7 +39,7 @@ enum class Event : std::uint8_t {
 };
 
 /// The action of a rule; SourceSide makes effects of it.
-enum class Action : std::uint8_t {
+enum class SourceAction : std::uint8_t {
   none,
   reserve,
   begin_sync,
@@ -56,56 +56,56 @@ enum class Action : std::uint8_t {
 };
 
 /// A row of the table: in state `from`, the event `on` leads to the state `to` and to `then`.
-struct Rule {
-  State from;
-  Event on;
-  State to;
-  Action then;
+struct SourceRule {
+  SourceState from;
+  SourceEvent on;
+  SourceState to;
+  SourceAction then;
 };
 
 inline constexpr std::array kSourceRules = [] {
-  using enum State;
-  using enum Event;
-  return std::to_array<Rule>({
-      {planned, started, preparing, Action::reserve},
-      {preparing, standby_parked, standby_ready, Action::none},
-      {standby_ready, sync_began, syncing, Action::begin_sync},
-      {syncing, downtime_fits, converged, Action::none},
-      {converged, freeze_due, freezing, Action::freeze},
-      {freezing, trainer_frozen, verifying, Action::none},
-      {verifying, digests_equal, committed, Action::grant},
-      {verifying, digests_differ, aborting, Action::release},
-      {verifying, state_captured, captured, Action::release_captured},
-      {captured, target_stored, stored, Action::none},
-      {committed, target_resumed, resumed, Action::none},
-      {resumed, target_stepped, completed, Action::retire},
-      {planned, failed, aborting, Action::release},
-      {preparing, failed, aborting, Action::release},
-      {standby_ready, failed, aborting, Action::release},
-      {syncing, failed, aborting, Action::release},
-      {converged, failed, aborting, Action::release},
-      {freezing, failed, aborting, Action::release},
-      {verifying, failed, aborting, Action::release},
-      {captured, failed, aborting, Action::release},
-      {committed, target_is_gone, aborting, Action::reclaim},
-      {resumed, target_is_gone, aborting, Action::reclaim},
-      {committed, target_silent, in_doubt, Action::alert_operator},
-      {resumed, target_silent, in_doubt, Action::alert_operator},
-      {committed, target_unknown, in_doubt, Action::alert_operator},
-      {resumed, target_unknown, in_doubt, Action::alert_operator},
-      {in_doubt, target_granted, committed, Action::none},
-      {in_doubt, target_resumed, resumed, Action::none},
-      {in_doubt, target_is_gone, aborting, Action::reclaim},
-      {committed, forced_to_source, aborting, Action::reclaim},
-      {resumed, forced_to_source, aborting, Action::reclaim},
-      {in_doubt, forced_to_source, aborting, Action::reclaim},
-      {committed, forced_to_target, completed, Action::retire},
-      {resumed, forced_to_target, completed, Action::retire},
-      {in_doubt, forced_to_target, completed, Action::retire},
-      {aborting, cleaned_up, aborted, Action::none},
-      {aborting, target_outranks, superseded, Action::halt_trainer},
-      {aborted, target_outranks, superseded, Action::halt_trainer},
-      {completed, trainer_stays, completed, Action::end_trainer},
+  using enum SourceState;
+  using enum SourceEvent;
+  return std::to_array<SourceRule>({
+      {planned, started, preparing, SourceAction::reserve},
+      {preparing, standby_parked, standby_ready, SourceAction::none},
+      {standby_ready, sync_began, syncing, SourceAction::begin_sync},
+      {syncing, downtime_fits, converged, SourceAction::none},
+      {converged, freeze_due, freezing, SourceAction::freeze},
+      {freezing, trainer_frozen, verifying, SourceAction::none},
+      {verifying, digests_equal, committed, SourceAction::grant},
+      {verifying, digests_differ, aborting, SourceAction::release},
+      {verifying, state_captured, captured, SourceAction::release_captured},
+      {captured, target_stored, stored, SourceAction::none},
+      {committed, target_resumed, resumed, SourceAction::none},
+      {resumed, target_stepped, completed, SourceAction::retire},
+      {planned, failed, aborting, SourceAction::release},
+      {preparing, failed, aborting, SourceAction::release},
+      {standby_ready, failed, aborting, SourceAction::release},
+      {syncing, failed, aborting, SourceAction::release},
+      {converged, failed, aborting, SourceAction::release},
+      {freezing, failed, aborting, SourceAction::release},
+      {verifying, failed, aborting, SourceAction::release},
+      {captured, failed, aborting, SourceAction::release},
+      {committed, target_is_gone, aborting, SourceAction::reclaim},
+      {resumed, target_is_gone, aborting, SourceAction::reclaim},
+      {committed, target_silent, in_doubt, SourceAction::alert_operator},
+      {resumed, target_silent, in_doubt, SourceAction::alert_operator},
+      {committed, target_unknown, in_doubt, SourceAction::alert_operator},
+      {resumed, target_unknown, in_doubt, SourceAction::alert_operator},
+      {in_doubt, target_granted, committed, SourceAction::none},
+      {in_doubt, target_resumed, resumed, SourceAction::none},
+      {in_doubt, target_is_gone, aborting, SourceAction::reclaim},
+      {committed, forced_to_source, aborting, SourceAction::reclaim},
+      {resumed, forced_to_source, aborting, SourceAction::reclaim},
+      {in_doubt, forced_to_source, aborting, SourceAction::reclaim},
+      {committed, forced_to_target, completed, SourceAction::retire},
+      {resumed, forced_to_target, completed, SourceAction::retire},
+      {in_doubt, forced_to_target, completed, SourceAction::retire},
+      {aborting, cleaned_up, aborted, SourceAction::none},
+      {aborting, target_outranks, superseded, SourceAction::halt_trainer},
+      {aborted, target_outranks, superseded, SourceAction::halt_trainer},
+      {completed, trainer_stays, completed, SourceAction::end_trainer},
   });
 }();
 
@@ -113,73 +113,79 @@ inline constexpr std::array kSourceRules = [] {
 /// that: a commit that is not on disk was never decided. An operator is alerted without it: a
 /// restarted agent finds `committed`, and the target silent again. `aborted` may be lost: a
 /// restarted agent cleans up once more. `stored` may be lost: the store has the snapshot.
-constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::release_captured &&
-         rule.then != Action::alert_operator && rule.to != State::aborted &&
-         rule.to != State::stored;
+constexpr bool needs_disk(const SourceRule& rule) {
+  return rule.then != SourceAction::release && rule.then != SourceAction::release_captured &&
+         rule.then != SourceAction::alert_operator && rule.to != SourceState::aborted &&
+         rule.to != SourceState::stored;
 }
 
-consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
+consteval bool trainer_is_never_released_after_commit(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    if (is_committed(rule.from) && rule.then == Action::release) return false;
-    const bool known = rule.on == Event::target_is_gone || rule.on == Event::forced_to_source;
-    if (rule.then == Action::reclaim && !known) return false;
+    if (is_committed(rule.from) && rule.then == SourceAction::release) return false;
+    const bool known =
+        rule.on == SourceEvent::target_is_gone || rule.on == SourceEvent::forced_to_source;
+    if (rule.then == SourceAction::reclaim && !known) return false;
   }
   return true;
 }
-consteval bool grant_follows_only_equal_digests(std::span<const Rule> rules) {
+consteval bool grant_follows_only_equal_digests(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    const bool grants = rule.then == Action::grant;
-    if (grants && (rule.on != Event::digests_equal || rule.to != State::committed)) return false;
-    if (rule.to == State::committed && !grants && !is_committed(rule.from)) return false;
+    const bool grants = rule.then == SourceAction::grant;
+    if (grants && (rule.on != SourceEvent::digests_equal || rule.to != SourceState::committed))
+      return false;
+    if (rule.to == SourceState::committed && !grants && !is_committed(rule.from)) return false;
   }
   return true;
 }
-consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules) {
+consteval bool trainer_is_kept_until_the_first_step(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    const bool known = rule.on == Event::target_stepped || rule.on == Event::forced_to_target;
-    if (rule.then == Action::retire && !known) return false;
+    const bool known =
+        rule.on == SourceEvent::target_stepped || rule.on == SourceEvent::forced_to_target;
+    if (rule.then == SourceAction::retire && !known) return false;
   }
   return true;
 }
 /// Whether a trainer is halted exactly where a higher epoch is known to step at the target.
-consteval bool only_the_lower_of_two_is_halted(std::span<const Rule> rules) {
+consteval bool only_the_lower_of_two_is_halted(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    const bool halts = rule.then == Action::halt_trainer;
-    if (halts != (rule.on == Event::target_outranks)) return false;
-    if (halts != (rule.to == State::superseded) || rule.from == State::superseded) return false;
+    const bool halts = rule.then == SourceAction::halt_trainer;
+    if (halts != (rule.on == SourceEvent::target_outranks)) return false;
+    if (halts != (rule.to == SourceState::superseded) || rule.from == SourceState::superseded)
+      return false;
     if (halts && !is_given_up(rule.from)) return false;
   }
   return true;
 }
-consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
+consteval bool only_what_is_elsewhere_is_ended(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    if (rule.then == Action::end_trainer && rule.from != State::completed) return false;
+    if (rule.then == SourceAction::end_trainer && rule.from != SourceState::completed) return false;
   }
   return true;
 }
-consteval bool what_may_be_cancelled_can_fail(std::span<const Rule> rules) {
-  for (std::size_t raw = 0; raw < kStates; ++raw) {
-    const auto state = static_cast<State>(raw);
-    if (may_cancel(state) != rule_for(rules, state, Event::failed).has_value()) return false;
+consteval bool what_may_be_cancelled_can_fail(std::span<const SourceRule> rules) {
+  for (std::size_t raw = 0; raw < kSourceStates; ++raw) {
+    const auto state = static_cast<SourceState>(raw);
+    if (may_cancel(state) != rule_for(rules, state, SourceEvent::failed).has_value()) return false;
   }
   return true;
 }
 /// Whether a snapshot lets the trainer go on exactly when both digests are equal, and does nothing
 /// else to it: the job is never granted, and the trainer goes on under its old epoch.
-consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const Rule> rules) {
+consteval bool a_snapshot_takes_nothing_from_the_trainer(std::span<const SourceRule> rules) {
   for (const auto& rule : rules) {
-    const bool releases_captured = rule.then == Action::release_captured;
-    if (releases_captured != (rule.on == Event::state_captured)) return false;
-    if (releases_captured && (rule.from != State::verifying || rule.to != State::captured))
+    const bool releases_captured = rule.then == SourceAction::release_captured;
+    if (releases_captured != (rule.on == SourceEvent::state_captured)) return false;
+    if (releases_captured &&
+        (rule.from != SourceState::verifying || rule.to != SourceState::captured))
       return false;
-    if (rule.to == State::captured && !releases_captured) return false;
-    if (rule.to == State::stored && (rule.from != State::captured || rule.then != Action::none)) {
+    if (rule.to == SourceState::captured && !releases_captured) return false;
+    if (rule.to == SourceState::stored &&
+        (rule.from != SourceState::captured || rule.then != SourceAction::none)) {
       return false;
     }
-    if (rule.from == State::stored) return false;
-    if (rule.from == State::captured && rule.to != State::stored &&
-        (rule.to != State::aborting || rule.then != Action::release)) {
+    if (rule.from == SourceState::stored) return false;
+    if (rule.from == SourceState::captured && rule.to != SourceState::stored &&
+        (rule.to != SourceState::aborting || rule.then != SourceAction::release)) {
       return false;
     }
   }

@@ -9,8 +9,8 @@
 namespace cardswap::handover {
 
 /// The part of a migration's record that the source's protocol owns.
-struct SourceRecord {
-  State state = State::planned;
+struct SourceDurable {
+  SourceState state = SourceState::planned;
   Epoch epoch = 0;      ///< the epoch that the target is granted
   Epoch own_epoch = 0;  ///< the epoch under which the source's trainer steps, when it may
   Content content{};    ///< the content that was committed or captured; set from then on
@@ -19,7 +19,7 @@ struct SourceRecord {
   bool notice_pending = false;
   /// Whether it is a snapshot: the target only keeps the state, and nothing is ever granted.
   bool to_store = false;
-  bool operator==(const SourceRecord&) const = default;
+  bool operator==(const SourceDurable&) const = default;
 };
 
 /// How far above the granted epoch an operator's decision raises a job's epoch. The target's copy
@@ -40,16 +40,16 @@ struct SourceSeen {
 /// in the current state (a late or repeated one) changes nothing and returns no effects.
 class SourceSide {
  public:
-  explicit SourceSide(const SourceRecord& record, const SourceSeen& seen = {},
-                      std::span<const Rule> rules = kSourceRules)
-      : rules_(rules), record_(record), seen_(seen) {}
+  explicit SourceSide(const SourceDurable& record, const SourceSeen& seen = {},
+                      std::span<const SourceRule> rules = kSourceRules)
+      : rules_(rules), durable_(record), seen_(seen) {}
 
-  [[nodiscard]] const SourceRecord& record() const { return record_; }
+  [[nodiscard]] const SourceDurable& durable() const { return durable_; }
   [[nodiscard]] const SourceSeen& seen() const { return seen_; }
-  [[nodiscard]] State state() const { return record_.state; }
+  [[nodiscard]] SourceState state() const { return durable_.state; }
 
   /// Handles an event: a step of the migration, a failure, silence or an operator's decision.
-  Effects on(Event event);
+  Effects on(SourceEvent event);
   /// Handles a message of the target. A message under another epoch is ignored.
   Effects on(const Message& message);
   /// Handles the trainer's report that both sides' engines hold `content`.
@@ -73,8 +73,8 @@ class SourceSide {
   Effects after_the_end(const Message& message);
   [[nodiscard]] Message message(Message::Kind kind) const;
 
-  std::span<const Rule> rules_;
-  SourceRecord record_;
+  std::span<const SourceRule> rules_;
+  SourceDurable durable_;
   SourceSeen seen_;
 };
 

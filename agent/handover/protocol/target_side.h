@@ -7,7 +7,7 @@
 namespace cardswap::handover {
 
 /// The part of a reservation's record that the target's protocol owns.
-struct TargetRecord {
+struct TargetDurable {
   TargetState state = TargetState::nothing;
   Epoch epoch = 0;    ///< the epoch that the source would grant; the standby's once granted
   Content content{};  ///< what the standby holds; set from `verified` on
@@ -15,7 +15,7 @@ struct TargetRecord {
   bool notice_pending = false;
   /// Whether it is a snapshot: a keeper holds the state here, and is never granted the job.
   bool to_store = false;
-  bool operator==(const TargetRecord&) const = default;
+  bool operator==(const TargetDurable&) const = default;
 };
 
 /// The target's agent in a handover: it follows the source's decision and never guesses it.
@@ -23,11 +23,11 @@ struct TargetRecord {
 /// A value, like SourceSide. Its state `failed` proves to the source that no process steps here.
 class TargetSide {
  public:
-  explicit TargetSide(const TargetRecord& record, std::span<const TargetRule> rules = kTargetRules)
-      : rules_(rules), record_(record) {}
+  explicit TargetSide(const TargetDurable& record, std::span<const TargetRule> rules = kTargetRules)
+      : rules_(rules), durable_(record) {}
 
-  [[nodiscard]] const TargetRecord& record() const { return record_; }
-  [[nodiscard]] TargetState state() const { return record_.state; }
+  [[nodiscard]] const TargetDurable& durable() const { return durable_; }
+  [[nodiscard]] TargetState state() const { return durable_.state; }
 
   /// Handles an event of the standby's life, silence or an operator's decision.
   Effects on(TargetEvent event);
@@ -51,7 +51,7 @@ class TargetSide {
   Effects on_source_contact();
 
   std::span<const TargetRule> rules_;
-  TargetRecord record_;
+  TargetDurable durable_;
 };
 
 }  // namespace cardswap::handover

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/criu/handoff_dir.h"
+#include "agent/criu/criu_socket_dir.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 #include "migrator/base/ms_since.h"
@@ -57,7 +57,7 @@ class CriuDeparture::ContinuationScope {
   CriuDeparture& of_;
 };
 
-CriuDeparture::CriuDeparture(const MigrationScope& scope, Transfer& transfer)
+CriuDeparture::CriuDeparture(const MigrationContext& scope, Transfer& transfer)
     : scope_(scope), migration_(scope.migration), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
@@ -79,10 +79,10 @@ asio::awaitable<void> CriuDeparture::prepare() {
       scope_.context.io, scope_.context.criu.tool().path, config.job_dir(migration_.spec().job),
       scope_.context.criu.callbacks());
   const auto user = source.job().spec.user;
-  criu::make_handoff_dir(config, migration_.id(), criu::HandoffPeer::custodian, user);
+  criu::make_criu_socket_dir(config, migration_.id(), criu::CriuSocketPeer::custodian, user);
   co_await departure_->prepare(
-      std::move(endpoint), source.process(), user,
-      criu::handoff_socket(config, migration_.id(), criu::HandoffPeer::custodian).string());
+      std::move(endpoint), source.program(), user,
+      criu::criu_socket(config, migration_.id(), criu::CriuSocketPeer::custodian).string());
   scope_.list.note(transfer_,
                    [this](TransferRecord& record) { record.custodian = departure_->custodian(); });
   scope_.context.tasks.spawn("reap the custodian of " + migration_.id(),
@@ -95,7 +95,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   co_await enter_phase(CriuPhase::departing);
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   const auto socket =
-      criu::handoff_socket(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian)
+      criu::criu_socket(scope_.context.config, migration_.id(), criu::CriuSocketPeer::custodian)
           .string();
   const auto custodian = static_cast<std::uint64_t>(transfer_.record().custodian.pid);
   if (source == nullptr ||
@@ -105,20 +105,20 @@ asio::awaitable<void> CriuDeparture::depart() {
   }
   const auto until =
       std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
-  const auto root = source->process();
+  const auto program = source->program();
   const auto log = source->record().log_path;
-  while (!has_reached(transfer_.on_source, CopyOnSource::departed)) {
+  while (!has_reached(transfer_.source_progress, SourceProgress::departed)) {
     scope_.run.check(until);
     co_await scope_.list.changed(migration_).wait_until(until);
   }
   const auto note = [this](auto change) {
     scope_.list.note(transfer_, [&](TransferRecord& record) { change(record.process); });
   };
-  note([&](ProcessMove& move) { move.freeze_ms = ms_since(transfer_.frozen_at.value_or(frozen)); });
+  note([&](CriuTimes& move) { move.freeze_ms = ms_since(transfer_.frozen_at.value_or(frozen)); });
   co_await enter_phase(CriuPhase::dumping);
   const auto dump_began = Clock::now();
-  co_await departure.dump(root, transfer_.departed->socket_inode, log);
-  note([&](ProcessMove& move) {
+  co_await departure.dump(program, transfer_.departed->socket_inode, log);
+  note([&](CriuTimes& move) {
     move.driver_suspend_ms = departure.driver_suspend_ms();
     move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
     move.image_bytes = departure.image_bytes();
@@ -134,7 +134,7 @@ asio::awaitable<void> CriuDeparture::depart() {
   }
   scope_.run.check(scope_.run.deadline());  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
-  note([&](ProcessMove& move) { move.ship_ms = ms_since(ship_began); });
+  note([&](CriuTimes& move) { move.ship_ms = ms_since(ship_began); });
   co_await enter_phase(CriuPhase::restoring);
 }
 
@@ -149,7 +149,7 @@ asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
   co_await scope_.run.wait_at_failpoint(name);
 }
 
-RunningMigration::Deadline CriuDeparture::restored_until() const {
+MigrationControl::Deadline CriuDeparture::restored_until() const {
   const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
   if (source == nullptr) return scope_.run.deadline();
   return std::min(scope_.run.deadline(), Clock::now() + time_to_read(*source, kRestoreMax));
@@ -160,10 +160,10 @@ void CriuDeparture::close() {
 }
 
 void CriuDeparture::continue_source(Instance& source) {
-  const bool released = transfer_.on_source == CopyOnSource::released;
+  const bool released = transfer_.source_progress == SourceProgress::released;
   if (transfer_.record().custodian.pid == 0 || released || continuation_ == Continuation::under_way)
     return;
-  cardswap::continue_stopped(source.process());
+  cardswap::continue_stopped(source.program());
   if (continuation_ == Continuation::gpus_back) return;
   continuation_.step(Continuation::under_way, migration_.id());
   scope_.run.spawn("continue " + migration_.spec().job, continue_stopped());
@@ -177,22 +177,23 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
   std::string logged;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
-    if (source == nullptr || (transfer_.on_source == CopyOnSource::released && has_gpus_back()))
+    if (source == nullptr ||
+        (transfer_.source_progress == SourceProgress::released && has_gpus_back()))
       break;
     if (const auto* next = scope_.list.find_running(source->id());
         next != nullptr && next != &migration_)
       break;
-    const auto root = source->process();
+    const auto program = source->program();
     if (!source->is_live()) {
-      scope_.context.criu.callbacks().ended(root);
+      scope_.context.criu.callbacks().ended(program);
       break;
     }
-    cardswap::continue_stopped(root);
+    cardswap::continue_stopped(program);
     auto pause = kContinueEvery;
-    if (!has_gpus_back() && !is_traced(root)) {
+    if (!has_gpus_back() && !is_traced(program)) {
       try {
         co_await scope_.context.criu.probe();
-        if (const auto held = co_await scope_.context.criu.callbacks().undo(root))
+        if (const auto held = co_await scope_.context.criu.callbacks().undo(program))
           report_held(*held);
         continuation_.step(Continuation::gpus_back, migration_.id());
         scope_.list.changed(migration_).notify();
@@ -231,7 +232,8 @@ asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.record().custodian.pid != 0) co_await dismiss_custodian();
   if (!may_be_alive(transfer_.record().custodian)) {
-    criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian);
+    criu::remove_criu_socket_dir(scope_.context.config, migration_.id(),
+                                 criu::CriuSocketPeer::custodian);
   }
   while (continuation_ == Continuation::under_way) {
     co_await scope_.list.changed(migration_).wait_until(Clock::now() + seconds(1));
@@ -243,11 +245,11 @@ asio::awaitable<void> CriuDeparture::dismiss_custodian() {
   const auto until = Clock::now() + kCustodianLeaves;
   while (may_be_alive(transfer_.record().custodian) && Clock::now() < until) {
     const auto* source = scope_.context.jobs.by_instance(transfer_.instance());
-    if (transfer_.on_source == CopyOnSource::released || source == nullptr ||
+    if (transfer_.source_progress == SourceProgress::released || source == nullptr ||
         source->record().ended_at_ms != 0) {
       signal_process(transfer_.record().custodian, SIGTERM);
-      criu::remove_handoff_dir(scope_.context.config, migration_.id(),
-                               criu::HandoffPeer::custodian);
+      criu::remove_criu_socket_dir(scope_.context.config, migration_.id(),
+                                   criu::CriuSocketPeer::custodian);
       co_return;
     }
     co_await scope_.list.changed(migration_).wait_until(Clock::now() + kContinueEvery);
@@ -255,11 +257,12 @@ asio::awaitable<void> CriuDeparture::dismiss_custodian() {
 }
 
 void CriuDeparture::kill_source_process(const Instance& source) {
-  kill_tree(source.process());  // its GPUs were let go before it was dumped
-  scope_.context.criu.callbacks().ended(source.process());
+  kill_tree(source.program());  // its GPUs were let go before it was dumped
+  scope_.context.criu.callbacks().ended(source.program());
   signal_process(source.record().init, SIGKILL);
   signal_process(transfer_.record().custodian, SIGTERM);
-  criu::remove_handoff_dir(scope_.context.config, migration_.id(), criu::HandoffPeer::custodian);
+  criu::remove_criu_socket_dir(scope_.context.config, migration_.id(),
+                               criu::CriuSocketPeer::custodian);
 }
 
 void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed& said) {
@@ -281,17 +284,18 @@ void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed&
   if (handover::is_over(migration_.state())) {
     scope_.run.spawn("record the end of " + migration_.id(), scope_.list.save_end(migration_.id()));
   }
-  signal_group(source.process(), SIGKILL);
+  signal_group(source.program(), SIGKILL);
   signal_process(source.record().init, SIGKILL);
 }
 
-asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root) {
+asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId program) {
   co_await context.criu.probe();
-  cardswap::continue_stopped(root);
-  const auto held = co_await context.criu.callbacks().undo(root);
+  cardswap::continue_stopped(program);
+  const auto held = co_await context.criu.callbacks().undo(program);
   if (!held) co_return;
   const auto all = context.jobs.instances();
-  const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process(); });
+  const auto source =
+      std::ranges::find(all, program, [](const auto* one) { return one->program(); });
   emit_gpu_state_held(context, source == all.end() ? nullptr : *source, *held, {});
 }
 

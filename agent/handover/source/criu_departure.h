@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "agent/criu/process_departure.h"
-#include "agent/handover/source/migration_scope.h"
+#include "agent/handover/source/migration_context.h"
 
 namespace cardswap {
 
@@ -17,7 +17,7 @@ namespace cardswap {
 class CriuDeparture {
  public:
   /// Both references must outlive it.
-  CriuDeparture(const MigrationScope& scope, Transfer& transfer);
+  CriuDeparture(const MigrationContext& scope, Transfer& transfer);
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
@@ -26,11 +26,11 @@ class CriuDeparture {
   asio::awaitable<void> prepare();
   /// Has the memory handed to the custodian, dumps the process and sends its image. When this has
   /// returned and the target reports `verified`, the process is at the target and waits there for
-  /// the grant. Throws Error, such as what RunningMigration::check() throws; continue_source() and
+  /// the grant. Throws Error, such as what MigrationControl::check() throws; continue_source() and
   /// end() then bring the job back.
   asio::awaitable<void> depart();
   /// The time by which the target must have reported `verified`; counted from this call.
-  [[nodiscard]] RunningMigration::Deadline restored_until() const;
+  [[nodiscard]] MigrationControl::Deadline restored_until() const;
 
   /// Makes waits of prepare() and depart() end with an error, except the wait for the dump.
   void close();
@@ -61,15 +61,15 @@ class CriuDeparture {
   /// Reports that the job's CUDA state did not come back.
   void report_held(const Error& why);
 
-  const MigrationScope& scope_;
+  const MigrationContext& scope_;
   Migration& migration_;
   Transfer& transfer_;
   Stepwise<Continuation> continuation_;
   std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on
 };
 
-/// Gives the processes below `root` their CUDA state back: a former agent ended after their move
+/// Gives the processes below `program` their CUDA state back: a former agent ended after their move
 /// was over and before it had done that. Emits an event if some state does not come back.
-asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root);
+asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId program);
 
 }  // namespace cardswap

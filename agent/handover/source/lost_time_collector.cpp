@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/handover/source/target_link.h"
+#include "agent/handover/source/target_courier.h"
 
 namespace cardswap {
 namespace {

@@ -3,7 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <string>
 
-#include "agent/handover/source/migration_scope.h"
+#include "agent/handover/source/migration_context.h"
 #include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/target_client.h"
 
@@ -16,7 +16,7 @@ namespace cardswap {
 class LostTimeCollector {
  public:
   /// All references must outlive it.
-  LostTimeCollector(const MigrationScope& scope, TargetClient& targets, PredictionBook& book)
+  LostTimeCollector(const MigrationContext& scope, TargetClient& targets, PredictionBook& book)
       : tasks_(scope.context.tasks),
         list_(scope.list),
         run_(scope.run),
@@ -51,7 +51,7 @@ class LostTimeCollector {
 
   const TaskGroup& tasks_;
   MigrationList& list_;
-  RunningMigration& run_;
+  MigrationControl& run_;
   Migration& migration_;
   TargetClient& targets_;
   PredictionBook& book_;

@@ -73,7 +73,7 @@ json::object to_json(const Migration& m) {
   const auto end = record.ended_at_ms == 0 ? unix_ms() : record.ended_at_ms;
   all["progress"].as_object()["total_time_ms"] = static_cast<double>(end - record.started_at_ms);
   // Of a job whose program starts anew there is nothing to say.
-  if (record.spec.arrive != Arrival::criu) all["process"] = nullptr;
+  if (record.spec.arrive != ArrivalMode::criu) all["process"] = nullptr;
   return all;
 }
 

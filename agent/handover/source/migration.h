@@ -26,7 +26,7 @@ class Instance;
 /// memory at once, on disk with the next record. RecordList::touch() raises its version.
 ///
 /// Of what else it has, MigrationTask writes `failure` and `waits_at_failpoint`, Migrations writes
-/// `proceed`, and MigrationAdmission, which makes it, the rest.
+/// `proceed`, and MigrationFactory, which makes it, the rest.
 class Migration {
  public:
   /// A new migration, or one that a former agent left.
@@ -52,7 +52,7 @@ class Migration {
   // Shorthands for fields of the record
   [[nodiscard]] const std::string& id() const { return record_.id; }
   [[nodiscard]] const MigrationSpec& spec() const { return record_.spec; }
-  [[nodiscard]] handover::State state() const { return record_.state(); }
+  [[nodiscard]] handover::SourceState state() const { return record_.state(); }
   [[nodiscard]] handover::Epoch epoch() const { return record_.epoch(); }
   [[nodiscard]] handover::Epoch own_epoch() const { return record_.own_epoch(); }
   [[nodiscard]] bool has_pending_notice() const { return record_.has_pending_notice(); }
@@ -62,7 +62,7 @@ class Migration {
   /// are not done yet.
   [[nodiscard]] bool holds_effects_at_failpoint() const;
   /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
-  /// do not move yet (MigrationAdmission::require_movable() refuses them); when they do, each
+  /// do not move yet (MigrationFactory::require_movable() refuses them); when they do, each
   /// caller has to decide about all transfers.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);

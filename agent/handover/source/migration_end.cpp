@@ -13,8 +13,8 @@
 namespace cardswap {
 namespace {
 
-using handover::Event;
-using handover::State;
+using handover::SourceEvent;
+using handover::SourceState;
 using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -31,7 +31,7 @@ constexpr seconds kTellQuietly{5};  // to one that is halted, or of which its ag
 
 }  // namespace
 
-MigrationEnd::MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
+MigrationEnd::MigrationEnd(const MigrationContext& scope, SourceExecutor& executor,
                            std::list<CriuDeparture>& departures, LostTimeCollector& lost_time)
     : config_(scope.context.config),
       tasks_(scope.context.tasks),
@@ -49,15 +49,15 @@ void MigrationEnd::resume() {
     auto* source = jobs_.by_instance(departure.transfer().instance());
     if (source != nullptr) resume_departure(departure, *source);
   }
-  const bool is_stored = migration_.state() == State::stored;
-  if ((is_stored || migration_.state() == State::completed) &&
+  const bool is_stored = migration_.state() == SourceState::stored;
+  if ((is_stored || migration_.state() == SourceState::completed) &&
       !migration_.record().result) {  // the disk was full then
     note_success(is_stored ? MigrationResult::stored : MigrationResult::ok);
     run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   }
   if (migration_.has_pending_notice())
     run_.spawn("tell the target of " + migration_.id(), notify_superseded_target());
-  if (migration_.state() == State::completed && lost_time_.awaits_first_steps()) {
+  if (migration_.state() == SourceState::completed && lost_time_.awaits_first_steps()) {
     run_.spawn("hear of the first steps of " + migration_.id(), lost_time_.collect_first_steps());
   }
   if (handover::is_over(migration_.state())) return;
@@ -65,9 +65,9 @@ void MigrationEnd::resume() {
                migration_.spec().job, to_string(migration_.state()));
   const bool committed = handover::is_committed(migration_.state());
   std::optional<Error> why;
-  if (!committed && migration_.state() != State::captured) {
+  if (!committed && migration_.state() != SourceState::captured) {
     why = Error(Code::source_lost,
-                migration_.record().root().empty()
+                migration_.record().state_digest().empty()
                     ? "the source's agent was restarted before the commit"
                     : "the job was taken back when the source's agent restarted",
                 "the job goes on where it is: start the migration again");
@@ -78,12 +78,12 @@ void MigrationEnd::resume() {
     if (!record.error) record.error = why;
   });
   run_.spawn((committed ? "finish migration " : "clean up after migration ") + migration_.id(),
-             settle(std::move(why)));
+             decide_end(std::move(why)));
 }
 
 /// What its state says of a process that is still here.
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
-  if (migration_.state() == State::completed && source.record().ended_at_ms == 0) {
+  if (migration_.state() == SourceState::completed && source.record().ended_at_ms == 0) {
     // The message to retire was lost, or the program did not end: its job is at the target.
     jobs_.mark_moved(source, departure.transfer().record().to);
     tasks_.spawn("see " + migration_.spec().job + " off",
@@ -93,7 +93,7 @@ void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) 
   if (handover::is_given_up(migration_.state())) {  // perhaps taken back while the disk was full
     jobs_.raise_epoch(source.job(), migration_.own_epoch());
   }
-  if (migration_.state() == State::superseded) reapply_halt(source.job());
+  if (migration_.state() == SourceState::superseded) reapply_halt(source.job());
 }
 
 void MigrationEnd::note_success(MigrationResult result) {
@@ -112,19 +112,19 @@ void MigrationEnd::note_failure(const std::optional<Error>& failed) {
 
 /// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
 /// again. `failed` is why it is given up, if it was not committed.
-asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
+asio::awaitable<void> MigrationEnd::decide_end(std::optional<Error> failed) {
   Backoff retry(kSettleFirst, kSettleMax);
   std::string logged;
   while (true) {
     try {
       if (handover::is_committed(migration_.state())) {
         co_await finish();
-      } else if (migration_.state() == State::aborting) {
+      } else if (migration_.state() == SourceState::aborting) {
         note_failure(failed);
         co_await clean_up();
       } else if (handover::is_captured(migration_.state())) {
         co_await await_snapshot();
-      } else if (migration_.state() != State::aborted) {
+      } else if (migration_.state() != SourceState::aborted) {
         auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
         co_await abort(std::move(why));
       }
@@ -159,7 +159,8 @@ asio::awaitable<void> MigrationEnd::finish() {
     return Clock::now() - one.target.last_contact_at < config_.peer_silence_max;
   };
   const auto goes_on = [this] {
-    return handover::is_committed(migration_.state()) && migration_.state() != State::completed;
+    return handover::is_committed(migration_.state()) &&
+           migration_.state() != SourceState::completed;
   };
   while (goes_on()) {
     const auto calls = migration_.calls();
@@ -181,14 +182,14 @@ asio::awaitable<void> MigrationEnd::finish() {
       spdlog::warn("job {} migration {}: the grant is not answered yet: {}", migration_.spec().job,
                    migration_.id(), silent.target.failure);
     }
-    if (!migration_.are_all(is_heard)) executor_.apply(Event::target_silent);
+    if (!migration_.are_all(is_heard)) executor_.apply(SourceEvent::target_silent);
     if (!granted && migration_.are_all(is_granted)) continue;
-    if (migration_.state() == State::in_doubt) {
+    if (migration_.state() == SourceState::in_doubt) {
       for (auto& transfer : migration_.transfers) transfer.target.doubt_grant(migration_.id());
     }
     co_await retry.wait();
   }
-  if (migration_.state() == State::completed) {
+  if (migration_.state() == SourceState::completed) {
     co_await await_source_exit();
     co_return;
   }
@@ -199,15 +200,15 @@ asio::awaitable<void> MigrationEnd::finish() {
 /// The job trains on. Waits until the keeper has published its state in the store, or has failed.
 asio::awaitable<void> MigrationEnd::await_snapshot() {
   const auto waits = [this] {
-    return migration_.state() == State::captured && !migration_.failure;
+    return migration_.state() == SourceState::captured && !migration_.failure;
   };
   while (waits()) {
     executor_.tick();
     const auto again = Clock::now() + kAskKeeperEvery;
     while (waits() && Clock::now() < again) co_await list_.changed(migration_).wait_until(again);
   }
-  if (migration_.state() == State::captured) co_await abort(Error(*migration_.failure));
-  if (migration_.state() != State::stored) co_return;
+  if (migration_.state() == SourceState::captured) co_await abort(Error(*migration_.failure));
+  if (migration_.state() != SourceState::stored) co_return;
   note_success(MigrationResult::stored);
   run_.spawn("record the end of " + migration_.id(), list_.save_end(migration_.id()));
   list_.touch(migration_);
@@ -249,7 +250,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   };
   while (!migration_.are_all(has_ended)) {
     if (Clock::now() >= grace) {
-      executor_.apply(Event::trainer_stays);
+      executor_.apply(SourceEvent::trainer_stays);
       co_return;
     }
     co_await jobs_.changed().wait_until(grace);
@@ -257,7 +258,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 }
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
-  executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
+  executor_.apply(SourceEvent::failed, [&](MigrationRecord& record) { record.error = error; });
   const auto level =
       migration_.is_passed_rehearsal_only() ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "job {} migration {} is given up: {}", migration_.spec().job, migration_.id(),
@@ -274,7 +275,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     return one.target.progress == ReservationProgress::dropped;
   };
   const auto goes_on = [&] {
-    return Clock::now() < until && migration_.state() == State::aborting &&
+    return Clock::now() < until && migration_.state() == SourceState::aborting &&
            !migration_.are_all(is_dropped);
   };
   while (goes_on()) {
@@ -289,7 +290,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   const bool job_ended =
       std::ranges::any_of(migration_.transfers, [this](const Transfer& transfer) {
         const auto* source = jobs_.by_instance(transfer.instance());
-        return source == nullptr || !may_be_alive(source->process());
+        return source == nullptr || !may_be_alive(source->program());
       });
   const auto conclude = [&](MigrationNotes& notes) {
     notes.job_ended = job_ended;
@@ -301,8 +302,8 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     }
     notes.ended_at_ms = unix_ms();
   };
-  if (migration_.state() == State::aborting) {
-    executor_.apply(Event::cleaned_up, conclude);
+  if (migration_.state() == SourceState::aborting) {
+    executor_.apply(SourceEvent::cleaned_up, conclude);
   } else {  // the target's copy has outranked this one meanwhile
     list_.note(migration_, conclude);
   }
@@ -318,8 +319,8 @@ asio::awaitable<void> MigrationEnd::notify_superseded_target() {
     while (migration_.has_pending_notice() && migration_.calls() == calls) {
       co_await list_.changed(migration_).wait_until(Clock::now() + kRetryMax);
     }
-    if (migration_.record().copy == TargetState::superseded ||
-        migration_.record().copy == TargetState::nothing) {
+    if (migration_.record().target_state_seen == TargetState::superseded ||
+        migration_.record().target_state_seen == TargetState::nothing) {
       co_await pause_for(kTellQuietly);
     } else {
       co_await retry.wait();

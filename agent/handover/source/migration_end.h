@@ -6,7 +6,7 @@
 
 #include "agent/handover/source/criu_departure.h"
 #include "agent/handover/source/lost_time_collector.h"
-#include "agent/handover/source/migration_scope.h"
+#include "agent/handover/source/migration_context.h"
 #include "agent/handover/source/source_executor.h"
 
 namespace cardswap {
@@ -23,7 +23,7 @@ namespace cardswap {
 class MigrationEnd {
  public:
   /// All references must outlive it.
-  MigrationEnd(const MigrationScope& scope, SourceExecutor& executor,
+  MigrationEnd(const MigrationContext& scope, SourceExecutor& executor,
                std::list<CriuDeparture>& departures, LostTimeCollector& lost_time);
 
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
@@ -31,7 +31,7 @@ class MigrationEnd {
   void resume();
   /// Returns when the migration is over. `failed` is the reason if it was not committed. Throws
   /// only when the agent stops.
-  asio::awaitable<void> settle(std::optional<Error> failed);
+  asio::awaitable<void> decide_end(std::optional<Error> failed);
 
  private:
   void resume_departure(CriuDeparture& departure, Instance& source);
@@ -48,10 +48,10 @@ class MigrationEnd {
 
   const Config& config_;
   TaskGroup& tasks_;
-  JobTable& jobs_;
+  JobList& jobs_;
   JobProcesses& processes_;
   MigrationList& list_;
-  RunningMigration& run_;
+  MigrationControl& run_;
   Migration& migration_;
   SourceExecutor& executor_;
   std::list<CriuDeparture>& departures_;

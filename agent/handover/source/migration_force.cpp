@@ -9,7 +9,7 @@
 namespace cardswap {
 namespace {
 
-using handover::Event;
+using handover::SourceEvent;
 using handover::TargetState;
 
 constexpr std::chrono::seconds kAskMax{3};
@@ -60,14 +60,14 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
 asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision decision,
                                       const HandoverContext& context, TargetClient& targets) {
   const bool to_target = decision.to == MigrationSide::target;
-  const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
+  const auto event = to_target ? SourceEvent::forced_to_target : SourceEvent::forced_to_source;
   auto& m = task->migration();
   if (handover::SourceSide(m.record().side).on(event).empty())
     throw nothing_to_force(m, decision.to);
   const auto check_process = [&] {
     const bool all_live = m.are_all([&](const Transfer& transfer) {
       const auto* source = context.jobs.by_instance(transfer.instance());
-      return source != nullptr && is_alive(source->process());
+      return source != nullptr && is_alive(source->program());
     });
     if (to_target || all_live) return;
     throw Error(Code::conflict,

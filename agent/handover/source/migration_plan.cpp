@@ -96,7 +96,7 @@ asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, s
   for (const auto& reason : reasons_of(source.obstacles, m.spec().arrive)) {
     blocked.reasons.emplace_back(reason);
   }
-  if (m.spec().arrive == Arrival::criu) {
+  if (m.spec().arrive == ArrivalMode::criu) {
     const auto examined = co_await examine_process(context.agent, instance);
     for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
     wanted.process = criu::to_json(examined.needs);
@@ -120,9 +120,9 @@ asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, s
 }  // namespace
 
 asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContext context) {
-  const auto& source = context.admission.require_movable(wanted.spec);
+  const auto& source = context.factory.require_movable(wanted.spec);
   const auto planned =
-      std::make_shared<const Migration>(context.admission.make(std::move(wanted), source));
+      std::make_shared<const Migration>(context.factory.make(std::move(wanted), source));
   const auto& m = *planned;
   Measurements measured;
   measured.state_bytes = source.record().state_bytes;
@@ -130,7 +130,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
   measured.update_bytes = source.record().update_bytes;
   measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(context.list, m, measured);
-  const bool by_criu = m.spec().arrive == Arrival::criu;
+  const bool by_criu = m.spec().arrive == ArrivalMode::criu;
   const auto when =
       m.spec().strategy == Strategy::replay ? FreezeWhen::base_is_whole : FreezeWhen::it_pays;
   const auto predicted = predict(measured, m.spec().max_stall_ms, when);

@@ -4,7 +4,7 @@
 #include <boost/json/object.hpp>
 
 #include "agent/handover/base/handover_context.h"
-#include "agent/handover/source/migration_admission.h"
+#include "agent/handover/source/migration_factory.h"
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/prediction_book.h"
@@ -15,14 +15,14 @@ namespace cardswap {
 /// The parts of the agent that a plan uses. All must outlive plan_migration().
 struct PlanContext {
   const HandoverContext& agent;
-  MigrationAdmission& admission;
+  MigrationFactory& factory;
   const MigrationList& list;  ///< earlier migrations, with what they measured
   TargetClient& targets;
   const PredictionBook& book;
 };
 
 /// Predicts what a migration would do, without doing it: `migrate --dry-run`. The answer lists what
-/// stands against it. Throws what MigrationAdmission::require_movable() and make() throw if the job
+/// stands against it. Throws what MigrationFactory::require_movable() and make() throw if the job
 /// cannot move now at all, and what examine_process() throws. Takes some seconds at most, for the
 /// target's answer.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,

@@ -33,27 +33,28 @@ namespace {
 
 /// The record of its side, under the names of the API.
 void put_side(json::object& all, const MigrationRecord& m) {
-  const auto root = m.root();
+  const auto state_digest = m.state_digest();
   all["state"] = to_string(m.state());
   all["epoch"] = m.epoch();
   all["own_epoch"] = m.own_epoch() == 0 ? json::value(nullptr) : json::value(m.own_epoch());
-  all["migrated_at_step"] = root.empty() ? json::value(nullptr) : json::value(m.migrated_at_step());
-  all["root"] = text_or_null(root);
+  all["migrated_at_step"] =
+      state_digest.empty() ? json::value(nullptr) : json::value(m.migrated_at_step());
+  all["root"] = text_or_null(state_digest);
 }
 
-handover::SourceRecord side_from(const json::object& record) {
-  handover::SourceRecord kept;
+handover::SourceDurable side_from(const json::object& record) {
+  handover::SourceDurable kept;
   // No state stands for one that cannot be read: it may have been committed, and given up its
   // trainer would step beside the target's.
-  const auto state = named<handover::State>(text_at(record, "state"));
+  const auto state = named<handover::SourceState>(text_at(record, "state"));
   if (!state) throw Error(Code::corrupt, "its state cannot be read");
   kept.state = *state;
   kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
   kept.own_epoch = recorded_number<handover::Epoch>(record, "own_epoch");
   const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");
-  const auto root = text_at(record, "root");
+  const auto state_digest = text_at(record, "root");
   try {
-    kept.content = content_from(root, step);
+    kept.content = content_from(state_digest, step);
   } catch (const Error& damaged) {
     spdlog::error("the digest of a migration's record: {}", damaged.what());
   }
@@ -62,7 +63,7 @@ handover::SourceRecord side_from(const json::object& record) {
   if (kept.own_epoch != 0) return kept;
   // Of a release that wrote it only once it had changed: what was committed and is no more was
   // taken back.
-  const bool reclaimed = !root.empty() && !handover::is_committed(kept.state);
+  const bool reclaimed = !state_digest.empty() && !handover::is_committed(kept.state);
   kept.own_epoch = reclaimed ? kept.epoch + 1 : std::max<handover::Epoch>(kept.epoch, 1) - 1;
   return kept;
 }
@@ -80,14 +81,15 @@ json::object to_journal(const MigrationRecord& m) {
   all["role"] = "source";
   all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
   all["history"] = std::move(history);
-  all["copy"] = m.has_pending_notice() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
-                                       : json::value(nullptr);
+  all["copy"] = m.has_pending_notice()
+                    ? json::value(m.target_state_seen ? to_string(*m.target_state_seen) : "unknown")
+                    : json::value(nullptr);
   return all;
 }
 
 MigrationRecord migration_record_from_journal(const json::object& from) {
   MigrationRecord m;
-  m.spec.arrive = Arrival::standby;  // records that do not say were of no other
+  m.spec.arrive = ArrivalMode::standby;  // records that do not say were of no other
   read_fields(from, m);
   auto kept = side_from(from);
   kept.to_store = m.is_to_store();
@@ -115,9 +117,9 @@ json::object to_journal(const MigrationRecord& m, std::span<const TransferRecord
   return record;
 }
 
-std::string MigrationRecord::root() const {
-  const auto& content = side.record().content;
-  return content.root == Digest{} ? std::string() : to_string(content.root);
+std::string MigrationRecord::state_digest() const {
+  const auto& content = side.durable().content;
+  return content.state_digest == Digest{} ? std::string() : to_string(content.state_digest);
 }
 
 bool MigrationRecord::is_before_commit() const { return handover::may_cancel(state()); }

@@ -6,7 +6,7 @@
 
 namespace cardswap {
 
-/// The request POST /v1/migrations. agent/base/migration_body.h writes its body, and
+/// The request POST /v1/migrations. agent/handover/base/migration_body.h writes its body, and
 /// agent/handover/migration_request_json.h reads it.
 struct MigrationRequest {
   MigrationSpec spec;

@@ -11,8 +11,8 @@
 namespace cardswap {
 namespace {
 
-using handover::Event;
-using handover::State;
+using handover::SourceEvent;
+using handover::SourceState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
@@ -23,9 +23,9 @@ constexpr milliseconds kPollMin{50};  // between two questions of a poll
 constexpr int kQuickAnswersMax = 20;  // that each had news: there are fewer states
 constexpr std::chrono::hours kLong{1};
 
-template <CopyOnSource Copy>
+template <SourceProgress Copy>
 bool has(const Transfer& transfer) {
-  return has_reached(transfer.on_source, Copy);
+  return has_reached(transfer.source_progress, Copy);
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ asio::awaitable<void> MigrationTask::run() {
     failed = error_of(std::current_exception());
   }
   // If the agent is stopping, the migration isn't given up: the next agent takes it up.
-  if (!scope_.context.tasks.is_stopping()) co_await end_.settle(std::move(failed));
+  if (!scope_.context.tasks.is_stopping()) co_await end_.decide_end(std::move(failed));
 }
 
 asio::awaitable<void> MigrationTask::sync_and_freeze() {
@@ -94,7 +94,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
         Clock::now() + milliseconds(static_cast<std::int64_t>(migration_.spec().timeout_ms));
   }
   // Reserve before anything else is said to anybody.
-  co_await enter(Event::started);
+  co_await enter(SourceEvent::started);
   co_await wait_for_each(
       [](const Transfer& one) { return one.target.progress == ReservationProgress::accepted; });
   co_await park();
@@ -106,18 +106,18 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
                 "run the same Cardswap release on both hosts");
   }
   co_await targets_.measure_round_trips();
-  co_await enter(Event::sync_began);
-  co_await wait_for_each(has<CopyOnSource::converged>);
-  co_await enter(Event::downtime_fits);
-  const bool by_criu = migration_.spec().arrive == Arrival::criu;
+  co_await enter(SourceEvent::sync_began);
+  co_await wait_for_each(has<SourceProgress::converged>);
+  co_await enter(SourceEvent::downtime_fits);
+  const bool by_criu = migration_.spec().arrive == ArrivalMode::criu;
   if (by_criu) {
     for (auto& departure : departures_) co_await departure.prepare();
   }
 
-  co_await enter(Event::freeze_due);
-  co_await wait_for_each(has<CopyOnSource::frozen>);
-  co_await enter(Event::trainer_frozen);
-  co_await wait_for_each(has<CopyOnSource::verified>);
+  co_await enter(SourceEvent::freeze_due);
+  co_await wait_for_each(has<SourceProgress::frozen>);
+  co_await enter(SourceEvent::trainer_frozen);
+  co_await wait_for_each(has<SourceProgress::verified>);
 
   if (by_criu) {
     for (auto& departure : departures_) {
@@ -129,7 +129,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   for (auto& transfer : migration_.transfers) transfer.target.polls_long = true;
   executor_.apply(handover::Content{*migration_.only().verified, *migration_.only().frozen_step});
   scope_.list.changed(migration_).notify();
-  co_await wait_for([this] { return migration_.state() != State::verifying; }, deadline_);
+  co_await wait_for([this] { return migration_.state() != SourceState::verifying; }, deadline_);
   // The keeper publishes the state without the job: MigrationEnd waits for that.
   if (handover::is_captured(migration_.state())) co_return;
   if (!handover::is_committed(migration_.state())) {
@@ -144,7 +144,8 @@ asio::awaitable<void> MigrationTask::park() {
   const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
   for (auto& transfer : migration_.transfers) transfer.target.polls_long = true;
   spawn("watch the target of " + migration_.id(), watch_targets());
-  if (!co_await wait_for([this] { return migration_.state() == State::standby_ready; }, until)) {
+  if (!co_await wait_for([this] { return migration_.state() == SourceState::standby_ready; },
+                         until)) {
     throw Error(Code::timed_out,
                 fmt::format("the standby of job {} at {} did not park within {} s",
                             migration_.spec().job, migration_.spec().to, kStandbyStartMax.count()),
@@ -177,7 +178,7 @@ asio::awaitable<void> MigrationTask::watch_targets() {
   }
 }
 
-asio::awaitable<void> MigrationTask::enter(Event event) {
+asio::awaitable<void> MigrationTask::enter(SourceEvent event) {
   executor_.apply(event);
   co_await wait_at_failpoint(to_string(migration_.state()));
 }
@@ -225,7 +226,7 @@ void MigrationTask::check(Deadline until) const {
                         stats.expected_downtime_ms > migration_.spec().max_stall_ms;
   // A freeze that is put off over and over is none.
   const bool syncs = handover::awaits_freeze(migration_.state()) &&
-                     (migration_.state() != State::freezing || stats.freezes_put_off > 0);
+                     (migration_.state() != SourceState::freezing || stats.freezes_put_off > 0);
   if (syncs && too_long) {
     throw Error(Code::not_converging,
                 fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",

@@ -9,10 +9,10 @@
 #include "agent/handover/base/pin.h"
 #include "agent/handover/source/criu_departure.h"
 #include "agent/handover/source/lost_time_collector.h"
+#include "agent/handover/source/migration_context.h"
 #include "agent/handover/source/migration_end.h"
-#include "agent/handover/source/migration_scope.h"
 #include "agent/handover/source/source_executor.h"
-#include "agent/handover/source/target_links.h"
+#include "agent/handover/source/target_couriers.h"
 
 namespace cardswap {
 
@@ -21,10 +21,10 @@ namespace cardswap {
 /// The walk is one coroutine that gives events to the migration's SourceSide; SourceExecutor
 /// carries out the effects, and MigrationEnd does the rest, however the walk ended. Messages of
 /// runtimes and targets are noted meanwhile, and the coroutine acts on them. The committed content
-/// is that of one rank: MigrationAdmission accepts no job of several. Shared by Migrations and by
+/// is that of one rank: MigrationFactory accepts no job of several. Shared by Migrations and by
 /// the Pin of each coroutine, so that the migration is not forgotten while they work on it. One
 /// thread.
-class MigrationTask final : public RunningMigration,
+class MigrationTask final : public MigrationControl,
                             public Pinnable,
                             public std::enable_shared_from_this<MigrationTask> {
  public:
@@ -51,7 +51,7 @@ class MigrationTask final : public RunningMigration,
   /// CriuDeparture::mark_job_lost() of the transfer of `source`.
   void mark_job_lost(const Instance& source, const channel::Failed& said);
 
-  // RunningMigration
+  // MigrationControl
   void apply(const handover::Message& status) override { executor_.apply(status); }
   void poll() override { executor_.poll(); }
   void fail(Error error) override;
@@ -65,17 +65,17 @@ class MigrationTask final : public RunningMigration,
   asio::awaitable<void> sync_and_freeze();
   asio::awaitable<void> park();
   asio::awaitable<void> watch_targets();
-  asio::awaitable<void> enter(handover::Event event);
+  asio::awaitable<void> enter(handover::SourceEvent event);
   /// Waits until `condition` is true. False: `until` came first. Throws what check() throws.
   asio::awaitable<bool> wait_for(std::function<bool()> condition, Deadline until);
   /// Waits until `is` is true for each transfer. Throws what check() throws.
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
-  const MigrationScope scope_;
+  const MigrationContext scope_;
   Migration& migration_;
   PredictionBook& book_;
   Deadline deadline_;
-  TargetLinks targets_;
+  TargetCouriers targets_;
   std::list<CriuDeparture> departures_;  // one a transfer
   SourceExecutor executor_;
   LostTimeCollector lost_time_;

@@ -15,7 +15,7 @@
 namespace cardswap {
 
 namespace json = boost::json;
-using handover::State;
+using handover::SourceState;
 
 namespace {
 
@@ -36,7 +36,7 @@ Migrations::Migrations(const HandoverContext& context,
                  }}),
       targets_(context.tasks),
       book_(context.config.data_dir / "predictions.json", context.config.host_name),
-      admission_(context.io, context.config, context.jobs, list_, targets_) {}
+      factory_(context.io, context.config, context.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id()];
@@ -59,17 +59,17 @@ void Migrations::resume_after_restart() {
 }
 
 void Migrations::bring_gpu_states_back() {
-  for (const auto& root : context_.criu.cuda().trees(criu::CudaIntent::Side::source)) {
+  for (const auto& program : context_.criu.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
       return !handover::is_over(m.state()) &&
              std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
                const auto* source = context_.jobs.by_instance(transfer.instance());
-               return source != nullptr && source->process() == root;
+               return source != nullptr && source->program() == program;
              });
     };
     if (std::ranges::any_of(list_.all(), is_its)) continue;
-    context_.tasks.spawn(fmt::format("bring the CUDA state of {} back", root.pid),
-                         restore_gpu_state(context_, root));
+    context_.tasks.spawn(fmt::format("bring the CUDA state of {} back", program.pid),
+                         restore_gpu_state(context_, program));
   }
 }
 
@@ -78,7 +78,7 @@ void Migrations::bring_gpu_states_back() {
 asio::awaitable<MigrationRequest> Migrations::prepare(MigrationRequest wanted) {
   const bool leaves = !wanted.dry_run && wanted.spec.store.empty();
   const auto job = wanted.spec.job;
-  auto ready = co_await admission_.prepare(std::move(wanted));
+  auto ready = co_await factory_.prepare(std::move(wanted));
   const auto* snapshot = leaves ? find_yielding(job) : nullptr;
   if (snapshot != nullptr) {
     (void)make(ready, snapshot);  // a request that is refused must not cost the snapshot
@@ -99,7 +99,7 @@ asio::awaitable<void> Migrations::make_way(std::string job) {
   const auto id = m->id();
   spdlog::info("job {} migration {}: a snapshot that makes way", job, id);
   const auto until = std::chrono::steady_clock::now() + kMakeWayMax;
-  if (!handover::is_over(m->state()) && m->state() != State::aborting) cancel(id);
+  if (!handover::is_over(m->state()) && m->state() != SourceState::aborting) cancel(id);
   while (has(id) && !handover::is_over(at(id).state())) {
     if (std::chrono::steady_clock::now() >= until) {
       throw Error(Code::conflict,
@@ -111,8 +111,8 @@ asio::awaitable<void> Migrations::make_way(std::string job) {
 }
 
 Migration Migrations::make(MigrationRequest wanted, const Migration* passed_over) {
-  const auto& source = admission_.require_movable(wanted.spec, passed_over);
-  auto made = admission_.make(std::move(wanted), source);
+  const auto& source = factory_.require_movable(wanted.spec, passed_over);
+  auto made = factory_.make(std::move(wanted), source);
   if (const auto refusal = refusal_by(source.obstacles, made.spec().arrive, source.name())) {
     throw Error(*refusal);
   }
@@ -129,7 +129,7 @@ const Migration& Migrations::start(MigrationRequest wanted) {
   spdlog::info("job {} migration {} planned: {} to {}", m.spec().job, m.id(),
                m.only().record().from, m.spec().to);
   const auto whole = why_it_moves_whole(source.obstacles);
-  if (m.spec().arrive == Arrival::criu && !whole.empty()) {
+  if (m.spec().arrive == ArrivalMode::criu && !whole.empty()) {
     spdlog::info("job {} migration {}: the process itself moves: {}", m.spec().job, m.id(), whole);
   }
   task_of(m)->start();
@@ -137,7 +137,7 @@ const Migration& Migrations::start(MigrationRequest wanted) {
 }
 
 asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  return plan_migration(std::move(wanted), {context_, admission_, list_, targets_, book_});
+  return plan_migration(std::move(wanted), {context_, factory_, list_, targets_, book_});
 }
 
 void Migrations::cancel(const std::string& id) {
@@ -174,7 +174,7 @@ DecisionAnswer Migrations::decision(const std::string& id,
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   DecisionAnswer answer;
   answer.message = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
-  answer.is_superseded = m.state() == State::superseded;
+  answer.is_superseded = m.state() == SourceState::superseded;
   answer.own_epoch = m.own_epoch();
   const auto* source = context_.jobs.by_instance(m.only().instance());
   answer.is_halted = answer.is_superseded && source != nullptr && source->is_live();

@@ -12,7 +12,7 @@
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/base/reservation_request.h"
 #include "agent/handover/protocol/operator_decision.h"
-#include "agent/handover/source/migration_admission.h"
+#include "agent/handover/source/migration_factory.h"
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/migration_task.h"
@@ -26,10 +26,10 @@ namespace cardswap {
 /// API, of an operator or of a target in doubt, and each message of a runtime, on to the right
 /// migration.
 ///
-/// Behind it, MigrationList keeps the migrations, MigrationAdmission makes new ones, and a
-/// MigrationTask works on each, with TargetLinks to its target. Callers may read a Migration, and
-/// change it only through this class. Owned by the agent; one thread. A caller that waits looks its
-/// migration up again afterwards. A function that takes an id throws Error{not_found} for an
+/// Behind it, MigrationList keeps the migrations, MigrationFactory makes new ones, and a
+/// MigrationTask works on each, with TargetCouriers to its target. Callers may read a Migration,
+/// and change it only through this class. Owned by the agent; one thread. A caller that waits looks
+/// its migration up again afterwards. A function that takes an id throws Error{not_found} for an
 /// unknown one.
 class Migrations {
  public:
@@ -40,7 +40,7 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
-  /// MigrationAdmission::prepare(): makes a request ready for start() or plan(). For a move, or a
+  /// MigrationFactory::prepare(): makes a request ready for start() or plan(). For a move, or a
   /// rehearsal, then does make_way(), if start() would not refuse the request in any case: throws
   /// what start() would throw, and the snapshot goes on.
   asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
@@ -49,7 +49,7 @@ class Migrations {
   /// Error{conflict} if it is not over within 15 s, and what cancel() throws.
   asio::awaitable<void> make_way(std::string job);
   /// Checks what can be checked at once, records a migration, and starts it. Throws what
-  /// MigrationAdmission::require_movable() and make() throw, Error{refused} for an obstacle that
+  /// MigrationFactory::require_movable() and make() throw, Error{refused} for an obstacle that
   /// the runtime reported, and Error{io, corrupt} if the disk refuses.
   const Migration& start(MigrationRequest wanted);
   /// plan_migration(): preflight and prediction only.
@@ -82,15 +82,15 @@ class Migrations {
   /// Notified of each change of `m`, a migration of this class. `m` is not forgotten while somebody
   /// waits for it.
   [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
-  /// MigrationAdmission::is_own_request().
+  /// MigrationFactory::is_own_request().
   [[nodiscard]] bool is_own_request(const ReservationRequest& asked, const Instance& leaving,
                                     const Caller& caller) const {
-    return admission_.is_own_request(asked, leaving, caller);
+    return factory_.is_own_request(asked, leaving, caller);
   }
-  /// MigrationAdmission::may_run_beside_job().
+  /// MigrationFactory::may_run_beside_job().
   [[nodiscard]] bool may_run_beside_job(const ReservationRequest& asked, const Instance& leaving,
                                         const Caller& caller) const {
-    return admission_.may_run_beside_job(asked, leaving, caller);
+    return factory_.may_run_beside_job(asked, leaving, caller);
   }
   /// The answer to a target in doubt, which says that its state is `said` (nullopt: it does not
   /// say, or says none that is known). With TLS only the agent at the migration's target, by the
@@ -116,7 +116,7 @@ class Migrations {
   /// The snapshot that make_way() would give up. Null: there is none.
   [[nodiscard]] const Migration* find_yielding(const std::string& job) const;
   /// The migration that start() adds; throws what it throws before. `passed_over`: as
-  /// MigrationAdmission::require_movable() has it.
+  /// MigrationFactory::require_movable() has it.
   [[nodiscard]] Migration make(MigrationRequest wanted, const Migration* passed_over = nullptr);
   /// The task of `m`; made if there is none, and erased when `m` is forgotten.
   std::shared_ptr<MigrationTask> task_of(Migration& m);
@@ -128,7 +128,7 @@ class Migrations {
   MigrationList list_;
   TargetClient targets_;
   PredictionBook book_;
-  MigrationAdmission admission_;
+  MigrationFactory factory_;
   std::map<std::string, std::shared_ptr<MigrationTask>> tasks_;  // by migration
 };
 

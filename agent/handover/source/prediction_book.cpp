@@ -28,7 +28,7 @@ MovePath move_path_of(const std::string& from, const MigrationRecord& m,
                       const TransferRecord& transfer, std::string_view strategy) {
   const auto to = parse_destination(transfer.to).host;
   return {canonical_host(from), canonical_host(without_zone(to)),
-          m.spec.arrive == Arrival::criu ? "criu" : std::string(strategy)};
+          m.spec.arrive == ArrivalMode::criu ? "criu" : std::string(strategy)};
 }
 
 }  // namespace

@@ -14,19 +14,19 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context
                                                   std::string instance) {
   // Looked up after each wait, in which it may end.
   const auto now = [&context, &instance]() -> const Instance& { return context.jobs.at(instance); };
-  const auto root = now().process();
+  const auto program = now().program();
   co_await context.criu.probe();
-  const auto gpus = co_await context.criu.cuda().examine(root);
+  const auto gpus = co_await context.criu.cuda().examine(program);
   auto examined =
-      co_await criu::examine(now().process(), now().record().log_path,
+      co_await criu::examine(now().program(), now().record().log_path,
                              context.hub.socket_inode(now()), context.criu.tool(), gpus);
   const auto& source = now();
   const auto members = members_of(family_of(source));
-  for (auto& reason : left_behind(members, source.process())) {
+  for (auto& reason : left_behind(members, source.program())) {
     examined.reasons.push_back(std::move(reason));
   }
   // What goes ahead may be among its own memory still, or shared memory already.
-  const auto own = criu::memory_of(source.process()).own;
+  const auto own = criu::memory_of(source.program()).own;
   examined.needs.image_bytes = own - std::min(own, source.record().relocatable_bytes);
   auto no_room =
       criu::why_no_room(examined.needs.image_bytes, criu::image_room(criu::ImageUse::dumped),

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/base/in_doubt.h"
 #include "agent/base/units.h"
-#include "agent/handover/source/split_brain.h"
+#include "agent/handover/base/in_doubt.h"
+#include "agent/handover/source/source_second_copy.h"
 #include "agent/jobs/runtime_report.h"
 
 namespace cardswap {
@@ -21,7 +21,7 @@ namespace {
 constexpr std::chrono::seconds kTermGrace{5};
 
 /// Takes the side's answer, for a caller that waits for it.
-class AnswerRecorder final : public handover::Peer {
+class AnswerRecorder final : public handover::OtherSide {
  public:
   void send(const Message& message) override { said = message; }
   Message said;
@@ -29,7 +29,7 @@ class AnswerRecorder final : public handover::Peer {
 
 }  // namespace
 
-SourceExecutor::SourceExecutor(const MigrationScope& scope, TargetLinks& targets,
+SourceExecutor::SourceExecutor(const MigrationContext& scope, TargetCouriers& targets,
                                std::list<CriuDeparture>& departures)
     : context_(scope.context),
       list_(scope.list),
@@ -45,7 +45,7 @@ void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effe
   beside_ = {};
   if (refused) throw Error(*refused);
 }
-void SourceExecutor::apply(handover::Event event, Beside beside) {
+void SourceExecutor::apply(handover::SourceEvent event, Beside beside) {
   auto next = migration_.record().side;
   const auto effects = next.on(event);
   apply(next, effects, std::move(beside));
@@ -126,7 +126,7 @@ void SourceExecutor::act(const handover::Effect& effect) {
         if (source != nullptr) act(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::halt_trainer) report_two_copies(migration_, context_.events);
+  if (effect.type == Type::halt_trainer) report_second_copy(migration_, context_.events);
 }
 
 void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfer,
@@ -158,7 +158,7 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
   context_.jobs.mark_moved(source, transfer.record().to);
-  if (migration_.spec().arrive == Arrival::criu) {
+  if (migration_.spec().arrive == ArrivalMode::criu) {
     departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
   } else {
     context_.hub.send(source, channel::Retire{migration_.id()});

@@ -7,8 +7,8 @@
 #include "agent/handover/protocol/driver.h"
 #include "agent/handover/protocol/source_side.h"
 #include "agent/handover/source/criu_departure.h"
-#include "agent/handover/source/migration_scope.h"
-#include "agent/handover/source/target_links.h"
+#include "agent/handover/source/migration_context.h"
+#include "agent/handover/source/target_couriers.h"
 
 namespace cardswap {
 
@@ -22,14 +22,14 @@ namespace cardswap {
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
   /// All references must outlive it. `departures` has one for each transfer.
-  SourceExecutor(const MigrationScope& scope, TargetLinks& targets,
+  SourceExecutor(const MigrationContext& scope, TargetCouriers& targets,
                  std::list<CriuDeparture>& departures);
 
   using Beside = std::function<void(MigrationRecord&)>;
 
   void apply(const handover::SourceSide& next, const handover::Effects& effects,
              Beside beside = {});
-  void apply(handover::Event event, Beside beside = {});
+  void apply(handover::SourceEvent event, Beside beside = {});
   void apply(const handover::Message& status);
   /// Handles the trainer's report that both ends hold this content.
   void apply(const handover::Content& verified);
@@ -57,7 +57,7 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
   const HandoverContext& context_;
   MigrationList& list_;
   Migration& migration_;
-  TargetLinks& targets_;
+  TargetCouriers& targets_;
   std::list<CriuDeparture>& departures_;
   Beside beside_;  // for the next record, while its state is applied
 };

@@ -53,8 +53,9 @@ asio::awaitable<TargetAnswer> TargetClient::wait_for_change(ReservationRef reser
 
 asio::awaitable<TargetAnswer> TargetClient::grant(ReservationRef reservation,
                                                   handover::Content content) {
-  json::object body{
-      {"epoch", reservation.epoch}, {"root", to_string(content.root)}, {"step", content.step}};
+  json::object body{{"epoch", reservation.epoch},
+                    {"root", to_string(content.state_digest)},
+                    {"step", content.step}};
   const auto said = co_await ask(reservation.agent, "POST", path_of(reservation) + "/grant",
                                  std::move(body), kAnswerMax);
   co_return answer_from(reservation, said, said.contains("state"));

@@ -96,7 +96,7 @@ Timeline timeline_from_json(const json::array& samples) {
   for (const auto& item : samples) {
     if (!item.is_object()) continue;
     const auto& from = item.get_object();
-    if (!named<handover::State>(text_at(from, "state"))) continue;
+    if (!named<handover::SourceState>(text_at(from, "state"))) continue;
     TimelineSample sample;
     JsonFieldReader in(from, OutOfRange::ignored);
     fields(in, sample);

@@ -14,7 +14,7 @@ namespace cardswap {
 /// The progress of a migration at one moment. Units: bytes, bytes per second, milliseconds.
 struct TimelineSample {
   std::int64_t at_ms = 0;  ///< since the migration was planned
-  handover::State state = handover::State::planned;
+  handover::SourceState state = handover::SourceState::planned;
   std::string phase;       ///< the engine's; empty before it speaks
   std::uint64_t step = 0;  ///< step boundaries that the source's job has passed
   std::uint64_t transferred = 0;

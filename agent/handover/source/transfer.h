@@ -49,16 +49,16 @@ struct TargetContact {
 /// ranks at once.
 ///
 /// Everybody reads the record. MigrationList::note() changes it, and so does SourceExecutor,
-/// together with the migration's state. Of the rest, on_trainer_message() writes `on_source` and
-/// the runtime's reports; TargetLink, MigrationTask and MigrationEnd write `target`; CriuDeparture
-/// writes `lost`, which Migrations takes.
+/// together with the migration's state. Of the rest, on_trainer_message() writes `source_progress`
+/// and the runtime's reports; TargetCourier, MigrationTask and MigrationEnd write `target`;
+/// CriuDeparture writes `lost`, which Migrations takes.
 class Transfer {
  public:
   explicit Transfer(TransferRecord record) : record_(std::move(record)) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  Stepwise<CopyOnSource> on_source;
+  Stepwise<SourceProgress> source_progress;
   // Reports of the source's runtime. Nullopt: they have not come yet.
   std::optional<std::uint64_t> frozen_step;  ///< the step at whose end it is frozen
   std::optional<Digest> verified;            ///< the digest that both ends hold

@@ -28,7 +28,7 @@ void fields(Archive& a, FieldsOf<Archive, TransferRecord>& m) {
 }
 
 template <class Archive>
-void fields(Archive& a, FieldsOf<Archive, ProcessMove>& m) {
+void fields(Archive& a, FieldsOf<Archive, CriuTimes>& m) {
   a("freeze_ms", m.freeze_ms);
   a("dump_ms", m.dump_ms);
   a("ship_ms", m.ship_ms);
@@ -47,7 +47,7 @@ void fields(Archive& a, FieldsOf<Archive, ProcessId>& m) {
 
 namespace {
 
-json::object process_json(const ProcessMove& process) {
+json::object process_json(const CriuTimes& process) {
   json::object parts;
   put_fields(parts, process);
   // Of a process without state on a GPU there is nothing to say.

@@ -13,7 +13,7 @@
 namespace cardswap {
 
 /// The parts of the downtime of a process that CRIU moved.
-struct ProcessMove {
+struct CriuTimes {
   double freeze_ms = 0;  ///< from the last step until the process was ready to be dumped
   double dump_ms = 0;
   double ship_ms = 0;
@@ -52,7 +52,7 @@ struct TransferRecord {
   LostTime lost_time;
   std::string warning;  ///< what its standby does that may harm the job; or empty
   Timeline timeline;    ///< on disk only once the migration is over
-  ProcessMove process;  ///< filled if CRIU moves the process
+  CriuTimes process;    ///< filled if CRIU moves the process
   /// Arrive criu: the custodian of the memory sent ahead; set in the state `converged`, shortly
   /// before the freeze.
   ProcessId custodian;

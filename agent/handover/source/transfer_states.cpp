@@ -2,8 +2,8 @@
 
 namespace cardswap {
 
-std::string_view to_string(CopyOnSource copy) {
-  using enum CopyOnSource;
+std::string_view to_string(SourceProgress copy) {
+  using enum SourceProgress;
   switch (copy) {
     case training: return "training";
     case converged: return "converged";

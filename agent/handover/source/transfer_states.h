@@ -12,7 +12,7 @@
 namespace cardswap {
 
 /// How far the process here is, as its runtime reports.
-enum class CopyOnSource : std::uint8_t {
+enum class SourceProgress : std::uint8_t {
   training,
   converged,  ///< trains, and a freeze would be short enough
   frozen,     ///< frozen at the end of a step
@@ -20,8 +20,8 @@ enum class CopyOnSource : std::uint8_t {
   departed,   ///< arrive criu: has given its memory and its devices away
   released,   ///< was told to go on here, and does
 };
-constexpr CopyOnSource last_of(CopyOnSource) { return CopyOnSource::released; }
-[[nodiscard]] std::string_view to_string(CopyOnSource copy);
+constexpr SourceProgress last_of(SourceProgress) { return SourceProgress::released; }
+[[nodiscard]] std::string_view to_string(SourceProgress copy);
 
 /// The reservation at the target, as far as the target has answered.
 enum class ReservationProgress : std::uint8_t {
@@ -52,17 +52,17 @@ struct StateStep {
 };
 
 inline constexpr std::array kCopySteps = [] {
-  using enum CopyOnSource;
-  return std::to_array<StateStep<CopyOnSource>>({{training, converged},
-                                                 {converged, frozen},
-                                                 {frozen, verified},
-                                                 {verified, departed},
-                                                 // Any of them can be given up.
-                                                 {training, released},
-                                                 {converged, released},
-                                                 {frozen, released},
-                                                 {verified, released},
-                                                 {departed, released}});
+  using enum SourceProgress;
+  return std::to_array<StateStep<SourceProgress>>({{training, converged},
+                                                   {converged, frozen},
+                                                   {frozen, verified},
+                                                   {verified, departed},
+                                                   // Any of them can be given up.
+                                                   {training, released},
+                                                   {converged, released},
+                                                   {frozen, released},
+                                                   {verified, released},
+                                                   {departed, released}});
 }();
 
 inline constexpr std::array kReservationSteps = [] {
@@ -85,8 +85,8 @@ inline constexpr std::array kContinuationSteps = [] {
       {{none, under_way}, {under_way, gpus_back}, {under_way, none}});  // it took too long
 }();
 
-constexpr bool may_follow(CopyOnSource from, CopyOnSource to) {
-  return std::ranges::find(kCopySteps, StateStep<CopyOnSource>{from, to}) != kCopySteps.end();
+constexpr bool may_follow(SourceProgress from, SourceProgress to) {
+  return std::ranges::find(kCopySteps, StateStep<SourceProgress>{from, to}) != kCopySteps.end();
 }
 constexpr bool may_follow(ReservationProgress from, ReservationProgress to) {
   return std::ranges::find(kReservationSteps, StateStep<ReservationProgress>{from, to}) !=
@@ -98,17 +98,17 @@ constexpr bool may_follow(Continuation from, Continuation to) {
 }
 
 /// Whether a process in the state `copy` is in `wanted` or has passed it. False after a release.
-constexpr bool has_reached(CopyOnSource copy, CopyOnSource wanted) {
-  return copy >= wanted && copy != CopyOnSource::released;
+constexpr bool has_reached(SourceProgress copy, SourceProgress wanted) {
+  return copy >= wanted && copy != SourceProgress::released;
 }
 
 consteval bool is_a_release_the_end() {
-  return std::ranges::none_of(kCopySteps,
-                              [](const auto& step) { return step.from == CopyOnSource::released; });
+  return std::ranges::none_of(
+      kCopySteps, [](const auto& step) { return step.from == SourceProgress::released; });
 }
 consteval bool can_each_copy_be_released() {
-  for (auto raw = 0; raw < static_cast<int>(CopyOnSource::released); ++raw) {
-    if (!may_follow(static_cast<CopyOnSource>(raw), CopyOnSource::released)) return false;
+  for (auto raw = 0; raw < static_cast<int>(SourceProgress::released); ++raw) {
+    if (!may_follow(static_cast<SourceProgress>(raw), SourceProgress::released)) return false;
   }
   return true;
 }

@@ -7,13 +7,13 @@
 
 namespace cardswap {
 
-void Admission::block(std::string reason, std::string what_to_do) {
+void AdmissionVerdict::block(std::string reason, std::string what_to_do) {
   if (blocked_reasons.empty()) hint = std::move(what_to_do);
   blocked_reasons.push_back(std::move(reason));
 }
 
-Admission admit(const AdmissionRequest& request) {
-  Admission result;
+AdmissionVerdict admit(const AdmissionRequest& request) {
+  AdmissionVerdict result;
   const DeviceUsage* found = nullptr;
   std::vector<std::string> names;
   for (const auto& device : request.devices) {

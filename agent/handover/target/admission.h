@@ -27,7 +27,7 @@ struct AdmissionRequest {
   std::string host;
 };
 /// The answer to an AdmissionRequest: whether the job may come, and if not, why not.
-struct Admission {
+struct AdmissionVerdict {
   bool no_memory = false;  ///< the device has too little memory: the call fails with that code
   std::vector<std::string> blocked_reasons;
   std::string hint;  ///< what to do about the first reason; empty: take another device
@@ -36,6 +36,6 @@ struct Admission {
   void block(std::string reason, std::string what_to_do = {});
 };
 /// Decides whether this job may come here. Pure.
-[[nodiscard]] Admission admit(const AdmissionRequest& request);
+[[nodiscard]] AdmissionVerdict admit(const AdmissionRequest& request);
 
 }  // namespace cardswap

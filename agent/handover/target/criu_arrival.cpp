@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/criu/handoff_dir.h"
+#include "agent/criu/criu_socket_dir.h"
 #include "agent/handover/base/flag_scope.h"
 #include "agent/process/child.h"
 #include "agent/process/program_beside.h"
@@ -42,13 +42,13 @@ std::vector<std::string> CriuArrival::prepare() {
   auto arrival = std::make_unique<criu::ProcessArrival>(scope_.context.io, std::move(needs));
   scope_.list.note(reservation_,
                    [&](ReservationNotes& notes) { notes.image_port = arrival->port(); });
-  criu::make_handoff_dir(
-      config, reservation_.migration(), criu::HandoffPeer::holder,
+  criu::make_criu_socket_dir(
+      config, reservation_.migration(), criu::CriuSocketPeer::holder,
       reservation_.spec->user.empty() ? config.job_user : reservation_.spec->user);
   arrival_ = std::move(arrival);
   return {
       program_beside("cardswap-holder").string(), "--hand-over",
-      criu::handoff_socket(config, reservation_.migration(), criu::HandoffPeer::holder).string()};
+      criu::criu_socket(config, reservation_.migration(), criu::CriuSocketPeer::holder).string()};
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
@@ -77,9 +77,9 @@ asio::awaitable<void> CriuArrival::arrive() {
   auto& standby = scope_.context.jobs.at(reservation_.instance());
   restored_at_ = Clock::now();
   reservation_.arrived = true;
-  scope_.context.hub.take(standby, std::move(result->socket));
-  const auto socket = criu::handoff_socket(scope_.context.config, reservation_.migration(),
-                                           criu::HandoffPeer::holder);
+  scope_.context.hub.accept(standby, std::move(result->socket));
+  const auto socket = criu::criu_socket(scope_.context.config, reservation_.migration(),
+                                        criu::CriuSocketPeer::holder);
   scope_.context.hub.send(standby,
                           channel::Arrived{reservation_.migration(), 0, socket.string(),
                                            scope_.context.config.runtime_socket().string(),
@@ -113,10 +113,10 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
     notes.restore_ms = result.restore_ms;
     notes.driver_resume_ms = result.driver_resume_ms;
   });
-  holder_ = standby->process();
+  holder_ = standby->program();
   try {
     scope_.context.processes.take_over(*standby,
-                                       {.root = result.tree.root,
+                                       {.program = result.tree.root,
                                         .init = result.tree.init,
                                         .state_bytes = reservation_.state_bytes,
                                         .relocatable_bytes = reservation_.relocatable_bytes,
@@ -128,9 +128,9 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
 }
 
 bool CriuArrival::take(const channel::Message& message) {
-  if (reservation_.record().arrive != Arrival::criu || reservation_.arrived) return false;
+  if (reservation_.record().arrive != ArrivalMode::criu || reservation_.arrived) return false;
   if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    held_ = verified->root;
+    held_ = verified->state_digest;
     return true;
   }
   if (const auto* failed = std::get_if<channel::Failed>(&message)) {
@@ -156,20 +156,20 @@ void CriuArrival::end_standby() {
   const auto* standby = scope_.context.jobs.by_instance(reservation_.instance());
   if (standby != nullptr && standby->is_live()) {
     if (standby->record().init.pid != 0)
-      return end_copy(standby->process(), standby->record().init);
-    signal_group(standby->process(), SIGKILL);
+      return end_copy(standby->program(), standby->record().init);
+    signal_group(standby->program(), SIGKILL);
   }
   if (!ending_ && arrival_) arrival_->close();
 }
 
-void CriuArrival::end_copy(ProcessId root, ProcessId init) {
+void CriuArrival::end_copy(ProcessId program, ProcessId init) {
   if (std::exchange(ending_, true)) return;
-  scope_.run.spawn("end the copy of " + reservation_.migration(), end_restored(root, init));
+  scope_.run.spawn("end the copy of " + reservation_.migration(), end_restored(program, init));
 }
 
-asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
+asio::awaitable<void> CriuArrival::end_restored(ProcessId program, ProcessId init) {
   const FlagScope ending(ending_, scope_.list.changed(reservation_));
-  co_await end_restored_tree(scope_.context, reservation_.migration(), root, init);
+  co_await end_restored_tree(scope_.context, reservation_.migration(), program, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {
@@ -181,18 +181,18 @@ asio::awaitable<void> CriuArrival::ended() {
 }
 
 asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::string whose,
-                                        ProcessId root, ProcessId init) {
+                                        ProcessId program, ProcessId init) {
   const auto& callbacks = context.criu.callbacks();
   try {
     co_await context.criu.probe();
-    if (callbacks.before_kill) co_await callbacks.before_kill(root);
+    if (callbacks.before_kill) co_await callbacks.before_kill(program);
   } catch (...) {
     if (context.tasks.is_stopping()) throw;
     spdlog::error("migration {}: {}", whose, error_of(std::current_exception()).what());
   }
-  signal_group(root, SIGKILL);
+  signal_group(program, SIGKILL);
   signal_process(init, SIGKILL);
-  callbacks.ended(root);
+  callbacks.ended(program);
 }
 
 }  // namespace cardswap

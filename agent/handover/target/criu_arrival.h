@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/criu/process_arrival.h"
-#include "agent/handover/target/reservation_scope.h"
+#include "agent/handover/target/reservation_context.h"
 
 namespace cardswap {
 
@@ -20,7 +20,7 @@ namespace cardswap {
 class CriuArrival {
  public:
   /// `scope` outlives it.
-  explicit CriuArrival(const ReservationScope& scope)
+  explicit CriuArrival(const ReservationContext& scope)
       : scope_(scope), reservation_(scope.reservation) {}
 
   /// Listens for a process image; returns the holder's command line, which is started in the place
@@ -29,7 +29,7 @@ class CriuArrival {
   /// Restores the process from the image and returns once it has verified its memory or the
   /// reservation has ended otherwise. A process that does not verify it within 10 s, and 1 s more
   /// for each 200 MB of state, fails the reservation, as other failures do
-  /// (RunningReservation::fail()).
+  /// (ReservationControl::fail()).
   asio::awaitable<void> arrive();
   /// Handles a message of the holder, until the process is restored. True: the message is done
   /// with; false: the caller handles it.
@@ -43,15 +43,15 @@ class CriuArrival {
   /// at once, see ended().
   void end_standby();
   /// Ends a restored process, once its GPU driver has released its GPUs; returns at once.
-  void end_copy(ProcessId root, ProcessId init);
+  void end_copy(ProcessId program, ProcessId init);
   /// Waits until no restored process is left.
   asio::awaitable<void> ended();
 
  private:
   [[nodiscard]] std::optional<Error> take_over(const criu::ProcessArrival::Result& result);
-  asio::awaitable<void> end_restored(ProcessId root, ProcessId init);
+  asio::awaitable<void> end_restored(ProcessId program, ProcessId init);
 
-  const ReservationScope& scope_;
+  const ReservationContext& scope_;
   Reservation& reservation_;
   std::unique_ptr<criu::ProcessArrival> arrival_;  // from prepare() on
   std::optional<Digest> held_;                     // the digest that the holder verified
@@ -60,10 +60,10 @@ class CriuArrival {
   bool ending_ = false;                                  // the restored process is being ended
 };
 
-/// Kills the processes below `root` and `init`, once the GPU driver has released their GPUs. They
-/// were restored here and were not granted the job, or lost it, and do not step meanwhile. Throws
-/// only when the agent stops. `whose` is for the log.
+/// Kills the processes below `program` and `init`, once the GPU driver has released their GPUs.
+/// They were restored here and were not granted the job, or lost it, and do not step meanwhile.
+/// Throws only when the agent stops. `whose` is for the log.
 asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::string whose,
-                                        ProcessId root, ProcessId init);
+                                        ProcessId program, ProcessId init);
 
 }  // namespace cardswap

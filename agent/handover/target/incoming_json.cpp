@@ -13,7 +13,7 @@ using handover::TargetState;
 json::object incoming_json(const Reservation& reservation, const Instance* standby,
                            const Config& config) {
   const auto& r = reservation.record();
-  const auto& record = r.side.record();
+  const auto& record = r.side.durable();
   const bool arrived = record.state == TargetState::completed;
   const bool stored = record.state == TargetState::stored;
   const bool over = is_over(record.state) || record.state == TargetState::superseded;
@@ -41,7 +41,8 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step",
        r.is_granted() ? json::value(record.content.step) : json::value(nullptr)},
-      {"root", r.is_granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
+      {"root",
+       r.is_granted() ? json::value(to_string(record.content.state_digest)) : json::value(nullptr)},
       {"forced", r.forced ? json::value(to_string(*r.forced)) : json::value(nullptr)},
       {"copy", record.notice_pending ? json::value(r.copy ? to_string(*r.copy) : "unknown")
                                      : json::value(nullptr)},

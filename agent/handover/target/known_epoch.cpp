@@ -4,7 +4,7 @@
 
 namespace cardswap::handover {
 
-Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations& migrations,
+Epoch known_epoch(const std::string& uid, const JobList& jobs, const Migrations& migrations,
                   const ReservationList& reservations) {
   Epoch known = 0;
   for (const auto& job : jobs.all()) {
@@ -19,7 +19,7 @@ Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations
   }
   for (const auto& m : migrations.all()) {
     if (m.record().job_uid != uid || uid.empty()) continue;
-    if (is_committed(m.state()) || m.state() == State::superseded)
+    if (is_committed(m.state()) || m.state() == SourceState::superseded)
       known = std::max(known, m.epoch());
     if (is_given_up(m.state())) known = std::max(known, m.own_epoch());
   }

@@ -10,7 +10,7 @@ namespace cardswap::handover {
 
 /// The highest epoch of the job `uid` that this host knows to have been granted, here or to another
 /// host. 0: none is known, or `uid` is empty.
-[[nodiscard]] Epoch known_epoch(const std::string& uid, const JobTable& jobs,
+[[nodiscard]] Epoch known_epoch(const std::string& uid, const JobList& jobs,
                                 const Migrations& migrations, const ReservationList& reservations);
 
 }  // namespace cardswap::handover

@@ -13,13 +13,13 @@ Reservation::Reservation(ReservationRecord record)
 
 Reservation Reservation::left_by_a_former_agent(ReservationRecord record) {
   Reservation left(std::move(record));
-  left.arrived = left.record_.arrive == Arrival::criu;
+  left.arrived = left.record_.arrive == ArrivalMode::criu;
   return left;
 }
 
 void Reservation::forget_its_start() {
   spec.reset();
-  data_peers = {};
+  allowed_addresses = {};
   framework = {};
   source_gpus = {};
 }

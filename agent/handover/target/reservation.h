@@ -43,9 +43,9 @@ class Reservation {
   std::string device;             ///< where the standby is started
   bool log_gone = false;          ///< its standby's log was removed
   std::uint64_t state_bytes = 0;
-  std::string data_peers;  ///< addresses of the source, separated by blanks; empty: any
-  std::string tag;         ///< a snapshot: its name for people; empty: it has none
-  std::string framework;   ///< of the source's program; empty: its agent does not tell
+  std::string allowed_addresses;  ///< addresses of the source, separated by blanks; empty: any
+  std::string tag;                ///< a snapshot: its name for people; empty: it has none
+  std::string framework;          ///< of the source's program; empty: its agent does not tell
   std::uint64_t relocatable_bytes = 0;  ///< arrive criu: the part of the state that is sent ahead
   std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
   bool arrived = false;                      ///< arrive criu: the process was restored here

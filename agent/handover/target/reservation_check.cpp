@@ -24,7 +24,7 @@ ReservationCheck::ReservationCheck(const HandoverContext& context, const Cordons
 asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here(
     ReservationRequest wanted, Caller caller) const {
   HostInspection seen;
-  if (wanted.arrive != Arrival::criu) {
+  if (wanted.arrive != ArrivalMode::criu) {
     try {
       check_may_run_as(context_.config, wanted.spec.user, caller);
     } catch (const Error&) {
@@ -70,7 +70,7 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   found.admission = admit(asked);
   if (!address.problem.empty()) found.admission.blocked_reasons.push_back(address.problem);
   inspect_copies(wanted, caller, found.admission);
-  const bool by_criu = wanted.arrive == Arrival::criu;
+  const bool by_criu = wanted.arrive == ArrivalMode::criu;
   if (by_criu) {
     found.source_gpus = add_blocks(wanted, caller, std::move(seen.missing), found.admission);
   }
@@ -124,7 +124,7 @@ bool ReservationCheck::is_recovery(const ReservationRequest& wanted, const Calle
 
 /// A job has one copy that goes on, and it is of the highest epoch.
 void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Caller& caller,
-                                      Admission& admission) const {
+                                      AdmissionVerdict& admission) const {
   const auto& spec = wanted.spec;
   const auto known = handover::known_epoch(spec.uid, context_.jobs, migrations_, list_);
   if (handover::is_old(wanted.epoch, known)) {
@@ -150,7 +150,7 @@ void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Ca
 std::vector<criu::NeededGpu> ReservationCheck::add_blocks(const ReservationRequest& wanted,
                                                           const Caller& caller,
                                                           std::vector<std::string> missing,
-                                                          Admission& admission) const {
+                                                          AdmissionVerdict& admission) const {
   auto needs = criu::needs_from_json(wanted.process);
   const bool usable = context_.criu.tool().is_usable();
   // CRIU opens as root what an image names, so it can bring any right along.

@@ -39,7 +39,7 @@ class ReservationCheck {
 
   /// The result of check().
   struct Found {
-    Admission admission;
+    AdmissionVerdict admission;
     std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
   };
   /// Decides about a request. `seen`: the result of inspect_here() for it. An epoch that must not
@@ -56,11 +56,11 @@ class ReservationCheck {
                     AdmissionRequest& asked) const;
   [[nodiscard]] bool is_recovery(const ReservationRequest& wanted, const Caller& caller) const;
   void inspect_copies(const ReservationRequest& wanted, const Caller& caller,
-                      Admission& admission) const;
+                      AdmissionVerdict& admission) const;
   /// The obstacles to a process image here; the GPUs that it needs.
   std::vector<criu::NeededGpu> add_blocks(const ReservationRequest& wanted, const Caller& caller,
                                           std::vector<std::string> missing,
-                                          Admission& admission) const;
+                                          AdmissionVerdict& admission) const;
 
   const HandoverContext& context_;
   const Cordons& cordons_;

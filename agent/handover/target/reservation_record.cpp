@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 /// Empty until the standby holds the whole state.
-std::string root_of(const handover::Content& content) {
-  return content.root == Digest{} ? std::string() : to_string(content.root);
+std::string state_digest_of(const handover::Content& content) {
+  return content.state_digest == Digest{} ? std::string() : to_string(content.state_digest);
 }
 
 /// A number on which the decision depends: there is no default for it.
@@ -78,10 +78,10 @@ json::object to_json(const ReservationRecord& r) {
   for (const auto& address : r.addresses) addresses.emplace_back(address);
   json::object all;
   put_fields(all, r);
-  const auto& record = r.side.record();
+  const auto& record = r.side.durable();
   all["state"] = to_string(r.side.state());
   all["epoch"] = record.epoch;
-  all["root"] = root_of(record.content);
+  all["root"] = state_digest_of(record.content);
   all["step"] = record.content.step;
   all["open"] = record.notice_pending;
   all["first_steps"] = json::array(r.first_steps.begin(), r.first_steps.end());

@@ -56,7 +56,7 @@ struct ReservationRecord : ReservationNotes {
   std::string owner;
   std::string from_api;    ///< host:port of the source's agent, for a target in doubt
   std::string data_token;  ///< the source shows it to the standby; kept over a restart
-  Arrival arrive = Arrival::standby;
+  ArrivalMode arrive = ArrivalMode::standby;
   std::string store;  ///< a snapshot: the address of its store; empty: the job moves
   std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
@@ -66,9 +66,9 @@ struct ReservationRecord : ReservationNotes {
 
   [[nodiscard]] handover::TargetState state() const { return side.state(); }
   /// The epoch under which it is, or is to be, granted.
-  [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
+  [[nodiscard]] handover::Epoch epoch() const { return side.durable().epoch; }
   /// Whether an operator gave the job to this host, and its source does not know it yet.
-  [[nodiscard]] bool has_pending_notice() const { return side.record().notice_pending; }
+  [[nodiscard]] bool has_pending_notice() const { return side.durable().notice_pending; }
   [[nodiscard]] bool is_granted() const { return handover::is_granted(side.state()); }
 };
 
@@ -76,8 +76,8 @@ struct ReservationRecord : ReservationNotes {
 [[nodiscard]] boost::json::object to_json(const ReservationRecord& reservation);
 /// The journal's form: with the standby's instance, the source's address and the data token too.
 [[nodiscard]] boost::json::object to_journal(const ReservationRecord& reservation);
-/// Reads to_journal(). Throws Error{corrupt} if the state, the epoch, the step or the root cannot
-/// be read, or a number is out of range. Other missing fields keep their defaults.
+/// Reads to_journal(). Throws Error{corrupt} if the state, the epoch, the step or the state digest
+/// cannot be read, or a number is out of range. Other missing fields keep their defaults.
 [[nodiscard]] ReservationRecord reservation_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -49,7 +49,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
                reservation_.record().from.empty() ? "somebody" : reservation_.record().from,
                reservation_.record().owner.empty() ? "" : ", by " + reservation_.record().owner);
   std::vector<std::string> stand_in;
-  const bool arrives = reservation_.record().arrive == Arrival::criu;
+  const bool arrives = reservation_.record().arrive == ArrivalMode::criu;
   if (arrives) stand_in = arrival_.prepare();
   if (!reservation_.record().store.empty()) stand_in = keeper_command(reservation_, scope_.context);
   const auto instance = scope_.context.jobs
@@ -64,7 +64,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
   auto* standby = scope_.context.jobs.by_instance(instance);
   if (standby == nullptr) co_return;                    // its end was told
   if (reservation_.state() != TargetState::reserved) {  // the place was given up meanwhile
-    signal_group(standby->process(), SIGKILL);
+    signal_group(standby->program(), SIGKILL);
     co_return;
   }
   reservation_.last_contact_at = Clock::now();

@@ -8,8 +8,8 @@
 
 #include "agent/handover/base/pin.h"
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/reservation_scope.h"
-#include "agent/handover/target/source_link.h"
+#include "agent/handover/target/reservation_context.h"
+#include "agent/handover/target/source_courier.h"
 #include "agent/handover/target/standby_events.h"
 #include "agent/handover/target/target_executor.h"
 
@@ -21,7 +21,7 @@ namespace cardswap {
 /// decides what follows from an event; TargetExecutor carries it out. Shared by Reservations and by
 /// the Pin of each coroutine, so that the reservation is not forgotten while they work on it. One
 /// thread.
-class ReservationTask final : public RunningReservation,
+class ReservationTask final : public ReservationControl,
                               public Pinnable,
                               public std::enable_shared_from_this<ReservationTask> {
  public:
@@ -32,7 +32,7 @@ class ReservationTask final : public RunningReservation,
 
   [[nodiscard]] Reservation& reservation() { return reservation_; }
   [[nodiscard]] TargetExecutor& executor() { return executor_; }
-  [[nodiscard]] SourceLink& source() { return source_; }
+  [[nodiscard]] SourceCourier& source() { return source_; }
   [[nodiscard]] StandbyEvents& standby() { return standby_; }
 
   /// Returns when the standby's program runs or the reservation was given up meanwhile. Throws the
@@ -56,9 +56,9 @@ class ReservationTask final : public RunningReservation,
   /// source knows it. Does nothing if there is no such notice.
   void notify_source();
   /// Ends a process that a former agent restored and did not grant.
-  void end_copy(ProcessId root, ProcessId init) { arrival_.end_copy(root, init); }
+  void end_copy(ProcessId program, ProcessId init) { arrival_.end_copy(program, init); }
 
-  // RunningReservation
+  // ReservationControl
   void apply(handover::TargetEvent event) override { executor_.apply(event); }
   void apply(const handover::Message& said) override { executor_.apply(said); }
   void apply(const handover::Message& said, Error why) override {
@@ -72,11 +72,11 @@ class ReservationTask final : public RunningReservation,
  private:
   asio::awaitable<void> watch_source();
 
-  const ReservationScope scope_;
+  const ReservationContext scope_;
   Reservation& reservation_;
   const std::chrono::milliseconds park_max_;
   std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
-  SourceLink source_;
+  SourceCourier source_;
   CriuArrival arrival_;
   TargetExecutor executor_;
   StandbyEvents standby_;

@@ -8,7 +8,7 @@
 #include "agent/base/units.h"
 #include "agent/handover/target/requester.h"
 #include "agent/handover/target/reservation_force.h"
-#include "agent/handover/target/standby_logs.h"
+#include "agent/handover/target/reservation_logs.h"
 
 namespace cardswap {
 namespace {
@@ -34,7 +34,7 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
   record.store = wanted.store;
   record.side = handover::TargetSide({.to_store = !wanted.store.empty()});
   Reservation made(std::move(record));
-  made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
+  made.allowed_addresses = allowed_addresses(wanted.addresses, caller.came_from, own_addresses());
   if (wanted.encrypt) made.data_key = random_hex(32);
   made.spec = wanted.spec;
   made.device = wanted.device;
@@ -98,29 +98,29 @@ bool Reservations::is_granted(const Instance& standby) const {
 bool Reservations::survives_restart(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
   // resume_after_restart().
-  return is_granted(standby) || (standby.record().init.pid != 0 && may_be_alive(standby.process()));
+  return is_granted(standby) || (standby.record().init.pid != 0 && may_be_alive(standby.program()));
 }
 
 /// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as
 /// long as a driver was at work on them, by its journal only.
 void Reservations::end_copies() {
-  const auto end = [this](std::string whose, const ProcessId& root, const ProcessId& init) {
+  const auto end = [this](std::string whose, const ProcessId& program, const ProcessId& init) {
     context_.tasks.spawn("end the copy of " + whose,
-                         end_restored_tree(context_, whose, root, init));
+                         end_restored_tree(context_, whose, program, init));
   };
   auto unknown = context_.criu.cuda().trees(criu::CudaIntent::Side::target);
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
-    std::erase(unknown, instance->process());
+    std::erase(unknown, instance->program());
     if (!job.standby || !instance->is_live() || instance->record().init.pid == 0) continue;
     if (is_granted(*instance)) continue;
     if (list_.has(job.migration)) {
-      task_of(list_.at(job.migration))->end_copy(instance->process(), instance->record().init);
+      task_of(list_.at(job.migration))->end_copy(instance->program(), instance->record().init);
     } else {
-      end(job.migration, instance->process(), instance->record().init);
+      end(job.migration, instance->program(), instance->record().init);
     }
   }
-  for (const auto& root : unknown) end(fmt::format("process {}", root.pid), root, {});
+  for (const auto& program : unknown) end(fmt::format("process {}", program.pid), program, {});
 }
 
 asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,

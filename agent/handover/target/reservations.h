@@ -28,8 +28,8 @@ namespace cardswap {
 /// an operator, and each message or exit of a standby, on to the right reservation.
 ///
 /// Behind it, ReservationList keeps the reservations, ReservationCheck finds out whether a new one
-/// may be made, and a ReservationTask works on each, with a SourceLink to its source. Callers may
-/// read a Reservation, and change it only through this class. Owned by the agent; one thread. A
+/// may be made, and a ReservationTask works on each, with a SourceCourier to its source. Callers
+/// may read a Reservation, and change it only through this class. Owned by the agent; one thread. A
 /// caller that waits looks its reservation up again afterwards. A function that takes a migration's
 /// id throws Error{not_found} for an unknown one.
 class Reservations {

@@ -52,7 +52,7 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
     if (reservation_.is_granted() &&
-        ended->step >= reservation_.record().side.record().content.step) {
+        ended->step >= reservation_.record().side.durable().content.step) {
       run_.apply(TargetEvent::standby_stepped);
     }
   }
@@ -60,7 +60,7 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
 
 void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& parked) {
   const bool by_standby =
-      reservation_.record().arrive == Arrival::standby && reservation_.record().store.empty();
+      reservation_.record().arrive == ArrivalMode::standby && reservation_.record().store.empty();
   if (by_standby && !reservation_.framework.empty() &&
       reservation_.framework != standby.framework) {
     run_.fail(TargetEvent::standby_failed,
@@ -95,10 +95,10 @@ void StandbyEvents::note_warning(const Instance& standby) {
 void StandbyEvents::on_verified(const channel::Verified& verified) {
   arrival_.note_verified();
   reservation_.keeper_heard_at = std::chrono::steady_clock::now();
-  const handover::Content content{verified.root, verified.step};
+  const handover::Content content{verified.state_digest, verified.step};
   const bool is_repeated = !reservation_.record().store.empty() &&
                            reservation_.state() == TargetState::verified &&
-                           reservation_.record().side.record().content == content;
+                           reservation_.record().side.durable().content == content;
   if (is_repeated) return;  // by a keeper: no record, which a full disk could refuse
   try {
     run_.apply(content);
@@ -173,7 +173,7 @@ channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const
     welcome.data_token = r->record().data_token;
     welcome.data_key = r->data_key;
     welcome.data_host = r->record().image_host;
-    if (is_own_network(standby.network)) welcome.data_peers = r->data_peers;
+    if (is_own_network(standby.network)) welcome.allowed_addresses = r->allowed_addresses;
   }
   welcome.transports = config.transports;
   return welcome;

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/reservation_scope.h"
+#include "agent/handover/target/reservation_context.h"
 
 namespace cardswap {
 
@@ -13,7 +13,7 @@ namespace cardswap {
 class StandbyEvents {
  public:
   /// Both references, and those in `scope`, must outlive it.
-  StandbyEvents(const ReservationScope& scope, CriuArrival& arrival)
+  StandbyEvents(const ReservationContext& scope, CriuArrival& arrival)
       : config_(scope.context.config),
         events_(scope.context.events),
         list_(scope.list),
@@ -35,7 +35,7 @@ class StandbyEvents {
   const Config& config_;
   EventSink& events_;
   ReservationList& list_;
-  RunningReservation& run_;
+  ReservationControl& run_;
   Reservation& reservation_;
   CriuArrival& arrival_;
 };

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/criu/handoff_dir.h"
-#include "agent/handover/target/second_copy.h"
+#include "agent/criu/criu_socket_dir.h"
+#include "agent/handover/target/target_second_copy.h"
 
 namespace cardswap {
 
@@ -24,7 +24,7 @@ TargetExecutor::Beside because(std::optional<Error> why) {
 }
 
 /// Drops the side's answer: the caller reads the state and answers on its own connection.
-class Answered final : public handover::Peer {
+class Answered final : public handover::OtherSide {
  public:
   void send(const Message&) override {}
 };
@@ -50,11 +50,12 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   reservation_.record_ = std::move(record);
   if (over) {
     reservation_.forget_its_start();
-    criu::remove_handoff_dir(context_.config, reservation_.migration(), criu::HandoffPeer::holder);
+    criu::remove_criu_socket_dir(context_.config, reservation_.migration(),
+                                 criu::CriuSocketPeer::holder);
   }
   // The keeper of a snapshot is `verified` while it writes, and its source goes on meanwhile.
   context_.handover_gate.note(reservation_.migration(),
-                              is_handing_over(next.state()) && !next.record().to_store);
+                              is_handing_over(next.state()) && !next.durable().to_store);
   spdlog::info("migration {} here: {}", reservation_.migration(), to_string(next.state()));
   list_.changed(reservation_).notify();
   return refused;
@@ -81,7 +82,7 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
       if (job != nullptr) context_.processes.halt_trainer(*job, newer);
-      report_two_copies(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
+      report_second_copy(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }
     case Type::resume:
@@ -95,15 +96,15 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
 void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
   context_.processes.promote(standby.job(), epoch);
   arrival_.grant();
-  context_.hub.send(standby,
-                    channel::Grant{reservation_.migration(), epoch, next.record().content.root});
+  context_.hub.send(standby, channel::Grant{reservation_.migration(), epoch,
+                                            next.durable().content.state_digest});
   spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);
 }
 
 void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects,
-                           handover::Peer& peer, Beside beside) {
+                           handover::OtherSide& other, Beside beside) {
   beside_ = std::move(beside);
-  handover::Driver<TargetSide> driver(reservation_.record_.side, *this, peer);
+  handover::Driver<TargetSide> driver(reservation_.record_.side, *this, other);
   auto refused = driver.apply(next, effects);
   beside_ = {};
   if (refused) throw Error(*refused);

@@ -7,8 +7,8 @@
 #include "agent/handover/protocol/driver.h"
 #include "agent/handover/protocol/target_side.h"
 #include "agent/handover/target/criu_arrival.h"
-#include "agent/handover/target/reservation_scope.h"
-#include "agent/handover/target/source_link.h"
+#include "agent/handover/target/reservation_context.h"
+#include "agent/handover/target/source_courier.h"
 
 namespace cardswap {
 
@@ -22,7 +22,7 @@ namespace cardswap {
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All references must outlive it.
-  TargetExecutor(const ReservationScope& scope, SourceLink& source, CriuArrival& arrival)
+  TargetExecutor(const ReservationContext& scope, SourceCourier& source, CriuArrival& arrival)
       : context_(scope.context),
         list_(scope.list),
         reservation_(scope.reservation),
@@ -51,13 +51,13 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  private:
   void act(const handover::Effect& effect, const handover::TargetSide& next);
   void apply(const handover::TargetSide& next, const handover::Effects& effects,
-             handover::Peer& peer, Beside beside);
+             handover::OtherSide& other, Beside beside);
   void grant(Instance& standby, handover::Epoch epoch, const handover::TargetSide& next);
 
   const HandoverContext& context_;
   ReservationList& list_;
   Reservation& reservation_;
-  SourceLink& source_;
+  SourceCourier& source_;
   CriuArrival& arrival_;
   Beside beside_;  // for the next record, while its state is applied
 };

@@ -23,7 +23,7 @@ std::string source_key(const Finding& finding) {
 DecisionEngine::DecisionEngine(Policy policy, std::vector<DeviceName> devices)
     : policy_(std::move(policy)), devices_(std::move(devices)) {}
 
-void DecisionEngine::emit_event(Event event) {
+void DecisionEngine::emit_event(HealthEvent event) {
   event.of_alerts = event.of_alerts || hears_alert_;
   events_.add(std::move(event));
 }
@@ -99,7 +99,7 @@ void DecisionEngine::judge(Incident& incident, const Finding& finding,
   }
 }
 
-void DecisionEngine::settle(Incident& incident, const Finding& finding) {
+void DecisionEngine::update(Incident& incident, const Finding& finding) {
   incident.raised_by.erase(source_key(finding));
   if (!incident.raised_by.empty() || incident.phase == Phase::quiet) return;
   changed_ = true;
@@ -124,7 +124,7 @@ void DecisionEngine::note(const Finding& finding) {
   const auto code = canonical(finding.code);
   auto* incident = incidents_.find(finding.device, code);
   if (!finding.firing) {
-    if (incident != nullptr) settle(*incident, finding);
+    if (incident != nullptr) update(*incident, finding);
     return;
   }
   const bool repeated =

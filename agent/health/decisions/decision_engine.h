@@ -94,10 +94,10 @@ class DecisionEngine {
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
   /// Adds an event to those that take_events() returns.
-  void emit_event(Event event);
+  void emit_event(HealthEvent event);
   /// The events since the last call; the caller writes them, or gives them back with put_back().
-  [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
-  void put_back(std::vector<Event> taken) { events_.put_back(std::move(taken)); }
+  [[nodiscard]] std::vector<HealthEvent> take_events() { return events_.take(); }
+  void put_back(std::vector<HealthEvent> taken) { events_.put_back(std::move(taken)); }
   [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
   /// Whether open faults or guards have changed since the last call.
   [[nodiscard]] bool take_changed();
@@ -109,7 +109,7 @@ class DecisionEngine {
   Incident* begin(const Finding& finding, const std::string& code);
   void judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times);
   void explain(const Finding& finding, const std::string& code);
-  void settle(Incident& incident, const Finding& finding);
+  void update(Incident& incident, const Finding& finding);
   void note(const Finding& finding);
   void advance(Ms now);
   void check_breaker(Ms now);

@@ -9,7 +9,7 @@ namespace cardswap::health {
 namespace {
 
 bool moves_jobs(const Incident& incident) {
-  return incident.phase == Phase::active && incident.verdict.action >= Action::recover;
+  return incident.phase == Phase::active && incident.verdict.action >= PolicyAction::recover;
 }
 
 constexpr Ms kFailedBefore = 60'000;  // a job that a fault has ended may end before that is seen
@@ -45,7 +45,7 @@ void DecisionEngine::advance(Ms now) {
     }
     emit_event(incident, "resolved",
                fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
-    if (incident.verdict.action >= Action::recover)
+    if (incident.verdict.action >= PolicyAction::recover)
       guards_.note_device_resolved(incident.device, now);
     changed_ = true;
     return true;
@@ -75,7 +75,7 @@ void DecisionEngine::check_breaker(Ms now) {
 
 void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (incident.phase != Phase::active || incident.cordoned ||
-      incident.verdict.action < Action::cordon || guards_.is_breaker_open(now) ||
+      incident.verdict.action < PolicyAction::cordon || guards_.is_breaker_open(now) ||
       now < incident.cordon_after) {
     return;
   }
@@ -137,7 +137,7 @@ std::string DecisionEngine::why_forbidden(const HostJob& job,
   if (policy_.must_stay(job.name)) return "the policy says that it stays";
   for (const auto& other : incidents_) {
     if (other.device != job.device || other.verdict.may_copy ||
-        other.verdict.action == Action::ignore) {
+        other.verdict.action == PolicyAction::ignore) {
       continue;
     }
     const bool victim_known =
@@ -157,7 +157,7 @@ bool DecisionEngine::needs_snapshot(const Incident& incident, const HostJob& job
   const auto& verdict = incident.verdict;
   const bool is_beyond_copying =
       !verdict.may_copy && verdict.action_class != ActionClass::contained;
-  return verdict.action == Action::recover || is_beyond_copying;
+  return verdict.action == PolicyAction::recover || is_beyond_copying;
 }
 
 std::string DecisionEngine::why_no_recovery(const HostJob& job,

@@ -13,11 +13,11 @@ constexpr Ms kAlertEventsIn = 10'000;
 
 }  // namespace
 
-void EventBuffer::keep(Event event) {
+void EventBuffer::keep(HealthEvent event) {
   if (events_.size() < kEventsMax) events_.push_back(std::move(event));
 }
 
-void EventBuffer::add(Event event) {
+void EventBuffer::add(HealthEvent event) {
   if (event.of_alerts) {
     add_suppressed(event.at);
     if (event.at - alerts_from_ >= kAlertEventsIn) {
@@ -43,9 +43,9 @@ void EventBuffer::add_suppressed(Ms now) {
        .of_alerts = true});
 }
 
-std::vector<Event> EventBuffer::take() { return std::exchange(events_, {}); }
+std::vector<HealthEvent> EventBuffer::take() { return std::exchange(events_, {}); }
 
-void EventBuffer::put_back(std::vector<Event> taken) {
+void EventBuffer::put_back(std::vector<HealthEvent> taken) {
   const auto since = std::exchange(events_, std::move(taken));
   for (const auto& event : since) keep(event);
 }

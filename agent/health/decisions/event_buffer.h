@@ -12,18 +12,18 @@ namespace cardswap::health {
 /// says how many more there were. One thread.
 class EventBuffer {
  public:
-  void add(Event event);
+  void add(HealthEvent event);
   /// Adds the event about the suppressed ones, if there are any and their ten seconds are over.
   void add_suppressed(Ms now);
-  [[nodiscard]] std::vector<Event> take();
+  [[nodiscard]] std::vector<HealthEvent> take();
   /// Puts events that were taken and could not be used back before all others, without counting
   /// them again.
-  void put_back(std::vector<Event> taken);
+  void put_back(std::vector<HealthEvent> taken);
 
  private:
-  void keep(Event event);
+  void keep(HealthEvent event);
 
-  std::vector<Event> events_;
+  std::vector<HealthEvent> events_;
   Ms alerts_from_ = 0;  // when the ten seconds began
   std::size_t alerts_kept_ = 0;
   std::size_t alerts_suppressed_ = 0;

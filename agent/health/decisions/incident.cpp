@@ -30,8 +30,8 @@ std::string_view to_string(Phase phase) {
 }
 
 int nagios_code_of(const Incident& incident) {
-  if (incident.verdict.action == Action::ignore || incident.phase == Phase::quiet) return 0;
-  if (incident.verdict.action >= Action::cordon || incident.severity == Severity::critical) {
+  if (incident.verdict.action == PolicyAction::ignore || incident.phase == Phase::quiet) return 0;
+  if (incident.verdict.action >= PolicyAction::cordon || incident.severity == Severity::critical) {
     return incident.phase == Phase::waiting ? 1 : 2;
   }
   return 1;
@@ -80,7 +80,7 @@ Incident incident_from_journal(const json::object& record) {
   incident.detail = text_at(record, "detail");
   auto& verdict = incident.verdict;
   verdict.action_class = named(text_at(record, "class"), ActionClass::node, ActionClass::report);
-  verdict.action = named(text_at(record, "action"), Action::drain, Action::alert);
+  verdict.action = named(text_at(record, "action"), PolicyAction::drain, PolicyAction::alert);
   verdict.why = text_at(record, "why");
   verdict.may_copy = flag_at(record, "may_copy");
   verdict.stays = flag_at(record, "stays");
@@ -114,7 +114,7 @@ Incident incident_from_journal(const json::object& record) {
   return incident;
 }
 
-json::object to_json(const Event& event) {
+json::object to_json(const HealthEvent& event) {
   return {{"at_ms", event.at},
           {"kind", event.kind},
           {"device", text_or_null(event.device)},

@@ -56,7 +56,7 @@ struct Incident {
 
 /// Whether its cordons and moves are for the whole host, not for one device.
 [[nodiscard]] inline bool wants_drain(const Incident& incident) {
-  return incident.verdict.action == Action::drain || incident.device == kHost;
+  return incident.verdict.action == PolicyAction::drain || incident.device == kHost;
 }
 
 /// The exit code of a Nagios check for it: 0 OK, 1 WARNING, 2 CRITICAL.
@@ -69,7 +69,7 @@ struct Incident {
 [[nodiscard]] Incident incident_from_journal(const boost::json::object& record);
 
 /// What the monitor did and why, or in observe mode would have done.
-struct Event {
+struct HealthEvent {
   Ms at = 0;
   std::string kind;
   std::string device;
@@ -79,6 +79,6 @@ struct Event {
   std::string text;
   bool of_alerts = false;  ///< caused by an alert that was posted, not by a finding of this agent
 };
-[[nodiscard]] boost::json::object to_json(const Event& event);
+[[nodiscard]] boost::json::object to_json(const HealthEvent& event);
 
 }  // namespace cardswap::health

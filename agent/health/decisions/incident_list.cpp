@@ -11,8 +11,9 @@ namespace cardswap::health {
 
 Incident* IncidentList::add(const Finding& finding, const std::string& code) {
   if (all_.size() >= kMax) {
-    const auto idle = std::ranges::find_if(
-        all_, [](const Incident& incident) { return incident.verdict.action <= Action::alert; });
+    const auto idle = std::ranges::find_if(all_, [](const Incident& incident) {
+      return incident.verdict.action <= PolicyAction::alert;
+    });
     if (idle == all_.end()) return nullptr;
     all_.erase(idle);
   }
@@ -47,28 +48,28 @@ Incident* IncidentList::at(std::uint64_t id) {
 bool IncidentList::is_trusted(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
     return incident.device == device && !incident.verdict.may_copy &&
-           incident.verdict.action != Action::ignore;
+           incident.verdict.action != PolicyAction::ignore;
   });
 }
 
 bool IncidentList::is_sick(std::string_view device) const {
   return std::ranges::any_of(all_, [&](const Incident& incident) {
     const bool here = incident.device == device || incident.device == kHost;
-    return here && incident.verdict.action >= Action::cordon;
+    return here && incident.verdict.action >= PolicyAction::cordon;
   });
 }
 
 bool IncidentList::is_usable(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
     const bool here = incident.device == device || wants_drain(incident);
-    return here && incident.verdict.action >= Action::cordon;
+    return here && incident.verdict.action >= PolicyAction::cordon;
   });
 }
 
 std::string IncidentList::open_fault(const std::string& device) const {
   for (const auto& incident : all_) {
     const bool here = device.empty() || incident.device == device || wants_drain(incident);
-    if (here && incident.verdict.action >= Action::cordon && incident.phase != Phase::quiet) {
+    if (here && incident.verdict.action >= PolicyAction::cordon && incident.phase != Phase::quiet) {
       return fmt::format("{} {}", incident.device, incident.code);
     }
   }

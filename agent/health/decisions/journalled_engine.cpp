@@ -17,7 +17,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kUnknownDevicesMax = 256;
 
-void log_event(const Event& event) {
+void log_event(const HealthEvent& event) {
   spdlog::info("health: {}{}{}{}: {}", event.kind, event.device.empty() ? "" : " " + event.device,
                event.code.empty() ? "" : " " + event.code,
                event.job.empty() ? "" : " job " + event.job, event.text);
@@ -72,7 +72,7 @@ void JournalledEngine::set_source(const std::string& source, const std::string& 
   emit_event({.kind = "source", .text = fmt::format("{}: {}", source, excerpt(state))});
 }
 
-void JournalledEngine::emit_event(Event event) {
+void JournalledEngine::emit_event(HealthEvent event) {
   event.at = now();
   engine_.emit_event(std::move(event));
   due_.notify();

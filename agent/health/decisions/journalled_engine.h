@@ -39,7 +39,7 @@ class JournalledEngine {
 
   // The calls of DecisionEngine, at the present time. All but observe() notify due(). What they
   // change is on disk after the next write().
-  void emit_event(Event event);
+  void emit_event(HealthEvent event);
   /// Does not notify due(): a webhook has thousands of findings, which are to be written together.
   /// After the last one, call emit_event() or report().
   void observe(Finding finding);

@@ -7,7 +7,7 @@
 namespace cardswap::health {
 namespace {
 
-bool applies(const Rule& rule, const Finding& finding) {
+bool applies(const PolicyRule& rule, const Finding& finding) {
   if (!rule.code.empty() && !matches(rule.code, finding.code) &&
       !matches(rule.code, canonical(finding.code))) {
     return false;
@@ -23,31 +23,31 @@ bool applies(const Rule& rule, const Finding& finding) {
 
 }  // namespace
 
-std::string_view to_string(Action action) {
+std::string_view to_string(PolicyAction action) {
   switch (action) {
-    case Action::ignore: return "ignore";
-    case Action::alert: return "alert";
-    case Action::cordon: return "cordon";
-    case Action::recover: return "recover";
-    case Action::migrate: return "migrate";
-    case Action::drain: return "drain";
+    case PolicyAction::ignore: return "ignore";
+    case PolicyAction::alert: return "alert";
+    case PolicyAction::cordon: return "cordon";
+    case PolicyAction::recover: return "recover";
+    case PolicyAction::migrate: return "migrate";
+    case PolicyAction::drain: return "drain";
   }
   return "";
 }
 
-Action action_of(ActionClass action_class) {
+PolicyAction action_of(ActionClass action_class) {
   switch (action_class) {
-    case ActionClass::ignore: return Action::ignore;
+    case ActionClass::ignore: return PolicyAction::ignore;
     case ActionClass::report:
-    case ActionClass::restart_same: return Action::alert;
+    case ActionClass::restart_same: return PolicyAction::alert;
     case ActionClass::live_low:
     case ActionClass::live:
     case ActionClass::live_deadline:
-    case ActionClass::contained: return Action::migrate;
-    case ActionClass::restart_other: return Action::recover;
-    case ActionClass::node: return Action::drain;
+    case ActionClass::contained: return PolicyAction::migrate;
+    case ActionClass::restart_other: return PolicyAction::recover;
+    case ActionClass::node: return PolicyAction::drain;
   }
-  return Action::alert;
+  return PolicyAction::alert;
 }
 
 Policy::Verdict Policy::judge(const Finding& finding, const std::vector<Ms>& times) const {

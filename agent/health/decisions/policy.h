@@ -13,7 +13,7 @@
 namespace cardswap::health {
 
 /// What the monitor does about a fault.
-enum class Action : std::uint8_t {
+enum class PolicyAction : std::uint8_t {
   ignore,   ///< it is counted only
   alert,    ///< an event for people
   cordon,   ///< no new job is placed on the device
@@ -21,15 +21,15 @@ enum class Action : std::uint8_t {
   migrate,  ///< cordon, and move the device's jobs live
   drain,    ///< cordon, and move every job of the host that can move live
 };
-[[nodiscard]] std::string_view to_string(Action action);
+[[nodiscard]] std::string_view to_string(PolicyAction action);
 
 /// One of the policy file's `rules`. Empty fields match everything; '*' stands for any text.
-struct Rule {
+struct PolicyRule {
   std::string code;
   std::string device;
   Severity severity = Severity::none;  ///< the least that matches
   std::vector<std::pair<std::string, std::string>> labels;
-  std::optional<Action> action;
+  std::optional<PolicyAction> action;
   std::optional<Ms> hold;           ///< `for`: the fault must last this long first
   std::optional<Ms> resolve_after;  ///< the incident ends after it was quiet for this long
   int line = 0;                     ///< of the policy file, for texts
@@ -67,13 +67,13 @@ struct Policy {
   std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", or "HOST[:PORT]": any device there
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
   std::vector<DeviceName> devices;  ///< UUIDs and PCI addresses of this agent's devices
-  std::vector<Rule> rules;          ///< the first that matches decides
+  std::vector<PolicyRule> rules;    ///< the first that matches decides
   std::vector<Probe> probes;
 
   /// What is to be done about a finding, and what it means.
   struct Verdict {
     ActionClass action_class = ActionClass::report;
-    Action action = Action::alert;
+    PolicyAction action = PolicyAction::alert;
     Ms hold = 0;
     Ms resolve_after = 0;
     bool stays = false;    ///< as in Meaning
@@ -89,6 +89,6 @@ struct Policy {
 };
 
 /// The action for a class if no rule of the policy says another one.
-[[nodiscard]] Action action_of(ActionClass action_class);
+[[nodiscard]] PolicyAction action_of(ActionClass action_class);
 
 }  // namespace cardswap::health

@@ -128,8 +128,8 @@ class Reader {
   std::string file_;
 };
 
-Rule rule_from(const Reader& in, const YAML::Node& node) {
-  Rule rule;
+PolicyRule rule_from(const Reader& in, const YAML::Node& node) {
+  PolicyRule rule;
   rule.line = Reader::line_of(node);
   const auto severity = [&](const YAML::Node& at) {
     rule.severity = in.one_of<Severity>(at, "severity", {Severity::warning, Severity::critical});
@@ -151,9 +151,10 @@ Rule rule_from(const Reader& in, const YAML::Node& node) {
            }},
           {"action",
            [&](const YAML::Node& at) {
-             rule.action = in.one_of<Action>(at, "action",
-                                             {Action::ignore, Action::alert, Action::cordon,
-                                              Action::recover, Action::migrate, Action::drain});
+             rule.action = in.one_of<PolicyAction>(
+                 at, "action",
+                 {PolicyAction::ignore, PolicyAction::alert, PolicyAction::cordon,
+                  PolicyAction::recover, PolicyAction::migrate, PolicyAction::drain});
            }},
           {"for", in.duration(rule.hold, "for")},
           {"resolve_after", in.duration(rule.resolve_after, "resolve_after")}});

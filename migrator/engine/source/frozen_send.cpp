@@ -39,13 +39,15 @@ void FrozenSend::bring_over(const std::vector<Digest>& now) {
 }
 
 Digest FrozenSend::confirm(const std::vector<Digest>& now) {
-  const auto root = data::root_of(source_.state.view().layout, now, values_.value());
-  if (source_.connection.ask(&TargetAnswers::confirmed, data::Equal{root}) != root) {
+  const auto state_digest =
+      data::state_digest_of(source_.state.view().layout, now, values_.value());
+  if (source_.connection.ask(&TargetAnswers::confirmed, data::Equal{state_digest}) !=
+      state_digest) {
     throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
   }
-  took_.verify_ms = ms_since(sent_);
+  took_.verify_ms = ms_since(sent_at_);
   source_.reporter.note_freeze(took_);
-  return root;
+  return state_digest;
 }
 
 void FrozenSend::send_values() {
@@ -75,7 +77,7 @@ void FrozenSend::send_rest(const std::vector<Digest>& now) {
     if (attempt == 0) {
       took_.send_ms = ms_since(start);
       source_.reporter.note_freeze(took_);
-      sent_ = Clock::now();
+      sent_at_ = Clock::now();
       source_.reporter.enter(MigrationPhase::verify);
     }
     if (state.target_values() != values_) {

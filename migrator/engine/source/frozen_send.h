@@ -4,15 +4,15 @@
 #include <optional>
 #include <vector>
 
-#include "migrator/engine/source/replay_sync.h"
-#include "migrator/engine/source/source_context.h"
-#include "migrator/engine/source/sync_figures.h"
+#include "migrator/engine/source/context/source_context.h"
+#include "migrator/engine/source/replay/replay_sync.h"
+#include "migrator/engine/source/sending/sync_figures.h"
 
 namespace cardswap {
 
 /// Brings the target to the state of the frozen program, and measures how much of the downtime each
 /// part of this takes. One object for each freeze. The engine's thread. All calls except
-/// note_scan() throw as PeerConnection's do, and what a device throws.
+/// note_scan() throw as ConnectionToTarget's do, and what a device throws.
 class FrozenSend {
  public:
   /// Both outlive this. `replay` sends the rest of its log first. Null: there is no replay.
@@ -26,8 +26,8 @@ class FrozenSend {
   /// Sends what differs, until the target holds the frozen state. `now` has its digests, from
   /// scan() or elsewhere. Throws Error{digest_mismatch} if the target then holds another state.
   void bring_over(const std::vector<Digest>& now);
-  /// Has the target confirm that it holds the frozen state, and returns the root on which both
-  /// sides agree. Throws Error{digest_mismatch}. To be called after bring_over().
+  /// Has the target confirm that it holds the frozen state, and returns the state digest on which
+  /// both sides agree. Throws Error{digest_mismatch}. To be called after bring_over().
   [[nodiscard]] Digest confirm(const std::vector<Digest>& now);
 
  private:
@@ -42,7 +42,7 @@ class FrozenSend {
   SourceContext& source_;
   ReplaySync* const replay_;
   std::optional<Digest> values_;  // of the frozen state's, once they were sent
-  Clock::time_point sent_{};
+  Clock::time_point sent_at_{};
   FreezeTimes took_;
 };
 

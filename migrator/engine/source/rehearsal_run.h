@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/context/source_context.h"
 
 namespace cardswap {
 
@@ -15,7 +15,7 @@ namespace cardswap {
 /// The rehearsal of one step. Both sides hold the same state, and nothing is committed; both take
 /// the next step, and the results are compared. The job's agent does not know of the freeze yet.
 /// The engine's thread. Call begin(), await_their_step() and conclude() in this order; each throws
-/// as PeerConnection's waits do.
+/// as ConnectionToTarget's waits do.
 class RehearsalRun {
  public:
   /// `source` outlives this.

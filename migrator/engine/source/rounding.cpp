@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "migrator/base/error.h"
-#include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/context/source_context.h"
 
 namespace cardswap {
 namespace {

@@ -20,7 +20,7 @@ struct SourceContext;
 /// Whether the two sides differ only by rounding in these chunks. Looks at samples: the first bytes
 /// of one chunk for each of the first 64 regions, which the target sends. False also if such
 /// a sample is equal on both sides. Both programs must be parked. The engine's thread; throws as
-/// PeerConnection's waits do, what a device throws, and Error{bad_request} if the target sends
+/// ConnectionToTarget's waits do, what a device throws, and Error{bad_request} if the target sends
 /// another chunk.
 [[nodiscard]] bool differ_by_rounding(SourceContext& context, std::span<const ChunkId> differing);
 

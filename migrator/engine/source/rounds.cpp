@@ -49,7 +49,7 @@ void send_base_copy(SourceContext& source) {
 }  // namespace
 
 void sync_by_rounds(SourceContext& source) {
-  using Clock = PeerConnection::Clock;
+  using Clock = ConnectionToTarget::Clock;
   const auto& spec = source.options.spec;
   auto& freeze = source.freeze;
   auto& reporter = source.reporter;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/context/source_context.h"
 
 namespace cardswap {
 

@@ -10,11 +10,11 @@
 
 #include "migrator/base/guest_thread.h"
 #include "migrator/base/ms_since.h"
+#include "migrator/engine/source/context/source_context.h"
 #include "migrator/engine/source/frozen_send.h"
 #include "migrator/engine/source/rehearsal_run.h"
-#include "migrator/engine/source/replay_sync.h"
+#include "migrator/engine/source/replay/replay_sync.h"
 #include "migrator/engine/source/rounds.h"
-#include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/strategy_choice.h"
 #include "migrator/link/open_link.h"
 
@@ -214,10 +214,10 @@ class Source::Impl {
     if (rehearsed_) send.note_scan(rehearsed_->scan_ms);
     const auto now = rehearsed_ ? std::move(rehearsed_->digests) : send.scan();
     send.bring_over(now);
-    const auto root = send.confirm(now);
+    const auto state_digest = send.confirm(now);
     reporter.note_all_replayed();
     reporter.report(true);
-    if (callbacks_.verified) callbacks_.verified(root, reporter.stats());
+    if (callbacks_.verified) callbacks_.verified(state_digest, reporter.stats());
   }
 
   [[nodiscard]] ReplaySync* replay() { return replay_ ? &*replay_ : nullptr; }

@@ -52,7 +52,7 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
   auto before = state.scan(1);
   int looks = 0;
   for (int i = 0; i < kStepsLookedAt && !may_freeze(source, least);) {
-    const auto waits_since = PeerConnection::Clock::now();
+    const auto waits_since = ConnectionToTarget::Clock::now();
     const auto wait_max_ms = std::max(kWaitMinMs, kWaitSteps * program.median_step_ms());
     source.connection.progress_until([&] {
       return source.freeze.has_arrived() || state.has_new_step() ||
@@ -60,7 +60,7 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
     });
     if (source.freeze.has_arrived()) return 0;
     if (!state.has_new_step() || ++looks > kLooksMax) {
-      source.reporter.set_note(
+      source.reporter.set_remark(
           state.has_new_step()
               ? std::string("by rounds: each step makes state, and what it changes is not known")
               : fmt::format("by rounds: the job took no step for {:.1f} s, and what one changes is "
@@ -101,7 +101,7 @@ Strategy choose_strategy(SourceContext& source) {
   }
   const auto& replay = predictions.back();
   if (chosen == Strategy::rounds && measured.update_bytes != 0 && !replay.fits) {
-    source.reporter.set_note("by rounds: replay " + replay.reason);
+    source.reporter.set_remark("by rounds: replay " + replay.reason);
   }
   return chosen;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/context/source_context.h"
 #include "migrator/plan/migration_spec.h"
 
 // Both on the engine's thread, after SourceContext::connect(), while the program trains.
@@ -15,9 +15,9 @@ namespace cardswap {
 /// Checks whether rounds can keep the limit, for `auto` when it is not sure that they can. Waits
 /// for the next steps of the program and measures how many bytes they rewrite: no round can leave
 /// less. Throws Error{not_converging}, with the cost of each strategy, if even that would stop the
-/// program for clearly longer than allowed; and as PeerConnection's waits do. Sends at most a probe
-/// of the link, and delays no step. If the program takes no step for much longer than usual, or
-/// every step creates state, it returns, and a note tells people why.
+/// program for clearly longer than allowed; and as ConnectionToTarget's waits do. Sends at most a
+/// probe of the link, and delays no step. If the program takes no step for much longer than usual,
+/// or every step creates state, it returns, and a remark tells people why.
 void expect_rounds_to_fit(SourceContext& source);
 
 }  // namespace cardswap

@@ -39,7 +39,7 @@ void EarlyArrivals::check(const data::EarlyGradient& gradient) const {
 }
 
 void EarlyArrivals::add(const data::EarlyGradient& gradient, Buffer memory) {
-  Arrival arrival;
+  ArrivalMode arrival;
   arrival.parameter = static_cast<ParameterId>(gradient.parameter);
   arrival.memory = std::move(memory);
   arrival.expected = gradient.bytes;

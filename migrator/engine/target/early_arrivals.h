@@ -45,7 +45,7 @@ class EarlyArrivals {
 
  private:
   /// A gradient that was announced.
-  struct Arrival {
+  struct ArrivalMode {
     ParameterId parameter{};
     Buffer memory;
     std::uint64_t expected = 0;  ///< bytes; for a dropped gradient, those that were sent
@@ -57,7 +57,7 @@ class EarlyArrivals {
   [[nodiscard]] static auto& at(auto& arrivals, std::uint64_t number);
   void forget(std::uint64_t number);
 
-  std::map<std::uint64_t, Arrival> arrivals_;
+  std::map<std::uint64_t, ArrivalMode> arrivals_;
   std::uint64_t added_ = 0;
   std::uint64_t bytes_ = 0;
 };

@@ -45,7 +45,7 @@ bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool al
 }
 
 void LandedDigests::begin(PayloadReceiver& payloads, unsigned threads) {
-  payloads.settle();
+  payloads.drain();
   in_job_ = std::exchange(waiting_, {});
   waiting_bytes_ = 0;
   job_.emplace(std::exchange(ranges_, {}), Fence{}, threads, wake_);

@@ -8,7 +8,7 @@
 
 #include "migrator/core/digest.h"
 #include "migrator/core/layout.h"
-#include "migrator/device/digest_job.h"
+#include "migrator/device/digest_run.h"
 #include "migrator/engine/chunk_map.h"
 #include "migrator/engine/target/payload_receiver.h"
 
@@ -29,7 +29,7 @@ class LandedDigests {
   /// Adds a chunk that has landed in `range`, which must stay valid until its digest is taken.
   void add(ChunkId chunk, const MemoryRange& range);
   /// Enters finished digests into `chunks`, and starts to digest the waiting chunks: at once if
-  /// `all_are_here`, else when there are enough. `payloads` is settled first, so that the chunks
+  /// `all_are_here`, else when there are enough. `payloads` is drained first, so that the chunks
   /// are in their memory. True: no chunk waits and no thread digests. Throws what a device throws.
   bool advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here);
   /// Forgets all chunks, and ends the threads.
@@ -47,7 +47,7 @@ class LandedDigests {
   std::vector<MemoryRange> ranges_;  // of waiting_
   std::size_t waiting_bytes_ = 0;
   std::vector<ChunkId> in_job_;
-  std::optional<DigestJob> job_;
+  std::optional<DigestRun> job_;
 };
 
 }  // namespace cardswap

@@ -22,8 +22,8 @@ std::size_t PayloadReceiver::on_received(std::span<const std::byte> header,
   return bytes;
 }
 
-void PayloadReceiver::settle() {
-  if (stagings_) stagings_->settle();
+void PayloadReceiver::drain() {
+  if (stagings_) stagings_->drain();
 }
 
 void PayloadReceiver::forget_ranges() {

@@ -36,7 +36,7 @@ class PayloadReceiver {
   std::size_t on_received(std::span<const std::byte> header, const data::PayloadEncoding& encoding,
                           std::size_t bytes);
   /// Blocks until every payload that was received is in its range.
-  void settle();
+  void drain();
   /// Forgets the ranges of payloads that land in buffers. One that lands straight in its range may
   /// still land there: keep that memory.
   void forget_ranges();

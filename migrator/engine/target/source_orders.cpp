@@ -6,7 +6,7 @@
 namespace cardswap {
 
 void SourceOrders::take(data::Message message) {
-  if (auto* changed = std::get_if<data::LayoutChanged>(&message)) {
+  if (auto* changed = std::get_if<data::LayoutReplaced>(&message)) {
     layout = NewLayout{std::move(changed->layout), changed->want_digests};
   } else if (auto* other = std::get_if<data::LayoutAmended>(&message)) {
     amended = std::move(*other);
@@ -21,7 +21,7 @@ void SourceOrders::take(data::Message message) {
   } else if (const auto* asked = std::get_if<data::ReadChunk>(&message)) {
     show = *asked;
   } else if (const auto* agreed = std::get_if<data::Equal>(&message)) {
-    equal = agreed->root;
+    equal = agreed->state_digest;
   } else if (const auto* bye = std::get_if<data::Abort>(&message)) {
     ended = Error(Code::cancelled, bye->reason);
   } else {

@@ -26,7 +26,7 @@ StateReceiver::StateReceiver(TargetProgram& program, PayloadReceiver& payloads,
 // ---- layouts
 
 void StateReceiver::adopt(const Layout& wanted, std::uint64_t chunk_bytes) {
-  payloads_.settle();  // into memory that is still there
+  payloads_.drain();  // into memory that is still there
   payloads_.forget_ranges();
   stop();  // both kinds of digests read the memory and count the chunks of the former layout
   distrust();
@@ -39,7 +39,7 @@ void StateReceiver::adopt(const Layout& wanted, std::uint64_t chunk_bytes) {
 
 void StateReceiver::amend(const Layout& wanted) {
   assert(is_between_rounds() && !is_digesting_all());
-  payloads_.settle();
+  payloads_.drain();
   distrust();
   auto former = std::exchange(chunks_, ChunkMap());
   take_memory(wanted);
@@ -102,7 +102,7 @@ void StateReceiver::digest_all(bool with_layout, bool frozen) {
   frozen_ = frozen;
   landed_.clear();
   landed_digests_.clear();
-  payloads_.settle();
+  payloads_.drain();
   if (with_layout) take_memory(Layout(view_.layout));
   all_.emplace(ranges_of(view_, chunks_.spans()), Fence{},
                std::max(1U, std::thread::hardware_concurrency()), wake_);
@@ -179,8 +179,8 @@ std::vector<Digest> StateReceiver::digests() const {
   return result;
 }
 
-Digest StateReceiver::root(const Digest& values) const {
-  return data::root_of(chunks_.layout(), digests(), values);
+Digest StateReceiver::state_digest(const Digest& values) const {
+  return data::state_digest_of(chunks_.layout(), digests(), values);
 }
 
 }  // namespace cardswap

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "migrator/core/digest.h"
-#include "migrator/device/digest_job.h"
+#include "migrator/device/digest_run.h"
 #include "migrator/engine/chunk_map.h"
 #include "migrator/engine/program.h"
 #include "migrator/engine/target/landed_digests.h"
@@ -81,7 +81,7 @@ class StateReceiver {
   /// The digests, one for each chunk.
   [[nodiscard]] std::vector<Digest> digests() const;
   /// The digest of the whole state, on which both sides must agree; `values` is that of the values.
-  [[nodiscard]] Digest root(const Digest& values) const;
+  [[nodiscard]] Digest state_digest(const Digest& values) const;
 
   /// Ends all other threads of this. To be called before `wake` becomes invalid.
   void stop();
@@ -105,7 +105,7 @@ class StateReceiver {
   bool whole_ = false;
   bool frozen_ = false;  // the latest digest_all() was of a frozen source
   LandedDigests landed_digests_;
-  std::optional<DigestJob> all_;
+  std::optional<DigestRun> all_;
 };
 
 }  // namespace cardswap

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "migrator/base/guest_thread.h"
-#include "migrator/engine/target/target_connection.h"
+#include "migrator/engine/target/connection_from_source.h"
 
 namespace cardswap {
 
@@ -28,7 +28,7 @@ class Target::Impl {
  private:
   const TargetOptions options_;
   const TargetCallbacks callbacks_;
-  TargetConnection connection_;
+  ConnectionFromSource connection_;
   GuestThread thread_;
 };
 

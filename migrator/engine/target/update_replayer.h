@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "migrator/engine/program.h"
-#include "migrator/engine/target/replay_job.h"
+#include "migrator/engine/target/replay_run.h"
 #include "migrator/engine/target/update_queue.h"
 #include "migrator/wire/data_messages.h"
 
@@ -46,7 +46,7 @@ class UpdateReplayer {
     double ms = 0;
     bool audit = false;
   };
-  /// Takes the result when is_done(). Throws as ReplayJob::rethrow_failure() does.
+  /// Takes the result when is_done(). Throws as ReplayRun::rethrow_failure() does.
   Done finish();
   /// The number of the latest update that was replayed; 0: none yet.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
@@ -54,7 +54,7 @@ class UpdateReplayer {
   [[nodiscard]] bool all_are_replayed() const { return replayed_ == queue_.added(); }
 
   /// Starts over for a new layout, in which numbers begin at 1 again. Call
-  /// PayloadReceiver::settle() first, because this releases the memory of gradients. Throws
+  /// PayloadReceiver::drain() first, because this releases the memory of gradients. Throws
   /// Error{bad_request} while a gradient is landing.
   void start_over();
   /// Waits for the end of the current replay and ignores its result.
@@ -65,7 +65,7 @@ class UpdateReplayer {
   const std::function<void()> wake_;
   UpdateQueue queue_;
   std::uint64_t replayed_ = 0;
-  std::optional<ReplayJob> job_;
+  std::optional<ReplayRun> job_;
 };
 
 }  // namespace cardswap

@@ -25,7 +25,7 @@ namespace cardswap::ucx {
 namespace {
 
 constexpr unsigned kControlId = 1;
-constexpr unsigned kBulkId = 2;
+constexpr unsigned kPayloadId = 2;
 constexpr std::size_t kHeaderBytesMax = 64;
 /// Below this an eager message costs less than a rendezvous' round trip.
 constexpr std::size_t kRendezvousBytesMin = 16U << 10;
@@ -45,7 +45,7 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host,
           {.transports = transports, .host = host, .allowed_addresses = allowed_addresses})),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
-  set_handler(kBulkId, &UcxLink::on_bulk_am);
+  set_handler(kPayloadId, &UcxLink::on_payload_am);
 }
 
 UcxLink::~UcxLink() {
@@ -101,7 +101,7 @@ void UcxLink::accept_waiting() {
   }
 }
 
-void UcxLink::turn_away(PeerId peer, std::string_view why) {
+void UcxLink::turn_away(LinkId peer, std::string_view why) {
   drop(peer);
   link_listener_.on_lost(peer, why);
 }
@@ -112,14 +112,14 @@ void UcxLink::turn_late_away() {
   }
 }
 
-void UcxLink::admit(PeerId peer) { peers_.admit(peer); }
+void UcxLink::admit(LinkId peer) { peers_.admit(peer); }
 
 void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept {
   auto& link = *static_cast<UcxLink*>(self);
   if (const auto peer = link.peers_.find(endpoint)) link.fail_peer(*peer, reason_of(status));
 }
 
-void UcxLink::fail_peer(PeerId peer, std::string why) noexcept {
+void UcxLink::fail_peer(LinkId peer, std::string why) noexcept {
   peers_.note_loss(peer, std::move(why));
   ++happened_;
 }
@@ -128,7 +128,7 @@ void UcxLink::deliver_losses() {
   while (const auto loss = peers_.take_loss()) turn_away(loss->peer, loss->why);
 }
 
-void UcxLink::drop(PeerId peer) {
+void UcxLink::drop(LinkId peer) {
   if (auto* const endpoint = peers_.remove(peer)) close_endpoint(worker_.get(), endpoint);
 }
 
@@ -143,15 +143,15 @@ void UcxLink::set_handler(unsigned id, ucp_am_recv_callback_t callback) {
   check(ucp_worker_set_am_recv_handler(worker_.get(), &param), "set a UCX handler");
 }
 
-void UcxLink::send_control(PeerId to, std::vector<std::byte> message) {
+void UcxLink::send_control(LinkId to, std::vector<std::byte> message) {
   Send prepared{this, {}, to, false, {}, std::move(message), {}};
   send(std::move(prepared), {}, kControlId);
 }
 
-void UcxLink::send_bulk(PeerId to, std::vector<std::byte> header,
-                        std::span<const std::byte> payload, std::shared_ptr<const void> owner) {
+void UcxLink::send_payload(LinkId to, std::vector<std::byte> header,
+                           std::span<const std::byte> payload, std::shared_ptr<const void> owner) {
   Send prepared{this, {}, to, true, std::move(header), {}, std::move(owner)};
-  send(std::move(prepared), payload, kBulkId);
+  send(std::move(prepared), payload, kPayloadId);
 }
 
 void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned id) {
@@ -159,8 +159,8 @@ void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned
   if (endpoint == nullptr) return;  // its loss was or will be reported
   const auto send = sends_.insert(sends_.end(), std::move(prepared));
   send->self = send;
-  if (send->bulk) {
-    ++bulk_in_flight_;
+  if (send->is_payload) {
+    ++payloads_in_flight_;
   } else {
     payload = send->message;
   }
@@ -184,7 +184,7 @@ void UcxLink::on_sent(void* request, ucs_status_t status, void* user) noexcept {
 }
 
 void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept {
-  if (send->bulk) --bulk_in_flight_;
+  if (send->is_payload) --payloads_in_flight_;
   const auto peer = send->peer;
   sends_.erase(send);
   ++happened_;
@@ -203,7 +203,7 @@ std::optional<std::size_t> UcxLink::direct_bytes_min(MemoryKind kind) const {
   return kRendezvousBytesMin;
 }
 
-std::optional<PeerId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {
+std::optional<LinkId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return std::nullopt;
   return peers_.find(param->reply_ep);
 }
@@ -224,7 +224,7 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
 
 /// An announced message is checked only after all earlier messages were delivered: one of them may
 /// have had the token.
-ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
+ucs_status_t UcxLink::queue_control(LinkId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (rendezvous) {
     incoming_.push_back({Incoming::Kind::announced_control, peer, {}, bytes, {}, data});
@@ -252,16 +252,16 @@ void UcxLink::receive_control(Incoming& incoming) {
   if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
 }
 
-ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t header_bytes,
-                                 void* data, std::size_t bytes,
-                                 const ucp_am_recv_param_t* param) noexcept {
+ucs_status_t UcxLink::on_payload_am(void* self, const void* header, std::size_t header_bytes,
+                                    void* data, std::size_t bytes,
+                                    const ucp_am_recv_param_t* param) noexcept {
   auto& link = *static_cast<UcxLink*>(self);
   const auto peer = link.peer_of(param);
   if (!peer) return UCS_OK;
   try {
     const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
-    return link.queue_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
-                           bytes, rendezvous);
+    return link.queue_payload(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
+                              bytes, rendezvous);
   } catch (const std::exception& error) {
     link.fail_peer(*peer, error.what());
     return UCS_OK;
@@ -269,8 +269,8 @@ ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t hea
 }
 
 /// UCX keeps a payload that comes by rendezvous at its sender until it has a place.
-ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
-                                 std::size_t bytes, bool rendezvous) {
+ucs_status_t UcxLink::queue_payload(LinkId peer, std::span<const std::byte> header, void* data,
+                                    std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (header.size() > kHeaderBytesMax) {
     throw Error(Code::bad_request, fmt::format("a chunk with a header of {} bytes", header.size()));
@@ -287,7 +287,7 @@ ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header,
   return rendezvous ? UCS_INPROGRESS : UCS_OK;
 }
 
-void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> destination) {
+void UcxLink::receive_payload(Incoming& incoming, std::span<std::byte> destination) {
   const auto receive = receives_.insert(
       receives_.end(),
       Receive{this, {}, incoming.peer, std::move(incoming.header), incoming.bytes, {}});
@@ -319,8 +319,8 @@ void UcxLink::deliver(Incoming& incoming) {
       break;
     }
     case Incoming::Kind::announced:
-      receive_bulk(incoming,
-                   link_listener_.reserve(incoming.peer, incoming.header, incoming.bytes));
+      receive_payload(incoming,
+                      link_listener_.reserve(incoming.peer, incoming.header, incoming.bytes));
       break;
   }
 }
@@ -382,7 +382,7 @@ void UcxLink::wait(Clock::time_point deadline) {
     if (happened_ != before) return;
     const auto now = Clock::now();
     if (now >= deadline) return;
-    if (now < spin_until && (bulk_in_flight_ != 0 || !receives_.empty())) continue;
+    if (now < spin_until && (payloads_in_flight_ != 0 || !receives_.empty())) continue;
     const auto armed = ucp_worker_arm(worker_.get());
     if (armed == UCS_ERR_BUSY) continue;
     check(armed, "arm the UCX worker");

@@ -9,12 +9,12 @@
 #include "migrator/base/event_fd.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/handles.h"
+#include "migrator/link/ucx/link_table.h"
 #include "migrator/link/ucx/peer_filter.h"
-#include "migrator/link/ucx/peer_table.h"
 
 namespace cardswap::ucx {
 
-/// A Link over one UCP worker: active messages, and bulk payloads by rendezvous into their place.
+/// A Link over one UCP worker: active messages, and payloads by rendezvous into their place.
 ///
 /// C callbacks never throw. They queue what happened, in order, and wait() delivers it after UCX
 /// has returned, so that a listener may take its time. Members die in reverse order: requests last,
@@ -34,16 +34,16 @@ class UcxLink final : public Link {
   /// Throws Error{bad_request, refused, io, link_lost}.
   void listen(const std::string& host);
 
-  void send_control(PeerId to, std::vector<std::byte> message) override;
-  void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void> owner) override;
+  void send_control(LinkId to, std::vector<std::byte> message) override;
+  void send_payload(LinkId to, std::vector<std::byte> header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override;
-  [[nodiscard]] std::size_t bulk_in_flight() const override { return bulk_in_flight_; }
+  [[nodiscard]] std::size_t payloads_in_flight() const override { return payloads_in_flight_; }
   [[nodiscard]] std::size_t control_in_flight() const override {
-    return sends_.size() - bulk_in_flight_;
+    return sends_.size() - payloads_in_flight_;
   }
-  void drop(PeerId peer) override;
-  void admit(PeerId peer) override;
+  void drop(LinkId peer) override;
+  void admit(LinkId peer) override;
   void wait(std::chrono::steady_clock::time_point deadline) override;
   void wake() noexcept override;
   [[nodiscard]] std::uint16_t port() const override { return port_; }
@@ -53,8 +53,8 @@ class UcxLink final : public Link {
   struct Send {
     UcxLink* link;
     std::list<Send>::iterator self;
-    PeerId peer;
-    bool bulk;
+    LinkId peer;
+    bool is_payload;
     std::vector<std::byte> header;
     std::vector<std::byte> message;
     std::shared_ptr<const void> owner;  // of the payload's memory
@@ -63,7 +63,7 @@ class UcxLink final : public Link {
   struct Receive {
     UcxLink* link;
     std::list<Receive>::iterator self;
-    PeerId peer;
+    LinkId peer;
     std::vector<std::byte> header;   // of a payload
     std::size_t bytes;               // of a payload
     std::vector<std::byte> message;  // a control message that comes by rendezvous
@@ -73,7 +73,7 @@ class UcxLink final : public Link {
     /// What arrived.
     enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
     Kind kind{};
-    PeerId peer{};
+    LinkId peer{};
     std::vector<std::byte> header;   // of a payload
     std::size_t bytes = 0;           // of a payload, or of an announced control message
     std::vector<std::byte> content;  // a control message, or an eager payload
@@ -86,9 +86,9 @@ class UcxLink final : public Link {
   static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
                                     void* data, std::size_t bytes,
                                     const ucp_am_recv_param_t* param) noexcept;
-  static ucs_status_t on_bulk_am(void* self, const void* header, std::size_t header_bytes,
-                                 void* data, std::size_t bytes,
-                                 const ucp_am_recv_param_t* param) noexcept;
+  static ucs_status_t on_payload_am(void* self, const void* header, std::size_t header_bytes,
+                                    void* data, std::size_t bytes,
+                                    const ucp_am_recv_param_t* param) noexcept;
   static void on_sent(void* request, ucs_status_t status, void* send) noexcept;
   static void on_received(void* request, ucs_status_t status, std::size_t bytes,
                           void* receive) noexcept;
@@ -98,28 +98,28 @@ class UcxLink final : public Link {
   void set_handler(unsigned id, ucp_am_recv_callback_t callback);
   void send(Send&& prepared, std::span<const std::byte> payload, unsigned id);
   void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
-  [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
-  ucs_status_t queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  [[nodiscard]] std::optional<LinkId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
+  ucs_status_t queue_control(LinkId peer, void* data, std::size_t bytes, bool rendezvous);
   void receive_control(Incoming& incoming);
-  ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
-                          std::size_t bytes, bool rendezvous);
-  void receive_bulk(Incoming& incoming, std::span<std::byte> destination);
+  ucs_status_t queue_payload(LinkId peer, std::span<const std::byte> header, void* data,
+                             std::size_t bytes, bool rendezvous);
+  void receive_payload(Incoming& incoming, std::span<std::byte> destination);
   void deliver(Incoming& incoming);
   void deliver_arrivals();
   void accept_waiting();
-  void turn_away(PeerId peer, std::string_view why);
+  void turn_away(LinkId peer, std::string_view why);
   void turn_late_away();
-  void fail_peer(PeerId peer, std::string why) noexcept;
+  void fail_peer(LinkId peer, std::string why) noexcept;
   void deliver_losses();
 
   LinkListener& link_listener_;
   EventFd wake_;
   std::uint16_t port_ = 0;
-  std::size_t bulk_in_flight_ = 0;
+  std::size_t payloads_in_flight_ = 0;
   std::uint64_t happened_ = 0;
   std::list<Send> sends_;
   std::list<Receive> receives_;
-  PeerTable peers_;  // drop() or the destructor closes their endpoints
+  LinkTable peers_;  // drop() or the destructor closes their endpoints
   std::deque<Incoming> incoming_;
   std::deque<ucp_conn_request_h> waiting_;
   PeerFilter peer_filter_;

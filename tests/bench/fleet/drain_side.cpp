@@ -1,5 +1,5 @@
-// What `cardswap drain` does in the simulation: everything but place() as agent/cli/drain.cpp does
-// it with agents.
+// What `cardswap drain` does in the simulation: everything but place() as agent/cli/drain/drain.cpp
+// does it with agents.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -42,9 +42,9 @@ health::Policy Simulation::policy() const {
   policy.act = true;
   if (options_.without == "budget") policy.moves_at_once = policy.moves_per_hour = 1000;
   for (const char* code : {"alert:*", "xid:95"}) {  // the second: no rule makes that be copied
-    health::Rule rule;
+    health::PolicyRule rule;
     rule.code = code;
-    rule.action = health::Action::migrate;
+    rule.action = health::PolicyAction::migrate;
     policy.rules.push_back(std::move(rule));
   }
   return policy;

@@ -10,9 +10,9 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/base/mutex.h"
+#include "migrator/engine/source/context/state_window.h"
+#include "migrator/engine/source/replay/update_log.h"
 #include "migrator/engine/source/source.h"
-#include "migrator/engine/source/state_window.h"
-#include "migrator/engine/source/update_log.h"
 #include "migrator/engine/target/target.h"
 #include "tests/stand_ins/cudart/runtime.h"
 #include "tests/support/notes.h"

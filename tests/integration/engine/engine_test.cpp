@@ -78,9 +78,9 @@ class EngineTest : public ::testing::Test {
         SourceCallbacks{
             [this](const MigrationStats& stats) { heard_.note([&] { heard_.stats = stats; }); },
             [this](double) { heard_.note([&] { heard_.converged = true; }); },
-            [this](const Digest& root, const MigrationStats& stats) {
+            [this](const Digest& state_digest, const MigrationStats& stats) {
               heard_.note([&] {
-                heard_.source_root = root;
+                heard_.source_root = state_digest;
                 heard_.stats = stats;
               });
             },
@@ -136,7 +136,7 @@ TEST_F(EngineTest, StopCopySendsEveryByteInTheFreeze) {
   }
   ASSERT_TRUE(verifies()) << heard_.why();
   expect_equal_memory();
-  EXPECT_EQ(*heard_.source_root, heard_.target_state->root);
+  EXPECT_EQ(*heard_.source_root, heard_.target_state->state_digest);
   EXPECT_EQ(heard_.target_state->step, 77U);
   EXPECT_EQ(heard_.stats.bytes_in_downtime, 5 * kMiB + 10 + 2);
   EXPECT_EQ(target_program_.values_, (std::vector{std::byte{1}, std::byte{2}}));
@@ -328,7 +328,7 @@ TEST_F(EngineTest, AutoLooksAtAProgramThatStandsForAWhileAndGoesOnByRounds) {
       heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1 || heard_.source_error; }))
       << to_string(heard_.stats.phase) << ": it looks on and on";
   EXPECT_FALSE(heard_.source_error) << heard_.why();
-  EXPECT_THAT(heard_.stats.note, ::testing::HasSubstr("by rounds: the job took no step for"));
+  EXPECT_THAT(heard_.stats.remark, ::testing::HasSubstr("by rounds: the job took no step for"));
 }
 
 TEST_F(EngineTest, ADeadTargetFailsTheSourceWithinTwoSeconds) {

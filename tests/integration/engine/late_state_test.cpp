@@ -147,7 +147,7 @@ TEST_F(LateState, MadeInTheBaseCopyIsReplayedFromThereOn) {
   ASSERT_TRUE(trains_until_converged({0, 5})) << why();
   ASSERT_TRUE(freezes_and_verifies({1, 5})) << why();
   EXPECT_GT(standby_.replayed[5], 0);
-  EXPECT_THAT(stats_.note, HasSubstr("model/5"));
+  EXPECT_THAT(stats_.remark, HasSubstr("model/5"));
   expect_a_replay_to_the_end(512 * kKiB);
 }
 
@@ -160,7 +160,7 @@ TEST_F(LateState, MadeWhileTheLogIsShippedIsReplayedFromThereOn) {
   ASSERT_TRUE(trains_until_converged({0, 5, 6, 7})) << why();
   ASSERT_TRUE(freezes_and_verifies({5, 6, 7})) << why();
   for (const std::size_t expert : {5, 6, 7}) EXPECT_GT(standby_.replayed[expert], 0) << expert;
-  EXPECT_THAT(stats_.note, HasSubstr("3 of 7 shards came during the replay"));
+  EXPECT_THAT(stats_.remark, HasSubstr("3 of 7 shards came during the replay"));
   expect_a_replay_to_the_end(kMiB);
 }
 
@@ -176,7 +176,7 @@ TEST_F(LateState, MadeInTheStepThatFreezesTravelsAlone) {
   start(Strategy::replay);
   ASSERT_TRUE(trains_until_converged()) << why();
   ASSERT_TRUE(freezes_and_verifies({0, 5, 6})) << why();
-  EXPECT_THAT(stats_.note, HasSubstr("model/5"));
+  EXPECT_THAT(stats_.remark, HasSubstr("model/5"));
   expect_a_replay_to_the_end(2 * kMiB);
 }
 
@@ -246,7 +246,7 @@ TEST_F(LargeLateState, PutsOffTheFreezeThatItWouldMakeTooLong) {
     EXPECT_EQ(frozen_at_, trainer_.step());
     EXPECT_EQ(stats_.freezes_put_off, 1U);
     EXPECT_EQ(stats_.strategy, to_string(strategy));
-    EXPECT_THAT(stats_.note, HasSubstr("allowed"));
+    EXPECT_THAT(stats_.remark, HasSubstr("allowed"));
     EXPECT_LT(stats_.bytes_in_downtime, kMiB);
     expect_equal_experts();
     source_experts_.drop_state(4);

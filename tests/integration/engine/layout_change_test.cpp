@@ -110,13 +110,15 @@ class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::
     options.port = target_->port();
     options.token = "token";
     options.spec.strategy = GetParam();
-    source_.emplace(
-        options, trainer_,
-        SourceCallbacks{
-            [this](const MigrationStats& stats) { note([&] { rounds_ = stats.rounds; }); },
-            [this](double) { note([&] { converged_ = true; }); },
-            [this](const Digest& root, const MigrationStats&) { note([&] { root_ = root; }); },
-            [this](const Error& error) { note([&] { error_ = error; }); }});
+    source_.emplace(options, trainer_,
+                    SourceCallbacks{[this](const MigrationStats& stats) {
+                                      note([&] { rounds_ = stats.rounds; });
+                                    },
+                                    [this](double) { note([&] { converged_ = true; }); },
+                                    [this](const Digest& state_digest, const MigrationStats&) {
+                                      note([&] { state_digest_ = state_digest; });
+                                    },
+                                    [this](const Error& error) { note([&] { error_ = error; }); }});
   }
   /// Another step, and the round that looks at what it left; stop-copy has none before its freeze.
   void pass_a_round() {
@@ -133,7 +135,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::
     source_->freeze(std::move(state));
   }
   void expect_a_verified_copy() {
-    ASSERT_TRUE(until([&] { return (root_ && confirmed_) || error_; }));
+    ASSERT_TRUE(until([&] { return (state_digest_ && confirmed_) || error_; }));
     ASSERT_FALSE(error_) << error_->what();
     const auto here = trainer_.state_view();
     const auto there = standby_.tensors.state_view();
@@ -166,7 +168,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::
   std::uint32_t rounds_ = 0;
   bool converged_ = false;
   bool confirmed_ = false;
-  std::optional<Digest> root_;
+  std::optional<Digest> state_digest_;
   std::optional<Error> error_;
   std::optional<Target> target_;
   std::optional<Source> source_;
@@ -238,7 +240,7 @@ TEST_P(LayoutChange, ThatTheStandbyCannotFollowIsRefusedWithNamesAndShapes) {
   trainer_.tensors.add(moment(), 3);
   pass_a_round();
   freeze();
-  ASSERT_TRUE(until([&] { return error_ || root_; }));
+  ASSERT_TRUE(until([&] { return error_ || state_digest_; }));
   ASSERT_TRUE(error_);
   EXPECT_EQ(error_->code(), Code::layout_differs);
   EXPECT_THAT(error_->failure(),

@@ -38,7 +38,7 @@ Bytes bytes(std::string_view text) {
 }
 
 struct Heard final : LinkListener {
-  void on_control(PeerId from, std::span<const std::byte> message) override {
+  void on_control(LinkId from, std::span<const std::byte> message) override {
     peer = from;
     const std::string text(reinterpret_cast<const char*>(message.data()),
                            message.size());  // NOLINT
@@ -46,19 +46,19 @@ struct Heard final : LinkListener {
     if (act) act(text);
     heard.push_back(text + " done");
   }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t size) override {
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t size) override {
     if (refuses) throw Error(Code::bad_request, "nobody asked for it");
     payload.assign(size, std::byte{0});
     return payload;
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
-  void on_lost(PeerId, std::string_view why) override { lost = why; }
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override { ++landed; }
+  void on_lost(LinkId, std::string_view why) override { lost = why; }
   [[nodiscard]] bool admits() const override { return holds_short; }
 
   bool holds_short = false;
   std::function<void(const std::string&)> act;
   bool refuses = false;
-  PeerId peer{};
+  LinkId peer{};
   std::vector<std::string> heard;
   Bytes payload;
   std::size_t landed = 0;
@@ -97,7 +97,7 @@ TEST_F(UcxLinks, DeliverAnEventWhoseHandlerServesTheLink) {
   at_server_.act = [&](const std::string& text) {
     if (text != "first") return;
     client_->send_control(kServer, bytes("second"));
-    client_->send_bulk(kServer, bytes("header"), payload);
+    client_->send_payload(kServer, bytes("header"), payload);
     EXPECT_TRUE(
         serve_until([&] { return at_server_.landed == 1 && at_server_.heard.size() >= 3; }));
   };
@@ -121,14 +121,14 @@ TEST_F(UcxLinks, DropAPeerFromItsOwnEvent) {
 TEST_F(UcxLinks, LoseAPeerWhosePayloadIsRefusedAndNobodyElse) {
   const Bytes payload(kMiB, std::byte{7});
   at_server_.refuses = true;
-  client_->send_bulk(kServer, bytes("header"), payload);
+  client_->send_payload(kServer, bytes("header"), payload);
   ASSERT_TRUE(serve_until([&] { return !at_server_.lost.empty() && !at_client_.lost.empty(); }));
   EXPECT_EQ(at_server_.lost, "nobody asked for it");
   EXPECT_EQ(at_server_.landed, 0U);
   at_server_.refuses = false;
   Heard at_other;
   client_ = connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, at_other);
-  client_->send_bulk(kServer, bytes("header"), payload);
+  client_->send_payload(kServer, bytes("header"), payload);
   EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
   EXPECT_EQ(at_server_.payload, payload);
   client_.reset();
@@ -186,7 +186,7 @@ TEST_F(UcxLinks, AreReachedByThoseWhoMayComeAndByNobodyElse) {
   EXPECT_TRUE(can_connect("127.0.0.9", ntohs(any.sin_port)));
 
   const Bytes payload(kMiB, std::byte{7});
-  client_->send_bulk(kServer, bytes("header"), payload);
+  client_->send_payload(kServer, bytes("header"), payload);
   EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
   EXPECT_EQ(at_server_.payload, payload);
   EXPECT_EQ(at_server_.lost + at_client_.lost, "");
@@ -284,7 +284,7 @@ TEST_F(UcxLinks, EndWithAPayloadThatNobodyHasLookedAt) {
   const Bytes payload(kMiB, std::byte{7});
   at_server_.act = [&](const std::string&) { throw Error(Code::cancelled, "the engine ends"); };
   client_->send_control(kServer, bytes("first"));
-  client_->send_bulk(kServer, bytes("header"), payload);
+  client_->send_payload(kServer, bytes("header"), payload);
   ASSERT_TRUE(serve_until([&] { return !at_server_.lost.empty(); }));
   server_.reset();
   const auto before = Clock::now();

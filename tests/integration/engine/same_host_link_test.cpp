@@ -38,25 +38,25 @@ std::uint64_t address_of(std::span<const std::byte> memory) {
 
 /// An engine that notes what it is told, and admits whoever says "token".
 struct Heard final : LinkListener {
-  void on_control(PeerId from, std::span<const std::byte> message) override {
+  void on_control(LinkId from, std::span<const std::byte> message) override {
     peer = from;
     control.emplace_back(message.begin(), message.end());
     if (link != nullptr && control.back() == bytes("token")) link->admit(from);
   }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte> header,
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte> header,
                                std::size_t size) override {
     if (size > 64 * kMiB) throw Error(Code::bad_request, "nobody asked for so much");
     headers.emplace_back(header.begin(), header.end());
     return payloads.emplace_back(size);
   }
-  void on_received(PeerId, std::span<const std::byte> header, std::size_t) override {
+  void on_received(LinkId, std::span<const std::byte> header, std::size_t) override {
     landed.emplace_back(header.begin(), header.end());
   }
-  void on_lost(PeerId, std::string_view why) override { lost = why; }
+  void on_lost(LinkId, std::string_view why) override { lost = why; }
   [[nodiscard]] bool admits() const override { return link != nullptr; }
 
   Link* link = nullptr;
-  PeerId peer{};
+  LinkId peer{};
   std::vector<Bytes> control;
   std::vector<Bytes> headers;
   std::deque<Bytes> payloads;
@@ -116,7 +116,7 @@ class SameHostLinkTest : public ::testing::Test {
     return within([&] { return !at_source_.control.empty(); }) &&
            at_source_.control.back() == answer;
   }
-  [[nodiscard]] bool idle() const { return source_->bulk_in_flight() == 0; }
+  [[nodiscard]] bool idle() const { return source_->payloads_in_flight() == 0; }
   template <class Condition>
   bool within(Condition condition) {
     const auto until = Clock::now() + 10s * test::kPatience;
@@ -141,8 +141,9 @@ TEST_F(SameHostLinkTest, ReadsPayloadsOutOfTheSendersMemory) {
   std::vector<Bytes> payloads;
   for (int i = 0; i < 20; ++i) payloads.emplace_back(kMiB + 13, static_cast<std::byte>(i));
   const auto owner = std::make_shared<int>();
-  for (const auto& payload : payloads) source_->send_bulk(kServer, bytes("header"), payload, owner);
-  EXPECT_EQ(source_->bulk_in_flight(), payloads.size());
+  for (const auto& payload : payloads)
+    source_->send_payload(kServer, bytes("header"), payload, owner);
+  EXPECT_EQ(source_->payloads_in_flight(), payloads.size());
   ASSERT_TRUE(within([&] { return at_target_.landed.size() == payloads.size() && idle(); }));
   for (std::size_t i = 0; i < payloads.size(); ++i) {
     EXPECT_EQ(at_target_.payloads[i], payloads[i]) << i;
@@ -158,7 +159,7 @@ TEST_F(SameHostLinkTest, CarriesSmallPayloadsAndControlOverTheLine) {
   connect();
   exchange_words();
   const Bytes small(1000, std::byte{7});
-  source_->send_bulk(kServer, bytes("small"), small);
+  source_->send_payload(kServer, bytes("small"), small);
   source_->send_control(kServer, bytes("words"));
   ASSERT_TRUE(within([&] { return at_target_.landed.size() == 1 && idle(); }));
   EXPECT_EQ(at_target_.payloads.back(), small);
@@ -174,7 +175,7 @@ TEST_F(SameHostLinkTest, CarriesOverTheLineWhatCannotBeRead) {
   ASSERT_NE(page, MAP_FAILED);
   std::fill_n(page, kMiB, std::byte{9});
   ASSERT_EQ(::mprotect(page, kMiB, PROT_NONE), 0);
-  source_->send_bulk(kServer, bytes("hidden"), std::span(page, kMiB));
+  source_->send_payload(kServer, bytes("hidden"), std::span(page, kMiB));
   const auto until = Clock::now() + 10s * test::kPatience;
   while (at_target_.headers.empty() && Clock::now() < until) {
     target_->wait(Clock::now() + 1ms);
@@ -184,7 +185,7 @@ TEST_F(SameHostLinkTest, CarriesOverTheLineWhatCannotBeRead) {
   EXPECT_EQ(at_target_.landed.back(), bytes("hidden"));
   EXPECT_EQ(at_target_.payloads.back(), Bytes(page, page + kMiB));
   EXPECT_EQ(at_target_.headers.size(), 1U) << "it was given a place once";
-  source_->send_bulk(kServer, bytes("next"), payload_);
+  source_->send_payload(kServer, bytes("next"), payload_);
   ASSERT_TRUE(within([&] { return at_target_.landed.size() == 2 && idle(); }));
   EXPECT_EQ(target_->passed_by_memory(), 0U) << "it is not tried again";
   EXPECT_EQ(at_target_.lost + at_source_.lost, "");
@@ -195,8 +196,8 @@ TEST_F(SameHostLinkTest, LetsGoOfWhatIsOfferedWhenThePeerIsLost) {
   connect();
   exchange_words();
   const auto owner = std::make_shared<int>();
-  source_->send_bulk(kServer, bytes("header"), payload_, owner);
-  EXPECT_EQ(source_->bulk_in_flight(), 1U);
+  source_->send_payload(kServer, bytes("header"), payload_, owner);
+  EXPECT_EQ(source_->payloads_in_flight(), 1U);
   source_->drop(kServer);
   EXPECT_TRUE(idle());
   EXPECT_EQ(owner.use_count(), 1);
@@ -272,7 +273,7 @@ TEST_F(WhoHasProvedIt, IsLostForMoreThanTheEngineAskedFor) {
 TEST_F(WhoHasProvedIt, IsLostForAPayloadThatWasNotMissed) {
   offer(0, address_of(payload_), payload_.size());
   const auto header = std::move(wire::WireWriter().u8(kMark).u64(0)).take();
-  source_->send_bulk(kServer, header, payload_);
+  source_->send_payload(kServer, header, payload_);
   ASSERT_TRUE(within([&] { return !at_target_.lost.empty(); }));
   EXPECT_THAT(at_target_.lost, HasSubstr("was not missed"));
 }
@@ -281,7 +282,7 @@ TEST_F(WhoHasProvedIt, IsLostForAPayloadOfAnotherSizeThanItOffered) {
   offer(0, 4096, 2 * kMiB);  // where nothing is
   ASSERT_TRUE(within([&] { return at_source_.control.size() == 2; })) << "it was missed";
   const auto header = std::move(wire::WireWriter().u8(kMark).u64(0)).take();
-  source_->send_bulk(kServer, header, payload_);
+  source_->send_payload(kServer, header, payload_);
   ASSERT_TRUE(within([&] { return !at_target_.lost.empty(); }));
   EXPECT_THAT(at_target_.lost, HasSubstr("was not missed"));
 }

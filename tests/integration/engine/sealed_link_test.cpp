@@ -28,19 +28,19 @@ Bytes bytes(std::string_view text) {
 
 /// An engine that notes what it is told.
 struct Heard final : LinkListener {
-  void on_control(PeerId from, std::span<const std::byte> message) override {
+  void on_control(LinkId from, std::span<const std::byte> message) override {
     peer = from;
     control.emplace_back(message.begin(), message.end());
   }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte> header,
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte> header,
                                std::size_t size) override {
     headers.emplace_back(header.begin(), header.end());
     return payloads.emplace_back(size);
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
-  void on_lost(PeerId, std::string_view why) override { lost = why; }
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override { ++landed; }
+  void on_lost(LinkId, std::string_view why) override { lost = why; }
 
-  PeerId peer{};
+  LinkId peer{};
   std::vector<Bytes> control;
   std::vector<Bytes> headers;
   std::deque<Bytes> payloads;
@@ -53,15 +53,15 @@ class Between final : public Link {
  public:
   struct Wire {
     std::vector<Bytes> control;
-    std::vector<Bytes> bulk;
+    std::vector<Bytes> payloads;
     std::function<void(Bytes&)> change_control = [](Bytes&) {};
-    std::function<void(Bytes&)> change_bulk = [](Bytes&) {};
+    std::function<void(Bytes&)> change_payload = [](Bytes&) {};
     bool hold_control = false;
     std::vector<Bytes> held;
   };
 
   Between(std::unique_ptr<Link> link, Wire& wire) : link_(std::move(link)), wire_(wire) {}
-  void send_control(PeerId to, Bytes message) override {
+  void send_control(LinkId to, Bytes message) override {
     wire_.change_control(message);
     wire_.control.push_back(message);
     if (wire_.hold_control) {
@@ -70,23 +70,25 @@ class Between final : public Link {
     }
     link_->send_control(to, std::move(message));
   }
-  void send_bulk(PeerId to, Bytes header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void>) override {
+  void send_payload(LinkId to, Bytes header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void>) override {
     const auto changed = std::make_shared<Bytes>(payload.begin(), payload.end());
-    wire_.change_bulk(*changed);
-    wire_.bulk.push_back(*changed);
+    wire_.change_payload(*changed);
+    wire_.payloads.push_back(*changed);
     const std::span<const std::byte> all(*changed);
-    link_->send_bulk(to, std::move(header), all, changed);
+    link_->send_payload(to, std::move(header), all, changed);
   }
   [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override {
     return link_->direct_bytes_min(kind);
   }
-  [[nodiscard]] std::size_t bulk_in_flight() const override { return link_->bulk_in_flight(); }
+  [[nodiscard]] std::size_t payloads_in_flight() const override {
+    return link_->payloads_in_flight();
+  }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return link_->control_in_flight();
   }
-  void drop(PeerId peer) override { link_->drop(peer); }
-  void admit(PeerId peer) override { link_->admit(peer); }
+  void drop(LinkId peer) override { link_->drop(peer); }
+  void admit(LinkId peer) override { link_->admit(peer); }
   void wait(Clock::time_point deadline) override { link_->wait(deadline); }
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
@@ -139,7 +141,7 @@ TEST_F(SealedLinkTest, HandsOnWhatWasSentAndShowsNothingOfIt) {
   const Bytes pattern(64, std::byte{0x5a});
   source_->send_control(kServer, bytes("a secret value"));
   ASSERT_TRUE(within(5s, [&] { return at_target_.control.size() == 1; }));
-  source_->send_bulk(kServer, bytes("header"), payload, {});
+  source_->send_payload(kServer, bytes("header"), payload, {});
   source_->send_control(kServer, {});
   ASSERT_TRUE(within(5s, [&] { return at_target_.landed == 1 && at_target_.control.size() == 2; }));
   target_->send_control(at_target_.peer, bytes("answer"));
@@ -149,21 +151,21 @@ TEST_F(SealedLinkTest, HandsOnWhatWasSentAndShowsNothingOfIt) {
   EXPECT_EQ(at_target_.headers[0], bytes("header"));
   EXPECT_EQ(at_target_.payloads[0], payload);
   EXPECT_EQ(at_source_.control[0], bytes("answer"));
-  EXPECT_EQ(std::ranges::search(wire_.bulk[0], pattern).size(), 0U);
+  EXPECT_EQ(std::ranges::search(wire_.payloads[0], pattern).size(), 0U);
   EXPECT_EQ(std::ranges::search(wire_.control[0], bytes("secret")).size(), 0U);
 }
 
 TEST_F(SealedLinkTest, AFlippedBitCostsTheConnectionAndIsNotSeen) {
-  for (const bool bulk : {false, true}) {
+  for (const bool payload : {false, true}) {
     at_target_ = {};
     listen();
     connect();
     source_->send_control(kServer, bytes("hello"));
     ASSERT_TRUE(within(5s, [&] { return at_target_.control.size() == 1; }));
     const auto flip = [](Bytes& frame) { frame[frame.size() / 2] ^= std::byte{4}; };
-    if (bulk) {
-      wire_.change_bulk = flip;
-      source_->send_bulk(kServer, bytes("header"), Bytes(1 << 20), {});
+    if (payload) {
+      wire_.change_payload = flip;
+      source_->send_payload(kServer, bytes("header"), Bytes(1 << 20), {});
     } else {
       wire_.change_control = flip;
       source_->send_control(kServer, bytes("a longer message than its clear part"));
@@ -215,7 +217,7 @@ TEST_F(SealedLinkTest, ARecordingOfAnotherConnectionIsRefused) {
     thief->wait(Clock::now() + 2ms);
   }
   ASSERT_EQ(at_thief.control.size(), 1U);
-  const auto refusal = std::get<data::Refuse>(data::decode(at_thief.control[0]));
+  const auto refusal = std::get<data::Refused>(data::decode(at_thief.control[0]));
   EXPECT_EQ(refusal.code, Code::unauthorized);
   EXPECT_EQ(at_target_.control.size(), 1U);
 }
@@ -225,7 +227,7 @@ TEST_F(SealedLinkTest, AnotherKeyAndPlainTextAreRefusedByName) {
   connect('b');
   source_->send_control(kServer, bytes("hello"));
   ASSERT_TRUE(within(5s, [&] { return at_source_.control.size() == 1; }));
-  const auto refusal = std::get<data::Refuse>(data::decode(at_source_.control[0]));
+  const auto refusal = std::get<data::Refused>(data::decode(at_source_.control[0]));
   EXPECT_EQ(refusal.code, Code::unauthorized);
   EXPECT_THAT(refusal.failure, HasSubstr("this migration's key"));
   raw_->send_control(kServer, data::encode(data::Ping{1}));
@@ -239,7 +241,7 @@ TEST(Cipher, OpensOnlyUnderItsKeyKindNumberHeaderAndDirection) {
   const auto clear = bytes("clear");
   auto text = bytes("text");
   text.resize(text.size() + Cipher::kTagBytes);
-  right.seal(Cipher::Kind::bulk, 7, clear, text);
+  right.seal(Cipher::Kind::payload, 7, clear, text);
   const auto opens = [&](Cipher& cipher, Cipher::Kind kind, std::uint64_t number,
                          const Bytes& header) {
     auto copy = text;
@@ -254,14 +256,14 @@ TEST(Cipher, OpensOnlyUnderItsKeyKindNumberHeaderAndDirection) {
   Cipher back(key_of('1'), salt, Direction::target_to_source);
   Cipher other_key(key_of('2'), salt, Direction::source_to_target);
   Cipher other_line(key_of('1'), random_salt(), Direction::source_to_target);
-  EXPECT_TRUE(opens(right, Cipher::Kind::bulk, 7, clear));
+  EXPECT_TRUE(opens(right, Cipher::Kind::payload, 7, clear));
   EXPECT_FALSE(opens(right, Cipher::Kind::control, 7, clear));
-  EXPECT_FALSE(opens(right, Cipher::Kind::bulk, 8, clear));
-  EXPECT_FALSE(opens(right, Cipher::Kind::bulk, 7, bytes("cleaR")));
-  EXPECT_FALSE(opens(back, Cipher::Kind::bulk, 7, clear));
-  EXPECT_FALSE(opens(other_key, Cipher::Kind::bulk, 7, clear));
-  EXPECT_FALSE(opens(other_line, Cipher::Kind::bulk, 7, clear));
-  EXPECT_TRUE(opens(right, Cipher::Kind::bulk, 7, clear));
+  EXPECT_FALSE(opens(right, Cipher::Kind::payload, 8, clear));
+  EXPECT_FALSE(opens(right, Cipher::Kind::payload, 7, bytes("cleaR")));
+  EXPECT_FALSE(opens(back, Cipher::Kind::payload, 7, clear));
+  EXPECT_FALSE(opens(other_key, Cipher::Kind::payload, 7, clear));
+  EXPECT_FALSE(opens(other_line, Cipher::Kind::payload, 7, clear));
+  EXPECT_TRUE(opens(right, Cipher::Kind::payload, 7, clear));
 }
 
 TEST(Cipher, RefusesAKeyThatIsNoneWithoutRepeatingIt) {

@@ -158,7 +158,8 @@ void StandInCudart::digest_now(const cuda::DigestPlan& plan) {
     return reinterpret_cast<const std::uint8_t*>(translate(at));
   };
   const auto* tiles = reinterpret_cast<const cuda::Tile*>(translate(plan.tiles));
-  const auto* roots = reinterpret_cast<const cuda::Root*>(translate(plan.roots));
+  const auto* range_leaves =
+      reinterpret_cast<const cuda::RangeLeaves*>(translate(plan.range_leaves));
   auto* leaves = reinterpret_cast<xxh3::Pair*>(translate(plan.leaf_digests));
   auto* digests = reinterpret_cast<xxh3::Pair*>(translate(plan.digests));
   for (std::uint32_t i = 0; i < plan.tile_count; ++i) {
@@ -169,12 +170,13 @@ void StandInCudart::digest_now(const cuda::DigestPlan& plan) {
                                      cuda::leaf_size(tiles[i], leaf), xxh3::kSecret));
     }
   }
-  for (std::uint32_t i = 0; i < plan.root_count; ++i) {
-    const auto* first = leaves + roots[i].first_leaf;
-    digests[i] = roots[i].leaves == 1
-                     ? *first
-                     : xxh3::canonical(xxh3::hash(reinterpret_cast<const std::uint8_t*>(first),
-                                                  roots[i].leaves * sizeof(*first), xxh3::kSecret));
+  for (std::uint32_t i = 0; i < plan.range_count; ++i) {
+    const auto* first = leaves + range_leaves[i].first_leaf;
+    digests[i] =
+        range_leaves[i].leaves == 1
+            ? *first
+            : xxh3::canonical(xxh3::hash(reinterpret_cast<const std::uint8_t*>(first),
+                                         range_leaves[i].leaves * sizeof(*first), xxh3::kSecret));
   }
 }
 
@@ -191,7 +193,7 @@ void StandInCudart::gather_now(const cuda::GatherPlan& plan) {
   }
 }
 
-// ---- Runtime
+// ---- Cudart
 
 Status StandInCudart::device_count(int& count) {
   const std::lock_guard lock(mutex_);

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "cuda/runtime.h"
+#include "cuda/cudart.h"
 
 namespace cardswap::test {
 
@@ -20,7 +20,7 @@ namespace cardswap::test {
 /// without access at its address, so that the host crashes when it touches it. Streams do their
 /// work as late as they may: when an event is waited for or asked about, and only in the order that
 /// events and streams require. So code that forgets to order its work reads old bytes. Any thread.
-class StandInCudart final : public cuda::Runtime {
+class StandInCudart final : public cuda::Cudart {
  public:
   StandInCudart();
   ~StandInCudart() override;
@@ -50,7 +50,7 @@ class StandInCudart final : public cuda::Runtime {
   /// What was made and not released, in one line; "": nothing.
   [[nodiscard]] std::string leaks();
 
-  // ---- Runtime
+  // ---- Cudart
   cuda::Status device_count(int& count) override;
   cuda::Status set_device(int device) override;
   cuda::Status properties(int device, cuda::Properties& properties) override;

@@ -220,7 +220,7 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     const auto* region = cards_.runtime->behind(state_view.memory[2].data());
     bytes.assign(region, region + state_view.memory[2].size());
   }  // the source is another process
-  std::vector<memory_handoff::PassedArena> passed;
+  std::vector<memory_transfer::PassedArena> passed;
   {
     HeldMemory held([this](int) { return cards_.device; });
     const auto state_view = held.adopt(layout);
@@ -231,7 +231,7 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     const auto place = staging->reserve(state_view.memory[2], true);
     std::memcpy(place.data(), bytes.data(), bytes.size());
     staging->on_received(place, state_view.memory[2], {});
-    staging->settle();
+    staging->drain();
     passed = held.passed();
   }  // and the holder, another one
   ASSERT_THAT(passed, SizeIs(2));
@@ -271,9 +271,9 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto keeping = custodian();
   // What a holder would have received, cut into pieces as it likes.
   const auto copies = [&job] {
-    std::vector<memory_handoff::PassedArena> arenas;
+    std::vector<memory_transfer::PassedArena> arenas;
     for (const auto* place : job.relocator.slots()) {
-      memory_handoff::PassedArena arena{place->name, place->arena->base(), {}};
+      memory_transfer::PassedArena arena{place->name, place->arena->base(), {}};
       for (const auto& piece : place->arena->pieces()) {
         ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
                         piece.bytes};
@@ -292,32 +292,32 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto right = copies();
   auto wrong = copies();
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
-  const Digest root{{1}};
-  MemoryDeparture departure(job.relocator, {dir_ / "custodian", ::getpid()}, root, 7);
-  const memory_handoff::Listener listener(dir_ / "holder");
-  const auto memory_handoff = [&](const std::vector<memory_handoff::PassedArena>& arenas) {
+  const Digest state_digest{{1}};
+  MemoryDeparture departure(job.relocator, {dir_ / "custodian", ::getpid()}, state_digest, 7);
+  const memory_transfer::Listener listener(dir_ / "holder");
+  const auto memory_transfer = [&](const std::vector<memory_transfer::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {
-      std::optional<memory_handoff::Connection> connection;
+      std::optional<memory_transfer::Connection> connection;
       while (!connection) connection = listener.accept();
       (void)connection->receive(Clock::now() + 10s);
-      memory_handoff::Memory memory;
-      memory.arenas = memory_handoff::outlines_of(arenas);
-      memory.root = root;
+      memory_transfer::Memory memory;
+      memory.arenas = memory_transfer::outlines_of(arenas);
+      memory.state_digest = state_digest;
       memory.step = 7;
-      connection->send(memory, memory_handoff::files_of(arenas));
+      connection->send(memory, memory_transfer::files_of(arenas));
       return connection->receive(Clock::now() + 10s).has_value();
     });
   };
   channel::Arrived arrived;
   arrived.holder = dir_ / "holder";
-  arrived.root = root;
+  arrived.state_digest = state_digest;
   {
-    auto holder = memory_handoff(wrong);
+    auto holder = memory_transfer(wrong);
     EXPECT_THROW((void)departure.arrive(arrived), Error);
     EXPECT_TRUE(holder.get());
     EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles") << "as it left";
   }
-  auto holder = memory_handoff(right);
+  auto holder = memory_transfer(right);
   EXPECT_EQ(departure.arrive(arrived).step, 7U);
   EXPECT_TRUE(holder.get());
   EXPECT_EQ(job.relocator.digest(), digest);

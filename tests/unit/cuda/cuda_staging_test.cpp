@@ -115,7 +115,7 @@ TEST_F(CudaStagingTest, BringsWhatLandedIntoTheCard) {
   std::ranges::fill(place, std::byte{4});
   staging_->on_received(place, range(500), {});
   EXPECT_NE(behind()[499], std::byte{4}) << "it is on its way";
-  staging_->settle();
+  staging_->drain();
   EXPECT_EQ(behind()[499], std::byte{4});
 }
 
@@ -125,7 +125,7 @@ TEST_F(CudaStagingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
     std::ranges::fill(place, static_cast<std::byte>(i));
     staging_->on_received(place, range(8), {});
   }
-  staging_->settle();
+  staging_->drain();
   EXPECT_EQ(behind()[0], static_cast<std::byte>(2 * kSlots - 1)) << "in the order of landing";
   for (std::size_t i = 0; i < kSlots; ++i) (void)staging_->reserve(range(8), true);
   EXPECT_THROW((void)staging_->reserve(range(8), true), Error) << "no honest peer sends so many";
@@ -212,7 +212,7 @@ TEST_F(CudaStagingTest, ScattersSmallPayloadsByOneLaunch) {
     staging_->on_received(place, to, {});
   }
   EXPECT_EQ(card_->count("gather"), 0U) << "more may come";
-  staging_->settle();
+  staging_->drain();
   EXPECT_EQ(card_->count("gather"), 1U);
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
   for (std::size_t i = 0; i < 10000; ++i) {
@@ -229,7 +229,7 @@ TEST_F(CudaStagingTest, PutsPlanesBackIntoElements) {
     const ByteShuffle planes{4, true};
     ASSERT_EQ(staging_->shuffle_for(4), planes);
     staging_->on_received(place, range(size), planes);
-    staging_->settle();
+    staging_->drain();
     EXPECT_TRUE(std::ranges::equal(std::span(behind(), size), elements)) << size;
   }
 }

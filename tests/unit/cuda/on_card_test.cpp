@@ -73,10 +73,10 @@ class OnCard : public ::testing::Test {
     const auto place = staging->reserve(range, true);
     std::ranges::copy(bytes, place.begin());
     staging->on_received(place, range, {});
-    staging->settle();
+    staging->drain();
   }
 
-  std::shared_ptr<cuda::Runtime> runtime_;
+  std::shared_ptr<cuda::Cudart> runtime_;
   cuda::Stream program_ = nullptr;
   std::shared_ptr<cuda::CudaDevice> device_;
 };
@@ -156,7 +156,7 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
       std::ranges::copy(shuffled, place.begin());
       staging->on_received(place, to, fetched[i].shuffle);
     }
-    staging->settle();
+    staging->drain();
     const auto end = payloads.back().range.bytes;
     const auto moved = static_cast<std::size_t>(end.data() + end.size() - memory.bytes.data());
     EXPECT_EQ(read_back(*device_, there.bytes.first(moved)), part_of(bytes, 0, moved));

@@ -6,7 +6,7 @@
 #include "cuda/cuda_staging.h"
 #include "migrator/base/error.h"
 #include "migrator/core/byte_shuffle.h"
-#include "migrator/engine/source/read_ahead.h"
+#include "migrator/engine/source/sending/read_ahead.h"
 #include "migrator/engine/target/receive_buffers.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
@@ -101,7 +101,7 @@ TEST_F(ReadAheadTest, ACompressedPayloadLandsWhereTheHostCanDecompressIt) {
   ASSERT_EQ(landings.shuffle_for(compressed, 4), planes) << "the card takes them apart";
   shuffle_bytes(elements, place, 4);
   landings.on_received(compressed, planes);
-  stagings_.settle();
+  stagings_.drain();
   EXPECT_TRUE(
       std::ranges::equal(std::span(card_->behind(range.bytes.data()), elements.size()), elements));
 }

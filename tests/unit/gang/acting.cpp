@@ -181,7 +181,7 @@ Message message_of(const Letter& letter) {
 
 GangSide GangAgent::side(const World& w, const Options& options, std::size_t) {
   const auto& c = w.conductor;
-  GangRecord record{
+  GangDurable record{
       static_cast<GangState>(c.state), kGranted, epoch_of(c.own), c.step, c.open != 0, {}};
   std::vector<HeardOfRank> heard(ranks_of(w));
   record.ranks.resize(ranks_of(w));
@@ -204,7 +204,7 @@ GangSide GangAgent::side(const World& w, const Options& options, std::size_t) {
 
 void GangAgent::remember(World& w, const GangSide& side, std::size_t) {
   auto& c = w.conductor;
-  const auto& record = side.record();
+  const auto& record = side.durable();
   c.state = byte(record.state);
   c.own = byte_of(record.own_epoch);
   c.step = byte(record.step);
@@ -223,7 +223,7 @@ void GangAgent::remember(World& w, const GangSide& side, std::size_t) {
 
 void GangAgent::journal(World& w, const GangSide& side, std::size_t) {
   auto& c = w.conductor;
-  const auto& record = side.record();
+  const auto& record = side.durable();
   c.disk_state = byte(record.state);
   c.disk_own = byte_of(record.own_epoch);
   c.disk_step = byte(record.step);
@@ -267,18 +267,18 @@ RankSide RankAgent::side(const World& w, const Options& options, std::size_t ran
 
 void RankAgent::remember(World& w, const RankSide& side, std::size_t rank) {
   auto& r = w.ranks[rank];
-  r.state = byte(side.record().state);
-  r.own = byte_of(side.record().own_epoch);
-  r.step = byte(side.record().step);
-  r.held = held_of(side.record().content);
+  r.state = byte(side.durable().state);
+  r.own = byte_of(side.durable().own_epoch);
+  r.step = byte(side.durable().step);
+  r.held = held_of(side.durable().content);
 }
 
 void RankAgent::journal(World& w, const RankSide& side, std::size_t rank) {
   auto& r = w.ranks[rank];
-  r.disk_state = byte(side.record().state);
-  r.disk_own = byte_of(side.record().own_epoch);
-  r.disk_step = byte(side.record().step);
-  r.disk_held = held_of(side.record().content);
+  r.disk_state = byte(side.durable().state);
+  r.disk_own = byte_of(side.durable().own_epoch);
+  r.disk_step = byte(side.durable().step);
+  r.disk_held = held_of(side.durable().content);
 }
 
 void RankAgent::crash(World& w, std::size_t rank) {
@@ -335,15 +335,15 @@ handover::TargetSide NewcomerAgent::side(const World& w, const Options& options,
 void NewcomerAgent::remember(World& w, const Side& side, std::size_t rank) {
   auto& n = newcomer_of(w, rank);
   n.state = byte(side.state());
-  n.epoch = byte(side.record().epoch);
-  n.content = held_of(side.record().content);
+  n.epoch = byte(side.durable().epoch);
+  n.content = held_of(side.durable().content);
 }
 
 void NewcomerAgent::journal(World& w, const Side& side, std::size_t rank) {
   auto& n = newcomer_of(w, rank);
   n.disk_state = byte(side.state());
-  n.disk_epoch = byte(side.record().epoch);
-  n.disk_content = held_of(side.record().content);
+  n.disk_epoch = byte(side.durable().epoch);
+  n.disk_content = held_of(side.durable().content);
 }
 
 void NewcomerAgent::crash(World& w, std::size_t rank) {

@@ -32,7 +32,7 @@ void feed(const World& from, const Options& options, Nexts& found, std::size_t r
   auto effects = event(next);
   const bool is_event =
       step.by == By::gang_event || step.by == By::rank_event || step.by == By::newcomer_event;
-  if (is_event && effects.empty() && next.record() == before.record()) return;
+  if (is_event && effects.empty() && next.durable() == before.durable()) return;
   spoil(options, effects);
   const auto drive_it = [&](World& world, bool disk_is_full, const std::function<void()>& act) {
     Side driven = before;

@@ -22,14 +22,14 @@ constexpr std::uint64_t kStep = 7;
 
 Content some_content() {
   Content content;
-  content.root.bytes[0] = 1;
+  content.state_digest.bytes[0] = 1;
   content.step = kStep;
   return content;
 }
 
 /// Rank 0 stays, rank 1 leaves.
 GangSide a_gang(GangState state) {
-  GangRecord record{state, kEpoch, 1, kStep, false, std::vector<GangRank>(2)};
+  GangDurable record{state, kEpoch, 1, kStep, false, std::vector<GangRank>(2)};
   record.ranks[1] = {Part::leaves, some_content()};
   return GangSide(record);
 }
@@ -95,7 +95,7 @@ TEST(GangSide, CommitsWhenTheLastRankIsReady) {
   EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::ready, kStep, {}, false})),
               ElementsAre("journal", "tell"));
   EXPECT_EQ(gang.state(), GangState::committed);
-  EXPECT_EQ(gang.record().ranks[1].content, some_content());
+  EXPECT_EQ(gang.durable().ranks[1].content, some_content());
 }
 
 /// Only a keeper stores, and a gang has none.
@@ -116,15 +116,15 @@ TEST(GangSide, BelievesTheEndOfANewcomerOnlyOfThatWhichHeldTheCommittedBytes) {
   auto gang = a_gang(GangState::committed);
   (void)gang.on(1, from_newcomer(TargetState::failed));
   EXPECT_EQ(gang.state(), GangState::reclaiming);
-  EXPECT_EQ(gang.record().own_epoch, kEpoch + 1);
+  EXPECT_EQ(gang.durable().own_epoch, kEpoch + 1);
 }
 
 TEST(GangSide, GoesOnUnderAHigherEpochThanANewcomersWhenAnOperatorTakesTheJobBack) {
   auto gang = a_gang(GangState::in_doubt);
   (void)gang.on(GangEvent::forced_to_source);
   EXPECT_EQ(gang.state(), GangState::aborting);
-  EXPECT_TRUE(gang.record().notice_pending);
-  EXPECT_EQ(gang.record().own_epoch, kEpoch + handover::kForcedLead);
+  EXPECT_TRUE(gang.durable().notice_pending);
+  EXPECT_EQ(gang.durable().own_epoch, kEpoch + handover::kForcedLead);
   EXPECT_EQ(gang.message(1, Message::Kind::drop).epoch, kEpoch + handover::kForcedLead);
 }
 

@@ -157,14 +157,14 @@ class Surroundings {
 Content content_of(Held held) {
   Content content;
   if (held == 0) return content;
-  content.root.bytes[0] = held <= 4 ? 1 : 2;
+  content.state_digest.bytes[0] = held <= 4 ? 1 : 2;
   content.step = (held - 1U) % 4;
   return content;
 }
 
 Held held_of(const Content& content) {
-  if (content.root.bytes[0] == 0) return 0;
-  return byte(content.step + 1 + (content.root.bytes[0] == 2 ? 4 : 0));
+  if (content.state_digest.bytes[0] == 0) return 0;
+  return byte(content.step + 1 + (content.state_digest.bytes[0] == 2 ? 4 : 0));
 }
 
 std::uint8_t byte_of(Epoch epoch) { return epoch == kTaken ? kTakenByte : byte(epoch); }

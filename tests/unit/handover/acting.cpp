@@ -60,16 +60,16 @@ void send(World& w, const Message& message) {
 
 SourceSide SourceAgent::side(const World& w, const Options& options) {
   const auto& s = w.source;
-  return SourceSide({static_cast<State>(s.state), kGranted, s.own, content_of(s.content),
+  return SourceSide({static_cast<SourceState>(s.state), kGranted, s.own, content_of(s.content),
                      s.open != 0, options.to_store},
                     {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
 }
 
 void SourceAgent::remember(World& w, const SourceSide& side) {
   w.source.state = byte(side.state());
-  w.source.own = byte(side.record().own_epoch);
-  w.source.content = model::held_of(side.record().content);
-  w.source.open = side.record().notice_pending ? 1 : 0;
+  w.source.own = byte(side.durable().own_epoch);
+  w.source.content = model::held_of(side.durable().content);
+  w.source.open = side.durable().notice_pending ? 1 : 0;
   w.source.ours = held_of(side.seen().ours);
   w.source.theirs = held_of(side.seen().theirs);
 }
@@ -85,9 +85,9 @@ void SourceAgent::crash(World& w) {
 
 void SourceAgent::journal(World& w, const SourceSide& side) {
   w.source.disk_state = byte(side.state());
-  w.source.disk_own = byte(side.record().own_epoch);
-  w.source.disk_content = model::held_of(side.record().content);
-  w.source.disk_open = side.record().notice_pending ? 1 : 0;
+  w.source.disk_own = byte(side.durable().own_epoch);
+  w.source.disk_content = model::held_of(side.durable().content);
+  w.source.disk_open = side.durable().notice_pending ? 1 : 0;
 }
 
 void SourceAgent::execute(World& w, const Effect& effect) {
@@ -117,9 +117,9 @@ TargetSide TargetAgent::side(const World& w, const Options& options) {
 
 void TargetAgent::remember(World& w, const TargetSide& side) {
   w.target.state = byte(side.state());
-  w.target.epoch = byte(side.record().epoch);
-  w.target.content = model::held_of(side.record().content);
-  w.target.open = side.record().notice_pending ? 1 : 0;
+  w.target.epoch = byte(side.durable().epoch);
+  w.target.content = model::held_of(side.durable().content);
+  w.target.open = side.durable().notice_pending ? 1 : 0;
 }
 
 void TargetAgent::crash(World& w) {
@@ -138,11 +138,11 @@ void TargetAgent::crash(World& w) {
 
 void TargetAgent::journal(World& w, const TargetSide& side) {
   w.target.disk_state = byte(side.state());
-  w.target.disk_epoch = byte(side.record().epoch);
-  w.target.disk_content = model::held_of(side.record().content);
-  w.target.disk_open = side.record().notice_pending ? 1 : 0;
+  w.target.disk_epoch = byte(side.durable().epoch);
+  w.target.disk_content = model::held_of(side.durable().content);
+  w.target.disk_open = side.durable().notice_pending ? 1 : 0;
   if (side.state() == TargetState::completed) {
-    w.done = std::max(w.done, byte(side.record().content.step + 1));
+    w.done = std::max(w.done, byte(side.durable().content.step + 1));
   }
 }
 

@@ -49,7 +49,7 @@ struct TargetAgent {
 
 /// What the agents' Driver acts on: one world, its disk, its trainers and its network.
 template <class Agent, class Before>
-class Acting final : public Executor<typename Agent::Side>, public Peer {
+class Acting final : public Executor<typename Agent::Side>, public OtherSide {
  public:
   /// `before` is called before each act, with how many were done.
   Acting(World& world, bool disk_is_full, const Before& before)

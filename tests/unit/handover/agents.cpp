@@ -17,7 +17,7 @@ void feed(const World& from, const Options& options, Nexts& found, const Step& s
   auto side = Agent::side(from, options);
   const auto before = side;
   Effects effects = event(side);
-  if (effects.empty() && side.record() == before.record()) {
+  if (effects.empty() && side.durable() == before.durable()) {
     World to = from;
     Agent::remember(to, side);
     // Nothing to do is an answer, too, to a message, a restart or a trainer that comes back.
@@ -81,15 +81,16 @@ class Agents {
       return;
     }
     for (const auto event :
-         {Event::started, Event::sync_began, Event::downtime_fits, Event::freeze_due, Event::failed,
-          Event::target_silent, Event::cleaned_up}) {
+         {SourceEvent::started, SourceEvent::sync_began, SourceEvent::downtime_fits,
+          SourceEvent::freeze_due, SourceEvent::failed, SourceEvent::target_silent,
+          SourceEvent::cleaned_up}) {
       on(event);
     }
     feed<SourceAgent>(w_, options_, found_, {By::source_tick, 0, 0, false},
                       [](const SourceSide& side) { return side.tick(); });
     const auto is = trainer(s.trainer);
     const bool alive = life(s.life) == Life::alive;
-    if (alive && is == TrainerState::retired) on(Event::trainer_stays);
+    if (alive && is == TrainerState::retired) on(SourceEvent::trainer_stays);
     if (s.attached == 0 && hears(s.life) && s.words[0] == 0) {
       World attached = w_;
       attached.source.attached = 1;
@@ -97,7 +98,7 @@ class Agents {
                         [](const SourceSide& side) { return side.attached(); });
     }
     if (s.attached != 0 && alive && (is == TrainerState::frozen || is == TrainerState::verified)) {
-      on(Event::trainer_frozen);
+      on(SourceEvent::trainer_frozen);
       if (is == TrainerState::verified) {
         feed<SourceAgent>(
             w_, options_, found_, {By::source_verified, 0, 0, false},
@@ -105,8 +106,8 @@ class Agents {
       }
     }
     if (options_.operator_acts) {
-      force(Event::forced_to_source, lives(w_.target.life));
-      if (runs(w_.target.life, w_.target.trainer)) force(Event::forced_to_target, false);
+      force(SourceEvent::forced_to_source, lives(w_.target.life));
+      if (runs(w_.target.life, w_.target.trainer)) force(SourceEvent::forced_to_target, false);
     }
     if (w_.faults > 0) crash<SourceAgent>(By::source_crashes, &World::source);
   }
@@ -137,7 +138,7 @@ class Agents {
     }
     if (t.attached != 0) reports();
     // Its source asks until it is over; then the target speaks only of what it must tell.
-    const bool asked = !is_over(static_cast<State>(w_.source.state));
+    const bool asked = !is_over(static_cast<SourceState>(w_.source.state));
     if (static_cast<TargetState>(t.state) != TargetState::nothing && (asked || tells())) {
       World told = w_;
       send(told, TargetAgent::side(w_, options_).status());
@@ -183,7 +184,7 @@ class Agents {
         feed<TargetAgent>(
             w_, options_, found_, {By::target_verified, 0, 0, false}, [&](TargetSide& side) {
               const auto content = content_of(t.held);
-              if (side.state() == TargetState::verified && side.record().content == content) {
+              if (side.state() == TargetState::verified && side.durable().content == content) {
                 return Effects();
               }
               return side.verified(content);
@@ -206,9 +207,9 @@ class Agents {
     }
   }
 
-  void on(Event event) {
+  void on(SourceEvent event) {
     // Most events have no rule in most states, and the sides are what costs here.
-    if (!rule_for(options_.source_rules, static_cast<State>(w_.source.state), event)) return;
+    if (!rule_for(options_.source_rules, static_cast<SourceState>(w_.source.state), event)) return;
     feed<SourceAgent>(w_, options_, found_, {By::source_event, byte(event), 0, false},
                       [event](SourceSide& side) { return side.on(event); });
   }
@@ -221,7 +222,7 @@ class Agents {
 
   /// The operator's word. To give it while the other side's process lives is his fault.
   void force(auto event, bool blind) {
-    constexpr bool kAtSource = std::is_same_v<decltype(event), Event>;
+    constexpr bool kAtSource = std::is_same_v<decltype(event), SourceEvent>;
     World from = w_;
     from.forced = 1;
     if (blind) {
@@ -230,7 +231,8 @@ class Agents {
       from.blind = 1;
     }
     if constexpr (kAtSource) {
-      if (!rule_for(options_.source_rules, static_cast<State>(w_.source.state), event)) return;
+      if (!rule_for(options_.source_rules, static_cast<SourceState>(w_.source.state), event))
+        return;
       feed<SourceAgent>(from, options_, found_, {By::source_event, byte(event), 0, true},
                         [event](SourceSide& side) { return side.on(event); });
     } else {

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 /// A source whose disk may be full, and which writes down what is done.
-struct Source final : Executor<SourceSide>, Peer {
+struct Source final : Executor<SourceSide>, OtherSide {
   std::optional<Error> journal(const SourceSide& next, bool) override {
     done.emplace_back("journal " + std::string(to_string(next.state())));
     return full ? std::optional(Error(Code::io, "no space left on the disk")) : std::nullopt;
@@ -33,7 +33,8 @@ struct Source final : Executor<SourceSide>, Peer {
     return Driver<SourceSide>(side, *this, *this).apply(next, effects);
   }
 
-  explicit Source(State state) : side({state, 2, 1}, {Content{{{1}}, 7}, Content{{{1}}, 7}}) {}
+  explicit Source(SourceState state)
+      : side({state, 2, 1}, {Content{{{1}}, 7}, Content{{{1}}, 7}}) {}
   SourceSide side;
   bool full = false;
   std::optional<SourceSide> again;
@@ -41,34 +42,34 @@ struct Source final : Executor<SourceSide>, Peer {
 };
 
 TEST(Driver, HasTheCommitOnDiskBeforeItSendsTheGrant) {
-  Source source(State::verifying);
-  EXPECT_FALSE(source.on(Event::digests_equal));
+  Source source(SourceState::verifying);
+  EXPECT_FALSE(source.on(SourceEvent::digests_equal));
   EXPECT_THAT(source.done, ElementsAre("journal committed", "grant"));
-  EXPECT_EQ(source.side.state(), State::committed);
+  EXPECT_EQ(source.side.state(), SourceState::committed);
 }
 
 TEST(Driver, DoesNothingOfWhatTheDiskRefuses) {
-  Source source(State::verifying);
+  Source source(SourceState::verifying);
   source.full = true;
-  const auto before = source.side.record();
-  EXPECT_TRUE(source.on(Event::digests_equal));
+  const auto before = source.side.durable();
+  EXPECT_TRUE(source.on(SourceEvent::digests_equal));
   EXPECT_THAT(source.done, ElementsAre("journal committed"));
-  EXPECT_EQ(source.side.record(), before);
+  EXPECT_EQ(source.side.durable(), before);
 }
 
 TEST(Driver, ReleasesATrainerAlthoughTheDiskRefuses) {
-  Source source(State::syncing);
+  Source source(SourceState::syncing);
   source.full = true;
-  EXPECT_FALSE(source.on(Event::failed));
+  EXPECT_FALSE(source.on(SourceEvent::failed));
   EXPECT_THAT(source.done, ElementsAre("journal aborting", "release", "message"));
-  EXPECT_EQ(source.side.state(), State::aborting);
+  EXPECT_EQ(source.side.state(), SourceState::aborting);
 }
 
 TEST(Driver, DoesNotSetBackWhatAnEffectDroveOn) {
-  Source source(State::syncing);
-  source.again = SourceSide({State::aborted, 2, 1});
-  EXPECT_FALSE(source.on(Event::failed));
-  EXPECT_EQ(source.side.state(), State::aborted);
+  Source source(SourceState::syncing);
+  source.again = SourceSide({SourceState::aborted, 2, 1});
+  EXPECT_FALSE(source.on(SourceEvent::failed));
+  EXPECT_EQ(source.side.state(), SourceState::aborted);
 }
 
 /// Method: a target that has taken its first step reports it before it was heard to have resumed:
@@ -76,10 +77,10 @@ TEST(Driver, DoesNotSetBackWhatAnEffectDroveOn) {
 TEST(Driver, WritesWhatTwoRulesMakeOfOneMessageOnce) {
   const Message stepped{
       Message::Kind::status, 2, {{{1}}, 7}, Decision::pending, TargetState::completed};
-  Source source(State::committed);
+  Source source(SourceState::committed);
   source.full = true;
   EXPECT_TRUE(source.on(stepped));
-  EXPECT_EQ(source.side.state(), State::committed);
+  EXPECT_EQ(source.side.state(), SourceState::committed);
   source.full = false;
   source.done.clear();
   EXPECT_FALSE(source.on(stepped));
@@ -88,8 +89,8 @@ TEST(Driver, WritesWhatTwoRulesMakeOfOneMessageOnce) {
 
 TEST(Driver, HasOneRecordAnEventAndWritesItFirst) {
   const auto is_record = [](const Effect& effect) { return effect.type == Effect::Type::journal; };
-  for (std::size_t i = 0; i < kStates * kTargetStates * 2; ++i) {
-    const auto state = static_cast<State>(i / 2 / kTargetStates);
+  for (std::size_t i = 0; i < kSourceStates * kTargetStates * 2; ++i) {
+    const auto state = static_cast<SourceState>(i / 2 / kTargetStates);
     const auto there = static_cast<TargetState>(i / 2 % kTargetStates);
     const Content content{{{1}}, 7};
     SourceSide side({state, 2, 1, content, true, i % 2 != 0}, {content, content});
@@ -102,7 +103,7 @@ TEST(Driver, HasOneRecordAnEventAndWritesItFirst) {
 }
 
 TEST(Driver, KeepsWhatIsOnlySeen) {
-  Source source(State::freezing);
+  Source source(SourceState::freezing);
   EXPECT_FALSE(source.on(
       Message{Message::Kind::status, 2, {{{1}}, 9}, Decision::pending, TargetState::verified}));
   EXPECT_THAT(source.done, IsEmpty());

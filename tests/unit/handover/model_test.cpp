@@ -60,13 +60,13 @@ TEST(HandoverModel, LetsATrainerGoOnWhoseStateGoesToAStore) {
 
 /// The tables with one rule that is not theirs.
 struct Spoiled {
-  std::vector<Rule> source{kSourceRules.begin(), kSourceRules.end()};
+  std::vector<SourceRule> source{kSourceRules.begin(), kSourceRules.end()};
   std::vector<TargetRule> target{kTargetRules.begin(), kTargetRules.end()};
   std::vector<TrainerRule> trainer{kTrainerRules.begin(), kTrainerRules.end()};
   std::function<void(Effects&)> reorder;
   bool runtime_holds = true;
 
-  static Spoiled with(const Rule& rule) {
+  static Spoiled with(const SourceRule& rule) {
     Spoiled result;
     replace(result.source, rule);
     return result;
@@ -143,15 +143,15 @@ Spoiled without(TargetState from, TargetEvent event) {
                 [&](const TargetRule& rule) { return rule.from == from && rule.on == event; });
   return result;
 }
-Spoiled without(Event event) {
+Spoiled without(SourceEvent event) {
   Spoiled result;
-  std::erase_if(result.source, [&](const Rule& rule) { return rule.on == event; });
+  std::erase_if(result.source, [&](const SourceRule& rule) { return rule.on == event; });
   return result;
 }
-Spoiled without(State from, Event event) {
+Spoiled without(SourceState from, SourceEvent event) {
   Spoiled result;
   std::erase_if(result.source,
-                [&](const Rule& rule) { return rule.from == from && rule.on == event; });
+                [&](const SourceRule& rule) { return rule.from == from && rule.on == event; });
   return result;
 }
 Spoiled with_a_runtime_that_lets_it_train_on() {
@@ -166,30 +166,40 @@ Spoiled acting(void (*reorder)(Effects&)) {
 }
 
 std::vector<Mutation> mutations() {
-  using S = State;
+  using S = SourceState;
   using T = TargetState;
-  using E = Event;
+  using E = SourceEvent;
   using F = TargetEvent;
   using R = TrainerState;
   using W = TrainerEvent;
   return {
       {"GrantBeforeTheJournal", acting(grant_first), "4: "},
       {"ReleaseAfterTheCommit",
-       Spoiled::with(Rule{S::committed, E::failed, S::aborting, Action::release}), "4: "},
+       Spoiled::with(SourceRule{S::committed, E::failed, S::aborting, SourceAction::release}),
+       "4: "},
       {"ReclaimFromASilentTarget",
-       Spoiled::with(Rule{S::committed, E::target_silent, S::aborting, Action::reclaim}), "1: "},
+       Spoiled::with(
+           SourceRule{S::committed, E::target_silent, S::aborting, SourceAction::reclaim}),
+       "1: "},
       {"ReclaimFromATargetThatKnowsNothing",
-       Spoiled::with(Rule{S::committed, E::target_unknown, S::aborting, Action::reclaim}), "1: "},
+       Spoiled::with(
+           SourceRule{S::committed, E::target_unknown, S::aborting, SourceAction::reclaim}),
+       "1: "},
       {"ReclaimUnderTheOldEpoch",
-       Spoiled::with(Rule{S::committed, E::target_is_gone, S::aborting, Action::release}), "4: "},
+       Spoiled::with(
+           SourceRule{S::committed, E::target_is_gone, S::aborting, SourceAction::release}),
+       "4: "},
       {"AGrantOfAnOldEpochIsTaken",
        Spoiled::with(
            TargetRule{T::verified, F::grant_of_another_epoch, T::granted, TargetAction::grant}),
        "4: "},
       {"CommitWithoutEqualDigests",
-       Spoiled::with(Rule{S::verifying, E::digests_differ, S::committed, Action::grant}), "5: "},
+       Spoiled::with(
+           SourceRule{S::verifying, E::digests_differ, S::committed, SourceAction::grant}),
+       "5: "},
       {"RetireBeforeTheFirstStep",
-       Spoiled::with(Rule{S::committed, E::target_resumed, S::resumed, Action::retire}), "6: "},
+       Spoiled::with(SourceRule{S::committed, E::target_resumed, S::resumed, SourceAction::retire}),
+       "6: "},
       {"GoOnBeforeTheFirstStepIsRecorded",
        Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::resume}),
        "2: "},
@@ -219,7 +229,8 @@ std::vector<Mutation> mutations() {
        "nothing settles"},
       {"ASourceDoesNotObeyAHigherEpoch", without(E::target_outranks), "nothing settles"},
       {"ASupersededSourceStepsOn",
-       Spoiled::with(Rule{S::aborted, E::target_outranks, S::superseded, Action::none}), "1: "},
+       Spoiled::with(SourceRule{S::aborted, E::target_outranks, S::superseded, SourceAction::none}),
+       "1: "},
       {"AFrozenTrainerIsPutOff",
        Spoiled::with(
            TrainerRule{R::verified, W::freeze_put_off, R::put_off, TrainerAction::unpark}),
@@ -255,10 +266,12 @@ std::vector<Mutation> mutations() {
        Spoiled::with(TrainerRule{R::verified, W::retire, R::verified, TrainerAction::none}),
        "nothing settles"},
       {"ASnapshotIsGranted",
-       Spoiled::with(Rule{S::verifying, E::state_captured, S::committed, Action::grant}),
+       Spoiled::with(
+           SourceRule{S::verifying, E::state_captured, S::committed, SourceAction::grant}),
        "nothing settles", 1, true},
       {"ASnapshotOfOtherBytesIsCaptured",
-       Spoiled::with(Rule{S::verifying, E::digests_differ, S::captured, Action::release_captured}),
+       Spoiled::with(SourceRule{S::verifying, E::digests_differ, S::captured,
+                                SourceAction::release_captured}),
        "5: ", 1, true},
       {"ASnapshotWhoseKeeperEndsIsWaitedFor", without(S::captured, E::failed), "nothing settles", 1,
        true},

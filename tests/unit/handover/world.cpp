@@ -132,12 +132,12 @@ class Surroundings {
     if (trainer(s.trainer) != TrainerState::frozen) return;
     const auto arrive = [this](World& w, bool right) {
       w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
-      const auto root = content_of(w.target.held).root;
+      const auto state_digest = content_of(w.target.held).state_digest;
       auto standby = standby_of(w);
-      (void)standby.verified(TrainerEvent::state_verified, kMigration, root);
+      (void)standby.verified(TrainerEvent::state_verified, kMigration, state_digest);
       w.target.trainer = byte(standby.state());
       auto source = source_of(w);
-      (void)source.verified(TrainerEvent::digests_equal, kMigration, root);
+      (void)source.verified(TrainerEvent::digests_equal, kMigration, state_digest);
       w.source.trainer = byte(source.state());
     };
     next([&](World& w) { arrive(w, true); }, {By::state_arrives, 0, 0, false});
@@ -177,11 +177,11 @@ class Surroundings {
   }
   [[nodiscard]] TrainerSide source_of(const World& w) const { return side(w.source.trainer, {}); }
   [[nodiscard]] TrainerSide standby_of(const World& w) const {
-    return side(w.target.trainer, content_of(w.target.held).root);
+    return side(w.target.trainer, content_of(w.target.held).state_digest);
   }
-  [[nodiscard]] TrainerSide side(std::uint8_t state, const Digest& root) const {
+  [[nodiscard]] TrainerSide side(std::uint8_t state, const Digest& state_digest) const {
     const bool alone = trainer(state) == TrainerState::training;
-    return {trainer(state), alone ? "" : kMigration, Arrival::standby, root,
+    return {trainer(state), alone ? "" : kMigration, ArrivalMode::standby, state_digest,
             options_.trainer_rules};
   }
 
@@ -213,14 +213,15 @@ class Surroundings {
   void obey_target(World& w) {
     auto& t = w.target;
     auto side = standby_of(w);
-    const auto grant = [&](const Digest& root) {
-      if (side.on(channel::Grant{kMigration, kGranted, root}) != TrainerAction::take_grant) return;
+    const auto grant = [&](const Digest& state_digest) {
+      if (side.on(channel::Grant{kMigration, kGranted, state_digest}) != TrainerAction::take_grant)
+        return;
       (void)side.on(TrainerEvent::grant_taken);
       (void)side.on(TrainerEvent::resumed);
       if (w.blind == 0) w.released = std::max(w.released, byte(kGranted));
     };
     switch (static_cast<Word>(take(t.words))) {
-      case Word::grant: grant(content_of(t.held).root); break;
+      case Word::grant: grant(content_of(t.held).state_digest); break;
       case Word::grant_of_another_state: grant(Digest{{99}}); break;
       case Word::resume: (void)side.on(channel::Release{kMigration}); break;
       default: break;
@@ -278,14 +279,14 @@ class Surroundings {
 Content content_of(Held held) {
   Content content;
   if (held == 0) return content;
-  content.root.bytes[0] = held <= 4 ? 1 : 2;
+  content.state_digest.bytes[0] = held <= 4 ? 1 : 2;
   content.step = (held - 1U) % 4;
   return content;
 }
 
 Held held_of(const Content& content) {
-  if (content.root.bytes[0] == 0) return 0;
-  return byte(content.step + 1 + (content.root.bytes[0] == 2 ? 4 : 0));
+  if (content.state_digest.bytes[0] == 0) return 0;
+  return byte(content.step + 1 + (content.state_digest.bytes[0] == 2 ? 4 : 0));
 }
 
 World first_world(const Options& options) {
@@ -314,14 +315,14 @@ const char* broken_invariant(const World& w) {
   const auto target = life(w.target.life);
   const bool source_runs = runs(w.source.life, w.source.trainer);
   const bool target_runs = runs(w.target.life, w.target.trainer);
-  const auto disk = static_cast<State>(w.source.disk_state);
+  const auto disk = static_cast<SourceState>(w.source.disk_state);
   if (w.words_lost != 0) return "the model: a trainer's channel is too short";
   const auto state = static_cast<TargetState>(w.target.state);
   if (source_runs && target_runs && w.blind == 0) {
     return "1: two trainers may step";
   }
   // What an agent knows to be the lower one stands from then on.
-  const bool outranked = static_cast<State>(w.source.state) == State::superseded;
+  const bool outranked = static_cast<SourceState>(w.source.state) == SourceState::superseded;
   if (source_runs && w.source.up != 0 && outranked) return "1: the lower one steps on";
   if (target_runs && w.target.up != 0 && state == TargetState::superseded) {
     return "1: the lower one steps on";
@@ -338,7 +339,7 @@ const char* broken_invariant(const World& w) {
     return "2: a completed step would be done again";
   }
   const bool decided =
-      is_committed(disk) || disk == State::superseded || w.source.disk_own > kGranted;
+      is_committed(disk) || disk == SourceState::superseded || w.source.disk_own > kGranted;
   for (const auto code : w.net) {
     const auto message = message_of(code);
     const bool grants =
@@ -352,7 +353,7 @@ const char* broken_invariant(const World& w) {
   if (differ && w.forced == 0 && (is_committed(disk) || target_runs)) {
     return "5: other bytes were committed";
   }
-  const bool captured = is_captured(disk) || is_captured(static_cast<State>(w.source.state));
+  const bool captured = is_captured(disk) || is_captured(static_cast<SourceState>(w.source.state));
   if (captured && (differ || target_runs)) return "5: a store has other bytes, or it steps";
   if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
@@ -373,11 +374,11 @@ bool is_settled(const World& w) {
   const bool trains = w.source_died != 0 || (source == Life::alive && alone);
   const bool target_runs = runs(w.target.life, w.target.trainer);
   const bool no_standby = target == Life::none || target == Life::dead;
-  switch (static_cast<State>(w.source.state)) {
-    case State::completed:
+  switch (static_cast<SourceState>(w.source.state)) {
+    case SourceState::completed:
       return (source == Life::left || source == Life::dead) &&
              (w.forced != 0 || target_runs || w.target_died != 0);
-    case State::aborted:
+    case SourceState::aborted:
       // Of two copies one stands; but an agent that knows nothing of a process cannot make it.
       if (w.blind != 0 && target_runs &&
           static_cast<TargetState>(w.target.state) != TargetState::nothing) {
@@ -389,9 +390,9 @@ bool is_settled(const World& w) {
         return false;
       }
       return trains && (no_standby || w.forced != 0);
-    case State::stored: return trains && no_standby;
-    case State::superseded: return source == Life::halted || source == Life::dead;
-    case State::in_doubt: return true;
+    case SourceState::stored: return trains && no_standby;
+    case SourceState::superseded: return source == Life::halted || source == Life::dead;
+    case SourceState::in_doubt: return true;
     default: return false;
   }
 }

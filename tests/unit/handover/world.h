@@ -85,7 +85,7 @@ static_assert(std::has_unique_object_representations_v<World>);
 
 /// What may happen, and what is looked for.
 struct Options {
-  std::span<const Rule> source_rules = kSourceRules;
+  std::span<const SourceRule> source_rules = kSourceRules;
   std::span<const TargetRule> target_rules = kTargetRules;
   std::span<const TrainerRule> trainer_rules = kTrainerRules;
   /// The order in which an agent acts; a test may spoil it.
@@ -137,7 +137,7 @@ struct Step {
     operator_stops_target,
   };
   By by = By::deliver;
-  std::uint8_t detail = 0;  ///< a message's code, an Event, a TargetEvent or a Word
+  std::uint8_t detail = 0;  ///< a message's code, a SourceEvent, a TargetEvent or a Word
   /// 0: all acts were done; n: the agent crashed after n of them; kDiskFull: the journal refused.
   std::uint8_t cut = 0;
   bool fault = false;

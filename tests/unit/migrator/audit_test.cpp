@@ -1,4 +1,4 @@
-#include "migrator/engine/source/audit.h"
+#include "migrator/engine/source/replay/audit.h"
 
 #include <gmock/gmock.h>
 
@@ -16,19 +16,19 @@ Digest digest(std::uint64_t number) { return digest_of(std::as_bytes(std::span(&
 class CompareAudits : public ::testing::Test {
  protected:
   CompareAudits() {
-    const auto begun = units_.follow(
+    const auto begun = shards_.follow(
         chunks_.layout(), {{ParameterId{0}, {RegionId{0}}}, {ParameterId{1}, {RegionId{1}}}}, {});
-    for (const auto unit : *begun) units_[unit].copied_at = 3;
+    for (const auto shard_entry : *begun) shards_[shard_entry].copied_at = 3;
     for (std::uint64_t i = 0; i < chunks_.size(); ++i) here_.push_back(digest(i));
     there_ = here_;
   }
-  AuditOutcome compare() { return compare_audits(here_, there_, chunks_, units_); }
+  AuditOutcome compare() { return compare_audits(here_, there_, chunks_, shards_); }
 
   ChunkMap chunks_{Layout({{"a", "bytes", "", 2 * kChunk},
                            {"b", "bytes", "", 2 * kChunk},
                            {"buffer", "bytes", "", kChunk}}),
                    kChunk};
-  ReplayUnits units_;
+  ReplayShards shards_;
   std::vector<Digest> here_;
   std::vector<Digest> there_;
 };
@@ -47,8 +47,8 @@ TEST_F(CompareAudits, SendAShardThatWasNotReproducedByDigestsFromThereOn) {
   EXPECT_THAT(outcome.not_replayed, ElementsAre(1U));
   EXPECT_THAT(outcome.regions, ElementsAre(RegionId{1}));
   EXPECT_THAT(outcome.missing, ElementsAre(ChunkId{2}));
-  EXPECT_TRUE(units_.replays(RegionId{0}));
-  EXPECT_FALSE(units_.replays(RegionId{1}));
+  EXPECT_TRUE(shards_.replays(RegionId{0}));
+  EXPECT_FALSE(shards_.replays(RegionId{1}));
   EXPECT_EQ(chunks_.digest(ChunkId{3}), there_[3]) << "the rest of it goes by digests as well";
 }
 
@@ -67,7 +67,7 @@ TEST_F(CompareAudits, SendWhatNoUpdateRewritesAndBlameNoShard) {
 }
 
 TEST_F(CompareAudits, SendAShardThatIsNotFollowedYet) {
-  units_[0].copied_at.reset();
+  shards_[0].copied_at.reset();
   there_[0] = digest(77);
   const auto outcome = compare();
   EXPECT_THAT(outcome.missing, ElementsAre(ChunkId{0}));

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/backlog_trend.h"
+#include "migrator/engine/source/replay/backlog_trend.h"
 
 #include <gtest/gtest.h>
 

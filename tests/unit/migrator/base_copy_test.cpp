@@ -1,4 +1,4 @@
-#include "migrator/engine/source/base_copy.h"
+#include "migrator/engine/source/replay/base_copy.h"
 
 #include <gmock/gmock.h>
 
@@ -16,7 +16,7 @@ class BaseCopyTest : public ::testing::Test {
  protected:
   ReplayingSource source_;
   StateWindow window_;
-  BaseCopy copy_{source_.context, window_, source_.units};
+  BaseCopy copy_{source_.context, window_, source_.shards};
 };
 
 /// A step may rewrite the tensors as soon as they are copied aside.
@@ -24,7 +24,7 @@ TEST_F(BaseCopyTest, SendsAShardAsItWasWhenItWasCopied) {
   window_.open(5);
   ASSERT_TRUE(copy_.stage_next(5));
   std::ranges::fill(source_.program.a, std::byte{0});
-  EXPECT_EQ(source_.units[0].copied_at, 5U);
+  EXPECT_EQ(source_.shards[0].copied_at, 5U);
   int between = 0;
   copy_.send_staged([&] { ++between; });
   const auto& sent = source_.target->payloads;
@@ -74,7 +74,7 @@ TEST_F(BaseCopyTest, LeavesWhatItDropsToTheFrozenState) {
   window_.open(5);
   ASSERT_TRUE(copy_.stage_next(5));
   copy_.drop_staged();
-  EXPECT_FALSE(source_.units[0].copied_at) << "the target does not follow it";
+  EXPECT_FALSE(source_.shards[0].copied_at) << "the target does not follow it";
   EXPECT_EQ(copy_.bytes_staged(), 0U);
 }
 
@@ -82,7 +82,7 @@ TEST_F(BaseCopyTest, SendsNoShardThatIsGone) {
   window_.open(5);
   ASSERT_TRUE(copy_.stage_next(5));
   ASSERT_TRUE(copy_.stage_next(5));
-  source_.units[0].gone = true;
+  source_.shards[0].gone = true;
   copy_.drop_gone();
   EXPECT_EQ(copy_.bytes_staged(), TwoShards::kBytes);
   copy_.send_staged([] {});

@@ -7,7 +7,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/core/byte_shuffle.h"
-#include "migrator/engine/source/payload_compressor.h"
+#include "migrator/engine/source/sending/payload_compressor.h"
 #include "migrator/engine/target/payload_decompressor.h"
 
 namespace cardswap {

@@ -16,8 +16,8 @@ Layout some_layout() {
 
 std::vector<Message> one_of_each() {
   const Digest digest{{9, 8, 7}};
-  return {Hello{kMagic, kVersion, "m", "token", 4096, true, some_layout()},
-          LayoutChanged{false, some_layout()},
+  return {LayoutOffered{kMagic, kVersion, "m", "token", 4096, true, some_layout()},
+          LayoutReplaced{false, some_layout()},
           RoundEnd{3, 4, true, 5},
           Ping{-5},
           FreezeBegin{},
@@ -25,7 +25,7 @@ std::vector<Message> one_of_each() {
           Equal{digest},
           Abort{"done"},
           Accept{7, true},
-          Refuse{Code::layout_differs, "w differs", "build the same model"},
+          Refused{Code::layout_differs, "w differs", "build the same model"},
           ChunkDigests{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
           Pong{1, 2},
           Confirmed{digest},
@@ -53,13 +53,15 @@ TEST(DataMessages, HaveTheBytesOfTheirVersion) {
                           [](const Message& message) { return encode(message); });
 }
 
-TEST(BulkHeaders, HaveTheBytesOfTheirVersion) {
-  const std::vector<Bulk> headers{{ChunkHeader{ChunkId{7}, 3}, {}},
-                                  {ChunkHeader{ChunkId{8}, 9}, {Codec::shuffled, 8, 1 << 20}},
-                                  {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}},
-                                  {EarlyHeader{6, 7}, {}}};
-  test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt",
-                          [](const Bulk& bulk) { return encode(bulk.what, bulk.encoding); });
+TEST(PayloadHeaders, HaveTheBytesOfTheirVersion) {
+  const std::vector<DescribedPayload> headers{
+      {ChunkHeader{ChunkId{7}, 3}, {}},
+      {ChunkHeader{ChunkId{8}, 9}, {Codec::shuffled, 8, 1 << 20}},
+      {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}},
+      {EarlyHeader{6, 7}, {}}};
+  test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt", [](const DescribedPayload& payload) {
+    return encode(payload.what, payload.encoding);
+  });
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {
@@ -103,25 +105,25 @@ TEST(DataMessages, RefuseTimesThatNoClockHas) {
   EXPECT_EQ(std::get<Ping>(decode(encode(Ping{30 * kYear}))).sent_ns, 30 * kYear);
 }
 
-TEST(BulkHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
-  const std::vector<BulkHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3},
-                                        EarlyHeader{4, 5}};
+TEST(PayloadHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
+  const std::vector<PayloadHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3},
+                                           EarlyHeader{4, 5}};
   for (const auto& header : headers) {
     const PayloadEncoding encoding{Codec::zstd, 4, 5};
     const auto compressed = encode(header, encoding);
-    const auto again = decode_bulk_header(compressed);
+    const auto again = decode_payload_header(compressed);
     EXPECT_EQ(encode(again.what, again.encoding), compressed);
     auto bytes = encode(header);
-    EXPECT_EQ(encode(decode_bulk_header(bytes).what), bytes);
-    EXPECT_THROW((void)decode_bulk_header(std::span(bytes).first(bytes.size() - 1)), Error);
+    EXPECT_EQ(encode(decode_payload_header(bytes).what), bytes);
+    EXPECT_THROW((void)decode_payload_header(std::span(bytes).first(bytes.size() - 1)), Error);
     bytes.push_back(std::byte{0});
-    EXPECT_THROW((void)decode_bulk_header(bytes), Error);
+    EXPECT_THROW((void)decode_payload_header(bytes), Error);
   }
-  EXPECT_THROW((void)decode_bulk_header(std::array{std::byte{9}}), Error);
+  EXPECT_THROW((void)decode_payload_header(std::array{std::byte{9}}), Error);
 }
 
 TEST(DataMessages, TellAnotherVersionFromGarbage) {
-  auto hello = std::get<Hello>(one_of_each().front());
+  auto hello = std::get<LayoutOffered>(one_of_each().front());
   hello.version = kVersion + 1;
   try {
     (void)decode(encode(Message(hello)));
@@ -133,10 +135,11 @@ TEST(DataMessages, TellAnotherVersionFromGarbage) {
 
 TEST(Root, ChangesWithAnyChunkTheValuesAndTheLayout) {
   const std::array chunks{Digest{{1}}, Digest{{2}}};
-  const auto root = root_of(some_layout(), chunks, Digest{{3}});
-  EXPECT_NE(root, root_of(some_layout(), std::array{Digest{{1}}, Digest{{4}}}, Digest{{3}}));
-  EXPECT_NE(root, root_of(some_layout(), chunks, Digest{{4}}));
-  EXPECT_NE(root, root_of(Layout(), chunks, Digest{{3}}));
+  const auto state_digest = state_digest_of(some_layout(), chunks, Digest{{3}});
+  EXPECT_NE(state_digest,
+            state_digest_of(some_layout(), std::array{Digest{{1}}, Digest{{4}}}, Digest{{3}}));
+  EXPECT_NE(state_digest, state_digest_of(some_layout(), chunks, Digest{{4}}));
+  EXPECT_NE(state_digest, state_digest_of(Layout(), chunks, Digest{{3}}));
 }
 
 }  // namespace

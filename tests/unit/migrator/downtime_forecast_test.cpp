@@ -1,4 +1,4 @@
-#include "migrator/engine/source/downtime_forecast.h"
+#include "migrator/engine/source/context/downtime_forecast.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/early_sender.h"
+#include "migrator/engine/source/replay/early_sender.h"
 
 #include <gmock/gmock.h>
 
@@ -16,7 +16,7 @@ using ::testing::SizeIs;
 class EarlySenderTest : public ::testing::Test {
  protected:
   explicit EarlySenderTest(bool multiplies = false) : source_(multiplies) {
-    source_.units[0].copied_at = 6;
+    source_.shards[0].copied_at = 6;
     early_.watch(true);
   }
   /// A gradient of that step comes ahead of its entry, if the log wants it.
@@ -43,7 +43,7 @@ class EarlySenderTest : public ::testing::Test {
 
   ReplayingSource source_;
   UpdateLog log_{[] {}};
-  EarlySender early_{source_.context, log_, source_.units};
+  EarlySender early_{source_.context, log_, source_.shards};
 };
 
 /// A target that multiplies what came early, as factors say.
@@ -80,7 +80,7 @@ TEST_F(EarlySenderTest, GivesTheEntryWhatDidNotChange) {
   ASSERT_TRUE(early_.send_piece());
   const auto claim = claimed(7, 1);
   ASSERT_TRUE(claim);
-  EXPECT_EQ(claim->number, 1U);
+  EXPECT_EQ(claim->early_number, 1U);
   EXPECT_EQ(claim->sent, ReplayingSource::kChunkBytes) << "the rest is still to go";
   EXPECT_EQ(claim->factor.kind, FactorKind::none);
   EXPECT_THAT(dropped(), IsEmpty());

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/gradient_forecast.h"
+#include "migrator/engine/source/replay/gradient_forecast.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/log_shipper.h"
+#include "migrator/engine/source/replay/log_shipper.h"
 
 #include <gmock/gmock.h>
 
@@ -31,12 +31,12 @@ class LogShipperTest : public ::testing::Test {
   static constexpr std::uint64_t kBaseChunks = 3;
   ReplayingSource source_;
   UpdateLog log_{[] {}};
-  LogShipper shipper_{source_.context, log_, source_.units};
+  LogShipper shipper_{source_.context, log_, source_.shards};
   int between_ = 0;
 };
 
 TEST_F(LogShipperTest, SendsTheGradientsOfShardsThatTheTargetFollows) {
-  source_.units[1].copied_at = 6;
+  source_.shards[1].copied_at = 6;
   ship(7);
   const auto update = latest_update();
   EXPECT_EQ(update.number, 1U);
@@ -62,7 +62,7 @@ TEST_F(LogShipperTest, SendsTheGradientsOfShardsThatTheTargetFollows) {
 
 /// A copy of the step has what the step's gradients did to it.
 TEST_F(LogShipperTest, SendsNoGradientOfAStepThatTheCopyHas) {
-  source_.units[0].copied_at = 7;
+  source_.shards[0].copied_at = 7;
   ship(7);
   EXPECT_THAT(latest_update().gradients, IsEmpty());
   EXPECT_THAT(source_.target->payloads, IsEmpty());
@@ -101,7 +101,7 @@ TEST_F(LogShipperTest, TellsTheLogThatAnEntryHasGone) {
 }
 
 TEST_F(LogShipperTest, SendsTheRestOfAGradientThatWentAheadInPart) {
-  source_.units[0].copied_at = 6;
+  source_.shards[0].copied_at = 6;
   shipper_.set_early(true);
   ASSERT_TRUE(log_.append_early(7, ParameterId{0}, TwoShards::kBytes,
                                 [] { return ReplayingSource::gradient(0, 1); }));
@@ -118,7 +118,7 @@ TEST_F(LogShipperTest, SendsTheRestOfAGradientThatWentAheadInPart) {
 }
 
 TEST_F(LogShipperTest, TimesEntriesOnceTheBaseCopyHasNoPartInIt) {
-  source_.units[0].copied_at = 6;
+  source_.shards[0].copied_at = 6;
   ship(7);
   EXPECT_EQ(shipper_.gradients().usual_sent_ms(), 0);
   shipper_.set_early(true);

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/peer_clock.h"
+#include "migrator/engine/source/sending/peer_clock.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/replay_forecast.h"
+#include "migrator/engine/source/replay/replay_forecast.h"
 
 #include <gmock/gmock.h>
 

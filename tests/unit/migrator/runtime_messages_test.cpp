@@ -50,9 +50,9 @@ MigrationStats some_stats() {
   stats.freezes_put_off = 23;
   stats.expected_stall_ms = 24;
   stats.expected_lost_ms = 25;
-  stats.note = "n";
+  stats.remark = "n";
   stats.rehearsal = RehearsalOutcome::equal;
-  stats.rehearsal_note = "r";
+  stats.rehearsal_remark = "r";
   stats.early_bytes = 26;
   stats.resent_bytes = 27;
   return stats;
@@ -63,7 +63,7 @@ MigrationSpec some_spec() {
   spec.job = "gpt";
   spec.to = "b:1/cpu:0";
   spec.strategy = Strategy::rounds;
-  spec.arrive = Arrival::criu;
+  spec.arrive = ArrivalMode::criu;
   spec.max_stall_ms = 3.5;
   spec.bandwidth = 12;
   spec.timeout_ms = 77.5;

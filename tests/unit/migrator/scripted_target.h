@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "migrator/engine/chunk_map.h"
-#include "migrator/engine/source/replay_units.h"
-#include "migrator/engine/source/source_context.h"
+#include "migrator/engine/source/context/source_context.h"
+#include "migrator/engine/source/replay/replay_shards.h"
 #include "migrator/engine/update_entry.h"
 #include "migrator/link/link.h"
 #include "tests/support/no_link.h"
@@ -26,16 +26,16 @@ class ScriptedTarget final : public NoLink {
  public:
   /// A payload as it came.
   struct Payload {
-    data::BulkHeader what;
+    data::PayloadHeader what;
     std::vector<std::byte> bytes;
   };
   /// `multiplies`: as Accept has it.
   explicit ScriptedTarget(LinkListener& source, bool multiplies = false)
       : source_(source), multiplies_(multiplies) {}
 
-  void send_control(PeerId, std::vector<std::byte> bytes) override {
+  void send_control(LinkId, std::vector<std::byte> bytes) override {
     auto message = data::decode(bytes);
-    if (const auto* hello = std::get_if<data::Hello>(&message)) {
+    if (const auto* hello = std::get_if<data::LayoutOffered>(&message)) {
       const auto chunks = ChunkMap(hello->layout, hello->chunk_bytes).size();
       say(data::Accept{static_cast<std::uint32_t>(chunks), multiplies_});
       say(data::ChunkDigests{});
@@ -45,9 +45,10 @@ class ScriptedTarget final : public NoLink {
       heard.push_back(std::move(message));
     }
   }
-  void send_bulk(PeerId, std::vector<std::byte> header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void>) override {
-    payloads.push_back({data::decode_bulk_header(header).what, {payload.begin(), payload.end()}});
+  void send_payload(LinkId, std::vector<std::byte> header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void>) override {
+    payloads.push_back(
+        {data::decode_payload_header(header).what, {payload.begin(), payload.end()}});
   }
   /// Tells the source when it waits next.
   void say(data::Message message) { to_say_.push_back(std::move(message)); }
@@ -116,7 +117,7 @@ class ReplayingSource {
     context.connect();
     target->heard.clear();
     const auto view = program.state_view();
-    (void)units.follow(view.layout, *view.shards, {});
+    (void)shards.follow(view.layout, *view.shards, {});
   }
   /// A gradient of floats that are all `value`.
   static CapturedGradient gradient(std::uint32_t parameter, float value) {
@@ -141,7 +142,7 @@ class ReplayingSource {
   SourceCallbacks events;
   ScriptedTarget* target = nullptr;  // the context's link
   SourceContext context;
-  ReplayUnits units;
+  ReplayShards shards;
 };
 
 }  // namespace cardswap::test

@@ -17,11 +17,11 @@ class KeepingLink final : public test::NoLink {
   KeepingLink(std::vector<std::vector<std::byte>>& sent,
               std::vector<std::vector<std::byte>>& headers)
       : sent_(sent), headers_(headers) {}
-  void send_control(PeerId, std::vector<std::byte> message) override {
+  void send_control(LinkId, std::vector<std::byte> message) override {
     sent_.push_back(std::move(message));
   }
-  void send_bulk(PeerId, std::vector<std::byte> header, std::span<const std::byte> payload,
-                 std::shared_ptr<const void>) override {
+  void send_payload(LinkId, std::vector<std::byte> header, std::span<const std::byte> payload,
+                    std::shared_ptr<const void>) override {
     headers_.push_back(std::move(header));
     sent_.emplace_back(payload.begin(), payload.end());
   }
@@ -33,12 +33,12 @@ class KeepingLink final : public test::NoLink {
 
 /// An engine that expects no event except the loss of a peer.
 struct SilentEngine final : LinkListener {
-  void on_control(PeerId, std::span<const std::byte>) override { ++messages; }
-  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
+  void on_control(LinkId, std::span<const std::byte>) override { ++messages; }
+  std::span<std::byte> reserve(LinkId, std::span<const std::byte>, std::size_t) override {
     return {};
   }
-  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
-  void on_lost(PeerId, std::string_view) override {}
+  void on_received(LinkId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(LinkId, std::string_view) override {}
 
   int messages = 0;
 };
@@ -51,9 +51,9 @@ struct SealedSide {
                inner = &listener;
                return std::make_unique<KeepingLink>(sent, headers);
              }) {}
-  void send_everything(PeerId to) {
+  void send_everything(LinkId to) {
     link.send_control(to, std::vector<std::byte>(8));
-    link.send_bulk(to, std::vector<std::byte>(8), payload, {});
+    link.send_payload(to, std::vector<std::byte>(8), payload, {});
   }
 
   const std::vector<std::byte> payload = std::vector<std::byte>(16);
@@ -76,7 +76,7 @@ TEST(SealedLink, SendsNothingToAPeerThatItHasDropped) {
 }
 
 TEST(SealedLink, SendsNothingToAPeerThatIsLost) {
-  constexpr PeerId kPeer{3};
+  constexpr LinkId kPeer{3};
   SealedSide source(Direction::source_to_target);
   source.send_everything(kServer);
   SealedSide target(Direction::target_to_source);
@@ -94,18 +94,18 @@ TEST(SealedLink, SendsNothingToAPeerThatIsLost) {
 /// A transfer in flight may still write to the memory of a peer that is gone.
 TEST(SealedLink, KeepsTheMemoryOfPeersThatAreGone) {
   SealedSide target(Direction::target_to_source);
-  const auto reserve_for = [&](PeerId peer) {
+  const auto reserve_for = [&](LinkId peer) {
     SealedSide source(Direction::source_to_target);
     source.send_everything(kServer);
     target.inner->on_control(peer, source.sent.front());
     return target.inner->reserve(peer, source.headers.front(), 1000);
   };
 
-  const auto of_lost = reserve_for(PeerId{1});
-  target.inner->on_lost(PeerId{1}, "reset");
-  const auto of_dropped = reserve_for(PeerId{2});
-  target.link.drop(PeerId{2});
-  const auto of_third = reserve_for(PeerId{3});
+  const auto of_lost = reserve_for(LinkId{1});
+  target.inner->on_lost(LinkId{1}, "reset");
+  const auto of_dropped = reserve_for(LinkId{2});
+  target.link.drop(LinkId{2});
+  const auto of_third = reserve_for(LinkId{3});
 
   // Memory that was freed would be used again.
   EXPECT_NE(of_lost.data(), of_dropped.data());

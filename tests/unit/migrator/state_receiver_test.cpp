@@ -64,7 +64,7 @@ class StateReceiverTest : public ::testing::Test {
   };
   UnderWay begin(std::uint32_t chunk, std::uint32_t round, std::size_t bytes = kChunk) {
     UnderWay result{{ChunkId{chunk}, round}, {}, {}};
-    result.encoded = data::encode(data::BulkHeader{result.header});
+    result.encoded = data::encode(data::PayloadHeader{result.header});
     const auto range = state_.reserve(result.header, bytes);
     result.place = payloads_.reserve(result.encoded, {}, bytes, range);
     return result;
@@ -155,8 +155,8 @@ TEST_F(StateReceiverTest, IsWholeUntilSomethingElseChangesTheMemory) {
   ASSERT_THAT(answer.chunks, SizeIs(2)) << "all of the state";
   EXPECT_EQ(answer.chunks[1].second, digest_of_filled(9));
   EXPECT_EQ(answer.values, digest_of_filled(1));
-  EXPECT_EQ(state_.root(answer.values),
-            data::root_of(state_.chunks().layout(), state_.digests(), answer.values));
+  EXPECT_EQ(state_.state_digest(answer.values),
+            data::state_digest_of(state_.chunks().layout(), state_.digests(), answer.values));
   state_.distrust();
   EXPECT_FALSE(state_.is_whole());
 }

@@ -1,10 +1,10 @@
-#include "migrator/engine/source/stats_reporter.h"
+#include "migrator/engine/source/context/stats_reporter.h"
 
 #include <gmock/gmock.h>
 
-#include "migrator/engine/source/busy_rate_meter.h"
-#include "migrator/engine/source/payload_sender.h"
-#include "migrator/engine/source/replay_report.h"
+#include "migrator/engine/source/replay/replay_report.h"
+#include "migrator/engine/source/sending/busy_rate_meter.h"
+#include "migrator/engine/source/sending/payload_sender.h"
 
 namespace cardswap {
 namespace {
@@ -32,12 +32,12 @@ class FiguresTest : public ::testing::Test {
 };
 
 TEST_F(FiguresTest, KeepTheWordOfAFreezePutOffWhenAStrategySpeaks) {
-  reporter_.set_note("by rounds");
+  reporter_.set_remark("by rounds");
   reporter_.note_freeze_put_off("at step 3: too much was left");
-  EXPECT_EQ(reporter_.stats().note,
+  EXPECT_EQ(reporter_.stats().remark,
             "by rounds; freeze put off 1 time, the latest at step 3: too much was left");
-  reporter_.set_note("");
-  EXPECT_EQ(reporter_.stats().note,
+  reporter_.set_remark("");
+  EXPECT_EQ(reporter_.stats().remark,
             "freeze put off 1 time, the latest at step 3: too much was left");
 }
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/step_waits.h"
+#include "migrator/engine/source/replay/step_waits.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/source/update_log.h"
+#include "migrator/engine/source/replay/update_log.h"
 
 #include <gmock/gmock.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "migrator/engine/replay_sizes.h"
-#include "migrator/engine/source/state_window.h"
+#include "migrator/engine/source/context/state_window.h"
 
 namespace cardswap {
 namespace {

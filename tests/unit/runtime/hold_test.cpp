@@ -133,7 +133,7 @@ TEST_F(HeldTrainer, IsKeptWhileItStandsWithTheRootThatItTold) {
   (void)job_->line.hear<channel::Converged>();
   job_->line.say(channel::Freeze{kMigration});
   EXPECT_EQ(job_->line.hear<channel::Frozen>().step, 7U);
-  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held.root);
+  EXPECT_EQ(job_->line.hear<channel::Verified>().state_digest, held.state_digest);
   EXPECT_EQ(held_there().step, 7U);
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();
@@ -153,7 +153,7 @@ TEST_F(HeldTrainer, ArrivesWhereItIsToStandWithoutAStep) {
   Giver giver(256 * kKiB);
   const auto verified = fill(giver);
   EXPECT_EQ(verified.step, 41U);
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   EXPECT_EQ(job_->line.hear<channel::Resumed>().step, 41U);
   EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 41U);
   job_->line.say(channel::Release{kMigration});
@@ -194,7 +194,8 @@ TEST_F(HeldTrainer, GivesWhatItHasNotedWithItsState) {
   job_->line.say(asked);
   (void)job_->line.hear<channel::Converged>();
   job_->line.say(channel::Freeze{kMigration});
-  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held.root) << "notes are no state";
+  EXPECT_EQ(job_->line.hear<channel::Verified>().state_digest, held.state_digest)
+      << "notes are no state";
   const auto notes = held_there().notes;
   ASSERT_THAT(notes, ::testing::SizeIs(3));
   EXPECT_EQ(notes.at("loss"), 4);

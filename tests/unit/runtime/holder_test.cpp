@@ -83,46 +83,46 @@ TEST(HeldMemory, RefusesRegionsThatNoArenaHas) {
       << "there is no card";
 }
 
-std::vector<memory_handoff::Message> one_of_each() {
-  using namespace memory_handoff;
+std::vector<memory_transfer::Message> one_of_each() {
+  using namespace memory_transfer;
   return {Keep{{{"cpu", 1, {2}}, {"cuda:0", 3, {4, 5}}}},
           Kept{},
           Fetch{"m", "token"},
           Memory{{{"cpu", 1, {2}}}, Digest{{3}}, 4, 5, 6, 7},
           Done{},
-          Refusal{Code::io, "no", "look"},
+          Refused{Code::io, "no", "look"},
           Files{}};
 }
 
 TEST(HandOver, HasTheBytesOfItsRelease) {
   test::expect_wire_bytes(
       one_of_each(), WIRE_BYTES "/memory_handoff.txt",
-      [](const memory_handoff::Message& message) { return memory_handoff::encode(message); });
+      [](const memory_transfer::Message& message) { return memory_transfer::encode(message); });
 }
 
 TEST(HandOver, ReadsEveryMessageAsItWasWrittenAndNoneThatWasCut) {
   const auto messages = one_of_each();
-  ASSERT_EQ(messages.size(), std::variant_size_v<memory_handoff::Message>);
+  ASSERT_EQ(messages.size(), std::variant_size_v<memory_transfer::Message>);
   for (const auto& message : messages) {
-    auto packet = memory_handoff::encode(message);
-    EXPECT_EQ(memory_handoff::decode(packet), message);
+    auto packet = memory_transfer::encode(message);
+    EXPECT_EQ(memory_transfer::decode(packet), message);
     for (std::size_t size = 0; size < packet.size(); ++size) {
-      EXPECT_THROW((void)memory_handoff::decode(std::span(packet).first(size)), Error);
+      EXPECT_THROW((void)memory_transfer::decode(std::span(packet).first(size)), Error);
     }
     packet.push_back(std::byte{0});
-    EXPECT_THROW((void)memory_handoff::decode(packet), Error);
+    EXPECT_THROW((void)memory_transfer::decode(packet), Error);
   }
   const std::array unknown{std::byte{8}};
-  EXPECT_THROW((void)memory_handoff::decode(unknown), Error);
+  EXPECT_THROW((void)memory_transfer::decode(unknown), Error);
 }
 
 TEST(HandOver, RefusesMorePiecesThanCanBePassed) {
-  EXPECT_THROW((void)memory_handoff::decode(memory_handoff::encode(
-                   memory_handoff::Keep{{{"cpu", 1, std::vector<std::uint64_t>(1025, 1)}}})),
+  EXPECT_THROW((void)memory_transfer::decode(memory_transfer::encode(
+                   memory_transfer::Keep{{{"cpu", 1, std::vector<std::uint64_t>(1025, 1)}}})),
                Error);
-  std::vector<memory_handoff::PassedArena> arenas(1);
+  std::vector<memory_transfer::PassedArena> arenas(1);
   arenas[0].pieces.resize(1025);
-  EXPECT_THROW((void)memory_handoff::outlines_of(arenas), Error);
+  EXPECT_THROW((void)memory_transfer::outlines_of(arenas), Error);
 }
 
 struct Pair {
@@ -132,26 +132,26 @@ struct Pair {
     one.emplace(Descriptor(ends[0]));
     two.emplace(Descriptor(ends[1]));
   }
-  std::optional<memory_handoff::Connection> one;
-  std::optional<memory_handoff::Connection> two;
+  std::optional<memory_transfer::Connection> one;
+  std::optional<memory_transfer::Connection> two;
 };
 
 TEST(HandOver, PassesEveryFileInOrder) {
   Pair pair;
   constexpr std::size_t kCount = 300;  // more than the kernel passes at once
-  std::vector<memory_handoff::PassedArena> arenas(2);
+  std::vector<memory_transfer::PassedArena> arenas(2);
   arenas[0] = {"cpu", 8, {}};
   arenas[1] = {"cuda:0", 16, {}};
   for (std::size_t i = 0; i < kCount; ++i) {
     arenas[i == 0 ? 0 : 1].pieces.push_back({make_arena_file(4096 * (i + 1)), 4096 * (i + 1)});
   }
-  pair.one->send(memory_handoff::Keep{memory_handoff::outlines_of(arenas)},
-                 memory_handoff::files_of(arenas));
+  pair.one->send(memory_transfer::Keep{memory_transfer::outlines_of(arenas)},
+                 memory_transfer::files_of(arenas));
   auto received = pair.two->receive(Clock::now() + 5s);
   ASSERT_TRUE(received);
   ASSERT_EQ(received->files.size(), kCount);
-  const auto keep = std::get<memory_handoff::Keep>(received->message);
-  const auto got = memory_handoff::arenas_from(keep.arenas, std::move(received->files));
+  const auto keep = std::get<memory_transfer::Keep>(received->message);
+  const auto got = memory_transfer::arenas_from(keep.arenas, std::move(received->files));
   ASSERT_EQ(got.size(), 2U);
   EXPECT_EQ(got[1].device, "cuda:0");
   ASSERT_EQ(got[1].pieces.size(), kCount - 1);
@@ -167,17 +167,17 @@ TEST(HandOver, ExpectsAFileForEachPieceAndDropsTheRest) {
   Pair pair;
   const auto file = make_arena_file(4096);
   const std::array files{file.get(), file.get()};
-  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096}}}}, files);
+  pair.one->send(memory_transfer::Keep{{{"cpu", 8, {4096}}}}, files);
   EXPECT_EQ(pair.two->receive(Clock::now() + 5s)->files.size(), 1U);
-  pair.one->send(memory_handoff::Kept{}, files);
+  pair.one->send(memory_transfer::Kept{}, files);
   EXPECT_TRUE(pair.two->receive(Clock::now() + 5s)->files.empty());
-  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096, 4096}}}}, {files.data(), 1});
-  pair.one->send(memory_handoff::Kept{});
+  pair.one->send(memory_transfer::Keep{{{"cpu", 8, {4096, 4096}}}}, {files.data(), 1});
+  pair.one->send(memory_transfer::Kept{});
   EXPECT_THROW((void)pair.two->receive(Clock::now() + 5s), Error);
-  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096}}}});
+  pair.one->send(memory_transfer::Keep{{{"cpu", 8, {4096}}}});
   EXPECT_FALSE(pair.two->receive(Clock::now() + 10ms)) << "its file never came";
   EXPECT_FALSE(pair.one->receive(Clock::now() + 10ms)) << "nothing was sent";
-  pair.one->send(memory_handoff::Refusal{Code::refused, std::string(100'000, 'x'), ""});
+  pair.one->send(memory_transfer::Refused{Code::refused, std::string(100'000, 'x'), ""});
   EXPECT_TRUE(pair.two->receive(Clock::now() + 5s)) << "a long text is cut, not a packet too large";
 }
 

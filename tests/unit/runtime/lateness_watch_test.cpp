@@ -89,7 +89,7 @@ TEST_F(LateSteps, AreToldByAStandbyOfItsFirstTenSteps) {
   open_standby(64 * kKiB);
   Giver giver(64 * kKiB);
   const auto verified = fill(giver);
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   (void)job_->line.hear<channel::FirstStep>();
   take(100ms);
   job_->line.say(channel::Release{kMigration});

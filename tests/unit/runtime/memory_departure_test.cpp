@@ -87,28 +87,28 @@ TEST_F(MemoryDepartures, ALackOfMemoryWhileItComesBackLeavesItWithItsCustodian) 
 
 /// Plays a custodian that is gone as soon as it has sent the memory back.
 TEST_F(MemoryDepartures, ACustodianThatIsGoneBeforeItHearsOfTheEndIsNoLossOfTheMemory) {
-  namespace handoff = memory_handoff;
+  namespace transfer = memory_transfer;
   const auto digest = relocator_.digest();
   std::promise<void> gone;
   auto keeping = std::async(std::launch::async, [&gone, path = dir_ / "custodian"] {
-    const auto next = [](const handoff::Listener& listener) {
-      std::optional<handoff::Connection> connection;
+    const auto next = [](const transfer::Listener& listener) {
+      std::optional<transfer::Connection> connection;
       while (!(connection = listener.accept())) std::this_thread::yield();
       return std::move(*connection);
     };
     const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::seconds(10); };
     {
-      const handoff::Listener listener(path);
+      const transfer::Listener listener(path);
       auto giving = next(listener);
       auto given = giving.receive(soon());
-      const auto arenas = std::get<handoff::Keep>(given->message).arenas;
-      const auto kept = handoff::arenas_from(arenas, std::move(given->files));
-      giving.send(handoff::Kept{});
+      const auto arenas = std::get<transfer::Keep>(given->message).arenas;
+      const auto kept = transfer::arenas_from(arenas, std::move(given->files));
+      giving.send(transfer::Kept{});
       auto taking = next(listener);
       EXPECT_TRUE(taking.receive(soon()));
-      handoff::Memory memory;
+      transfer::Memory memory;
       memory.arenas = arenas;
-      taking.send(memory, handoff::files_of(kept));
+      taking.send(memory, transfer::files_of(kept));
     }
     gone.set_value();
   });

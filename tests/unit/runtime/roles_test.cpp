@@ -29,9 +29,9 @@ TEST_F(SourceRole, GoesOnWhenAFreezeIsPutOffAndStandsForTheNextWithoutBeingAsked
   });
   const auto frozen = hear_without<channel::Converged, channel::Frozen>();
   const auto verified = job_->line.hear<channel::Verified>();
-  EXPECT_EQ(verified.stats.freezes_put_off, 1U) << verified.stats.note;
+  EXPECT_EQ(verified.stats.freezes_put_off, 1U) << verified.stats.remark;
   EXPECT_EQ(verified.step, frozen.step);
-  EXPECT_EQ(verified.root, held_there().root);
+  EXPECT_EQ(verified.state_digest, held_there().state_digest);
   EXPECT_LE(steps_, frozen.step) << "it stands";
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();
@@ -56,7 +56,7 @@ TEST_F(SourceRole, DoesNotStandForAFreezeThatWasReleasedWithinTheStep) {
   job_->line.say(channel::Freeze{kMigration});
   EXPECT_TRUE(trains()) << "a word of the migration that is over";
   job_->line.say(channel::Freeze{"m-2"});
-  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held_there().root);
+  EXPECT_EQ(job_->line.hear<channel::Verified>().state_digest, held_there().state_digest);
   job_->line.say(channel::Release{"m-2"});
   EXPECT_EQ(job_->line.hear<channel::Released>().migration, "m-2");
   EXPECT_TRUE(trains());
@@ -92,7 +92,7 @@ TEST_F(SourceRole, IsLetGoOfWhileItsProgramIsBeingLookedAt) {
   job_->line.say(begin("m-3"));
   (void)job_->line.hear<channel::Converged>();
   job_->line.say(channel::Freeze{"m-3"});
-  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held_there().root);
+  EXPECT_EQ(job_->line.hear<channel::Verified>().state_digest, held_there().state_digest);
   job_->line.say(channel::Release{"m-3"});
   (void)job_->line.hear<channel::Released>();
   EXPECT_TRUE(trains());
@@ -139,10 +139,10 @@ TEST_F(SourceRole, IsFrozenBehindTheStepThatItRehearsed) {
   job_->line.say(channel::Freeze{kMigration});
   const auto frozen = job_->line.hear<channel::Frozen>();
   const auto verified = job_->line.hear<channel::Verified>();
-  EXPECT_EQ(verified.stats.rehearsal, RehearsalOutcome::equal) << verified.stats.rehearsal_note;
+  EXPECT_EQ(verified.stats.rehearsal, RehearsalOutcome::equal) << verified.stats.rehearsal_remark;
   EXPECT_EQ(verified.step, frozen.step);
   EXPECT_EQ(held_there().step, frozen.step) << "not of the step before";
-  EXPECT_EQ(held_there().root, verified.root);
+  EXPECT_EQ(held_there().state_digest, verified.state_digest);
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();
   EXPECT_TRUE(trains());
@@ -173,7 +173,7 @@ TEST_F(StandbyRole, TakesOneStepOfItsOwnAndStandsUntilItIsGranted) {
   EXPECT_EQ(rehearsed_, 1);
   EXPECT_EQ(steps_, 41U) << "it counted from where its source was";
   EXPECT_TRUE(standby_) << "its effects are held back";
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   EXPECT_EQ(job_->line.hear<channel::Resumed>().step, 42U);
   EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 43U);
   EXPECT_EQ(rehearsed_, 1) << "what came behind it is the job's";
@@ -188,14 +188,14 @@ TEST_F(StandbyRole, RefusesAGrantForAnotherStateAndTakesTheOneForItsOwn) {
   EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::digest_mismatch) << "it holds nothing";
   const auto verified = fill(giver);
   EXPECT_EQ(verified.step, 41U);
-  job_->line.say(channel::Grant{"m-2", 2, verified.root});
+  job_->line.say(channel::Grant{"m-2", 2, verified.state_digest});
   job_->line.say(channel::Grant{kMigration, 2, Digest{{1}}});
   EXPECT_EQ(job_->line.hear<channel::Failed>().migration, kMigration);
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();
   EXPECT_EQ(steps_, 0U) << "it stands in its first boundary, whatever it was told";
 
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   EXPECT_EQ(job_->line.hear<channel::Resumed>().step, 41U);
   EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 42U);
   job_->line.say(channel::Release{kMigration});
@@ -207,7 +207,7 @@ TEST_F(StandbyRole, TellsItsFirstStepAgainToAnAgentThatLostTheLine) {
   open_standby(256 * kKiB);
   Giver giver(256 * kKiB);
   const auto verified = fill(giver);
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   (void)job_->line.hear<channel::FirstStep>();
   job_->line.close();
   job_.emplace(agent_.attach({.epoch = 2, .granted = true}));
@@ -225,7 +225,7 @@ TEST_F(StandbyRole, BeginsNoMigrationWhileItsFirstStepIsNotRecorded) {
   open_standby(256 * kKiB);
   Giver giver(256 * kKiB);
   const auto verified = fill(giver);
-  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, verified.state_digest});
   (void)job_->line.hear<channel::FirstStep>();
   listen("m-2");
   job_->line.say(begin("m-2"));

@@ -17,7 +17,7 @@ const Digest kRoot{{1}};
 const Digest kOther{{2}};
 
 /// One that has come to `state`, holding kRoot.
-TrainerSide in(TrainerState state, Arrival arrival = Arrival::standby) {
+TrainerSide in(TrainerState state, ArrivalMode arrival = ArrivalMode::standby) {
   const bool alone = state == S::training;
   return {state, alone ? "" : kMigration, arrival, alone ? std::nullopt : std::optional(kRoot)};
 }
@@ -211,7 +211,7 @@ TEST(TrainerSide, WalksAsASourceUntilItIsRetired) {
   EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::park);
   EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
   EXPECT_EQ(side.verified(W::digests_equal, kMigration, kRoot), A::report);
-  EXPECT_EQ(side.root(), kRoot);
+  EXPECT_EQ(side.state_digest(), kRoot);
   EXPECT_EQ(side.on(channel::Retire{kMigration}), A::retire);
   for (const auto& word : words_of(kMigration)) {
     if (std::holds_alternative<channel::Retire>(word)) continue;
@@ -237,7 +237,7 @@ TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
     EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration) << to_string(state);
     EXPECT_EQ(side.state(), S::training);
     EXPECT_TRUE(side.migration().empty());
-    EXPECT_FALSE(side.root());
+    EXPECT_FALSE(side.state_digest());
     EXPECT_EQ(side.on(channel::Release{kMigration}), A::answer) << "a second one is answered, too";
     for (const auto late : {W::freeze_offered, W::freeze_put_off, W::freeze_holds}) {
       EXPECT_EQ(side.on(late, kMigration), A::none) << "its engine's " << to_string(late);
@@ -311,11 +311,11 @@ TEST(TrainerSide, WaitsForItsFirstStepsRecordWhateverElseItIsAskedFor) {
 }
 
 TEST(TrainerSide, GivesItsMemoryAwayOnlyAsAProcessThatGoesItself) {
-  for (const auto arrival : {Arrival::standby, Arrival::criu}) {
+  for (const auto arrival : {ArrivalMode::standby, ArrivalMode::criu}) {
     for (const auto state : all_states()) {
       auto side = in(state, arrival);
       const auto act = side.on(channel::Depart{.migration = kMigration});
-      const bool may = state == S::verified && arrival == Arrival::criu;
+      const bool may = state == S::verified && arrival == ArrivalMode::criu;
       EXPECT_EQ(act == A::depart, may) << to_string(state);
       if (!may) {
         EXPECT_EQ(side.state(), state);
@@ -325,7 +325,7 @@ TEST(TrainerSide, GivesItsMemoryAwayOnlyAsAProcessThatGoesItself) {
 }
 
 TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
-  auto side = in(S::departing, Arrival::criu);
+  auto side = in(S::departing, ArrivalMode::criu);
   EXPECT_EQ(side.on(W::memory_given), A::report);
   EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::none);
   EXPECT_EQ(side.migration(), kMigration) << "what a release will name";
@@ -336,16 +336,16 @@ TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
   EXPECT_EQ(side.on(W::memory_recalled), A::end_migration);
   EXPECT_EQ(side.state(), S::training);
 
-  side = in(S::departed, Arrival::criu);
+  side = in(S::departed, ArrivalMode::criu);
   EXPECT_EQ(side.verified(W::memory_arrived, kMigration, kRoot), A::report);
   EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::take_grant);
 
-  side = in(S::departing, Arrival::criu);
+  side = in(S::departing, ArrivalMode::criu);
   EXPECT_EQ(side.on(W::memory_kept), A::refuse);
   EXPECT_EQ(side.on(channel::Depart{.migration = kMigration}), A::refuse) << "its engine is gone";
   EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration);
 
-  side = in(S::departing, Arrival::criu);
+  side = in(S::departing, ArrivalMode::criu);
   EXPECT_EQ(side.on(W::memory_lost), A::report_lost);
   EXPECT_EQ(side.on(channel::Release{kMigration}), A::report_lost);
   EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::report_lost);

@@ -13,27 +13,27 @@ namespace asio = boost::asio;
 
 class Routing : public ::testing::Test {
  protected:
-  ApiAnswer ask(std::string method, std::string target, std::string body = "") {
+  ApiResponse ask(std::string method, std::string target, std::string body = "") {
     asio::io_context context;
-    ApiAnswer answer;
+    ApiResponse answer;
     asio::co_spawn(
         context,
         router_.handle(std::move(method), std::move(target), std::move(body), Caller::owns("root")),
-        [&answer](const std::exception_ptr& error, ApiAnswer told) {
+        [&answer](const std::exception_ptr& error, ApiResponse told) {
           if (!error) answer = std::move(told);
         });
     context.run();
     return answer;
   }
-  static std::string code_in(const ApiAnswer& answer) {
+  static std::string code_in(const ApiResponse& answer) {
     return std::string(answer.body.at("error").at("code").as_string());
   }
 
   Router router_;
 };
 
-asio::awaitable<ApiAnswer> tell(std::string text) {
-  co_return ApiAnswer{.body = boost::json::object{{"told", std::move(text)}}};
+asio::awaitable<ApiResponse> tell(std::string text) {
+  co_return ApiResponse{.body = boost::json::object{{"told", std::move(text)}}};
 }
 
 TEST_F(Routing, FindsACallByMethodAndPathAndGivesWhatStandsInIt) {
@@ -54,9 +54,9 @@ TEST_F(Routing, FindsACallByMethodAndPathAndGivesWhatStandsInIt) {
   EXPECT_EQ(code_in(ask("POST", "/v1/jobs/gpt", R"({"to": "a", "to": "b"})")), "bad_request");
 }
 
-asio::awaitable<ApiAnswer> fail_with(boost::system::error_code error) {
+asio::awaitable<ApiResponse> fail_with(boost::system::error_code error) {
   throw boost::system::system_error(error);
-  co_return ApiAnswer{};
+  co_return ApiResponse{};
 }
 
 TEST_F(Routing, ASocketsErrorIsNotACancellation) {

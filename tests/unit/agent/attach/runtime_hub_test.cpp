@@ -40,7 +40,7 @@ class Hub : public ::testing::Test {
                                        {.migration = migration, .epoch = 2, .device = "cpu:0"});
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    hub_.take(instance, Descriptor(ends[0]));
+    hub_.accept(instance, Descriptor(ends[0]));
     turn();
     return {&instance, Descriptor(ends[1])};
   }
@@ -73,7 +73,7 @@ class Hub : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{config_, journal_};
+  JobList jobs_{config_, journal_};
   std::vector<std::string> detached_;
   RuntimeHub hub_{
       context_, tasks_, jobs_, {.hello = {}, .message = {}, .detached = [this](Instance& gone) {

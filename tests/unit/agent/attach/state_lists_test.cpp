@@ -28,7 +28,7 @@ class AStateList : public ::testing::Test {
     job_ = &jobs_.add_standby({.name = "gpt", .uid = "m-1"},
                               {.migration = "m-1", .epoch = 2, .device = "cpu:0"});
     job_->job().standby = false;  // it came, and is the job
-    hub_.take(*job_, Descriptor(ends[0]));
+    hub_.accept(*job_, Descriptor(ends[0]));
     runtime_ = Descriptor(ends[1]);
     turn();
   }
@@ -56,7 +56,7 @@ class AStateList : public ::testing::Test {
     answer_ = co_await router_.handle("GET", "/v1/jobs/gpt/state", "", Caller::owns("root"));
   }
   void say(const channel::StateList& page) {
-    lists_.take(job_->id(), page);
+    lists_.add(job_->id(), page);
     turn();
   }
   static channel::StateList page(std::uint64_t request, std::uint32_t number, bool last) {
@@ -70,14 +70,14 @@ class AStateList : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{config_, journal_};
+  JobList jobs_{config_, journal_};
   RuntimeHub hub_{
       context_, tasks_, jobs_, {.hello = {}, .message = {}, .detached = [](const Instance&) {}}};
   StateLists lists_{jobs_, hub_};
   Router router_;
   Instance* job_ = nullptr;
   Descriptor runtime_;
-  std::optional<ApiAnswer> answer_;
+  std::optional<ApiResponse> answer_;
 };
 
 TEST_F(AStateList, IsOfAllPages) {

@@ -58,7 +58,7 @@ TEST(JsonArchive, ComesBackAsItWasWritten) {
   stats.log_lag_bytes = UINT64_MAX;
   stats.expected_downtime_ms = 0.1;
   stats.throttle_pct = 20;
-  stats.note = "n";
+  stats.remark = "n";
   json::object written;
   put_fields(written, stats);
   MigrationStats again;

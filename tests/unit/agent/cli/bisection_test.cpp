@@ -1,4 +1,4 @@
-#include "agent/cli/bisection.h"
+#include "agent/cli/snapshots/bisection.h"
 
 #include <gmock/gmock.h>
 

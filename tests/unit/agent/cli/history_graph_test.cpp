@@ -1,17 +1,17 @@
 /// Method: histories written by hand, as history_of() gives them; some as a hostile store would
 /// have them.
 
-#include "agent/cli/history_graph.h"
+#include "agent/cli/snapshots/history_graph.h"
 
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
 #include <limits>
 
-#include "agent/cli/diff_text.h"
-#include "agent/cli/metric_chart.h"
-#include "agent/cli/number_json.h"
-#include "agent/cli/snapshot_time.h"
+#include "agent/cli/snapshots/diff_text.h"
+#include "agent/cli/snapshots/metric_chart.h"
+#include "agent/cli/snapshots/number_json.h"
+#include "agent/cli/snapshots/snapshot_time.h"
 
 namespace cardswap::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "agent/cli/log_lines.h"
+#include "agent/cli/text/log_lines.h"
 
 #include <gtest/gtest.h>
 

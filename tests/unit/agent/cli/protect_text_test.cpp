@@ -2,9 +2,9 @@
 
 #include <boost/json.hpp>
 
-#include "agent/cli/branch_name.h"
-#include "agent/cli/cadence.h"
-#include "agent/cli/protection_text.h"
+#include "agent/cli/snapshots/branch_name.h"
+#include "agent/cli/snapshots/cadence.h"
+#include "agent/cli/text/protection_text.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::cli {

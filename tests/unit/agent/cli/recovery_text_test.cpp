@@ -1,4 +1,4 @@
-#include "agent/cli/recovery_text.h"
+#include "agent/cli/text/recovery_text.h"
 
 #include <gmock/gmock.h>
 

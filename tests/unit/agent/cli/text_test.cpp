@@ -1,4 +1,4 @@
-#include "agent/cli/text.h"
+#include "agent/cli/text/text.h"
 
 #include <gmock/gmock.h>
 

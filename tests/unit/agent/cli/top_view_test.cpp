@@ -1,10 +1,10 @@
-#include "agent/cli/top_view.h"
+#include "agent/cli/text/top_view.h"
 
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
 
-#include "agent/cli/columns.h"
+#include "agent/cli/text/columns.h"
 
 namespace cardswap::cli {
 namespace {

@@ -1,6 +1,6 @@
 /// Method: histories of refs written by hand, with the parent of each branch's oldest one.
 
-#include "agent/cli/way_back.h"
+#include "agent/cli/snapshots/way_back.h"
 
 #include <gmock/gmock.h>
 

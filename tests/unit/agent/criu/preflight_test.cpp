@@ -4,12 +4,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/criu/criu_program.h"
 #include "agent/criu/examination.h"
 #include "agent/criu/facts/build_id.h"
 #include "agent/criu/facts/files_needed.h"
 #include "agent/criu/facts/preflight.h"
 #include "agent/criu/host_match.h"
-#include "agent/criu/tool.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap::criu {

@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
+#include "agent/criu/criu_program.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
-#include "agent/criu/tool.h"
 #include "agent/process/exit_status.h"
 #include "migrator/base/error.h"
 

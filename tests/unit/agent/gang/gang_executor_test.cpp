@@ -28,7 +28,7 @@ constexpr std::uint64_t kAgreed = 41;
 
 class ConductorsNotes final : public GangPorts {
  public:
-  void save(const GangRecord& next) override {
+  void save(const GangDurable& next) override {
     if (full) throw Error(Code::io, "no space left on the disk");
     on_disk = next;
     done.push_back(fmt::format("save {}", to_string(next.state)));
@@ -42,7 +42,7 @@ class ConductorsNotes final : public GangPorts {
     done.push_back(fmt::format("message {} to {}", static_cast<int>(message.kind), rank));
     said = message;
   }
-  void alert(const GangRecord& gang) override {
+  void alert(const GangDurable& gang) override {
     done.push_back(fmt::format("alert {}", to_string(gang.state)));
   }
 
@@ -50,7 +50,7 @@ class ConductorsNotes final : public GangPorts {
 
   bool full = false;
   std::optional<std::uint32_t> broken;
-  GangRecord on_disk;
+  GangDurable on_disk;
   Order last;
   Message said;
   std::vector<std::string> done;
@@ -66,7 +66,7 @@ Content content_of_the_leaver() { return {Digest{{7}}, kAgreed}; }
 class GangExecutorTest : public ::testing::Test {
  protected:
   [[nodiscard]] GangExecutor in(GangState state) {
-    GangRecord record{state, kNextEpoch, 1, kAgreed, false, std::vector<GangRank>(3)};
+    GangDurable record{state, kNextEpoch, 1, kAgreed, false, std::vector<GangRank>(3)};
     record.ranks[2] = {Part::leaves, content_of_the_leaver()};
     return {kConducted, GangSide(record), ports_};
   }

@@ -56,7 +56,7 @@ class AskedGangs final : public Gangs {
 class GangRoutes : public ::testing::Test {
  protected:
   GangRoutes() { add_gang_routes(router_, gangs_); }
-  ApiAnswer ask(std::string method, std::string target, std::string body = "") {
+  ApiResponse ask(std::string method, std::string target, std::string body = "") {
     asio::io_context context;
     auto answer = asio::co_spawn(
         context,

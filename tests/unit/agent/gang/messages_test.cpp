@@ -23,7 +23,7 @@ Order an_order() { return {Order::Kind::propose, 3, 2, 41}; }
 
 RankStatus a_status() {
   RankStatus status{3, RankState::ready, 41, {}, true};
-  status.content.root.bytes[0] = 7;
+  status.content.state_digest.bytes[0] = 7;
   status.content.step = 41;
   return status;
 }

@@ -24,7 +24,7 @@ constexpr std::uint64_t kStep = 41;
 
 class WrittenDown final : public RankPorts {
  public:
-  void save(const RankRecord& next) override {
+  void save(const RankDurable& next) override {
     if (full) throw Error(Code::io, "no space left on the disk");
     on_disk = next;
     done.push_back(fmt::format("save {}", to_string(next.state)));
@@ -59,14 +59,14 @@ class WrittenDown final : public RankPorts {
 
   bool full = false;
   bool broken = false;
-  RankRecord on_disk;
+  RankDurable on_disk;
   std::vector<std::string> done;
 };
 
 class RankExecutorTest : public ::testing::Test {
  protected:
   [[nodiscard]] RankExecutor in(RankState state, Part part = Part::stays) {
-    return {kGang, RankRecord{state, part, kEpoch, 1, kStep, {}}, ports_};
+    return {kGang, RankDurable{state, part, kEpoch, 1, kStep, {}}, ports_};
   }
   [[nodiscard]] static Order ordered(Order::Kind kind, std::uint64_t step = kStep) {
     return {kind, kEpoch, 1, step};
@@ -111,7 +111,7 @@ TEST_F(RankExecutorTest, PromisesNothingThatTheDiskRefuses) {
   ports_.full = true;
   EXPECT_THROW((void)rank.hear(channel::Checked{kGang, kStep, Digest{{1}}}), Error);
   EXPECT_EQ(rank.status().state, RankState::frozen);
-  EXPECT_EQ(rank.record().content, Content{});
+  EXPECT_EQ(rank.durable().content, Content{});
   EXPECT_THAT(ports_.take(), IsEmpty());
   ports_.full = false;
   EXPECT_TRUE(rank.hear(channel::Checked{kGang, kStep, Digest{{1}}}));

@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 
 Content committed_content() {
   Content content;
-  content.root.bytes[0] = 9;
+  content.state_digest.bytes[0] = 9;
   content.step = 41;
   return content;
 }
 
-GangRecord a_gang_record() {
+GangDurable a_gang_record() {
   return {GangState::committed,
           3,
           2,
@@ -29,7 +29,7 @@ GangRecord a_gang_record() {
           {{Part::stays, {}}, {Part::leaves, committed_content()}}};
 }
 
-RankRecord a_rank_record() {
+RankDurable a_rank_record() {
   return {RankState::ready, Part::leaves, 3, 2, 41, committed_content()};
 }
 

@@ -41,17 +41,18 @@ TEST(WayBack, IsWhereTheCallCameFromIfWhatWasToldMeansNothingElsewhere) {
 
 TEST(DataPeers, AreEveryAddressThatTheOtherHostHasAndTheOneItWasMetAt) {
   const std::vector<std::string> own{"10.0.0.2", "fd00::2"};
-  EXPECT_EQ(data_peers({"10.0.0.1", "192.168.7.1"}, "10.0.0.1", own), "10.0.0.1 192.168.7.1");
-  EXPECT_EQ(data_peers({"192.168.7.1"}, "203.0.113.9", own), "192.168.7.1 203.0.113.9")
+  EXPECT_EQ(allowed_addresses({"10.0.0.1", "192.168.7.1"}, "10.0.0.1", own),
+            "10.0.0.1 192.168.7.1");
+  EXPECT_EQ(allowed_addresses({"192.168.7.1"}, "203.0.113.9", own), "192.168.7.1 203.0.113.9")
       << "behind another address than its own";
-  EXPECT_EQ(data_peers({"fd00:0:0::1", "fe80::1%eth0"}, "fd00::1", own), "fd00::1 fe80::1");
+  EXPECT_EQ(allowed_addresses({"fd00:0:0::1", "fe80::1%eth0"}, "fd00::1", own), "fd00::1 fe80::1");
 }
 
 TEST(DataPeers, AreLoopbackForThisHostOnly) {
   const std::vector<std::string> own{"10.0.0.2"};
-  EXPECT_EQ(data_peers({"127.0.0.1", "::1", "10.0.0.1"}, "10.0.0.1", own), "10.0.0.1");
+  EXPECT_EQ(allowed_addresses({"127.0.0.1", "::1", "10.0.0.1"}, "10.0.0.1", own), "10.0.0.1");
   for (const auto* here : {"", "127.0.0.1", "::1", "10.0.0.2"}) {
-    const auto peers = data_peers(own, here, own);
+    const auto peers = allowed_addresses(own, here, own);
     for (const auto* address : {"127.0.0.1", "::1", "10.0.0.2"}) {
       EXPECT_THAT(peers, HasSubstr(address)) << here;
     }
@@ -59,11 +60,11 @@ TEST(DataPeers, AreLoopbackForThisHostOnly) {
 }
 
 TEST(DataPeers, AreAnybodyWhereNothingIsKnown) {
-  EXPECT_EQ(data_peers({}, "10.0.0.1", {"10.0.0.2"}), "");
-  EXPECT_EQ(data_peers(std::vector<std::string>(65, "10.0.0.1"), "", {"10.0.0.2"}),
-            data_peers({"10.0.0.1"}, "", {"10.0.0.2"}))
+  EXPECT_EQ(allowed_addresses({}, "10.0.0.1", {"10.0.0.2"}), "");
+  EXPECT_EQ(allowed_addresses(std::vector<std::string>(65, "10.0.0.1"), "", {"10.0.0.2"}),
+            allowed_addresses({"10.0.0.1"}, "", {"10.0.0.2"}))
       << "too many announced addresses do not open the list";
-  EXPECT_EQ(data_peers({"x\n", "10.0.0.1 0.0.0.0"}, "10.0.0.1", {}), "10.0.0.1");
+  EXPECT_EQ(allowed_addresses({"x\n", "10.0.0.1 0.0.0.0"}, "10.0.0.1", {}), "10.0.0.1");
 }
 
 TEST(Trial, SaysWhatFailedAfterWhatUcxPrinted) {

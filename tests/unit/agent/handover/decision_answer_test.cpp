@@ -33,7 +33,7 @@ TEST(DecisionAnswer, SaysToItsReaderWhatWasDecided) {
     EXPECT_FALSE(said.is_halted);
   }
   auto committed = answer_of(Decision::committed);
-  committed.message.content.root.bytes[0] = 1;
+  committed.message.content.state_digest.bytes[0] = 1;
   committed.message.content.step = 7;
   const auto said = read(committed, TargetState::verified);
   EXPECT_EQ(said.message, committed.message);

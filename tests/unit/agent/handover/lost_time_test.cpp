@@ -4,8 +4,8 @@
 
 #include <boost/json.hpp>
 
-#include "agent/cli/lost_time_text.h"
-#include "agent/cli/text.h"
+#include "agent/cli/text/lost_time_text.h"
+#include "agent/cli/text/text.h"
 #include "agent/handover/base/peer_answers.h"
 #include "agent/metrics/finished_migrations.h"
 
@@ -182,7 +182,7 @@ TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
 /// A histogram takes nothing back.
 TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
   MigrationRecord record;
-  record.side = handover::SourceSide({handover::State::aborted, 2, 1});
+  record.side = handover::SourceSide({handover::SourceState::aborted, 2, 1});
   record.result = MigrationResult::failed;
   TransferRecord transfer;
   transfer.stats.strategy = "replay";

@@ -8,11 +8,11 @@
 namespace cardswap {
 namespace {
 
-using handover::State;
+using handover::SourceState;
 using ::testing::HasSubstr;
 
 /// What `cancel` says of a migration in that state. Empty: it may be cancelled.
-std::string why_not_cancelled(State state) {
+std::string why_not_cancelled(SourceState state) {
   MigrationRecord record;
   record.id = "m-1";
   record.side = handover::SourceSide({state, 2, 1});
@@ -27,20 +27,21 @@ std::string why_not_cancelled(State state) {
 }
 
 TEST(MigrationCancel, IsForWhatCanFail) {
-  for (std::size_t i = 0; i < handover::kStates; ++i) {
-    const auto state = static_cast<State>(i);
+  for (std::size_t i = 0; i < handover::kSourceStates; ++i) {
+    const auto state = static_cast<SourceState>(i);
     const bool can_fail =
-        rule_for(handover::kSourceRules, state, handover::Event::failed).has_value();
+        rule_for(handover::kSourceRules, state, handover::SourceEvent::failed).has_value();
     EXPECT_EQ(why_not_cancelled(state).empty(), can_fail) << to_string(state);
   }
 }
 
 TEST(MigrationCancel, SaysWhatBecameOfWhatIsOver) {
-  for (const auto state : {State::completed, State::aborted, State::superseded, State::stored}) {
+  for (const auto state : {SourceState::completed, SourceState::aborted, SourceState::superseded,
+                           SourceState::stored}) {
     EXPECT_THAT(why_not_cancelled(state), HasSubstr("is over")) << to_string(state);
   }
-  EXPECT_THAT(why_not_cancelled(State::aborting), HasSubstr("being given up already"));
-  EXPECT_THAT(why_not_cancelled(State::in_doubt), HasSubstr("cannot be taken back"));
+  EXPECT_THAT(why_not_cancelled(SourceState::aborting), HasSubstr("being given up already"));
+  EXPECT_THAT(why_not_cancelled(SourceState::in_doubt), HasSubstr("cannot be taken back"));
 }
 
 }  // namespace

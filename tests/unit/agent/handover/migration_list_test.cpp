@@ -12,7 +12,7 @@
 namespace cardswap {
 namespace {
 
-using handover::State;
+using handover::SourceState;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -21,7 +21,7 @@ class MigrationListTest : public ::testing::Test {
  protected:
   MigrationListTest() { config_.host_name = "gpu-a"; }
 
-  static Migration made(const std::string& id, State state, const std::string& instance,
+  static Migration made(const std::string& id, SourceState state, const std::string& instance,
                         std::int64_t ended_at_ms = 0, Timeline samples = {}) {
     MigrationRecord record;
     record.id = id;
@@ -49,7 +49,7 @@ class MigrationListTest : public ::testing::Test {
 
 TEST_F(MigrationListTest, KnowsByWhichOneAProcessLeavesUntilThatIsOver) {
   auto all = list();
-  auto& m = all.add(made("m-1", State::planned, "i-1"));
+  auto& m = all.add(made("m-1", SourceState::planned, "i-1"));
   EXPECT_EQ(all.find_running("i-1"), &m);
   EXPECT_EQ(all.find_running("i-2"), nullptr);
   all.mark_ended(m);
@@ -59,8 +59,8 @@ TEST_F(MigrationListTest, KnowsByWhichOneAProcessLeavesUntilThatIsOver) {
 
 TEST_F(MigrationListTest, LetsAProcessLeaveByTheNextOneAlthoughTheLastIsNotedOverLate) {
   auto all = list();
-  auto& first = all.add(made("m-1", State::planned, "i-1"));
-  auto& next = all.add(made("m-2", State::planned, "i-1"));
+  auto& first = all.add(made("m-1", SourceState::planned, "i-1"));
+  auto& next = all.add(made("m-2", SourceState::planned, "i-1"));
   all.mark_ended(first);
   EXPECT_EQ(all.find_running("i-1"), &next);
 }
@@ -68,8 +68,8 @@ TEST_F(MigrationListTest, LetsAProcessLeaveByTheNextOneAlthoughTheLastIsNotedOve
 TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
   {
     auto former = list();
-    former.add(made("m-1", State::aborted, "i-1", 5));
-    former.add(made("m-2", State::syncing, "i-2"));
+    former.add(made("m-1", SourceState::aborted, "i-1", 5));
+    former.add(made("m-2", SourceState::syncing, "i-2"));
   }
   auto all = list();
   all.load();
@@ -79,10 +79,11 @@ TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
 }
 
 TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
-  auto spoilt = to_journal(made("m-1", State::committed, "i-1"));
+  auto spoilt = to_journal(made("m-1", SourceState::committed, "i-1"));
   spoilt["state"] = "comitted";
   journal_.put(Journal::Kind::migration, "m-1", spoilt);
-  journal_.put(Journal::Kind::migration, "m-2", to_journal(made("m-2", State::syncing, "i-2")));
+  journal_.put(Journal::Kind::migration, "m-2",
+               to_journal(made("m-2", SourceState::syncing, "i-2")));
   auto all = list();
   all.load();
   EXPECT_FALSE(all.has("m-1")) << "nobody who asks is told that it is given up";
@@ -94,10 +95,11 @@ TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
 }
 
 TEST_F(MigrationListTest, KnowsWhatStandsForARecordThatWasPutAside) {
-  auto spoilt = to_journal(made("m-1", State::in_doubt, "i-1"));
+  auto spoilt = to_journal(made("m-1", SourceState::in_doubt, "i-1"));
   spoilt["state"] = "in_dubt";
   journal_.put(Journal::Kind::migration, "m-1", spoilt);
-  journal_.put(Journal::Kind::migration, "m-2", to_journal(made("m-2", State::syncing, "i-2")));
+  journal_.put(Journal::Kind::migration, "m-2",
+               to_journal(made("m-2", SourceState::syncing, "i-2")));
   auto all = list();
   all.load();
   Job job;
@@ -115,9 +117,9 @@ TEST_F(MigrationListTest, KnowsWhatStandsForARecordThatWasPutAside) {
 
 TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
   auto all = list();
-  auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
-  all.add(made("m-2", State::syncing, "i-2"));
-  auto& latest = all.add(made("m-3", State::syncing, "i-1"));
+  auto& first = all.add(made("m-1", SourceState::aborted, "i-1", 5));
+  all.add(made("m-2", SourceState::syncing, "i-2"));
+  auto& latest = all.add(made("m-3", SourceState::syncing, "i-1"));
   EXPECT_THAT(all.items_of("i-1"), ElementsAre(&first, &latest));
   EXPECT_THAT(all.items_of("i-3"), ElementsAre());
   all.forget_old();
@@ -135,7 +137,7 @@ TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {
     Timeline samples;
     samples.add({.at_ms = 1, .phase = {}});
     return all.add(
-        made("m-" + std::to_string(number), State::aborted, "i-1", 5, std::move(samples)));
+        made("m-" + std::to_string(number), SourceState::aborted, "i-1", 5, std::move(samples)));
   };
   auto& first = add(0);
   for (int i = 1; i < 200; ++i) add(i);
@@ -149,7 +151,7 @@ TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {
 
 TEST_F(MigrationListTest, HasWhatIsNotedInMemoryAndOnTheDiskWithTheNextRecord) {
   auto all = list();
-  auto& m = all.add(made("m-1", State::syncing, "i-1"));
+  auto& m = all.add(made("m-1", SourceState::syncing, "i-1"));
   all.note(m, [](MigrationNotes& notes) { notes.error = Error(Code::timed_out, "it took long"); });
   all.note(m.only(), [](TransferRecord& record) { record.warning = "a log"; });
   EXPECT_EQ(m.record().error->failure(), "it took long");
@@ -177,9 +179,9 @@ TEST_F(MigrationListTest, SaysWhichHostHasNoSuchMigration) {
 
 TEST_F(MigrationListTest, ForgetsNoneThatRunsOrThatATaskWorksOn) {
   auto all = list();
-  all.add(made("m-1", State::aborted, "i-1", 5));
-  all.add(made("m-2", State::syncing, "i-2"));
-  all.add(made("m-3", State::completed, "i-3", 5));
+  all.add(made("m-1", SourceState::aborted, "i-1", 5));
+  all.add(made("m-2", SourceState::syncing, "i-2"));
+  all.add(made("m-3", SourceState::completed, "i-3", 5));
   worked_on_ = "m-3";
   all.forget_old();
   EXPECT_THAT(forgotten_, ElementsAre("m-1"));
@@ -200,8 +202,8 @@ asio::awaitable<void> count_changes(Signal& changed, int& count) {
 
 TEST_F(MigrationListTest, WakesWhoWaitsForTheOneThatChangedAndForgetsNoneThatIsWaitedFor) {
   auto all = list();
-  auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
-  auto& other = all.add(made("m-2", State::aborted, "i-2", 5));
+  auto& first = all.add(made("m-1", SourceState::aborted, "i-1", 5));
+  auto& other = all.add(made("m-2", SourceState::aborted, "i-2", 5));
   int changes = 0;
   int others = 0;
   TaskGroup tasks(context_);

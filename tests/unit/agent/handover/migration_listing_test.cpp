@@ -8,7 +8,7 @@ namespace cardswap {
 namespace {
 
 namespace json = boost::json;
-using handover::State;
+using handover::SourceState;
 using handover::TargetState;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -18,7 +18,7 @@ struct Lists {
   std::list<Migration> outgoing;
   std::list<Reservation> incoming;
 
-  void out(const std::string& id, State state, std::int64_t ended_at_ms) {
+  void out(const std::string& id, SourceState state, std::int64_t ended_at_ms) {
     out(id, handover::SourceSide({state, 2, 1}), ended_at_ms);
   }
   void out(const std::string& id, handover::SourceSide side, std::int64_t ended_at_ms) {
@@ -53,14 +53,14 @@ std::int64_t left_out(const json::object& answer) {
   return answer.at("left_out").to_number<std::int64_t>();
 }
 
-Lists some(const handover::SourceSide& old = handover::SourceSide({State::completed, 2, 1})) {
+Lists some(const handover::SourceSide& old = handover::SourceSide({SourceState::completed, 2, 1})) {
   Lists lists;
   lists.out("old", old, 10);
   lists.in("old-in", TargetState::failed, 15);
-  lists.out("newer", State::aborted, 20);
+  lists.out("newer", SourceState::aborted, 20);
   lists.in("stands", TargetState::superseded, 0);
   lists.in("newest-in", TargetState::completed, 30);
-  lists.out("runs", State::syncing, 0);
+  lists.out("runs", SourceState::syncing, 0);
   return lists;
 }
 
@@ -89,8 +89,8 @@ TEST(Listing, GoesOnBeforeTheLastThatWasShown) {
 
 TEST(Listing, IsNoLongerThanAClientReads) {
   Lists lists;
-  lists.out("runs", State::syncing, 0);
-  for (int i = 1; i <= 3000; ++i) lists.out("m-" + std::to_string(i), State::completed, i);
+  lists.out("runs", SourceState::syncing, 0);
+  for (int i = 1; i <= 3000; ++i) lists.out("m-" + std::to_string(i), SourceState::completed, i);
   ListingOptions listing{.limit = ListingOptions::kLimitMax};
   std::set<std::string> seen;
   int pages = 0;
@@ -106,7 +106,7 @@ TEST(Listing, IsNoLongerThanAClientReads) {
 }
 
 TEST(Listing, KeepsInSightWhatSomebodyMustStillBeToldOf) {
-  const auto lists = some(handover::SourceSide({State::completed, 2, 102, {}, true}));
+  const auto lists = some(handover::SourceSide({SourceState::completed, 2, 102, {}, true}));
   const auto answer = lists.listed({.incoming = true, .limit = 1});
   EXPECT_THAT(ids(answer), ElementsAre("runs", "old", "stands", "newest-in"));
   EXPECT_THAT(ids(lists.listed({.running = true, .incoming = true})),

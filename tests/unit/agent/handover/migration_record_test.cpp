@@ -9,38 +9,38 @@ namespace cardswap {
 namespace {
 
 namespace json = boost::json;
-using handover::SourceRecord;
-using handover::State;
+using handover::SourceDurable;
+using handover::SourceState;
 
 handover::Content some_content() { return {Digest{{7}}, 41}; }
 
 std::vector<TransferRecord> one_transfer() { return std::vector<TransferRecord>(1); }
 
-SourceRecord read_back(const SourceRecord& source) {
+SourceDurable read_back(const SourceDurable& source) {
   MigrationRecord record;
   record.id = "m-1";
   record.side = handover::SourceSide(source);
-  return migration_from_journal(to_journal(record, one_transfer())).record().side.record();
+  return migration_from_journal(to_journal(record, one_transfer())).record().side.durable();
 }
 
 TEST(MigrationRecord, IsItsSidesAfterTheJournal) {
-  for (const auto& record :
-       {SourceRecord{State::syncing, 2, 1}, SourceRecord{State::committed, 2, 1, some_content()},
-        SourceRecord{State::aborted, 2, 3, some_content()},
-        SourceRecord{State::aborting, 2, 102, some_content(), true},
-        SourceRecord{State::superseded, 2, 1}}) {
+  for (const auto& record : {SourceDurable{SourceState::syncing, 2, 1},
+                             SourceDurable{SourceState::committed, 2, 1, some_content()},
+                             SourceDurable{SourceState::aborted, 2, 3, some_content()},
+                             SourceDurable{SourceState::aborting, 2, 102, some_content(), true},
+                             SourceDurable{SourceState::superseded, 2, 1}}) {
     EXPECT_EQ(read_back(record), record) << to_string(record.state);
   }
 }
 
 /// Of a release that wrote the source's own epoch only once it had changed.
-SourceRecord of_an_old_release(const char* state, bool committed) {
+SourceDurable of_an_old_release(const char* state, bool committed) {
   json::object record{{"id", "m-1"}, {"state", state}, {"epoch", 5}, {"own_epoch", nullptr}};
   if (committed) {
-    record["root"] = to_string(some_content().root);
+    record["root"] = to_string(some_content().state_digest);
     record["migrated_at_step"] = some_content().step;
   }
-  return migration_from_journal(from_version_2("migration", record)).record().side.record();
+  return migration_from_journal(from_version_2("migration", record)).record().side.durable();
 }
 
 TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
@@ -65,7 +65,7 @@ TEST(MigrationRecord, WhoseStateCannotBeReadIsNeitherGivenUpNorAnythingElse) {
 TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   MigrationRecord record;
   record.id = "m-1";
-  record.spec.arrive = Arrival::criu;
+  record.spec.arrive = ArrivalMode::criu;
   std::vector<TransferRecord> transfers(2);
   auto& first = transfers[0];
   first.instance = "i-1";

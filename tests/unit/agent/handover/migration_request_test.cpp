@@ -1,4 +1,4 @@
-#include "agent/base/migration_body.h"
+#include "agent/handover/base/migration_body.h"
 #include "agent/handover/migration_request_json.h"
 
 #include <gmock/gmock.h>
@@ -33,7 +33,7 @@ MigrationSpec none_of_the_defaults() {
   return {.job = "gpt",
           .to = "gpu-b:7070/cuda:1",
           .strategy = Strategy::replay,
-          .arrive = Arrival::criu,
+          .arrive = ArrivalMode::criu,
           .max_stall_ms = 12.5,
           .bandwidth = 1 << 20,
           .timeout_ms = 1500,

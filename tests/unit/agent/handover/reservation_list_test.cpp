@@ -120,7 +120,7 @@ TEST(MayRestart, IsSaidOfWhatBelongsHereForSure) {
   Job job;
   auto& instance = job.instances.emplace_back(job);
   EXPECT_TRUE(may_restart(instance, nullptr)) << "it began here";
-  JobTable::note(instance, [](InstanceRecord& record) { record.came_from = "gpu-a/cuda:0"; });
+  JobList::note(instance, [](InstanceRecord& record) { record.came_from = "gpu-a/cuda:0"; });
   EXPECT_FALSE(may_restart(instance, nullptr)) << "what it came by cannot be read";
   const auto granted = place("m-1", TargetState::granted);
   EXPECT_FALSE(may_restart(instance, &granted)) << "its source may take it back";

@@ -31,7 +31,7 @@ ReservationRecord some_record() {
   record.owner = "gpu-a";
   record.from_api = "10.0.0.1:7070";
   record.data_token = "token";
-  record.arrive = Arrival::criu;
+  record.arrive = ArrivalMode::criu;
   record.restore_ms = 1;
   record.driver_resume_ms = 2;
   record.verify_ms = 3;
@@ -92,7 +92,7 @@ TEST(Reservation, OfAFormerAgentHasItsProcessWhereCriuHadRestoredIt) {
   EXPECT_TRUE(Reservation::left_by_a_former_agent(some_record()).arrived);
   EXPECT_FALSE(Reservation(some_record()).arrived) << "a new one";
   auto started_anew = some_record();
-  started_anew.arrive = Arrival::standby;
+  started_anew.arrive = ArrivalMode::standby;
   EXPECT_FALSE(Reservation::left_by_a_former_agent(started_anew).arrived);
 }
 

@@ -30,7 +30,7 @@ ReservationRequest whole() {
   wanted.from_api = "127.0.0.1:7070";
   wanted.addresses = {"10.0.0.1", "fd00::1"};
   wanted.framework = "libtorch 2.11.0";
-  wanted.arrive = Arrival::criu;
+  wanted.arrive = ArrivalMode::criu;
   wanted.process = {{"cpu_features", json::array{}}};
   wanted.encrypt = true;
   wanted.dry_run = true;
@@ -60,7 +60,7 @@ TEST(ReservationRequest, IsReadAsItWasWritten) {
 TEST(ReservationRequest, TellsNeitherAddressesNorAProcessWhereThereAreNone) {
   auto wanted = whole();
   wanted.addresses.clear();
-  wanted.arrive = Arrival::standby;
+  wanted.arrive = ArrivalMode::standby;
   const auto body = to_json(wanted);
   EXPECT_FALSE(body.contains("addresses"));
   EXPECT_FALSE(body.contains("process"));

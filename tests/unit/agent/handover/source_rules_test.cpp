@@ -6,21 +6,23 @@ namespace cardswap {
 namespace {
 
 TEST(Rules, NameEveryState) {
-  for (std::size_t i = 0; i < handover::kStates; ++i) {
-    const auto state = static_cast<handover::State>(i);
-    EXPECT_EQ(named<handover::State>(handover::to_string(state)), state);
+  for (std::size_t i = 0; i < handover::kSourceStates; ++i) {
+    const auto state = static_cast<handover::SourceState>(i);
+    EXPECT_EQ(named<handover::SourceState>(handover::to_string(state)), state);
   }
-  EXPECT_FALSE(named<handover::State>("flying").has_value());
+  EXPECT_FALSE(named<handover::SourceState>("flying").has_value());
 }
 
 TEST(Rules, LetNothingFailOnceCommittedButAProvenLossOfTheTarget) {
-  using enum handover::State;
+  using enum handover::SourceState;
   for (const auto state : {committed, resumed, completed, aborted}) {
-    EXPECT_FALSE(rule_for(handover::kSourceRules, state, handover::Event::failed).has_value());
+    EXPECT_FALSE(
+        rule_for(handover::kSourceRules, state, handover::SourceEvent::failed).has_value());
   }
-  const auto reclaim = rule_for(handover::kSourceRules, committed, handover::Event::target_is_gone);
+  const auto reclaim =
+      rule_for(handover::kSourceRules, committed, handover::SourceEvent::target_is_gone);
   ASSERT_TRUE(reclaim.has_value());
-  EXPECT_EQ(reclaim->then, handover::Action::reclaim);
+  EXPECT_EQ(reclaim->then, handover::SourceAction::reclaim);
 }
 
 }  // namespace

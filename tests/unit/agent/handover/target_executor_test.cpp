@@ -21,7 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class TargetExecutorTest : public ::testing::Test, private RunningReservation {
+class TargetExecutorTest : public ::testing::Test, private ReservationControl {
  protected:
   TargetExecutorTest() {
     reservation_.device = "cpu:0";
@@ -53,13 +53,13 @@ class TargetExecutorTest : public ::testing::Test, private RunningReservation {
   test::HandoverParts parts_;
   ReservationList list_{parts_.config, parts_.journal, {}};
   Reservation& reservation_ = list_.add(made());
-  const ReservationScope scope_{parts_.context, list_, reservation_, *this};
-  SourceLink source_{scope_};
+  const ReservationContext scope_{parts_.context, list_, reservation_, *this};
+  SourceCourier source_{scope_};
   CriuArrival arrival_{scope_};
   TargetExecutor executor_{scope_, source_, arrival_};
 
  private:
-  // RunningReservation, of which the executor and what it has in hand here ask nothing
+  // ReservationControl, of which the executor and what it has in hand here ask nothing
   void apply(TargetEvent) override {}
   void apply(const handover::Message&) override {}
   void apply(const handover::Message&, Error) override {}
@@ -72,13 +72,13 @@ class TargetExecutorTest : public ::testing::Test, private RunningReservation {
 TEST_F(TargetExecutorTest, KeepsARecordAsAWholeAndWhatThisRunKnowsOfIt) {
   verify();
   EXPECT_EQ(reservation_.state(), TargetState::verified);
-  EXPECT_EQ(reservation_.record().side.record().content, held());
+  EXPECT_EQ(reservation_.record().side.durable().content, held());
   EXPECT_EQ(reservation_.record().version, 2U);
   EXPECT_EQ(reservation_.record().from, "changed beside it");
   EXPECT_EQ(reservation_.record().warning, "a log");
   ASSERT_THAT(on_disk(), SizeIs(1));
   const auto kept = reservation_from_journal(on_disk().front());
-  EXPECT_EQ(kept.side.record().content, held());
+  EXPECT_EQ(kept.side.durable().content, held());
   EXPECT_EQ(kept.state(), TargetState::verified);
   EXPECT_EQ(kept.from, "changed beside it");
   EXPECT_EQ(kept.warning, "a log");
@@ -123,7 +123,7 @@ TEST_F(TargetExecutorTest, LeavesARecordAsItWasWhereTheDiskRefusesTheNext) {
     EXPECT_THAT(lines->last_raw(), IsEmpty()) << "whoever catches it says so";
   }
   EXPECT_EQ(reservation_.state(), TargetState::parked);
-  EXPECT_EQ(reservation_.record().side.record().content, handover::Content{});
+  EXPECT_EQ(reservation_.record().side.durable().content, handover::Content{});
   EXPECT_EQ(reservation_.record().version, 1U);
   EXPECT_EQ(to_journal(reservation_.record()), before);
   EXPECT_THAT(on_disk(), IsEmpty());

@@ -10,10 +10,11 @@
 namespace cardswap {
 namespace {
 
-using handover::State;
+using handover::SourceState;
 using ::testing::SizeIs;
 
-TimelineSample at(std::int64_t ms, std::string phase = "rounds", State state = State::syncing) {
+TimelineSample at(std::int64_t ms, std::string phase = "rounds",
+                  SourceState state = SourceState::syncing) {
   TimelineSample sample;
   sample.at_ms = ms;
   sample.phase = std::move(phase);
@@ -51,11 +52,13 @@ TEST(Timeline, HalvesItselfWhenItIsFull) {
 TEST(Timeline, KeepsAShortPhaseOfALongMigration) {
   Timeline timeline;
   for (std::int64_t ms = 0; ms < 3'600'000; ms += 50) timeline.add(at(ms));
-  timeline.add(at(3'600'000, "frozen", State::freezing));
-  timeline.add(at(3'600'001, "verify", State::verifying));
+  timeline.add(at(3'600'000, "frozen", SourceState::freezing));
+  timeline.add(at(3'600'001, "verify", SourceState::verifying));
   for (std::int64_t ms = 3'600'002; ms < 7'200'000; ms += 50) timeline.add(at(ms));
-  EXPECT_EQ(std::ranges::count(timeline.samples(), State::freezing, &TimelineSample::state), 1);
-  EXPECT_EQ(std::ranges::count(timeline.samples(), State::verifying, &TimelineSample::state), 1);
+  EXPECT_EQ(std::ranges::count(timeline.samples(), SourceState::freezing, &TimelineSample::state),
+            1);
+  EXPECT_EQ(std::ranges::count(timeline.samples(), SourceState::verifying, &TimelineSample::state),
+            1);
 }
 
 TEST(Timeline, IsBoundedWhateverARuntimeSays) {
@@ -78,7 +81,7 @@ TEST(Timeline, DoesNotRunBackwardsWithTheClock) {
 TEST(Timeline, IsTheSameAfterTheJournal) {
   Timeline timeline;
   for (std::int64_t ms = 0; ms < 100'000; ms += 100) timeline.add(at(ms));
-  timeline.add(at(100'001, "frozen", State::freezing));
+  timeline.add(at(100'001, "frozen", SourceState::freezing));
   const auto read = timeline_from_json(to_json(timeline));
   EXPECT_EQ(read.samples(), timeline.samples());
 }
@@ -103,7 +106,7 @@ TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
     return to_journal(record, transfers).at("transfers").at(0).as_object().contains("timeline");
   };
   EXPECT_FALSE(is_on_disk());
-  record.side = handover::SourceSide({State::aborted, 2, 1});
+  record.side = handover::SourceSide({SourceState::aborted, 2, 1});
   record.ended_at_ms = 10;
   EXPECT_TRUE(is_on_disk());
   const auto m = migration_from_journal(to_journal(record, transfers));

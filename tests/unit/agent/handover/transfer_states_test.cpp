@@ -36,7 +36,7 @@ std::set<std::string> steps() {
 
 TEST(TransferStates, OfTheProcessHereGoOnOneByOneUntilItIsReleased) {
   EXPECT_THAT(
-      steps<CopyOnSource>(),
+      steps<SourceProgress>(),
       UnorderedElementsAre("training > converged", "converged > frozen", "frozen > verified",
                            "verified > departed", "training > released", "converged > released",
                            "frozen > released", "verified > released", "departed > released"));
@@ -56,16 +56,16 @@ TEST(TransferStates, OfAContinuationBeginAnewUntilTheDevicesAreBack) {
 }
 
 TEST(TransferStates, OfAReleasedProcessHaveReachedNothing) {
-  EXPECT_TRUE(has_reached(CopyOnSource::verified, CopyOnSource::frozen));
-  EXPECT_TRUE(has_reached(CopyOnSource::frozen, CopyOnSource::frozen));
-  EXPECT_FALSE(has_reached(CopyOnSource::converged, CopyOnSource::frozen));
-  EXPECT_FALSE(has_reached(CopyOnSource::released, CopyOnSource::frozen))
+  EXPECT_TRUE(has_reached(SourceProgress::verified, SourceProgress::frozen));
+  EXPECT_TRUE(has_reached(SourceProgress::frozen, SourceProgress::frozen));
+  EXPECT_FALSE(has_reached(SourceProgress::converged, SourceProgress::frozen));
+  EXPECT_FALSE(has_reached(SourceProgress::released, SourceProgress::frozen))
       << "it trains: what it was frozen at is past";
 }
 
 TEST(TransferStates, BeginWithNothingAskedOfAProcessThatTrains) {
   const Transfer transfer{TransferRecord()};
-  EXPECT_EQ(transfer.on_source, CopyOnSource::training);
+  EXPECT_EQ(transfer.source_progress, SourceProgress::training);
   EXPECT_EQ(transfer.target.progress, ReservationProgress::unasked);
   EXPECT_FALSE(transfer.target.is_silent || transfer.target.polls_long);
 }
@@ -84,18 +84,18 @@ TEST(TransferStates, HaveADoubtedGrantSaidAgainAndNoOther) {
 }
 
 TEST(TransferStates, MayBeToldTwice) {
-  Stepwise<CopyOnSource> copy;
-  copy.step(CopyOnSource::converged, "m-1");
-  EXPECT_TRUE(copy.may(CopyOnSource::converged));
-  copy.step(CopyOnSource::converged, "m-1");
-  EXPECT_EQ(copy, CopyOnSource::converged);
-  EXPECT_FALSE(copy.may(CopyOnSource::verified)) << "it does not stand yet";
+  Stepwise<SourceProgress> copy;
+  copy.step(SourceProgress::converged, "m-1");
+  EXPECT_TRUE(copy.may(SourceProgress::converged));
+  copy.step(SourceProgress::converged, "m-1");
+  EXPECT_EQ(copy, SourceProgress::converged);
+  EXPECT_FALSE(copy.may(SourceProgress::verified)) << "it does not stand yet";
 }
 
 TEST(TransferStatesDeathTest, EndAnAgentThatLeavesAStepOut) {
   if (!kHoldsSteps) return test::skip_without("asserts", "the build has NDEBUG");
-  Stepwise<CopyOnSource> copy;
-  EXPECT_DEATH(copy.step(CopyOnSource::verified, "m-1"), "may_follow");
+  Stepwise<SourceProgress> copy;
+  EXPECT_DEATH(copy.step(SourceProgress::verified, "m-1"), "may_follow");
   Stepwise<ReservationProgress> progress;
   progress.step(ReservationProgress::dropped, "m-1");
   EXPECT_DEATH(progress.step(ReservationProgress::grant_answered, "m-1"), "may_follow");

@@ -122,9 +122,9 @@ TEST_F(HealthEngineActs, TakesNoPlaceToGoToForNoFailedMove) {
 TEST_F(HealthEngineActs, JudgesOpenFaultsByTheNewPolicy) {
   see("xid:64");
   (void)plan();
-  policy_.rules.push_back({"xid:64", "", Severity::none, {}, Action::alert, {}, {}, 1});
+  policy_.rules.push_back({"xid:64", "", Severity::none, {}, PolicyAction::alert, {}, {}, 1});
   engine().use(policy_, devices_, now_);
-  EXPECT_EQ(engine().incidents().all().front().verdict.action, Action::alert);
+  EXPECT_EQ(engine().incidents().all().front().verdict.action, PolicyAction::alert);
   EXPECT_THAT(events(), HasSubstr("judged_anew"));
 }
 

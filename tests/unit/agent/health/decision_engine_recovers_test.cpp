@@ -129,9 +129,9 @@ TEST_F(HealthEngineRecovers, WhereARuleSaysSo) {
   const auto plan = see("xid:63");
   EXPECT_THAT(recovered(plan), ::testing::ElementsAre("job0"));
   EXPECT_THAT(plan.cordons, SizeIs(1));
-  EXPECT_EQ(to_string(Action::recover), "recover");
+  EXPECT_EQ(to_string(PolicyAction::recover), "recover");
   const auto& kept = engine().incidents().all().front();
-  EXPECT_EQ(incident_from_journal(to_json(kept)).verdict.action, Action::recover);
+  EXPECT_EQ(incident_from_journal(to_json(kept)).verdict.action, PolicyAction::recover);
 }
 
 TEST_F(HealthEngineRecovers, NothingWhileTheBreakerIsOpen) {

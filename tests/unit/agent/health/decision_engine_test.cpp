@@ -186,7 +186,7 @@ TEST_F(HealthEngine, StartsNoMoreMovesAtOnceThanTheBudget) {
 }
 
 TEST_F(HealthEngine, StaysUnderTheBudgetInAStormOfAlerts) {
-  policy_.rules.push_back({"alert:*", "", Severity::none, {}, Action::migrate, {}, {}, 1});
+  policy_.rules.push_back({"alert:*", "", Severity::none, {}, PolicyAction::migrate, {}, {}, 1});
   policy_.moves_per_hour = 1000;
   std::size_t most = 0;
   for (int i = 0; i < 1000; ++i) {
@@ -281,7 +281,7 @@ TEST_F(HealthEngine, ActsOnASlowdownOnlyWhenItLasts) {
 
 TEST_F(HealthEngine, DropsAMoveThatHasNotStartedWhenTheAlertIsResolved) {
   policy_.moves_at_once = 1;
-  policy_.rules.push_back({"alert:*", "", Severity::none, {}, Action::migrate, {}, {}, 1});
+  policy_.rules.push_back({"alert:*", "", Severity::none, {}, PolicyAction::migrate, {}, {}, 1});
   alert("Hot", "a", true, "cuda:0");
   alert("Hot", "b", true, "cuda:1");
   ASSERT_THAT(moves(), ElementsAre("job0"));
@@ -382,7 +382,7 @@ TEST_F(HealthEngine, ARestartOfTheAgentMakesNoBudgetNew) {
 TEST_F(HealthEngine, AFaultThatWaitsStillWaitsAfterARestart) {
   policy_.rules.emplace_back();
   policy_.rules.back().code = "alert:Hot";
-  policy_.rules.back().action = Action::migrate;
+  policy_.rules.back().action = PolicyAction::migrate;
   policy_.rules.back().hold = kMinute;
   alert("Hot", "1", true);
   const auto before = std::move(engine_);

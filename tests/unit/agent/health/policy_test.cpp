@@ -124,14 +124,14 @@ TEST(HealthPolicy, ARulePrecedesTheTableButNeverMakesUntrustedMemoryCopied) {
   Finding finding;
   finding.device = "cuda:0";
   finding.code = "xid:95";
-  EXPECT_EQ(policy.judge(finding, {0}).action, Action::migrate);
+  EXPECT_EQ(policy.judge(finding, {0}).action, PolicyAction::migrate);
   EXPECT_FALSE(policy.judge(finding, {0}).may_copy);
   finding.code = "row_remap:pending";  // the driver's XID 63
-  EXPECT_EQ(policy.judge(finding, {0}).action, Action::ignore);
+  EXPECT_EQ(policy.judge(finding, {0}).action, PolicyAction::ignore);
   finding.code = "alert:Hot";
-  EXPECT_EQ(policy.judge(finding, {0}).action, Action::alert);
+  EXPECT_EQ(policy.judge(finding, {0}).action, PolicyAction::alert);
   finding.severity = Severity::critical;
-  EXPECT_EQ(policy.judge(finding, {0}).action, Action::migrate);
+  EXPECT_EQ(policy.judge(finding, {0}).action, PolicyAction::migrate);
   EXPECT_EQ(policy.judge(finding, {0}).hold, 1000);
 }
 

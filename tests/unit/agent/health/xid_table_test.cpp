@@ -14,66 +14,66 @@ using ::testing::HasSubstr;
 struct Row {
   std::string xids;  ///< "13" or "39-41"
   ActionClass action_class;
-  Action action;
+  PolicyAction action;
 };
 
 /// The reference's table (docs/health.md), written a second time by hand: a slip in one shows.
 const std::vector<Row> kReference{
-    {"8", ActionClass::restart_same, Action::alert},
-    {"11", ActionClass::restart_same, Action::alert},
-    {"13", ActionClass::restart_same, Action::alert},
-    {"25", ActionClass::restart_same, Action::alert},
-    {"31-32", ActionClass::restart_same, Action::alert},
-    {"37-38", ActionClass::ignore, Action::ignore},
-    {"39-41", ActionClass::restart_same, Action::alert},
-    {"43-45", ActionClass::ignore, Action::ignore},
-    {"46", ActionClass::restart_other, Action::recover},
-    {"48", ActionClass::restart_other, Action::recover},
-    {"54", ActionClass::live, Action::migrate},
-    {"60", ActionClass::restart_same, Action::alert},
-    {"62", ActionClass::restart_other, Action::recover},
-    {"63", ActionClass::live_low, Action::migrate},
-    {"64", ActionClass::live, Action::migrate},
-    {"66-68", ActionClass::ignore, Action::ignore},
-    {"69-72", ActionClass::restart_same, Action::alert},
-    {"74", ActionClass::live_deadline, Action::migrate},
-    {"75-77", ActionClass::restart_same, Action::alert},
-    {"79", ActionClass::node, Action::drain},
-    {"80", ActionClass::restart_same, Action::alert},
-    {"82-86", ActionClass::restart_same, Action::alert},
-    {"88-89", ActionClass::restart_same, Action::alert},
-    {"92", ActionClass::live_low, Action::migrate},
-    {"93", ActionClass::ignore, Action::ignore},
-    {"94", ActionClass::contained, Action::migrate},
-    {"95", ActionClass::restart_other, Action::recover},
-    {"96-105", ActionClass::restart_same, Action::alert},
-    {"106-107", ActionClass::ignore, Action::ignore},
-    {"109", ActionClass::restart_same, Action::alert},
-    {"110", ActionClass::restart_other, Action::recover},
-    {"119-120", ActionClass::live_deadline, Action::migrate},
-    {"121", ActionClass::ignore, Action::ignore},
-    {"126-135", ActionClass::restart_same, Action::alert},
-    {"136", ActionClass::live_deadline, Action::migrate},
-    {"137", ActionClass::ignore, Action::ignore},
-    {"139", ActionClass::restart_same, Action::alert},
-    {"140", ActionClass::restart_other, Action::recover},
-    {"141", ActionClass::ignore, Action::ignore},
-    {"143", ActionClass::restart_other, Action::recover},
-    {"144-150", ActionClass::report, Action::alert},
-    {"151", ActionClass::node, Action::drain},
-    {"152-154", ActionClass::ignore, Action::ignore},
-    {"155", ActionClass::live_deadline, Action::migrate},
-    {"156", ActionClass::report, Action::alert},
-    {"157", ActionClass::ignore, Action::ignore},
-    {"158", ActionClass::restart_other, Action::recover},
-    {"160", ActionClass::report, Action::alert},
-    {"161", ActionClass::ignore, Action::ignore},
-    {"162-166", ActionClass::report, Action::alert},
-    {"167", ActionClass::restart_other, Action::recover},
-    {"168", ActionClass::live, Action::migrate},
-    {"169-170", ActionClass::report, Action::alert},
-    {"171-172", ActionClass::ignore, Action::ignore},
-    {"173", ActionClass::node, Action::drain},
+    {"8", ActionClass::restart_same, PolicyAction::alert},
+    {"11", ActionClass::restart_same, PolicyAction::alert},
+    {"13", ActionClass::restart_same, PolicyAction::alert},
+    {"25", ActionClass::restart_same, PolicyAction::alert},
+    {"31-32", ActionClass::restart_same, PolicyAction::alert},
+    {"37-38", ActionClass::ignore, PolicyAction::ignore},
+    {"39-41", ActionClass::restart_same, PolicyAction::alert},
+    {"43-45", ActionClass::ignore, PolicyAction::ignore},
+    {"46", ActionClass::restart_other, PolicyAction::recover},
+    {"48", ActionClass::restart_other, PolicyAction::recover},
+    {"54", ActionClass::live, PolicyAction::migrate},
+    {"60", ActionClass::restart_same, PolicyAction::alert},
+    {"62", ActionClass::restart_other, PolicyAction::recover},
+    {"63", ActionClass::live_low, PolicyAction::migrate},
+    {"64", ActionClass::live, PolicyAction::migrate},
+    {"66-68", ActionClass::ignore, PolicyAction::ignore},
+    {"69-72", ActionClass::restart_same, PolicyAction::alert},
+    {"74", ActionClass::live_deadline, PolicyAction::migrate},
+    {"75-77", ActionClass::restart_same, PolicyAction::alert},
+    {"79", ActionClass::node, PolicyAction::drain},
+    {"80", ActionClass::restart_same, PolicyAction::alert},
+    {"82-86", ActionClass::restart_same, PolicyAction::alert},
+    {"88-89", ActionClass::restart_same, PolicyAction::alert},
+    {"92", ActionClass::live_low, PolicyAction::migrate},
+    {"93", ActionClass::ignore, PolicyAction::ignore},
+    {"94", ActionClass::contained, PolicyAction::migrate},
+    {"95", ActionClass::restart_other, PolicyAction::recover},
+    {"96-105", ActionClass::restart_same, PolicyAction::alert},
+    {"106-107", ActionClass::ignore, PolicyAction::ignore},
+    {"109", ActionClass::restart_same, PolicyAction::alert},
+    {"110", ActionClass::restart_other, PolicyAction::recover},
+    {"119-120", ActionClass::live_deadline, PolicyAction::migrate},
+    {"121", ActionClass::ignore, PolicyAction::ignore},
+    {"126-135", ActionClass::restart_same, PolicyAction::alert},
+    {"136", ActionClass::live_deadline, PolicyAction::migrate},
+    {"137", ActionClass::ignore, PolicyAction::ignore},
+    {"139", ActionClass::restart_same, PolicyAction::alert},
+    {"140", ActionClass::restart_other, PolicyAction::recover},
+    {"141", ActionClass::ignore, PolicyAction::ignore},
+    {"143", ActionClass::restart_other, PolicyAction::recover},
+    {"144-150", ActionClass::report, PolicyAction::alert},
+    {"151", ActionClass::node, PolicyAction::drain},
+    {"152-154", ActionClass::ignore, PolicyAction::ignore},
+    {"155", ActionClass::live_deadline, PolicyAction::migrate},
+    {"156", ActionClass::report, PolicyAction::alert},
+    {"157", ActionClass::ignore, PolicyAction::ignore},
+    {"158", ActionClass::restart_other, PolicyAction::recover},
+    {"160", ActionClass::report, PolicyAction::alert},
+    {"161", ActionClass::ignore, PolicyAction::ignore},
+    {"162-166", ActionClass::report, PolicyAction::alert},
+    {"167", ActionClass::restart_other, PolicyAction::recover},
+    {"168", ActionClass::live, PolicyAction::migrate},
+    {"169-170", ActionClass::report, PolicyAction::alert},
+    {"171-172", ActionClass::ignore, PolicyAction::ignore},
+    {"173", ActionClass::node, PolicyAction::drain},
 };
 
 std::pair<unsigned, unsigned> range_of(const std::string& text) {
@@ -104,7 +104,7 @@ TEST(XidTable, LeadsEveryXidFromTheKernelsLineToItsAction) {
     const auto verdict = policy.judge(finding, {0});
     const auto* row = by_xid[xid];
     EXPECT_EQ(verdict.action_class, row == nullptr ? ActionClass::report : row->action_class);
-    EXPECT_EQ(verdict.action, row == nullptr ? Action::alert : row->action);
+    EXPECT_EQ(verdict.action, row == nullptr ? PolicyAction::alert : row->action);
   }
 }
 
@@ -129,7 +129,7 @@ TEST(XidTable, NeverCopiesFromADeviceThatIsGoneOrCorrupt) {
        {"xid:54", "xid:63", "xid:64", "xid:74", "xid:92", "xid:119", "xid:168",
         "recovery:drain_and_reset", "recovery:drain_p2p", "throttle:hw_thermal"}) {
     EXPECT_TRUE(may_copy(meaning_of(code).action_class)) << code;
-    EXPECT_EQ(action_of(meaning_of(code).action_class), Action::migrate) << code;
+    EXPECT_EQ(action_of(meaning_of(code).action_class), PolicyAction::migrate) << code;
   }
 }
 
@@ -149,9 +149,11 @@ TEST(XidTable, TakesASecondCopyEngineFaultWithinADayForTheDevices) {
   finding.device = "cuda:0";
   finding.code = "xid:39";
   finding.at = 100 * kHour;
-  EXPECT_EQ(policy.judge(finding, {finding.at}).action, Action::alert);
-  EXPECT_EQ(policy.judge(finding, {finding.at - 23 * kHour, finding.at}).action, Action::migrate);
-  EXPECT_EQ(policy.judge(finding, {finding.at - 25 * kHour, finding.at}).action, Action::alert);
+  EXPECT_EQ(policy.judge(finding, {finding.at}).action, PolicyAction::alert);
+  EXPECT_EQ(policy.judge(finding, {finding.at - 23 * kHour, finding.at}).action,
+            PolicyAction::migrate);
+  EXPECT_EQ(policy.judge(finding, {finding.at - 25 * kHour, finding.at}).action,
+            PolicyAction::alert);
 }
 
 TEST(KernelLine, IsReadInEveryFormThatALogHasIt) {

@@ -33,7 +33,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
               .env = {{"A", "b"}},
               .restart = RestartRule::on_failure,
               .user = "ada",
-              .arrive = Arrival::criu,
+              .arrive = ArrivalMode::criu,
               .hold_at = 41000,
               .again_until = 40900};
   job.epoch = 7;
@@ -46,7 +46,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   first.state = InstanceState::running;
   first.device = "cuda:1";
   first.token = "t-1";
-  first.process = {11, 12};
+  first.program = {11, 12};
   first.parent = {13, 14};
   first.init = {15, 16};
   first.boot_id = "b";
@@ -68,7 +68,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_THAT(again.spec.env, ElementsAre(Pair("A", "b")));
   EXPECT_EQ(again.spec.restart, RestartRule::on_failure);
   EXPECT_EQ(again.spec.user, "ada");
-  EXPECT_EQ(again.spec.arrive, Arrival::criu);
+  EXPECT_EQ(again.spec.arrive, ArrivalMode::criu);
   EXPECT_EQ(again.spec.hold_at, 41000U);
   EXPECT_EQ(again.spec.again_until, 40900U);
   EXPECT_EQ(again.epoch, 7U);
@@ -83,7 +83,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_EQ(one.state(), InstanceState::running);
   EXPECT_EQ(one.device(), "cuda:1");
   EXPECT_EQ(one.record().token, "t-1");
-  EXPECT_EQ(one.process(), (ProcessId{11, 12}));
+  EXPECT_EQ(one.program(), (ProcessId{11, 12}));
   EXPECT_EQ(one.record().parent, (ProcessId{13, 14}));
   EXPECT_EQ(one.record().init, (ProcessId{15, 16}));
   EXPECT_EQ(one.saved_step, 120U);
@@ -145,7 +145,7 @@ TEST(JobRecord, OfVersion2HasWhatIsOfTheProcessApart) {
   EXPECT_EQ(read.migration, "m-2");
   EXPECT_EQ(read.first().id(), "i-1");
   EXPECT_EQ(read.first().record().rank, 0U);
-  EXPECT_EQ(read.first().process(), (ProcessId{11, 12}));
+  EXPECT_EQ(read.first().program(), (ProcessId{11, 12}));
   EXPECT_EQ(read.first().record().relocatable_bytes, 2048U);
   const json::object cordon{{"device", "cpu:0"}};
   EXPECT_EQ(from_version_2("cordon", cordon), cordon);

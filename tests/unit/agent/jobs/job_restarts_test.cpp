@@ -114,7 +114,7 @@ class RestartTest : public ::testing::Test {
     InstanceRecord record;
     record.state = failed;
     record.token = "0123";
-    record.process = {11, 12};
+    record.program = {11, 12};
     record.exit_code = 7;
     record.exit_text = "a word";
     record.ended_at_ms = 99;
@@ -131,7 +131,7 @@ TEST_F(RestartTest, IsUnderTheNextEpochAndKnowsNothingOfTheEndedProcess) {
   EXPECT_EQ(job_.restarts, 2U);
   EXPECT_EQ(instance_.state(), starting);
   EXPECT_NE(instance_.record().token, before.record.token) << "what is left of it has that one";
-  EXPECT_EQ(instance_.process(), ProcessId());
+  EXPECT_EQ(instance_.program(), ProcessId());
   EXPECT_TRUE(instance_.remains.empty());
   EXPECT_FALSE(instance_.record().exit_code);
   EXPECT_EQ(instance_.record().exit_text, "");
@@ -144,7 +144,7 @@ TEST_F(RestartTest, ThatCameToNothingLeavesTheEndAsItWasAndSaysWhy) {
   EXPECT_EQ(job_.restarts, 1U);
   EXPECT_EQ(instance_.state(), failed);
   EXPECT_EQ(instance_.record().token, "0123");
-  EXPECT_EQ(instance_.process(), (ProcessId{11, 12}));
+  EXPECT_EQ(instance_.program(), (ProcessId{11, 12}));
   EXPECT_EQ(instance_.record().exit_code, 7);
   EXPECT_EQ(instance_.record().ended_at_ms, 99);
   EXPECT_EQ(instance_.record().exit_text,

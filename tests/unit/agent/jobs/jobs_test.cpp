@@ -40,7 +40,7 @@ class JobsTest : public ::testing::Test {
 /// Method: somebody else holds the journal while a standby's process ends, and lets go of it.
 TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   {
-    JobTable former(config_, journal_);
+    JobList former(config_, journal_);
     former.save(former
                     .add_standby({.name = "gpt", .argv = {"/bin/true"}},
                                  {.migration = "m-1", .epoch = 2, .device = "cpu:0"})

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 #include <functional>
 
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 #include "migrator/base/error.h"
 #include "migrator/store/keep_rule_text.h"
 #include "tests/support/temp_dir.h"
@@ -82,8 +82,8 @@ class ProtectedJobs : public ::testing::Test {
   const test::TempDir dir_;
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  JobTable jobs_{config_, journal_};
-  std::optional<JobTable> next_;
+  JobList jobs_{config_, journal_};
+  std::optional<JobList> next_;
 };
 
 TEST_F(ProtectedJobs, KeepTheirOrderAndWhatBecameOfIt) {

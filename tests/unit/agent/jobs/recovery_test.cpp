@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/jobs/job.h"
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 namespace cardswap {
 namespace {
@@ -79,12 +79,12 @@ TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   had.step = 17;
   had.state_bytes = 1000;
   job.instances.emplace_back(job, had);
-  JobTable::order_recovery(job, "xid:79 on cuda:3");
+  JobList::order_recovery(job, "xid:79 on cuda:3");
   EXPECT_TRUE(job.recovery.is_pending);
   EXPECT_EQ(job.recovery.device, "cuda:3");
   EXPECT_EQ(job.recovery.last_step, 17U);
   EXPECT_EQ(job.recovery.state_bytes, 1000U);
-  JobTable::drop_recovery(job);
+  JobList::drop_recovery(job);
   EXPECT_FALSE(job.recovery.is_pending);
 }
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "agent/jobs/job_table.h"
+#include "agent/jobs/job_list.h"
 
 namespace cardswap {
 namespace {
@@ -33,7 +33,7 @@ TEST_F(WhatAJobSays, OfItsSizeCountsForItsDeviceAndNoMore) {
   EXPECT_EQ(share_of(of_size(3 * kGiB), 8 * kGiB), 3 * kGiB);
   EXPECT_EQ(share_of(of_size(9 * kGiB), 8 * kGiB), 8 * kGiB);
   EXPECT_EQ(share_of(of_size(kMax), 8 * kGiB), 8 * kGiB);
-  JobTable::note(of_size(0), [](InstanceRecord& record) { record.reserved_bytes = kMax; });
+  JobList::note(of_size(0), [](InstanceRecord& record) { record.reserved_bytes = kMax; });
   EXPECT_EQ(share_of(instance, 8 * kGiB), 8 * kGiB);
 }
 
@@ -55,7 +55,7 @@ TEST_F(WhatAJobSays, OfItsSizeIsOfAScaleThatTimesCanBeMadeOf) {
 }
 
 TEST_F(WhatAJobSays, IsToldOnceWithItsNameWhereItIsMoreThanTheDeviceHas) {
-  JobTable::note(instance, [](InstanceRecord& record) { record.device = "cuda:1"; });
+  JobList::note(instance, [](InstanceRecord& record) { record.device = "cuda:1"; });
   channel::Tracked told;
   told.state_bytes = 8 * kGiB;
   EXPECT_EQ(note_sizes(instance, told, 8 * kGiB), "");
@@ -78,13 +78,13 @@ TEST_F(WhatAJobSays, OfItsSizeIsWrittenOnceASecondHoweverOftenItIsSaid) {
 }
 
 TEST_F(WhatAJobSays, OfWhereItStandsCountsUntilItStepsOrAttachesAgain) {
-  note_held(instance, {.step = 7, .root = {}, .failure = {}});
+  note_held(instance, {.step = 7, .state_digest = {}, .failure = {}});
   EXPECT_EQ(instance.record().step, 7U);
   note_step(instance, 7, 1);
   ASSERT_TRUE(instance.held);
   note_step(instance, 8, 1);
   EXPECT_FALSE(instance.held);
-  note_held(instance, {.step = kMax, .root = {}, .failure = {}});
+  note_held(instance, {.step = kMax, .state_digest = {}, .failure = {}});
   EXPECT_EQ(instance.held->step, 1ULL << 53);
   const channel::Hello again;
   note_attached(instance, &again);

@@ -19,7 +19,7 @@ namespace cardswap::report {
 namespace {
 
 namespace json = boost::json;
-using handover::State;
+using handover::SourceState;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
@@ -41,7 +41,7 @@ Recorded migration(double scale = 1) {
   m.spec.job = "gpt";
   m.transfer.from = "a/cpu:0";
   m.spec.to = "b:7070/cpu:0";
-  m.side = handover::SourceSide({State::completed, 2, 1, {Digest{{1}}, 17}});
+  m.side = handover::SourceSide({SourceState::completed, 2, 1, {Digest{{1}}, 17}});
   m.started_at_ms = 1'700'000'000'000;
   m.history = {{"planned", m.started_at_ms},
                {"preparing", m.started_at_ms + ms(1)},
@@ -72,7 +72,9 @@ Recorded migration(double scale = 1) {
   TimelineSample sample;
   for (int i = 0; i <= 10; ++i) {
     sample.at_ms = ms(i * 90);
-    sample.state = i < 3 ? State::preparing : i < 9 ? State::syncing : State::verifying;
+    sample.state = i < 3   ? SourceState::preparing
+                   : i < 9 ? SourceState::syncing
+                           : SourceState::verifying;
     sample.phase = i < 3 ? "" : i < 6 ? "base_copy" : i < 9 ? "replay" : "frozen";
     sample.step = static_cast<std::uint64_t>(7 + i);
     sample.transferred = i < 3 ? 0 : static_cast<std::uint64_t>(i - 2) << 20;
@@ -90,7 +92,7 @@ Report report_of(const Recorded& recorded) {
 /// One that was given up while it synced.
 Recorded given_up() {
   auto m = migration();
-  m.side = handover::SourceSide({State::aborted, 2, 1});
+  m.side = handover::SourceSide({SourceState::aborted, 2, 1});
   m.result = MigrationResult::failed;
   m.transfer.downtime_ms = 0;
   m.transfer.predicted_downtime_ms = 0;
@@ -148,7 +150,7 @@ TEST(Report, TellsFirstWhatTheJobLost) {
 
 TEST(Report, AccountsForWhatMovingTheProcessTook) {
   auto m = migration();
-  m.spec.arrive = Arrival::criu;
+  m.spec.arrive = ArrivalMode::criu;
   m.transfer.downtime_ms = 400;
   m.transfer.process = {};
   m.transfer.process.freeze_ms = 25;
@@ -245,7 +247,8 @@ TEST(Page, EscapesWhatStrangersNamed) {
   m.transfer.stats.shards_not_replayed = 1;
   m.error = Error(Code::link_lost, evil, evil);
   m.history.emplace_back(evil, m.started_at_ms + 995);
-  m.transfer.timeline.add({.at_ms = 1000, .state = State::syncing, .phase = "<script>x</script>"});
+  m.transfer.timeline.add(
+      {.at_ms = 1000, .state = SourceState::syncing, .phase = "<script>x</script>"});
   const auto page = to_html(report_of(m));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
   EXPECT_THAT(page, Not(HasSubstr("\x01")));

@@ -85,7 +85,8 @@ class StoreDamage : public testing::Test {
       catalog.refresh(store);
       const SnapshotReader reader(store, catalog, ref);
       if (!reader.verify().empty()) return std::nullopt;
-      return ref.step == ref.number && reader.manifest().root == small_state(ref.number).root();
+      return ref.step == ref.number &&
+             reader.manifest().state_digest == small_state(ref.number).state_digest();
     } catch (const Error&) {
       return std::nullopt;
     }

@@ -191,8 +191,8 @@ Manifest sample_manifest() {
   manifest.nodes = {id_of({}), ObjectId{}, ObjectId{}};
   manifest.tensors = facts.tensors;
   manifest.tensors.push_back({"model/tied", RegionId{0}, 8, "Float", {}, {}, "model/w"});
-  manifest.root = state.root();
-  manifest.audits = {{1, state.root()}};
+  manifest.state_digest = state.state_digest();
+  manifest.audits = {{1, state.state_digest()}};
   manifest.replay_class = {"AdamW", "2.11", "avx2", "H200"};
   manifest.program = {{"train", "--name=\xc3\xa4"}, "b1", {{"OMP_NUM_THREADS", "1"}}};
   manifest.metrics = {{"loss", 0.1}, {"worst", std::numeric_limits<double>::infinity()}};
@@ -280,7 +280,7 @@ TEST(Formats, BelieveNoChunkWhoseBytesChanged) {
   auto chunk = encode_chunk(compressor, id_of(plain), plain, 1, false);
   chunk.stored[3] ^= std::byte{1};
   std::vector<std::byte> out(plain.size());
-  EXPECT_EQ(code_of([&] { decode_chunk(compressor, chunk.ref, chunk.stored, out); }),
+  EXPECT_EQ(code_of([&] { decode_chunk(compressor, chunk.place, chunk.stored, out); }),
             Code::corrupt);
 }
 

@@ -17,7 +17,7 @@ using testing::IsEmpty;
 
 constexpr KeepRule kTwo{.last = 2, .hourly = 0, .daily = 0};
 
-KeptSnapshot whole(std::uint64_t number, std::string branch = "main", std::int64_t at_s = 0) {
+SnapshotCandidate whole(std::uint64_t number, std::string branch = "main", std::int64_t at_s = 0) {
   return {number, std::move(branch), at_s, true, false};
 }
 
@@ -40,7 +40,7 @@ TEST(Retention, GoesByTheNumberAndNotByTheTime) {
 }
 
 TEST(Retention, KeepsOneAnHourAndOneADay) {
-  std::vector<KeptSnapshot> list;
+  std::vector<SnapshotCandidate> list;
   for (std::uint64_t i = 0; i < 96; ++i) {
     list.push_back(whole(i + 1, "main", static_cast<std::int64_t>(i) * 1800));  // two days
   }
@@ -198,7 +198,7 @@ class World {
   }
 
   std::set<std::string> surplus() {
-    std::vector<KeptSnapshot> list;
+    std::vector<SnapshotCandidate> list;
     const auto gone = trashed();
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (refs_.contains(order_[i]) && !gone.contains(order_[i])) list.push_back(whole(i + 1));

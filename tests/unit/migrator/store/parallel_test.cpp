@@ -120,7 +120,8 @@ TEST_F(Parallel, ReaderReadsAllIntoPlace) {
   std::vector<std::span<std::byte>> into(memory.begin(), memory.end());
   const auto digests = reader.read_all(workers_, into);
   EXPECT_EQ(memory, state.memory);
-  EXPECT_EQ(data::root_of(state.layout, digests, digest_of(state.values)), state.root());
+  EXPECT_EQ(data::state_digest_of(state.layout, digests, digest_of(state.values)),
+            state.state_digest());
   into.pop_back();
   EXPECT_THROW((void)reader.read_all(workers_, into), Error) << "memory of too few regions";
   into.push_back(into[0].first(10));

@@ -47,11 +47,11 @@ struct State {
   [[nodiscard]] std::span<const std::byte> chunk(const ChunkSpan& at) const {
     return std::span(memory[static_cast<std::size_t>(at.region)]).subspan(at.offset, at.bytes);
   }
-  [[nodiscard]] Digest root() const {
+  [[nodiscard]] Digest state_digest() const {
     std::vector<Digest> digests;
     for (const auto& at : cut_into_chunks(layout, kSampleChunk))
       digests.push_back(digest_of(chunk(at)));
-    return data::root_of(layout, digests, digest_of(values));
+    return data::state_digest_of(layout, digests, digest_of(values));
   }
 };
 
@@ -71,7 +71,7 @@ inline SnapshotFacts facts_of(const State& state, std::uint64_t epoch = 1) {
   SnapshotFacts facts;
   facts.step = state.step;
   facts.epoch = epoch;
-  facts.root = state.root();
+  facts.state_digest = state.state_digest();
   facts.created_s = 1'700'000'000 + static_cast<std::int64_t>(state.step);
   facts.tensors = {{"model/w", RegionId{0}, 0, "Float", {1250, 2}, {2, 1}, ""}};
   facts.metrics = {{"loss", 2.25}};
@@ -125,8 +125,8 @@ inline bool holds(Store& store, const Ref& ref, const State& state) {
     reader.read(compressor, static_cast<RegionId>(i), 0, out);
     if (out != state.memory[i]) return false;
   }
-  return reader.values(compressor) == state.values && reader.manifest().root == state.root() &&
-         reader.verify().empty();
+  return reader.values(compressor) == state.values &&
+         reader.manifest().state_digest == state.state_digest() && reader.verify().empty();
 }
 
 }  // namespace cardswap::store::test

@@ -230,7 +230,8 @@ class Schedule {
   }
   void read(Store& store, const PackCatalog& catalog, const Ref& ref) {
     const SnapshotReader reader(store, catalog, ref);
-    if (reader.manifest().root != state_of(ref.step, contents_.at(ref.step)).root()) {
+    if (reader.manifest().state_digest !=
+        state_of(ref.step, contents_.at(ref.step)).state_digest()) {
       fail(fmt::format("snapshot {} is another state", ref.number));
     }
     for (const auto& damage : reader.verify()) {

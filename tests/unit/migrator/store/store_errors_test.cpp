@@ -102,7 +102,8 @@ TEST(SnapshotReader, IsOfTheSnapshotThatItsRefNames) {
   const auto ref = test::save(store, state);
   PackCatalog catalog;
   catalog.refresh(store);
-  EXPECT_EQ(SnapshotReader(store, catalog, ref.manifest).manifest().root, state.root());
+  EXPECT_EQ(SnapshotReader(store, catalog, ref.manifest).manifest().state_digest,
+            state.state_digest());
   auto other = ref;
   other.step = 200;
   EXPECT_EQ(code_thrown_by([&] { SnapshotReader(store, catalog, other); }), Code::corrupt);

@@ -147,7 +147,7 @@ TEST_F(Safetensors, SaysOfWhatItIs) {
   EXPECT_EQ(read.metadata("cardswap.job"), "gpt");
   EXPECT_EQ(read.metadata("cardswap.step"), std::to_string(ref.step));
   EXPECT_EQ(read.metadata("cardswap.manifest"), to_string(ref.manifest));
-  EXPECT_EQ(read.metadata("cardswap.root"), to_string(saved_.open(ref).manifest().root));
+  EXPECT_EQ(read.metadata("cardswap.root"), to_string(saved_.open(ref).manifest().state_digest));
   EXPECT_EQ(read.metadata("cardswap.flat"), "[\"w\"]");
 }
 

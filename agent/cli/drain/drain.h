@@ -1,0 +1,95 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "agent/cli/command_context.h"
+#include "agent/cli/drain/drain_item.h"
+#include "agent/cli/drain/drain_targets.h"
+#include "agent/cli/drain/drain_view.h"
+#include "agent/cli/interrupts.h"
+#include "agent/cli/migration_options.h"
+
+namespace cardswap::cli {
+
+/// The options of `cardswap drain`.
+struct DrainOptions {
+  std::string host;             ///< HOST[:PORT] of the agent to drain
+  std::vector<std::string> to;  ///< HOST[:PORT] of targets; empty: the agent's peers
+  std::size_t parallel = 2;     ///< migrations at a time
+  std::string deadline = "none";
+  std::string policy = "migrate";
+  std::string hook;  ///< a program that is run before and after each job; empty: none
+  std::string reason = "drain";
+  bool dry_run = false;
+  MigrationOptions how;
+};
+
+/// Moves every job away from a host. The agents do the work and own the migrations; this side only
+/// chooses targets, starts migrations and follows them, so it may be killed at any time and run
+/// again. One thread; `context` outlives it.
+class Drain {
+ public:
+  /// Asks the drained agent and the targets who they are; changes nothing. Waits up to 30 s for the
+  /// drained agent and 5 s for each target. Throws Error{bad_request} for options that cannot be
+  /// used, Error{refused} if there is no host to move to, and what Client::call() throws.
+  Drain(const Context& context, DrainOptions options);
+
+  /// Cordons the host, and returns when every job has moved or cannot, or when the drain was
+  /// stopped by the deadline or the user and nothing moves any more (a second interrupt: at once).
+  /// Throws Error{source_lost} if the drained agent does not answer for 30 s or the user interrupts
+  /// while it does not, Error{corrupt} if its answer has no list of jobs or an odd name, and what
+  /// Client::call() throws. Any other field that is missing counts as empty.
+  Exit run();
+  /// Prints where the jobs would go; changes nothing.
+  Exit dry_run();
+
+ private:
+  using Item = DrainItem;
+  using Phase = DrainItem::Phase;
+
+  /// The client for one call to the drained agent.
+  [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
+  /// GET from the drained agent, repeated for up to 30 s while it does not answer.
+  boost::json::object ask(const std::string& path);
+  void cordon();
+  void refresh();
+  void note_job(Item& item, const boost::json::object& job);
+  /// Takes up a migration that is under way; false: the agent has no such migration, or it has
+  /// ended, or it is a snapshot, for which the job stays.
+  bool resume(Item& item, const std::string& migration);
+  void start_waiting();
+  void start(Item& item, const PlacementDevice& device);
+  void follow();
+  void conclude(Item& item);
+  void retry_elsewhere(Item& item, const Error& error);
+  void finish_item(Item& item, std::string result, std::string note);
+  void stop(const std::string& why);
+  [[nodiscard]] std::vector<PlacementDevice> devices();
+  /// Runs the hook, if one was given; returns why it failed, or "".
+  [[nodiscard]] std::string hook(Item& item, const std::string& phase);
+  [[nodiscard]] std::size_t count(Phase phase) const;
+  [[nodiscard]] PlacementReason unanswered() const;
+
+  void begin_table();
+  Exit finish();
+
+  const Context& context_;
+  DrainOptions options_;
+  http::Endpoint drained_;
+  std::string host_name_;
+  std::chrono::steady_clock::time_point deadline_;
+  Interrupts interrupts_;
+  DrainTargets targets_;
+  DrainView view_;
+  std::list<Item> items_;
+  std::size_t arriving_ = 0;  ///< standbys on their way to the drained host
+  std::string stopped_;       ///< interrupt or deadline
+  bool placement_is_old_ = true;
+  std::chrono::steady_clock::time_point placed_at_;
+};
+
+}  // namespace cardswap::cli

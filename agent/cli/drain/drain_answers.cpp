@@ -1,0 +1,38 @@
+#include "agent/cli/drain/drain_answers.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "agent/base/printable_fields.h"
+#include "migrator/base/error.h"
+
+namespace cardswap::cli {
+namespace {
+
+constexpr auto kLookThere = "look what answers at that address";
+
+}  // namespace
+
+std::string name_at(const boost::json::object& from, std::string_view key,
+                    bool (*is_right)(std::string_view), const http::Endpoint& agent) {
+  auto name = printable_at(from, key);
+  if (is_right(name)) return name;
+  throw Error(Code::corrupt,
+              fmt::format("the agent at {} tells '{}', which is no {}", agent.text(), name, key),
+              kLookThere);
+}
+
+std::vector<boost::json::object> listed_jobs(const boost::json::object& answer,
+                                             const http::Endpoint& agent) {
+  const auto* list = answer.if_contains("jobs");
+  std::vector<boost::json::object> jobs;
+  for (const auto& job : array_at(answer, "jobs")) {
+    if (job.is_object()) jobs.push_back(job.get_object());
+  }
+  if (list != nullptr && list->is_array() && jobs.size() == list->get_array().size()) return jobs;
+  throw Error(Code::corrupt, fmt::format("the agent at {} lists no jobs", agent.text()),
+              kLookThere);
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,66 @@
+// Where the jobs would go, and what their migrations would cost; changes nothing.
+
+#include <boost/json.hpp>
+
+#include "agent/base/printable_fields.h"
+#include "agent/cli/drain/drain.h"
+#include "agent/handover/base/migration_body.h"
+
+namespace cardswap::cli {
+
+Exit Drain::dry_run() {
+  refresh();
+  std::vector<Item*> items;
+  std::vector<PlacementJob> jobs;
+  for (auto& item : items_) {
+    if (item.phase == Phase::over) continue;
+    items.push_back(&item);
+    jobs.push_back(item.job);
+  }
+  const auto found = targets_.devices();
+  const auto placement = place(jobs, found);
+  begin_table();
+  for (const auto& unplaced : placement.unplaced) {
+    auto reasons = unplaced.reasons;
+    if (!targets_.problems().empty()) reasons.push_back(unanswered());
+    auto& item = *items[unplaced.job];
+    if (item.phase == Phase::moving) continue;
+    finish_item(item, "stays", to_string(reasons));
+  }
+  for (const auto& assignment : placement.assigned) {
+    auto& item = *items[assignment.job];
+    if (item.phase == Phase::moving) continue;
+    item.row.to = found[assignment.device].address();
+    auto spec = options_.how.spec();
+    spec.job = item.job.name;
+    spec.to = item.row.to;
+    auto body = request_body(spec);
+    body["dry_run"] = true;
+    try {
+      const auto plan = client().call("POST", "/v1/migrations", std::move(body));
+      item.row.strategy = printable_at(plan, "strategy");
+      for (const auto& prediction : array_at(plan, "predictions")) {
+        const auto* p = prediction.if_object();
+        if (p == nullptr || printable_at(*p, "strategy") != item.row.strategy) continue;
+        item.row.downtime_ms = amount_at(*p, "downtime_ms");
+        item.row.total_time_ms = amount_at(*p, "total_time_ms");
+      }
+      std::string blocked;
+      for (const auto& reason : array_at(plan, "blocked_reasons")) {
+        if (!reason.is_string()) continue;
+        blocked += (blocked.empty() ? "" : "; ") + printable(reason.get_string());
+      }
+      finish_item(item, blocked.empty() ? "fits" : "stays", blocked);
+    } catch (const Error& error) {
+      finish_item(item, "stays", error.failure());
+    }
+  }
+  for (auto& item : items_) {
+    if (item.phase != Phase::moving) continue;
+    item.hooked = false;
+    finish_item(item, "fits", "under way already as " + item.row.migration);
+  }
+  return finish();
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,280 @@
+#include "agent/cli/drain/drain_to_stores.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <iostream>
+
+#include "agent/base/units.h"
+#include "agent/base/validate.h"
+#include "agent/cli/drain/drain_answers.h"
+#include "agent/cli/hook.h"
+#include "agent/cli/text/fields.h"
+#include "agent/handover/base/migration_body.h"
+#include "agent/http/agent_address.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+using Phase = DrainItem::Phase;
+
+constexpr milliseconds kLookTick{150};
+constexpr seconds kTryAgain{1};
+constexpr seconds kConflictMax{120};  // another snapshot of the job comes to its end first
+constexpr seconds kStopGrace{10};
+constexpr seconds kHookTime{300};
+
+bool is_training(const json::object& job) {
+  const auto state = printable_at(job, "state");
+  return state == "starting" || state == "running" || state == "frozen" || state == "in_doubt";
+}
+
+/// The words that start the job again, for whoever reads the table.
+std::string restore_command(const std::string& job, const std::string& step,
+                            const std::string& store) {
+  return fmt::format("cardswap restore {}@{} --store {}", job, step, store);
+}
+
+}  // namespace
+
+DrainToStores::DrainToStores(const Context& context, DrainOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      drained_(http::parse_agent_address("drain", options_.host).agent),
+      host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
+      deadline_(Clock::time_point::max()),
+      view_(context, options_.dry_run) {
+  if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
+  const auto limit = parse_duration("--deadline", options_.deadline);
+  if (limit.count() > 0) deadline_ = Clock::now() + limit;
+  read_jobs();
+  refuse_unprotected();
+}
+
+void DrainToStores::read_jobs() {
+  for (const auto& job : listed_jobs(client().call("GET", "/v1/jobs"), drained_)) {
+    if (!is_training(job) || printable_at(job, "device") == "store") continue;
+    auto& known = jobs_.emplace_back();
+    auto& placed = known.item.job;
+    placed.name = name_at(job, "name", validate::is_job_name, drained_);
+    placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
+    known.store = printable_at(object_at(job, "protection"), "store");
+    known.item.row.job = placed.name;
+    known.item.row.from = host_name_ + "/" + placed.device;
+    known.item.row.to = known.store;
+  }
+}
+
+/// Before anything is touched: a drain that leaves some of the jobs empties no host.
+void DrainToStores::refuse_unprotected() const {
+  std::vector<std::string> names;
+  for (const auto& job : jobs_) {
+    if (job.store.empty()) names.push_back(job.item.job.name);
+  }
+  if (names.empty()) return;
+  throw Error(
+      Code::refused,
+      fmt::format("drain {}: no store is known for {}", drained_.text(), fmt::join(names, ", ")),
+      fmt::format("`cardswap protect {} --every 10m --to file:/FOLDER` gives it one; or "
+                  "stop what need not be kept with `cardswap stop`",
+                  names.front()));
+}
+
+void DrainToStores::start_waiting() {
+  auto running = count(Phase::moving);
+  for (auto& job : jobs_) {
+    if (running >= options_.parallel) return;
+    if (job.item.phase != Phase::waiting || Clock::now() < job.not_before) continue;
+    start(job);
+    running += job.item.phase == Phase::moving ? 1 : 0;
+  }
+}
+
+void DrainToStores::start(Job& job) {
+  auto& item = job.item;
+  if (!item.hooked) {
+    job.give_up_at = Clock::now() + kConflictMax;
+    item.hooked = true;
+    if (const auto failed = hook(job, "before"); !failed.empty()) {
+      item.hooked = false;  // no `after` for what never began
+      return finish(job, "skipped", "hook before it: " + failed);
+    }
+  }
+  MigrationSpec spec;
+  spec.job = item.job.name;
+  spec.store = job.store;
+  spec.max_stall_ms = 0;
+  try {
+    item.migration = client().call("POST", "/v1/migrations", request_body(spec));
+    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
+    item.phase = Phase::moving;
+    ++item.row.tries;
+  } catch (const Error& error) {
+    if (error.code() == Code::not_found) return finish(job, "ended", "it ended by itself");
+    // A snapshot of its protection may be under way: it is waited for.
+    if (error.code() != Code::conflict || Clock::now() >= job.give_up_at) {
+      return finish(job, "failed", error.failure());
+    }
+    job.not_before = Clock::now() + kTryAgain;
+  }
+}
+
+void DrainToStores::follow() {
+  for (auto& job : jobs_) {
+    if (job.item.phase != Phase::moving) continue;
+    job.item.migration = client().call("GET", "/v1/migrations/" + job.item.row.migration);
+    if (value_at(job.item.migration, "result") != nullptr) conclude(job);
+  }
+}
+
+void DrainToStores::conclude(Job& job) {
+  const auto& m = job.item.migration;
+  job.item.row.strategy = printable_at(m, "strategy");
+  job.item.row.total_time_ms = number_at(object_at(m, "progress"), "total_time_ms");
+  const auto result = printable_at(m, "result");
+  if (result == "stored") return stop_job(job);
+  const auto error = http::error_from_json(object_at(m, "error"));
+  if (result == "cancelled" && !stopped_.empty()) {
+    finish(job, "cancelled", "by the " + stopped_);
+  } else {
+    finish(job, "failed", "it trains on: " + error.failure());
+  }
+}
+
+void DrainToStores::stop_job(Job& job) {
+  const auto step = text(job.item.migration, "migrated_at_step");
+  const auto command = restore_command(job.item.job.name, step, job.store);
+  try {
+    const auto stopped = client().call(
+        "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
+        json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
+        kStopGrace + seconds(30));
+    const auto last = number_at<std::uint64_t>(stopped, "step");
+    const auto kept = number_at<std::uint64_t>(job.item.migration, "migrated_at_step");
+    finish(job, "stored",
+           last > kept ? fmt::format("{} (takes {} steps again)", command, last - kept) : command);
+  } catch (const Error& error) {
+    finish(job, "failed",
+           fmt::format("step {} is in its store, and it trains on: {}", step, error.failure()));
+  }
+}
+
+void DrainToStores::stop(const std::string& why) {
+  stopped_ = why;
+  for (auto& job : jobs_) {
+    if (job.item.phase == Phase::waiting) finish(job, "not-started", "by the " + why);
+    if (job.item.phase != Phase::moving) continue;
+    try {
+      client().call("POST", "/v1/migrations/" + job.item.row.migration + "/cancel");
+    } catch (const Error& error) {  // it is in the store already, and run() sees that
+      view_.clear_progress();
+      std::cerr << "cardswap: " << error.failure() << "\n";
+    }
+  }
+}
+
+std::string DrainToStores::hook(Job& job, const std::string& phase) {
+  if (options_.hook.empty()) return {};
+  const auto& row = job.item.row;
+  const HookFacts facts{{"PHASE", phase},
+                        {"HOST", drained_.text()},
+                        {"JOB", row.job},
+                        {"FROM", row.from},
+                        {"TO", row.to},
+                        {"RESULT", row.result},
+                        {"MIGRATION", row.migration},
+                        {"NOTE", printable(row.note)},
+                        {"DOWNTIME_MS", ""},
+                        {"LOST_MS", ""}};
+  view_.clear_progress();
+  return run_hook({options_.hook, phase, row.job}, facts, kHookTime);
+}
+
+void DrainToStores::finish(Job& job, std::string result, std::string note) {
+  auto& item = job.item;
+  item.phase = Phase::over;
+  item.row.result = std::move(result);
+  item.row.note = std::move(note);
+  if (item.hooked) {
+    item.hooked = false;
+    if (const auto failed = hook(job, "after"); !failed.empty()) {
+      item.row.note += (item.row.note.empty() ? "" : "; ") + ("hook after it: " + failed);
+    }
+  }
+  view_.print(item.row);
+}
+
+std::size_t DrainToStores::count(Phase phase) const {
+  return static_cast<std::size_t>(std::count_if(
+      jobs_.begin(), jobs_.end(), [&](const Job& job) { return job.item.phase == phase; }));
+}
+
+std::list<DrainItem> DrainToStores::items() const {
+  std::list<DrainItem> all;
+  for (const auto& job : jobs_) all.push_back(job.item);
+  return all;
+}
+
+void DrainToStores::begin_table() {
+  std::size_t to_width = 0;
+  for (const auto& job : jobs_) to_width = std::max(to_width, job.store.size());
+  view_.begin(host_name_, items(), to_width);
+}
+
+Exit DrainToStores::end() {
+  return view_.end({options_.host, drained_.text(), host_name_}, items(), stopped_);
+}
+
+/// A cordon of the host that is there already stays, with its reason.
+void DrainToStores::cordon() {
+  const auto now = client().call("GET", "/v1/cordon");
+  for (const auto& item : array_at(now, "cordons")) {
+    const auto* cordon = item.if_object();
+    const auto* device = cordon != nullptr ? cordon->if_contains("device") : nullptr;
+    if (device != nullptr && device->is_null()) return;
+  }
+  client().call("POST", "/v1/cordon",
+                json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
+}
+
+Exit DrainToStores::run() {
+  cordon();
+  begin_table();
+  while (count(Phase::waiting) + count(Phase::moving) > 0) {
+    if (stopped_.empty()) start_waiting();
+    view_.show_progress(items());
+    if (interrupts_.has_come(kLookTick)) {
+      view_.clear_progress();
+      if (!stopped_.empty()) break;  // the second time: leave them to the agent
+      if (interrupts_.confirm(fmt::format("Stop the drain of {} and cancel {} snapshots?",
+                                          drained_.text(), count(Phase::moving)))) {
+        stop("interrupt");
+      }
+    }
+    if (stopped_.empty() && Clock::now() >= deadline_) stop("deadline");
+    follow();
+  }
+  view_.clear_progress();
+  for (auto& job : jobs_) {
+    if (job.item.phase != Phase::moving) continue;
+    job.item.hooked = false;
+    finish(job, "under-way", "cardswap status " + job.item.row.migration);
+  }
+  return end();
+}
+
+Exit DrainToStores::dry_run() {
+  begin_table();
+  for (auto& job : jobs_) {
+    finish(job, "fits", "then " + restore_command(job.item.job.name, "latest", job.store));
+  }
+  return end();
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "agent/cli/drain/drain.h"
+
+namespace cardswap::cli {
+
+/// `cardswap drain --policy snapshot-only`: every job of a host gets a last snapshot into the store
+/// of its protection, and is stopped once that is whole; the note of its row is the command that
+/// starts it again. Its snapshots are the agent's migrations, so killing the command loses nothing.
+/// One thread; `context` outlives it.
+class DrainToStores {
+ public:
+  /// Asks the agent for its jobs; changes nothing. Throws Error{refused} that names the jobs which
+  /// have no store, Error{bad_request} for options that cannot be used, and what Client::call() and
+  /// listed_jobs() throw.
+  DrainToStores(const Context& context, DrainOptions options);
+
+  /// Cordons the host, and returns when every job is stopped or cannot be, or when the drain was
+  /// stopped by the deadline or the user. A snapshot that fails leaves its job training. Throws
+  /// what Client::call() throws.
+  Exit run();
+  /// Prints which job would be kept where; changes nothing.
+  Exit dry_run();
+
+ private:
+  /// One job of the host, and where its state goes.
+  struct Job {
+    DrainItem item;
+    std::string store;
+    std::chrono::steady_clock::time_point not_before;  ///< of the next try
+    std::chrono::steady_clock::time_point give_up_at;
+  };
+
+  [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
+  void cordon();
+  void read_jobs();
+  void refuse_unprotected() const;
+  void start_waiting();
+  void start(Job& job);
+  void follow();
+  void conclude(Job& job);
+  void stop_job(Job& job);
+  void finish(Job& job, std::string result, std::string note);
+  void stop(const std::string& why);
+  [[nodiscard]] std::string hook(Job& job, const std::string& phase);
+  [[nodiscard]] std::size_t count(DrainItem::Phase phase) const;
+  [[nodiscard]] std::list<DrainItem> items() const;
+  void begin_table();
+  Exit end();
+
+  const Context& context_;
+  DrainOptions options_;
+  http::Endpoint drained_;
+  std::string host_name_;
+  std::chrono::steady_clock::time_point deadline_;
+  Interrupts interrupts_;
+  DrainView view_;
+  std::list<Job> jobs_;
+  std::string stopped_;  ///< interrupt or deadline
+};
+
+}  // namespace cardswap::cli

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <memory>
+
+#include "agent/base/units.h"
+#include "agent/cli/command_context.h"
+#include "agent/cli/snapshots/cadence.h"
+#include "agent/cli/text/protection_text.h"
+#include "migrator/base/error.h"
+#include "migrator/store/keep_rule_text.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct ProtectOptions {
+  std::string job;
+  std::string every;
+  std::string store;
+  std::string keep = store::to_string(store::KeepRule{});
+  std::string grace = "0s";
+};
+
+Exit protect(const Context& context, const ProtectOptions& options) {
+  const auto cadence = cadence_from(options.every);
+  const auto path = fmt::format("/v1/jobs/{}/protection", http::percent_encoded(options.job));
+  if (cadence.is_off()) {
+    context.show(context.client().call("DELETE", path), [](const json::object& job) {
+      return fmt::format("job {} is not protected any more; its snapshots stay\n",
+                         std::string_view(job.at("name").as_string()));
+    });
+    return Exit::done;
+  }
+  if (options.store.empty()) {
+    throw Error(Code::bad_request, "protect it where?",
+                "--to file:/FOLDER, of the job's host; its user writes there");
+  }
+  const auto rule = store::keep_rule_from(options.keep);
+  json::object body{{"store", options.store},
+                    {"keep", store::to_string(rule)},
+                    {"grace_ms", parse_duration("--grace", options.grace).count()}};
+  if (cadence.steps != 0) {
+    body["every_steps"] = cadence.steps;
+  } else {
+    body["every_ms"] = cadence.time.count();
+  }
+  context.show(context.client().call("POST", path, std::move(body)), [](const json::object& job) {
+    return fmt::format("job {} is {}`cardswap jobs {}` tells how it goes\n",
+                       std::string_view(job.at("name").as_string()),
+                       protection_text(job, unix_ms()),
+                       std::string_view(job.at("name").as_string()));
+  });
+  return Exit::done;
+}
+
+}  // namespace
+
+void add_protect_command(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<ProtectOptions>();
+  auto* command = app.add_subcommand(
+      "protect", "Take snapshots of a running job again and again, without being asked each time");
+  command->add_option("job", options->job, "Job of this host")->required();
+  command->add_option("--every", options->every, "Steps, such as 100; a time, such as 10m; or off")
+      ->required();
+  command->add_option("--to", options->store, "file:/FOLDER, of the job's host");
+  command
+      ->add_option("--keep", options->keep,
+                   "Snapshots of each branch that are kept; all: every one")
+      ->capture_default_str();
+  command
+      ->add_option("--grace", options->grace,
+                   "How long others stay in the store's trash before they are removed")
+      ->capture_default_str();
+  command->callback([&context, &run, options] {
+    run = [&context, options] { return protect(context, *options); };
+  });
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,28 @@
+#include "agent/cli/snapshots/resume.h"
+
+#include <fmt/format.h>
+
+#include "agent/cli/snapshots/branch_name.h"
+#include "migrator/base/error.h"
+#include "migrator/store/open_store.h"
+
+namespace cardswap::cli {
+
+std::optional<ResumePoint> latest_to_resume(const std::string& address, const std::string& job) {
+  const auto in = store::open_store(address);
+  const auto list = store::refs_of(*in, job);
+  if (list.last_number == 0 && list.damaged.empty()) return std::nullopt;
+  if (list.refs.empty() || list.refs.back().number != list.last_number) {
+    const auto what = list.damaged.empty()
+                          ? std::string("it is being pruned")
+                          : list.damaged.back().object + ": " + list.damaged.back().what;
+    throw Error(Code::corrupt,
+                fmt::format("the latest snapshot of job {} cannot be used: {}", job, what),
+                "`cardswap history` lists the others: `cardswap restore JOB@STEP` takes one of "
+                "them, `cardswap run --resume none` begins at the first step");
+  }
+  const auto& latest = list.refs.back();
+  return ResumePoint{latest, branch_after(list.refs, latest)};
+}
+
+}  // namespace cardswap::cli

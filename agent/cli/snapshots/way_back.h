@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/cli/snapshots/snapshot_name.h"
+#include "migrator/store/refs.h"
+
+namespace cardswap::cli {
+
+/// How a job gets back to one of its steps: from the snapshot `base`, by taking the steps after it
+/// again.
+struct WayBack {
+  store::Ref base;
+  std::uint64_t step = 0;
+  [[nodiscard]] std::uint64_t steps_again() const { return step - base.step; }
+};
+
+/// The first parent of a snapshot's manifest, in hexadecimal; empty: it has none.
+using ParentOf = std::function<std::string(const store::Ref&)>;
+
+/// The snapshots through which the state of `tip` came to be, the newest first: those of its
+/// branch, then those of the branch on which that one began, up to where it began, and so on. Ends
+/// where the parent of a branch's oldest snapshot is not among `refs`, which are one job's by
+/// number. Pure, but for `parent_of`, which is asked once a branch.
+[[nodiscard]] std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs,
+                                              const store::Ref& tip, const ParentOf& parent_of);
+/// The newest snapshot of a line at or before `step`. Nullopt: there is none.
+[[nodiscard]] std::optional<store::Ref> base_in(const std::vector<store::Ref>& line,
+                                                std::uint64_t step);
+
+/// line_of() in a store, of a snapshot that is there.
+[[nodiscard]] std::vector<store::Ref> find_line_of(store::Store& in, const store::Ref& tip);
+/// The line of a branch's newest snapshot. `branch`: empty: that of the job's newest snapshot.
+/// Throws Error{not_found} if the branch has no snapshot, and what the store throws.
+[[nodiscard]] std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
+                                                const std::string& branch);
+/// The way to the step that `name` says. A snapshot of that very step comes first, the newest of
+/// them, unless `branch` is not empty: then only its line counts. Throws as find_snapshot() and
+/// find_line(), and Error{not_found} if there is no snapshot at or before the step.
+[[nodiscard]] WayBack find_way_back(store::Store& in, const SnapshotName& name,
+                                    const std::string& branch);
+
+/// What a user is told before the job is started: nothing, if there is a snapshot of the step.
+[[nodiscard]] std::string announcement(const WayBack& way);
+/// Adds base_step, base_snapshot, to_step and steps_again to an answer.
+void add_to(boost::json::object& answer, const WayBack& way);
+
+}  // namespace cardswap::cli

@@ -1,0 +1,62 @@
+#include "agent/snapshots/snapshot_metrics.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/units.h"
+
+namespace cardswap::snapshots {
+
+namespace {
+
+/// Of all jobs: one that goes on from a store need not be protected.
+void write_recoveries(Exposition& out, const JobList& jobs) {
+  const auto each = [&](std::string_view name, std::string_view help, auto value) {
+    out.family(name, Exposition::Type::counter, help);
+    std::set<std::string> told;
+    for (const auto& job : jobs.all()) {
+      const bool is_here = job.is_live() || job.recovery.is_pending;
+      if (!is_here || job.standby || job.superseded || !told.insert(job.name()).second) continue;
+      out.sample(static_cast<double>(value(job.recovery)), {{"job", job.name()}});
+    }
+  };
+  each("cardswap_recoveries_total", "Times that a job went on from a snapshot after its end.",
+       [](const RecoveryNotes& notes) { return notes.recovered; });
+  each("cardswap_lost_steps_total", "Steps that a job had taken and that no snapshot had.",
+       [](const RecoveryNotes& notes) { return notes.lost_steps_total; });
+}
+
+}  // namespace
+
+void write_metrics(Exposition& out, const JobList& jobs) {
+  std::vector<const Job*> all;
+  for (const auto& job : jobs.all()) {
+    const bool is_copy = job.standby || job.superseded;
+    if (job.is_live() && job.spec.protection && !is_copy) all.push_back(&job);
+  }
+  const auto each = [&](std::string_view name, Exposition::Type type, std::string_view help,
+                        auto value) {
+    out.family(name, type, help);
+    for (const auto* job : all) out.sample(value(job->protection_notes), {{"job", job->name()}});
+  };
+  using Notes = ProtectionNotes;
+  each("cardswap_snapshots_taken_total", Exposition::Type::counter,
+       "Snapshots that a protected job's agent has taken by itself.",
+       [](const Notes& notes) { return static_cast<double>(notes.taken); });
+  each("cardswap_snapshots_failed_total", Exposition::Type::counter,
+       "Snapshots of a protected job that came to nothing.",
+       [](const Notes& notes) { return static_cast<double>(notes.failed); });
+  write_recoveries(out, jobs);
+  out.family("cardswap_snapshot_age_seconds", Exposition::Type::gauge,
+             "Time since a protected job's last snapshot was in its store.");
+  for (const auto* job : all) {
+    const auto& notes = job->protection_notes;
+    if (notes.number == 0) continue;
+    const auto age_ms = std::max<std::int64_t>(unix_ms() - notes.at_ms, 0);
+    out.sample(static_cast<double>(age_ms) / 1000, {{"job", job->name()}});
+  }
+}
+
+}  // namespace cardswap::snapshots

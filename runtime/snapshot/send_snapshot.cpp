@@ -1,0 +1,149 @@
+#include "runtime/snapshot/send_snapshot.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "migrator/base/environment.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/source/source.h"
+#include "runtime/agent_channel.h"
+#include "runtime/process_hello.h"
+#include "runtime/roles/trainer_side.h"
+#include "runtime/snapshot/read_snapshot.h"
+#include "runtime/source_options.h"
+
+namespace cardswap {
+namespace {
+
+using Action = TrainerAction;
+
+/// The place of a job's process at the agent, and the program of the source's engine.
+///
+/// The channel's thread handles the agent's messages, the engine's thread its callbacks; both
+/// change `side_` with the mutex held. An engine is never destroyed with the mutex held: its thread
+/// may be waiting for it. The channel and the engine are declared last: their threads end first.
+class SnapshotSender final : private SourceProgram {
+ public:
+  explicit SnapshotSender(CapturedState state)
+      : state_(std::move(state)),
+        token_(environment::value_of(environment::kToken)),
+        job_(environment::value_of(environment::kJob)),
+        channel_(environment::value_of(environment::kSocket),
+                 {[this] { return hello(); },
+                  [this](const channel::Message& message) { take(message); },
+                  {}}) {
+    if (!channel_.welcome().granted) {
+      throw Error(Code::refused, "the agent took the snapshot sender for a standby");
+    }
+    channel_.start();
+    channel::Tracked tracked;
+    tracked.state_bytes = state_.view.layout.total_bytes();
+    tracked.regions = static_cast<std::uint32_t>(state_.view.layout.regions().size());
+    tracked.layout = state_.view.layout.digest();
+    channel_.send(tracked);
+    channel_.send(channel::Stepped{state_.step, 0});
+  }
+
+  /// Returns when the job was moved.
+  void run() {
+    MutexLock lock(mutex_);
+    while (side_.state() != TrainerState::retired) retired_.wait(lock);
+  }
+  void close() {
+    channel_.send(channel::Ended{state_.step, true});
+    channel_.close();
+  }
+
+ private:
+  StateView state_view() override { return state_.view; }
+  std::uint64_t step() override { return state_.step; }
+  double median_step_ms() override { return 0; }
+  bool takes_no_steps() override { return true; }
+
+  channel::Hello hello() {
+    auto hello = hello_of_process(job_, token_, channel::Role::primary, {});
+    const MutexLock lock(mutex_);
+    hello.migration = side_.migration();
+    hello.frozen = must_park(side_.state());
+    return hello;
+  }
+
+  void take(const channel::Message& message) {
+    std::unique_ptr<Source> ended;
+    std::string migration;
+    auto action = Action::none;
+    {
+      const MutexLock lock(mutex_);
+      migration = side_.migration();
+      action = side_.on(message);
+      if (action == Action::watch) begin(std::get<channel::BeginSync>(message));
+      if (action == Action::park && engine_) engine_->freeze(frozen());
+      if (action == Action::end_migration || action == Action::retire) ended = std::move(engine_);
+    }
+    ended.reset();
+    if (action == Action::end_migration || action == Action::answer) {
+      channel_.send(channel::Released{migration});
+    } else if (action == Action::refuse) {
+      channel_.send(channel::Failed{migration,
+                                    Code::bad_request,
+                                    "a snapshot sender has no process that could go itself",
+                                    {}});
+    } else if (action == Action::retire) {
+      retired_.notify_all();
+    }
+  }
+
+  [[nodiscard]] FrozenState frozen() const {
+    return {state_.view, state_.values, state_.step,
+            std::chrono::steady_clock::now().time_since_epoch().count()};
+  }
+
+  void begin(const channel::BeginSync& begin) CARDSWAP_REQUIRES(mutex_) {
+    const auto id = begin.migration;
+    SourceCallbacks callbacks;
+    callbacks.progress = [this, id](const MigrationStats& stats) {
+      channel_.send(channel::SyncProgress{id, stats});
+    };
+    callbacks.converged = [this, id](double expected_ms) {
+      const MutexLock lock(mutex_);
+      if (side_.on(TrainerEvent::freeze_offered, id) != Action::report) return;
+      channel_.send(channel::Converged{id, expected_ms});
+    };
+    callbacks.frozen = [this, id](std::uint64_t step) {
+      const MutexLock lock(mutex_);
+      if (side_.on(TrainerEvent::freeze_holds, id) != Action::report) return;
+      channel_.send(channel::Frozen{id, step});
+    };
+    callbacks.verified = [this, id](const Digest& state_digest, const MigrationStats& stats) {
+      const MutexLock lock(mutex_);
+      if (side_.verified(TrainerEvent::digests_equal, id, state_digest) != Action::report) return;
+      channel_.send(channel::Verified{id, state_.step, state_digest, stats});
+    };
+    callbacks.failed = [this, id](const Error& error) {
+      channel_.send(channel::Failed{id, error.code(), error.failure(), error.hint()});
+    };
+    engine_ = std::make_unique<Source>(source_options(begin), static_cast<SourceProgram&>(*this),
+                                       std::move(callbacks));
+    (void)side_.on(TrainerEvent::engine_began);
+  }
+
+  const CapturedState state_;
+  const std::string token_;
+  const std::string job_;
+  Mutex mutex_;
+  Condition retired_;
+  TrainerSide side_ CARDSWAP_GUARDED_BY(mutex_);
+  AgentChannel channel_;
+  std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+void send_snapshot(store::Store& from, const store::ObjectId& manifest) {
+  SnapshotSender sender(read_snapshot(from, manifest));
+  sender.run();
+  sender.close();
+}
+
+}  // namespace cardswap

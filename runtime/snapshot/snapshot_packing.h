@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migrator/base/error.h"
+#include "migrator/core/digest.h"
+#include "migrator/core/notes.h"
+#include "migrator/engine/state_view.h"
+#include "migrator/store/snapshot_writer.h"
+#include "migrator/store/store.h"
+
+namespace cardswap {
+
+/// A whole state as of one step, with the state digest that the source has verified.
+struct CapturedState {
+  StateView view;
+  std::vector<std::byte> values;
+  std::uint64_t step = 0;
+  Digest state_digest;
+  std::uint64_t chunk_bytes = 0;  ///< of the chunks whose digests made `state_digest`
+  Notes notes = {};               ///< what the job's program had noted
+};
+
+/// What a snapshot records of its job.
+struct SnapshotLabels {
+  std::string job;
+  std::uint64_t epoch = 0;
+  std::string tag;  ///< its name for people; or empty
+  std::string branch = "main";
+  /// The manifest from which the job went on, in hexadecimal: the parent of the branch's first
+  /// snapshot. Empty: it went on from none.
+  std::string restored_from;
+  std::string writer;  ///< as SnapshotStart has it
+  store::ProgramEntry program;
+  store::SnapshotOrigin origin;
+};
+
+/// The published snapshot, and what it cost.
+struct PackedSnapshot {
+  store::Ref ref;
+  store::SnapshotCost cost;
+  std::optional<Error> parent_failed;  ///< why it has no parent, although the job has a snapshot
+  std::optional<Error> tag_failed;     ///< why it has not the tag that was asked for
+};
+
+/// Writes `state` to `into` as the job's next snapshot, and gives it its tag; chunks that the store
+/// has are not written again. Works on threads of its own that yield to the job's. Its parent is
+/// the job's latest snapshot; if that cannot be read, it has none. If the tag cannot be written,
+/// the snapshot is published all the same. Before it is published, all bytes are checked against
+/// the state digest: throws Error{digest_mismatch} if they are not the verified state. Calls
+/// `advanced`, which may be empty, for each chunk that is done with, and before it publishes.
+/// Throws what SnapshotWriter throws.
+[[nodiscard]] PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
+                                           const SnapshotLabels& labels,
+                                           const std::function<void()>& advanced = {});
+
+}  // namespace cardswap
