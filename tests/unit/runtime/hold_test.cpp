@@ -104,6 +104,12 @@ TEST(HeldGate, EndsTheLoopWhenItIsRetired) {
 
 class HeldTrainer : public Roles {
  protected:
+  /// A thread that stands does not end: the job is let go, and then trains to its end.
+  void TearDown() override {
+    if (!job_) return;
+    job_->line.say(channel::HoldAt{0});
+    EXPECT_TRUE(trains());
+  }
   channel::Held open_held(std::uint64_t at) {
     open({.epoch = 1, .granted = true, .hold_at = at}, 256 * kKiB);
     return job_->line.hear<channel::Held>();
@@ -201,6 +207,8 @@ TEST_F(HeldTrainer, GivesWhatItHasNotedWithItsState) {
   EXPECT_EQ(notes.at("loss"), 4);
   EXPECT_TRUE(std::isnan(notes.at("rate")));
   EXPECT_EQ(notes.at("top"), -HUGE_VAL);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
 }
 
 TEST_F(HeldTrainer, NotesNoMoreNamesThanAreKept) {
