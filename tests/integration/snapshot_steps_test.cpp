@@ -230,7 +230,7 @@ TEST_F(Steps, OfAGptAreIdenticalWhenTheyAreTakenAgain) {
     return skip_without("torch", "built without LibTorch");
   }
   start_program({trainer("gpt"), "--text", LICENSE_FILE, "--layers", "1", "--width", "32",
-                 "--context", "16", "--batch", "4", "--steps", "500"},
+                 "--context", "16", "--batch", "4", "--steps", "100000"},  // it is killed before
                 {"--times", path("times")});
   (void)snapshot();
   (void)snapshot();
