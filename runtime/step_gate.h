@@ -66,7 +66,8 @@ class StepGate {
   /// while another thread is at a boundary with attention.
   void wait_if_retired();
 
-  /// Whether the next boundary may do more than count: it is watched, timed, to park or retired.
+  /// Whether the next boundary may do more than count: it is watched, timed, to park, to hold now
+  /// or later, or retired.
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
 
   // Any thread; these do not wait, except run_parked():

@@ -94,6 +94,24 @@ TEST(HeldGate, IsLookedAtOnceForEachTimeThatSomebodyAsks) {
   EXPECT_EQ(looked, before + 2) << "it is watched, and passes no boundary";
 }
 
+/// Where it is held it takes no step, so what it is armed for there comes when it goes on.
+TEST(HeldGate, IsArmedForItsStepAndForALaterOne) {
+  StepGate gate({});
+  gate.hold_at(3);
+  ASSERT_EQ(gate.arm(3), (StepGate::ArmAnswer{true, 3}));
+  const Passing trainer(gate);
+  ASSERT_TRUE(within(20s, [&] { return gate.is_parked(); }));
+  EXPECT_FALSE(gate.is_held()) << "it parks first";
+  ASSERT_EQ(gate.arm(5), (StepGate::ArmAnswer{true, 5}));
+  ASSERT_TRUE(within(20s, [&] { return gate.is_held(); })) << "and is held behind that";
+  EXPECT_FALSE(gate.is_parked());
+  EXPECT_EQ(gate.arm(3), (StepGate::ArmAnswer{false, 4})) << "it is there, and not parked";
+  gate.hold_at(0);
+  ASSERT_TRUE(within(20s, [&] { return gate.is_parked(); }));
+  EXPECT_EQ(gate.step(), 5U);
+  gate.disarm();
+}
+
 TEST(HeldGate, EndsTheLoopWhenItIsRetired) {
   StepGate gate({});
   gate.hold_at(1);
