@@ -47,7 +47,7 @@ struct RecomputeOptions {
 /// The snapshots that are compared, behind the one from which the program starts.
 struct Course {
   store::Ref from;
-  std::vector<store::Ref> compared;  ///< by step
+  std::vector<store::Ref> compared;  ///< by step; there may be several of one
 };
 
 store::Ref one_of(const std::vector<store::Ref>& line, const std::string& step,
@@ -77,6 +77,7 @@ Course course_of(store::Store& in, const RecomputeOptions& options) {
   for (auto ref = line.rbegin(); ref != line.rend(); ++ref) {
     if (ref->step > course.from.step && ref->step <= to.step) course.compared.push_back(*ref);
   }
+  std::ranges::stable_sort(course.compared, {}, &store::Ref::step);
   if (course.compared.empty()) {
     throw Error(Code::bad_request, "--from is to be an earlier step than --to");
   }
@@ -206,8 +207,9 @@ Exit recompute(const Context& context, const RecomputeOptions& options) {
                       {"to_step", course.compared.back().step},
                       {"first_difference", nullptr}};
   std::uint64_t identical = 0;
+  auto held_at = course.compared.front().step;
   for (const auto& ref : course.compared) {
-    if (identical > 0) {
+    if (std::exchange(held_at, ref.step) != ref.step) {
       (void)client.call("POST", fmt::format("/v1/jobs/{}/resume", http::percent_encoded(name)),
                         json::object{{"hold_at", ref.step}});
     }
