@@ -39,7 +39,8 @@ class HealthRecovery : public ::testing::Test {
     (void)host_->ask(
         {"protect", "job", "--every", "40", "--to", "file:" + file("store"), "--keep", "all"});
     ASSERT_TRUE(within(60s, [&] {
-      const auto* order = job().if_contains("protection");
+      const auto record = job();
+      const auto* order = record.if_contains("protection");
       return order != nullptr && order->is_object() && !order->at("last").is_null();
     })) << host_->log();
   }

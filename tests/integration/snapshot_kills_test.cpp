@@ -43,6 +43,7 @@ class KilledJobs : public ProtectedJob {
     std::mt19937 random(seed);
     protect_every(every);
     ASSERT_TRUE(has_snapshot(1)) << host_.log();
+    kept_at_ = logged_step();
     auto from = logged_step();
     for (unsigned i = 0; i < kills; ++i) {
       const auto at = from + 3 + static_cast<std::int64_t>(random() % apart);
@@ -51,7 +52,8 @@ class KilledJobs : public ProtectedJob {
       ASSERT_NO_FATAL_FAILURE(kill_trainer());
       const auto reached = logged_step();
       ASSERT_NO_FATAL_FAILURE(resume(from));
-      EXPECT_LE(reached - std::max(from, protected_at_), promised(every, reached)) << host_.log();
+      EXPECT_LE(reached - std::max({from, protected_at_, kept_at_}), promised(every, reached))
+          << host_.log();
       lost_.push_back(reached - from);
       protect_every(every);
     }
@@ -68,6 +70,7 @@ class KilledJobs : public ProtectedJob {
   void protect_every(unsigned steps) {
     protect(std::to_string(steps), {"--keep", "last=3"});
     protected_at_ = logged_step();
+    kept_at_ = 0;
   }
   void see() {
     Seen now{Clock::now(), logged_step(), {}};
@@ -76,6 +79,8 @@ class KilledJobs : public ProtectedJob {
       const auto& one = item.as_object();
       if (one.at("result").is_null() && !text(one, "store").empty()) now.snapshot = text(one, "id");
     }
+    const auto before = seen_.empty() ? std::string() : seen_.back().snapshot;
+    if (!before.empty() && before != now.snapshot) kept_at_ = now.step;
     seen_.push_back(std::move(now));
   }
   void train_to(std::int64_t step) {
@@ -117,6 +122,8 @@ class KilledJobs : public ProtectedJob {
 
  private:
   std::int64_t protected_at_ = 0;
+  std::int64_t kept_at_ =
+      0;  ///< the step at which the latest snapshot had been kept; 0: none was seen
   std::vector<Seen> seen_;
   std::vector<std::int64_t> lost_;
 };

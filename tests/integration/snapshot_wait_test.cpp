@@ -117,7 +117,7 @@ TEST_F(WaitingSnapshots, EndAtTheirLimitAndWithASignal) {
     auto command = asked();
     ASSERT_TRUE(waits_for(move)) << printed();
     command.kill(signal);
-    EXPECT_EQ(command.wait(), 4) << printed();
+    EXPECT_EQ(command.wait(), 128 + signal) << printed();
     EXPECT_THAT(printed(), HasSubstr("before a snapshot of job job had begun"));
   }
   EXPECT_EQ(host_.command({"cancel", move}).exit_code, 0);

@@ -63,7 +63,9 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   asked.host = context_.config.host_name;
   asked.by = caller.name;
   inspect_host(wanted, caller, asked);
-  if (const auto cordon = cordons_.find(wanted.device); cordon && !is_recovery(wanted, caller)) {
+  // A job that arrives in a store takes no place on the device.
+  const bool takes_device = wanted.store.empty() && !is_recovery(wanted, caller);
+  if (const auto cordon = cordons_.find(wanted.device); cordon && takes_device) {
     asked.closed = to_string(*cordon, context_.config.host_name);
   }
   Found found;
