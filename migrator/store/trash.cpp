@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "migrator/base/error.h"
 #include "migrator/store/checked_json.h"
 #include "migrator/store/names.h"
@@ -68,17 +70,14 @@ std::vector<TrashBatch> trash_in(Store& store) {
   for (const auto& name : list_all(store, kTrash)) {
     if (!name.ends_with("/objects")) continue;
     try {
-      batches.push_back(decode_trash(get(store, name, kTrashBytesMax)));
-      auto& batch = batches.back();
+      auto batch = decode_trash(get(store, name, kTrashBytesMax));
       if (trash_name(batch.number, false) != name) throw Error(Code::corrupt, "it is another's");
       const auto waits = trash_name(batch.number, true);
       if (store.size_of(waits)) batch.waits = decode_waits(get(store, waits, kTrashBytesMax));
+      batches.push_back(std::move(batch));
     } catch (const Error& e) {
-      if (e.code() == Code::not_found) {  // a prune was done with it just now
-        batches.pop_back();
-        continue;
-      }
-      throw e.within(name);
+      // Not found: a prune was done with it just now.
+      if (e.code() != Code::not_found) throw e.within(name);
     }
   }
   return batches;
