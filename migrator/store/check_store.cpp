@@ -122,9 +122,7 @@ class StoreCheck {
   void of_job(const std::string& name) {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
     if (!below.starts_with("refs/")) return small(name);
-    const auto ref = decode_ref(get(store_, name, kRefBytesMax));
-    if (ref_name(ref.job, ref.number) != name) throw Error(Code::corrupt, "it is another's ref");
-    need(manifest_name(ref.manifest));
+    need(manifest_name(get_ref(store_, name).manifest));
   }
 
   /// What one thread has for itself.

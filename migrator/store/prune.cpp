@@ -104,7 +104,7 @@ class StoreScan {
 
   void of_job(const std::string& name) {
     if (name.find("/refs/") != std::string::npos) {
-      const auto ref = decode_ref(get(store_, name, kRefBytesMax));
+      const auto ref = get_ref(store_, name);
       view_.refs.push_back(name);
       view_.roots.insert(name);
       view_.needs[name] = {manifest_name(ref.manifest)};

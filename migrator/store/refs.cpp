@@ -76,6 +76,14 @@ Ref decode_ref(std::span<const std::byte> bytes) {
   }
 }
 
+Ref get_ref(Store& store, const std::string& name) {
+  auto ref = decode_ref(get(store, name, kRefBytesMax));
+  if (ref_name(ref.job, ref.number) != name) {
+    throw Error(Code::corrupt, "it is another job's or number's ref");
+  }
+  return ref;
+}
+
 RefList refs_of(Store& store, const std::string& job) {
   const auto trashed = trashed_in(store);
   RefList list;
@@ -84,12 +92,7 @@ RefList refs_of(Store& store, const std::string& job) {
     if (number) list.last_number = std::max(list.last_number, *number);
     if (trashed.contains(name)) continue;
     try {
-      auto ref = decode_ref(get(store, name, kRefBytesMax));
-      if (ref.job != job || ref.number != number) {
-        list.damaged.push_back({name, "it is another job's or number's ref"});
-      } else {
-        list.refs.push_back(std::move(ref));
-      }
+      list.refs.push_back(get_ref(store, name));
     } catch (const Error& e) {
       if (is_store_failure(e.code())) throw;
       if (e.code() != Code::not_found) list.damaged.push_back({name, e.failure()});

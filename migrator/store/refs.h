@@ -31,6 +31,9 @@ struct Ref {
 /// Reads a ref, which is canonical JSON as a manifest is. Throws Error{corrupt}, and
 /// Error{protocol_mismatch} when a newer release has written it in another format.
 [[nodiscard]] Ref decode_ref(std::span<const std::byte> bytes);
+/// Reads the object `name`. Throws what the store throws, what decode_ref() throws, and
+/// Error{corrupt} when it is the ref of another job or another number.
+[[nodiscard]] Ref get_ref(Store& store, const std::string& name);
 
 /// An object that is damaged or missing.
 struct Corruption {
