@@ -55,6 +55,8 @@ Ref save_with(Store& store, PackCatalog& catalog, const test::State& state, cons
 
 class Parallel : public ::testing::Test {
  protected:
+  Parallel() { ensure_store_file(store_, "store-1"); }
+
   cardswap::test::HookedStore store_;
   PackCatalog catalog_;
   Workers workers_{4};

@@ -13,6 +13,7 @@
 #include "migrator/store/prune.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/store/snapshot_writer.h"
+#include "migrator/store/store_file.h"
 #include "migrator/wire/data_messages.h"
 #include "runtime/snapshot/program_entry.h"
 #include "runtime/snapshot/read_snapshot.h"
@@ -45,6 +46,7 @@ Digest state_digest_of(const CapturedState& state) {
 class Packing : public ::testing::Test {
  protected:
   Packing() {
+    store::ensure_store_file(store_, "store-1");
     state_.view = memory_.adopt(layout_of(kBytes));
     for (std::size_t i = 0; i < kBytes; ++i) words()[i] = static_cast<std::byte>(i * i >> 7U);
     state_.values = bytes_of("step 7, and the generator");
