@@ -79,7 +79,8 @@ class Programs(unittest.TestCase):
 class Attached(unittest.TestCase):
     def test_a_file_is_part_of_the_state_under_a_name_that_leads_nowhere_else(self):
         program = """
-import cardswap, tempfile
+import cardswap, random, tempfile
+random.seed(1)
 with tempfile.NamedTemporaryFile() as file:
     file.write(b"{}")
     file.flush()
@@ -460,12 +461,12 @@ for thing in _session.current()._optimizers.values(): print([what for what, hint
     def test_each_dtype_has_the_runtimes_name(self):
         import pathlib
         import re
-        from cardswap._tensors import _RUNTIME_NAMES, region_of
+        from cardswap._tensors import RUNTIME_NAMES, region_of
         packing = pathlib.Path(__file__).resolve().parents[2] / "migrator/core/compression.cpp"
         sized = set(re.findall(r'dtype == "(\w+)"', packing.read_text()))
         self.assertIn("Float", sized)
-        self.assertLessEqual(sized, set(_RUNTIME_NAMES.values()))
-        for name, ours in _RUNTIME_NAMES.items():
+        self.assertLessEqual(sized, set(RUNTIME_NAMES.values()))
+        for name, ours in RUNTIME_NAMES.items():
             if name == "complex32":  # torch warns of it
                 continue
             region, _ = region_of("", torch.zeros(2, dtype=getattr(torch, name)))
@@ -473,7 +474,7 @@ for thing in _session.current()._optimizers.values(): print([what for what, hint
         for name in ("float32", "float64", "float16", "bfloat16", "int16", "int32", "int64", "uint8", "bool"):
             # The old constructors are called as the runtime calls their elements.
             old = torch.zeros(1, dtype=getattr(torch, name)).type()
-            self.assertEqual(old, f"torch.{_RUNTIME_NAMES[name]}Tensor")
+            self.assertEqual(old, f"torch.{RUNTIME_NAMES[name]}Tensor")
 
     def test_an_epoch_computes_as_a_number(self):
         epoch = next(iter(cardswap.epochs(9, start=7)))
