@@ -19,7 +19,7 @@ std::string recovery_text(const json::object& job, std::int64_t now_ms) {
   if (const auto& last = object_at(recovery, "last"); !last.empty()) {
     const auto age = std::max(static_cast<double>(now_ms) - number_at(last, "at_ms"), 0.0);
     shown += fmt::format(
-        "recovered {} times; last from snapshot {} of step {} in {}, {} ago, because {}: {} steps "
+        "recoveries: {}; the last from snapshot {} of step {} in {}, {} ago, because {}: {} steps "
         "were lost, {} in all\n",
         text(recovery, "recovered"), text(last, "snapshot"), text(last, "step"),
         text(last, "store"), format_ms(age), text(recovery, "reason"), text(recovery, "lost_steps"),

@@ -20,7 +20,7 @@ TEST(RecoveryText, SaysWhatWasLostAndFromWhereTheJobGoesOn) {
               "last": {"snapshot": 7, "step": 400, "store": "file:/s", "at_ms": 1000}})"),
                     3000);
   EXPECT_EQ(shown,
-            "recovered 2 times; last from snapshot 7 of step 400 in file:/s, 2.0 s ago, because it "
+            "recoveries: 2; the last from snapshot 7 of step 400 in file:/s, 2.0 s ago, because it "
             "ended by signal 9: 41 steps were lost, 50 in all\n");
 }
 
