@@ -30,7 +30,7 @@ TEST_F(Recovery, OfAKilledTrainerLosesNoMoreThanTheIntervalAndChangesNoLoss) {
   EXPECT_TRUE(has_event("recovering"));
   EXPECT_TRUE(has_event("recovered"));
   EXPECT_THAT(host_.command({"jobs", "job"}).out,
-              AllOf(HasSubstr("recovered 1 times; last from snapshot "),
+              AllOf(HasSubstr("recoveries: 1; the last from snapshot "),
                     HasSubstr("it ended by signal 9: "), HasSubstr(" steps were lost")));
   EXPECT_THAT(ask_over_unix(host_, {.target = "/metrics"}).content,
               AllOf(HasSubstr("cardswap_recoveries_total{job=\"job\"} 1"),
