@@ -2,6 +2,7 @@
 
 #include <map>
 #include <random>
+#include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/store/manifest.h"
@@ -14,6 +15,8 @@
 
 namespace cardswap::store {
 namespace {
+
+constexpr int kLooksMax = 4;
 
 /// The content of a store at one time.
 struct PruneView {
@@ -117,6 +120,19 @@ class StoreScan {
   PruneView view_;
 };
 
+/// What another prune removes between two reads of a scan looks as if a snapshot lacked it: such a
+/// pack may have had chunks that another pack has as well. Damage is what a second look finds, too.
+PruneView look_at(Store& store) {
+  auto view = StoreScan(store).view();
+  for (int looks = 1; looks < kLooksMax && !view.damaged.empty(); ++looks) {
+    auto again = StoreScan(store).view();
+    const bool stays = again.damaged == view.damaged;
+    view = std::move(again);
+    if (stays) break;
+  }
+  return view;
+}
+
 std::set<std::string> intents_in(Store& store) {
   std::set<std::string> intents;
   for (const auto& name : list_all(store, kJobs)) {
@@ -159,7 +175,7 @@ class Prune {
       }
       return;
     }
-    auto view = StoreScan(store_).view();  // behind the intents
+    auto view = look_at(store_);  // behind the intents
     if (!view.damaged.empty()) return;
     for (const auto& name : batch.objects) view.roots.erase(name);
     for (const auto& name : removable(batch, view.needs, view.roots)) {
@@ -172,7 +188,7 @@ class Prune {
   }
 
   void fill() {
-    auto view = StoreScan(store_).view();
+    auto view = look_at(store_);
     report_.damaged = view.damaged;
     if (!view.damaged.empty()) return;
     std::set<std::string> surplus;
