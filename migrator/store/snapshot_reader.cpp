@@ -8,13 +8,15 @@
 #include <utility>
 
 #include "migrator/base/error.h"
+#include "migrator/base/mutex.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
-#include "migrator/store/read_chunks.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap::store {
 namespace {
+
+constexpr int kPlacesMax = 4;  // of one chunk, one after the other
 
 /// The node of a region of so many bytes.
 Node get_node_of(Store& store, const ObjectId& id, std::uint64_t bytes, std::uint32_t chunk_bytes) {
@@ -34,8 +36,18 @@ bool is_sampled(const ObjectId& id, double share) {
 
 }  // namespace
 
+/// The packs as they are once one of the catalog was found gone.
+struct SnapshotReader::Later {
+  Mutex mutex;
+  std::optional<PackCatalog> catalog CARDSWAP_GUARDED_BY(mutex);
+};
+
 SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& manifest)
-    : store_(store), catalog_(catalog), id_(manifest), manifest_(get_manifest(store, manifest)) {
+    : store_(store),
+      catalog_(catalog),
+      id_(manifest),
+      manifest_(get_manifest(store, manifest)),
+      later_(std::make_shared<Later>()) {
   for (std::size_t i = 0; i < manifest_.nodes.size(); ++i) {
     nodes_.push_back(get_node_of(store, manifest_.nodes[i], manifest_.layout.regions()[i].bytes,
                                  manifest_.chunk_bytes));
@@ -60,9 +72,24 @@ const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) c
   return nodes_[at].chunks[index];
 }
 
-const PackCatalog::Place& SnapshotReader::place_of(const ObjectId& id, std::size_t bytes) const {
-  const auto* place = catalog_.find(id);
-  if (place == nullptr) {
+/// Another place than that in the pack that is gone; null: than none.
+std::optional<PackCatalog::Place> SnapshotReader::place_but(const ObjectId* gone,
+                                                            const ObjectId& id) const {
+  const MutexLock lock(later_->mutex);
+  auto& catalog = later_->catalog;
+  if (!catalog || (gone != nullptr && catalog->has_pack(*gone))) {
+    if (!catalog) catalog.emplace();
+    catalog->refresh(store_);
+  }
+  const auto* place = catalog->find(id);
+  if (place == nullptr || (gone != nullptr && place->pack == *gone)) return std::nullopt;
+  return *place;
+}
+
+PackCatalog::Place SnapshotReader::place_of(const ObjectId& id, std::size_t bytes) const {
+  const auto* known = catalog_.find(id);
+  const auto place = known == nullptr ? place_but(nullptr, id) : *known;
+  if (!place) {
     throw Error(Code::not_found, fmt::format("chunk {} is in no pack", to_string(id)));
   }
   if (place->chunk.bytes != bytes) {
@@ -74,7 +101,21 @@ const PackCatalog::Place& SnapshotReader::place_of(const ObjectId& id, std::size
 
 void SnapshotReader::read_chunk(Compressor& compressor, const ObjectId& id,
                                 std::span<std::byte> into) const {
-  const auto& place = place_of(id, into.size());
+  auto place = place_of(id, into.size());
+  for (int places = 1;; ++places) {
+    try {
+      return read_chunk_at(place, compressor, into);
+    } catch (const Error& e) {
+      if (e.code() != Code::not_found || places == kPlacesMax) throw;
+      const auto other = place_but(&place.pack, id);
+      if (!other || other->chunk.bytes != into.size()) throw;
+      place = *other;
+    }
+  }
+}
+
+void SnapshotReader::read_chunk_at(const PackCatalog::Place& place, Compressor& compressor,
+                                   std::span<std::byte> into) const {
   const auto name = pack_name(place.pack);
   std::vector<std::byte> stored(place.chunk.stored);
   if (store_.read(name, place.chunk.at, stored) != stored.size()) {
@@ -85,6 +126,28 @@ void SnapshotReader::read_chunk(Compressor& compressor, const ObjectId& id,
   } catch (const Error& e) {
     throw e.within(name);
   }
+}
+
+std::vector<ChunkOutcome> SnapshotReader::read_wanted(Workers& workers,
+                                                      std::vector<WantedChunk> wanted) const {
+  auto outcomes = read_chunks(store_, workers, wanted);
+  for (int places = 1; places < kPlacesMax; ++places) {
+    std::vector<std::size_t> again;
+    std::vector<WantedChunk> elsewhere;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      auto& at = wanted[i].place;
+      if (!outcomes[i].failed || outcomes[i].failed->code() != Code::not_found) continue;
+      const auto other = place_but(&at.pack, at.chunk.id);
+      if (!other || other->chunk.bytes != at.chunk.bytes) continue;
+      at = *other;
+      again.push_back(i);
+      elsewhere.push_back(wanted[i]);
+    }
+    if (again.empty()) break;
+    auto read = read_chunks(store_, workers, elsewhere);
+    for (std::size_t i = 0; i < again.size(); ++i) outcomes[again[i]] = std::move(read[i]);
+  }
+  return outcomes;
 }
 
 void SnapshotReader::read(Compressor& compressor, RegionId region, std::uint64_t offset,
@@ -133,7 +196,7 @@ std::vector<Digest> SnapshotReader::read_all(Workers& workers,
   }
   std::vector<Digest> digests;
   digests.reserve(wanted.size());
-  for (auto& outcome : read_chunks(store_, workers, wanted)) {
+  for (auto& outcome : read_wanted(workers, std::move(wanted))) {
     if (outcome.failed) throw std::move(*outcome.failed);
     digests.push_back(outcome.digest);
   }
@@ -188,7 +251,7 @@ void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared
       }
     }
   }
-  auto outcomes = read_chunks(store_, shared.workers, wanted);
+  auto outcomes = read_wanted(shared.workers, wanted);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto& id = wanted[i].place.chunk.id;
     if (outcomes[i].failed) {

@@ -13,6 +13,7 @@
 #include "migrator/store/manifest.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack_catalog.h"
+#include "migrator/store/read_chunks.h"
 #include "migrator/store/refs.h"
 #include "migrator/store/store.h"
 #include "migrator/store/workers.h"
@@ -38,7 +39,9 @@ struct Verification {
 ///
 /// Several threads may call it, each with a Compressor of its own. Store and catalog outlive it,
 /// and the catalog must not change meanwhile. A prune may remove objects of the snapshot while it
-/// is read, unless the caller has made an Intent. All calls that read throw what the store throws.
+/// is read, unless the caller has made an Intent. A chunk whose pack is gone is looked for in the
+/// others: where two packs have it a prune may remove one of them, also with the Intent. All calls
+/// that read throw what the store throws.
 class SnapshotReader {
  public:
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws
@@ -79,8 +82,15 @@ class SnapshotReader {
                                                Verification* shared = nullptr) const;
 
  private:
-  [[nodiscard]] const PackCatalog::Place& place_of(const ObjectId& id, std::size_t bytes) const;
+  struct Later;
+  [[nodiscard]] PackCatalog::Place place_of(const ObjectId& id, std::size_t bytes) const;
+  [[nodiscard]] std::optional<PackCatalog::Place> place_but(const ObjectId* gone,
+                                                            const ObjectId& id) const;
   void read_chunk(Compressor& compressor, const ObjectId& id, std::span<std::byte> into) const;
+  void read_chunk_at(const PackCatalog::Place& place, Compressor& compressor,
+                     std::span<std::byte> into) const;
+  [[nodiscard]] std::vector<ChunkOutcome> read_wanted(Workers& workers,
+                                                      std::vector<WantedChunk> wanted) const;
   [[nodiscard]] std::vector<std::byte> bytes_of(Compressor& compressor, const Node& node) const;
   void read_missing(const VerifyDepth& depth, Verification& shared,
                     std::unordered_map<ObjectId, Error, IdHash>& failed) const;
@@ -91,6 +101,7 @@ class SnapshotReader {
   Manifest manifest_;
   std::vector<Node> nodes_;  ///< one for each region
   Node values_;
+  const std::shared_ptr<Later> later_;
 };
 
 }  // namespace cardswap::store
