@@ -29,6 +29,17 @@ std::vector<std::string> object_names(const Json& json) {
   return names;
 }
 
+/// Of two prunes one may remove the list between two reads of it, and the other put another list in
+/// its place: damage is what is there at a second look, too.
+std::vector<std::string> get_waits(Store& store, const std::string& name) {
+  try {
+    return decode_waits(get(store, name, kTrashBytesMax));
+  } catch (const Error& e) {
+    if (e.code() != Code::corrupt) throw;
+  }
+  return decode_waits(get(store, name, kTrashBytesMax));
+}
+
 }  // namespace
 
 std::string trash_name(std::uint64_t number, bool waits) {
@@ -73,7 +84,7 @@ std::vector<TrashBatch> trash_in(Store& store) {
       auto batch = decode_trash(get(store, name, kTrashBytesMax));
       if (trash_name(batch.number, false) != name) throw Error(Code::corrupt, "it is another's");
       const auto waits = trash_name(batch.number, true);
-      if (store.size_of(waits)) batch.waits = decode_waits(get(store, waits, kTrashBytesMax));
+      if (store.size_of(waits)) batch.waits = get_waits(store, waits);
       batches.push_back(std::move(batch));
     } catch (const Error& e) {
       // Not found: a prune was done with it just now.
