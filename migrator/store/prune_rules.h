@@ -13,7 +13,7 @@
 ///
 // clang-format off
 /// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use nothing
-///    of the batch.
+///    of the batch; a reader that misses a pack of it finds the chunk in the pack that was kept.
 /// 2. Then it lists the intents and puts the list beside the batch (trash/N/waits). The owners of
 ///    these may not have seen the batch.
 /// 3. When none of these intents exists any more, it reads all refs, marks what they need, and
