@@ -17,7 +17,8 @@
 namespace cardswap::stand_in_disk {
 namespace {
 
-constexpr std::size_t kPiece = 1000;  // less than a chunk, more than a head
+constexpr const char* kKept = ".kept";  // behind the folder's name: where removed files are
+constexpr std::size_t kPiece = 1000;    // less than a chunk, more than a head
 
 std::string word(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets it
@@ -93,9 +94,11 @@ Disk::Disk() : folder_(word("DISK_FOLDER")), unnamed_(word("DISK_UNNAMED") != "a
   at_ = std::strtoull(word("DISK_AT").c_str(), nullptr, 10);
 }
 
+/// Also where a removed file is, for the calls about a file that is still open.
 bool Disk::is_below(const std::string& path) const {
-  return !folder_.empty() && path.starts_with(folder_) &&
-         (path.size() == folder_.size() || path[folder_.size()] == '/');
+  if (folder_.empty() || !path.starts_with(folder_)) return false;
+  const auto below = std::string_view(path).substr(folder_.size());
+  return below.empty() || below.starts_with('/') || below.starts_with(std::string(kKept) + '/');
 }
 
 bool Disk::has_unnamed(const std::string& path) const { return unnamed_ || !is_below(path); }
@@ -174,7 +177,7 @@ void Disk::linked(const std::string& path) {
 std::optional<int> Disk::removed(const std::string& path) {
   if (ending_ || deed_ != Deed::cut || !is_below(path)) return std::nullopt;
   const MutexLock lock(mutex_);
-  const auto kept = folder_ + ".kept";
+  const auto kept = folder_ + kKept;
   (void)real<int(const char*, mode_t)>("mkdir")(kept.c_str(), 0700);
   Change change{path, kept + "/" + std::to_string(calls_)};
   const int result =
