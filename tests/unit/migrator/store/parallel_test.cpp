@@ -130,6 +130,37 @@ TEST_F(Parallel, ReaderReadsAllIntoPlace) {
   EXPECT_THROW((void)reader.read_all(workers_, into), Error) << "too short a memory";
 }
 
+/// Method: two writers who did not see each other have put the same chunks, and one of the packs
+/// goes once the reader knows of both.
+TEST_F(Parallel, ReaderReadsFromTheOtherPackWhatAPruneHasRemoved) {
+  const auto state = wide_state(1);
+  PackCatalog of_another;
+  const auto start = [&](const std::string& writer) {
+    return SnapshotStart{
+        .job = "gpt", .layout = state.layout, .chunk_bytes = test::kSampleChunk, .writer = writer};
+  };
+  SnapshotWriter one(store_, catalog_, start("one"));
+  SnapshotWriter another(store_, of_another, start("another"));
+  test::give(one, state);
+  test::give(another, state);
+  const auto ref = one.commit(test::facts_of(state));
+  EXPECT_THROW((void)another.commit(test::facts_of(state)), Error) << "both would be number 1";
+  PackCatalog both;
+  both.refresh(store_);
+  const SnapshotReader reader(store_, both, ref);
+  store_.remove(pack_name(both.find(reader.chunk_id(RegionId{0}, 0))->pack));
+  EXPECT_TRUE(test::holds(store_, ref, state));
+  std::vector<std::vector<std::byte>> memory(kRegions, std::vector<std::byte>(kRegionBytes));
+  const std::vector<std::span<std::byte>> into(memory.begin(), memory.end());
+  (void)reader.read_all(workers_, into);
+  EXPECT_EQ(memory, state.memory);
+  EXPECT_THAT(reader.verify(), IsEmpty());
+  std::vector<std::byte> some(100);
+  Compressor compressor;
+  reader.read(compressor, RegionId{0}, 0, some);
+  EXPECT_TRUE(std::ranges::equal(some, std::span(state.memory[0]).first(some.size())));
+}
+
 /// Method: one bit of a pack is another; one chunk has it, which stands at two places.
 TEST_F(Parallel, ReaderNamesWhatIsDamaged) {
   const auto state = wide_state(1);
