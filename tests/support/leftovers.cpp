@@ -64,7 +64,13 @@ std::vector<std::string> files_below(const std::filesystem::path& dir) {
 }
 
 std::vector<std::string> shared_memory() {
-  auto found = files_below("/dev/shm");
+  std::vector<std::string> found;
+  // A name of shared memory leads to no folder; what begins with "cs-" is other tests'.
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    const auto name = entry.path().filename().string();
+    if (!entry.is_directory() && !name.starts_with("cs-")) found.push_back(name);
+  }
+  std::ranges::sort(found);
   std::istringstream lines(read_file("/proc/sysvipc/shm"));
   std::string line;
   std::getline(lines, line);

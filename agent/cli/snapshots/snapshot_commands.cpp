@@ -274,8 +274,9 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->add_option("--branch", options->branch,
                       "Name of a new branch (default: the snapshot's, where none is newer)");
-  command->add_option("--protect-every", options->protect_every,
-                      "Then take snapshots of it, as protect --every has it, in the same store");
+  command->add_option(
+      "--protect-every", options->protect_every,
+      "Then protect it in the same store, with a snapshot each so many steps, or so often");
   command
       ->add_option("--restart", options->restart,
                    "never; on-failure: go on from its newest snapshot when it fails")
