@@ -79,7 +79,12 @@ std::optional<PackCatalog::Place> SnapshotReader::place_but(const ObjectId* gone
   auto& catalog = later_->catalog;
   if (!catalog || (gone != nullptr && catalog->has_pack(*gone))) {
     if (!catalog) catalog.emplace();
-    catalog->refresh(store_);
+    try {
+      catalog->refresh(store_);
+    } catch (...) {
+      catalog.reset();  // it may lack packs that the store has
+      throw;
+    }
   }
   const auto* place = catalog->find(id);
   if (place == nullptr || (gone != nullptr && place->pack == *gone)) return std::nullopt;
@@ -247,6 +252,7 @@ void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared
       try {
         wanted.push_back({place_of(id, chunk_size(node, c)), {}});
       } catch (const Error& e) {
+        if (is_store_failure(e.code())) throw;
         failed.emplace(id, e);
       }
     }
@@ -283,6 +289,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
         if (const auto why = failed.find(id); why != failed.end()) throw why->second;
         digests.push_back(shared->whole.at(id));
       } catch (const Error& e) {
+        if (is_store_failure(e.code())) throw;
         damage.push_back(
             {fmt::format("{} chunk {}", manifest_.layout.regions()[i].name, c), e.failure()});
       }

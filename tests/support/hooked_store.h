@@ -16,6 +16,7 @@ class HookedStore final : public store::Store {
  public:
   std::function<void(const std::string& name, std::span<const std::byte> bytes)> before_put;
   std::function<void(const std::string& name)> before_read;
+  std::function<void(const std::string& prefix)> before_list;
   store::InMemoryStore ram;  ///< without these functions
 
   store::PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override {
@@ -32,6 +33,7 @@ class HookedStore final : public store::Store {
   }
   std::vector<std::string> list(const std::string& prefix, const std::string& after,
                                 std::size_t most) override {
+    if (before_list) before_list(prefix);
     return ram.list(prefix, after, most);
   }
   void remove(const std::string& name) override { ram.remove(name); }

@@ -45,7 +45,7 @@ void act_as_owner_of(const std::string& address) {
 }
 
 /// Reads the two newest snapshots of each branch that gives some up, byte by byte. Returns what is
-/// damaged.
+/// damaged; throws when the store cannot be asked.
 std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std::string& job,
                                                     const std::set<std::uint64_t>& surplus) {
   const auto refs = store::refs_of(in, job).refs;
@@ -66,6 +66,7 @@ std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std:
         damaged.push_back(std::move(one));
       }
     } catch (const Error& error) {
+      if (store::is_store_failure(error.code())) throw;
       damaged.push_back({to_string(ref->manifest), error.failure()});
     }
   }

@@ -185,6 +185,25 @@ TEST_F(Parallel, ReaderNamesWhatIsDamaged) {
   EXPECT_THAT(check_store(store_, &shared), Not(IsEmpty()));
 }
 
+/// Where a chunk lies is asked of the store when the catalog does not know.
+TEST_F(Parallel, VerificationCallsNoStoreDamagedThatDoesNotAnswer) {
+  const auto ref = save_with(store_, catalog_, wide_state(1), "one", &workers_);
+  const PackCatalog empty;
+  const SnapshotReader reader(store_, empty, ref);
+  store_.before_list = [](const std::string& prefix) { throw Error(Code::unreachable, prefix); };
+  Verification shared{workers_};
+  for (auto* with : {&shared, static_cast<Verification*>(nullptr)}) {
+    try {
+      EXPECT_THAT(reader.verify({}, with), IsEmpty()) << "nobody was told";
+      ADD_FAILURE() << "the store was not asked";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::unreachable);
+    }
+  }
+  store_.before_list = nullptr;
+  EXPECT_THAT(reader.verify({}, &shared), IsEmpty()) << "it answers again";
+}
+
 TEST_F(Parallel, VerificationReadsNoChunkTwice) {
   const auto state = wide_state(1);
   const auto first = save_with(store_, catalog_, state, "one", &workers_);
