@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <future>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "migrator/store/names.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack.h"
+#include "migrator/store/prune_rules.h"
 #include "migrator/store/store_file.h"
 #include "migrator/store/trash.h"
 
@@ -36,6 +38,7 @@ class StoreCheck {
     for (const auto& name : list_all(store_, kJobs)) judge(name, [&] { of_job(name); });
     for (const auto& name : list_all(store_, kClaimedEpochs)) judge(name, [&] { small(name); });
     judge(kTrash, [&] { (void)trash_in(store_); });
+    tell_of_what_is_missing();
     return std::move(damage_);
   }
 
@@ -98,21 +101,30 @@ class StoreCheck {
 
   void node(const std::string& name) {
     for (const auto& chunk : decode_node(named(name, kNodeBytesMax)).chunks) {
-      if (!chunks_.contains(chunk)) {
-        throw Error(Code::not_found, fmt::format("its chunk {} is in no pack", to_string(chunk)));
-      }
+      if (chunks_.contains(chunk)) continue;
+      lacking_.try_emplace(name, fmt::format("its chunk {} is in no pack", to_string(chunk)));
     }
   }
 
-  void need(const std::string& name) {
-    if (whole_.contains(name)) return;
-    throw Error(Code::not_found, fmt::format("it needs {}, which is missing or damaged", name));
+  void need(const std::string& name, const std::string& needed) {
+    needs_[name].push_back(needed);
+    if (whole_.contains(needed)) return;
+    lacking_.try_emplace(name, fmt::format("it needs {}, which is missing or damaged", needed));
   }
 
   void manifest(const std::string& name) {
     const auto manifest = decode_manifest(named(name, kManifestBytesMax));
-    for (const auto& node : manifest.nodes) need(node_name(node));
-    need(node_name(manifest.values));
+    for (const auto& node : manifest.nodes) need(name, node_name(node));
+    need(name, node_name(manifest.values));
+  }
+
+  /// Of objects that a snapshot needs, as a prune does: what a writer has left that was killed may
+  /// lack something.
+  void tell_of_what_is_missing() {
+    const auto needed = marked(needs_, refs_);
+    for (const auto& [name, what] : lacking_) {
+      if (needed.contains(name)) damage_.push_back({name, what});
+    }
   }
 
   void small(const std::string& name) {
@@ -122,7 +134,8 @@ class StoreCheck {
   void of_job(const std::string& name) {
     const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
     if (!below.starts_with("refs/")) return small(name);
-    need(manifest_name(get_ref(store_, name).manifest));
+    refs_.insert(name);
+    need(name, manifest_name(get_ref(store_, name).manifest));
   }
 
   /// What one thread has for itself.
@@ -136,6 +149,9 @@ class StoreCheck {
   std::vector<Slot> slots_;
   std::set<std::string> whole_;
   std::set<ObjectId> chunks_;
+  std::set<std::string> refs_;
+  Needs needs_;
+  std::map<std::string, std::string> lacking_;  // by object: what it needs and has not
   std::vector<Corruption> damage_;
 };
 

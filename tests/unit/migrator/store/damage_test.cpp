@@ -249,6 +249,28 @@ TEST_F(StoreDamage, OfACopyThatIsHalfDoneIsNamedAndNothingIsRemoved) {
   }
 }
 
+/// As a writer that was killed leaves it behind a prune: its node and its manifest are there, and a
+/// pack of it is not.
+TEST_F(StoreDamage, OfWhatNoSnapshotNeedsIsNoneUnlessItsBytesAre) {
+  InMemoryStore store;
+  for (const auto& [name, whole] : whole_) {
+    if (!name.starts_with(kPacks) && !name.starts_with(refs_prefix("gpt"))) {
+      (void)store.put_new(name, whole);
+    }
+  }
+  EXPECT_THAT(check_store(store), IsEmpty());
+
+  const auto ref = ref_name("gpt", 3);
+  (void)store.put_new(ref, whole_.at(ref));
+  EXPECT_THAT(check_store(store), testing::Not(IsEmpty())) << "a snapshot needs them";
+  store.remove(ref);
+
+  const auto manifest = manifest_name(decode_ref(whole_.at(ref)).manifest);
+  store.remove(manifest);
+  (void)store.put_new(manifest, Bytes(10));
+  EXPECT_THAT(check_store(store), testing::Contains(testing::Field(&Corruption::object, manifest)));
+}
+
 /// A tensor came, one went, one has another size: what stays is taken over, and both snapshots come
 /// back.
 TEST_F(StoreDamage, OfAnotherLayoutIsNone) {
