@@ -114,6 +114,7 @@ class FilePut {
     // A flush that failed once has lost bytes, whatever the next one says: it is not tried again.
     tell("fsync");
     if (::fsync(file) != 0) throw failed("flush");
+    (void)::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);  // a read back asks the disk
   }
 
   /// A file without a name. Empty: the file system has no such files.

@@ -24,8 +24,12 @@ enum class UnnamedFiles : std::uint8_t { tried, absent };
 /// An object is written to a file without a name (O_TMPFILE) and flushed. The file is then linked
 /// under the object's name, which fails if that name exists, and the folder is flushed. If the file
 /// system has no files without a name, a file with a temporary name in the same folder, which
-/// list() never shows, is used instead. Symbolic links below the folder are never followed: nothing
-/// outside of it is read or written, even if somebody else writes into it.
+/// list() never shows, is used instead. After the flush the file's pages are dropped from the
+/// kernel's cache (POSIX_FADV_DONTNEED): the next read comes from the disk, and finds what it has
+/// lost or changed, though not what is still in the disk's own cache only. That is advice: the
+/// kernel may keep pages, and a file system in memory keeps all. Symbolic links below the folder
+/// are never followed: nothing outside of it is read or written, even if somebody else writes into
+/// it.
 class FileStore final : public Store {
  public:
   /// Opens a folder that exists. Throws Error{not_found} or Error{io}.

@@ -12,7 +12,8 @@
 namespace cardswap::store {
 
 /// Reads the object back and throws Error{corrupt} if it is not as it was written. It does not rely
-/// on the success that the disk or the server reports.
+/// on the success that the disk or the server reports, but on Store::read(): what comes from a
+/// cache tells nothing of the disk. To be called right after put_new().
 void read_back(Store& store, const std::string& name, std::span<const std::byte> bytes);
 
 /// A pack that is in the store.

@@ -43,7 +43,9 @@ class Store {
   /// once this returns. `exists`: the existing object is unchanged, and may have other bytes.
   virtual PutResult put_new(const std::string& name, std::span<const std::byte> bytes) = 0;
   /// Fills `into` from the object's bytes at `offset`. Returns how many bytes it has filled: fewer
-  /// than all only at the end of the object.
+  /// than all only at the end of the object. The first read after put_new() comes from where the
+  /// object is stored and not from a cache, as far as a back end can ask the system for that:
+  /// read_back() finds nothing otherwise.
   virtual std::size_t read(const std::string& name, std::uint64_t offset,
                            std::span<std::byte> into) = 0;
   /// The size of the object in bytes. Nullopt: there is no such object.
