@@ -22,7 +22,7 @@ struct SnapshotCandidate {
   std::string branch;
   std::int64_t at_s = 0;  ///< seconds since 1970; only tells its hour and day
   bool verified = false;  ///< it was read back as a whole after it was written
-  bool pinned = false;    ///< a tag, a restore or a writer needs it: it is always kept
+  bool pinned = false;    ///< it has a tag: it is always kept
 };
 
 /// The snapshots that may be removed, by `number`. Whatever the rule says, a snapshot is removed

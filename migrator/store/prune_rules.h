@@ -9,7 +9,7 @@
 #include "migrator/store/trash.h"
 
 /// The decisions of a prune, as pure functions. In the following order a prune is safe while
-/// writers, readers and other prunes run, and if it is killed anywhere:
+/// writers, readers with an Intent and other prunes run, and if it is killed anywhere:
 ///
 // clang-format off
 /// 1. It puts a batch into trash (trash/N/objects). Readers and writers that begin later use nothing
@@ -21,7 +21,8 @@
 ///    marked, and other writers use nothing of the batch.
 // clang-format on
 ///
-/// The only time in this is the grace, in which people may change their mind.
+/// The only time in this is the grace, in which people may change their mind, and in which those
+/// who read without an Intent, which are all so far, have to end: later they miss objects.
 namespace cardswap::store {
 
 /// The objects that each object needs, by name: a ref needs its manifest, a manifest its nodes, a

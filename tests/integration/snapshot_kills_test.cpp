@@ -68,7 +68,7 @@ class KilledJobs : public ProtectedJob {
  private:
   /// Who resumes a job protects it again.
   void protect_every(unsigned steps) {
-    protect(std::to_string(steps), {"--keep", "last=3"});
+    protect(std::to_string(steps), {"--keep", "last=3", "--grace", "0s"});
     protected_at_ = logged_step();
     kept_at_ = 0;
   }

@@ -132,7 +132,7 @@ TEST_F(Protection, TrainsOnWithAFullDiskAndRecovers) {
   if (const auto missing = SmallDisk::missing()) return skip_without("root", *missing);
   SmallDisk disk(path("disk"));
   start({"--dirty-share", "0.1"}, kMany);
-  protect("1s", {"--keep", "last=2"}, "file:" + path("disk/store"));
+  protect("1s", {"--keep", "last=2", "--grace", "0s"}, "file:" + path("disk/store"));
   ASSERT_TRUE(has_snapshot(1)) << host_.log();
   end_protection();  // a snapshot that is pruned meanwhile would make room
   const auto before = static_cast<std::int64_t>(
@@ -143,7 +143,7 @@ TEST_F(Protection, TrainsOnWithAFullDiskAndRecovers) {
                  .as_object(),
              "snapshot"));
   disk.fill();
-  protect("1s", {"--keep", "last=2"}, "file:" + path("disk/store"));
+  protect("1s", {"--keep", "last=2", "--grace", "0s"}, "file:" + path("disk/store"));
   ASSERT_TRUE(within(30s, [&] { return failures() >= 1; })) << host_.log();
   EXPECT_THAT(failure(), HasSubstr("No space left on device"));
   EXPECT_TRUE(trains_on()) << host_.log();
@@ -158,7 +158,7 @@ TEST_F(Protection, TrainsOnWithAFullDiskAndRecovers) {
 TEST_F(Protection, PrunesWhatNeedNotBeKept) {
   start({"--dirty-share", "0.1"}, kMany);
   (void)snapshot({"--tag", "first"});
-  protect("30", {"--keep", "last=2"});
+  protect("30", {"--keep", "last=2", "--grace", "0s"});
   ASSERT_TRUE(has_snapshot(6)) << host_.log();
   // Two by the rule, the tagged one, and one that was published since the last prune.
   EXPECT_TRUE(within(30s, [&] { return history().size() <= 4; })) << host_.log();

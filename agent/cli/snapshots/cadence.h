@@ -13,6 +13,10 @@ struct Cadence {
   [[nodiscard]] bool is_off() const { return steps == 0 && time.count() == 0; }
 };
 
+/// How long a snapshot that a protection gives up stays in the store's trash unless somebody says
+/// otherwise: longer than most reads of it take, because who reads a store puts no intent there.
+inline constexpr const char* kProtectGrace = "10m";
+
 /// Reads "100" (steps), "10m" (a time of a second or more) or "off". Throws Error{bad_request}.
 [[nodiscard]] Cadence cadence_from(std::string_view text);
 

@@ -20,7 +20,7 @@ struct ProtectOptions {
   std::string every;
   std::string store;
   std::string keep = store::to_string(store::KeepRule{});
-  std::string grace = "0s";
+  std::string grace = kProtectGrace;
 };
 
 Exit protect(const Context& context, const ProtectOptions& options) {

@@ -43,8 +43,9 @@ Exit protect_restored(const Context& context, Client& client, const RestoredJob&
     return restored;
   }
   const auto cadence = cadence_from(job.protect_every);
-  json::object body{
-      {"store", job.store}, {"keep", store::to_string(store::KeepRule{})}, {"grace_ms", 0}};
+  json::object body{{"store", job.store},
+                    {"keep", store::to_string(store::KeepRule{})},
+                    {"grace_ms", parse_duration("--grace", kProtectGrace).count()}};
   if (cadence.steps != 0) {
     body["every_steps"] = cadence.steps;
   } else {

@@ -149,8 +149,7 @@ std::string pruned_text(const json::object& answer) {
   shown += fmt::format("{} removed from trash: {} objects, {}\n", would ? "would be" : "were",
                        text(answer, "removed"), size(answer, "removed_bytes"));
   for (const auto& intent : array_at(answer, "waits")) {
-    shown +=
-        fmt::format("waits for {}, which reads or writes\n", std::string_view(intent.as_string()));
+    shown += fmt::format("waits for {}, which writes\n", std::string_view(intent.as_string()));
   }
   return shown;
 }
