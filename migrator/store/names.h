@@ -44,7 +44,7 @@ inline constexpr const char* kTrash = "trash/";
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);
 /// "fence/gpt/00000000000000000007". A writer that finds a higher epoch claimed than its own
-/// must stop.
+/// publishes nothing. No release claims one so far (claim_epoch()).
 [[nodiscard]] std::string claimed_epoch_name(std::string_view job, std::uint64_t epoch);
 
 /// Whether a text is valid as the name of a job, branch, tag or owner: 1 to 63 of a-z, 0-9, '.',

@@ -80,7 +80,8 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 
 /// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
 /// epoch, or a higher one, is claimed already. Not one step: a higher epoch may be claimed at the
-/// same moment. SnapshotWriter::commit() therefore looks again.
+/// same moment. SnapshotWriter::commit() therefore looks again. Only tests call it so far: no
+/// store fences a copy of a job off.
 [[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
                                     const std::string& writer);
 /// The highest epoch that is claimed. Nullopt: no epoch is.
