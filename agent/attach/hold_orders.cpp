@@ -17,7 +17,8 @@ struct HoldParts {
   const Config& config;
 };
 
-/// Throws Error{conflict} unless the job can be told to stand at `step`, or to go on.
+/// Throws Error{conflict} if the job does not run here, or is to go on (`step` is 0) and is held at
+/// no step; Error{bad_request} if it has passed `step`.
 void check_hold(const Job& job, std::uint64_t step, const Config& config) {
   const auto& first = job.first();
   if (!first.is_live() || job.newer_epoch != 0) {

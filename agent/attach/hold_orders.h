@@ -7,8 +7,9 @@
 
 namespace cardswap {
 
-/// Tells the instance's runtime where it is to stand, unless it stands there. Does nothing if the
-/// runtime is not attached: when it attaches again it is told.
+/// Tells the instance's runtime where it is to stand, or to go on; nothing if it stands there, or
+/// does not stand and is to stand nowhere. Does nothing if the runtime is not attached: when it
+/// attaches again it is told.
 void send_hold(RuntimeHub& hub, const Instance& instance);
 
 /// Adds the route POST /v1/jobs/{name}/resume: a job that stands at a step, or is to, goes on. Its

@@ -47,8 +47,8 @@ class RankExecutor {
   /// Handles what the agent sees by itself, and what a planner says of a rank that leaves; `step`
   /// as in RankSide::on().
   void apply(RankEvent event, std::uint64_t step = 0);
-  /// Handles a message of the rank's trainer. Returns whether it is one of this gang; a step that
-  /// no job reaches is none.
+  /// Handles a message of the rank's trainer. Returns whether it was handled: a check of another
+  /// gang or another step, and a step that no job reaches, are not.
   bool hear(const channel::Message& message);
   /// A runtime has attached: it is told again what it may have missed.
   void attached();

@@ -27,9 +27,11 @@ struct Job;
 /// The device name of a snapshot sender: it is on none.
 inline constexpr const char* kFromStore = "store";
 
-/// A job's description, the same wherever it runs: all that a start of its program needs, except a
-/// device. One field is changed later, by JobList: `restart` becomes `never` on this host once
-/// somebody has asked for the job's end, or another copy of it steps under a higher epoch.
+/// A job's description: all that a start of its program needs, except a device. Moves with the job.
+/// JobList changes in it: `restart`, which becomes `never` on this host once somebody has asked for
+/// the job's end (note_stop()), or another copy of it steps under a higher epoch (note_halt());
+/// `protection`; `first_snapshot`; `hold_at`; and where its snapshots come from (set_origin()). It
+/// gives a new job its `uid`, and its `user` if it has none.
 struct JobSpec {
   std::string name;
   std::string uid;
@@ -85,7 +87,8 @@ struct InstanceRecord {
 /// arrived. It consists of a record and of state that is forgotten when the agent ends.
 ///
 /// Everybody reads the record; JobList changes it, for others by JobList::note(). What only the
-/// runtime knows is set by the functions of runtime_report.h.
+/// runtime knows is set by the functions of runtime_report.h; JobProcesses::start_again() resets
+/// `reported`, and JobList::set_hold() `held`.
 class Instance {
  public:
   explicit Instance(Job& job, InstanceRecord record = {})

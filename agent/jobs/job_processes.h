@@ -52,8 +52,8 @@ class JobProcesses {
   /// it runs. Throws Error{refused} when the program cannot be started, Error{io} when the host
   /// refuses, Error{io, corrupt} when the disk refuses, Error{not_found, cancelled} when the
   /// instance was removed; the instance is removed from the table then. `stand_in`: the command
-  /// line of a program that runs in place of the job's until CRIU restores the job's process;
-  /// empty: none.
+  /// line of a program that runs in place of the job's until a process that CRIU has restored takes
+  /// over (take_over()); nothing takes over from a keeper or a snapshot sender. Empty: none.
   asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
   /// Starts an instance that has ended again, under the next epoch, on `device`: its program, or
   /// `stand_in` in its place. Returns when that runs and is on disk. Throws as start(); then the

@@ -21,8 +21,8 @@ struct RecoverySearch {
 
 /// Finds the newest snapshot of the job that is whole, in a child process that has the rights of
 /// the job's user. It reads every byte of each one that it tries, 30 minutes at most in all. A
-/// store that cannot be opened is told in RecoveryPoint::damaged. Throws what run_in_child() and
-/// the stores throw.
+/// store that cannot be opened or read is told in RecoveryPoint::damaged, and the next one decides.
+/// Throws what run_in_child() throws.
 [[nodiscard]] boost::asio::awaitable<RecoveryPoint> find_recovery_point(RecoverySearch search);
 
 }  // namespace cardswap::snapshots

@@ -18,10 +18,10 @@ namespace cardswap {
 /// started for.
 ///
 /// It tells each message of the agent to the side, except TimeSteps, which only starts a
-/// measurement, and lets a role carry out the action. Three threads call it: the channel's (agent
-/// messages), the training thread (the gate's callbacks) and, through the roles, an engine's. It
-/// locks the mutex for the calls to a role that need it, and asserts that for clang, which does not
-/// see that the role's context is the one here.
+/// measurement, and HoldAt, which is no migration's (HoldRole), and lets a role carry out the
+/// action. Three threads call it: the channel's (agent messages), the training thread (the gate's
+/// callbacks) and, through the roles, an engine's. It locks the mutex for the calls to a role that
+/// need it, and asserts that for clang, which does not see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,

@@ -50,7 +50,7 @@ struct RankStatus {
   /// could still park it.
   std::uint64_t step = 0;
   Content content{};  ///< what a rank that leaves holds; set from `ready` on
-  bool asks = false;  ///< the rank's agent wants an answer: its conductor has been silent
+  bool asks = false;  ///< wants an answer; never set so far: agents get GangClient::decision()
   bool operator==(const RankStatus&) const = default;
 };
 
@@ -76,7 +76,7 @@ struct RankEffect {
   enum class Type : std::uint8_t {
     journal,      ///< write the rank's record to disk
     report,       ///< send the rank's status to the conductor's agent; it may be lost
-    ask,          ///< send the same, with `asks` set
+    ask,          ///< ask the conductor's agent for its decision; the answer is an order
     build,        ///< the trainer builds the next communicator, or begins to send its state
     arm,          ///< the trainer's gate is to park it at `step`; gate_set or gate_passed follows
     check,        ///< the frozen trainer checks the next communicator, or sends the rest
