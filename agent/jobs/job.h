@@ -45,8 +45,10 @@ struct JobSpec {
   std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
   std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
   std::string resume_store = {};   ///< a store from which it goes on if it fails; or empty
-  /// The first snapshot of this run in the protection's store: older ones of its name are of
-  /// another run. 0: none is known yet, or the run itself went on from a snapshot.
+  /// The first snapshot of this run in the store in which it was protected then. Says only that
+  /// there is one: on another host that store may be another, and which snapshots are the run's
+  /// they say themselves (store::Ref::run). 0: none is known yet, or the run itself went on from a
+  /// snapshot.
   std::uint64_t first_snapshot = 0;
   /// The step at whose boundary it is to stand, in no migration, until somebody lets it go on; 0:
   /// at none.

@@ -229,8 +229,7 @@ asio::awaitable<RecoveryPoint> Recoverer::find_point(std::string job_id) {
   RecoverySearch search;
   search.job = job.name();
   search.stores = stores_of(job.spec);
-  if (job.spec.protection) search.protected_store = job.spec.protection->store;
-  search.lineage = {job.spec.branch, job.spec.restored_from, job.spec.first_snapshot};
+  search.lineage = {job.spec.branch, job.spec.restored_from, store::run_of(job.uid())};
   search.user = user_of_job(parts_.config, job.spec.user);
   const bool has_own = !job.spec.resume_store.empty() || !job.spec.restored_from.empty() ||
                        job.spec.first_snapshot != 0;

@@ -37,10 +37,9 @@ RecoveryPoint found_in(const std::string& address, const RecoverySearch& search)
   const auto list = store::refs_of(*in, search.job);
   store::PackCatalog catalog;
   catalog.refresh(*in);
-  auto lineage = search.lineage;
-  if (address != search.protected_store) lineage.first_snapshot = 0;
-  auto point = choose_recovery_point(
-      list, lineage, [&](const store::Ref& ref) { return what_is_wrong(*in, catalog, ref); });
+  auto point = choose_recovery_point(list, search.lineage, [&](const store::Ref& ref) {
+    return what_is_wrong(*in, catalog, ref);
+  });
   point.store = address;
   return point;
 }

@@ -14,7 +14,6 @@ namespace cardswap::snapshots {
 struct RecoverySearch {
   std::string job;
   std::vector<std::string> stores;  ///< addresses; the first that has one decides
-  std::string protected_store;      ///< to which Lineage::first_snapshot belongs; or empty
   Lineage lineage;
   std::optional<JobUser> user;  ///< whose rights count; nullopt: the agent's
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "migrator/store/branch_name.h"
 
@@ -11,12 +12,13 @@ namespace {
 
 constexpr auto kMain = "main";
 
-/// Adds those of `branch` up to `number`, the newest first.
+/// Adds those of `branch` and `run` up to `number`, the newest first.
 void add_back_from(const std::vector<store::Ref>& refs, const std::string& branch,
-                   std::uint64_t number, std::vector<store::Ref>& to) {
+                   const std::string& run, std::uint64_t number, std::vector<store::Ref>& to) {
   for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
     const bool is_known = std::ranges::find(to, ref->number, &store::Ref::number) != to.end();
-    if (ref->branch == branch && ref->number <= number && !is_known) to.push_back(*ref);
+    const bool is_its = ref->branch == branch && store::is_of_run(*ref, run);
+    if (is_its && ref->number <= number && !is_known) to.push_back(*ref);
   }
 }
 
@@ -36,12 +38,15 @@ std::vector<store::Ref> recovery_candidates(const std::vector<store::Ref>& refs,
   std::vector<store::Ref> found;
   if (refs.empty()) return found;
   const auto branch = lineage.branch.empty() ? std::string(kMain) : lineage.branch;
-  add_back_from(refs, branch, refs.back().number, found);
+  add_back_from(refs, branch, lineage.run, refs.back().number, found);
   const auto origin = std::ranges::find_if(refs, [&](const store::Ref& ref) {
     return to_string(ref.manifest) == lineage.restored_from;
   });
-  if (origin != refs.end()) add_back_from(refs, origin->branch, origin->number, found);
-  std::erase_if(found, [&](const store::Ref& ref) { return ref.number < lineage.first_snapshot; });
+  if (origin != refs.end()) {
+    add_back_from(refs, origin->branch, origin->run, origin->number, found);
+  }
+  // Those that do not name their run may be older than the ones of the run it came from.
+  std::ranges::sort(found, std::ranges::greater{}, &store::Ref::number);
   return found;
 }
 
@@ -53,6 +58,12 @@ RecoveryPoint choose_recovery_point(const store::RefList& list, const Lineage& l
     point.damaged.push_back(fmt::format("{}: {}", one.object, one.what));
   }
   const auto candidates = recovery_candidates(list.refs, lineage);
+  if (candidates.empty() && !list.refs.empty()) {
+    point.damaged.push_back(
+        fmt::format("{} snapshot{} of its name there, none is of its run and branch: the job "
+                    "does not go on from another run's state",
+                    list.refs.size(), list.refs.size() == 1 ? " is" : "s are"));
+  }
   const auto tries = std::min(candidates.size(), kSnapshotTriesMax);
   for (std::size_t i = 0; i < tries; ++i) {
     const auto& ref = candidates[i];

@@ -19,12 +19,13 @@ inline constexpr std::size_t kSnapshotTriesMax = 3;
 struct Lineage {
   std::string branch;         ///< of what the job has taken last; empty: "main"
   std::string restored_from;  ///< the manifest from which that branch began; or empty
-  /// Older snapshots of that name are of another run. 0: all of them may be its.
-  std::uint64_t first_snapshot = 0;
+  std::string run;            ///< store::run_of() the job; empty: of any run
 };
 
 /// The snapshots of the job among `refs`, which are by number, from the newest of its branch back:
-/// then the one from which the branch began, and those before it on its branch.
+/// then the one from which the branch began, and those before it on its branch. Of the branch those
+/// of the job's run count, behind them those of the run of the one from which it began: what
+/// another run of that name has left there is no state of this job.
 [[nodiscard]] std::vector<store::Ref> recovery_candidates(const std::vector<store::Ref>& refs,
                                                           const Lineage& lineage);
 
@@ -42,7 +43,8 @@ struct RecoveryPoint {
 using Examine = std::function<std::string(const store::Ref&)>;
 
 /// The newest snapshot that is whole, of at most kSnapshotTriesMax that are examined. Throws what
-/// `examine` throws. `RecoveryPoint::store` stays empty.
+/// `examine` throws. `RecoveryPoint::store` stays empty. Snapshots that are all of others are told
+/// in `damaged`.
 [[nodiscard]] RecoveryPoint choose_recovery_point(const store::RefList& list,
                                                   const Lineage& lineage, const Examine& examine);
 

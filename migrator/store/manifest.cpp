@@ -200,6 +200,7 @@ Manifest manifest_of(const Json& json) {
     result.audits.emplace(audit.at("step").number(), digest_at(audit.at("root")));
   }
   read_words(json, result);
+  if (!json.at("run").is_null()) result.run = json.at("run").text();
   return result;
 }
 
@@ -239,6 +240,7 @@ std::vector<std::byte> encode_manifest(const Manifest& manifest) {
                   {"value_bytes", manifest.value_bytes},
                   {"values", to_string(manifest.values)},
                   {"writer", free_text(manifest.writer)}};
+  if (!manifest.run.empty()) json.push_back({"run", free_text(manifest.run)});
   if (manifest.digests) json.push_back({"digests", to_string(*manifest.digests)});
   const auto bytes = canonical_bytes(json);
   try {

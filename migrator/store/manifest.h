@@ -86,6 +86,7 @@ struct Manifest {
   ProgramEntry program;
   std::map<std::string, double> metrics;  ///< "loss" and others; may be NaN or infinite
   SnapshotOrigin origin;
+  std::string run = {};  ///< as Ref::run
   bool operator==(const Manifest&) const = default;
 };
 

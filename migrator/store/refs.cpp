@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kRefFormat = 1;
 constexpr std::size_t kRefValuesMax = 64;
+constexpr std::size_t kRunDigits = 32;
 
 /// The first parts of the names below a prefix: "gpt" of "jobs/gpt/refs/...".
 std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
@@ -44,14 +45,25 @@ std::uint64_t read_tag(Store& store, const std::string& object, const std::strin
 
 }  // namespace
 
+std::string run_of(const std::string& job_uid) {
+  if (job_uid.empty()) return {};
+  return to_string(id_of(std::as_bytes(std::span(job_uid)))).substr(0, kRunDigits);
+}
+
+bool is_of_run(const Ref& ref, const std::string& run) {
+  return run.empty() || ref.run.empty() || ref.run == run;
+}
+
 std::vector<std::byte> encode_ref(const Ref& ref) {
-  return canonical_bytes(JsonObject{{"branch", ref.branch},
-                                    {"epoch", ref.epoch},
-                                    {"format", kRefFormat},
-                                    {"job", ref.job},
-                                    {"manifest", to_string(ref.manifest)},
-                                    {"seq", ref.number},
-                                    {"step", ref.step}});
+  JsonObject json{{"branch", ref.branch},
+                  {"epoch", ref.epoch},
+                  {"format", kRefFormat},
+                  {"job", ref.job},
+                  {"manifest", to_string(ref.manifest)},
+                  {"seq", ref.number},
+                  {"step", ref.step}};
+  if (!ref.run.empty()) json.push_back({"run", ref.run});
+  return canonical_bytes(json);
 }
 
 Ref decode_ref(std::span<const std::byte> bytes) {
@@ -67,6 +79,7 @@ Ref decode_ref(std::span<const std::byte> bytes) {
             json.at("branch").text(),
             json.at("step").number(),
             json.at("epoch").number()};
+    if (!json.at("run").is_null()) ref.run = json.at("run").text();
     if (!is_label(ref.job) || !is_label(ref.branch) || ref.number == 0) {
       throw Error(Code::corrupt, "its names or its number are not valid");
     }

@@ -24,8 +24,16 @@ struct Ref {
   std::string branch = "main";
   std::uint64_t step = 0;
   std::uint64_t epoch = 0;
+  std::string run = {};  ///< run_of() the job; empty: an earlier release wrote it
   bool operator==(const Ref&) const = default;
 };
+
+/// The name of a job's run in a store. Two runs of one name have two; a run keeps its own when it
+/// moves and when it is recovered. It is made of the job's uid, and does not tell that, which not
+/// everybody who may read a store is to know. Empty: `job_uid` is.
+[[nodiscard]] std::string run_of(const std::string& job_uid);
+/// Whether a snapshot may be of `run`: it is, or one of the two is empty, and so not known.
+[[nodiscard]] bool is_of_run(const Ref& ref, const std::string& run);
 
 [[nodiscard]] std::vector<std::byte> encode_ref(const Ref& ref);
 /// Reads a ref, which is canonical JSON as a manifest is. Throws Error{corrupt}, and

@@ -195,6 +195,7 @@ ObjectId SnapshotWriter::State::put_manifest(const SnapshotFacts& facts) {
   manifest.program = facts.program;
   manifest.metrics = facts.metrics;
   manifest.origin = facts.origin;
+  manifest.run = facts.run;
   const auto bytes = encode_manifest(manifest);
   const auto id = id_of(bytes);
   put(manifest_name(id), bytes);
@@ -304,8 +305,8 @@ Ref SnapshotWriter::commit(const SnapshotFacts& facts) {
   auto& state = *state_;
   state.check_complete();
   state.intake.finish();
-  const Ref ref{state.start.job, state.number, state.put_manifest(facts),
-                facts.branch,    facts.step,   facts.epoch};
+  const Ref ref{state.start.job, state.number, state.put_manifest(facts), facts.branch, facts.step,
+                facts.epoch,     facts.run};
   state.check_still_ours(facts);
   const auto name = ref_name(ref.job, ref.number);
   const auto bytes = encode_ref(ref);

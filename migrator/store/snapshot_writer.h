@@ -56,6 +56,7 @@ struct SnapshotFacts {
   ProgramEntry program;
   std::map<std::string, double> metrics;
   SnapshotOrigin origin;
+  std::string run = {};  ///< as Ref::run
 };
 
 /// The cost of a snapshot.

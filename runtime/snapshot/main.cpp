@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   app.add_option("--branch", options.labels.branch, "Of the snapshot");
   app.add_option("--restored-from", options.labels.restored_from,
                  "The manifest from which the job went on");
+  app.add_option("--run", options.labels.run, "Which run of the job's name it is");
   app.add_option("--epoch", options.labels.epoch, "Under which the job steps");
   app.add_option("--host", options.labels.origin.host, "Where the job runs");
   app.add_option("--device", options.labels.origin.device, "On which it runs");

@@ -26,8 +26,9 @@ std::int64_t now_s() {
       .count();
 }
 
-/// The snapshot after which the next one of the job comes: the newest one of its branch, or else
-/// the one from which the job went on. Nullopt: the store has neither.
+/// The snapshot after which the next one of the job comes: the newest one of its branch that is
+/// of its run or the one from which the job went on, or else the one from which the job went on.
+/// Nullopt: the store has neither.
 std::optional<store::Ref> parent_of(store::Store& in, const SnapshotLabels& labels) {
   const auto refs = store::refs_of(in, labels.job).refs;
   const auto newest_of = [&](auto is_it) -> std::optional<store::Ref> {
@@ -35,11 +36,14 @@ std::optional<store::Ref> parent_of(store::Store& in, const SnapshotLabels& labe
     if (found == refs.rend()) return std::nullopt;
     return *found;
   };
-  const auto of_branch =
-      newest_of([&](const store::Ref& ref) { return ref.branch == labels.branch; });
+  const auto is_origin = [&](const store::Ref& ref) {
+    return to_string(ref.manifest) == labels.restored_from;
+  };
+  const auto of_branch = newest_of([&](const store::Ref& ref) {
+    return ref.branch == labels.branch && (store::is_of_run(ref, labels.run) || is_origin(ref));
+  });
   if (of_branch || labels.restored_from.empty()) return of_branch;
-  return newest_of(
-      [&](const store::Ref& ref) { return to_string(ref.manifest) == labels.restored_from; });
+  return newest_of(is_origin);
 }
 
 /// Whether a parent that fails so is to be left out: it is damaged, and the new snapshot is not.
@@ -129,6 +133,7 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
   facts.metrics = state.notes;
   facts.program = labels.program;
   facts.origin = labels.origin;
+  facts.run = labels.run;
   packed.ref = writer->commit(facts);
   packed.cost = writer->cost();
   if (labels.tag.empty()) return packed;

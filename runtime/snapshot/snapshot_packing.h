@@ -35,7 +35,8 @@ struct SnapshotLabels {
   /// The manifest from which the job went on, in hexadecimal: the parent of the branch's first
   /// snapshot. Empty: it went on from none.
   std::string restored_from;
-  std::string writer;  ///< as SnapshotStart has it
+  std::string run = {};  ///< as store::Ref has it
+  std::string writer;    ///< as SnapshotStart has it
   store::ProgramEntry program;
   store::SnapshotOrigin origin;
 };
@@ -50,7 +51,8 @@ struct PackedSnapshot {
 
 /// Writes `state` to `into` as the job's next snapshot, and gives it its tag; chunks that the store
 /// has are not written again. Works on threads of its own that yield to the job's. Its parent is
-/// the job's latest snapshot; if that cannot be read, it has none. If the tag cannot be written,
+/// the latest snapshot of its branch that is of its run, or that from which the job went on; never
+/// one of another run. If that cannot be read, it has none. If the tag cannot be written,
 /// the snapshot is published all the same. Before it is published, all bytes are checked against
 /// the state digest: throws Error{digest_mismatch} if they are not the verified state. Calls
 /// `advanced`, which may be empty, for each chunk that is done with, and before it publishes.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
@@ -31,11 +32,17 @@ struct RollbackOptions {
   std::string grace = "10s";
 };
 
+/// The run of the job that is there.
+RunWanted run_of_job(Client& client, const std::string& job) {
+  const auto shown = client.call("GET", "/v1/jobs/" + http::percent_encoded(job));
+  return {store::run_of(text_at(shown, "uid")), text_at(shown, "restored_from")};
+}
+
 Exit roll_back(const Context& context, const RollbackOptions& options) {
   const auto in = store::open_store(options.store);
   auto client = context.client();
-  const auto way =
-      find_way_back(*in, {options.job, std::to_string(options.step), {}}, options.of_branch);
+  const auto way = find_way_back(*in, {options.job, std::to_string(options.step), {}},
+                                 options.of_branch, run_of_job(client, options.job));
   const auto& ref = way.base;
   const auto refs = store::refs_of(*in, options.job).refs;
   const auto branch = options.branch.empty() ? fresh_branch(refs, way.step) : options.branch;

@@ -25,6 +25,36 @@ const store::Ref* exact_of(const std::vector<store::Ref>& refs, std::uint64_t st
   return found == refs.rend() ? nullptr : &*found;
 }
 
+/// Where the line of a run that is wanted ends.
+const store::Ref* tip_of(const std::vector<store::Ref>& refs, const RunWanted& wanted) {
+  const auto found = std::find_if(refs.rbegin(), refs.rend(), [&](const store::Ref& ref) {
+    return store::is_of_run(ref, wanted.run) || to_string(ref.manifest) == wanted.restored_from;
+  });
+  return found == refs.rend() ? nullptr : &*found;
+}
+
+std::string parent_in(store::Store& in, const store::Ref& ref) {
+  const auto parents = store::get_manifest(in, ref.manifest).parents;
+  return parents.empty() ? std::string() : to_string(parents.front());
+}
+
+/// As parent_in(). Which runs there are may be asked also where a manifest is damaged.
+std::string known_parent_in(store::Store& in, const store::Ref& ref) {
+  try {
+    return parent_in(in, ref);
+  } catch (const Error& error) {
+    if (store::is_store_failure(error.code())) throw;
+    return {};
+  }
+}
+
+Error none_there(const std::string& job, const std::string& branch) {
+  return {Code::not_found,
+          fmt::format("there is no snapshot of job {}{} in that store", job,
+                      branch.empty() ? "" : " on branch " + branch),
+          "`cardswap history` lists what there is"};
+}
+
 }  // namespace
 
 std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs, const store::Ref& tip,
@@ -34,9 +64,14 @@ std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs, const store
   while (next != nullptr) {
     const auto from = *next;
     next = nullptr;
-    // A branch is one run: its snapshots follow each other, also where those between were pruned.
+    // Of one run those of a branch follow each other, also where those between were pruned.
+    bool has_met_other = false;
     for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
-      if (ref->branch == from.branch && ref->number <= from.number) line.push_back(*ref);
+      if (ref->branch != from.branch || ref->number > from.number) continue;
+      const bool is_its = store::is_of_run(*ref, from.run);
+      has_met_other = has_met_other || !is_its;
+      if (has_met_other && ref->run.empty()) break;  // rather the other run's: parents tell
+      if (is_its) line.push_back(*ref);
     }
     if (line.empty()) return line;
     const auto oldest = line.back();
@@ -49,6 +84,20 @@ std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs, const store
   return line;
 }
 
+std::vector<store::Ref> of_one_run(const std::vector<store::Ref>& refs, const RunWanted& wanted,
+                                   const ParentOf& parent_of) {
+  const auto* tip = tip_of(refs, wanted);
+  if (tip == nullptr) return {};
+  const auto is_of_tip = [&](const store::Ref& ref) { return store::is_of_run(ref, tip->run); };
+  if (std::ranges::all_of(refs, is_of_tip)) return refs;
+  const auto line = line_of(refs, *tip, parent_of);
+  auto own = refs;
+  std::erase_if(own, [&](const store::Ref& ref) {
+    return !ref.run.empty() && std::ranges::find(line, ref.run, &store::Ref::run) == line.end();
+  });
+  return own;
+}
+
 std::optional<store::Ref> base_in(const std::vector<store::Ref>& line, std::uint64_t step) {
   const auto found =
       std::ranges::find_if(line, [&](const store::Ref& ref) { return ref.step <= step; });
@@ -57,39 +106,46 @@ std::optional<store::Ref> base_in(const std::vector<store::Ref>& line, std::uint
 }
 
 std::vector<store::Ref> find_line_of(store::Store& in, const store::Ref& tip) {
-  return line_of(store::refs_of(in, tip.job).refs, tip, [&](const store::Ref& ref) {
-    const auto parents = store::get_manifest(in, ref.manifest).parents;
-    return parents.empty() ? std::string() : to_string(parents.front());
-  });
+  return line_of(store::refs_of(in, tip.job).refs, tip,
+                 [&](const store::Ref& ref) { return parent_in(in, ref); });
 }
 
 std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
                                   const std::string& branch) {
   const auto refs = store::refs_of(in, job).refs;
   const auto* tip = newest_of(refs, branch);
-  if (tip == nullptr) {
-    throw Error(Code::not_found,
-                fmt::format("there is no snapshot of job {}{} in that store", job,
-                            branch.empty() ? "" : " on branch " + branch),
-                "`cardswap history` lists what there is");
-  }
+  if (tip == nullptr) throw none_there(job, branch);
   return find_line_of(in, *tip);
 }
 
-WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::string& branch) {
+WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::string& branch,
+                      const RunWanted& wanted) {
   const auto step = number_in<std::uint64_t>(name.at);
   if (!step) {
     const auto ref = find_snapshot(in, name);
     return {ref, ref.step};
   }
-  if (branch.empty()) {
-    const auto refs = store::refs_of(in, name.job).refs;
-    if (const auto* exact = exact_of(refs, *step)) return {*exact, *step};
-    if (refs.empty()) (void)find_snapshot(in, name);  // says that there is none
+  const auto all = store::refs_of(in, name.job).refs;
+  if (branch.empty() && all.empty()) (void)find_snapshot(in, name);  // says that there is none
+  const bool is_any_run = wanted.run.empty() && !branch.empty();
+  const auto own = is_any_run ? all : of_one_run(all, wanted, [&](const store::Ref& ref) {
+    return known_parent_in(in, ref);
+  });
+  const auto of_others = all.size() - own.size();
+  if (own.empty() && of_others != 0) {
+    throw Error(Code::not_found,
+                fmt::format("there is no snapshot of this run of job {} in that store: {} of its "
+                            "name {} of other runs",
+                            name.job, of_others, of_others == 1 ? "is" : "are"),
+                "`cardswap history` lists them; `cardswap restore` goes on from one of them");
   }
-  const auto line = find_line(in, name.job, branch);
+  const auto* exact = branch.empty() ? exact_of(own, *step) : nullptr;
+  if (exact != nullptr) return {*exact, *step, of_others};
+  const auto* tip = branch.empty() ? tip_of(own, wanted) : newest_of(own, branch);
+  if (tip == nullptr) throw none_there(name.job, branch);
+  const auto line = find_line_of(in, *tip);
   const auto base = base_in(line, *step);
-  if (base) return {*base, *step};
+  if (base) return {*base, *step, of_others};
   throw Error(Code::not_found,
               fmt::format("there is no snapshot of job {} at or before step {} on branch {}: the "
                           "oldest is of step {}",
@@ -99,12 +155,19 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
 }
 
 std::string announcement(const WayBack& way) {
-  if (way.steps_again() == 0) return {};
-  return fmt::format(
-      "job {}: of step {} there is no snapshot; from that of step {} (number {}, branch {}) {} "
-      "step{} taken again, without effects\n",
-      way.base.job, way.step, way.base.step, way.base.number, way.base.branch, way.steps_again(),
-      way.steps_again() == 1 ? " is" : "s are");
+  std::string told;
+  if (way.of_others != 0) {
+    told = fmt::format("job {}: {} snapshot{} of that name {} of other runs, and not looked at\n",
+                       way.base.job, way.of_others, way.of_others == 1 ? "" : "s",
+                       way.of_others == 1 ? "is" : "are");
+  }
+  if (way.steps_again() == 0) return told;
+  return told + fmt::format(
+                    "job {}: of step {} there is no snapshot; from that of step {} (number {}, "
+                    "branch {}) {} "
+                    "step{} taken again, without effects\n",
+                    way.base.job, way.step, way.base.step, way.base.number, way.base.branch,
+                    way.steps_again(), way.steps_again() == 1 ? " is" : "s are");
 }
 
 void add_to(boost::json::object& answer, const WayBack& way) {

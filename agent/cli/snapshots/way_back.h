@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,18 +18,32 @@ namespace cardswap::cli {
 struct WayBack {
   store::Ref base;
   std::uint64_t step = 0;
+  std::size_t of_others = 0;  ///< snapshots of that name that are of other runs, and do not count
   [[nodiscard]] std::uint64_t steps_again() const { return step - base.step; }
+};
+
+/// The run to whose steps it is to go back. Both empty: that of the newest snapshot.
+struct RunWanted {
+  std::string run;            ///< store::run_of() the job
+  std::string restored_from;  ///< the manifest from which the job went on; or empty
 };
 
 /// The first parent of a snapshot's manifest, in hexadecimal; empty: it has none.
 using ParentOf = std::function<std::string(const store::Ref&)>;
 
 /// The snapshots through which the state of `tip` came to be, the newest first: those of its
-/// branch, then those of the branch on which that one began, up to where it began, and so on. Ends
-/// where the parent of a branch's oldest snapshot is not among `refs`, which are one job's by
-/// number. Pure, but for `parent_of`, which is asked once a branch.
+/// branch and run, then those of the branch on which that one began, up to where it began, and so
+/// on. Ends where the parent of the oldest of these is not among `refs`, which are one name's by
+/// number: never goes from one run to another that it did not go on from. Pure, but for
+/// `parent_of`, which is asked once a branch.
 [[nodiscard]] std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs,
                                               const store::Ref& tip, const ParentOf& parent_of);
+/// Leaves of `refs`, which are one name's by number, those of the run and of the runs from which it
+/// went on. Those that do not name their run are of any. Empty: the run has none. Pure, but for
+/// `parent_of`.
+[[nodiscard]] std::vector<store::Ref> of_one_run(const std::vector<store::Ref>& refs,
+                                                 const RunWanted& wanted,
+                                                 const ParentOf& parent_of);
 /// The newest snapshot of a line at or before `step`. Nullopt: there is none.
 [[nodiscard]] std::optional<store::Ref> base_in(const std::vector<store::Ref>& line,
                                                 std::uint64_t step);
@@ -39,13 +54,15 @@ using ParentOf = std::function<std::string(const store::Ref&)>;
 /// Throws Error{not_found} if the branch has no snapshot, and what the store throws.
 [[nodiscard]] std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
                                                 const std::string& branch);
-/// The way to the step that `name` says. A snapshot of that very step comes first, the newest of
-/// them, unless `branch` is not empty: then only its line counts. Throws as find_snapshot() and
+/// The way to the step that `name` says, of that run: of_one_run(). A snapshot of that very step
+/// comes first, the newest of them, unless `branch` is not empty: then only its line counts, and
+/// without a run it is that of the branch's newest snapshot. Throws as find_snapshot() and
 /// find_line(), and Error{not_found} if there is no snapshot at or before the step.
 [[nodiscard]] WayBack find_way_back(store::Store& in, const SnapshotName& name,
-                                    const std::string& branch);
+                                    const std::string& branch, const RunWanted& wanted = {});
 
-/// What a user is told before the job is started: nothing, if there is a snapshot of the step.
+/// What a user is told before the job is started: nothing, if there is a snapshot of the step, and
+/// none of another run.
 [[nodiscard]] std::string announcement(const WayBack& way);
 /// Adds base_step, base_snapshot, to_step and steps_again to an answer.
 void add_to(boost::json::object& answer, const WayBack& way);

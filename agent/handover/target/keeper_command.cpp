@@ -1,6 +1,7 @@
 #include "agent/handover/target/keeper_command.h"
 
 #include "agent/process/program_beside.h"
+#include "migrator/store/refs.h"
 
 namespace cardswap {
 
@@ -17,6 +18,7 @@ std::vector<std::string> keeper_command(const Reservation& reservation,
                                    "--device",
                                    reservation.device};
   if (!reservation.tag.empty()) command.insert(command.end(), {"--tag", reservation.tag});
+  if (!spec.uid.empty()) command.insert(command.end(), {"--run", store::run_of(spec.uid)});
   if (!spec.branch.empty()) command.insert(command.end(), {"--branch", spec.branch});
   if (!spec.restored_from.empty()) {
     command.insert(command.end(), {"--restored-from", spec.restored_from});

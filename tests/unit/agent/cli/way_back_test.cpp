@@ -33,10 +33,14 @@ std::vector<std::uint64_t> numbers(const std::vector<store::Ref>& line) {
 class WaysBack : public ::testing::Test {
  protected:
   [[nodiscard]] std::vector<store::Ref> line_of_tip(std::size_t tip) const {
-    return line_of(refs_, refs_.at(tip - 1), [this](const store::Ref& one) {
-      const auto found = parents_.find(one.number);
-      return found == parents_.end() ? std::string() : to_string(ref(found->second, 0).manifest);
-    });
+    return line_of(refs_, refs_.at(tip - 1), [this](const auto& one) { return parent_of(one); });
+  }
+  [[nodiscard]] std::vector<store::Ref> of_one_run(const RunWanted& wanted) const {
+    return cli::of_one_run(refs_, wanted, [this](const auto& one) { return parent_of(one); });
+  }
+  [[nodiscard]] std::string parent_of(const store::Ref& one) const {
+    const auto found = parents_.find(one.number);
+    return found == parents_.end() ? std::string() : to_string(ref(found->second, 0).manifest);
   }
 
   std::vector<store::Ref> refs_{ref(1, 100), ref(2, 200),        ref(3, 260, "fix"),
@@ -63,6 +67,31 @@ TEST_F(WaysBack, GoOverSnapshotsThatWerePruned) {
     return to_string(ref(parents_.at(one.number), 0).manifest);
   });
   EXPECT_THAT(numbers(fix), ElementsAre(5, 3)) << "where it began is not known any more";
+}
+
+/// Two runs, "a" and "b", have taken turns on main; "c" went on from 2, and takes its on main too.
+TEST_F(WaysBack, StayWithinTheRunAndThoseFromWhichItWentOn) {
+  refs_ = {ref(1, 100), ref(2, 200), ref(3, 50), ref(4, 300), ref(5, 150), ref(6, 250)};
+  for (const auto number : {1U, 2U, 4U}) refs_.at(number - 1).run = "a";
+  for (const auto number : {3U, 5U}) refs_.at(number - 1).run = "b";
+  refs_.at(5).run = "c";
+  parents_ = {{2, 1}, {4, 2}, {5, 3}, {6, 2}};
+  EXPECT_THAT(numbers(line_of_tip(4)), ElementsAre(4, 2, 1));
+  EXPECT_THAT(numbers(line_of_tip(5)), ElementsAre(5, 3));
+  EXPECT_THAT(numbers(line_of_tip(6)), ElementsAre(6, 2, 1));
+  EXPECT_THAT(numbers(of_one_run({"b", {}})), ElementsAre(3, 5));
+  EXPECT_THAT(numbers(of_one_run({"c", {}})), ElementsAre(1, 2, 4, 6));
+  EXPECT_THAT(numbers(of_one_run({})), ElementsAre(1, 2, 4, 6)) << "the newest one's";
+  EXPECT_THAT(numbers(of_one_run({"d", to_string(ref(5, 0).manifest)})), ElementsAre(3, 5))
+      << "it has taken none of its own";
+  EXPECT_THAT(numbers(of_one_run({"d", {}})), ElementsAre());
+  refs_.at(0).run.clear();
+  EXPECT_THAT(numbers(of_one_run({"b", {}})), ElementsAre(1, 3, 5)) << "of any run";
+}
+
+TEST_F(WaysBack, SayHowManySnapshotsAreOfOtherRuns) {
+  EXPECT_THAT(announcement({ref(4, 300), 300, 2}), HasSubstr("2 snapshots of that name are of"));
+  EXPECT_THAT(announcement({ref(4, 300), 301, 1}), HasSubstr("1 step is taken again"));
 }
 
 TEST_F(WaysBack, BeginAtTheNewestSnapshotAtOrBeforeTheStep) {

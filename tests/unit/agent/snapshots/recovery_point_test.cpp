@@ -17,8 +17,9 @@ store::ObjectId id(int number) {
   made.bytes[0] = static_cast<std::byte>(number);
   return made;
 }
-store::Ref ref(std::uint64_t number, const std::string& branch = "main") {
-  return {"gpt", number, id(static_cast<int>(number)), branch, 100 * number, 1};
+store::Ref ref(std::uint64_t number, const std::string& branch = "main",
+               const std::string& run = {}) {
+  return {"gpt", number, id(static_cast<int>(number)), branch, 100 * number, 1, run};
 }
 std::vector<std::uint64_t> numbers(const std::vector<store::Ref>& refs) {
   std::vector<std::uint64_t> all;
@@ -45,13 +46,41 @@ TEST(RecoveryCandidates, AreThoseOfTheBranchFromTheNewestBack) {
 
 TEST(RecoveryCandidates, GoOnWithWhereTheBranchBegan) {
   const std::vector<store::Ref> refs{ref(1), ref(2), ref(3), ref(4, "lr-halved")};
-  const Lineage lineage{"lr-halved", to_string(id(2)), 0};
+  const Lineage lineage{"lr-halved", to_string(id(2)), {}};
   EXPECT_THAT(numbers(recovery_candidates(refs, lineage)), ElementsAre(4, 2, 1));
 }
 
 TEST(RecoveryCandidates, AreNoneOfAnotherRunOfThatName) {
-  const std::vector<store::Ref> refs{ref(1), ref(2), ref(3), ref(4)};
-  EXPECT_THAT(numbers(recovery_candidates(refs, {{}, {}, 3})), ElementsAre(4, 3));
+  const std::vector<store::Ref> refs{ref(1, "main", "a"), ref(2, "main", "b"), ref(3, "main", "b"),
+                                     ref(4, "main", "a")};
+  EXPECT_THAT(numbers(recovery_candidates(refs, {{}, {}, "b"})), ElementsAre(3, 2));
+  EXPECT_THAT(recovery_candidates(refs, {{}, {}, "c"}), IsEmpty());
+}
+
+/// A rollback, and a restore under its old name: the state is of a run that is named.
+TEST(RecoveryCandidates, AreThoseOfTheRunFromWhichItWentOn) {
+  const std::vector<store::Ref> refs{ref(1, "main", "z"), ref(2, "main", "a"), ref(3, "main", "a"),
+                                     ref(4, "main", "a"), ref(5, "from-300", "b")};
+  const auto from = to_string(id(3));
+  EXPECT_THAT(numbers(recovery_candidates(refs, {"from-300", from, "b"})), ElementsAre(5, 3, 2));
+  EXPECT_THAT(numbers(recovery_candidates(refs, {"from-200", from, "c"})), ElementsAre(3, 2))
+      << "it has taken none of its own";
+}
+
+/// An earlier release wrote them.
+TEST(RecoveryCandidates, AreOfAnyRunWhereTheyDoNotNameIt) {
+  const std::vector<store::Ref> refs{ref(1), ref(2, "main", "a"), ref(3, "main", "b")};
+  EXPECT_THAT(numbers(recovery_candidates(refs, {{}, {}, "b"})), ElementsAre(3, 1));
+  EXPECT_THAT(numbers(recovery_candidates(refs, {{}, to_string(id(2)), "b"})),
+              ElementsAre(3, 2, 1));
+}
+
+TEST(RecoveryPoint, IsNoneAndSaysSoWhereAllAreOfAnotherRun) {
+  const auto point = choose({ref(1, "main", "a"), ref(2, "main", "a")}, {{}, {}, "b"}, {});
+  EXPECT_FALSE(point.ref);
+  EXPECT_FALSE(point.has_none_at_all);
+  EXPECT_THAT(point.damaged,
+              ElementsAre(HasSubstr("2 snapshots are of its name there, none is of")));
 }
 
 TEST(RecoveryPoint, IsTheNewestAndItsBranchGoesOn) {
@@ -71,7 +100,7 @@ TEST(RecoveryPoint, IsTheNextOlderOneWhereTheNewestIsDamagedAsABranchOfItsOwn) {
 }
 
 TEST(RecoveryPoint, KeepsTheNameOfABranchThatHasNoneYet) {
-  const auto point = choose({ref(1), ref(2)}, {"lr-halved", to_string(id(1)), 0}, {});
+  const auto point = choose({ref(1), ref(2)}, {"lr-halved", to_string(id(1)), {}}, {});
   ASSERT_TRUE(point.ref);
   EXPECT_EQ(point.ref->number, 1U);
   EXPECT_EQ(point.branch, "lr-halved");

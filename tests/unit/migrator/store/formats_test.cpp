@@ -197,6 +197,7 @@ Manifest sample_manifest() {
   manifest.program = {{"train", "--name=\xc3\xa4"}, "b1", {{"OMP_NUM_THREADS", "1"}}};
   manifest.metrics = {{"loss", 0.1}, {"worst", std::numeric_limits<double>::infinity()}};
   manifest.origin = {"gpu-a", "cuda:0", "GPU-1"};
+  manifest.run = "a";
   return manifest;
 }
 
@@ -237,6 +238,10 @@ TEST(Manifest, IsNotWrittenWhereItCouldNotBeRead) {
 TEST(Ref, IsReadAsItWasWritten) {
   const Ref ref{"gpt", 42, id_of({}), "fix-spike", 41'000, 3};
   EXPECT_EQ(decode_ref(encode_ref(ref)), ref);
+  auto of_a_run = ref;
+  of_a_run.run = run_of("uid");
+  EXPECT_EQ(of_a_run.run.size(), 32U);
+  EXPECT_EQ(decode_ref(encode_ref(of_a_run)), of_a_run);
 }
 
 TEST(Trash, IsReadAsItWasWritten) {

@@ -281,6 +281,33 @@ TEST_F(Packing, BeginsABranchAfterTheSnapshotFromWhichTheJobWentOn) {
               ::testing::ElementsAre(back.ref.manifest));
 }
 
+/// Two runs of one name share the branch, and neither goes on from the other's state.
+TEST_F(Packing, ComesAfterNoSnapshotOfAnotherRun) {
+  labels_.run = "a";
+  const auto first = pack("one");
+  labels_.run = "b";
+  const auto other = pack("two");
+  EXPECT_EQ(other.ref.run, "b");
+  const auto about = store::get_manifest(store_, other.ref.manifest);
+  EXPECT_EQ(about.run, "b");
+  EXPECT_THAT(about.parents, ::testing::IsEmpty());
+  labels_.run = "a";
+  EXPECT_THAT(store::get_manifest(store_, pack("three").ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
+  labels_.run = "c";
+  labels_.restored_from = to_string(other.ref.manifest);
+  EXPECT_THAT(store::get_manifest(store_, pack("four").ref.manifest).parents,
+              ::testing::ElementsAre(other.ref.manifest));
+}
+
+/// An earlier release wrote it.
+TEST_F(Packing, ComesAfterASnapshotThatDoesNotNameItsRun) {
+  const auto first = pack("one");
+  labels_.run = "a";
+  EXPECT_THAT(store::get_manifest(store_, pack("two").ref.manifest).parents,
+              ::testing::ElementsAre(first.ref.manifest));
+}
+
 /// Such as that of a job of another name.
 TEST_F(Packing, NamesTheSnapshotFromWhichTheJobWentOnWhereItIsNotThisJobs) {
   const auto first = pack("one");
