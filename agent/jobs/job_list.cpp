@@ -271,6 +271,7 @@ void JobList::order_recovery(Job& job, const std::string& reason) {
   notes.last_step = had.step;
   notes.tries = 0;
   notes.number = notes.step = 0;
+  notes.begun_anew = false;
   notes.store.clear();
   notes.error.clear();
   notes.hint.clear();

@@ -20,6 +20,7 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
   a("number", m.number);
   a("step", m.step);
   a("store", m.store);
+  a("begun_anew", m.begun_anew);
   a("recovered", m.recovered);
   a("lost_steps", m.lost_steps);
   a("lost_steps_total", m.lost_steps_total);

@@ -24,6 +24,7 @@ struct RecoveryNotes {
   std::uint64_t number = 0;  ///< among the job's snapshots in `store`; 0: none was chosen
   std::uint64_t step = 0;
   std::string store;
+  bool begun_anew = false;  ///< the last one found no snapshot: the job began at its first step
   // Of all recoveries.
   std::uint64_t recovered = 0;         ///< how many the job went on from
   std::uint64_t lost_steps = 0;        ///< the steps between the last one's snapshot and its end

@@ -126,7 +126,8 @@ asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name, s
     }
     const auto& notes = job->recovery;
     if (notes.is_pending) continue;
-    if (notes.recovered > before.recovered && job->is_live()) co_return std::nullopt;
+    const bool goes_on = notes.recovered > before.recovered || notes.begun_anew;
+    if (goes_on && job->is_live()) co_return std::nullopt;
     co_return Error(Code::source_lost, notes.error.empty() ? "it was given up" : notes.error,
                     notes.hint);
   }
@@ -254,19 +255,21 @@ void Recoverer::note_first_stored(Job& job) {
 }
 
 asio::awaitable<void> Recoverer::start_anew(std::string job_id, std::string device) {
-  auto& job = owed(job_id);
-  const auto instance = job.first().id();
-  const auto name = job.name();
-  auto notes = job.recovery;
+  auto instance = owed(job_id).first().id();
+  std::vector<std::string> own_program;
+  co_await parts_.jobs.processes().start_again(std::move(instance), std::move(device),
+                                               std::move(own_program));
+  auto* job = find(job_id);
+  if (job == nullptr || !is_owed(*job)) co_return;  // somebody has stopped it meanwhile
+  auto notes = job->recovery;
   notes.is_pending = false;
+  notes.begun_anew = true;
   notes.step = notes.number = 0;
   const auto lost = notes.last_step;
-  parts_.jobs.table().note_recovery(job, std::move(notes));
-  tell("begins_anew", job,
+  parts_.jobs.table().note_recovery(*job, std::move(notes));
+  tell("begins_anew", *job,
        fmt::format("job {} has no snapshot yet: it begins at its first step, {} steps are lost",
-                   name, lost));
-  std::vector<std::string> own_program;
-  co_await parts_.jobs.processes().start_again(instance, std::move(device), std::move(own_program));
+                   job->name(), lost));
 }
 
 asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint point,

@@ -46,10 +46,10 @@ class Recoverer {
   /// Begins to watch the jobs. Call it once, after the migrations of a former agent were taken up.
   void start();
 
-  /// Ends the job's copy here and lets it go on from a snapshot where device_for() says. `reason`
-  /// is for people. Returns when that is over: why it came to nothing, or nullopt. Throws
-  /// Error{not_found} if there is no such job, and Error{io, corrupt} if the disk refuses; then
-  /// nothing has happened.
+  /// Ends the job's copy here and lets it go on from a snapshot where device_for() says; one that
+  /// never had a snapshot begins at its first step. `reason` is for people. Returns when that is
+  /// over: why it came to nothing, or nullopt. Throws Error{not_found} if there is no such job, and
+  /// Error{io, corrupt} if the disk refuses; then nothing has happened.
   [[nodiscard]] asio::awaitable<std::optional<Error>> recover(std::string job_name,
                                                               std::string reason);
   /// The device of this host on which the job would go on now.
@@ -65,6 +65,8 @@ class Recoverer {
   asio::awaitable<RecoveryPoint> find_point(std::string job_id);
   /// Sends the snapshot to the job's program on `device`. Returns once the job goes on there.
   asio::awaitable<void> start_from(std::string job_id, RecoveryPoint point, std::string device);
+  /// Starts the job's program at its first step. The recovery is owed until the program runs, so
+  /// that a start which fails is told, and one that an agent's end cuts short is made by the next.
   asio::awaitable<void> start_anew(std::string job_id, std::string device);
 
   /// The job of that record while its recovery is owed. Throws Error{cancelled} if it is not any

@@ -24,6 +24,7 @@ RecoveryNotes owed() {
   notes.number = 7;
   notes.step = 400;
   notes.store = "file:/s";
+  notes.begun_anew = true;
   notes.recovered = 1;
   notes.lost_steps_total = 9;
   notes.error = "an older one";
@@ -35,6 +36,7 @@ TEST(RecoveryNotes, AreReadFromTheJournalAsTheyWereWritten) {
   EXPECT_EQ(to_journal(back), to_journal(owed()));
   EXPECT_TRUE(back.is_pending);
   EXPECT_EQ(back.last_step, 441U);
+  EXPECT_TRUE(back.begun_anew);
   EXPECT_FALSE(recovery_notes_from_journal({}).is_pending) << "of an older release";
 }
 
@@ -79,7 +81,9 @@ TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   had.step = 17;
   had.state_bytes = 1000;
   job.instances.emplace_back(job, had);
+  job.recovery.begun_anew = true;
   JobList::order_recovery(job, "xid:79 on cuda:3");
+  EXPECT_FALSE(job.recovery.begun_anew) << "that was an earlier one";
   EXPECT_TRUE(job.recovery.is_pending);
   EXPECT_EQ(job.recovery.device, "cuda:3");
   EXPECT_EQ(job.recovery.last_step, 17U);
