@@ -291,8 +291,10 @@ void JobList::give_up_recovery(Job& job, const Error& why) {
   notes.error = why.failure();
   notes.hint = why.hint();
   auto& record = job.first().record_;
-  record.device = notes.device;
-  record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  if (!job.is_live() || record.device == kFromStore) {  // a sender that is killed may live yet
+    record.device = notes.device;
+    record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  }
   note_recovery(job, std::move(notes));
 }
 

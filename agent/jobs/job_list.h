@@ -123,8 +123,8 @@ class JobList {
   static void drop_recovery(Job& job);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_recovery(Job& job, RecoveryNotes notes);
-  /// The job stays ended on the device that it had, and its record says why. In memory at once, on
-  /// disk by save_when_possible().
+  /// The job stays ended on the device that it had, and its record says why; one that still lives
+  /// runs on. In memory at once, on disk by save_when_possible().
   void give_up_recovery(Job& job, const Error& why);
   /// The job goes on from that snapshot; what it takes then is of that branch. In memory only,
   /// until save().

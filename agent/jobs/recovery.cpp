@@ -32,6 +32,7 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
 RecoveryNotes notes_when_recovered(RecoveryNotes sender, std::int64_t now_ms) {
   if (!sender.is_pending) return sender;
   sender.is_pending = false;
+  if (sender.number == 0) return sender;  // it has moved before a snapshot was chosen
   ++sender.recovered;
   sender.lost_steps = lost_between(sender.last_step, sender.step);
   sender.lost_steps_total += sender.lost_steps;
@@ -48,6 +49,12 @@ std::vector<std::string> stores_of(const JobSpec& spec) {
     stores.push_back(spec.resume_store);
   }
   return stores;
+}
+
+bool has_snapshot(const Job& job) {
+  const auto& spec = job.spec;
+  if (spec.protection && job.protection_notes.number != 0) return true;
+  return !spec.restored_from.empty() && !stores_of(spec).empty();
 }
 
 json::object to_journal(const RecoveryNotes& notes) {

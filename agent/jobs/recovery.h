@@ -8,6 +8,7 @@
 
 namespace cardswap {
 
+struct Job;
 struct JobSpec;
 
 /// What became of a job's recoveries on this host: the starts that went on from a snapshot because
@@ -45,6 +46,9 @@ struct RecoveryNotes {
 /// The addresses of the stores from whose snapshots the job may go on: that of its protection
 /// first. Empty: there is none.
 [[nodiscard]] std::vector<std::string> stores_of(const JobSpec& spec);
+/// Whether a snapshot of the job is known from which it can go on: one that this host has put into
+/// the store of its protection, or that from which it went on itself.
+[[nodiscard]] bool has_snapshot(const Job& job);
 
 /// The notes as the journal has them.
 [[nodiscard]] boost::json::object to_journal(const RecoveryNotes& notes);

@@ -96,8 +96,8 @@ bool Protector::may_begin(const Job& job) const {
   const bool is_snapshot_sender = source.device() == kFromStore;
   const bool has_state = source.reported || source.record().state_bytes != 0;
   return source.is_live() && source.attached && has_state && !source.frozen &&
-         !is_snapshot_sender && !job.stop_asked && job.migration.empty() &&
-         parts_.migrations.find_running(source) == nullptr;
+         !is_snapshot_sender && !job.stop_asked && !job.recovery.is_pending &&
+         job.migration.empty() && parts_.migrations.find_running(source) == nullptr;
 }
 
 asio::awaitable<void> Protector::look_at(std::string job_id) {

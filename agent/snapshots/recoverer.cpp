@@ -1,6 +1,7 @@
 #include "agent/snapshots/recoverer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -45,9 +46,15 @@ std::string what_to_do(const Job& job) {
 }
 
 std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const auto& text : texts) all += (all.empty() ? "" : "; ") + text;
-  return all;
+  return fmt::format("{}", fmt::join(texts, "; "));
+}
+
+Error none_usable(const Job& job, const RecoveryPoint& point) {
+  return Error(Code::corrupt,
+               point.damaged.empty()
+                   ? "there is no snapshot of it in " + joined(stores_of(job.spec))
+                   : "none of its snapshots can be used: " + joined(point.damaged),
+               what_to_do(job));
 }
 
 /// Whether the job can have left no snapshot: then its first step is where it begins.
@@ -158,7 +165,17 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
          fmt::format("job {} goes on from its newest snapshot: {}, at step {}", job.name(),
                      job.recovery.reason, job.recovery.last_step));
   }
+  if (owed(job_id).first().is_live()) {  // it is ended only where something goes on in its place
+    const auto point = co_await find_point(job_id);
+    if (!point.ref) throw none_usable(owed(job_id), point);
+  }
   co_await end_copy(job_id);
+  {
+    auto& job = owed(job_id);
+    auto notes = job.recovery;
+    notes.last_step = std::max(notes.last_step, job.first().record().step);  // it stepped until now
+    parts_.jobs.table().note_recovery(job, std::move(notes));
+  }
   Backoff retry(kStartAgainFirst, kStartAgainMax);
   while (true) {
     auto point = co_await find_point(job_id);
@@ -172,13 +189,7 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
       co_await start_anew(job_id, device.name);
       co_return;
     }
-    if (!point.ref) {
-      throw Error(Code::corrupt,
-                  point.damaged.empty()
-                      ? "there is no snapshot of it in " + joined(stores_of(job.spec))
-                      : "none of its snapshots can be used: " + joined(point.damaged),
-                  what_to_do(job));
-    }
+    if (!point.ref) throw none_usable(job, point);
     std::optional<Error> failed;
     try {
       co_await start_from(job_id, std::move(point), device.name);
@@ -372,8 +383,9 @@ void Recoverer::give_up(const std::string& job_id, const Error& why) {
   const auto hint = why.hint().empty() ? what_to_do(*job) : why.hint();
   parts_.jobs.table().give_up_recovery(*job, Error(why.code(), why.failure(), hint));
   const auto& first = job->first();
-  const auto text = fmt::format("job {} is {} and stays so: {}; hint: {}", job->name(),
-                                to_string(first.state()), first.record().exit_text, hint);
+  const auto text = fmt::format(
+      "job {} is {} and stays so: {}; it could not go on from a snapshot: {}; hint: {}",
+      job->name(), to_string(first.state()), job->recovery.reason, job->recovery.error, hint);
   spdlog::error("{}", text);
   parts_.events.emit(
       {.kind = "recovery_failed", .text = text, .job = job->name(), .device = first.device()});
