@@ -227,11 +227,12 @@ void JobList::set_hold(Job& job, std::uint64_t step) {
 }
 
 void JobList::set_protection(Job& job, std::optional<Protection> order) {
+  auto spec = job.spec;
   auto notes = job.protection_notes;
   const auto& former = job.spec.protection;
   if (!order || !former || order->store != former->store) {
     notes = {};
-    job.spec.first_snapshot = 0;
+    spec.first_snapshot = 0;
   } else {
     notes.failures_in_a_row = 0;
     notes.retry_at_ms = 0;
@@ -239,12 +240,13 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
     notes.hint.clear();
   }
   notes.is_told = true;
-  std::swap(job.spec.protection, order);
+  spec.protection = std::move(order);
+  std::swap(job.spec, spec);
   std::swap(job.protection_notes, notes);
   try {
     save(job);
   } catch (...) {
-    std::swap(job.spec.protection, order);
+    std::swap(job.spec, spec);
     std::swap(job.protection_notes, notes);
     throw;
   }

@@ -124,6 +124,23 @@ TEST_F(ProtectedJobs, BeginAnewInAnotherStoreOnly) {
   EXPECT_FALSE(on_disk().spec.protection);
 }
 
+/// Method: an address that is no UTF-8, which the journal writes as little as a full disk.
+TEST_F(ProtectedJobs, KeepAllOfTheirOrderWhereTheDiskRefusesAnother) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  auto notes = gpt.protection_notes;
+  notes.number = 7;
+  jobs_.note_protection(gpt, notes);
+  jobs_.note_first_snapshot(gpt, 3);
+  auto other = read(order());
+  other->store = "file:/\xff";
+  EXPECT_THROW(jobs_.set_protection(gpt, other), Error);
+  EXPECT_EQ(gpt.spec.first_snapshot, 3U) << "older ones stay its own";
+  EXPECT_EQ(gpt.protection_notes.number, 7U);
+  ASSERT_TRUE(gpt.spec.protection);
+  EXPECT_EQ(to_json(*gpt.spec.protection), order());
+}
+
 /// The order is a part of the description that the target of a move gets.
 TEST_F(ProtectedJobs, TakeTheirOrderAlong) {
   auto& gpt = job();
