@@ -13,6 +13,20 @@
 
 namespace cardswap {
 
+namespace {
+
+/// The job's snapshots go to another store than `former` from now on, which has none of it yet.
+void leave_store(JobSpec& spec, const std::string& former, const std::string& to,
+                 bool has_snapshot) {
+  const bool is_back = to == spec.resume_store;
+  const auto first = std::exchange(spec.first_snapshot, is_back ? spec.resume_first : 0);
+  if (!has_snapshot) return;  // what it had before that one is the newest still
+  spec.resume_store = former;
+  spec.resume_first = first;
+}
+
+}  // namespace
+
 JobList::JobList(const Config& config, Journal& journal) : config_(config), journal_(journal) {}
 
 void JobList::load() {
@@ -231,8 +245,12 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
   auto notes = job.protection_notes;
   const auto& former = job.spec.protection;
   if (!order || !former || order->store != former->store) {
+    if (order && former) {
+      leave_store(spec, former->store, order->store, notes.number != 0);
+    } else {
+      spec.first_snapshot = 0;
+    }
     notes = {};
-    spec.first_snapshot = 0;
   } else {
     notes.failures_in_a_row = 0;
     notes.retry_at_ms = 0;
@@ -255,6 +273,12 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
 
 void JobList::note_protection(Job& job, ProtectionNotes notes) {
   job.protection_notes = std::move(notes);
+  save_when_possible(job);
+}
+
+void JobList::drop_former_store(Job& job) {
+  if (std::exchange(job.spec.resume_first, 0) == 0) return;  // that one is of its start
+  job.spec.resume_store.clear();
   save_when_possible(job);
 }
 

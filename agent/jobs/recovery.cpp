@@ -51,9 +51,16 @@ std::vector<std::string> stores_of(const JobSpec& spec) {
   return stores;
 }
 
+bool is_own_store(const JobSpec& spec) {
+  if (!spec.protection) return false;
+  const bool has_gone_on = !spec.restored_from.empty() && spec.resume_first == 0;
+  return spec.first_snapshot != 0 || has_gone_on || spec.protection->store == spec.resume_store;
+}
+
 bool has_snapshot(const Job& job) {
   const auto& spec = job.spec;
   if (spec.protection && job.protection_notes.number != 0) return true;
+  if (spec.resume_first != 0) return true;
   return !spec.restored_from.empty() && !stores_of(spec).empty();
 }
 

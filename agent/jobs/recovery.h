@@ -46,8 +46,11 @@ struct RecoveryNotes {
 /// The addresses of the stores from whose snapshots the job may go on: that of its protection
 /// first. Empty: there is none.
 [[nodiscard]] std::vector<std::string> stores_of(const JobSpec& spec);
+/// Whether the store of the job's protection may have snapshots of this run: what else is there
+/// under its name is of another.
+[[nodiscard]] bool is_own_store(const JobSpec& spec);
 /// Whether a snapshot of the job is known from which it can go on: one that this host has put into
-/// the store of its protection, or that from which it went on itself.
+/// the store of its protection, or of the one before, or that from which it went on itself.
 [[nodiscard]] bool has_snapshot(const Job& job);
 
 /// The notes as the journal has them.

@@ -203,6 +203,7 @@ void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own
   notes.error.clear();
   notes.hint.clear();
   parts_.jobs.note_protection(job, std::move(notes));
+  if (is_own) parts_.jobs.drop_former_store(job);
   if (job.spec.first_snapshot == 0 && job.spec.restored_from.empty()) {
     parts_.jobs.note_first_snapshot(job, record.stored.number);
   }

@@ -241,6 +241,8 @@ asio::awaitable<RecoveryPoint> Recoverer::find_point(std::string job_id) {
   RecoverySearch search;
   search.job = job.name();
   search.stores = stores_of(job.spec);
+  if (!is_own_store(job.spec) && job.spec.protection) search.stores.erase(search.stores.begin());
+  search.resume_first = job.spec.resume_first;
   if (job.spec.protection) search.protected_store = job.spec.protection->store;
   search.lineage = {job.spec.branch, job.spec.restored_from, job.spec.first_snapshot};
   search.user = user_of_job(parts_.config, job.spec.user);

@@ -38,7 +38,7 @@ RecoveryPoint found_in(const std::string& address, const RecoverySearch& search)
   store::PackCatalog catalog;
   catalog.refresh(*in);
   auto lineage = search.lineage;
-  if (address != search.protected_store) lineage.first_snapshot = 0;
+  if (address != search.protected_store) lineage.first_snapshot = search.resume_first;
   auto point = choose_recovery_point(
       list, lineage, [&](const store::Ref& ref) { return what_is_wrong(*in, catalog, ref); });
   point.store = address;

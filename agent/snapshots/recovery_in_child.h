@@ -15,6 +15,7 @@ struct RecoverySearch {
   std::string job;
   std::vector<std::string> stores;  ///< addresses; the first that has one decides
   std::string protected_store;      ///< to which Lineage::first_snapshot belongs; or empty
+  std::uint64_t resume_first = 0;   ///< what Lineage::first_snapshot is of the other stores
   Lineage lineage;
   std::optional<JobUser> user;  ///< whose rights count; nullopt: the agent's
 };
