@@ -39,6 +39,15 @@ void check_hold(const Job& job, std::uint64_t step, const Config& config) {
   }
 }
 
+/// What the order changes: "job gpt goes on from step 40 to step 62".
+std::string told(const Job& job, std::uint64_t step) {
+  const auto& held = job.first().held;
+  if (step == 0 && !held) return fmt::format("job {} is to stand at no step any more", job.name());
+  if (!held) return fmt::format("job {} is to stand at step {}", job.name(), step);
+  return fmt::format("job {} goes on from step {}{}", job.name(), held->step,
+                     step == 0 ? "" : fmt::format(" to step {}", step));
+}
+
 asio::awaitable<ApiResponse> resume(HoldContext parts, ApiRequest request) {
   request.only({"hold_at"});
   const auto step = validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
@@ -51,11 +60,10 @@ asio::awaitable<ApiResponse> resume(HoldContext parts, ApiRequest request) {
   }
   check_hold(*job, step, parts.config);
   refuse_while_it_moves(name, parts.migrations.find_running(job->first()));
-  const auto stood_at = job->first().held ? job->first().held->step : 0;
+  const auto text = told(*job, step);
   parts.jobs.table().set_hold(*job, step);
   (void)parts.hub.send(job->first(), channel::HoldAt{step});
-  spdlog::info("job {} goes on from step {}{}, by {}", name, stood_at,
-               step == 0 ? "" : fmt::format(" to step {}", step), request.caller.name);
+  spdlog::info("{}, by {}", text, request.caller.name);
   co_return ApiResponse{200, parts.jobs.shown(job->first())};
 }
 
