@@ -7,11 +7,11 @@
 #include <boost/json.hpp>
 
 #include "agent/api/tcp_port.h"
-#include "agent/attach/hold_orders.h"
 #include "agent/base/replace_file.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_metrics.h"
 #include "agent/fleet/host_routes.h"
+#include "agent/handover/hold_routes.h"
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
 #include "agent/handover/restore_routes.h"
@@ -74,7 +74,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
   add_host_routes(router_, {config_, journal_, jobs_.devices(), cordons_, health_, criu_,
                             data_plane_, started_});
   add_job_routes(router_, jobs_, cordons_, config_);
-  add_hold_routes(router_, jobs_, hub_, config_);
+  add_hold_routes(router_, jobs_, migrations_, hub_, config_);
   state_lists_.add_routes(router_, config_.host_name);
   add_migration_routes(router_, migrations_, reservations_, jobs_.table(), config_);
   add_restore_routes(router_, jobs_, migrations_, tasks_, config_);

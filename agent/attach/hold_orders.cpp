@@ -1,72 +1,12 @@
 #include "agent/attach/hold_orders.h"
 
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
-#include <boost/json.hpp>
-
-#include "agent/base/validate.h"
-#include "migrator/base/error.h"
-
 namespace cardswap {
-namespace {
-
-struct HoldParts {
-  Jobs& jobs;
-  RuntimeHub& hub;
-  const Config& config;
-};
-
-/// Throws Error{conflict} if the job does not run here, or is to go on (`step` is 0) and is held at
-/// no step; Error{bad_request} if it has passed `step`.
-void check_hold(const Job& job, std::uint64_t step, const Config& config) {
-  const auto& first = job.first();
-  if (!first.is_live() || job.newer_epoch != 0) {
-    throw Error(Code::conflict,
-                fmt::format("job {} does not run on {}", job.name(), config.host_name),
-                "`cardswap jobs` tells where it is");
-  }
-  if (step == 0 && job.spec.hold_at == 0 && !first.held) {
-    throw Error(Code::conflict, fmt::format("job {} is held at no step: it goes on", job.name()));
-  }
-  if (step != 0 && step <= first.record().step) {
-    throw Error(Code::bad_request,
-                fmt::format("job {} is at step {} already: it cannot be held at {}", job.name(),
-                            first.record().step, step),
-                "`cardswap restore JOB@STEP --hold` goes back to a step");
-  }
-}
-
-asio::awaitable<ApiResponse> resume(HoldParts parts, ApiRequest request) {
-  request.only({"hold_at"});
-  const auto step = validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
-  const auto& name = request.path.at("name");
-  auto* job = parts.jobs.table().find(name);
-  if (job == nullptr) {
-    throw Error(Code::not_found,
-                fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
-                "`cardswap jobs` lists the jobs of this host");
-  }
-  check_hold(*job, step, parts.config);
-  const auto stood_at = job->first().held ? job->first().held->step : 0;
-  parts.jobs.table().set_hold(*job, step);
-  (void)parts.hub.send(job->first(), channel::HoldAt{step});
-  spdlog::info("job {} goes on from step {}{}, by {}", name, stood_at,
-               step == 0 ? "" : fmt::format(" to step {}", step), request.caller.name);
-  co_return ApiResponse{200, parts.jobs.shown(job->first())};
-}
-
-}  // namespace
 
 void send_hold(RuntimeHub& hub, const Instance& instance) {
   const auto wanted = instance.job().spec.hold_at;
   const bool stands = wanted != 0 && instance.held && instance.held->step >= wanted;
   if (stands || (wanted == 0 && !instance.held)) return;
   (void)hub.send(instance, channel::HoldAt{wanted});
-}
-
-void add_hold_routes(Router& router, Jobs& jobs, RuntimeHub& hub, const Config& config) {
-  routes_on(router, HoldParts{jobs, hub, config})("POST", "/v1/jobs/{name}/resume", resume);
 }
 
 }  // namespace cardswap

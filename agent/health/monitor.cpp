@@ -138,11 +138,11 @@ std::vector<HostJob> Monitor::host_jobs() {
     const auto& job = instance->job();
     if (job.standby || job.superseded || job.recovery.is_pending) continue;
     HostJob known{job.name(), job.uid(), instance->device(), instance->program().pid, 0, {}};
-    known.is_protected = job.spec.protection.has_value();
+    known.has_snapshot = has_snapshot(job);
     if (!instance->is_live()) {
       const bool has_failed =
           instance->state() == InstanceState::failed || instance->state() == InstanceState::lost;
-      if (!has_failed || !known.is_protected || context_.jobs.find(job.name()) != &job) continue;
+      if (!has_failed || !known.has_snapshot || context_.jobs.find(job.name()) != &job) continue;
       known.failed_at = instance->record().ended_at_ms;
     }
     if (!instance->record().came_from.empty()) known.arrived = instance->record().started_at_ms;

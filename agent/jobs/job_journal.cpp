@@ -32,6 +32,7 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("branch", m.spec.branch);
   a("restored_from", m.spec.restored_from);
   a("resume_store", m.spec.resume_store);
+  a("resume_first", m.spec.resume_first);
   a("first_snapshot", m.spec.first_snapshot);
   a("hold_at", m.spec.hold_at);
   a("again_until", m.spec.again_until);

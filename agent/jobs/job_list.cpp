@@ -13,6 +13,20 @@
 
 namespace cardswap {
 
+namespace {
+
+/// The job's snapshots go to another store than `former` from now on, which has none of it yet.
+void leave_store(JobSpec& spec, const std::string& former, const std::string& to,
+                 bool has_snapshot) {
+  const bool is_back = to == spec.resume_store;
+  const auto first = std::exchange(spec.first_snapshot, is_back ? spec.resume_first : 0);
+  if (!has_snapshot) return;  // what it had before that one is the newest still
+  spec.resume_store = former;
+  spec.resume_first = first;
+}
+
+}  // namespace
+
 JobList::JobList(const Config& config, Journal& journal) : config_(config), journal_(journal) {}
 
 void JobList::load() {
@@ -227,11 +241,16 @@ void JobList::set_hold(Job& job, std::uint64_t step) {
 }
 
 void JobList::set_protection(Job& job, std::optional<Protection> order) {
+  auto spec = job.spec;
   auto notes = job.protection_notes;
   const auto& former = job.spec.protection;
   if (!order || !former || order->store != former->store) {
+    if (order && former) {
+      leave_store(spec, former->store, order->store, notes.number != 0);
+    } else {
+      spec.first_snapshot = 0;
+    }
     notes = {};
-    job.spec.first_snapshot = 0;
   } else {
     notes.failures_in_a_row = 0;
     notes.retry_at_ms = 0;
@@ -239,12 +258,13 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
     notes.hint.clear();
   }
   notes.is_told = true;
-  std::swap(job.spec.protection, order);
+  spec.protection = std::move(order);
+  std::swap(job.spec, spec);
   std::swap(job.protection_notes, notes);
   try {
     save(job);
   } catch (...) {
-    std::swap(job.spec.protection, order);
+    std::swap(job.spec, spec);
     std::swap(job.protection_notes, notes);
     throw;
   }
@@ -253,6 +273,12 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
 
 void JobList::note_protection(Job& job, ProtectionNotes notes) {
   job.protection_notes = std::move(notes);
+  save_when_possible(job);
+}
+
+void JobList::drop_former_store(Job& job) {
+  if (std::exchange(job.spec.resume_first, 0) == 0) return;  // that one is of its start
+  job.spec.resume_store.clear();
   save_when_possible(job);
 }
 
@@ -271,6 +297,7 @@ void JobList::order_recovery(Job& job, const std::string& reason) {
   notes.last_step = had.step;
   notes.tries = 0;
   notes.number = notes.step = 0;
+  notes.begun_anew = false;
   notes.store.clear();
   notes.error.clear();
   notes.hint.clear();
@@ -290,8 +317,10 @@ void JobList::give_up_recovery(Job& job, const Error& why) {
   notes.error = why.failure();
   notes.hint = why.hint();
   auto& record = job.first().record_;
-  record.device = notes.device;
-  record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  if (!job.is_live() || record.device == kFromStore) {  // a sender that is killed may live yet
+    record.device = notes.device;
+    record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
+  }
   note_recovery(job, std::move(notes));
 }
 

@@ -106,13 +106,18 @@ class JobList {
   void mark_moved(Instance& instance, const std::string& to);
 
   /// The job is protected by that order from now on; nullopt: it is not protected any more. Notes
-  /// of snapshots in the same store stay. Throws Error{io, corrupt}; then nothing has changed.
+  /// of snapshots in the same store stay; of another one, the former store with its snapshots is
+  /// what the job goes on from until drop_former_store(). Throws Error{io, corrupt}; then nothing
+  /// has changed.
   void set_protection(Job& job, std::optional<Protection> order);
   /// The job is to stand at that step; 0: at none, and to go on. On disk on return. Throws
   /// Error{io, corrupt}; then nothing has changed.
   void set_hold(Job& job, std::uint64_t step);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_protection(Job& job, ProtectionNotes notes);
+  /// The job has a snapshot in its protection's store: it needs the store of before no more. In
+  /// memory at once and on disk by save_when_possible().
+  void drop_former_store(Job& job);
   /// Notes that the first snapshot of this run has that number, as note_protection() does.
   void note_first_snapshot(Job& job, std::uint64_t number);
 
@@ -123,8 +128,8 @@ class JobList {
   static void drop_recovery(Job& job);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_recovery(Job& job, RecoveryNotes notes);
-  /// The job stays ended on the device that it had, and its record says why. In memory at once, on
-  /// disk by save_when_possible().
+  /// The job stays ended on the device that it had, and its record says why; one that still lives
+  /// runs on. In memory at once, on disk by save_when_possible().
   void give_up_recovery(Job& job, const Error& why);
   /// The job goes on from that snapshot; what it takes then is of that branch. In memory only,
   /// until save().

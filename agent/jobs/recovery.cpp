@@ -20,6 +20,7 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
   a("number", m.number);
   a("step", m.step);
   a("store", m.store);
+  a("begun_anew", m.begun_anew);
   a("recovered", m.recovered);
   a("lost_steps", m.lost_steps);
   a("lost_steps_total", m.lost_steps_total);
@@ -31,6 +32,7 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
 RecoveryNotes notes_when_recovered(RecoveryNotes sender, std::int64_t now_ms) {
   if (!sender.is_pending) return sender;
   sender.is_pending = false;
+  if (sender.number == 0) return sender;  // it has moved before a snapshot was chosen
   ++sender.recovered;
   sender.lost_steps = lost_between(sender.last_step, sender.step);
   sender.lost_steps_total += sender.lost_steps;
@@ -47,6 +49,19 @@ std::vector<std::string> stores_of(const JobSpec& spec) {
     stores.push_back(spec.resume_store);
   }
   return stores;
+}
+
+bool is_own_store(const JobSpec& spec) {
+  if (!spec.protection) return false;
+  const bool has_gone_on = !spec.restored_from.empty() && spec.resume_first == 0;
+  return spec.first_snapshot != 0 || has_gone_on || spec.protection->store == spec.resume_store;
+}
+
+bool has_snapshot(const Job& job) {
+  const auto& spec = job.spec;
+  if (spec.protection && job.protection_notes.number != 0) return true;
+  if (spec.resume_first != 0) return true;
+  return !spec.restored_from.empty() && !stores_of(spec).empty();
 }
 
 json::object to_journal(const RecoveryNotes& notes) {

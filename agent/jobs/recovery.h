@@ -8,6 +8,7 @@
 
 namespace cardswap {
 
+struct Job;
 struct JobSpec;
 
 /// What became of a job's recoveries on this host: the starts that went on from a snapshot because
@@ -24,6 +25,7 @@ struct RecoveryNotes {
   std::uint64_t number = 0;  ///< among the job's snapshots in `store`; 0: none was chosen
   std::uint64_t step = 0;
   std::string store;
+  bool begun_anew = false;  ///< the last one found no snapshot: the job began at its first step
   // Of all recoveries.
   std::uint64_t recovered = 0;         ///< how many the job went on from
   std::uint64_t lost_steps = 0;        ///< the steps between the last one's snapshot and its end
@@ -44,6 +46,12 @@ struct RecoveryNotes {
 /// The addresses of the stores from whose snapshots the job may go on: that of its protection
 /// first. Empty: there is none.
 [[nodiscard]] std::vector<std::string> stores_of(const JobSpec& spec);
+/// Whether the store of the job's protection may have snapshots of this run: what else is there
+/// under its name is of another.
+[[nodiscard]] bool is_own_store(const JobSpec& spec);
+/// Whether a snapshot of the job is known from which it can go on: one that this host has put into
+/// the store of its protection, or of the one before, or that from which it went on itself.
+[[nodiscard]] bool has_snapshot(const Job& job);
 
 /// The notes as the journal has them.
 [[nodiscard]] boost::json::object to_journal(const RecoveryNotes& notes);

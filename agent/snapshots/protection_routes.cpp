@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/handover/refuse_while_it_moves.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::snapshots {
@@ -30,14 +31,6 @@ Job& protectable(const ProtectionContext& parts, const ApiRequest& request) {
                 "`cardswap jobs` lists the jobs of this host");
   }
   return *job;
-}
-
-/// An order that is given now would be lost: the other side has the job's description already.
-void refuse_while_it_moves(const ProtectionContext& parts, const Job& job) {
-  const auto* running = parts.migrations.find_running(job.first());
-  if (running == nullptr || running->record().is_to_store()) return;
-  throw Error(Code::conflict, fmt::format("job {} is in migration {}", job.name(), running->id()),
-              "wait for its end, and ask the agent where the job is then");
 }
 
 void refuse_what_cannot_be_kept(const ProtectionContext& parts, const Job& job) {
@@ -65,7 +58,7 @@ asio::awaitable<ApiResponse> protect(ProtectionContext parts, ApiRequest request
   auto order = protection_in(json::object{{"protection", request.body}});
   auto& job = protectable(parts, request);
   refuse_what_cannot_be_kept(parts, job);
-  refuse_while_it_moves(parts, job);
+  refuse_while_it_moves(job.name(), parts.migrations.find_running(job.first()));
   const auto store = order ? order->store : std::string();
   parts.jobs.table().set_protection(job, std::move(order));
   spdlog::info("job {} is protected in {}, by {}", job.name(), store, request.caller.name);
@@ -74,7 +67,7 @@ asio::awaitable<ApiResponse> protect(ProtectionContext parts, ApiRequest request
 
 asio::awaitable<ApiResponse> unprotect(ProtectionContext parts, ApiRequest request) {
   auto& job = protectable(parts, request);
-  refuse_while_it_moves(parts, job);
+  refuse_while_it_moves(job.name(), parts.migrations.find_running(job.first()));
   if (job.spec.protection) {
     parts.jobs.table().set_protection(job, std::nullopt);
     spdlog::info("job {} is not protected any more, by {}", job.name(), request.caller.name);

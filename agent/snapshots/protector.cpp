@@ -96,8 +96,8 @@ bool Protector::may_begin(const Job& job) const {
   const bool is_snapshot_sender = source.device() == kFromStore;
   const bool has_state = source.reported || source.record().state_bytes != 0;
   return source.is_live() && source.attached && has_state && !source.frozen &&
-         !is_snapshot_sender && !job.stop_asked && job.migration.empty() &&
-         parts_.migrations.find_running(source) == nullptr;
+         !is_snapshot_sender && !job.stop_asked && !job.recovery.is_pending &&
+         job.migration.empty() && parts_.migrations.find_running(source) == nullptr;
 }
 
 asio::awaitable<void> Protector::look_at(std::string job_id) {
@@ -203,6 +203,7 @@ void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own
   notes.error.clear();
   notes.hint.clear();
   parts_.jobs.note_protection(job, std::move(notes));
+  if (is_own) parts_.jobs.drop_former_store(job);
   if (job.spec.first_snapshot == 0 && job.spec.restored_from.empty()) {
     parts_.jobs.note_first_snapshot(job, record.stored.number);
   }

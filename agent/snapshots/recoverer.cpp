@@ -1,6 +1,7 @@
 #include "agent/snapshots/recoverer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -45,9 +46,15 @@ std::string what_to_do(const Job& job) {
 }
 
 std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const auto& text : texts) all += (all.empty() ? "" : "; ") + text;
-  return all;
+  return fmt::format("{}", fmt::join(texts, "; "));
+}
+
+Error none_usable(const Job& job, const RecoveryPoint& point) {
+  return Error(Code::corrupt,
+               point.damaged.empty()
+                   ? "there is no snapshot of it in " + joined(stores_of(job.spec))
+                   : "none of its snapshots can be used: " + joined(point.damaged),
+               what_to_do(job));
 }
 
 /// Whether the job can have left no snapshot: then its first step is where it begins.
@@ -126,7 +133,8 @@ asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name, s
     }
     const auto& notes = job->recovery;
     if (notes.is_pending) continue;
-    if (notes.recovered > before.recovered && job->is_live()) co_return std::nullopt;
+    const bool goes_on = notes.recovered > before.recovered || notes.begun_anew;
+    if (goes_on && job->is_live()) co_return std::nullopt;
     co_return Error(Code::source_lost, notes.error.empty() ? "it was given up" : notes.error,
                     notes.hint);
   }
@@ -157,7 +165,17 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
          fmt::format("job {} goes on from its newest snapshot: {}, at step {}", job.name(),
                      job.recovery.reason, job.recovery.last_step));
   }
+  if (owed(job_id).first().is_live()) {  // it is ended only where something goes on in its place
+    const auto point = co_await find_point(job_id);
+    if (!point.ref) throw none_usable(owed(job_id), point);
+  }
   co_await end_copy(job_id);
+  {
+    auto& job = owed(job_id);
+    auto notes = job.recovery;
+    notes.last_step = std::max(notes.last_step, job.first().record().step);  // it stepped until now
+    parts_.jobs.table().note_recovery(job, std::move(notes));
+  }
   Backoff retry(kStartAgainFirst, kStartAgainMax);
   while (true) {
     auto point = co_await find_point(job_id);
@@ -171,13 +189,7 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
       co_await start_anew(job_id, device.name);
       co_return;
     }
-    if (!point.ref) {
-      throw Error(Code::corrupt,
-                  point.damaged.empty()
-                      ? "there is no snapshot of it in " + joined(stores_of(job.spec))
-                      : "none of its snapshots can be used: " + joined(point.damaged),
-                  what_to_do(job));
-    }
+    if (!point.ref) throw none_usable(job, point);
     std::optional<Error> failed;
     try {
       co_await start_from(job_id, std::move(point), device.name);
@@ -229,6 +241,8 @@ asio::awaitable<RecoveryPoint> Recoverer::find_point(std::string job_id) {
   RecoverySearch search;
   search.job = job.name();
   search.stores = stores_of(job.spec);
+  // What is under its name in a store that has no snapshot of this run yet is not the job's.
+  if (job.spec.protection && !is_own_store(job.spec)) search.stores.erase(search.stores.begin());
   search.lineage = {job.spec.branch, job.spec.restored_from, store::run_of(job.uid())};
   search.user = user_of_job(parts_.config, job.spec.user);
   const bool has_own = !job.spec.resume_store.empty() || !job.spec.restored_from.empty() ||
@@ -253,19 +267,21 @@ void Recoverer::note_first_stored(Job& job) {
 }
 
 asio::awaitable<void> Recoverer::start_anew(std::string job_id, std::string device) {
-  auto& job = owed(job_id);
-  const auto instance = job.first().id();
-  const auto name = job.name();
-  auto notes = job.recovery;
+  auto instance = owed(job_id).first().id();
+  std::vector<std::string> own_program;
+  co_await parts_.jobs.processes().start_again(std::move(instance), std::move(device),
+                                               std::move(own_program));
+  auto* job = find(job_id);
+  if (job == nullptr || !is_owed(*job)) co_return;  // somebody has stopped it meanwhile
+  auto notes = job->recovery;
   notes.is_pending = false;
+  notes.begun_anew = true;
   notes.step = notes.number = 0;
   const auto lost = notes.last_step;
-  parts_.jobs.table().note_recovery(job, std::move(notes));
-  tell("begins_anew", job,
+  parts_.jobs.table().note_recovery(*job, std::move(notes));
+  tell("begins_anew", *job,
        fmt::format("job {} has no snapshot yet: it begins at its first step, {} steps are lost",
-                   name, lost));
-  std::vector<std::string> own_program;
-  co_await parts_.jobs.processes().start_again(instance, std::move(device), std::move(own_program));
+                   job->name(), lost));
 }
 
 asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint point,
@@ -368,8 +384,9 @@ void Recoverer::give_up(const std::string& job_id, const Error& why) {
   const auto hint = why.hint().empty() ? what_to_do(*job) : why.hint();
   parts_.jobs.table().give_up_recovery(*job, Error(why.code(), why.failure(), hint));
   const auto& first = job->first();
-  const auto text = fmt::format("job {} is {} and stays so: {}; hint: {}", job->name(),
-                                to_string(first.state()), first.record().exit_text, hint);
+  const auto text = fmt::format(
+      "job {} is {} and stays so: {}; it could not go on from a snapshot: {}; hint: {}",
+      job->name(), to_string(first.state()), job->recovery.reason, job->recovery.error, hint);
   spdlog::error("{}", text);
   parts_.events.emit(
       {.kind = "recovery_failed", .text = text, .job = job->name(), .device = first.device()});

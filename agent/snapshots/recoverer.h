@@ -32,11 +32,11 @@ struct RecovererParts {
 /// that failed and are to be started again, and those that it is ordered to recover.
 ///
 /// The copy that was is ended first, with all its processes; while one of them lives, the job is
-/// not started. Then the newest snapshot of its branch that is whole is sent to the job's program,
-/// by the record that the copy had, so that the job, its uid and its limits stay what they were,
-/// under a higher epoch. A job is never started at its first step while there is a trace of a
-/// snapshot of it. What it owes is in the job's record, so a restarted agent goes on with it. Owned
-/// by the agent; one thread.
+/// not started. One that still runs is ended only once a snapshot was found that is whole. Then the
+/// newest snapshot of its branch that is whole is sent to the job's program, by the record that the
+/// copy had, so that the job, its uid and its limits stay what they were, under a higher epoch. A
+/// job is never started at its first step while there is a trace of a snapshot of it. What it owes
+/// is in the job's record, so a restarted agent goes on with it. Owned by the agent; one thread.
 class Recoverer {
  public:
   explicit Recoverer(RecovererParts parts) : parts_(std::move(parts)) {}
@@ -46,10 +46,11 @@ class Recoverer {
   /// Begins to watch the jobs. Call it once, after the migrations of a former agent were taken up.
   void start();
 
-  /// Ends the job's copy here and lets it go on from a snapshot where device_for() says. `reason`
-  /// is for people. Returns when that is over: why it came to nothing, or nullopt. Throws
-  /// Error{not_found} if there is no such job, and Error{io, corrupt} if the disk refuses; then
-  /// nothing has happened.
+  /// Ends the job's copy here and lets it go on from a snapshot where device_for() says; one that
+  /// has ended and never had a snapshot begins at its first step, and one that runs and has none
+  /// that is whole runs on. `reason` is for people. Returns when that is over: why it came to
+  /// nothing, or nullopt. Throws Error{not_found} if there is no such job, and Error{io, corrupt}
+  /// if the disk refuses; then nothing has happened.
   [[nodiscard]] asio::awaitable<std::optional<Error>> recover(std::string job_name,
                                                               std::string reason);
   /// The device of this host on which the job would go on now.
@@ -65,6 +66,8 @@ class Recoverer {
   asio::awaitable<RecoveryPoint> find_point(std::string job_id);
   /// Sends the snapshot to the job's program on `device`. Returns once the job goes on there.
   asio::awaitable<void> start_from(std::string job_id, RecoveryPoint point, std::string device);
+  /// Starts the job's program at its first step. The recovery is owed until the program runs, so
+  /// that a start which fails is told, and one that an agent's end cuts short is made by the next.
   asio::awaitable<void> start_anew(std::string job_id, std::string device);
 
   /// The job of that record while its recovery is owed. Throws Error{cancelled} if it is not any

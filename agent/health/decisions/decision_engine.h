@@ -19,7 +19,7 @@ struct HostJob {
   int pid = 0;
   Ms arrived = 0;             ///< when a migration brought it; 0: it was started here
   std::string why_not;        ///< why it cannot move now; empty: it can
-  bool is_protected = false;  ///< its agent takes snapshots of it
+  bool has_snapshot = false;  ///< its agent knows one from which it can go on
   Ms failed_at = 0;           ///< it has ended so, unasked; 0: it lives
 };
 

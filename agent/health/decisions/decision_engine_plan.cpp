@@ -163,7 +163,7 @@ bool DecisionEngine::needs_snapshot(const Incident& incident, const HostJob& job
 std::string DecisionEngine::why_no_recovery(const HostJob& job,
                                             const std::vector<HostJob>& jobs) const {
   if (policy_.must_stay(job.name)) return why_forbidden(job, jobs);
-  if (job.is_protected) return {};
+  if (job.has_snapshot) return {};
   const auto why = why_forbidden(job, jobs);
   return (why.empty() ? std::string("there is no snapshot of it") : why) + kProtectIt;
 }

@@ -17,12 +17,12 @@ using ::testing::SizeIs;
 
 constexpr Ms kNow = 1'700'000'000'000;
 
-/// Two devices with a job on each, of which the first is protected.
+/// Two devices with a job on each, of which the first has a snapshot.
 class HealthEngineRecovers : public ::testing::Test {
  protected:
   HealthEngineRecovers() {
     policy_.act = true;
-    jobs_.at(0).is_protected = true;
+    jobs_.at(0).has_snapshot = true;
   }
   DecisionEngine& engine() {
     if (!engine_) engine_ = std::make_unique<DecisionEngine>(policy_, devices_);

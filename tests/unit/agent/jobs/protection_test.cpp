@@ -124,6 +124,54 @@ TEST_F(ProtectedJobs, BeginAnewInAnotherStoreOnly) {
   EXPECT_FALSE(on_disk().spec.protection);
 }
 
+TEST_F(ProtectedJobs, GoOnFromTheFormerStoreUntilTheNewOneHasASnapshot) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  auto notes = gpt.protection_notes;
+  notes.number = 7;
+  jobs_.note_protection(gpt, notes);
+  jobs_.note_first_snapshot(gpt, 3);
+  auto other = order();
+  other["store"] = "file:/elsewhere";
+  jobs_.set_protection(gpt, read(other));
+  const auto& next = on_disk();
+  EXPECT_EQ(next.spec.resume_store, "file:/var/lib/cardswap/store");
+  EXPECT_EQ(next.spec.resume_first, 3U);
+  EXPECT_EQ(next.spec.first_snapshot, 0U);
+  EXPECT_FALSE(is_own_store(next.spec)) << "what is there is of another run";
+  EXPECT_TRUE(has_snapshot(next));
+  auto third = order();
+  third["store"] = "file:/third";
+  jobs_.set_protection(gpt, read(third));
+  EXPECT_EQ(gpt.spec.resume_first, 3U) << "the second has had none";
+  jobs_.set_protection(gpt, read(order()));
+  EXPECT_EQ(gpt.spec.first_snapshot, 3U) << "it is back where its snapshots are";
+  EXPECT_TRUE(is_own_store(gpt.spec));
+  jobs_.set_protection(gpt, read(third));
+  jobs_.drop_former_store(gpt);
+  EXPECT_THAT(gpt.spec.resume_store, IsEmpty());
+  gpt.spec.resume_store = "file:/of-its-start";
+  jobs_.drop_former_store(gpt);
+  EXPECT_EQ(gpt.spec.resume_store, "file:/of-its-start");
+}
+
+/// Method: an address that is no UTF-8, which the journal writes as little as a full disk.
+TEST_F(ProtectedJobs, KeepAllOfTheirOrderWhereTheDiskRefusesAnother) {
+  auto& gpt = job();
+  jobs_.set_protection(gpt, read(order()));
+  auto notes = gpt.protection_notes;
+  notes.number = 7;
+  jobs_.note_protection(gpt, notes);
+  jobs_.note_first_snapshot(gpt, 3);
+  auto other = read(order());
+  other->store = "file:/\xff";
+  EXPECT_THROW(jobs_.set_protection(gpt, other), Error);
+  EXPECT_EQ(gpt.spec.first_snapshot, 3U) << "older ones stay its own";
+  EXPECT_EQ(gpt.protection_notes.number, 7U);
+  ASSERT_TRUE(gpt.spec.protection);
+  EXPECT_EQ(to_json(*gpt.spec.protection), order());
+}
+
 /// The order is a part of the description that the target of a move gets.
 TEST_F(ProtectedJobs, TakeTheirOrderAlong) {
   auto& gpt = job();

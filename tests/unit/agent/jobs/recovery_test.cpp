@@ -6,6 +6,8 @@
 
 #include "agent/jobs/job.h"
 #include "agent/jobs/job_list.h"
+#include "migrator/base/error.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap {
 namespace {
@@ -24,6 +26,7 @@ RecoveryNotes owed() {
   notes.number = 7;
   notes.step = 400;
   notes.store = "file:/s";
+  notes.begun_anew = true;
   notes.recovered = 1;
   notes.lost_steps_total = 9;
   notes.error = "an older one";
@@ -35,6 +38,7 @@ TEST(RecoveryNotes, AreReadFromTheJournalAsTheyWereWritten) {
   EXPECT_EQ(to_journal(back), to_journal(owed()));
   EXPECT_TRUE(back.is_pending);
   EXPECT_EQ(back.last_step, 441U);
+  EXPECT_TRUE(back.begun_anew);
   EXPECT_FALSE(recovery_notes_from_journal({}).is_pending) << "of an older release";
 }
 
@@ -49,6 +53,10 @@ TEST(RecoveryNotes, CountTheStepsThatNoSnapshotHad) {
   auto not_owed = owed();
   not_owed.is_pending = false;
   EXPECT_EQ(notes_when_recovered(not_owed, 99).recovered, 1U) << "it has only moved";
+  auto not_begun = owed();
+  not_begun.number = 0;
+  EXPECT_EQ(notes_when_recovered(not_begun, 99).recovered, 1U) << "it has moved, alive";
+  EXPECT_FALSE(notes_when_recovered(not_begun, 99).is_pending);
   EXPECT_EQ(lost_between(3, 5), 0U) << "the agent had heard of fewer steps than were kept";
 }
 
@@ -72,6 +80,22 @@ TEST(StoresOfAJob, AreThatOfItsProtectionAndThatOfItsStart) {
   EXPECT_THAT(stores_of(spec), ElementsAre("file:/a"));
 }
 
+TEST(AJob, HasASnapshotOnceOneIsKnown) {
+  Job job;
+  job.instances.emplace_back(job);
+  job.spec.protection = Protection{};
+  job.spec.protection->store = "file:/a";
+  EXPECT_FALSE(has_snapshot(job)) << "an order is none";
+  job.protection_notes.number = 1;
+  EXPECT_TRUE(has_snapshot(job));
+  job.protection_notes = {};
+  job.spec.protection.reset();
+  job.spec.resume_store = "file:/b";
+  EXPECT_FALSE(has_snapshot(job)) << "it began at its first step";
+  job.spec.restored_from = "a manifest";
+  EXPECT_TRUE(has_snapshot(job));
+}
+
 TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   Job job;
   InstanceRecord had;
@@ -79,13 +103,47 @@ TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   had.step = 17;
   had.state_bytes = 1000;
   job.instances.emplace_back(job, had);
+  job.recovery.begun_anew = true;
   JobList::order_recovery(job, "xid:79 on cuda:3");
+  EXPECT_FALSE(job.recovery.begun_anew) << "that was an earlier one";
   EXPECT_TRUE(job.recovery.is_pending);
   EXPECT_EQ(job.recovery.device, "cuda:3");
   EXPECT_EQ(job.recovery.last_step, 17U);
   EXPECT_EQ(job.recovery.state_bytes, 1000U);
   JobList::drop_recovery(job);
   EXPECT_FALSE(job.recovery.is_pending);
+}
+
+class RecoveriesThatAreGivenUp : public ::testing::Test {
+ protected:
+  RecoveriesThatAreGivenUp() {
+    config_.data_dir = dir_.path();
+    JobList::order_recovery(job(), "xid:79 on cuda:3");
+  }
+  Job& job() { return first_.job(); }
+  const InstanceRecord& record() const { return first_.record(); }
+
+  const test::TempDir dir_;
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  JobList jobs_{config_, journal_};
+  Instance& first_{jobs_.add({.name = "gpt", .argv = {"/bin/true"}}, "cuda:3")};
+  const Error why_{Code::corrupt, "there is none"};
+};
+
+TEST_F(RecoveriesThatAreGivenUp, LeaveACopyThatRunsWhatItIs) {
+  jobs_.give_up_recovery(job(), why_);
+  EXPECT_FALSE(job().recovery.is_pending);
+  EXPECT_EQ(job().recovery.error, "there is none");
+  EXPECT_THAT(record().exit_text, IsEmpty());
+}
+
+TEST_F(RecoveriesThatAreGivenUp, SayWhyTheCopyStaysEnded) {
+  JobList::note(first_, [](InstanceRecord& record) { record.device = kFromStore; });
+  jobs_.give_up_recovery(job(), why_);
+  EXPECT_EQ(record().device, "cuda:3") << "its snapshot sender lives for a moment";
+  EXPECT_EQ(record().exit_text,
+            "xid:79 on cuda:3; it could not go on from a snapshot: there is none");
 }
 
 TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
