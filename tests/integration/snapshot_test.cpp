@@ -92,7 +92,7 @@ TEST_F(Snapshots, BringAGptBackBitForBit) {
     return skip_without("torch", "built without LibTorch");
   }
   start_program({trainer("gpt"), "--text", LICENSE_FILE, "--layers", "1", "--width", "32",
-                 "--context", "16", "--batch", "4", "--steps", "500"},
+                 "--context", "16", "--batch", "4", "--steps", "3000"},
                 {"--times", path("times")});
   (void)snapshot();
   kill_trainer();
