@@ -9,7 +9,6 @@
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/cli/drain/drain_answers.h"
-#include "agent/cli/hook.h"
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "agent/http/agent_address.h"
@@ -25,7 +24,6 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kTick{150};
 constexpr seconds kAgentSilenceMax{30};
 constexpr seconds kPlaceAgain{3};
-constexpr seconds kHookMax{300};
 constexpr std::size_t kTriesMax = 3;
 
 /// Whether the move may succeed with another target.
@@ -44,7 +42,8 @@ Drain::Drain(const Context& context, DrainOptions options)
       host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials),
-      view_(context, options_.dry_run) {
+      view_(context, options_.dry_run),
+      rows_(options_.hook, drained_.text(), view_) {
   if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
@@ -71,18 +70,6 @@ json::object Drain::ask(const std::string& path) {
       }
     }
   }
-}
-
-void Drain::cordon() {
-  const auto now = ask("/v1/cordon");
-  for (const auto& item : array_at(now, "cordons")) {
-    const auto* cordon = item.if_object();
-    const auto* device = cordon != nullptr ? cordon->if_contains("device") : nullptr;
-    // With its reason, which is older than this drain.
-    if (device != nullptr && device->is_null()) return;
-  }
-  client().call("POST", "/v1/cordon",
-                json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
 }
 
 // ---- the jobs of the host
@@ -154,7 +141,7 @@ void Drain::refresh() {
   for (auto& item : items_) {
     if (item.phase != Phase::waiting && item.phase != Phase::stuck) continue;
     if (std::find(live.begin(), live.end(), item.job.name) == live.end()) {
-      finish_item(item, "ended", "it ended by itself");
+      rows_.finish(item, "ended", "it ended by itself");
     }
   }
 }
@@ -210,10 +197,10 @@ void Drain::start_waiting() {
     auto& item = *waiting[unplaced.job];
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
-    finish_item(item, item.row.tries > 0 ? "failed" : "stays",
-                item.row.tries > 0
-                    ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
-                    : "fits nowhere: " + to_string(reasons));
+    rows_.finish(item, item.row.tries > 0 ? "failed" : "stays",
+                 item.row.tries > 0
+                     ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
+                     : "fits nowhere: " + to_string(reasons));
   }
 }
 
@@ -221,9 +208,9 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   item.row.to = device.address();
   if (!item.hooked) {
     item.hooked = true;
-    if (const auto failed = hook(item, "before"); !failed.empty()) {
+    if (const auto failed = rows_.run_hook(item, "before"); !failed.empty()) {
       item.hooked = false;  // no `after` for what never began
-      finish_item(item, "skipped", "hook before it: " + failed);
+      rows_.finish(item, "skipped", "hook before it: " + failed);
       return;
     }
   }
@@ -239,7 +226,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     // The job has ended or moves already, or the agent is away: the next refresh() shows which.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
-    if (item.row.tries >= kTriesMax) finish_item(item, "failed", error.failure());
+    if (item.row.tries >= kTriesMax) rows_.finish(item, "failed", error.failure());
     placement_is_old_ = true;
   }
 }
@@ -261,16 +248,16 @@ void Drain::conclude(Item& item) {
   item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (printable_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
-    finish_item(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
+    rows_.finish(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(object_at(m, "error"));
   if (printable_at(m, "result") == "cancelled") {
-    finish_item(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
+    rows_.finish(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);
   } else {
-    finish_item(item, "failed", error.failure());
+    rows_.finish(item, "failed", error.failure());
   }
 }
 
@@ -292,7 +279,7 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
 void Drain::stop(const std::string& why) {
   stopped_ = why;
   for (auto& item : items_) {
-    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + why);
+    if (item.phase == Phase::waiting) rows_.finish(item, "not-started", "by the " + why);
     if (item.phase != Phase::moving) continue;
     try {
       client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
@@ -302,36 +289,6 @@ void Drain::stop(const std::string& why) {
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
   }
-}
-
-std::string Drain::hook(Item& item, const std::string& phase) {
-  if (options_.hook.empty()) return {};
-  HookFacts facts{{"PHASE", phase},
-                  {"HOST", drained_.text()},
-                  {"JOB", item.job.name},
-                  {"FROM", item.row.from},
-                  {"TO", item.row.to},
-                  {"RESULT", item.row.result},
-                  {"MIGRATION", item.row.migration},
-                  {"NOTE", printable(item.row.note)}};
-  facts.emplace_back("DOWNTIME_MS",
-                     item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
-  facts.emplace_back("LOST_MS", item.row.lost_ms ? fmt::format("{:.3f}", *item.row.lost_ms) : "");
-  view_.clear_progress();
-  return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
-}
-
-void Drain::finish_item(Item& item, std::string result, std::string note) {
-  item.phase = Phase::over;
-  item.row.result = std::move(result);
-  item.row.note = std::move(note);
-  if (item.hooked) {
-    item.hooked = false;
-    if (const auto failed = hook(item, "after"); !failed.empty()) {
-      item.row.note += (item.row.note.empty() ? "" : "; ") + ("hook after it: " + failed);
-    }
-  }
-  view_.print(item.row);
 }
 
 std::size_t Drain::count(Phase phase) const {
@@ -354,7 +311,7 @@ Exit Drain::finish() {
 // ---- the loop
 
 Exit Drain::run() {
-  cordon();
+  cordon_host(client(), ask("/v1/cordon"), options_.reason);
   refresh();
   begin_table();
   while (true) {
@@ -380,11 +337,11 @@ Exit Drain::run() {
   }
   view_.clear_progress();
   for (auto& item : items_) {
-    if (item.phase == Phase::stuck) finish_item(item, "stays", item.job.immovable_reason);
-    if (item.phase == Phase::waiting) finish_item(item, "not-started", "by the " + stopped_);
+    if (item.phase == Phase::stuck) rows_.finish(item, "stays", item.job.immovable_reason);
+    if (item.phase == Phase::waiting) rows_.finish(item, "not-started", "by the " + stopped_);
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    finish_item(item, "under-way", "cardswap status " + item.row.migration);
+    rows_.finish(item, "under-way", "cardswap status " + item.row.migration);
   }
   return finish();
 }

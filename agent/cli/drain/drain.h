@@ -8,6 +8,7 @@
 
 #include "agent/cli/command_context.h"
 #include "agent/cli/drain/drain_item.h"
+#include "agent/cli/drain/drain_rows.h"
 #include "agent/cli/drain/drain_targets.h"
 #include "agent/cli/drain/drain_view.h"
 #include "agent/cli/interrupts.h"
@@ -55,7 +56,6 @@ class Drain {
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
   /// GET from the drained agent, repeated for up to 30 s while it does not answer.
   boost::json::object ask(const std::string& path);
-  void cordon();
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
@@ -66,11 +66,8 @@ class Drain {
   void follow();
   void conclude(Item& item);
   void retry_elsewhere(Item& item, const Error& error);
-  void finish_item(Item& item, std::string result, std::string note);
   void stop(const std::string& why);
   [[nodiscard]] std::vector<PlacementDevice> devices();
-  /// Runs the hook, if one was given; returns why it failed, or "".
-  [[nodiscard]] std::string hook(Item& item, const std::string& phase);
   [[nodiscard]] std::size_t count(Phase phase) const;
   [[nodiscard]] PlacementReason unanswered() const;
 
@@ -85,6 +82,7 @@ class Drain {
   Interrupts interrupts_;
   DrainTargets targets_;
   DrainView view_;
+  DrainRows rows_;
   std::list<Item> items_;
   std::size_t arriving_ = 0;  ///< standbys on their way to the drained host
   std::string stopped_;       ///< interrupt or deadline

@@ -25,7 +25,7 @@ Exit Drain::dry_run() {
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
     auto& item = *items[unplaced.job];
     if (item.phase == Phase::moving) continue;
-    finish_item(item, "stays", to_string(reasons));
+    rows_.finish(item, "stays", to_string(reasons));
   }
   for (const auto& assignment : placement.assigned) {
     auto& item = *items[assignment.job];
@@ -50,15 +50,15 @@ Exit Drain::dry_run() {
         if (!reason.is_string()) continue;
         blocked += (blocked.empty() ? "" : "; ") + printable(reason.get_string());
       }
-      finish_item(item, blocked.empty() ? "fits" : "stays", blocked);
+      rows_.finish(item, blocked.empty() ? "fits" : "stays", blocked);
     } catch (const Error& error) {
-      finish_item(item, "stays", error.failure());
+      rows_.finish(item, "stays", error.failure());
     }
   }
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    finish_item(item, "fits", "under way already as " + item.row.migration);
+    rows_.finish(item, "fits", "under way already as " + item.row.migration);
   }
   return finish();
 }

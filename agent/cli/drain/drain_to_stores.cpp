@@ -10,7 +10,6 @@
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/cli/drain/drain_answers.h"
-#include "agent/cli/hook.h"
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "agent/http/agent_address.h"
@@ -28,7 +27,6 @@ constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
 constexpr seconds kConflictMax{120};  // another snapshot of the job comes to its end first
 constexpr seconds kStopGrace{10};
-constexpr seconds kHookTime{300};
 
 bool is_training(const json::object& job) {
   const auto state = printable_at(job, "state");
@@ -49,7 +47,8 @@ DrainToStores::DrainToStores(const Context& context, DrainOptions options)
       drained_(http::parse_agent_address("drain", options_.host).agent),
       host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
-      view_(context, options_.dry_run) {
+      view_(context, options_.dry_run),
+      rows_(options_.hook, drained_.text(), view_) {
   if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
@@ -101,9 +100,9 @@ void DrainToStores::start(Job& job) {
   if (!item.hooked) {
     job.give_up_at = Clock::now() + kConflictMax;
     item.hooked = true;
-    if (const auto failed = hook(job, "before"); !failed.empty()) {
+    if (const auto failed = rows_.run_hook(item, "before"); !failed.empty()) {
       item.hooked = false;  // no `after` for what never began
-      return finish(job, "skipped", "hook before it: " + failed);
+      return rows_.finish(job.item, "skipped", "hook before it: " + failed);
     }
   }
   MigrationSpec spec;
@@ -116,10 +115,11 @@ void DrainToStores::start(Job& job) {
     item.phase = Phase::moving;
     ++item.row.tries;
   } catch (const Error& error) {
-    if (error.code() == Code::not_found) return finish(job, "ended", "it ended by itself");
+    if (error.code() == Code::not_found)
+      return rows_.finish(job.item, "ended", "it ended by itself");
     // A snapshot of its protection may be under way: it is waited for.
     if (error.code() != Code::conflict || Clock::now() >= job.give_up_at) {
-      return finish(job, "failed", error.failure());
+      return rows_.finish(job.item, "failed", error.failure());
     }
     job.not_before = Clock::now() + kTryAgain;
   }
@@ -141,9 +141,9 @@ void DrainToStores::conclude(Job& job) {
   if (result == "stored") return stop_job(job);
   const auto error = http::error_from_json(object_at(m, "error"));
   if (result == "cancelled" && !stopped_.empty()) {
-    finish(job, "cancelled", "by the " + stopped_);
+    rows_.finish(job.item, "cancelled", "by the " + stopped_);
   } else {
-    finish(job, "failed", "it trains on: " + error.failure());
+    rows_.finish(job.item, "failed", "it trains on: " + error.failure());
   }
 }
 
@@ -157,18 +157,20 @@ void DrainToStores::stop_job(Job& job) {
         kStopGrace + seconds(30));
     const auto last = number_at<std::uint64_t>(stopped, "step");
     const auto kept = number_at<std::uint64_t>(job.item.migration, "migrated_at_step");
-    finish(job, "stored",
-           last > kept ? fmt::format("{} (takes {} steps again)", command, last - kept) : command);
+    rows_.finish(
+        job.item, "stored",
+        last > kept ? fmt::format("{} (takes {} steps again)", command, last - kept) : command);
   } catch (const Error& error) {
-    finish(job, "failed",
-           fmt::format("step {} is in its store, and it trains on: {}", step, error.failure()));
+    rows_.finish(
+        job.item, "failed",
+        fmt::format("step {} is in its store, and it trains on: {}", step, error.failure()));
   }
 }
 
 void DrainToStores::stop(const std::string& why) {
   stopped_ = why;
   for (auto& job : jobs_) {
-    if (job.item.phase == Phase::waiting) finish(job, "not-started", "by the " + why);
+    if (job.item.phase == Phase::waiting) rows_.finish(job.item, "not-started", "by the " + why);
     if (job.item.phase != Phase::moving) continue;
     try {
       client().call("POST", "/v1/migrations/" + job.item.row.migration + "/cancel");
@@ -177,37 +179,6 @@ void DrainToStores::stop(const std::string& why) {
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
   }
-}
-
-std::string DrainToStores::hook(Job& job, const std::string& phase) {
-  if (options_.hook.empty()) return {};
-  const auto& row = job.item.row;
-  const HookFacts facts{{"PHASE", phase},
-                        {"HOST", drained_.text()},
-                        {"JOB", row.job},
-                        {"FROM", row.from},
-                        {"TO", row.to},
-                        {"RESULT", row.result},
-                        {"MIGRATION", row.migration},
-                        {"NOTE", printable(row.note)},
-                        {"DOWNTIME_MS", ""},
-                        {"LOST_MS", ""}};
-  view_.clear_progress();
-  return run_hook({options_.hook, phase, row.job}, facts, kHookTime);
-}
-
-void DrainToStores::finish(Job& job, std::string result, std::string note) {
-  auto& item = job.item;
-  item.phase = Phase::over;
-  item.row.result = std::move(result);
-  item.row.note = std::move(note);
-  if (item.hooked) {
-    item.hooked = false;
-    if (const auto failed = hook(job, "after"); !failed.empty()) {
-      item.row.note += (item.row.note.empty() ? "" : "; ") + ("hook after it: " + failed);
-    }
-  }
-  view_.print(item.row);
 }
 
 std::size_t DrainToStores::count(Phase phase) const {
@@ -231,20 +202,8 @@ Exit DrainToStores::end() {
   return view_.end({options_.host, drained_.text(), host_name_}, items(), stopped_);
 }
 
-/// A cordon of the host that is there already stays, with its reason.
-void DrainToStores::cordon() {
-  const auto now = client().call("GET", "/v1/cordon");
-  for (const auto& item : array_at(now, "cordons")) {
-    const auto* cordon = item.if_object();
-    const auto* device = cordon != nullptr ? cordon->if_contains("device") : nullptr;
-    if (device != nullptr && device->is_null()) return;
-  }
-  client().call("POST", "/v1/cordon",
-                json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
-}
-
 Exit DrainToStores::run() {
-  cordon();
+  cordon_host(client(), client().call("GET", "/v1/cordon"), options_.reason);
   begin_table();
   while (count(Phase::waiting) + count(Phase::moving) > 0) {
     if (stopped_.empty()) start_waiting();
@@ -264,7 +223,7 @@ Exit DrainToStores::run() {
   for (auto& job : jobs_) {
     if (job.item.phase != Phase::moving) continue;
     job.item.hooked = false;
-    finish(job, "under-way", "cardswap status " + job.item.row.migration);
+    rows_.finish(job.item, "under-way", "cardswap status " + job.item.row.migration);
   }
   return end();
 }
@@ -272,7 +231,8 @@ Exit DrainToStores::run() {
 Exit DrainToStores::dry_run() {
   begin_table();
   for (auto& job : jobs_) {
-    finish(job, "fits", "then " + restore_command(job.item.job.name, "latest", job.store));
+    rows_.finish(job.item, "fits",
+                 "then " + restore_command(job.item.job.name, "latest", job.store));
   }
   return end();
 }

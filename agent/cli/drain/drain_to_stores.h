@@ -38,7 +38,6 @@ class DrainToStores {
   };
 
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
-  void cordon();
   void read_jobs();
   void refuse_unprotected() const;
   void start_waiting();
@@ -46,9 +45,7 @@ class DrainToStores {
   void follow();
   void conclude(Job& job);
   void stop_job(Job& job);
-  void finish(Job& job, std::string result, std::string note);
   void stop(const std::string& why);
-  [[nodiscard]] std::string hook(Job& job, const std::string& phase);
   [[nodiscard]] std::size_t count(DrainItem::Phase phase) const;
   [[nodiscard]] std::list<DrainItem> items() const;
   void begin_table();
@@ -61,6 +58,7 @@ class DrainToStores {
   std::chrono::steady_clock::time_point deadline_;
   Interrupts interrupts_;
   DrainView view_;
+  DrainRows rows_;
   std::list<Job> jobs_;
   std::string stopped_;  ///< interrupt or deadline
 };
