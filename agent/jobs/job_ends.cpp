@@ -82,12 +82,13 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   // Asked only where it decides: what must not be started again is told in the log.
   const bool wants_restart = broke_down && !job.standby && !is_sender &&
                              (recovery_asked || job.spec.restart == RestartRule::on_failure);
+  const bool may_restart = wants_restart && ownership().may_restart(instance);
   const auto next = after_end({.state = instance.state(),
                                .standby = job.standby,
                                .restart = job.spec.restart,
                                .restarts = job.restarts,
                                .agent_stops = tasks_.is_stopping(),
-                               .may_restart = wants_restart && ownership().may_restart(instance),
+                               .may_restart = may_restart,
                                .has_snapshots = !stores_of(job.spec).empty(),
                                .recovery_asked = recovery_asked,
                                .is_sender = is_sender});
@@ -102,7 +103,7 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   }
   const bool goes_on = is_sender && recovery_asked;
   if (instance.state() == InstanceState::lost && !goes_on) report_lost(instance);
-  if (next == AfterEnd::ends && broke_down) explain_no_restart(job);
+  if (next == AfterEnd::ends && may_restart) explain_no_restart(job);
   if (!instance.remains.empty()) {
     tasks_.spawn("end the rest of " + job.name(),
                  end_processes(table_, instance.id(), milliseconds(0)));

@@ -152,6 +152,17 @@ Instance* JobList::by_instance(const std::string& id) {
   return nullptr;
 }
 
+Job& JobList::job_named(const std::string& name) {
+  if (auto* job = find(name)) return *job;
+  throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
+              "`cardswap jobs` lists the jobs of this host");
+}
+
+Job* JobList::by_record(const std::string& job_id) {
+  const auto job = std::ranges::find(jobs_, job_id, &Job::id);
+  return job == jobs_.end() ? nullptr : &*job;
+}
+
 Instance& JobList::at(const std::string& id) {
   if (auto* instance = by_instance(id)) return *instance;
   throw Error(Code::source_lost, "the job's process has ended, and its record is gone",

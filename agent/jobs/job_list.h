@@ -56,6 +56,10 @@ class JobList {
 
   /// The latest job of that name that is neither a standby nor superseded. Null: there is none.
   [[nodiscard]] Job* find(const std::string& name);
+  /// As find(). Throws Error{not_found} that names the host if there is none.
+  [[nodiscard]] Job& job_named(const std::string& name);
+  /// The job whose record has that id. Null: it is gone.
+  [[nodiscard]] Job* by_record(const std::string& job_id);
   /// The instance of that id. Null: there is none.
   [[nodiscard]] Instance* by_instance(const std::string& id);
   /// The instance of that id. Throws Error{source_lost} if its record is gone: a process may end

@@ -25,6 +25,7 @@ using std::chrono::seconds;
 
 constexpr seconds kLookAgain{1};
 constexpr milliseconds kKillAgain{500};
+constexpr seconds kKillAgainMax{10};
 constexpr seconds kEndsBy{10};  // a process that does not die is told of after that
 constexpr std::uint32_t kTriesMax = 3;
 constexpr milliseconds kStartAgainFirst{1'000};
@@ -82,15 +83,8 @@ asio::awaitable<void> Recoverer::watch() {
   }
 }
 
-Job* Recoverer::find(const std::string& job_id) {
-  for (auto* instance : parts_.jobs.table().instances()) {
-    if (instance->job().id == job_id) return &instance->job();
-  }
-  return nullptr;
-}
-
 Job& Recoverer::owed(const std::string& job_id) {
-  auto* job = find(job_id);
+  auto* job = parts_.jobs.table().by_record(job_id);
   if (job != nullptr && is_owed(*job) && parts_.jobs.table().find(job->name()) == job) return *job;
   throw Error(Code::cancelled, "somebody else has decided about the job meanwhile");
 }
@@ -141,7 +135,7 @@ asio::awaitable<std::optional<Error>> Recoverer::recover(std::string job_name, s
 }
 
 asio::awaitable<void> Recoverer::carry_out(std::string job_id) {
-  const auto* job = find(job_id);
+  const auto* job = parts_.jobs.table().by_record(job_id);
   const auto name = job != nullptr ? job->name() : std::string();
   std::optional<Error> failed;
   try {
@@ -176,13 +170,14 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
     notes.last_step = std::max(notes.last_step, job.first().record().step);  // it stepped until now
     parts_.jobs.table().note_recovery(job, std::move(notes));
   }
+  const auto point = co_await find_point(job_id);
+  for (const auto& text : point.damaged) {
+    const auto& job = owed(job_id);
+    tell("snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
+  }
   Backoff retry(kStartAgainFirst, kStartAgainMax);
   while (true) {
-    auto point = co_await find_point(job_id);
     auto& job = owed(job_id);
-    for (const auto& text : point.damaged) {
-      tell("snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
-    }
     const auto device = device_for(job);
     if (device.name.empty()) throw Error(Code::refused, device.why_none);
     if (!point.ref && may_begin_anew(job, point)) {
@@ -192,7 +187,7 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
     if (!point.ref) throw none_usable(job, point);
     std::optional<Error> failed;
     try {
-      co_await start_from(job_id, std::move(point), device.name);
+      co_await start_from(job_id, point, device.name);
       co_return;
     } catch (...) {
       if (parts_.tasks.is_stopping()) throw;
@@ -214,6 +209,8 @@ asio::awaitable<void> Recoverer::go_through(std::string job_id) {
 asio::awaitable<void> Recoverer::end_copy(std::string job_id) {
   const auto tell_at = Clock::now() + kEndsBy;
   bool is_told = false;
+  Backoff apart(kKillAgain, kKillAgainMax);  // each kill looks through all processes
+  auto kill_at = Clock::now();
   while (true) {
     const auto& job = owed(job_id);
     const auto& first = job.first();
@@ -221,7 +218,10 @@ asio::awaitable<void> Recoverer::end_copy(std::string job_id) {
     const bool is_gone = !first.is_live() && first.record().ended_at_ms != 0 && left.empty();
     const auto* running = parts_.migrations.find_running(first);
     if (is_gone && running == nullptr) co_return;  // a snapshot that is being written comes first
-    if (!is_gone) parts_.jobs.processes().kill(first.id());
+    if (!is_gone && Clock::now() >= kill_at) {
+      parts_.jobs.processes().kill(first.id());
+      kill_at = Clock::now() + apart.next();
+    }
     if (!is_gone && !is_told && Clock::now() >= tell_at) {
       is_told = true;
       tell("recovery_waits", job,
@@ -271,7 +271,7 @@ asio::awaitable<void> Recoverer::start_anew(std::string job_id, std::string devi
   std::vector<std::string> own_program;
   co_await parts_.jobs.processes().start_again(std::move(instance), std::move(device),
                                                std::move(own_program));
-  auto* job = find(job_id);
+  auto* job = parts_.jobs.table().by_record(job_id);
   if (job == nullptr || !is_owed(*job)) co_return;  // somebody has stopped it meanwhile
   auto notes = job->recovery;
   notes.is_pending = false;
@@ -302,11 +302,7 @@ asio::awaitable<void> Recoverer::start_from(std::string job_id, RecoveryPoint po
   const RestoreContext parts{parts_.jobs, parts_.migrations, parts_.tasks, parts_.config};
   RestoreAgainOrder order{instance, name, std::move(device), point.store, to_string(ref.manifest)};
   const auto migration = co_await restore_again(parts, std::move(order));
-  while (parts_.migrations.has(migration) &&
-         !handover::is_over(parts_.migrations.at(migration).state())) {
-    co_await parts_.migrations.changed(parts_.migrations.at(migration))
-        .wait_until(Clock::now() + kLookAgain);
-  }
+  co_await parts_.migrations.wait_until_over(migration);
   if (!parts_.migrations.has(migration)) co_return;
   const auto& ended = parts_.migrations.at(migration);
   if (ended.state() == handover::SourceState::completed) co_return;
@@ -379,7 +375,7 @@ void Recoverer::tell_recovered(const std::string& name) {
 }
 
 void Recoverer::give_up(const std::string& job_id, const Error& why) {
-  auto* job = find(job_id);
+  auto* job = parts_.jobs.table().by_record(job_id);
   if (job == nullptr || !job->recovery.is_pending || !is_owed(*job)) return;
   const auto hint = why.hint().empty() ? what_to_do(*job) : why.hint();
   parts_.jobs.table().give_up_recovery(*job, Error(why.code(), why.failure(), hint));

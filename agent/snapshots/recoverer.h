@@ -18,7 +18,7 @@
 namespace cardswap::snapshots {
 
 /// The parts of the agent that a Recoverer uses. All outlive it.
-struct RecovererParts {
+struct RecovererContext {
   Jobs& jobs;
   Migrations& migrations;
   const Cordons& cordons;
@@ -39,7 +39,7 @@ struct RecovererParts {
 /// is in the job's record, so a restarted agent goes on with it. Owned by the agent; one thread.
 class Recoverer {
  public:
-  explicit Recoverer(RecovererParts parts) : parts_(std::move(parts)) {}
+  explicit Recoverer(RecovererContext parts) : parts_(std::move(parts)) {}
   Recoverer(const Recoverer&) = delete;
   Recoverer& operator=(const Recoverer&) = delete;
 
@@ -73,7 +73,6 @@ class Recoverer {
   /// The job of that record while its recovery is owed. Throws Error{cancelled} if it is not any
   /// more: somebody has stopped it, or has started another one of its name.
   [[nodiscard]] Job& owed(const std::string& job_id);
-  [[nodiscard]] Job* find(const std::string& job_id);
   void note_first_stored(Job& job);
   void take_over_failed_start(const std::string& sender_id, const std::string& name,
                               const Error& error);
@@ -82,7 +81,7 @@ class Recoverer {
   void tell(const std::string& kind, const Job& job, const std::string& text);
   void tell_recovered(const std::string& name);
 
-  const RecovererParts parts_;
+  const RecovererContext parts_;
   std::set<std::string> running_;  // by the id of the job's record
 };
 

@@ -12,7 +12,7 @@
 /// Chooses the snapshot from which a job goes on whose own copy is gone. No I/O of its own.
 namespace cardswap::snapshots {
 
-/// How many snapshots one recovery tries at most.
+/// How many snapshots one recovery tries at most in each store.
 inline constexpr std::size_t kSnapshotTriesMax = 3;
 
 /// The line of snapshots that are a job's own.

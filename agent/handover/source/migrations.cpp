@@ -20,6 +20,7 @@ using handover::SourceState;
 namespace {
 
 /// The clean-up of a migration that is given up, and what its target needs for it.
+constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::chrono::seconds kMakeWayMax{15};
 
 }  // namespace
@@ -107,6 +108,12 @@ asio::awaitable<void> Migrations::make_way(std::string job) {
                   "try again once `cardswap status " + id + "` says that it is over");
     }
     co_await changed(at(id)).wait_until(until);
+  }
+}
+
+asio::awaitable<void> Migrations::wait_until_over(std::string id) {
+  while (has(id) && !handover::is_over(at(id).state())) {
+    co_await changed(at(id)).wait_until(std::chrono::steady_clock::now() + kLookAgain);
   }
 }
 

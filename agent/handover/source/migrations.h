@@ -82,6 +82,8 @@ class Migrations {
   /// Notified of each change of `m`, a migration of this class. `m` is not forgotten while somebody
   /// waits for it.
   [[nodiscard]] Signal& changed(const Migration& m) { return list_.changed(m); }
+  /// Returns when that migration is over or forgotten.
+  asio::awaitable<void> wait_until_over(std::string id);
   /// MigrationFactory::is_own_request().
   [[nodiscard]] bool is_own_request(const ReservationRequest& asked, const Instance& leaving,
                                     const Caller& caller) const {
