@@ -52,19 +52,14 @@ asio::awaitable<ApiResponse> resume(HoldContext parts, ApiRequest request) {
   request.only({"hold_at"});
   const auto step = validate::count("hold_at", request.number_or("hold_at", 0), validate::kStepMax);
   const auto& name = request.path.at("name");
-  auto* job = parts.jobs.table().find(name);
-  if (job == nullptr) {
-    throw Error(Code::not_found,
-                fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
-                "`cardswap jobs` lists the jobs of this host");
-  }
-  check_hold(*job, step, parts.config);
-  refuse_while_it_moves(name, parts.migrations.find_running(job->first()));
-  const auto text = told(*job, step);
-  parts.jobs.table().set_hold(*job, step);
-  (void)parts.hub.send(job->first(), channel::HoldAt{step});
+  auto& job = parts.jobs.table().job_named(name);
+  check_hold(job, step, parts.config);
+  refuse_while_it_moves(name, parts.migrations.find_running(job.first()));
+  const auto text = told(job, step);
+  parts.jobs.table().set_hold(job, step);
+  (void)parts.hub.send(job.first(), channel::HoldAt{step});
   spdlog::info("{}, by {}", text, request.caller.name);
-  co_return ApiResponse{200, parts.jobs.shown(job->first())};
+  co_return ApiResponse{200, parts.jobs.shown(job.first())};
 }
 
 }  // namespace

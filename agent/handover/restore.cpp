@@ -48,10 +48,7 @@ asio::awaitable<void> await_state(RestoreContext parts, std::string instance) {
 /// sender, so that nothing of the job stays.
 asio::awaitable<void> see_to_the_end(RestoreContext parts, std::string migration,
                                      std::string instance) {
-  while (!handover::is_over(parts.migrations.at(migration).state())) {
-    co_await parts.migrations.changed(parts.migrations.at(migration))
-        .wait_until(Clock::now() + kLookEvery);
-  }
+  co_await parts.migrations.wait_until_over(migration);
   if (parts.migrations.at(migration).state() == handover::SourceState::completed) co_return;
   (void)co_await parts.jobs.processes().stop(std::move(instance), std::chrono::milliseconds(0));
 }

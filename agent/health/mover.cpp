@@ -106,6 +106,13 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
 
 asio::awaitable<void> Mover::resume(std::string job_uid) {
   const Followed followed(*this, job_uid);
+  for (const auto* instance : jobs_.instances()) {
+    const auto& job = instance->job();
+    if (job.uid() != job_uid || !job.recovery.is_pending) continue;
+    const auto failed = co_await recoverer_.recover(job.name(), job.recovery.reason);
+    journalled_.note_move_ended(0, job_uid, !failed);
+    co_return;
+  }
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state())) continue;
@@ -121,10 +128,7 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
 }
 
 asio::awaitable<bool> Mover::wait_for_end(std::string migration) {
-  while (!handover::is_over(migrations_.at(migration).state())) {
-    co_await migrations_.changed(migrations_.at(migration))
-        .wait_until(std::chrono::steady_clock::now() + std::chrono::seconds(1));
-  }
+  co_await migrations_.wait_until_over(migration);
   co_return migrations_.at(migration).state() == handover::SourceState::completed;
 }
 

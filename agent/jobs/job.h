@@ -68,7 +68,7 @@ struct InstanceRecord {
   InstanceState state = InstanceState::starting;
   std::string device;
   std::string token;    ///< the runtime shows it; it is in the processes' environment too
-  ProcessId program;    ///< the job\'s first process
+  ProcessId program;    ///< the job's first process
   ProcessId parent;     ///< the program's parent, which writes its exit status; or none
   std::string boot_id;  ///< the host's boot at their start: pids mean nothing after another boot
   ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none

@@ -39,8 +39,8 @@ constexpr std::chrono::seconds kMembersAgain{2};
 asio::awaitable<void> record_halt(JobList& table, std::string id) {
   while (true) {
     co_await pause_for(kSaveAgain);
-    const auto job = std::ranges::find(table.all(), id, &Job::id);
-    if (job == table.all().end()) co_return;
+    const auto* job = table.by_record(id);
+    if (job == nullptr) co_return;
     try {
       table.save(*job);
       spdlog::info("job {}: that it is halted for good is on disk now", job->name());

@@ -75,11 +75,7 @@ struct Parts {
 
 /// The reference is valid until the next wait.
 Job& job_at(const Parts& parts, const ApiRequest& request) {
-  const auto& name = request.path.at("name");
-  if (auto* job = parts.jobs.table().find(name)) return *job;
-  throw Error(Code::not_found,
-              fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
-              "`cardswap jobs` lists the jobs of this host");
+  return parts.jobs.table().job_named(request.path.at("name"));
 }
 
 asio::awaitable<ApiResponse> list(Parts parts, ApiRequest) {

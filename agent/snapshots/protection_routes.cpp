@@ -22,15 +22,8 @@ struct ProtectionContext {
 };
 
 /// The reference is valid until the next wait.
-Job& protectable(const ProtectionContext& parts, const ApiRequest& request) {
-  const auto& name = request.path.at("name");
-  auto* job = parts.jobs.table().find(name);
-  if (job == nullptr) {
-    throw Error(Code::not_found,
-                fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
-                "`cardswap jobs` lists the jobs of this host");
-  }
-  return *job;
+Job& job_at(const ProtectionContext& parts, const ApiRequest& request) {
+  return parts.jobs.table().job_named(request.path.at("name"));
 }
 
 void refuse_what_cannot_be_kept(const ProtectionContext& parts, const Job& job) {
@@ -56,7 +49,7 @@ void refuse_what_cannot_be_kept(const ProtectionContext& parts, const Job& job) 
 asio::awaitable<ApiResponse> protect(ProtectionContext parts, ApiRequest request) {
   request.only({"every_steps", "every_ms", "store", "keep", "grace_ms"});
   auto order = protection_in(json::object{{"protection", request.body}});
-  auto& job = protectable(parts, request);
+  auto& job = job_at(parts, request);
   refuse_what_cannot_be_kept(parts, job);
   refuse_while_it_moves(job.name(), parts.migrations.find_running(job.first()));
   const auto store = order ? order->store : std::string();
@@ -66,7 +59,7 @@ asio::awaitable<ApiResponse> protect(ProtectionContext parts, ApiRequest request
 }
 
 asio::awaitable<ApiResponse> unprotect(ProtectionContext parts, ApiRequest request) {
-  auto& job = protectable(parts, request);
+  auto& job = job_at(parts, request);
   refuse_while_it_moves(job.name(), parts.migrations.find_running(job.first()));
   if (job.spec.protection) {
     parts.jobs.table().set_protection(job, std::nullopt);

@@ -84,11 +84,8 @@ std::vector<std::string> Protector::protected_jobs() {
 }
 
 Job* Protector::find_protected(const std::string& job_id) {
-  for (auto* instance : parts_.jobs.instances()) {
-    auto& job = instance->job();
-    if (job.id == job_id) return is_protected(job) ? &job : nullptr;
-  }
-  return nullptr;
+  auto* job = parts_.jobs.by_record(job_id);
+  return job != nullptr && is_protected(*job) ? job : nullptr;
 }
 
 bool Protector::may_begin(const Job& job) const {

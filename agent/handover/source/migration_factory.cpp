@@ -147,12 +147,8 @@ Instance& MigrationFactory::require_movable(const MigrationSpec& spec,
                                             const Migration* passed_over) {
   need_a_port();
   const auto& name = spec.job;
-  auto* job = jobs_.find(name);
-  if (job == nullptr) {
-    throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
-                "`cardswap jobs` lists the jobs of this host");
-  }
-  auto& source = job->first();
+  auto& job = jobs_.job_named(name);
+  auto& source = job.first();
   if (!source.is_live()) {
     const bool moved = source.state() == InstanceState::moved;
     throw Error(Code::conflict,
@@ -160,14 +156,14 @@ Instance& MigrationFactory::require_movable(const MigrationSpec& spec,
                       : fmt::format("job {} is {}", name, to_string(source.state())),
                 moved ? "ask the agent there" : "only a running job can move");
   }
-  if (job->world_size != 1 || job->instances.size() != 1) {
+  if (job.world_size != 1 || job.instances.size() != 1) {
     throw Error(
         Code::refused,
         fmt::format("job {} has {} ranks, {} of them on {}: only a job of one rank can move", name,
-                    job->world_size, job->instances.size(), config_.host_name),
+                    job.world_size, job.instances.size(), config_.host_name),
         "stop it at a checkpoint, and start it where it is to run");
   }
-  refuse_halted_copy(*job, list_);
+  refuse_halted_copy(job, list_);
   refuse_held_job(source, spec);
   if (const auto* other = list_.find_running(source.id());
       other != nullptr && other != passed_over) {
