@@ -10,8 +10,9 @@ StepResult StepGate::boundary() {
   if (ordinary) {
     clock_.count(true);
     // arm() asks for attention and then reads the count: either it sees this step, or it is seen
-    // here.
-    if (!attention_.load(std::memory_order_seq_cst)) return StepResult::proceed;
+    // here. is_within_hold(1) is the same boundaries as is_within_hold(2) before the count.
+    if (!attention_.load(std::memory_order_seq_cst) && !is_within_hold(1))
+      return StepResult::proceed;
   }
   const MutexLock turn(turn_);
   block_if_retired();
@@ -181,7 +182,7 @@ bool StepGate::must_park_here() const {
 }
 
 void StepGate::set_attention() {
-  const bool parks = park_ || armed_for_.has_value() || hold_at_ != 0;
+  const bool parks = park_ || armed_for_.has_value();
   attention_.store(watched_ || watch_once_ || timed_ || parks || retired_,
                    std::memory_order_seq_cst);
 }
@@ -238,7 +239,6 @@ void StepGate::step_once() {
 void StepGate::hold_at(std::uint64_t step) {
   const MutexLock lock(mutex_);
   hold_at_ = step;
-  set_attention();
   changed_.notify_all();
 }
 

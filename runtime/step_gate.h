@@ -66,9 +66,11 @@ class StepGate {
   /// while another thread is at a boundary with attention.
   void wait_if_retired();
 
-  /// Whether the next boundary may do more than count: it is watched, timed, to park, to hold now
-  /// or later, or retired.
-  [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
+  /// Whether the next boundary may do more than count: it is watched, timed, to park, to hold
+  /// within two steps, or retired.
+  [[nodiscard]] bool has_attention() const {
+    return attention_.load(std::memory_order_acquire) || is_within_hold(2);
+  }
 
   // Any thread; these do not wait, except run_parked():
   /// Turns the calls of `on_boundary` at every boundary on or off.
@@ -161,7 +163,7 @@ class StepGate {
   void (*const end_process_)();
   const std::chrono::milliseconds grace_;
   StepClock clock_;
-  std::atomic<bool> attention_{false};
+  std::atomic<bool> attention_{false};  // for all but a hold
   std::atomic<bool> is_parked_{false};
   std::atomic<bool> is_held_{false};
   std::atomic<std::uint64_t> hold_at_{0};  // changed with mutex_ held

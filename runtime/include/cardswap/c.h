@@ -176,7 +176,7 @@ CARDSWAP_EXPORT int cardswap_before_step(cardswap_session* session, cardswap_thi
 /// while the job is moved, and in a standby until the job's state has arrived. CARDSWAP_MOVED is
 /// returned once: after it, this call and cardswap_before_step() do not return.
 CARDSWAP_EXPORT int cardswap_boundary(cardswap_session* session);
-/// Whether the next boundary may do more than count the step: 1 or 0. Costs one atomic load.
+/// Whether the next boundary may do more than count the step: 1 or 0. Costs a few atomic loads.
 CARDSWAP_EXPORT int cardswap_has_attention(const cardswap_session* session);
 /// Whether the present step is a standby's warm-up step or its rehearsed step, or one that the job
 /// takes again on its way back to an earlier step: 1 or 0.

@@ -112,6 +112,21 @@ TEST(HeldGate, IsArmedForItsStepAndForALaterOne) {
   gate.disarm();
 }
 
+/// Its boundaries until then are ordinary ones, of which a later migration knows the job's pace.
+TEST(HeldGate, HasAttentionOnlyWithinTwoStepsOfItsStep) {
+  StepGate gate({});
+  gate.hold_at(1000);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), StepResult::proceed);
+  EXPECT_FALSE(gate.has_attention());
+  EXPECT_THAT(gate.ordinary_ms(), ::testing::Not(::testing::IsEmpty()));
+  gate.hold_at(8);
+  EXPECT_FALSE(gate.has_attention());
+  for (const std::uint64_t at : {7U, 6U, 5U, 1U}) {
+    gate.hold_at(at);
+    EXPECT_TRUE(gate.has_attention()) << at;
+  }
+}
+
 TEST(HeldGate, EndsTheLoopWhenItIsRetired) {
   StepGate gate({});
   gate.hold_at(1);
