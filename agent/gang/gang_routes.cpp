@@ -1,10 +1,10 @@
 #include "agent/gang/gang_routes.h"
 
 #include <boost/json.hpp>
-#include <charconv>
 #include <string>
 #include <string_view>
 
+#include "agent/base/text_parts.h"
 #include "agent/base/validate.h"
 #include "agent/gang/messages.h"
 
@@ -13,11 +13,9 @@ namespace {
 
 /// The number that the whole of `text` is, up to `most`. What is none is not repeated in texts.
 std::uint64_t number_from(std::string_view what, std::string_view text, std::uint64_t most) {
-  std::uint64_t value = 0;
-  const auto* const end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, value);
-  validate::check(error == std::errc() && at == end && value <= most, what, "number of its range");
-  return value;
+  const auto value = number_in<std::uint64_t>(text);
+  validate::check(value && *value <= most, what, "number of its range");
+  return *value;
 }
 
 struct Named {
