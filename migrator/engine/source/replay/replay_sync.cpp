@@ -11,7 +11,6 @@
 // thread in two places only: where the log is full, and while a copy or the audit's scan reads. In
 // the first no step waits for longer than --max-stall allows: the log ends before that.
 #include "migrator/engine/source/replay/replay_sync.h"
-#include "migrator/engine/replay_sizes.h"
 
 #include <fmt/format.h>
 
@@ -21,6 +20,7 @@
 #include <vector>
 
 #include "migrator/base/ms_since.h"
+#include "migrator/engine/replay_sizes.h"
 
 namespace cardswap {
 namespace {
