@@ -4,8 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <exception>
-#include <optional>
 
+#include "agent/gang/save_record.h"
 #include "agent/handover/protocol/driver.h"
 
 namespace cardswap::gang {
@@ -14,15 +14,7 @@ void GangExecutor::drive(const GangSide& next, const GangEffects& effects) {
   const auto before = side_.state();
   const auto refused = handover::drive(
       side_, next, effects,
-      [&](bool required) -> std::optional<Error> {
-        try {
-          ports_.save(next.durable());
-        } catch (const Error& disk) {
-          if (!required) spdlog::error("gang {}: {}", gang_, disk.what());
-          return disk;
-        }
-        return std::nullopt;
-      },
+      [&](bool required) { return save_record(gang_, ports_, next.durable(), required); },
       [&](const GangEffect& effect) { execute(effect, next); });
   if (refused) throw Error(*refused);
   if (side_.state() != before) spdlog::info("gang {} {}", gang_, to_string(side_.state()));

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "agent/gang/messages.h"
+#include "agent/gang/save_record.h"
 #include "agent/handover/protocol/driver.h"
 
 namespace cardswap::gang {
@@ -60,15 +61,7 @@ void RankExecutor::drive(const RankSide& next, const RankEffects& effects) {
   const auto before = side_.state();
   const auto refused = handover::drive(
       side_, next, effects,
-      [&](bool required) -> std::optional<Error> {
-        try {
-          ports_.save(next.durable());
-        } catch (const Error& disk) {
-          if (!required) spdlog::error("gang {}: {}", gang_, disk.what());
-          return disk;
-        }
-        return std::nullopt;
-      },
+      [&](bool required) { return save_record(gang_, ports_, next.durable(), required); },
       [&](const RankEffect& effect) { execute(effect); });
   if (refused) throw Error(*refused);
   if (side_.state() != before) spdlog::info("gang {}: rank {}", gang_, to_string(side_.state()));
