@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "migrator/base/error.h"
@@ -48,8 +49,9 @@ StoredPack put_pack(Store& store, Pack pack) {
 }
 
 std::future<StoredPack> begin_put_pack(Store& store, Pack pack, WorkPriority priority) {
-  const auto put = [&store, priority](Pack full) {
-    if (priority == WorkPriority::background) yield_to_other_programs();
+  const auto put = [&store, priority, caller = std::this_thread::get_id()](Pack full) {
+    const bool is_callers = std::this_thread::get_id() == caller;
+    if (priority == WorkPriority::background && !is_callers) yield_to_other_programs();
     return put_pack(store, std::move(full));
   };
   return std::async(std::launch::async | std::launch::deferred, put, std::move(pack));
