@@ -18,13 +18,18 @@ namespace {
 
 constexpr int kPlacesMax = 4;  // of one chunk, one after the other
 
-/// The node of a region of so many bytes.
-Node get_node_of(Store& store, const ObjectId& id, std::uint64_t bytes, std::uint32_t chunk_bytes) {
-  auto node = get_node(store, id);
-  if (node.bytes != bytes || node.chunk_bytes != chunk_bytes) {
-    throw Error(Code::corrupt, fmt::format("{}: it is of another region", node_name(id)));
-  }
-  return node;
+std::vector<Node> nodes_of(Store& store, const Manifest& manifest) {
+  std::vector<Node> nodes;
+  nodes.reserve(manifest.nodes.size());
+  for (const auto& id : manifest.nodes) nodes.push_back(get_node(store, id));
+  return nodes;
+}
+
+/// Throws Error{corrupt} unless the node is the one of so many bytes.
+void check_node(const ObjectId& id, const Node& node, std::uint64_t bytes,
+                std::uint32_t chunk_bytes) {
+  if (node.bytes == bytes && node.chunk_bytes == chunk_bytes) return;
+  throw Error(Code::corrupt, fmt::format("{}: it is of another region", node_name(id)));
 }
 
 /// Whether a chunk is among the `share` that is read: by its id, the same ones each time.
@@ -47,12 +52,22 @@ SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const O
       catalog_(catalog),
       id_(manifest),
       manifest_(get_manifest(store, manifest)),
-      later_(std::make_shared<Later>()) {
-  for (std::size_t i = 0; i < manifest_.nodes.size(); ++i) {
-    nodes_.push_back(get_node_of(store, manifest_.nodes[i], manifest_.layout.regions()[i].bytes,
-                                 manifest_.chunk_bytes));
-  }
-  values_ = get_node_of(store, manifest_.values, manifest_.value_bytes, manifest_.chunk_bytes);
+      nodes_(nodes_of(store, manifest_)),
+      values_(get_node(store, manifest_.values)),
+      later_(std::make_unique<Later>()) {
+  check_nodes();
+}
+
+SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& id,
+                               Manifest manifest, std::vector<Node> nodes)
+    : store_(store),
+      catalog_(catalog),
+      id_(id),
+      manifest_(std::move(manifest)),
+      nodes_(std::move(nodes)),
+      values_(get_node(store, manifest_.values)),
+      later_(std::make_unique<Later>()) {
+  check_nodes();
 }
 
 SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref)
@@ -62,6 +77,20 @@ SnapshotReader::SnapshotReader(Store& store, const PackCatalog& catalog, const R
     throw Error(Code::corrupt, fmt::format("{}: it is not of the snapshot that names it",
                                            manifest_name(ref.manifest)));
   }
+}
+
+SnapshotReader::~SnapshotReader() = default;
+
+void SnapshotReader::check_nodes() const {
+  const auto& regions = manifest_.layout.regions();
+  if (nodes_.size() != regions.size()) {
+    throw Error(Code::bad_request,
+                fmt::format("{} nodes of {} regions", nodes_.size(), regions.size()));
+  }
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    check_node(manifest_.nodes[i], nodes_[i], regions[i].bytes, manifest_.chunk_bytes);
+  }
+  check_node(manifest_.values, values_, manifest_.value_bytes, manifest_.chunk_bytes);
 }
 
 const ObjectId& SnapshotReader::chunk_id(RegionId region, std::uint64_t index) const {

@@ -51,6 +51,14 @@ class SnapshotReader {
   /// Checks as well that the manifest is the one of the snapshot `ref`; throws Error{corrupt} if
   /// not.
   SnapshotReader(Store& store, const PackCatalog& catalog, const Ref& ref);
+  /// Takes the manifest of that id and its regions' nodes from a caller that has read them. Reads
+  /// only the node of the values, and checks all of them against each other. Throws as the first
+  /// one, and Error{bad_request} for another number of nodes.
+  SnapshotReader(Store& store, const PackCatalog& catalog, const ObjectId& id, Manifest manifest,
+                 std::vector<Node> nodes);
+  ~SnapshotReader();
+  SnapshotReader(const SnapshotReader&) = delete;
+  SnapshotReader& operator=(const SnapshotReader&) = delete;
 
   [[nodiscard]] const Manifest& manifest() const { return manifest_; }
   /// The id of a region's chunk. If it is the same in two snapshots, they have the same bytes
@@ -83,6 +91,7 @@ class SnapshotReader {
 
  private:
   struct Later;
+  void check_nodes() const;
   [[nodiscard]] PackCatalog::Place place_of(const ObjectId& id, std::size_t bytes) const;
   [[nodiscard]] std::optional<PackCatalog::Place> place_but(const ObjectId* gone,
                                                             const ObjectId& id) const;
@@ -101,7 +110,7 @@ class SnapshotReader {
   Manifest manifest_;
   std::vector<Node> nodes_;  ///< one for each region
   Node values_;
-  const std::shared_ptr<Later> later_;
+  const std::unique_ptr<Later> later_;
 };
 
 }  // namespace cardswap::store

@@ -102,11 +102,12 @@ void SnapshotWriter::State::read_parent_digests() {
   if (parent_nodes.empty() || !parent->digests) return;
   try {
     Compressor compressor;
-    const SnapshotReader reader(store, catalog, start.parent->manifest);
+    const SnapshotReader reader(store, catalog, start.parent->manifest, *parent, parent_nodes);
     parent_digests = reader.recorded_digests(compressor);
   } catch (const Error& e) {
     if (is_store_failure(e.code())) throw;
   }
+  if (parent_digests.empty()) return;
   std::size_t first = 0;
   for (const auto& node : parent_nodes) {
     parent_first.push_back(first);
