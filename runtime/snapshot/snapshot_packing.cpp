@@ -99,7 +99,6 @@ PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
                              const SnapshotLabels& labels, const std::function<void()>& advanced) {
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::PackCatalog catalog;
-  catalog.refresh(into);
   const auto parent = parent_of(into, labels);
   PackedSnapshot packed;
   const auto writer = begin_snapshot(into, catalog,
