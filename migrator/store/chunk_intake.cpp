@@ -11,7 +11,7 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::uint32_t kSkipMax = 32;
+constexpr std::uint32_t kSkipMax = 32;  // twice the most chunks that are not tried in a row
 /// So many chunks of a batch for each thread that the wait for the last one is short.
 constexpr std::size_t kBatchChunks = 8;
 

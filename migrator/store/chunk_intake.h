@@ -22,7 +22,7 @@
 namespace cardswap::store {
 
 /// Whether to try to compress the next chunk of a region. After a chunk that did not become shorter
-/// the next chunk is not tried, then the next two, and so on up to 32.
+/// the next chunk is not tried, then the next two, and so on up to 16.
 class CompressionTrial {
  public:
   [[nodiscard]] bool should_try();

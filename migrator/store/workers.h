@@ -25,7 +25,7 @@ class Workers {
  public:
   using Work = std::function<void(std::size_t item, unsigned slot)>;
 
-  /// The number of cores that this process may use; 8 at most.
+  /// The number of the host's cores; 8 at most.
   [[nodiscard]] static unsigned default_threads();
   /// Starts the threads; fewer if the host has no more. Without any, the caller does the work.
   explicit Workers(unsigned threads = default_threads(),
