@@ -68,29 +68,12 @@ ssize_t read_from(const char* call, int file, void* bytes, std::size_t size, off
   return real<ssize_t(int, void*, std::size_t, off_t)>("pread")(file, bytes, piece, at);
 }
 
-int flush(const char* call, int file) {
-  if (fails(call, path_of(file), Kind::flush)) {
-    disk().flush_failed(file);
-    return -1;
-  }
-  const int done = real<int(int)>(call)(file);
-  if (done == 0) disk().flushed(file);
-  return done;
-}
-
 int make_folder(const char* call, int folder, const char* path, mode_t mode) {
   const auto where = path_at(folder, path);
   if (fails(call, where, Kind::change)) return -1;
   const int done = real<int(int, const char*, mode_t)>("mkdirat")(folder, path, mode);
   if (done == 0) disk().made(where);
   return done;
-}
-
-int remove_at(const char* call, int folder, const char* path, int flags) {
-  const auto where = path_at(folder, path);
-  if (fails(call, where, Kind::change)) return -1;
-  if (const auto kept = disk().removed(where)) return *kept;
-  return real<int(int, const char*, int)>("unlinkat")(folder, path, flags);
 }
 
 mode_t mode_of(int flags, va_list arguments) {
@@ -143,8 +126,15 @@ ssize_t pread64(int file, void* bytes, size_t size, off64_t at) {
   return read_from("pread", file, bytes, size, at);
 }
 
-int fsync(int file) { return flush("fsync", file); }
-int fdatasync(int file) { return flush("fdatasync", file); }
+int fsync(int file) {
+  if (fails("fsync", path_of(file), Kind::flush)) {
+    disk().flush_failed(file);
+    return -1;
+  }
+  const int done = real<int(int)>("fsync")(file);
+  if (done == 0) disk().flushed(file);
+  return done;
+}
 
 int mkdir(const char* path, mode_t mode) noexcept {
   return make_folder("mkdir", AT_FDCWD, path, mode);
@@ -160,21 +150,12 @@ int linkat(int from_folder, const char* from, int folder, const char* path, int 
   if (done == 0) disk().linked(where);
   return done;
 }
-int renameat(int from_folder, const char* from, int folder, const char* path) noexcept {
-  const auto where = path_at(folder, path);
-  if (fails("renameat", where, Kind::change)) return -1;
-  const int done =
-      real<int(int, const char*, int, const char*)>("renameat")(from_folder, from, folder, path);
-  if (done == 0) disk().linked(where);
-  return done;
-}
-int rename(const char* from, const char* path) noexcept {
-  return renameat(AT_FDCWD, from, AT_FDCWD, path);
-}
 int unlinkat(int folder, const char* path, int flags) noexcept {
-  return remove_at("unlinkat", folder, path, flags);
+  const auto where = path_at(folder, path);
+  if (fails("unlinkat", where, Kind::change)) return -1;
+  if (const auto kept = disk().removed(where)) return *kept;
+  return real<int(int, const char*, int)>("unlinkat")(folder, path, flags);
 }
-int unlink(const char* path) noexcept { return remove_at("unlink", AT_FDCWD, path, 0); }
 
 int fstatat(int folder, const char* path, struct stat* status, int flags) noexcept {
   if (fails("fstatat", path_at(folder, path), Kind::look)) return -1;

@@ -112,7 +112,7 @@ Answer Disk::before(const char* call, const std::string& path, Kind kind) {
     (void)real<ssize_t(int, const void*, std::size_t)>("write")(calls_to_, line.data(),
                                                                 line.size());
   }
-  const bool frees = std::string_view(call) == "unlinkat" || std::string_view(call) == "unlink";
+  const bool frees = std::string_view(call) == "unlinkat";
   switch (deed_) {
     case Deed::kill:
     case Deed::cut:

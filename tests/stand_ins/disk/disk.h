@@ -59,7 +59,7 @@ class Disk {
   void flush_failed(int file);
   void made(const std::string& path);    ///< a folder, or a file's name
   void linked(const std::string& path);  ///< a name for a file
-  /// Instead of unlink(): keeps the file for its return.
+  /// Instead of unlinkat(): keeps the file for its return.
   [[nodiscard]] std::optional<int> removed(const std::string& path);
 
  private:
