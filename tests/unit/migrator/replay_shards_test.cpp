@@ -17,7 +17,7 @@ Shard shard(std::uint32_t parameter, std::vector<std::uint32_t> regions) {
   return result;
 }
 
-class ReplayUnitsTest : public ::testing::Test {
+class ReplayShardsTest : public ::testing::Test {
  protected:
   std::optional<std::vector<std::size_t>> follow(const Layout& now,
                                                  const std::vector<Shard>& shards) {
@@ -29,7 +29,7 @@ class ReplayUnitsTest : public ::testing::Test {
   ReplayShards shards_;
 };
 
-TEST_F(ReplayUnitsTest, KeepWhatTheyKnowWhenAnotherShardsStateComes) {
+TEST_F(ReplayShardsTest, KeepWhatTheyKnowWhenAnotherShardsStateComes) {
   ASSERT_THAT(follow(Layout({region("a"), region("b"), region("m.a")}), {shard(0, {0, 2})}),
               Optional(ElementsAre(0U)));
   shards_[0].copied_at = 7;
@@ -45,7 +45,7 @@ TEST_F(ReplayUnitsTest, KeepWhatTheyKnowWhenAnotherShardsStateComes) {
   EXPECT_EQ(shards_.bytes_to_copy(), 20U);
 }
 
-TEST_F(ReplayUnitsTest, BeginAnewWhenTheirOwnRegionsChange) {
+TEST_F(ReplayShardsTest, BeginAnewWhenTheirOwnRegionsChange) {
   const auto both = {shard(0, {0, 1}), shard(1, {2, 3})};
   ASSERT_TRUE(follow(Layout({region("a"), region("m.a"), region("b"), region("m.b")}), both));
   shards_[0].copied_at = shards_[1].copied_at = 7;
@@ -60,7 +60,7 @@ TEST_F(ReplayUnitsTest, BeginAnewWhenTheirOwnRegionsChange) {
   EXPECT_EQ(shards_.bytes_to_copy(), 30U + 21U);
 }
 
-TEST_F(ReplayUnitsTest, AreGoneWithTheirShards) {
+TEST_F(ReplayShardsTest, AreGoneWithTheirShards) {
   ASSERT_TRUE(follow(Layout({region("a"), region("m.a")}), {shard(0, {0, 1})}));
   shards_[0].copied_at = 7;
   ASSERT_TRUE(follow(Layout({region("a")}), {}));
@@ -69,13 +69,13 @@ TEST_F(ReplayUnitsTest, AreGoneWithTheirShards) {
   EXPECT_EQ(shards_.bytes_to_copy(), 0U);
 }
 
-TEST_F(ReplayUnitsTest, GiveASharedRegionToTheFirstShardThatHasIt) {
+TEST_F(ReplayShardsTest, GiveASharedRegionToTheFirstShardThatHasIt) {
   ASSERT_TRUE(follow(Layout({region("tied"), region("m")}), {shard(0, {0}), shard(1, {0, 1})}));
   EXPECT_THAT(shards_.find(RegionId{0}), Optional(0U));
   EXPECT_THAT(shards_[1].shard.regions, ElementsAre(RegionId{1}));
 }
 
-TEST_F(ReplayUnitsTest, RefuseShardsOfAnotherLayout) {
+TEST_F(ReplayShardsTest, RefuseShardsOfAnotherLayout) {
   EXPECT_FALSE(follow(Layout({region("a")}), {shard(0, {0, 1})}));
 }
 
