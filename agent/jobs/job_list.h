@@ -56,7 +56,7 @@ class JobList {
 
   /// The latest job of that name that is neither a standby nor superseded. Null: there is none.
   [[nodiscard]] Job* find(const std::string& name);
-  /// As find(). Throws Error{not_found} that names the host if there is none.
+  /// The job that find() names. Throws Error{not_found} that names the host if there is none.
   [[nodiscard]] Job& job_named(const std::string& name);
   /// The job whose record has that id. Null: it is gone.
   [[nodiscard]] Job* by_record(const std::string& job_id);
