@@ -164,6 +164,9 @@ TEST_F(Steps, AreGoneBackToWithoutASnapshotAsAnotherBranch) {
       {"restore", fmt_name(there + 3), "--store", store(), "--as", "probe", "--of-branch", "no"});
   EXPECT_NE(none.exit_code, 0);
   EXPECT_THAT(none.err, HasSubstr("no snapshot of job job on branch no"));
+  const auto latest = host_.ask(
+      {"restore", "job@latest", "--store", store(), "--as", "probe", "--of-branch", "main"});
+  EXPECT_EQ(number(latest, "base_step"), static_cast<double>(taken_.back()));
 }
 
 TEST_F(Steps, ThatTheJobHasNotReachedAreNotGoneBackTo) {

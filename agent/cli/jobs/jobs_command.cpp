@@ -12,6 +12,7 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/job_environment.h"
+#include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/last_snapshot.h"
 #include "agent/cli/snapshots/protect_restored.h"
 #include "agent/cli/snapshots/resume.h"
@@ -24,8 +25,6 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::chrono::minutes kResumeMax{31};  // the agent gives up earlier
 
 /// On a terminal control characters are made harmless, because it would obey them; into a file or a
 /// pipe they go unchanged.
@@ -156,14 +155,8 @@ Exit resume_job(const Context& context, const RunOptions& options) {
   body["epoch"] = point->ref.epoch;
   body["branch"] = point->branch;
   auto client = context.client();
-  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
-                                              std::move(body), kResumeMax);
-  if (!begun) {
-    throw Error(Code::cancelled,
-                fmt::format("interrupted before the agent at {} had answered", client.address()),
-                "`cardswap jobs` tells whether the job is there");
-  }
-  return protect_restored(context, client, job, follow(context, client, std::move(*begun)));
+  auto begun = begin_restore(context, client, std::move(body));
+  return protect_restored(context, client, job, follow(context, client, std::move(begun)));
 }
 
 void add_run(CLI::App& app, Context& context, Run& run) {

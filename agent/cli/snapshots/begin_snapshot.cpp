@@ -120,7 +120,7 @@ class SnapshotBeginning {
         Code::timed_out,
         fmt::format("no snapshot of job {} was begun within {}: migration {} of it is {}",
                     spec_.job, format_ms(spec_.timeout_ms), id, printable_at(other, "state")),
-        "--timeout waits longer; `cardswap cancel " + id + "` gives that one up");
+        "`snapshot --timeout` waits longer; `cardswap cancel " + id + "` gives that one up");
   }
 
   void say(const std::string& id, const json::object& other) const {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,7 +6,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -15,9 +13,11 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/text_parts.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/bisection.h"
 #include "agent/cli/snapshots/way_back.h"
+#include "agent/cli/spawning.h"
 #include "agent/cli/text/fields.h"
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
@@ -79,11 +79,21 @@ store::Ref named_end(store::Store& in, const BisectOptions& options, const std::
   return find_snapshot(in, name);
 }
 
+/// The good one: a plain step is that of the line from which the bad one came, if that has it, and
+/// not of another branch.
+store::Ref good_end(store::Store& in, const BisectOptions& options,
+                    const std::vector<store::Ref>& line) {
+  const auto step = number_in<std::uint64_t>(options.good);
+  const auto found =
+      std::ranges::find_if(line, [&](const store::Ref& ref) { return step && ref.step == *step; });
+  return found != line.end() ? *found : named_end(in, options, options.good);
+}
+
 /// The snapshots from the good one to the bad one, in their order.
 std::vector<store::Ref> row_of(store::Store& in, const BisectOptions& options) {
-  const auto good = named_end(in, options, options.good);
   const auto bad = named_end(in, options, options.bad);
   auto line = find_line_of(in, bad);
+  const auto good = good_end(in, options, line);
   const auto found = std::ranges::find(line, good.number, &store::Ref::number);
   if (found == line.end() || found == line.begin()) {
     throw Error(Code::bad_request,
@@ -119,7 +129,7 @@ class Probe {
         if (word == kExported) word = file;
       }
     }
-    return verdict_of(run(std::move(words), ref));
+    return verdict_of(run(words, ref));
   }
 
  private:
@@ -152,36 +162,11 @@ class Probe {
   }
 
   /// Its wait status.
-  [[nodiscard]] int run(std::vector<std::string> words, const store::Ref& ref) const {
-    auto variables = environment_for(ref);
-    const auto pointers_to = [](std::vector<std::string>& texts) {
-      std::vector<char*> all;
-      for (auto& text : texts) all.push_back(text.data());
-      all.push_back(nullptr);
-      return all;
-    };
-    posix_spawn_file_actions_t files{};
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-    posix_spawnattr_t attributes{};
-    posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigemptyset(&none);  // this command has signals blocked
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    pid_t pid = 0;
-    const int failed = ::posix_spawnp(&pid, words[0].c_str(), &files, &attributes,
-                                      pointers_to(words).data(), pointers_to(variables).data());
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-    if (failed != 0) {
-      throw Error(Code::refused, fmt::format("{}: {}", words[0], std::strerror(failed)),
-                  "name a program that can be run, after --");
-    }
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
+  [[nodiscard]] int run(const std::vector<std::string>& words, const store::Ref& ref) const {
+    const auto [pid, failed] = spawn(words, environment_for(ref));
+    if (failed == 0) return wait_status_of(pid);
+    throw Error(Code::refused, fmt::format("{}: {}", words[0], std::strerror(failed)),
+                "name a program that can be run, after --");
   }
 
   [[nodiscard]] ProbeVerdict verdict_of(int status) const {

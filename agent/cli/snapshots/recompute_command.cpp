@@ -9,9 +9,9 @@
 
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
-#include "agent/cli/job_environment.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/snapshots/await_held.h"
+#include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/diff_json.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/way_back.h"
@@ -28,7 +28,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::chrono::minutes kRecomputeReadMax{31};  // the agent gives up earlier
 constexpr std::chrono::seconds kStopMax{40};
 constexpr std::size_t kJobNameMax = 63;
 constexpr std::string_view kScratchEnd = "-recompute";
@@ -112,22 +111,46 @@ std::string scratch_name(const RecomputeOptions& options) {
 }
 
 json::object start_body(store::Store& in, const RecomputeOptions& options, const Course& course) {
-  const auto about = snapshot_json(in, course.from);
-  auto env = environment({});
-  for (const auto& [key, value] : about.at("env").as_object()) env[key] = value;
-  const auto folder = text_at(about.at("env").as_object(), "PWD");
-  return {{"name", scratch_name(options)},
-          {"argv", about.at("argv")},
-          {"cwd", folder},
-          {"env", std::move(env)},
-          {"device", options.device.empty() ? text_at(about, "device") : options.device},
-          {"user", options.user},
-          {"branch", "main"},
-          {"store", options.store},
-          {"manifest", about.at("manifest")},
-          {"epoch", about.at("epoch")},
-          {"hold_at", course.compared.front().step},
-          {"again_until", course.compared.back().step}};
+  auto body = restore_body(snapshot_json(in, course.from), options.device);
+  body["name"] = scratch_name(options);
+  body["user"] = options.user;
+  body["branch"] = "main";
+  body["store"] = options.store;
+  body["hold_at"] = course.compared.front().step;
+  body["again_until"] = course.compared.back().step;
+  return body;
+}
+
+/// What each of the snapshots that are compared has as its digest.
+std::vector<std::string> roots_of(store::Store& in, const Course& course) {
+  std::vector<std::string> roots;
+  for (const auto& ref : course.compared) {
+    const auto theirs = store::get_manifest(in, ref.manifest);
+    if (theirs.chunk_bytes != kSnapshotChunkBytes) {
+      throw Error(Code::refused, fmt::format("the snapshot of step {} has chunks of another size: "
+                                             "its digest cannot be compared",
+                                             ref.step));
+    }
+    roots.push_back(to_string(theirs.state_digest));
+  }
+  return roots;
+}
+
+/// Returns the migration that starts the job as it ended. An agent that is silent, or a user who
+/// leaves, may leave the job.
+json::object started_job(const Context& context, Client& client, json::object body) {
+  const auto name = text_at(body, "name");
+  try {
+    return await_end(context, client, begin_restore(context, client, std::move(body)));
+  } catch (const Error& error) {
+    const bool may_be_there = error.code() == Code::timed_out || error.code() == Code::link_lost ||
+                              error.code() == Code::cancelled || error.code() == Code::in_doubt;
+    if (!may_be_there) throw;
+    throw Error(error.code(), error.failure(),
+                fmt::format("`cardswap jobs` tells whether job {} is there; `cardswap stop {}` "
+                            "ends it",
+                            name, name));
+  }
 }
 
 /// Keeps the state that came out otherwise, and says what of it differs.
@@ -182,12 +205,16 @@ std::string recomputed_text(const json::object& answer) {
     shown += fmt::format("what came out is kept: cardswap diff {}@{} {} --tensors --store {}\n",
                          text(answer, "job"), text(first, "step"), kept, text(answer, "store"));
   }
+  if (const auto& error = object_at(first, "not_kept"); !error.empty()) {
+    shown += fmt::format("what came out could not be kept: {}\n", text(error, "failure"));
+  }
   return shown;
 }
 
 Exit recompute(const Context& context, const RecomputeOptions& options) {
   const auto in = store::open_store(options.store);
   const auto course = course_of(*in, options);
+  const auto roots = roots_of(*in, course);
   const auto name = scratch_name(options);
   if (!context.quiet) {
     std::cerr << fmt::format("job {}: {} steps are taken again from that of step {}, as job {}\n",
@@ -195,10 +222,7 @@ Exit recompute(const Context& context, const RecomputeOptions& options) {
                              course.from.step, name);
   }
   auto client = context.client();
-  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
-                                              start_body(*in, options, course), kRecomputeReadMax);
-  if (!begun) throw Error(Code::cancelled, "interrupted before the agent had answered");
-  const auto started = await_end(context, client, std::move(*begun));
+  const auto started = started_job(context, client, start_body(*in, options, course));
   if (!has_worked(started)) return show_outcome(context, started);
   const ScratchJob job(context.client(), name);
   json::object answer{{"job", options.job},
@@ -214,13 +238,7 @@ Exit recompute(const Context& context, const RecomputeOptions& options) {
                         json::object{{"hold_at", ref.step}});
     }
     const auto held = await_held(context, client, name, ref.step).at("held").as_object();
-    const auto theirs = store::get_manifest(*in, ref.manifest);
-    if (theirs.chunk_bytes != kSnapshotChunkBytes) {
-      throw Error(Code::refused, fmt::format("the snapshot of step {} has chunks of another size: "
-                                             "its digest cannot be compared",
-                                             ref.step));
-    }
-    if (text_at(held, "root") != to_string(theirs.state_digest)) {
+    if (text_at(held, "root") != roots.at(identical)) {
       answer["first_difference"] = difference_at(context, client, *in, options, ref);
       break;
     }

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <chrono>
 #include <iostream>
 #include <memory>
 
@@ -9,9 +8,9 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
-#include "agent/cli/job_environment.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/snapshots/await_held.h"
+#include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/begin_snapshot.h"
 #include "agent/cli/snapshots/branch_name.h"
 #include "agent/cli/snapshots/protect_restored.h"
@@ -29,8 +28,6 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::chrono::minutes kReadMax{31};  // the agent gives up earlier
 
 struct SnapshotOptions {
   std::string job;
@@ -93,8 +90,6 @@ void announce(const Context& context, const WayBack& way) {
   if (!context.quiet) std::cerr << announcement(way) << std::flush;
 }
 
-/// Starts the job's program with the arguments that the snapshot has, in this command's
-/// environment; the variables that the snapshot has replace those of the same name.
 Exit restore(const Context& context, const RestoreOptions& options) {
   check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
@@ -105,34 +100,18 @@ Exit restore(const Context& context, const RestoreOptions& options) {
   check_hold_at(hold_at, way);
   const auto refs = store::refs_of(*in, name.job).refs;
   if (!options.branch.empty()) check_new_branch(refs, options.branch);
-  const auto about = snapshot_json(*in, ref);
-  auto env = environment({});
-  for (const auto& [key, value] : about.at("env").as_object()) env[key] = value;
-  const auto folder = text_at(about.at("env").as_object(), "PWD");
-  json::object body{{"name", options.as.empty() ? name.job : options.as},
-                    {"argv", about.at("argv")},
-                    {"cwd", folder},
-                    {"env", std::move(env)},
-                    {"device", options.device.empty() ? text_at(about, "device") : options.device},
-                    {"user", options.user},
-                    {"restart", options.restart},
-                    {"branch", options.branch.empty() ? branch_after(refs, ref) : options.branch},
-                    {"store", options.store},
-                    {"manifest", about.at("manifest")},
-                    {"epoch", about.at("epoch")},
-                    {"hold_at", hold_at},
-                    {"again_until", way.steps_again() == 0 ? 0 : way.step}};
-  const auto job = text_at(body, "name");
+  const auto job = options.as.empty() ? name.job : options.as;
+  auto body = restore_body(snapshot_json(*in, ref), options.device);
+  body["name"] = job;
+  body["user"] = options.user;
+  body["restart"] = options.restart;
+  body["branch"] = options.branch.empty() ? branch_after(refs, ref) : options.branch;
+  body["store"] = options.store;
+  body["hold_at"] = hold_at;
+  body["again_until"] = way.steps_again() == 0 ? 0 : way.step;
   announce(context, way);
   auto client = context.client();
-  auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/restores",
-                                              std::move(body), kReadMax);
-  if (!begun) {
-    throw Error(Code::cancelled,
-                fmt::format("interrupted before the agent at {} had answered", client.address()),
-                "`cardswap jobs` tells whether the job is there");
-  }
-  auto ended = await_end(context, client, std::move(*begun));
+  auto ended = await_end(context, client, begin_restore(context, client, std::move(body)));
   add_to(ended, way);
   const RestoredJob restored{job, options.store, options.protect_every};
   if (!options.hold || !has_worked(ended)) {
@@ -283,7 +262,7 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
       ->check(CLI::IsMember({"never", "on-failure"}))
       ->capture_default_str();
   command->add_option("--of-branch", options->of_branch,
-                      "Branch whose step it is (default: the newest snapshot's)");
+                      "Branch whose step, or latest, it is (default: the newest snapshot's)");
   auto* hold = command->add_flag("--hold", options->hold, "Stand at that step, and wait for that");
   command->add_option("--hold-at", options->hold_at, "Go on, and stand at that later step")
       ->excludes(hold);

@@ -115,17 +115,26 @@ std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
   const auto refs = store::refs_of(in, job).refs;
   const auto* tip = newest_of(refs, branch);
   if (tip == nullptr) throw none_there(job, branch);
-  return find_line_of(in, *tip);
+  return line_of(refs, *tip, [&](const store::Ref& ref) { return parent_in(in, ref); });
 }
 
 WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::string& branch,
                       const RunWanted& wanted) {
   const auto step = number_in<std::uint64_t>(name.at);
-  if (!step) {
+  if (!branch.empty() && !name.tag.empty()) {
+    throw Error(Code::bad_request, "--of-branch goes with a step or with @latest",
+                "a tag names one snapshot");
+  }
+  if (!step && branch.empty()) {
     const auto ref = find_snapshot(in, name);
     return {ref, ref.step};
   }
   const auto all = store::refs_of(in, name.job).refs;
+  if (!step) {
+    const auto* newest = newest_of(all, branch);
+    if (newest == nullptr) throw none_there(name.job, branch);
+    return {*newest, newest->step};
+  }
   if (branch.empty() && all.empty()) (void)find_snapshot(in, name);  // says that there is none
   const bool is_any_run = wanted.run.empty() && !branch.empty();
   const auto own = is_any_run ? all : of_one_run(all, wanted, [&](const store::Ref& ref) {
@@ -143,7 +152,7 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
   if (exact != nullptr) return {*exact, *step, of_others};
   const auto* tip = branch.empty() ? tip_of(own, wanted) : newest_of(own, branch);
   if (tip == nullptr) throw none_there(name.job, branch);
-  const auto line = find_line_of(in, *tip);
+  const auto line = line_of(all, *tip, [&](const store::Ref& ref) { return parent_in(in, ref); });
   const auto base = base_in(line, *step);
   if (base) return {*base, *step, of_others};
   throw Error(Code::not_found,

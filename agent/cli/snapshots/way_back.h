@@ -56,8 +56,10 @@ using ParentOf = std::function<std::string(const store::Ref&)>;
                                                 const std::string& branch);
 /// The way to the step that `name` says, of that run: of_one_run(). A snapshot of that very step
 /// comes first, the newest of them, unless `branch` is not empty: then only its line counts, and
-/// without a run it is that of the branch's newest snapshot. Throws as find_snapshot() and
-/// find_line(), and Error{not_found} if there is no snapshot at or before the step.
+/// without a run it is that of the branch's newest snapshot. `name` may also say "latest", which is
+/// the branch's newest one if `branch` is not empty, or a tag. Throws as find_snapshot() and
+/// find_line(), Error{bad_request} for a tag with a branch, and Error{not_found} if there is no
+/// snapshot at or before the step.
 [[nodiscard]] WayBack find_way_back(store::Store& in, const SnapshotName& name,
                                     const std::string& branch, const RunWanted& wanted = {});
 

@@ -34,8 +34,7 @@ std::string recovery_text(const json::object& job, std::int64_t now_ms) {
 
 std::string recovery_note(const json::object& job) {
   const auto& recovery = object_at(job, "recovery");
-  const auto* pending = value_at(recovery, "pending");
-  if (pending == nullptr || !pending->is_bool() || !pending->get_bool()) return {};
+  if (!flag_at(recovery, "pending")) return {};
   return "goes on from its newest snapshot: " + text(recovery, "reason");
 }
 

@@ -1,4 +1,5 @@
-/// Method: histories of refs written by hand, with the parent of each branch's oldest one.
+/// Method: histories of refs written by hand, with the parent of each branch's oldest one; where a
+/// store is asked, they are in its memory.
 
 #include "agent/cli/snapshots/way_back.h"
 
@@ -6,6 +7,10 @@
 
 #include <boost/json.hpp>
 #include <map>
+
+#include "migrator/base/error.h"
+#include "migrator/store/in_memory_store.h"
+#include "migrator/store/names.h"
 
 namespace cardswap::cli {
 namespace {
@@ -101,6 +106,27 @@ TEST_F(WaysBack, BeginAtTheNewestSnapshotAtOrBeforeTheStep) {
   EXPECT_EQ(base_in(line, 259)->number, 2U);
   EXPECT_EQ(base_in(line, 5000)->number, 5U);
   EXPECT_EQ(base_in(line, 99), std::nullopt);
+}
+
+TEST_F(WaysBack, EndAtTheLatestOfTheBranchThatIsNamed) {
+  store::InMemoryStore in;
+  for (const auto& one : refs_) {
+    (void)in.put_new(store::ref_name("gpt", one.number), store::encode_ref(one));
+  }
+  EXPECT_EQ(find_way_back(in, {"gpt", "latest", {}}, {}).base.number, 6U);
+  const auto way = find_way_back(in, {"gpt", "latest", {}}, "fix");
+  EXPECT_EQ(way.base.number, 5U);
+  EXPECT_EQ(way.step, 320U);
+  const auto failure_of = [&](const SnapshotName& name, const std::string& branch) {
+    try {
+      (void)find_way_back(in, name, branch);
+    } catch (const Error& error) {
+      return error.failure();
+    }
+    return std::string();
+  };
+  EXPECT_THAT(failure_of({"gpt", "latest", {}}, "no"), HasSubstr("on branch no"));
+  EXPECT_THAT(failure_of({"gpt", {}, "best"}, "fix"), HasSubstr("with a step or with @latest"));
 }
 
 TEST_F(WaysBack, AreAnnouncedOnlyWhereStepsAreTakenAgain) {
