@@ -76,6 +76,11 @@ TEST_F(DrainToStores, AStopTakesALastSnapshotOnRequest) {
   EXPECT_THAT(stopped.err, HasSubstr("cardswap restore job@" + step));
   EXPECT_EQ(text(record_of(host_), "state"), "stopped");
   EXPECT_GE(history().size(), 2U);
+
+  const auto before = std::chrono::steady_clock::now();
+  const auto over = host_.command({"stop", "job", "--snapshot", "--to", store()});
+  EXPECT_NE(over.exit_code, 0) << over.out;
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 30s) << "there is nothing to wait for";
 }
 
 }  // namespace

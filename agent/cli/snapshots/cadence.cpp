@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
+
 #include "agent/base/text_parts.h"
 #include "agent/base/units.h"
 #include "migrator/base/error.h"
+#include "migrator/store/keep_rule_text.h"
 
 namespace cardswap::cli {
 
@@ -21,6 +24,19 @@ Cadence cadence_from(std::string_view text) {
                 "write it like 100 (steps), 10m or off");
   }
   return cadence;
+}
+
+boost::json::object protection_body(const std::string& store, const Cadence& cadence,
+                                    const store::KeepRule& keep, const std::string& grace) {
+  boost::json::object body{{"store", store},
+                           {"keep", store::to_string(keep)},
+                           {"grace_ms", parse_duration("--grace", grace).count()}};
+  if (cadence.steps != 0) {
+    body["every_steps"] = cadence.steps;
+  } else {
+    body["every_ms"] = cadence.time.count();
+  }
+  return body;
 }
 
 }  // namespace cardswap::cli

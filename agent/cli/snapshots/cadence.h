@@ -1,8 +1,12 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
+
+#include "migrator/store/keep_rule.h"
 
 namespace cardswap::cli {
 
@@ -19,5 +23,11 @@ inline constexpr const char* kProtectGrace = "10m";
 
 /// Reads "100" (steps), "10m" (a time of a second or more) or "off". Throws Error{bad_request}.
 [[nodiscard]] Cadence cadence_from(std::string_view text);
+
+/// What an agent is sent to protect a job in `store`; `cadence` is not off. Throws
+/// Error{bad_request} if `grace` is no time.
+[[nodiscard]] boost::json::object protection_body(const std::string& store, const Cadence& cadence,
+                                                  const store::KeepRule& keep = {},
+                                                  const std::string& grace = kProtectGrace);
 
 }  // namespace cardswap::cli

@@ -7,16 +7,14 @@
 #include <iostream>
 #include <thread>
 
+#include "agent/cli/snapshots/begin_snapshot.h"
 #include "agent/cli/text/fields.h"
-#include "agent/handover/base/migration_body.h"
 
 namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kOtherMax{120};
 constexpr std::chrono::milliseconds kAskEvery{200};
 
 std::string store_of(Client& client, const std::string& job) {
@@ -28,18 +26,6 @@ std::string store_of(Client& client, const std::string& job) {
               "--to file:/FOLDER, of the job's host");
 }
 
-json::object begun(Client& client, const MigrationSpec& spec) {
-  const auto until = Clock::now() + kOtherMax;
-  while (true) {
-    try {
-      return client.call("POST", "/v1/migrations", request_body(spec));
-    } catch (const Error& error) {
-      if (error.code() != Code::conflict || Clock::now() >= until) throw;
-    }
-    std::this_thread::sleep_for(kAskEvery);
-  }
-}
-
 }  // namespace
 
 void keep_last_state(const Context& context, const std::string& job, const std::string& store) {
@@ -48,7 +34,7 @@ void keep_last_state(const Context& context, const std::string& job, const std::
   spec.job = job;
   spec.store = store.empty() ? store_of(client, job) : store;
   spec.max_stall_ms = 0;
-  auto migration = begun(client, spec);
+  auto migration = begin_snapshot(context, client, spec, WhileBusy::waits);
   const auto id = text(migration, "id");
   while (value_at(migration, "result") == nullptr) {
     std::this_thread::sleep_for(kAskEvery);

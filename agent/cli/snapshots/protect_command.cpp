@@ -37,15 +37,8 @@ Exit protect(const Context& context, const ProtectOptions& options) {
     throw Error(Code::bad_request, "protect it where?",
                 "--to file:/FOLDER, of the job's host; its user writes there");
   }
-  const auto rule = store::keep_rule_from(options.keep);
-  json::object body{{"store", options.store},
-                    {"keep", store::to_string(rule)},
-                    {"grace_ms", parse_duration("--grace", options.grace).count()}};
-  if (cadence.steps != 0) {
-    body["every_steps"] = cadence.steps;
-  } else {
-    body["every_ms"] = cadence.time.count();
-  }
+  auto body =
+      protection_body(options.store, cadence, store::keep_rule_from(options.keep), options.grace);
   context.show(context.client().call("POST", path, std::move(body)), [](const json::object& job) {
     return fmt::format("job {} is {}`cardswap jobs {}` tells how it goes\n",
                        std::string_view(job.at("name").as_string()),

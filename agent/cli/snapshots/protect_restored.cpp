@@ -10,12 +10,9 @@
 #include "agent/cli/snapshots/cadence.h"
 #include "agent/cli/text/protection_text.h"
 #include "migrator/base/error.h"
-#include "migrator/store/keep_rule_text.h"
 
 namespace cardswap::cli {
 namespace {
-
-namespace json = boost::json;
 
 constexpr const char* kEveryExample = "100";
 
@@ -42,16 +39,8 @@ Exit protect_restored(const Context& context, Client& client, const RestoredJob&
         kEveryExample, job.store);
     return restored;
   }
-  const auto cadence = cadence_from(job.protect_every);
-  json::object body{{"store", job.store},
-                    {"keep", store::to_string(store::KeepRule{})},
-                    {"grace_ms", parse_duration("--grace", kProtectGrace).count()}};
-  if (cadence.steps != 0) {
-    body["every_steps"] = cadence.steps;
-  } else {
-    body["every_ms"] = cadence.time.count();
-  }
-  const auto answer = client.call("POST", path + "/protection", std::move(body));
+  const auto answer = client.call("POST", path + "/protection",
+                                  protection_body(job.store, cadence_from(job.protect_every)));
   if (tells) std::cout << fmt::format("job {} is {}", job.name, protection_text(answer, unix_ms()));
   return restored;
 }
