@@ -105,7 +105,7 @@ class Comparison {
 };
 
 ComparedSide side_of(const TensorEntry& tensor) {
-  return {tensor.dtype, tensor.sizes, element_count(tensor) * bytes_of(element_type(tensor.dtype))};
+  return {tensor.dtype, tensor.sizes, size_in_bytes(tensor)};
 }
 
 ComparedTensor compared(const SnapshotReader& before, const TensorEntry& a,

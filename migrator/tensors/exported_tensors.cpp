@@ -19,7 +19,6 @@ constexpr std::string_view kGradient = "gradient of ";
 constexpr std::string_view kModule = "module";  // the dtype of what tells about modules
 constexpr std::string_view kRootModule = "(module)";
 constexpr std::string_view kUnsaved = " (not in state_dict)";  // a buffer's name, then this
-constexpr const char* kReserved = "__metadata__";              // by safetensors
 
 std::string_view thing_of(std::string_view name) { return name.substr(0, name.find('/')); }
 std::string_view within_thing(std::string_view name) {
@@ -139,7 +138,7 @@ std::vector<std::string> optimizers_in(const Layout& layout) {
 ExportChoice choose_tensors(const store::Manifest& manifest, const ExportScope& scope) {
   const Selection selection(manifest, scope);
   ExportChoice choice;
-  std::set<std::string> names{kReserved};
+  std::set<std::string> names{kMetadata};
   std::map<std::string, std::string> written;  // what stands for these elements in the export
   for (auto& one : listed_tensors(manifest)) {
     const auto full = one.entry.name;

@@ -11,6 +11,9 @@
 /// Which tensors of a snapshot an export has, and what they are called there. Pure.
 namespace cardswap::tensors {
 
+/// What a safetensors file calls its metadata; so no tensor of an export has this name.
+inline constexpr const char* kMetadata = "__metadata__";
+
 /// Which tensors of a snapshot are exported.
 struct ExportScope {
   /// Optimizers, gradients and buffers that no state_dict has too, not only models and what else

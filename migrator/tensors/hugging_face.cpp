@@ -78,12 +78,15 @@ bool is_of_an_export(const std::string& name) {
   return name.starts_with("model") && name.find(".safetensors") != std::string::npos;
 }
 
-/// Throws Error{refused} for an attached file that would replace one of the export's own.
+/// Throws Error{refused} for an attached file that would replace one of the export's own, or that
+/// could be taken for one that is not whole yet.
 void check_names(const std::vector<AttachedFile>& attached) {
   for (const auto& one : attached) {
-    if (!is_of_an_export(one.name)) continue;
+    if (!is_of_an_export(one.name) && !one.name.ends_with(kPartial)) continue;
     throw Error(Code::refused,
-                fmt::format("the attached file {} has the name of one with tensors", one.name),
+                fmt::format("the attached file {} has the name of one with tensors, or of one that "
+                            "is not whole yet",
+                            one.name),
                 "attach it under another name");
   }
 }
@@ -97,7 +100,7 @@ void refuse_others(const fs::path& folder, std::size_t shards) {
   }
   for (const auto& one : fs::directory_iterator(folder)) {
     const auto name = one.path().filename().string();
-    if (!is_of_an_export(name) || name.ends_with(".partial") || ours.contains(name)) continue;
+    if (!is_of_an_export(name) || name.ends_with(kPartial) || ours.contains(name)) continue;
     throw Error(Code::conflict,
                 fmt::format("{} has the file {} of another export", folder.string(), name),
                 "name another folder, or remove that export");
@@ -120,12 +123,8 @@ std::string shard_index(const std::vector<SafetensorsPlan>& shards) {
       bytes += size_in_bytes(one.entry);
     }
   }
-  std::string text;
-  for (const auto byte : store::canonical_bytes(JsonObject{
-           {"metadata", JsonObject{{"total_size", bytes}}}, {"weight_map", std::move(files)}})) {
-    text += static_cast<char>(byte);
-  }
-  return text;
+  return text_of(JsonObject{{"metadata", JsonObject{{"total_size", bytes}}},
+                            {"weight_map", std::move(files)}});
 }
 
 WrittenModel write_model(const store::SnapshotReader& reader,

@@ -20,7 +20,7 @@ constexpr mode_t kFileMode = 0666;  // as the user's mask has it
 }  // namespace
 
 PartialFile::PartialFile(std::filesystem::path path)
-    : path_(std::move(path)), partial_(with_suffix(path_, ".partial")) {
+    : path_(std::move(path)), partial_(with_suffix(path_, kPartial)) {
   ::unlink(partial_.c_str());  // of one that was killed
   file_.reset(
       ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));

@@ -8,7 +8,10 @@
 
 namespace cardswap::tensors {
 
-/// A file that becomes the one of `path` when it is kept; until then it has ".partial" behind its
+/// What a file that is not whole yet has behind its name.
+inline constexpr const char* kPartial = ".partial";
+
+/// A file that becomes the one of `path` when it is kept; until then it has kPartial behind its
 /// name, and is removed with this. Throws Error{io}.
 class PartialFile {
  public:

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "migrator/base/error.h"
 #include "migrator/base/utf8.h"
 #include "migrator/core/digest.h"
-#include "migrator/store/json.h"
 #include "migrator/tensors/element_type.h"
 
 namespace cardswap::tensors {
@@ -19,26 +19,21 @@ using store::Json;
 using store::JsonArray;
 using store::JsonObject;
 
-constexpr const char* kMetadata = "__metadata__";
 constexpr std::size_t kHeaderBytesMax = 100'000'000;  // more is refused by the format's readers
 
 Error unfit(std::string_view why) {
   return {Code::refused, fmt::format("the snapshot does not fit into a safetensors file: {}", why)};
 }
 
-std::string text_of(const Json& json) {
-  const auto bytes = store::canonical_bytes(json);
-  std::string text;
-  text.reserve(bytes.size());
-  for (const auto byte : bytes) text.push_back(static_cast<char>(byte));
-  return text;
-}
-
 /// What the format has no field for, as its readers take it: texts by name.
 JsonObject metadata_of(const std::vector<ListedTensor>& tensors, const ExportChoice& choice,
                        const store::Manifest& manifest, const store::ObjectId& id) {
+  std::set<std::string_view> names;
+  for (const auto& one : tensors) names.insert(one.entry.name);
   JsonObject ties;
-  for (const auto& [name, first] : choice.ties) ties.push_back({name, first});
+  for (const auto& [name, first] : choice.ties) {
+    if (names.contains(first)) ties.push_back({name, first});  // else it is in another shard
+  }
   JsonObject raw;
   JsonArray flat;
   for (const auto& one : tensors) {
@@ -103,8 +98,12 @@ std::vector<ListedTensor> aligned(std::vector<ListedTensor> tensors) {
 
 }  // namespace
 
-std::uint64_t size_in_bytes(const store::TensorEntry& tensor) {
-  return element_count(tensor) * bytes_of(element_type(tensor.dtype));
+std::string text_of(const Json& json) {
+  const auto bytes = store::canonical_bytes(json);
+  std::string text;
+  text.reserve(bytes.size());
+  for (const auto byte : bytes) text.push_back(static_cast<char>(byte));
+  return text;
 }
 
 SafetensorsPlan plan_safetensors(const store::Manifest& manifest, const store::ObjectId& id,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "migrator/store/json.h"
 #include "migrator/store/manifest.h"
 #include "migrator/store/object_id.h"
 #include "migrator/tensors/exported_tensors.h"
@@ -33,7 +34,7 @@ struct SafetensorsPlan {
                                                        const ExportChoice& choice,
                                                        std::uint64_t shard_bytes);
 
-/// Size of a tensor's elements in bytes.
-[[nodiscard]] std::uint64_t size_in_bytes(const store::TensorEntry& tensor);
+/// The canonical bytes of the value as a text. Throws as store::canonical_bytes().
+[[nodiscard]] std::string text_of(const store::Json& json);
 
 }  // namespace cardswap::tensors

@@ -76,7 +76,7 @@ void RegionStream::read(std::uint64_t offset, std::span<std::byte> into) {
 
 TensorReader::TensorReader(const store::SnapshotReader& reader, store::TensorEntry tensor)
     : tensor_(std::move(tensor)),
-      bytes_(element_count(tensor_) * bytes_of(element_type(tensor_.dtype))),
+      bytes_(size_in_bytes(tensor_)),
       is_contiguous_(tensors::is_contiguous(tensor_)),
       region_(reader, tensor_.region) {}
 

@@ -258,6 +258,10 @@ std::uint64_t element_count(const TensorEntry& tensor) {
   return elements;
 }
 
+std::uint64_t size_in_bytes(const TensorEntry& tensor) {
+  return element_count(tensor) * bytes_of(element_type(tensor.dtype));
+}
+
 bool is_contiguous(const TensorEntry& tensor) {
   std::uint64_t stride = 1;
   for (std::size_t i = tensor.sizes.size(); i-- > 0;) {

@@ -35,6 +35,8 @@ inline constexpr std::uint64_t kExpandedBytesMax = 1U << 30;
 [[nodiscard]] std::string elements_of(const store::TensorEntry& tensor);
 /// How many elements a tensor has that listed_tensors() gave.
 [[nodiscard]] std::uint64_t element_count(const store::TensorEntry& tensor);
+/// The bytes of these elements.
+[[nodiscard]] std::uint64_t size_in_bytes(const store::TensorEntry& tensor);
 /// Whether the elements lie in the order of their indices, without gaps.
 [[nodiscard]] bool is_contiguous(const store::TensorEntry& tensor);
 /// A run of a region's bytes.

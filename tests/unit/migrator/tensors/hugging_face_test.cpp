@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "migrator/base/error.h"
 #include "migrator/core/shared_tensor.h"
@@ -19,26 +18,14 @@ namespace cardswap::tensors {
 namespace {
 
 namespace fs = std::filesystem;
+using test::content;
+using test::files_in;
 using test::filled;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
-
-std::string text_in(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& one : fs::directory_iterator(folder)) {
-    names.push_back(one.path().filename().string());
-  }
-  return names;
-}
 
 class HuggingFace : public ::testing::Test {
  protected:
@@ -78,20 +65,27 @@ TEST_F(HuggingFace, HasShardsOfAtMostTheirSizeAndAnIndex) {
   EXPECT_THAT(written.files,
               ElementsAre("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                           "config.json", "model.safetensors.index.json"));
-  EXPECT_THAT(names_in(folder_),
+  EXPECT_THAT(files_in(folder_),
               UnorderedElementsAre(
                   "model-00001-of-00002.safetensors", "model-00001-of-00002.safetensors.sha256",
                   "model-00002-of-00002.safetensors", "model-00002-of-00002.safetensors.sha256",
                   "config.json", "model.safetensors.index.json"));
-  EXPECT_EQ(text_in(folder_ / "model.safetensors.index.json"),
+  EXPECT_EQ(content(folder_ / "model.safetensors.index.json"),
             R"({"metadata":{"total_size":24},"weight_map":{)"
             R"("a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors",)"
             R"("c":"model-00002-of-00002.safetensors"}})");
-  const auto second = text_in(folder_ / "model-00002-of-00002.safetensors");
+  const auto second = content(folder_ / "model-00002-of-00002.safetensors");
   const auto numbers = test::bytes_of<float>({3, 4, 5, 6});
   EXPECT_EQ(second.substr(second.size() - 16),
             std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size()));
-  EXPECT_EQ(text_in(folder_ / "config.json"), "{}");
+  EXPECT_EQ(content(folder_ / "config.json"), "{}");
+}
+
+TEST_F(HuggingFace, TellsOfATieInTheShardThatHasItsTensor) {
+  (void)write(16);
+  const std::string tie = R"("cardswap.alias_of":"{\"tied\":\"a\"}")";
+  EXPECT_THAT(content(folder_ / "model-00001-of-00002.safetensors"), HasSubstr(tie));
+  EXPECT_THAT(content(folder_ / "model-00002-of-00002.safetensors"), Not(HasSubstr("alias_of")));
 }
 
 TEST_F(HuggingFace, HasNoIndexOfOneShard) {
@@ -107,17 +101,17 @@ TEST_F(HuggingFace, ReplacesNothingUnasked) {
   fs::create_directory(folder_);
   std::ofstream(folder_ / "config.json") << "mine";
   EXPECT_EQ(refusal_of(24), Code::conflict);
-  EXPECT_EQ(text_in(folder_ / "config.json"), "mine");
-  EXPECT_THAT(names_in(folder_), ElementsAre("config.json"));
+  EXPECT_EQ(content(folder_ / "config.json"), "mine");
+  EXPECT_THAT(files_in(folder_), ElementsAre("config.json"));
   (void)write(24, true);
-  EXPECT_EQ(text_in(folder_ / "config.json"), "{}");
+  EXPECT_EQ(content(folder_ / "config.json"), "{}");
 }
 
 /// A library that finds both takes the single file, whichever is newer.
 TEST_F(HuggingFace, IsNotWrittenBesideAnotherExport) {
   (void)write(24);
   EXPECT_EQ(refusal_of(16, true), Code::conflict);
-  EXPECT_EQ(names_in(folder_).size(), 3U);
+  EXPECT_EQ(files_in(folder_).size(), 3U);
 }
 
 TEST_F(HuggingFace, LeavesNoShardWhenAnotherOneFails) {
@@ -131,12 +125,19 @@ TEST_F(HuggingFace, LeavesNoShardWhenAnotherOneFails) {
     saved_.store.put_new(name, bytes);
   }
   EXPECT_EQ(refusal_of(16), Code::corrupt);
-  EXPECT_THAT(names_in(folder_), IsEmpty());
+  EXPECT_THAT(files_in(folder_), IsEmpty());
 }
 
 TEST_F(HuggingFace, RefusesAnAttachedFileOfAShardsName) {
   attached_.push_back({"model.safetensors", {}});
   EXPECT_EQ(refusal_of(24), Code::refused);
+}
+
+/// Its neighbour, while it is written, would remove it.
+TEST_F(HuggingFace, RefusesAnAttachedFileOfTheNameOfAnUnfinishedOne) {
+  attached_.insert(attached_.begin(), {"config.json.partial", {}});
+  EXPECT_EQ(refusal_of(24), Code::refused);
+  EXPECT_FALSE(fs::exists(folder_));
 }
 
 class AttachedFiles : public ::testing::Test {

@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "migrator/base/error.h"
 #include "migrator/store/json.h"
@@ -22,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using store::Json;
 using store::TensorEntry;
+using test::content;
+using test::files_in;
 using test::filled;
 using test::SavedTensors;
 using testing::AllOf;
@@ -30,21 +31,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> files_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& one : fs::directory_iterator(folder)) {
-    names.push_back(one.path().filename().string());
-  }
-  return names;
-}
 
 std::string as_text(const std::vector<std::byte>& bytes) {
   std::string text;

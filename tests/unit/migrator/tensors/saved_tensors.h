@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,7 +12,7 @@
 #include "migrator/store/in_memory_store.h"
 #include "tests/unit/migrator/store/sample.h"
 
-/// A store with snapshots of a few tensors, and the verbs of a test about them.
+/// A store with snapshots of a few tensors, and the verbs of a test about them and their files.
 namespace cardswap::tensors::test {
 
 template <class Number>
@@ -17,6 +20,21 @@ std::vector<std::byte> bytes_of(const std::vector<Number>& numbers) {
   std::vector<std::byte> bytes(numbers.size() * sizeof(Number));
   if (!bytes.empty()) std::memcpy(bytes.data(), numbers.data(), bytes.size());
   return bytes;
+}
+
+inline std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+inline std::vector<std::string> files_in(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& one : std::filesystem::directory_iterator(folder)) {
+    names.push_back(one.path().filename().string());
+  }
+  return names;
 }
 
 /// Counts what is read of packs.
