@@ -27,8 +27,8 @@ from typing import Any, Callable, Iterable, Sequence, TypeVar
 from . import _attached, _loop, _recorder, _session, _values
 from ._library import CardswapError
 
-__all__ = ["CardswapError", "attach", "batches", "boundary", "do_not_rehearse", "epochs", "is_standby", "note", "on_moved",
-           "state_digest", "steps", "track"]
+__all__ = ["CardswapError", "attach", "batches", "boundary", "do_not_rehearse", "epochs", "is_standby", "note",
+           "on_moved", "state_digest", "steps", "track"]
 
 T = TypeVar("T")
 
@@ -149,7 +149,8 @@ def do_not_rehearse(why: str) -> None:
 def note(name: str, number: float) -> bool:
     """Notes a number of this step under a name, such as the loss: a snapshot keeps the latest value of each name, and
     `cardswap history` shows it. It may be NaN or infinite; a tensor of one element is read. It is no state. False: it
-    is not kept, because there is no session, the name is empty or longer than 64 bytes, or 32 other names are in use."""
+    is not kept, because there is no session, the name is empty or longer than 64 bytes, or 32 other names are in
+    use."""
     session = _session.current()
     return session is not None and session.note(name, float(number))
 

@@ -10,7 +10,8 @@ from ._tensors import description, regions_of
 
 
 class ModuleThing(library.Thing):
-    """Parameters and buffers under their names in state_dict(), each storage once; also which parameters require gradients, and which modules train.
+    """Parameters and buffers under their names in state_dict(), each storage once; also which parameters require
+    gradients, and which modules train.
 
     The description of each module is part of the layout, so that a different module is refused by name before anything
     is sent. A description may change during the run, so it is compared again with the values.
@@ -32,7 +33,7 @@ class ModuleThing(library.Thing):
                                       *self.thing.named_buffers(remove_duplicate=False)])
         if not self._descriptions:
             self._describe()
-        for name, text in self._descriptions + self._unsaved():
+        for name, text in self._descriptions:
             regions.append(library.Region(name.encode(), b"module", text.encode(), None, 0, None, 0))
         return regions, owners
 
@@ -74,4 +75,4 @@ class ModuleThing(library.Thing):
 
     def _describe(self) -> None:
         self._descriptions = [(f"{name} (module)" if name else "(module)", description(module))
-                              for name, module in self.thing.named_modules()]
+                              for name, module in self.thing.named_modules()] + self._unsaved()

@@ -3,8 +3,8 @@
     python -m cardswap.export /var/lib/cardswap/store gpt@latest --torch gpt.pt
 
 `--torch` writes a file that `torch.load(FILE, weights_only=True)` opens, and `--dcp` a folder of
-torch.distributed.checkpoint. Both have `model` and `optimizer` as load_state_dict() takes them, and `step`. Needs torch,
-and no agent. Each byte is held against its id before it is written; where one is another, nothing is left.
+torch.distributed.checkpoint. Both have `model` and `optimizer` as load_state_dict() takes them, and `step`. Needs
+torch, and no agent. Each byte is held against its id before it is written; where one is another, nothing is left.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def main() -> None:
     from ._checkpoint import Snapshot
     try:
         snapshot = Snapshot(asked.store, asked.snapshot)
+        made = snapshot.checkpoint()
     except (CardswapError, OSError) as error:
         sys.exit(f"{asked.store}: {error}")
-    made = snapshot.checkpoint()
     if asked.torch is not None:
         _write(asked.torch, made, _save_file)
     if asked.dcp is not None:
