@@ -58,27 +58,6 @@ class RecoveringJob : public ProtectedJob {
     (void)snapshot();
     return first;
   }
-  /// One bit of a pack; a damaged one is damaged further.
-  static void damage(const std::filesystem::path& pack) {
-    std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
-    std::fstream file(pack, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(1000);
-    const auto byte = static_cast<char>(file.get());
-    file.seekp(1000);
-    file.put(static_cast<char>(byte ^ 1));
-  }
-  [[nodiscard]] std::vector<std::filesystem::path> packs() const {
-    std::vector<std::filesystem::path> all;
-    for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
-      if (one.path().extension() == ".pack") all.push_back(one.path());
-    }
-    std::ranges::sort(all, {},
-                      [](const auto& pack) { return std::filesystem::last_write_time(pack); });
-    return all;
-  }
-  void damage_the_packs() const {
-    for (const auto& pack : packs()) damage(pack);
-  }
   void damage_newest_pack() const {
     ASSERT_FALSE(packs().empty());
     damage(packs().back());

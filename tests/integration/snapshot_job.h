@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <csignal>
 #include <filesystem>
@@ -80,6 +81,30 @@ class SnapshotJob : public ::testing::Test {
   void kill_trainer() {
     ASSERT_EQ(::kill(trainer_, SIGKILL), 0);
     ASSERT_TRUE(host_.ended_within("job", 30s)) << host_.log();
+  }
+  /// The store's packs, the newest last.
+  [[nodiscard]] std::vector<std::filesystem::path> packs() const {
+    std::vector<std::filesystem::path> all;
+    for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
+      if (one.path().extension() == ".pack") all.push_back(one.path());
+    }
+    std::ranges::sort(all, {},
+                      [](const auto& pack) { return std::filesystem::last_write_time(pack); });
+    return all;
+  }
+  /// One bit of a pack, as a disk that forgets would have it; a damaged one is damaged further.
+  static void damage(const std::filesystem::path& pack, std::streamoff at = 1000) {
+    std::filesystem::permissions(pack, std::filesystem::perms::owner_all);
+    std::fstream file(pack, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at);
+    const auto byte = static_cast<char>(file.get());
+    file.seekp(at);
+    file.put(static_cast<char>(byte ^ 1));
+  }
+  void damage_the_packs() const {
+    const auto all = packs();
+    ASSERT_FALSE(all.empty());
+    for (const auto& pack : all) damage(pack);
   }
   void expect_nothing_left() const {
     EXPECT_TRUE(within(10s, [&] { return host_.leftovers().empty(); })) << host_.leftovers();

@@ -73,16 +73,7 @@ TEST_F(Prune, WaitsForTheGrace) {
 
 TEST_F(Prune, RemovesNothingWhileSomethingIsDamaged) {
   ASSERT_NO_FATAL_FAILURE(take_five());
-  // One bit of every pack: those of the snapshots that would stay are among them.
-  for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
-    if (one.path().extension() != ".pack") continue;
-    std::filesystem::permissions(one.path(), std::filesystem::perms::owner_all);
-    std::fstream file(one.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(1000);
-    const auto byte = static_cast<char>(file.get());
-    file.seekp(1000);
-    file.put(static_cast<char>(byte ^ 1));
-  }
+  ASSERT_NO_FATAL_FAILURE(damage_the_packs());  // also of those that would stay
   const auto said = host_.command(words({"--grace", "0s"}));
   EXPECT_NE(said.exit_code, 0);
   EXPECT_THAT(said.out, HasSubstr("nothing is removed while something is damaged"));

@@ -32,18 +32,6 @@ class Rollback : public ProtectedJob {
   [[nodiscard]] std::int64_t pid() const {
     return static_cast<std::int64_t>(number(record_of(host_), "pid"));
   }
-  /// One bit of every pack.
-  void damage_the_packs() const {
-    for (const auto& one : std::filesystem::recursive_directory_iterator(path("store/packs"))) {
-      if (one.path().extension() != ".pack") continue;
-      std::filesystem::permissions(one.path(), std::filesystem::perms::owner_all);
-      std::fstream file(one.path(), std::ios::in | std::ios::out | std::ios::binary);
-      file.seekg(1000);
-      const auto byte = static_cast<char>(file.get());
-      file.seekp(1000);
-      file.put(static_cast<char>(byte ^ 1));
-    }
-  }
 };
 
 TEST_F(Rollback, GoesOnFromThereAsAnotherBranch) {

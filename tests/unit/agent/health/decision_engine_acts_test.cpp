@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/health/decisions/decision_engine.h"
+#include "tests/unit/agent/health/engine_of_a_host.h"
 
 namespace cardswap::health {
 namespace {
@@ -15,39 +16,10 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-constexpr Ms kStart = 1'700'000'000'000;
-
-class HealthEngineActs : public ::testing::Test {
+/// A host of two devices, with a job on the first.
+class HealthEngineActs : public EngineOfAHost {
  protected:
-  HealthEngineActs() { policy_.act = true; }
-  DecisionEngine& engine() {
-    if (!engine_) engine_ = std::make_unique<DecisionEngine>(policy_, devices_);
-    return *engine_;
-  }
-  void see(const std::string& code, const std::string& device = "cuda:0") {
-    Finding finding;
-    finding.device = device;
-    finding.code = code;
-    finding.source = FaultSource::kernel_log;
-    finding.at = now_;
-    engine().observe(finding);
-  }
-  Plan plan() { return engine().plan(now_, jobs_); }
-  std::string events() {
-    std::string all;
-    for (const auto& event : engine().take_events()) {
-      all += fmt::format("{} {} {} {}: {}\n", event.kind, event.device, event.code, event.job,
-                         event.text);
-    }
-    return all;
-  }
-
-  Policy policy_;
-  std::vector<DeviceName> devices_{{"cuda:0", "GPU-0", "0000:00:00"},
-                                   {"cuda:1", "GPU-1", "0000:01:00"}};
-  std::vector<HostJob> jobs_{{"job0", "uid0", "cuda:0", 100, 0, {}}};
-  std::unique_ptr<DecisionEngine> engine_;
-  Ms now_ = kStart;
+  HealthEngineActs() : EngineOfAHost(2) { jobs_.pop_back(); }
 };
 
 TEST_F(HealthEngineActs, KeepsTheNewestOfTooManyHistories) {

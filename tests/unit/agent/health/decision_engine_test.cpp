@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "tests/unit/agent/health/engine_of_a_host.h"
+
 namespace cardswap::health {
 namespace {
 
@@ -15,33 +17,11 @@ using ::testing::SizeIs;
 
 constexpr Ms kSecond = 1000;
 constexpr Ms kMinute = 60 * kSecond;
-constexpr Ms kStart = 1'700'000'000'000;
 
-/// A host of four devices with a job on each, at a time that the test sets.
-class HealthEngine : public ::testing::Test {
+/// A host of four devices.
+class HealthEngine : public EngineOfAHost {
  protected:
-  HealthEngine() {
-    policy_.act = true;
-    policy_.breaker_devices_percent = 100;
-    for (int i = 0; i < 4; ++i) {
-      const auto device = fmt::format("cuda:{}", i);
-      devices_.push_back({device, fmt::format("GPU-{}", i), fmt::format("0000:{:02x}:00", i)});
-      jobs_.push_back({fmt::format("job{}", i), fmt::format("uid{}", i), device, 100 + i, 0, {}});
-    }
-  }
-  DecisionEngine& engine() {
-    if (!engine_) engine_ = std::make_unique<DecisionEngine>(policy_, devices_);
-    return *engine_;
-  }
-  void see(const std::string& code, const std::string& device = "cuda:0",
-           FaultSource source = FaultSource::kernel_log) {
-    Finding finding;
-    finding.device = device;
-    finding.code = code;
-    finding.source = source;
-    finding.at = now_;
-    engine().observe(finding);
-  }
+  HealthEngine() : EngineOfAHost(4) { policy_.breaker_devices_percent = 100; }
   void alert(const std::string& name, const std::string& who, bool firing,
              const std::string& device = "cuda:0") {
     Finding finding;
@@ -57,7 +37,7 @@ class HealthEngine : public ::testing::Test {
   /// Moves that start now.
   std::vector<std::string> moves() {
     std::vector<std::string> names;
-    last_ = engine().plan(now_, jobs_);
+    last_ = plan();
     for (const auto& cordon : last_.cordons) {
       if (!cordon.dry_run) engine().note_cordoned(cordon.incident, now_);
     }
@@ -68,21 +48,8 @@ class HealthEngine : public ::testing::Test {
     engine().note_move_ended(move.incident, move.job_uid, moved, now_);
     if (moved) std::erase_if(jobs_, [&](const auto& job) { return job.uid == move.job_uid; });
   }
-  std::string events() {
-    std::string all;
-    for (const auto& event : engine().take_events()) {
-      all += fmt::format("{} {} {} {}: {}\n", event.kind, event.device, event.code, event.job,
-                         event.text);
-    }
-    return all;
-  }
 
-  Policy policy_;
-  std::vector<DeviceName> devices_;
-  std::vector<HostJob> jobs_;
-  std::unique_ptr<DecisionEngine> engine_;
   Plan last_;
-  Ms now_ = kStart;
 };
 
 TEST_F(HealthEngine, TakesWhatTwoSourcesSeeForOneFault) {
