@@ -28,6 +28,7 @@
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/snapshot_reader.h"
+#include "migrator/store/workers.h"
 #include "runtime/snapshot/read_snapshot.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/snapshots_bench.h"
@@ -193,6 +194,7 @@ double measure_store(SnapshotBench& bench) {
   Figure verify_rate{"verify_rate", "MiB/s", {}};
   std::vector<double> reads;
   const Opened in(bench.store("one"));
+  store::Workers workers;
   const auto& ref = in.refs.back();
   for (int i = 0; i < bench.options().repeats; ++i) {
     forget(packs);
@@ -209,7 +211,8 @@ double measure_store(SnapshotBench& bench) {
     const auto hashed_ms = ms_since(begun);
     const store::SnapshotReader reader(*in.store, in.catalog, ref);
     begun = Clock::now();
-    if (!reader.verify().empty()) throw std::runtime_error("a snapshot is damaged");
+    store::Verification shared{workers};
+    if (!reader.verify({}, &shared).empty()) throw std::runtime_error("a snapshot is damaged");
     const auto verified_ms = ms_since(begun);
     restore.samples.push_back(reads.back() / restored_ms);
     verify.samples.push_back(hashed_ms / verified_ms);
