@@ -136,7 +136,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
-    if (job.standby || job.superseded || job.recovery.is_pending) continue;
+    if (!job.is_current() || job.recovery.is_under_way()) continue;
     HostJob known{job.name(), job.uid(), instance->device(), instance->program().pid, 0, {}};
     known.has_snapshot = has_snapshot(job);
     if (!instance->is_live()) {

@@ -77,8 +77,8 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   ownership().on_exit(instance);
   const bool broke_down =
       instance.state() == InstanceState::failed || instance.state() == InstanceState::lost;
-  const bool is_sender = instance.device() == kFromStore;
-  const bool recovery_asked = job.recovery.is_pending;
+  const bool is_sender = instance.is_snapshot_sender();
+  const bool recovery_asked = job.recovery.is_pending();
   // Asked only where it decides: what must not be started again is told in the log.
   const bool wants_restart = broke_down && !job.standby && !is_sender &&
                              (recovery_asked || job.spec.restart == RestartRule::on_failure);
@@ -99,7 +99,8 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   if (next == AfterEnd::recovers && !recovery_asked) {
     JobList::order_recovery(job, how_it_ended(instance));
   } else if (next == AfterEnd::ends && !is_sender && !tasks_.is_stopping()) {
-    JobList::drop_recovery(job);  // it ended well, or may run elsewhere
+    // It ended well, or may run elsewhere. One that broke down as it arrived is tried again.
+    if (!broke_down || job.recovery.is_pending()) JobList::drop_recovery(job);
   }
   const bool goes_on = is_sender && recovery_asked;
   if (instance.state() == InstanceState::lost && !goes_on) report_lost(instance);

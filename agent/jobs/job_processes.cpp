@@ -289,7 +289,7 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
 asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseconds grace) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return std::vector<pid_t>{};
-  if (instance->job().recovery.is_pending) {
+  if (instance->job().recovery.is_under_way()) {
     JobList::drop_recovery(instance->job());
     table_.save_when_possible(instance->job());
   }
