@@ -39,7 +39,7 @@ struct SnapshotChoice {
   std::vector<std::string> damaged;
   /// Whether there is no trace of a snapshot of that name, now or before.
   bool has_none_at_all = false;
-  /// Whether a store could not be asked: a later try may find what this one did not.
+  /// Whether a store could not be opened or read: a later try may find what this one did not.
   bool is_store_away = false;
 };
 

@@ -45,19 +45,16 @@ std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
   }
 }
 
-SnapshotChoice choose_in(const std::string& address, const SnapshotSearch& search) {
-  const auto in = store::open_store(address);
-  const auto list = store::refs_of(*in, search.job);
+SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
+  const auto list = store::refs_of(in, search.job);
   store::PackCatalog catalog;
-  catalog.refresh(*in);
+  catalog.refresh(in);
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
-  auto choice = choose_snapshot(
+  return choose_snapshot(
       list, search.line,
-      [&](const store::Ref& ref) { return what_is_wrong(*in, catalog, ref, shared); },
-      [&](const store::Ref& ref) { return store::known_parent_in(*in, ref); });
-  if (choice.ref) choice.store = address;
-  return choice;
+      [&](const store::Ref& ref) { return what_is_wrong(in, catalog, ref, shared); },
+      [&](const store::Ref& ref) { return store::known_parent_in(in, ref); });
 }
 
 /// Runs in the child.
@@ -65,19 +62,24 @@ SnapshotChoice search_all(const SnapshotSearch& search) {
   SnapshotChoice all;
   all.has_none_at_all = true;
   for (const auto& address : search.stores) {
+    bool is_open = false;
     try {
-      auto choice = choose_in(address, search);
+      const auto in = store::open_store(address);
+      is_open = true;
+      auto choice = choose_in(*in, search);
       all.has_none_at_all = all.has_none_at_all && choice.has_none_at_all;
       for (auto& text : choice.damaged) all.damaged.push_back(address + ": " + text);
       if (!choice.ref) continue;
       all.ref = std::move(choice.ref);
       all.branch = std::move(choice.branch);
-      all.store = std::move(choice.store);
+      all.store = address;
       break;
     } catch (const Error& error) {
       all.damaged.push_back(fmt::format("{}: {}", address, error.failure()));
       all.has_none_at_all = false;
-      all.is_store_away = all.is_store_away || store::is_store_failure(error.code());
+      // One that is not there is away too: a snapshot of the job is known to be in it.
+      const bool is_away = !is_open || store::is_store_failure(error.code());
+      all.is_store_away = all.is_store_away || is_away;
     }
   }
   return all;
