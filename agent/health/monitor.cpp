@@ -160,7 +160,6 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
-/// Sets the cordon; one that is set already stays, with its reason.
 void Monitor::set_cordon(const CordonOrder& order) {
   auto& cordons = context_.cordons;
   if (!cordons.find(order.device)) cordons.set({order.device, order.reason, "health", unix_ms()});

@@ -130,7 +130,6 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   return before;
 }
 
-/// Says of a job that has started again as often as it may that it does not any more.
 void JobEnds::explain_no_restart(Job& job) {
   if (job.spec.restart != RestartRule::on_failure || job.restarts < kRestartsMax) return;
   const auto stores = stores_of(job.spec);
@@ -151,8 +150,6 @@ void JobEnds::report_lost(const Instance& instance) {
       {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device()});
 }
 
-/// Removes the record of a standby that was never granted: its migration's error and its log tell
-/// why it ended.
 void JobEnds::drop_standby(Instance& instance) {
   auto& job = instance.job();
   const auto name = job.name();
