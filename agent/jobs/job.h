@@ -160,9 +160,9 @@ struct Job {
   std::string migration;    ///< the migration that it is in, or by which it arrives; or empty
   std::uint32_t restarts = 0;
   ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
-  RecoveryNotes recovery;
-  std::list<Instance> instances;  ///< by rank; never empty
-  bool stop_asked = false;        ///< somebody asked for its end; not in the journal
+  RecoveryNotes recovery;            ///< what became of its recoveries on this host
+  std::list<Instance> instances;     ///< by rank; never empty
+  bool stop_asked = false;           ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }

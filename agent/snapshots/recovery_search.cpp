@@ -25,7 +25,7 @@ void note_first_stored(const RecoveryContext& context, Job& job) {
 }
 
 /// Whether a snapshot of the job is known; what else is there under its name is of another run.
-bool has_left_one(const JobSpec& spec) {
+bool may_have_snapshot(const JobSpec& spec) {
   return !spec.resume_store.empty() || !spec.restored_from.empty() || spec.first_snapshot != 0;
 }
 
@@ -47,7 +47,7 @@ asio::awaitable<SnapshotChoice> find_snapshot_of(RecoveryContext context, std::s
   for (std::uint32_t tries = 1;; ++tries) {
     auto& job = pending_job(context.jobs.table(), job_id);
     note_first_stored(context, job);
-    if (!has_left_one(job.spec)) co_return SnapshotChoice{};
+    if (!may_have_snapshot(job.spec)) co_return SnapshotChoice{};
     auto choice = co_await find_snapshot_to_go_on(search_of(job, context.config));
     if (!choice.is_store_away || tries >= kRecoveryTriesMax) co_return choice;
     spdlog::warn("job {}: a store cannot be asked, try {} of {}: {}",
