@@ -8,6 +8,7 @@
 
 #include "agent/api/tcp_port.h"
 #include "agent/base/replace_file.h"
+#include "agent/base/units.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_metrics.h"
 #include "agent/fleet/host_routes.h"
@@ -59,7 +60,8 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
       hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
-      recoverer_({jobs_, migrations_, cordons_, tasks_, events_, config_,
+      recoverer_({{jobs_, migrations_, tasks_, events_, config_},
+                  cordons_,
                   [this](const std::string& device) {
                     return !health_.engine().incidents().is_sick(device);
                   }}),
@@ -125,9 +127,8 @@ void Agent::log_recovery(const JobProcesses::Recovered& jobs) {
   const auto given_up =
       std::ranges::count(migrations_.all(), handover::SourceState::aborting, &Migration::state);
   if (jobs.resumed + jobs.gone + jobs.lost == 0 && given_up == 0) return;
-  spdlog::info("{} job{} taken up, {} gone, {} lost, {} migration{} given up", jobs.resumed,
-               jobs.resumed == 1 ? "" : "s", jobs.gone, jobs.lost, given_up,
-               given_up == 1 ? "" : "s");
+  spdlog::info("{} taken up, {} gone, {} lost, {} given up", counted(jobs.resumed, "job"),
+               jobs.gone, jobs.lost, counted(static_cast<std::uint64_t>(given_up), "migration"));
 }
 
 void Agent::stop() {
@@ -150,13 +151,13 @@ void Agent::reload() {
 }
 
 std::string Agent::summary() {
-  const auto jobs = std::ranges::count_if(jobs_.table().all(), [](const Job& job) {
-    return job.is_live() && !job.standby && !job.superseded;
-  });
+  const auto jobs = std::ranges::count_if(
+      jobs_.table().all(), [](const Job& job) { return job.is_live() && job.is_current(); });
   const auto& all = migrations_.all();
   const auto moving = std::count_if(
       all.begin(), all.end(), [](const Migration& m) { return !handover::is_over(m.state()); });
-  return fmt::format("{} jobs, {} migrations under way", jobs, moving);
+  return fmt::format("{}, {} under way", counted(static_cast<std::uint64_t>(jobs), "job"),
+                     counted(static_cast<std::uint64_t>(moving), "migration"));
 }
 
 void Agent::write_agent_file() const {

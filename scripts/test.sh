@@ -42,7 +42,8 @@ export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0:suppressions=$sup
 # No hooks in the allocator: the sanitizers have theirs there.
 export UCX_MEM_EVENTS=n UCX_HANDLE_ERRORS=none
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4
+# Whatever reads a store in a child of the agent has threads of its own there.
+export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4:die_after_fork=0
 cmake --preset "$preset"
 cmake --build --preset "$preset"
 [ "$run" = yes ] || exit 0

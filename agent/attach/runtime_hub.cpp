@@ -148,8 +148,6 @@ bool RuntimeHub::has_job_of(uid_t user) const {
   });
 }
 
-/// Accepts or drops a connection by what the kernel says about the peer, before anything is read.
-/// Null: it was dropped, because the peer's user has no job here.
 std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     asio::local::stream_protocol::socket socket) {
   const auto peer = peer_of(socket.native_handle());
@@ -181,9 +179,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   return connection;
 }
 
-/// A program may say Hello before its parent has told the agent that it runs. Whoever waits here
-/// has its Hello's patience and no more.
-asio::awaitable<void> RuntimeHub::started(channel::Hello hello) const {
+asio::awaitable<void> RuntimeHub::await_start(channel::Hello hello) const {
   const auto starts = [&] {
     const auto* instance = jobs_.by_token(hello.job, hello.token);
     return instance != nullptr && instance->is_being_started();
@@ -263,7 +259,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
         if (id.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
-          co_await started(*hello);
+          co_await await_start(*hello);
           if (connection->closed) break;
           auto& instance = admit(*hello, *connection);
           const auto welcome = callbacks_.hello(instance, *hello);

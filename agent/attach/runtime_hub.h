@@ -65,15 +65,27 @@ class RuntimeHub {
 
  private:
   class Connection;
+  /// Takes connections until close().
   asio::awaitable<void> accept();
+  /// Takes or drops a connection by what the kernel says of the peer, before anything is read.
+  /// Null: it was dropped, because the peer's user has no job here.
   [[nodiscard]] std::shared_ptr<Connection> let_in(asio::local::stream_protocol::socket socket);
+  /// Whether a live job of that user is here.
   [[nodiscard]] bool has_job_of(uid_t user) const;
+  /// Reads a connection until it ends. `instance` is empty until its Hello was admitted.
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
+  /// Writes what is queued for a connection, until it is closed.
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
+  /// Whether it is the connection that is attached for that instance.
   [[nodiscard]] bool is_current(const std::string& instance,
                                 const std::shared_ptr<Connection>& connection) const;
-  asio::awaitable<void> started(channel::Hello hello) const;
+  /// Returns once the program that the Hello is of is known to run: it may say Hello before its
+  /// parent has told the agent of it. The patience for the Hello limits the wait.
+  asio::awaitable<void> await_start(channel::Hello hello) const;
+  /// The instance that the Hello is of. Throws Error{protocol_mismatch, unauthorized, conflict} as
+  /// the class says.
   Instance& admit(const channel::Hello& hello, Connection& connection);
+  /// Logs a refusal, or counts it where too many were logged of late.
   void log_refusal(const Error& refused);
   asio::awaitable<void> log_suppressed();
 

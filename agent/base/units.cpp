@@ -122,6 +122,10 @@ std::string format_ms(double ms) {
   return fmt::format("{}m {}s", seconds / 60, seconds % 60);
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 std::int64_t unix_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())

@@ -23,6 +23,8 @@ namespace cardswap {
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 /// "812 ms", "12.3 s", "4m 5s".
 [[nodiscard]] std::string format_ms(double ms);
+/// "1 step", "5 steps": a number with its noun, whose plural has an s.
+[[nodiscard]] std::string counted(std::uint64_t number, std::string_view noun);
 
 /// The Unix time in milliseconds.
 [[nodiscard]] std::int64_t unix_ms();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <utility>
 
 #include "agent/process/run_in_child.h"
 #include "migrator/base/error.h"
@@ -16,9 +17,8 @@ namespace {
 
 constexpr std::chrono::minutes kCheckMax{30};
 
-/// Runs in the child: it becomes the user for good.
+/// Runs in the child.
 void read_whole(const SnapshotCheck& check) {
-  if (check.user) become_in_child(*check.user);
   const auto in = store::open_store(check.store);
   const auto id = store::object_id_from(check.manifest);
   const auto about = store::get_manifest(*in, id);
@@ -41,11 +41,12 @@ void read_whole(const SnapshotCheck& check) {
 }  // namespace
 
 boost::asio::awaitable<void> check_snapshot_whole(SnapshotCheck check) {
-  const std::function<std::string()> read = [&check] {
+  auto user = check.user;
+  std::function<std::string()> read = [&check] {
     read_whole(check);
     return std::string();
   };
-  (void)co_await run_in_child(read, kCheckMax);
+  (void)co_await run_as_user(std::move(user), kCheckMax, std::move(read));
 }
 
 }  // namespace cardswap

@@ -136,7 +136,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
-    if (job.standby || job.superseded || job.recovery.is_pending) continue;
+    if (!job.is_current() || job.recovery.is_under_way()) continue;
     HostJob known{job.name(), job.uid(), instance->device(), instance->program().pid, 0, {}};
     known.has_snapshot = has_snapshot(job);
     if (!instance->is_live()) {
@@ -160,7 +160,6 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
-/// Sets the cordon; one that is set already stays, with its reason.
 void Monitor::set_cordon(const CordonOrder& order) {
   auto& cordons = context_.cordons;
   if (!cordons.find(order.device)) cordons.set({order.device, order.reason, "health", unix_ms()});

@@ -61,10 +61,15 @@ class Monitor {
   }
 
  private:
+  /// Which faults of which devices no source would see now.
   [[nodiscard]] SourceCoverage coverage() const;
+  /// Sets the cordon; one that is set already stays, with its reason.
   void set_cordon(const CordonOrder& order);
+  /// Sets the cordons of a plan, and tells the engine for which incidents that worked.
   void close_all(const std::vector<CordonOrder>& cordons);
+  /// Has the engine plan again and again, and its plans carried out.
   asio::awaitable<void> drive();
+  /// The jobs of this host that may have to leave their devices, as the engine sees them.
   [[nodiscard]] std::vector<HostJob> host_jobs();
 
   const HealthContext context_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/handover/state_of_migrations.h"
 #include "agent/health/monitor.h"
 
@@ -107,7 +108,7 @@ json::object Monitor::status() const {
   if (!seen.half.empty()) worst = std::max(worst, kWarning);
   // A known fault is worse than one that may go unseen.
   if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
-  if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
+  if (summary.empty()) summary = counted(engine().devices().size(), "device") + " well";
   json::object sources;
   for (const auto& [name, state] : this->sources()) sources[name] = state;
   return {{"host", context_.config.host_name},

@@ -27,7 +27,7 @@ void Mover::start(const Move& move) {
     ++counters_.moves_started;
     followed_.insert(move.job_uid);
   }
-  tasks_.spawn("move " + move.job, carry_out(move));
+  tasks_.spawn("move " + move.job, run_move(move));
 }
 
 void Mover::resume() {
@@ -48,17 +48,17 @@ void Mover::emit_event(const Move& move, const std::string& kind, const std::str
   journalled_.flush();
 }
 
-Mover::Choice Mover::choose_here(const Move& move) const {
+DeviceChoice Mover::choose_here(const Move& move) const {
   const auto* job = jobs_.find(move.job);
   if (job == nullptr || job->uid() != move.job_uid) return {{}, "it is gone"};
   const auto found = recoverer_.device_for(*job);
-  if (found.name.empty()) return {{}, found.why_none};
-  return {fmt::format("{}/{}", config_.host_name, found.name), {}};
+  if (found.device.empty()) return {{}, found.why_none};
+  return {fmt::format("{}/{}", config_.host_name, found.device), {}};
 }
 
-asio::awaitable<Mover::Choice> Mover::choose(Move move) {
+asio::awaitable<DeviceChoice> Mover::choose(Move move) {
   if (!config_.has_port()) {
-    co_return Choice{{}, "this agent has no TCP port, without which no job moves: --listen"};
+    co_return DeviceChoice{{}, "this agent has no TCP port, without which no job moves: --listen"};
   }
   if (move.from_snapshot) co_return choose_here(move);
   const auto& spares = journalled_.engine().policy().spares;
@@ -94,10 +94,10 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   }
   const auto placed = place(std::span(&wanted, 1), devices);
   if (!placed.assigned.empty()) {
-    co_return Choice{devices.at(placed.assigned[0].device).address(), {}};
+    co_return DeviceChoice{devices.at(placed.assigned[0].device).address(), {}};
   }
   avoided_.forget(move.job_uid);  // all have refused: the next try may ask them again
-  co_return Choice{
+  co_return DeviceChoice{
       {},
       devices.empty()
           ? std::string("no other device is known: give cardswapd a --peer, or the policy spares")
@@ -108,7 +108,7 @@ asio::awaitable<void> Mover::resume(std::string job_uid) {
   const Followed followed(*this, job_uid);
   for (const auto* instance : jobs_.instances()) {
     const auto& job = instance->job();
-    if (job.uid() != job_uid || !job.recovery.is_pending) continue;
+    if (job.uid() != job_uid || !job.recovery.is_under_way()) continue;
     const auto failed = co_await recoverer_.recover(job.name(), job.recovery.reason);
     journalled_.note_move_ended(0, job_uid, !failed);
     co_return;
@@ -168,7 +168,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   co_return moved;
 }
 
-asio::awaitable<void> Mover::carry_out(Move move) {
+asio::awaitable<void> Mover::run_move(Move move) {
   // However this task ends, release_orphaned_slots() then frees its place in the budget.
   const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
@@ -176,23 +176,23 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   try {
     auto choice = co_await choose(move);
     if (move.dry_run) {
-      if (choice.target.empty()) {
+      if (choice.device.empty()) {
         emit_event(move, "would_fail", choice.why_none);
       } else {
         emit_event(move, move.from_snapshot ? "would_recover" : "would_move",
-                   fmt::format("to {}{}, because of {}", choice.target,
+                   fmt::format("to {}{}, because of {}", choice.device,
                                move.from_snapshot ? " from its newest snapshot" : "", move.reason));
       }
       co_return;
     }
-    if (choice.target.empty()) {
+    if (choice.device.empty()) {
       journalled_.note_not_placed(move, choice.why_none);
       co_return;
     }
     if (move.from_snapshot) {
       moved = co_await recover(move);
     } else {
-      moved = co_await migrate(move, std::move(choice.target));
+      moved = co_await migrate(move, std::move(choice.device));
     }
   } catch (const std::exception&) {
     if (tasks_.is_stopping()) throw;  // the next agent finds out what became of it

@@ -7,6 +7,7 @@
 #include "agent/health/decisions/journalled_engine.h"
 #include "agent/health/health_context.h"
 #include "agent/health/sources/health_counters.h"
+#include "agent/placement/device_choice.h"
 
 namespace cardswap::health {
 
@@ -42,16 +43,12 @@ class Mover {
     Mover& mover_;
     std::string job_uid_;
   };
-  /// The target of a move, or why there is none.
-  struct Choice {
-    std::string target;    ///< "HOST:PORT/DEVICE"; empty: none
-    std::string why_none;  ///< for people
-  };
-
-  asio::awaitable<void> carry_out(Move move);
-  asio::awaitable<Choice> choose(Move move);
-  /// The device of this host on which the job would go on from its newest snapshot.
-  [[nodiscard]] Choice choose_here(const Move& move) const;
+  /// Makes one move, from the choice of its target to its end.
+  asio::awaitable<void> run_move(Move move);
+  /// The target of the move: the address of a device.
+  asio::awaitable<DeviceChoice> choose(Move move);
+  /// The device of this host on which the job would go on from its newest snapshot: its address.
+  [[nodiscard]] DeviceChoice choose_here(const Move& move) const;
   /// Ends the job and lets it go on from its newest snapshot. Returns whether it does.
   asio::awaitable<bool> recover(Move move);
   /// Starts a migration to `target` and waits for its end. Returns whether it moved the job.

@@ -85,7 +85,7 @@ struct InstanceRecord {
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
   std::string log_path;
-  std::uint64_t step = 0;  ///< in the journal it is `saved_step`
+  std::uint64_t step = 0;  ///< the journal's is kept in Instance::saved_step
 };
 
 /// One process of a job on this host: it has one of the job's ranks, or will have it once it has
@@ -113,6 +113,8 @@ class Instance {
   [[nodiscard]] const std::string& device() const { return record_.device; }
   [[nodiscard]] const ProcessId& program() const { return record_.program; }
   [[nodiscard]] bool is_live() const { return is_live_state(state()); }
+  /// Whether its process is none of the job's: it sends a snapshot to the program (restore.h).
+  [[nodiscard]] bool is_snapshot_sender() const { return record_.device == kFromStore; }
   /// Whether its program is not known to run yet: it has no process.
   [[nodiscard]] bool is_being_started() const { return is_live() && program().pid == 0; }
 
@@ -151,21 +153,24 @@ struct Job {
   JobSpec spec;
   std::uint32_t world_size = 1;  ///< ranks, on all hosts
   std::uint64_t epoch = 1;
-  std::uint64_t newer_epoch =
-      0;  ///< another copy steps under it: this one is halted for good; or 0
+  /// The epoch under which another copy steps: this one is halted for good. 0: there is none.
+  std::uint64_t newer_epoch = 0;
   bool standby = false;
   bool superseded = false;  ///< the job arrived here again; this record is kept for its migration
   std::string migration;    ///< the migration that it is in, or by which it arrives; or empty
   std::uint32_t restarts = 0;
   ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
-  RecoveryNotes recovery;
-  std::list<Instance> instances;  ///< by rank; never empty
-  bool stop_asked = false;        ///< somebody asked for its end; not in the journal
+  RecoveryNotes recovery;            ///< what became of its recoveries on this host
+  std::list<Instance> instances;     ///< by rank; never empty
+  bool stop_asked = false;           ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }
   /// Whether one of its processes is live.
   [[nodiscard]] bool is_live() const;
+  /// Whether it is the copy that steps here, or that has stepped last: it is no standby, and no
+  /// other copy has taken over from it.
+  [[nodiscard]] bool is_current() const { return !standby && !superseded && newer_epoch == 0; }
   /// The instance of its lowest rank here.
   [[nodiscard]] Instance& first() { return instances.front(); }
   [[nodiscard]] const Instance& first() const { return instances.front(); }

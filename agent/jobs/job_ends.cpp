@@ -31,6 +31,17 @@ std::string how_it_ended(const Instance& instance) {
   return record.exit_text.empty() ? "it is lost" : record.exit_text;
 }
 
+bool has_broken_down(const Instance& instance) {
+  return instance.state() == InstanceState::failed || instance.state() == InstanceState::lost;
+}
+
+/// Drops the recovery of a job that ended well, or may run elsewhere. One that broke down as it
+/// arrived is tried again.
+void drop_recovery_after(Instance& instance) {
+  auto& job = instance.job();
+  if (!has_broken_down(instance) || job.recovery.is_pending()) JobList::drop_recovery(job);
+}
+
 asio::awaitable<void> end_rest(ProcessFamily family) {
   (void)co_await end_members(std::move(family), milliseconds(0));
 }
@@ -75,12 +86,10 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
     record.state = state_after(record.state, {known, failed}, job.stop_asked);
   });
   ownership().on_exit(instance);
-  const bool broke_down =
-      instance.state() == InstanceState::failed || instance.state() == InstanceState::lost;
-  const bool is_sender = instance.device() == kFromStore;
-  const bool recovery_asked = job.recovery.is_pending;
+  const bool is_sender = instance.is_snapshot_sender();
+  const bool recovery_asked = job.recovery.is_pending();
   // Asked only where it decides: what must not be started again is told in the log.
-  const bool wants_restart = broke_down && !job.standby && !is_sender &&
+  const bool wants_restart = has_broken_down(instance) && !job.standby && !is_sender &&
                              (recovery_asked || job.spec.restart == RestartRule::on_failure);
   const bool may_restart = wants_restart && ownership().may_restart(instance);
   const auto next = after_end({.state = instance.state(),
@@ -99,7 +108,7 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   if (next == AfterEnd::recovers && !recovery_asked) {
     JobList::order_recovery(job, how_it_ended(instance));
   } else if (next == AfterEnd::ends && !is_sender && !tasks_.is_stopping()) {
-    JobList::drop_recovery(job);  // it ended well, or may run elsewhere
+    drop_recovery_after(instance);
   }
   const bool goes_on = is_sender && recovery_asked;
   if (instance.state() == InstanceState::lost && !goes_on) report_lost(instance);
@@ -121,7 +130,6 @@ std::optional<BeforeRestart> JobEnds::conclude(Instance& instance, std::vector<P
   return before;
 }
 
-/// Says of a job that has started again as often as it may that it does not any more.
 void JobEnds::explain_no_restart(Job& job) {
   if (job.spec.restart != RestartRule::on_failure || job.restarts < kRestartsMax) return;
   const auto stores = stores_of(job.spec);
@@ -142,8 +150,6 @@ void JobEnds::report_lost(const Instance& instance) {
       {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device()});
 }
 
-/// Removes the record of a standby that was never granted: its migration's error and its log tell
-/// why it ended.
 void JobEnds::drop_standby(Instance& instance) {
   auto& job = instance.job();
   const auto name = job.name();

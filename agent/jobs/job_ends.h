@@ -32,8 +32,12 @@ class JobEnds {
                                                       std::vector<ProcessId> remains);
 
  private:
+  /// Tells of a job that has started again as often as it may that it does not any more.
   void explain_no_restart(Job& job);
+  /// Tells that it is not known how the instance ended.
   void report_lost(const Instance& instance);
+  /// Removes the record of a standby that was never granted: its migration's error and its log tell
+  /// why it ended.
   void drop_standby(Instance& instance);
 
   TaskGroup& tasks_;

@@ -90,7 +90,7 @@ void JobList::promote(Job& job, std::uint64_t epoch) {
     other.superseded = true;
     if (source) {
       job.restarts = std::max(job.restarts, other.restarts);
-      job.recovery = notes_when_recovered(other.recovery, unix_ms());
+      job.recovery = notes_on_arrival(other.recovery);
       drop_recovery(other);
     }
     save_when_possible(other);
@@ -301,20 +301,23 @@ void JobList::note_first_snapshot(Job& job, std::uint64_t number) {
 void JobList::order_recovery(Job& job, const std::string& reason) {
   const auto& had = job.first().record();
   auto& notes = job.recovery;
-  notes.is_pending = true;
-  notes.reason = reason;
+  // A program that got the job has ended before its first step: it is the same recovery still.
+  const bool is_again = notes.state == RecoveryState::arriving;
+  if (!is_again) notes.reason = reason;
+  notes.tries = is_again ? notes.tries + 1 : 0;
+  notes.last_step = is_again ? std::max(notes.last_step, had.step) : had.step;
+  notes.state = RecoveryState::pending;
   notes.device = had.device;
   notes.state_bytes = had.state_bytes;
-  notes.last_step = had.step;
-  notes.tries = 0;
   notes.number = notes.step = 0;
-  notes.begun_anew = false;
   notes.store.clear();
   notes.error.clear();
   notes.hint.clear();
 }
 
-void JobList::drop_recovery(Job& job) { job.recovery.is_pending = false; }
+void JobList::drop_recovery(Job& job) {
+  if (job.recovery.is_under_way()) job.recovery.state = RecoveryState::dropped;
+}
 
 void JobList::note_recovery(Job& job, RecoveryNotes notes) {
   job.recovery = std::move(notes);
@@ -324,11 +327,12 @@ void JobList::note_recovery(Job& job, RecoveryNotes notes) {
 
 void JobList::give_up_recovery(Job& job, const Error& why) {
   auto notes = job.recovery;
-  notes.is_pending = false;
+  notes.state = RecoveryState::failed;
   notes.error = why.failure();
   notes.hint = why.hint();
-  auto& record = job.first().record_;
-  if (!job.is_live() || record.device == kFromStore) {  // a sender that is killed may live yet
+  auto& first = job.first();
+  auto& record = first.record_;
+  if (!job.is_live() || first.is_snapshot_sender()) {  // a sender that is killed may live yet
     record.device = notes.device;
     record.exit_text = notes.reason + "; it could not go on from a snapshot: " + notes.error;
   }

@@ -114,19 +114,23 @@ class JobList {
   /// what the job goes on from until drop_former_store(). Throws Error{io, corrupt}; then nothing
   /// has changed.
   void set_protection(Job& job, std::optional<Protection> order);
-  /// The job is to stand at that step; 0: at none, and to go on. On disk on return. Throws
-  /// Error{io, corrupt}; then nothing has changed.
+  /// The job is to stand at that step; 0: at none, and to go on. Forgets where its instances are
+  /// held (Instance::held) unless they are past that step: their runtimes tell anew. On disk on
+  /// return. Throws Error{io, corrupt}; then nothing has changed.
   void set_hold(Job& job, std::uint64_t step);
   /// Replaces the notes, in memory at once and on disk by save_when_possible().
   void note_protection(Job& job, ProtectionNotes notes);
   /// The job has a snapshot in its protection's store: it needs the store of before no more. In
   /// memory at once and on disk by save_when_possible().
   void drop_former_store(Job& job);
-  /// Notes that the first snapshot of this run has that number, as note_protection() does.
+  /// Notes that the first snapshot of this run has that number in its protection's store, as
+  /// note_protection() does.
   void note_first_snapshot(Job& job, std::uint64_t number);
 
-  /// The agent owes the job a start from a snapshot from now on: what it had is noted, and why. In
-  /// memory only, until save().
+  /// The agent owes the job a start from a snapshot from now on. Notes why, and the device, memory
+  /// and step of first(); of a program that has got the job and took no step the reason and the
+  /// step stay those of the copy before it, and a try is counted. In memory only, until save();
+  /// nobody sees it before the caller has called changed().notify().
   static void order_recovery(Job& job, const std::string& reason);
   /// The agent owes it no such start any more. In memory only, until save().
   static void drop_recovery(Job& job);

@@ -141,7 +141,6 @@ asio::awaitable<void> JobProcesses::start_again(std::string id, std::string devi
   throw Error(*failed);
 }
 
-/// Starts the job's program under a parent of its own; a stand-in is a child of the agent.
 asio::awaitable<void> JobProcesses::start_process_of(std::string id,
                                                      std::vector<std::string> stand_in) {
   auto* instance = table_.by_instance(id);
@@ -248,13 +247,13 @@ asio::awaitable<void> JobProcesses::watch(std::string id) {
   while (is_its() && !(remains = members_seen(family_of(*instance))))
     co_await pause_for(kMembersAgain);
   if (is_its()) {
-    ended(*instance, std::move(*remains));
+    settle_end(*instance, std::move(*remains));
   } else if (is_stand_in && watched.pid > 0) {
     (void)::waitpid(watched.pid, nullptr, WNOHANG);  // its time was over
   }
 }
 
-void JobProcesses::ended(Instance& instance, std::vector<ProcessId> remains) {
+void JobProcesses::settle_end(Instance& instance, std::vector<ProcessId> remains) {
   const auto id = instance.id();
   const auto task = "start " + instance.name() + " again";
   supervised_.erase(id);
@@ -289,7 +288,7 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
 asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseconds grace) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return std::vector<pid_t>{};
-  if (instance->job().recovery.is_pending) {
+  if (instance->job().recovery.is_under_way()) {
     JobList::drop_recovery(instance->job());
     table_.save_when_possible(instance->job());
   }

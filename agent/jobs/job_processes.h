@@ -81,10 +81,15 @@ class JobProcesses {
   void halt_trainer(Job& job, std::uint64_t newer_epoch);
 
  private:
+  /// Starts the job's program under a parent of its own, or `stand_in` as a child of the agent.
   asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);
+  /// Waits for the end of the instance's process, and has it settled.
   asio::awaitable<void> watch(std::string instance);
+  /// Starts an ended program again by the restart rule. Where that fails, the instance is as it was
+  /// `before`, and its record says why.
   asio::awaitable<void> run_again(std::string instance, BeforeRestart before);
-  void ended(Instance& instance, std::vector<ProcessId> remains);
+  /// Settles the end of an instance by JobEnds, and starts it again where that says so.
+  void settle_end(Instance& instance, std::vector<ProcessId> remains);
 
   TaskGroup& tasks_;
   const Config& config_;

@@ -67,105 +67,105 @@ json::object piece_of(const Log& log, const ApiRequest& request) {
           {"first", first},        {"size", size},     {"ended", log.ended}};
 }
 
-struct Parts {
+struct JobRoutesContext {
   Jobs& jobs;
   const Cordons& cordons;
   const Config& config;
 };
 
 /// The reference is valid until the next wait.
-Job& job_at(const Parts& parts, const ApiRequest& request) {
-  return parts.jobs.table().job_named(request.path.at("name"));
+Job& job_at(const JobRoutesContext& context, const ApiRequest& request) {
+  return context.jobs.table().job_named(request.path.at("name"));
 }
 
-asio::awaitable<ApiResponse> list(Parts parts, ApiRequest) {
+asio::awaitable<ApiResponse> list(JobRoutesContext context, ApiRequest) {
   json::array list;
-  for (const auto* instance : parts.jobs.table().instances()) {
-    if (!instance->job().superseded) list.push_back(parts.jobs.shown(*instance));
+  for (const auto* instance : context.jobs.table().instances()) {
+    if (!instance->job().superseded) list.push_back(context.jobs.shown(*instance));
   }
   co_return ApiResponse{200, json::object{{"jobs", list}}};
 }
 
-asio::awaitable<ApiResponse> start(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> start(JobRoutesContext context, ApiRequest request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "resume_store",
                 "hold_at"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
-  if (const auto cordon = parts.cordons.find(parts.jobs.devices().at(device).name)) {
+  if (const auto cordon = context.cordons.find(context.jobs.devices().at(device).name)) {
     throw Error(Code::refused,
-                fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
+                fmt::format("job {}: {}", spec.name, to_string(*cordon, context.config.host_name)),
                 fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
                             cordon->device.empty() ? "" : "/" + cordon->device));
   }
-  check_may_run_as(parts.config, spec.user, request.caller);
-  const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
-  const auto* started = parts.jobs.table().by_instance(id);
+  check_may_run_as(context.config, spec.user, request.caller);
+  const auto id = co_await context.jobs.start_primary(std::move(spec), device);
+  const auto* started = context.jobs.table().by_instance(id);
   if (started == nullptr) throw Error(Code::not_found, "the job is gone");
   spdlog::info("job {} started as process {} on {}", started->name(), started->program().pid,
                device);
   co_return ApiResponse{201, to_json(*started)};
 }
 
-asio::awaitable<ApiResponse> show(Parts parts, ApiRequest request) {
-  co_return ApiResponse{200, parts.jobs.shown(job_at(parts, request).first())};
+asio::awaitable<ApiResponse> show(JobRoutesContext context, ApiRequest request) {
+  co_return ApiResponse{200, context.jobs.shown(job_at(context, request).first())};
 }
 
-asio::awaitable<ApiResponse> stop(Parts parts, ApiRequest request) {
+asio::awaitable<ApiResponse> stop(JobRoutesContext context, ApiRequest request) {
   request.only({"grace_ms", "force"});
-  for (const auto& one : parts.jobs.table().all()) {
+  for (const auto& one : context.jobs.table().all()) {
     if (one.name() != request.path.at("name") || !one.standby || !one.is_live()) continue;
-    if (parts.jobs.table().find(one.name()) == nullptr) parts.jobs.check_stop(one);
+    if (context.jobs.table().find(one.name()) == nullptr) context.jobs.check_stop(one);
   }
-  const auto& job = job_at(parts, request);
+  const auto& job = job_at(context, request);
   const auto& shown = job.first();
-  if (shown.state() == InstanceState::moved && left_of(parts.jobs.table(), job.name()).empty()) {
+  if (shown.state() == InstanceState::moved && left_of(context.jobs.table(), job.name()).empty()) {
     throw Error(Code::conflict,
                 fmt::format("job {} moved to {}: ask there", job.name(), shown.record().moved_to),
                 fmt::format("cardswap --agent {} stop {}",
                             shown.record().moved_to.substr(0, shown.record().moved_to.rfind('/')),
                             job.name()));
   }
-  if (!request.flag_or("force", false)) parts.jobs.check_stop(job);
+  if (!request.flag_or("force", false)) context.jobs.check_stop(job);
   std::vector<std::string> instances;
   for (const auto& instance : job.instances) instances.push_back(instance.id());
   json::array processes;
   for (const auto& instance : instances) {
-    const auto met = co_await parts.jobs.processes().stop(instance, grace_of(request));
+    const auto met = co_await context.jobs.processes().stop(instance, grace_of(request));
     for (const auto pid : met) processes.emplace_back(pid);
   }
-  const auto* stopped = parts.jobs.table().by_instance(instances.front());
+  const auto* stopped = context.jobs.table().by_instance(instances.front());
   if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
-  auto answer = parts.jobs.shown(*stopped);
+  auto answer = context.jobs.shown(*stopped);
   answer["ended_processes"] = std::move(processes);
   co_return ApiResponse{200, std::move(answer)};
 }
 
-asio::awaitable<ApiResponse> forget(Parts parts, ApiRequest request) {
-  const auto& job = job_at(parts, request);
+asio::awaitable<ApiResponse> forget(JobRoutesContext context, ApiRequest request) {
+  const auto& job = job_at(context, request);
   const auto name = job.name();
   const auto state = to_string(job.first().state());
   if (job.is_live()) {
     throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }
-  if (const auto left = left_of(parts.jobs.table(), name); !left.empty()) {
+  if (const auto left = left_of(context.jobs.table(), name); !left.empty()) {
     throw Error(Code::conflict,
                 fmt::format("job {} is {}, but processes of it live on: {}", name, state,
                             fmt::join(left, ", ")),
                 "`cardswap stop " + name + "` ends them");
   }
-  parts.jobs.table().forget(name);
+  context.jobs.table().forget(name);
   co_return ApiResponse{200, json::object{}};
 }
 
-asio::awaitable<ApiResponse> logs(Parts parts, ApiRequest request) {
-  const auto log = log_of(parts.jobs.table(), parts.config, request.path.at("name"));
+asio::awaitable<ApiResponse> logs(JobRoutesContext context, ApiRequest request) {
+  const auto log = log_of(context.jobs.table(), context.config, request.path.at("name"));
   co_return ApiResponse{200, piece_of(log, request)};
 }
 
 }  // namespace
 
 void add_job_routes(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
-  const auto add = routes_on(router, Parts{jobs, cordons, config});
+  const auto add = routes_on(router, JobRoutesContext{jobs, cordons, config});
   add("GET", "/v1/jobs", list);
   add("POST", "/v1/jobs", start);
   add("GET", "/v1/jobs/{name}", show);

@@ -11,7 +11,7 @@ namespace json = boost::json;
 
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
-  a("is_pending", m.is_pending);
+  a("state", m.state);
   a("reason", m.reason);
   a("device", m.device);
   a("state_bytes", m.state_bytes);
@@ -20,7 +20,6 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
   a("number", m.number);
   a("step", m.step);
   a("store", m.store);
-  a("begun_anew", m.begun_anew);
   a("recovered", m.recovered);
   a("lost_steps", m.lost_steps);
   a("lost_steps_total", m.lost_steps_total);
@@ -29,17 +28,23 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
   a("hint", m.hint);
 }
 
-RecoveryNotes notes_when_recovered(RecoveryNotes sender, std::int64_t now_ms) {
-  if (!sender.is_pending) return sender;
-  sender.is_pending = false;
-  if (sender.number == 0) return sender;  // it has moved before a snapshot was chosen
-  ++sender.recovered;
-  sender.lost_steps = lost_between(sender.last_step, sender.step);
-  sender.lost_steps_total += sender.lost_steps;
-  sender.at_ms = now_ms;
-  sender.error.clear();
-  sender.hint.clear();
-  return sender;
+RecoveryNotes notes_on_arrival(RecoveryNotes former) {
+  if (!former.is_under_way()) return former;
+  // Without a snapshot it is the job itself that moves, by a migration that had begun before.
+  former.state = former.number == 0 ? RecoveryState::dropped : RecoveryState::arriving;
+  return former;
+}
+
+RecoveryNotes notes_when_recovered(RecoveryNotes arriving, std::int64_t now_ms) {
+  if (arriving.state != RecoveryState::arriving) return arriving;
+  arriving.state = RecoveryState::recovered;
+  ++arriving.recovered;
+  arriving.lost_steps = lost_between(arriving.last_step, arriving.step);
+  arriving.lost_steps_total += arriving.lost_steps;
+  arriving.at_ms = now_ms;
+  arriving.error.clear();
+  arriving.hint.clear();
+  return arriving;
 }
 
 std::vector<std::string> stores_of(const JobSpec& spec) {
@@ -73,16 +78,22 @@ json::object to_journal(const RecoveryNotes& notes) {
 RecoveryNotes recovery_notes_from_journal(const json::object& record) {
   RecoveryNotes notes;
   read_fields(record, notes);
+  // Earlier releases wrote no state, and counted a recovery when the program got the job.
+  if (!record.contains("state")) {
+    if (notes.recovered != 0) notes.state = RecoveryState::recovered;
+    if (!notes.error.empty()) notes.state = RecoveryState::failed;
+    if (flag_at(record, "is_pending")) notes.state = RecoveryState::pending;
+  }
   return notes;
 }
 
 json::value to_json(const RecoveryNotes& notes) {
-  if (!notes.is_pending && notes.recovered == 0 && notes.error.empty()) return nullptr;
-  json::object told{{"pending", notes.is_pending},
-                    {"reason", text_or_null(notes.reason)},
-                    {"recovered", notes.recovered},
-                    {"lost_steps", notes.lost_steps},
-                    {"lost_steps_total", notes.lost_steps_total}};
+  const bool has_any = notes.state != RecoveryState::none && notes.state != RecoveryState::dropped;
+  if (!has_any && notes.recovered == 0) return nullptr;
+  json::object told{
+      {"pending", notes.is_under_way()},      {"state", to_string(notes.state)},
+      {"reason", text_or_null(notes.reason)}, {"recovered", notes.recovered},
+      {"lost_steps", notes.lost_steps},       {"lost_steps_total", notes.lost_steps_total}};
   told["last"] = notes.recovered == 0 ? json::value(nullptr)
                                       : json::value(json::object{{"snapshot", notes.number},
                                                                  {"step", notes.step},

@@ -6,33 +6,40 @@
 #include <string>
 #include <vector>
 
+#include "agent/jobs/recovery_state.h"
+
 namespace cardswap {
 
 struct Job;
 struct JobSpec;
 
 /// What became of a job's recoveries on this host: the starts that went on from a snapshot because
-/// the copy that stepped was gone. It decides too: while `is_pending` the agent owes the job such a
-/// start, also after a restart of the agent.
+/// the copy that stepped was gone. It goes along to the record of the program that takes the job
+/// over (JobList::promote()), and to no other host. JobList changes it.
 struct RecoveryNotes {
-  bool is_pending = false;
+  // Of the recovery that is under way, or of the last one.
+  RecoveryState state = RecoveryState::none;
   std::string reason;             ///< why the copy is gone: "it ended by signal 9"
   std::string device;             ///< the device that it had
   std::uint64_t state_bytes = 0;  ///< the memory that it had there
   std::uint64_t last_step = 0;    ///< the last one that the agent knows of that copy
-  std::uint32_t tries = 0;        ///< starts of this recovery that came to nothing
-  // The snapshot that was chosen last.
-  std::uint64_t number = 0;  ///< among the job's snapshots in `store`; 0: none was chosen
-  std::uint64_t step = 0;
-  std::string store;
-  bool begun_anew = false;  ///< the last one found no snapshot: the job began at its first step
+  std::uint32_t tries = 0;        ///< its starts that came to nothing
+  std::uint64_t number = 0;       ///< of the snapshot that was chosen, in `store`; 0: none was
+  std::uint64_t step = 0;         ///< of that snapshot
+  std::string store;              ///< the address of the store that has it
+  std::uint64_t lost_steps = 0;   ///< those between its snapshot and the end of the copy
+  std::int64_t at_ms = 0;         ///< when the job had gone on; Unix time
+  std::string error;              ///< why it came to nothing; or empty
+  std::string hint;               ///< what to do about it
   // Of all recoveries.
-  std::uint64_t recovered = 0;         ///< how many the job went on from
-  std::uint64_t lost_steps = 0;        ///< the steps between the last one's snapshot and its end
-  std::uint64_t lost_steps_total = 0;  ///< of all of them
-  std::int64_t at_ms = 0;              ///< when the last one was over; Unix time
-  std::string error;                   ///< why the last one came to nothing; or empty
-  std::string hint;                    ///< what to do about it
+  std::uint64_t recovered = 0;  ///< how often the job went on from a snapshot
+  std::uint64_t lost_steps_total = 0;
+
+  [[nodiscard]] bool is_pending() const { return state == RecoveryState::pending; }
+  /// Whether it is not known yet what becomes of it.
+  [[nodiscard]] bool is_under_way() const {
+    return is_pending() || state == RecoveryState::arriving;
+  }
 };
 
 /// The steps that are gone: those after `step` that the copy had taken.
@@ -40,8 +47,12 @@ struct RecoveryNotes {
   return last_step > step ? last_step - step : 0;
 }
 
-/// The notes of a job whose program has taken over from a snapshot sender with `sender`'s notes.
-[[nodiscard]] RecoveryNotes notes_when_recovered(RecoveryNotes sender, std::int64_t now_ms);
+/// The notes of a program that gets the job from a copy with the notes `former`: arriving, where
+/// that was the sender of a snapshot for a recovery.
+[[nodiscard]] RecoveryNotes notes_on_arrival(RecoveryNotes former);
+/// The notes once that program has completed a step: the recovery is counted. Others stay as they
+/// are.
+[[nodiscard]] RecoveryNotes notes_when_recovered(RecoveryNotes arriving, std::int64_t now_ms);
 
 /// The addresses of the stores from whose snapshots the job may go on: that of its protection
 /// first. Empty: there is none.

@@ -139,4 +139,14 @@ asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
   co_return std::move(*answer);
 }
 
+asio::awaitable<std::string> run_as_user(std::optional<JobUser> user,
+                                         std::chrono::milliseconds limit,
+                                         std::function<std::string()> work) {
+  std::function<std::string()> as_user = [&user, &work] {
+    if (user) become_in_child(*user);
+    return work();
+  };
+  co_return co_await run_in_child(std::move(as_user), limit);
+}
+
 }  // namespace cardswap

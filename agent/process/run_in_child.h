@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "agent/process/job_user.h"
@@ -18,6 +19,11 @@ namespace cardswap {
 /// exception's texts become blanks.
 [[nodiscard]] boost::asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
                                                                std::chrono::milliseconds limit);
+
+/// Calls run_in_child() with work that has the rights of `user`; nullopt: the agent's.
+[[nodiscard]] boost::asio::awaitable<std::string> run_as_user(std::optional<JobUser> user,
+                                                              std::chrono::milliseconds limit,
+                                                              std::function<std::string()> work);
 
 /// Makes the child that user for good, so that `work` has the user's rights. The user can neither
 /// read its memory nor keep it alive after the agent. Throws Error{refused}.

@@ -84,9 +84,8 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
     const auto names = printable_at(progress, "not_replayed");
     found.push_back(
         {Level::warning,
-         fmt::format("an audit found {} shard{} different after replay ({}): {} sent "
-                     "by rounds instead",
-                     shards, shards == 1 ? "" : "s", names, shards == 1 ? "it was" : "they were")});
+         fmt::format("an audit found {} different after replay ({}): {} sent by rounds instead",
+                     counted(shards, "shard"), names, shards == 1 ? "it was" : "they were")});
   } else if (r.strategy == "replay" && r.has_moved()) {
     found.push_back({Level::note, "every replayed region was bit for bit the same on both sides"});
   }

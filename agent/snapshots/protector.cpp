@@ -46,55 +46,50 @@ PruneWork prune_work_of(const Job& job, const Config& config, const Migrations& 
 
 /// Whether it is the copy of a protected job that steps.
 bool is_protected(const Job& job) {
-  const bool is_copy = job.standby || job.superseded || job.newer_epoch != 0;
-  return job.spec.protection && !is_copy && job.is_live();
+  return job.spec.protection && job.is_current() && job.is_live();
 }
 
 std::string host_in(const std::string& place) { return place.substr(0, place.find('/')); }
 
 }  // namespace
 
-void Protector::start() { parts_.tasks.spawn("protect jobs", watch()); }
+void Protector::start() { context_.tasks.spawn("protect jobs", watch()); }
 
 asio::awaitable<void> Protector::watch() {
   while (true) {
-    const auto jobs = protected_jobs();
-    for (const auto& job : jobs) {
-      try {
-        co_await look_at(job);
-      } catch (...) {  // the other jobs are protected all the same
-        if (parts_.tasks.is_stopping()) throw;
-        spdlog::error("protect jobs: {}", error_of(std::current_exception()).what());
-      }
+    for (const auto& job : context_.jobs.all()) {
+      if (!is_protected(job) || activities_.contains(job.id)) continue;
+      activities_.try_emplace(job.id);
+      context_.tasks.spawn("protect job " + job.name(), protect(job.id));
     }
-    std::erase_if(activities_, [this](const auto& one) {
-      return !one.second.is_pruning && find_protected(one.first) == nullptr;
-    });
-    const auto next = jobs.empty() ? Clock::now() + kIdle : Clock::now() + kLookEvery;
-    co_await parts_.jobs.changed().wait_until(next);
+    co_await context_.jobs.changed().wait_until(Clock::now() + kIdle);
   }
 }
 
-std::vector<std::string> Protector::protected_jobs() {
-  std::vector<std::string> ids;
-  for (const auto& job : parts_.jobs.all()) {
-    if (is_protected(job)) ids.push_back(job.id);
+asio::awaitable<void> Protector::protect(std::string job_id) {
+  while (find_protected(job_id) != nullptr) {
+    try {
+      co_await look_at(job_id);
+    } catch (...) {  // the next look may fare better
+      if (context_.tasks.is_stopping()) throw;
+      spdlog::error("protect jobs: {}", error_of(std::current_exception()).what());
+    }
+    co_await context_.jobs.changed().wait_until(Clock::now() + kLookEvery);
   }
-  return ids;
+  activities_.erase(job_id);
 }
 
 Job* Protector::find_protected(const std::string& job_id) {
-  auto* job = parts_.jobs.by_record(job_id);
+  auto* job = context_.jobs.by_record(job_id);
   return job != nullptr && is_protected(*job) ? job : nullptr;
 }
 
 bool Protector::may_begin(const Job& job) const {
   const auto& source = job.first();
-  const bool is_snapshot_sender = source.device() == kFromStore;
   const bool has_state = source.reported || source.record().state_bytes != 0;
   return source.is_live() && source.attached && has_state && !source.frozen &&
-         !is_snapshot_sender && !job.stop_asked && !job.recovery.is_pending &&
-         job.migration.empty() && parts_.migrations.find_running(source) == nullptr;
+         !source.is_snapshot_sender() && !job.stop_asked && !job.recovery.is_under_way() &&
+         job.migration.empty() && context_.migrations.find_running(source) == nullptr;
 }
 
 asio::awaitable<void> Protector::look_at(std::string job_id) {
@@ -111,7 +106,7 @@ asio::awaitable<void> Protector::look_at(std::string job_id) {
   try {
     co_await begin_snapshot(job_id);
   } catch (...) {
-    if (parts_.tasks.is_stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   job = find_protected(job_id);
@@ -131,32 +126,35 @@ asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
   wanted.spec.store = job->spec.protection->store;
   wanted.spec.max_stall_ms = 0;
   wanted.yields_to_moves = true;
-  auto ready = co_await parts_.migrations.prepare(std::move(wanted));
+  auto ready = co_await context_.migrations.prepare(std::move(wanted));
   job = find_protected(job_id);
   if (job == nullptr || !may_begin(*job)) co_return;  // it has changed while this waited
-  activities_[job_id].migration = parts_.migrations.start(std::move(ready)).id();
+  activities_[job_id].migration = context_.migrations.start(std::move(ready)).id();
 }
 
-/// The order came with the job: its store is a folder of this host from now on.
 void Protector::tell_of_arrival(Job& job) {
   if (job.protection_notes.is_told) return;
   auto notes = job.protection_notes;
   notes.is_told = true;
-  parts_.jobs.note_protection(job, std::move(notes));
+  context_.jobs.note_protection(job, std::move(notes));
   const auto from = host_in(job.first().record().came_from);
-  if (from.empty() || from == parts_.config.host_name) return;
+  if (from.empty() || from == context_.config.host_name) return;
   const auto text = fmt::format(
       "job {} came from {} with its protection: its snapshots go to {} of {} from now on; unless "
       "that is the same folder, those of before stay on {}",
-      job.name(), from, job.spec.protection->store, parts_.config.host_name, from);
+      job.name(), from, job.spec.protection->store, context_.config.host_name, from);
   spdlog::info("{}", text);
-  parts_.events.emit({.kind = "protection_moved", .text = text, .job = job.name()});
+  context_.events.emit({.kind = "protection_moved", .text = text, .job = job.name()});
 }
 
-/// Counts what others have put into the same store: people, an agent before this one, and the
-/// keeper of a job that has moved within this host.
+/// Others are people, an agent before this one, and the keeper of a job that has moved within this
+/// host.
 void Protector::note_others(Job& job) {
-  for (const auto& m : parts_.migrations.all()) {
+  // An order that was given anew has forgotten what there is.
+  auto& seen = activities_[job.id].seen_changes;
+  const auto changes = context_.migrations.changes();
+  if (std::exchange(seen, changes) == changes && job.protection_notes.number != 0) return;
+  for (const auto& m : context_.migrations.all()) {
     const auto& record = m.record();
     if (record.result != MigrationResult::stored || record.job_uid != job.uid()) continue;
     if (record.spec.store != job.spec.protection->store) continue;
@@ -167,11 +165,11 @@ void Protector::note_others(Job& job) {
 void Protector::see_own_end(Job& job) {
   auto& activity = activities_[job.id];
   if (activity.migration.empty()) return;
-  if (!parts_.migrations.has(activity.migration)) {
+  if (!context_.migrations.has(activity.migration)) {
     activity.migration.clear();
     return;
   }
-  const auto& record = parts_.migrations.at(activity.migration).record();
+  const auto& record = context_.migrations.at(activity.migration).record();
   if (!handover::is_over(record.state()) || !record.result) return;
   activity.migration.clear();
   if (record.result == MigrationResult::stored) {
@@ -199,17 +197,17 @@ void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own
   const auto failures = std::exchange(notes.failures_in_a_row, 0U);
   notes.error.clear();
   notes.hint.clear();
-  parts_.jobs.note_protection(job, std::move(notes));
-  if (is_own) parts_.jobs.drop_former_store(job);
+  context_.jobs.note_protection(job, std::move(notes));
+  if (is_own) context_.jobs.drop_former_store(job);
   if (job.spec.first_snapshot == 0 && job.spec.restored_from.empty()) {
-    parts_.jobs.note_first_snapshot(job, record.stored.number);
+    context_.jobs.note_first_snapshot(job, record.stored.number);
   }
   if (failures == 0) return;
   const auto text =
       fmt::format("job {} is protected again: step {} is snapshot {} in {}", job.name(),
                   record.migrated_at_step(), record.stored.number, record.spec.store);
   spdlog::info("{}", text);
-  parts_.events.emit(
+  context_.events.emit(
       {.kind = "protection_back", .text = text, .job = job.name(), .migration = record.id});
 }
 
@@ -221,62 +219,66 @@ void Protector::note_failure(Job& job, const Error& error) {
   notes.retry_at_ms = unix_ms() + wait.count();
   notes.error = error.failure();
   notes.hint = error.hint();
-  const auto text = fmt::format(
-      "job {}: no snapshot could be taken, {} in a row: {}; it trains on, the next try is in {}",
-      job.name(), notes.failures_in_a_row, error.what(),
-      format_ms(static_cast<double>(wait.count())));
+  const auto what = notes.failures_in_a_row == 1
+                        ? std::string("no snapshot could be taken")
+                        : fmt::format("the last {} snapshots failed", notes.failures_in_a_row);
+  const auto text = fmt::format("job {}: {}: {}; it trains on, the next try is in {}", job.name(),
+                                what, error.what(), format_ms(static_cast<double>(wait.count())));
   spdlog::warn("{}", text);
   if (notes.failures_in_a_row == 1) {
-    parts_.events.emit({.kind = "protection_failed",
-                        .text = text,
-                        .job = job.name(),
-                        .device = job.first().device()});
+    context_.events.emit({.kind = "protection_failed",
+                          .text = text,
+                          .job = job.name(),
+                          .device = job.first().device()});
   }
-  parts_.jobs.note_protection(job, std::move(notes));
+  context_.jobs.note_protection(job, std::move(notes));
 }
 
 void Protector::put_off(Job& job, milliseconds time) {
   auto notes = job.protection_notes;
   notes.retry_at_ms = unix_ms() + time.count();
-  parts_.jobs.note_protection(job, std::move(notes));
+  context_.jobs.note_protection(job, std::move(notes));
 }
 
 void Protector::start_prune(const Job& job) {
-  if (activities_[job.id].is_pruning) return;  // the next snapshot begins another one
-  parts_.tasks.spawn("prune the snapshots of " + job.name(), prune(job.id));
+  if (!pruning_.insert(job.id).second) return;  // the next snapshot begins another one
+  context_.tasks.spawn("prune the snapshots of " + job.name(), prune(job.id));
 }
 
 asio::awaitable<void> Protector::prune(std::string job_id) {
   const auto* job = find_protected(job_id);
-  if (job == nullptr) co_return;
+  if (job == nullptr) {
+    pruning_.erase(job_id);
+    co_return;
+  }
   const auto name = job->name();
-  activities_[job_id].is_pruning = true;
   std::string failure;
   try {
-    auto outcome = co_await prune_in_child(prune_work_of(*job, parts_.config, parts_.migrations));
+    auto outcome =
+        co_await prune_in_child(prune_work_of(*job, context_.config, context_.migrations));
     if (!outcome.damaged.empty()) {
       failure = fmt::format(
           "nothing is removed, because something is damaged: {}; `cardswap "
           "verify` names all of it",
           outcome.damaged);
     } else if (outcome.snapshots + outcome.removed > 0) {
-      spdlog::info("job {}: {} snapshots given up, {} objects removed", name, outcome.snapshots,
-                   outcome.removed);
+      spdlog::info("job {}: {} given up, {} removed", name, counted(outcome.snapshots, "snapshot"),
+                   counted(outcome.removed, "object"));
     }
   } catch (...) {
-    if (parts_.tasks.is_stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     failure = error_of(std::current_exception()).what();
   }
-  activities_[job_id].is_pruning = false;
+  pruning_.erase(job_id);
   auto* still = find_protected(job_id);
   if (still == nullptr || still->protection_notes.prune_error == failure) co_return;
   auto notes = still->protection_notes;
   notes.prune_error = failure;
-  parts_.jobs.note_protection(*still, std::move(notes));
+  context_.jobs.note_protection(*still, std::move(notes));
   if (failure.empty()) co_return;
   const auto text = fmt::format("job {}: its snapshots are not pruned: {}", name, failure);
   spdlog::warn("{}", text);
-  parts_.events.emit({.kind = "prune_failed", .text = text, .job = name});
+  context_.events.emit({.kind = "prune_failed", .text = text, .job = name});
 }
 
 }  // namespace cardswap::snapshots

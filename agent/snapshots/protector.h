@@ -1,9 +1,12 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
@@ -24,13 +27,14 @@ struct ProtectorContext {
 
 /// Takes the snapshots of protected jobs (Protection) when they are due, and prunes their stores.
 ///
-/// A snapshot that fails is tried again, later each time; the job trains on meanwhile. While
-/// another migration of the job runs, the Protector waits; a move that is asked for while one of
-/// its own snapshots runs takes precedence (Migrations::make_way()). Its progress is in the job's
-/// record, so a restarted agent goes on with it. Owned by the agent; one thread.
+/// Each job has a task of its own. A snapshot that fails is tried again, later each time; the job
+/// trains on meanwhile. While another migration of the job runs, the Protector waits; a move that
+/// is asked for while one of its own snapshots runs takes precedence (Migrations::make_way()). Its
+/// progress is in the job's record, so a restarted agent goes on with it. Owned by the agent; one
+/// thread.
 class Protector {
  public:
-  explicit Protector(const ProtectorContext& parts) : parts_(parts) {}
+  explicit Protector(const ProtectorContext& context) : context_(context) {}
   Protector(const Protector&) = delete;
   Protector& operator=(const Protector&) = delete;
 
@@ -40,31 +44,42 @@ class Protector {
  private:
   /// What this run of the agent does for one job.
   struct Activity {
-    std::string migration;  ///< the snapshot that it has begun; empty: none
-    bool is_pruning = false;
+    std::string migration;                      ///< the snapshot that it has begun; empty: none
+    std::optional<std::uint64_t> seen_changes;  ///< of the migrations, when it last looked at all
   };
 
+  /// Has each protected job protected by a task.
   asio::awaitable<void> watch();
+  /// Protects one job until it is gone, or not protected any more.
+  asio::awaitable<void> protect(std::string job_id);
   /// Does what is to be done for one job now. Waits for no migration.
   asio::awaitable<void> look_at(std::string job_id);
   asio::awaitable<void> begin_snapshot(std::string job_id);
   asio::awaitable<void> prune(std::string job_id);
 
-  [[nodiscard]] std::vector<std::string> protected_jobs();
   /// The protected job of that record. Null: it is gone, or not protected any more.
   [[nodiscard]] Job* find_protected(const std::string& job_id);
+  /// Whether a snapshot of the job can begin now, due or not.
   [[nodiscard]] bool may_begin(const Job& job) const;
 
+  /// Tells once that the order came with the job from another host.
   void tell_of_arrival(Job& job);
+  /// Counts what others have put into the same store.
   void note_others(Job& job);
+  /// Notes what became of the snapshot that this run of the agent has begun, once it is over.
   void see_own_end(Job& job);
+  /// Notes the snapshot of that migration as the job's last one.
   void note_stored(Job& job, const MigrationRecord& record, bool is_own);
+  /// Notes that no snapshot could be taken, and when it is tried again.
   void note_failure(Job& job, const Error& error);
+  /// Has the next try wait, which is no failure.
   void put_off(Job& job, std::chrono::milliseconds time);
+  /// Prunes the job's store in a task, unless one does so already.
   void start_prune(const Job& job);
 
-  const ProtectorContext parts_;
-  std::map<std::string, Activity> activities_;  // by the id of the job's record
+  const ProtectorContext context_;
+  std::map<std::string, Activity> activities_;  // of jobs that have a task, by their record's id
+  std::set<std::string> pruning_;               // by the id of the job's record
 };
 
 }  // namespace cardswap::snapshots

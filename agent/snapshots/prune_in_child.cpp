@@ -6,8 +6,9 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <functional>
+#include <utility>
 
-#include "agent/base/json_fields.h"
+#include "agent/base/json_archive.h"
 #include "agent/base/units.h"
 #include "agent/process/run_in_child.h"
 #include "migrator/store/job_retention.h"
@@ -16,9 +17,17 @@
 #include "migrator/store/prune.h"
 
 namespace cardswap::snapshots {
-namespace {
 
 namespace json = boost::json;
+
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, PruneOutcome>& m) {
+  a("snapshots", m.snapshots);
+  a("removed", m.removed);
+  a("damaged", m.damaged);
+}
+
+namespace {
 
 constexpr std::chrono::minutes kPruneMax{30};
 
@@ -30,41 +39,39 @@ void remove_ended_intents(store::Store& in, const PruneWork& work) {
   }
 }
 
-std::string answer(std::size_t snapshots, std::size_t removed,
-                   const std::vector<store::Corruption>& damaged) {
-  const auto text = damaged.empty()
-                        ? std::string()
-                        : fmt::format("{}: {}", damaged.front().object, damaged.front().what);
-  return json::serialize(
-      json::object{{"snapshots", snapshots}, {"removed", removed}, {"damaged", text}});
+/// What keeps the prune from removing anything: the first thing that is damaged.
+PruneOutcome nothing_removed(const std::vector<store::Corruption>& damaged) {
+  return {0, 0, fmt::format("{}: {}", damaged.front().object, damaged.front().what)};
 }
 
-/// Runs in the child: it becomes the user for good.
-std::string prune_here(const PruneWork& work) {
-  if (work.user) become_in_child(*work.user);
+/// Runs in the child.
+PruneOutcome prune_here(const PruneWork& work) {
   const auto in = store::open_store(work.store);
   remove_ended_intents(*in, work);
   auto surplus = store::surplus_in(*in, work.job, work.keep, store::was_read_back_when_written);
-  if (!surplus.damaged.empty()) return answer(0, 0, surplus.damaged);
+  if (!surplus.damaged.empty()) return nothing_removed(surplus.damaged);
   store::PruneOrder order;
   order.now_s = unix_ms() / 1000;
   order.grace_s = work.grace_s;
   const auto count = surplus.numbers.size();
   order.surplus[work.job] = std::move(surplus.numbers);
   const auto report = store::prune(*in, order);
-  return answer(report.damaged.empty() ? count : 0, report.removed.size(), report.damaged);
+  if (!report.damaged.empty()) return nothing_removed(report.damaged);
+  return {count, report.removed.size(), {}};
 }
 
 }  // namespace
 
 boost::asio::awaitable<PruneOutcome> prune_in_child(PruneWork work) {
-  const std::function<std::string()> prune = [&work] { return prune_here(work); };
-  const auto text = co_await run_in_child(prune, kPruneMax);
-  const auto said = json::parse(text);
+  auto user = work.user;
+  std::function<std::string()> prune = [&work] {
+    json::object answer;
+    put_fields(answer, prune_here(work));
+    return json::serialize(answer);
+  };
+  const auto answer = co_await run_as_user(std::move(user), kPruneMax, std::move(prune));
   PruneOutcome outcome;
-  outcome.snapshots = number_at<std::uint64_t>(said.as_object(), "snapshots");
-  outcome.removed = number_at<std::uint64_t>(said.as_object(), "removed");
-  outcome.damaged = text_at(said.as_object(), "damaged");
+  read_fields(json::parse(answer).as_object(), outcome);
   co_return outcome;
 }
 

@@ -4,32 +4,24 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "agent/base/config.h"
-#include "agent/base/event_sink.h"
-#include "agent/base/task_group.h"
-#include "agent/handover/source/migrations.h"
 #include "agent/jobs/cordon.h"
-#include "agent/jobs/jobs.h"
+#include "agent/placement/device_choice.h"
+#include "agent/snapshots/recovery_context.h"
 #include "agent/snapshots/recovery_device.h"
-#include "agent/snapshots/recovery_point.h"
 
 namespace cardswap::snapshots {
 
 /// The parts of the agent that a Recoverer uses. All outlive it.
 struct RecovererContext {
-  Jobs& jobs;
-  Migrations& migrations;
+  RecoveryContext recovery;
   const Cordons& cordons;
-  TaskGroup& tasks;
-  EventSink& events;
-  const Config& config;
   IsUsable is_usable;  ///< called while tasks run
 };
 
-/// Lets jobs go on from their snapshots whose own copy is gone (RecoveryNotes::is_pending): those
-/// that failed and are to be started again, and those that it is ordered to recover.
+/// Lets a job whose own copy is gone go on from its newest snapshot (RecoveryState::pending): one
+/// that failed and is to be started again, or one that it is ordered to recover.
 ///
 /// The copy that was is ended first, with all its processes; while one of them lives, the job is
 /// not started. One that still runs is ended only once a snapshot was found that is whole. Then the
@@ -39,7 +31,7 @@ struct RecovererContext {
 /// is in the job's record, so a restarted agent goes on with it. Owned by the agent; one thread.
 class Recoverer {
  public:
-  explicit Recoverer(RecovererContext parts) : parts_(std::move(parts)) {}
+  explicit Recoverer(RecovererContext context) : context_(std::move(context)) {}
   Recoverer(const Recoverer&) = delete;
   Recoverer& operator=(const Recoverer&) = delete;
 
@@ -48,40 +40,28 @@ class Recoverer {
 
   /// Ends the job's copy here and lets it go on from a snapshot where device_for() says; one that
   /// has ended and never had a snapshot begins at its first step, and one that runs and has none
-  /// that is whole runs on. `reason` is for people. Returns when that is over: why it came to
-  /// nothing, or nullopt. Throws Error{not_found} if there is no such job, and Error{io, corrupt}
-  /// if the disk refuses; then nothing has happened.
+  /// that is whole runs on. `reason` completes "because ..." in what people are told; a recovery
+  /// that is under way already is joined, with its own reason. Returns when that is over, which may
+  /// take as long as a process of the copy does not die: why it came to nothing, or nullopt. Throws
+  /// Error{not_found} if there is no such job, and Error{io, corrupt} if the disk refuses; then
+  /// nothing has happened.
   [[nodiscard]] asio::awaitable<std::optional<Error>> recover(std::string job_name,
                                                               std::string reason);
   /// The device of this host on which the job would go on now.
-  [[nodiscard]] RecoveryDevice device_for(const Job& job) const;
+  [[nodiscard]] DeviceChoice device_for(const Job& job) const;
 
  private:
+  /// Has each pending recovery run, one task a job.
   asio::awaitable<void> watch();
-  asio::awaitable<void> carry_out(std::string job_id);
-  /// One recovery from beginning to end. Throws why it comes to nothing.
-  asio::awaitable<void> go_through(std::string job_id);
-  /// Returns once no process of the copy is alive and no migration of it runs.
-  asio::awaitable<void> end_copy(std::string job_id);
-  asio::awaitable<RecoveryPoint> find_point(std::string job_id);
-  /// Sends the snapshot to the job's program on `device`. Returns once the job goes on there.
-  asio::awaitable<void> start_from(std::string job_id, RecoveryPoint point, std::string device);
-  /// Starts the job's program at its first step. The recovery is owed until the program runs, so
-  /// that a start which fails is told, and one that an agent's end cuts short is made by the next.
-  asio::awaitable<void> start_anew(std::string job_id, std::string device);
+  /// Runs one recovery to its end, and has that told.
+  asio::awaitable<void> run_recovery(std::string job_id);
+  /// Ends the copy, finds a snapshot, and starts the program from it until that works. Throws why
+  /// it comes to nothing.
+  asio::awaitable<void> try_until_started(std::string job_id);
+  /// Notes that a start came to nothing. Throws `failed` if it was the last one.
+  void count_try(const std::string& job_id, const Error& failed);
 
-  /// The job of that record while its recovery is owed. Throws Error{cancelled} if it is not any
-  /// more: somebody has stopped it, or has started another one of its name.
-  [[nodiscard]] Job& owed(const std::string& job_id);
-  void note_first_stored(Job& job);
-  void take_over_failed_start(const std::string& sender_id, const std::string& name,
-                              const Error& error);
-  [[nodiscard]] std::uint64_t epoch_above(const Job& job, std::uint64_t of_snapshot) const;
-  void give_up(const std::string& job_id, const Error& why);
-  void tell(const std::string& kind, const Job& job, const std::string& text);
-  void tell_recovered(const std::string& name);
-
-  const RecovererContext parts_;
+  const RecovererContext context_;
   std::set<std::string> running_;  // by the id of the job's record
 };
 

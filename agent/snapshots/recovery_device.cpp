@@ -30,8 +30,8 @@ std::vector<PlacementDevice> devices_to_recover_on(const DeviceUsages& devices,
   return found;
 }
 
-RecoveryDevice choose_recovery_device(const PlacementJob& job,
-                                      const std::vector<PlacementDevice>& devices) {
+DeviceChoice choose_recovery_device(const PlacementJob& job,
+                                    const std::vector<PlacementDevice>& devices) {
   const auto own = std::ranges::find(devices, job.device, &PlacementDevice::name);
   if (own != devices.end() && !own->unhealthy) return {job.device, {}};
   const auto placed = place(std::span(&job, 1), devices);

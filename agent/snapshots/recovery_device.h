@@ -6,9 +6,10 @@
 
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/device_usage.h"
+#include "agent/placement/device_choice.h"
 #include "agent/placement/placement.h"
 
-/// Chooses the device of this host on which a job goes on whose own copy is gone.
+/// Chooses the device of this host on which a job goes on when its own copy is gone.
 namespace cardswap::snapshots {
 
 /// Whether the host's health lets jobs on the device.
@@ -22,13 +23,8 @@ using IsUsable = std::function<bool(const std::string& device)>;
                                                                  const std::string& host,
                                                                  const IsUsable& is_usable);
 
-/// A device that was chosen, or why there is none.
-struct RecoveryDevice {
-  std::string name;      ///< empty: there is none
-  std::string why_none;  ///< for people
-};
 /// The job's own device if it is healthy; else the one that place() chooses. Pure.
-[[nodiscard]] RecoveryDevice choose_recovery_device(const PlacementJob& job,
-                                                    const std::vector<PlacementDevice>& devices);
+[[nodiscard]] DeviceChoice choose_recovery_device(const PlacementJob& job,
+                                                  const std::vector<PlacementDevice>& devices);
 
 }  // namespace cardswap::snapshots

@@ -17,8 +17,8 @@ void write_recoveries(Exposition& out, const JobList& jobs) {
     out.family(name, Exposition::Type::counter, help);
     std::set<std::string> told;
     for (const auto& job : jobs.all()) {
-      const bool is_here = job.is_live() || job.recovery.is_pending;
-      if (!is_here || job.standby || job.superseded || !told.insert(job.name()).second) continue;
+      const bool is_here = job.is_live() || job.recovery.is_under_way();
+      if (!is_here || !job.is_current() || !told.insert(job.name()).second) continue;
       out.sample(static_cast<double>(value(job.recovery)), {{"job", job.name()}});
     }
   };
@@ -33,8 +33,7 @@ void write_recoveries(Exposition& out, const JobList& jobs) {
 void write_metrics(Exposition& out, const JobList& jobs) {
   std::vector<const Job*> all;
   for (const auto& job : jobs.all()) {
-    const bool is_copy = job.standby || job.superseded;
-    if (job.is_live() && job.spec.protection && !is_copy) all.push_back(&job);
+    if (job.is_live() && job.spec.protection && job.is_current()) all.push_back(&job);
   }
   const auto each = [&](std::string_view name, Exposition::Type type, std::string_view help,
                         auto value) {

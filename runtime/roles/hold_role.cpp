@@ -14,7 +14,7 @@ namespace cardswap {
 namespace {
 
 /// The state digest that a snapshot of this boundary would have.
-Digest root_of_snapshot(Tracker& tracker) {
+Digest digest_of_snapshot(Tracker& tracker) {
   const auto view = tracker.state_view();
   const auto values = digest_of(save_values(tracker.entries()));
   const auto ranges = ranges_of(view, cut_into_chunks(view.layout, kSnapshotChunkBytes));
@@ -35,8 +35,6 @@ void HoldRole::report() {
   if (held_ && !std::exchange(is_told_, true)) context_.send(*held_);
 }
 
-/// Which gradients belong to the state shows at two boundaries in a row, as in a migration. A held
-/// program is looked at again without having stepped: that would show nothing.
 void HoldRole::on_boundary(bool is_read) {
   const auto& gate = context_.gate;
   if (is_read || gate.is_held() || !gate.is_within_hold(1)) return;
@@ -52,7 +50,7 @@ void HoldRole::on_held() {
   channel::Held held;
   held.step = context_.gate.step();
   try {
-    held.state_digest = root_of_snapshot(context_.tracker());
+    held.state_digest = digest_of_snapshot(context_.tracker());
   } catch (...) {
     held.failure = error_of(std::current_exception()).what();
   }

@@ -33,10 +33,16 @@ class HoldRole {
   /// Tells the agent that it is held, if that is new.
   void report();
 
-  // ---- the training thread
-  /// Called at a boundary. `is_read`: a migration reads the program there itself.
+  // ---- the training thread; nothing throws
+  /// Reads at a boundary which gradients belong to the state, which shows at two boundaries in a
+  /// row, as in a migration. Does nothing where a migration reads the program itself (`is_read`),
+  /// and while it is held: without a step between, nothing would show.
   void on_boundary(bool is_read);
+  /// Reads the program, which is held from now on, and keeps what to report: the step, and the
+  /// state digest that a snapshot would have, or why it cannot be read. Takes as long as to digest
+  /// the state.
   void on_held();
+  /// Forgets what on_held() has kept: the program goes on.
   void on_let_go();
 
  private:

@@ -73,6 +73,21 @@ TEST_F(Recovery, LeavesAJobFailedWhoseSnapshotsAreAllDamaged) {
   expect_undisturbed_so_far();
 }
 
+/// What a file system that is mounted a moment later does.
+TEST_F(Recovery, AsksAStoreAgainThatIsAwayForAMoment) {
+  start_restarting("600");
+  (void)first_of_two_snapshots();
+  std::filesystem::rename(path("store"), path("away"));
+  ASSERT_EQ(::kill(trainer_, SIGKILL), 0);
+  EXPECT_TRUE(within(30s, [&] {
+    return host_.log().find("a store cannot be asked, try 1 of 3") != std::string::npos;
+  })) << host_.log();
+  std::filesystem::rename(path("away"), path("store"));
+  ASSERT_TRUE(has_recovered(1)) << host_.log();
+  EXPECT_EQ(text(recovery_of(host_), "state"), "recovered");
+  expect_the_undisturbed_end();
+}
+
 TEST_F(Recovery, BeginsAJobAnewThatHasNoSnapshotYetAndSaysSo) {
   start_restarting(kMany);
   std::ofstream(path("file")).put('\n');

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/migration_options.h"
@@ -185,10 +186,9 @@ json::object difference_at(const Context& context, Client& client, store::Store&
 std::string recomputed_text(const json::object& answer) {
   const auto* differs = value_at(answer, "first_difference");
   if (differs == nullptr) {
-    return fmt::format("identical: from step {}, {} snapshot{} up to step {}\n",
-                       text(answer, "from_step"), text(answer, "identical_snapshots"),
-                       text(answer, "identical_snapshots") == "1" ? "" : "s",
-                       text(answer, "to_step"));
+    const auto identical = number_at<std::uint64_t>(answer, "identical_snapshots");
+    return fmt::format("identical: from step {}, {} up to step {}\n", text(answer, "from_step"),
+                       counted(identical, "snapshot"), text(answer, "to_step"));
   }
   const auto& first = differs->as_object();
   auto shown = fmt::format("differs first at the snapshot of step {} ({} before it identical)\n",

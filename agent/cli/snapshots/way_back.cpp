@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 
 #include "agent/base/text_parts.h"
+#include "agent/base/units.h"
 #include "migrator/base/error.h"
-#include "migrator/store/named_objects.h"
 
 namespace cardswap::cli {
 namespace {
@@ -33,21 +33,6 @@ const store::Ref* tip_of(const std::vector<store::Ref>& refs, const RunWanted& w
   return found == refs.rend() ? nullptr : &*found;
 }
 
-std::string parent_in(store::Store& in, const store::Ref& ref) {
-  const auto parents = store::get_manifest(in, ref.manifest).parents;
-  return parents.empty() ? std::string() : to_string(parents.front());
-}
-
-/// As parent_in(). Which runs there are may be asked also where a manifest is damaged.
-std::string known_parent_in(store::Store& in, const store::Ref& ref) {
-  try {
-    return parent_in(in, ref);
-  } catch (const Error& error) {
-    if (store::is_store_failure(error.code())) throw;
-    return {};
-  }
-}
-
 Error none_there(const std::string& job, const std::string& branch) {
   return {Code::not_found,
           fmt::format("there is no snapshot of job {}{} in that store", job,
@@ -57,40 +42,13 @@ Error none_there(const std::string& job, const std::string& branch) {
 
 }  // namespace
 
-std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs, const store::Ref& tip,
-                                const ParentOf& parent_of) {
-  std::vector<store::Ref> line;
-  const auto* next = &tip;
-  while (next != nullptr) {
-    const auto from = *next;
-    next = nullptr;
-    // Of one run those of a branch follow each other, also where those between were pruned.
-    bool has_met_other = false;
-    for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
-      if (ref->branch != from.branch || ref->number > from.number) continue;
-      const bool is_its = store::is_of_run(*ref, from.run);
-      has_met_other = has_met_other || !is_its;
-      if (has_met_other && ref->run.empty()) break;  // rather the other run's: parents tell
-      if (is_its) line.push_back(*ref);
-    }
-    if (line.empty()) return line;
-    const auto oldest = line.back();
-    const auto parent = parent_of(oldest);
-    const auto found = std::ranges::find_if(refs, [&](const store::Ref& ref) {
-      return !parent.empty() && to_string(ref.manifest) == parent && ref.number < oldest.number;
-    });
-    if (found != refs.end()) next = &*found;
-  }
-  return line;
-}
-
 std::vector<store::Ref> of_one_run(const std::vector<store::Ref>& refs, const RunWanted& wanted,
-                                   const ParentOf& parent_of) {
+                                   const store::ParentOf& parent_of) {
   const auto* tip = tip_of(refs, wanted);
   if (tip == nullptr) return {};
   const auto is_of_tip = [&](const store::Ref& ref) { return store::is_of_run(ref, tip->run); };
   if (std::ranges::all_of(refs, is_of_tip)) return refs;
-  const auto line = line_of(refs, *tip, parent_of);
+  const auto line = store::line_of(refs, *tip, parent_of);
   auto own = refs;
   std::erase_if(own, [&](const store::Ref& ref) {
     return !ref.run.empty() && std::ranges::find(line, ref.run, &store::Ref::run) == line.end();
@@ -98,16 +56,9 @@ std::vector<store::Ref> of_one_run(const std::vector<store::Ref>& refs, const Ru
   return own;
 }
 
-std::optional<store::Ref> base_in(const std::vector<store::Ref>& line, std::uint64_t step) {
-  const auto found =
-      std::ranges::find_if(line, [&](const store::Ref& ref) { return ref.step <= step; });
-  if (found == line.end()) return std::nullopt;
-  return *found;
-}
-
 std::vector<store::Ref> find_line_of(store::Store& in, const store::Ref& tip) {
-  return line_of(store::refs_of(in, tip.job).refs, tip,
-                 [&](const store::Ref& ref) { return parent_in(in, ref); });
+  return store::line_of(store::refs_of(in, tip.job).refs, tip,
+                        [&](const store::Ref& ref) { return store::parent_in(in, ref); });
 }
 
 std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
@@ -115,7 +66,8 @@ std::vector<store::Ref> find_line(store::Store& in, const std::string& job,
   const auto refs = store::refs_of(in, job).refs;
   const auto* tip = newest_of(refs, branch);
   if (tip == nullptr) throw none_there(job, branch);
-  return line_of(refs, *tip, [&](const store::Ref& ref) { return parent_in(in, ref); });
+  return store::line_of(refs, *tip,
+                        [&](const store::Ref& ref) { return store::parent_in(in, ref); });
 }
 
 WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::string& branch,
@@ -138,7 +90,7 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
   if (branch.empty() && all.empty()) (void)find_snapshot(in, name);  // says that there is none
   const bool is_any_run = wanted.run.empty() && !branch.empty();
   const auto own = is_any_run ? all : of_one_run(all, wanted, [&](const store::Ref& ref) {
-    return known_parent_in(in, ref);
+    return store::known_parent_in(in, ref);
   });
   const auto of_others = all.size() - own.size();
   if (own.empty() && of_others != 0) {
@@ -152,8 +104,9 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
   if (exact != nullptr) return {*exact, *step, of_others};
   const auto* tip = branch.empty() ? tip_of(own, wanted) : newest_of(own, branch);
   if (tip == nullptr) throw none_there(name.job, branch);
-  const auto line = line_of(all, *tip, [&](const store::Ref& ref) { return parent_in(in, ref); });
-  const auto base = base_in(line, *step);
+  const auto line =
+      store::line_of(all, *tip, [&](const store::Ref& ref) { return store::parent_in(in, ref); });
+  const auto base = store::base_in(line, *step);
   if (base) return {*base, *step, of_others};
   throw Error(Code::not_found,
               fmt::format("there is no snapshot of job {} at or before step {} on branch {}: the "
@@ -166,17 +119,16 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
 std::string announcement(const WayBack& way) {
   std::string told;
   if (way.of_others != 0) {
-    told = fmt::format("job {}: {} snapshot{} of that name {} of other runs, and not looked at\n",
-                       way.base.job, way.of_others, way.of_others == 1 ? "" : "s",
-                       way.of_others == 1 ? "is" : "are");
+    told =
+        fmt::format("job {}: {} of that name {} of other runs, and not looked at\n", way.base.job,
+                    counted(way.of_others, "snapshot"), way.of_others == 1 ? "is" : "are");
   }
   if (way.steps_again() == 0) return told;
   return told + fmt::format(
                     "job {}: of step {} there is no snapshot; from that of step {} (number {}, "
-                    "branch {}) {} "
-                    "step{} taken again, without effects\n",
+                    "branch {}) {} {} taken again, without effects\n",
                     way.base.job, way.step, way.base.step, way.base.number, way.base.branch,
-                    way.steps_again(), way.steps_again() == 1 ? " is" : "s are");
+                    counted(way.steps_again(), "step"), way.steps_again() == 1 ? "is" : "are");
 }
 
 void add_to(boost::json::object& answer, const WayBack& way) {

@@ -3,12 +3,11 @@
 #include <boost/json/object.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/cli/snapshots/snapshot_name.h"
+#include "migrator/store/line.h"
 #include "migrator/store/refs.h"
 
 namespace cardswap::cli {
@@ -28,27 +27,13 @@ struct RunWanted {
   std::string restored_from;  ///< the manifest from which the job went on; or empty
 };
 
-/// The first parent of a snapshot's manifest, in hexadecimal; empty: it has none.
-using ParentOf = std::function<std::string(const store::Ref&)>;
-
-/// The snapshots through which the state of `tip` came to be, the newest first: those of its
-/// branch and run, then those of the branch on which that one began, up to where it began, and so
-/// on. Ends where the parent of the oldest of these is not among `refs`, which are one name's by
-/// number: never goes from one run to another that it did not go on from. Pure, but for
-/// `parent_of`, which is asked once a branch.
-[[nodiscard]] std::vector<store::Ref> line_of(const std::vector<store::Ref>& refs,
-                                              const store::Ref& tip, const ParentOf& parent_of);
 /// Leaves of `refs`, which are one name's by number, those of the run and of the runs from which it
 /// went on. Those that do not name their run are of any. Empty: the run has none. Pure, but for
 /// `parent_of`.
 [[nodiscard]] std::vector<store::Ref> of_one_run(const std::vector<store::Ref>& refs,
                                                  const RunWanted& wanted,
-                                                 const ParentOf& parent_of);
-/// The newest snapshot of a line at or before `step`. Nullopt: there is none.
-[[nodiscard]] std::optional<store::Ref> base_in(const std::vector<store::Ref>& line,
-                                                std::uint64_t step);
-
-/// line_of() in a store, of a snapshot that is there.
+                                                 const store::ParentOf& parent_of);
+/// store::line_of() of a snapshot that is there.
 [[nodiscard]] std::vector<store::Ref> find_line_of(store::Store& in, const store::Ref& tip);
 /// The line of a branch's newest snapshot. `branch`: empty: that of the job's newest snapshot.
 /// Throws Error{not_found} if the branch has no snapshot, and what the store throws.

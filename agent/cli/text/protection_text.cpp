@@ -13,9 +13,9 @@ namespace {
 namespace json = boost::json;
 
 std::string every_text(const json::object& protection) {
-  if (number_at(protection, "every_steps") > 0) {
-    return fmt::format("every {} steps", text(protection, "every_steps"));
-  }
+  const auto steps = number_at<std::uint64_t>(protection, "every_steps");
+  if (steps == 1) return "every step";
+  if (steps > 1) return fmt::format("every {} steps", steps);
   return "every " + ms(protection, "every_ms");
 }
 

@@ -18,12 +18,13 @@ std::string recovery_text(const json::object& job, std::int64_t now_ms) {
   std::string shown;
   if (const auto& last = object_at(recovery, "last"); !last.empty()) {
     const auto age = std::max(static_cast<double>(now_ms) - number_at(last, "at_ms"), 0.0);
+    const auto lost = number_at<std::uint64_t>(recovery, "lost_steps");
     shown += fmt::format(
-        "recoveries: {}; the last from snapshot {} of step {} in {}, {} ago, because {}: {} steps "
-        "were lost, {} in all\n",
+        "recoveries: {}; the last from snapshot {} of step {} in {}, {} ago, because {}: {} {} "
+        "lost, {} in all\n",
         text(recovery, "recovered"), text(last, "snapshot"), text(last, "step"),
-        text(last, "store"), format_ms(age), text(recovery, "reason"), text(recovery, "lost_steps"),
-        text(recovery, "lost_steps_total"));
+        text(last, "store"), format_ms(age), text(recovery, "reason"), counted(lost, "step"),
+        lost == 1 ? "was" : "were", text(recovery, "lost_steps_total"));
   }
   if (const auto& error = object_at(recovery, "error"); !error.empty()) {
     shown += fmt::format("not recovered: {}\n", text(error, "failure"));

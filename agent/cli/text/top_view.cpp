@@ -134,10 +134,10 @@ std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
   for (const auto* job : objects(seen.jobs, "jobs")) live += is_live_state(*job) ? 1U : 0U;
   const auto migrations = objects(seen.migrations, "migrations").size();
-  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", printable_at(seen.version, "host"),
+  return fmt::format("{}  cardswapd {}  up {}  {}, {}", printable_at(seen.version, "host"),
                      printable_at(seen.version, "version"),
-                     uptime(number_at(seen.version, "uptime_ms")), live, live == 1 ? "job" : "jobs",
-                     migrations, migrations == 1 ? "migration" : "migrations");
+                     uptime(number_at(seen.version, "uptime_ms")), counted(live, "job"),
+                     counted(migrations, "migration"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/units.h"
 
 namespace cardswap {
 
@@ -38,8 +39,8 @@ std::string fewer_steps(std::size_t steps) {
 std::string why_unknown(const LostTime& lost) {
   if (lost.has_report && !lost.lateness.pace().is_known()) {
     const auto steps = lost.lateness.pace().steps;
-    return fmt::format("{} ordinary step{} before the request {} too few to know the job's pace",
-                       steps == 0 ? "no" : std::to_string(steps), steps == 1 ? "" : "s",
+    return fmt::format("{} before the request {} too few to know the job's pace",
+                       steps == 0 ? "no ordinary steps" : counted(steps, "ordinary step"),
                        steps == 1 ? "is" : "are");
   }
   if (!lost.note.empty()) return lost.note;

@@ -50,9 +50,13 @@ class RecordList {
   /// Says that `item` has changed: raises its record's `version`, on which long polls of the API
   /// and of other agents wait, and notifies changed(). Writes nothing to disk.
   void touch(Item& item) {
+    ++changes_;
     ++item.record_.version;
     changed(item).notify();
   }
+  /// How often touch() was called: who has looked at all items need not look again before this
+  /// has changed.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   /// Notified of each change of `item`, which must be of this list.
   [[nodiscard]] Signal& changed(const Item& item) { return changed_.at(&item); }
 
@@ -129,6 +133,7 @@ class RecordList {
 
   Journal& journal_;
   Callbacks callbacks_;
+  std::uint64_t changes_ = 0;
   std::list<Item> items_;  // addresses are stable until forgotten
   std::unordered_map<const Item*, Signal> changed_;
   // Indices: each event looks an item up, and there may be thousands.

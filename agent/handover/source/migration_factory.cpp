@@ -89,7 +89,7 @@ void refuse_halted_copy(const Job& job, const MigrationList& list) {
 /// Where a job stands it takes no first step at its target. A restore's sender takes none anyway.
 void refuse_held_job(const Instance& source, const MigrationSpec& spec) {
   const auto at = source.job().spec.hold_at;
-  if (at == 0 || !spec.store.empty() || source.device() == kFromStore) return;
+  if (at == 0 || !spec.store.empty() || source.is_snapshot_sender()) return;
   throw Error(
       Code::conflict,
       fmt::format("job {} is to stand at step {}: it is not moved before it goes on", source.name(),

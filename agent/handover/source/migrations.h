@@ -66,6 +66,8 @@ class Migrations {
   [[nodiscard]] const Migration& at(const std::string& id) const { return list_.at(id); }
   [[nodiscard]] bool has(const std::string& id) const { return list_.has(id); }
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
+  /// MigrationList::changes().
+  [[nodiscard]] std::uint64_t changes() const { return list_.changes(); }
   /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
   /// last.
   [[nodiscard]] std::vector<const Migration*> migrations_of(const std::string& instance) const {

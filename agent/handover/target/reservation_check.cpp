@@ -120,7 +120,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
 /// has looked at cordons, which say nothing of jobs that are here already.
 bool ReservationCheck::is_recovery(const ReservationRequest& wanted, const Caller& caller) const {
   const auto* job = context_.jobs.find(wanted.spec.name);
-  return job != nullptr && job->recovery.is_pending &&
+  return job != nullptr && job->recovery.is_pending() &&
          migrations_.is_own_request(wanted, job->first(), caller);
 }
 

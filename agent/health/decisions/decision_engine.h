@@ -106,15 +106,26 @@ class DecisionEngine {
   [[nodiscard]] const std::vector<DeviceName>& devices() const { return devices_; }
 
  private:
+  /// Opens an incident. Null: there are too many, which an event tells once.
   Incident* begin(const Finding& finding, const std::string& code);
+  /// Judges an incident anew by the policy: it may become more urgent, never less. `times`: when
+  /// its code was seen of late.
   void judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times);
+  /// Ends the incidents that wait and of which `code` says more exactly what they were.
   void explain(const Finding& finding, const std::string& code);
+  /// Takes the word of a source that the fault is over; it counts when the last one says so.
   void update(Incident& incident, const Finding& finding);
+  /// Does what observe() promises, for a finding of any source.
   void note(const Finding& finding);
+  /// Moves incidents on as time passes: from waiting to active, and to their end.
   void advance(Ms now);
+  /// Opens and closes the circuit breaker.
   void check_breaker(Ms now);
+  /// Adds the cordons that the incident asks for to the plan, once.
   void cordon(Incident& incident, Plan& plan, Ms now);
+  /// Adds the moves of the incident's jobs that can start now to the plan.
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
+  /// Whether the incident is a reason for the job to leave its device.
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
   /// Whether the job's only way from its device is a snapshot, by this fault.
   [[nodiscard]] static bool needs_snapshot(const Incident& incident, const HostJob& job);

@@ -174,7 +174,7 @@ std::string DecisionEngine::why_waiting(const Incident& incident, const HostJob&
   if (!job.why_not.empty() && !needs_snapshot(incident, job)) return job.why_not;
   const auto tries = incident.tries.find(job.uid);
   if (tries != incident.tries.end() && tries->second >= policy_.tries) {
-    return fmt::format("{} moves of it failed: an operator must look", tries->second);
+    return counted(tries->second, "move") + " of it failed: an operator must look";
   }
   const auto retry = incident.not_before.find(job.uid);
   if (retry != incident.not_before.end() && now < retry->second.at) return retry->second.why;

@@ -30,10 +30,11 @@ std::size_t Guards::last_hour(Ms now) const {
 std::string Guards::refusal(Ms now) const {
   if (is_breaker_open(now)) return fmt::format("the circuit breaker is open: {}", why_open_);
   if (running_.size() >= policy_.moves_at_once) {
-    return fmt::format("{} moves run already, the budget", running_.size());
+    return fmt::format("{} {} already, the budget", counted(running_.size(), "move"),
+                       running_.size() == 1 ? "runs" : "run");
   }
   if (last_hour(now) >= policy_.moves_per_hour) {
-    return fmt::format("{} moves were started within an hour, the limit", policy_.moves_per_hour);
+    return fmt::format("{} within an hour, the limit", counted(policy_.moves_per_hour, "move"));
   }
   return {};
 }
@@ -88,7 +89,8 @@ std::string Guards::judge_breaker(const std::map<std::string, Ms>& sick, std::si
       sick.begin(), sick.end(), [&](const auto& device) { return device.second > since; }));
   std::string why;
   if (failed >= static_cast<std::ptrdiff_t>(policy_.breaker_failures)) {
-    why = fmt::format("{} moves failed within {}", failed, span(policy_.breaker_window));
+    why = fmt::format("{} failed within {}", counted(static_cast<std::uint64_t>(failed), "move"),
+                      span(policy_.breaker_window));
   } else if (fresh >= policy_.breaker_devices_min &&
              fresh * 100 > all * policy_.breaker_devices_percent) {
     why = fmt::format("{} of {} devices turned sick within {}", fresh, all,

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "agent/base/printable.h"
+#include "agent/base/units.h"
 #include "agent/health/sources/alert_target.h"
 
 namespace cardswap::health {
@@ -92,8 +93,8 @@ asio::awaitable<Webhooks::Result> Webhooks::take(json::object body) {
 
 void Webhooks::note_receipt(const Webhook& webhook, const Result& taken, std::size_t firing,
                             const std::string& unclear) {
-  auto text = fmt::format("{} alerts from {}, {} for this host, {} of them firing", taken.all(),
-                          webhook.receiver, taken.ours, firing);
+  auto text = fmt::format("{} from {}, {} for this host, {} of them firing",
+                          counted(taken.all(), "alert"), webhook.receiver, taken.ours, firing);
   if (taken.unclear > 0) text += fmt::format("; {} of unclear origin", taken.unclear);
   if (taken.unreadable > 0) text += fmt::format("; {} that are none", taken.unreadable);
   if (webhook.truncated > 0) {

@@ -9,6 +9,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST(Units, AreCountedAsPeopleCountThem) {
+  EXPECT_EQ(counted(0, "step"), "0 steps");
+  EXPECT_EQ(counted(1, "step"), "1 step");
+  EXPECT_EQ(counted(2, "ordinary step"), "2 ordinary steps");
+}
+
 TEST(Units, AreReadAsPeopleWriteThem) {
   EXPECT_EQ(parse_size("size", "64MiB"), 64U << 20);
   EXPECT_EQ(parse_size("size", "1.5KiB"), 1536U);

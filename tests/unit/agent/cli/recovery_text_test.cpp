@@ -24,6 +24,13 @@ TEST(RecoveryText, SaysWhatWasLostAndFromWhereTheJobGoesOn) {
             "ended by signal 9: 41 steps were lost, 50 in all\n");
 }
 
+TEST(RecoveryText, SpeaksOfOneStepAsOfOne) {
+  EXPECT_THAT(recovery_text(job(R"({"recovered": 1, "lost_steps": 1, "lost_steps_total": 1,
+              "last": {"snapshot": 7, "step": 400, "store": "file:/s", "at_ms": 1000}})"),
+                            3000),
+              HasSubstr(": 1 step was lost, 1 in all\n"));
+}
+
 TEST(RecoveryText, SaysWhyAJobWasNotRecoveredAndWhatToDo) {
   const auto shown = recovery_text(job(R"({"pending": false, "recovered": 0, "last": null,
               "error": {"failure": "none can be used", "hint": "look"}})"),

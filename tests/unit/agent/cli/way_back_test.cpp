@@ -37,9 +37,6 @@ std::vector<std::uint64_t> numbers(const std::vector<store::Ref>& line) {
 /// Main has 1, 2, 4; "fix" began on 2, and has 3, 5; "late" began on 5 and has 6.
 class WaysBack : public ::testing::Test {
  protected:
-  [[nodiscard]] std::vector<store::Ref> line_of_tip(std::size_t tip) const {
-    return line_of(refs_, refs_.at(tip - 1), [this](const auto& one) { return parent_of(one); });
-  }
   [[nodiscard]] std::vector<store::Ref> of_one_run(const RunWanted& wanted) const {
     return cli::of_one_run(refs_, wanted, [this](const auto& one) { return parent_of(one); });
   }
@@ -53,27 +50,6 @@ class WaysBack : public ::testing::Test {
   std::map<std::uint64_t, std::uint64_t> parents_{{2, 1}, {3, 2}, {4, 2}, {5, 3}, {6, 5}};
 };
 
-TEST_F(WaysBack, GoAlongABranchAndThenAlongTheOneOnWhichItBegan) {
-  EXPECT_THAT(numbers(line_of_tip(4)), ElementsAre(4, 2, 1));
-  EXPECT_THAT(numbers(line_of_tip(5)), ElementsAre(5, 3, 2, 1));
-  EXPECT_THAT(numbers(line_of_tip(6)), ElementsAre(6, 5, 3, 2, 1));
-}
-
-TEST_F(WaysBack, LeaveOutWhatABranchTookLater) {
-  EXPECT_THAT(numbers(line_of_tip(2)), ElementsAre(2, 1));
-}
-
-/// The parent that a manifest names may be pruned: the branch's older ones are still its history.
-TEST_F(WaysBack, GoOverSnapshotsThatWerePruned) {
-  std::erase_if(refs_, [](const store::Ref& one) { return one.number == 2; });
-  const auto main = line_of(refs_, refs_.at(2), [](const store::Ref&) { return std::string(); });
-  EXPECT_THAT(numbers(main), ElementsAre(4, 1));
-  const auto fix = line_of(refs_, refs_.at(3), [this](const store::Ref& one) {
-    return to_string(ref(parents_.at(one.number), 0).manifest);
-  });
-  EXPECT_THAT(numbers(fix), ElementsAre(5, 3)) << "where it began is not known any more";
-}
-
 /// Two runs, "a" and "b", have taken turns on main; "c" went on from 2, and takes its on main too.
 TEST_F(WaysBack, StayWithinTheRunAndThoseFromWhichItWentOn) {
   refs_ = {ref(1, 100), ref(2, 200), ref(3, 50), ref(4, 300), ref(5, 150), ref(6, 250)};
@@ -81,9 +57,6 @@ TEST_F(WaysBack, StayWithinTheRunAndThoseFromWhichItWentOn) {
   for (const auto number : {3U, 5U}) refs_.at(number - 1).run = "b";
   refs_.at(5).run = "c";
   parents_ = {{2, 1}, {4, 2}, {5, 3}, {6, 2}};
-  EXPECT_THAT(numbers(line_of_tip(4)), ElementsAre(4, 2, 1));
-  EXPECT_THAT(numbers(line_of_tip(5)), ElementsAre(5, 3));
-  EXPECT_THAT(numbers(line_of_tip(6)), ElementsAre(6, 2, 1));
   EXPECT_THAT(numbers(of_one_run({"b", {}})), ElementsAre(3, 5));
   EXPECT_THAT(numbers(of_one_run({"c", {}})), ElementsAre(1, 2, 4, 6));
   EXPECT_THAT(numbers(of_one_run({})), ElementsAre(1, 2, 4, 6)) << "the newest one's";
@@ -97,15 +70,6 @@ TEST_F(WaysBack, StayWithinTheRunAndThoseFromWhichItWentOn) {
 TEST_F(WaysBack, SayHowManySnapshotsAreOfOtherRuns) {
   EXPECT_THAT(announcement({ref(4, 300), 300, 2}), HasSubstr("2 snapshots of that name are of"));
   EXPECT_THAT(announcement({ref(4, 300), 301, 1}), HasSubstr("1 step is taken again"));
-}
-
-TEST_F(WaysBack, BeginAtTheNewestSnapshotAtOrBeforeTheStep) {
-  const auto line = line_of_tip(5);
-  EXPECT_EQ(base_in(line, 320)->number, 5U);
-  EXPECT_EQ(base_in(line, 319)->number, 3U);
-  EXPECT_EQ(base_in(line, 259)->number, 2U);
-  EXPECT_EQ(base_in(line, 5000)->number, 5U);
-  EXPECT_EQ(base_in(line, 99), std::nullopt);
 }
 
 TEST_F(WaysBack, EndAtTheLatestOfTheBranchThatIsNamed) {

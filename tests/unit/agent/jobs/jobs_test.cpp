@@ -26,6 +26,19 @@ class JobsTest : public ::testing::Test {
     config_.data_dir = dir_.path();
     jobs_.set_ownership(ownership_);
   }
+  ~JobsTest() override {
+    tasks_.stop();
+    context_.restart();
+    context_.poll();
+  }
+  template <class Done>
+  void turn_until(Done done) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < until) {
+      context_.restart();
+      context_.run_for(std::chrono::milliseconds(10));
+    }
+  }
 
   const test::TempDir dir_;
   asio::io_context context_;
@@ -56,13 +69,6 @@ TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   ASSERT_EQ(sqlite3_open((dir_.path() / "j.db").c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
   jobs_.processes().recover([](const Instance&) { return true; });
-  const auto turn_until = [&](auto done) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!done() && std::chrono::steady_clock::now() < until) {
-      context_.restart();
-      context_.run_for(std::chrono::milliseconds(10));
-    }
-  };
   turn_until([&] { return jobs_.table().all().empty(); });
   EXPECT_TRUE(jobs_.table().all().empty());
   EXPECT_EQ(records(), 1U) << "somebody else holds it";
@@ -70,9 +76,24 @@ TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   sqlite3_close(other);
   turn_until([&] { return records() == 0; });
   EXPECT_EQ(records(), 0U);
-  tasks_.stop();
-  context_.restart();
-  context_.poll();
+}
+
+/// Nobody asked for its restart, but the recovery that brought it did.
+TEST_F(JobsTest, LeavesARecoveryOpenWhoseProgramBreaksDownAsItArrives) {
+  {
+    JobList former(config_, journal_);
+    auto& instance = former.add({.name = "gpt", .argv = {"/bin/true"}}, "cpu:0");
+    former.set_state(instance, InstanceState::running);
+    RecoveryNotes notes;
+    notes.state = RecoveryState::arriving;
+    notes.number = 3;
+    former.note_recovery(instance.job(), notes);
+  }
+  jobs_.processes().recover([](const Instance&) { return true; });
+  const auto& job = jobs_.table().all().front();
+  turn_until([&] { return !job.is_live(); });
+  EXPECT_EQ(job.first().state(), InstanceState::lost);
+  EXPECT_EQ(job.recovery.state, RecoveryState::arriving);
 }
 
 }  // namespace

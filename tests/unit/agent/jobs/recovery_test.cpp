@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 
 RecoveryNotes owed() {
   RecoveryNotes notes;
-  notes.is_pending = true;
+  notes.state = RecoveryState::pending;
   notes.reason = "it ended by signal 9";
   notes.device = "cuda:1";
   notes.state_bytes = 5;
@@ -26,7 +26,6 @@ RecoveryNotes owed() {
   notes.number = 7;
   notes.step = 400;
   notes.store = "file:/s";
-  notes.begun_anew = true;
   notes.recovered = 1;
   notes.lost_steps_total = 9;
   notes.error = "an older one";
@@ -36,33 +35,49 @@ RecoveryNotes owed() {
 TEST(RecoveryNotes, AreReadFromTheJournalAsTheyWereWritten) {
   const auto back = recovery_notes_from_journal(to_journal(owed()));
   EXPECT_EQ(to_journal(back), to_journal(owed()));
-  EXPECT_TRUE(back.is_pending);
+  EXPECT_TRUE(back.is_pending());
   EXPECT_EQ(back.last_step, 441U);
-  EXPECT_TRUE(back.begun_anew);
-  EXPECT_FALSE(recovery_notes_from_journal({}).is_pending) << "of an older release";
 }
 
-TEST(RecoveryNotes, CountTheStepsThatNoSnapshotHad) {
-  const auto done = notes_when_recovered(owed(), 99);
-  EXPECT_FALSE(done.is_pending);
+TEST(RecoveryNotes, OfAnOlderReleaseHaveTheStateThatFollowsFromThem) {
+  const auto state_of = [](boost::json::object record) {
+    return recovery_notes_from_journal(record).state;
+  };
+  EXPECT_EQ(state_of({}), RecoveryState::none);
+  EXPECT_EQ(state_of({{"is_pending", true}, {"recovered", 1}}), RecoveryState::pending);
+  EXPECT_EQ(state_of({{"is_pending", false}, {"recovered", 1}}), RecoveryState::recovered);
+  EXPECT_EQ(state_of({{"recovered", 1}, {"error", "none"}}), RecoveryState::failed);
+}
+
+TEST(RecoveryNotes, CountTheStepsThatNoSnapshotHadOnceTheProgramHasTakenOne) {
+  const auto arriving = notes_on_arrival(owed());
+  EXPECT_EQ(arriving.state, RecoveryState::arriving);
+  EXPECT_EQ(arriving.recovered, 1U) << "its program may end before its first step";
+  const auto done = notes_when_recovered(arriving, 99);
+  EXPECT_EQ(done.state, RecoveryState::recovered);
   EXPECT_EQ(done.recovered, 2U);
   EXPECT_EQ(done.lost_steps, 41U);
   EXPECT_EQ(done.lost_steps_total, 50U);
   EXPECT_EQ(done.at_ms, 99);
   EXPECT_EQ(done.error, "");
+  EXPECT_EQ(notes_when_recovered(done, 100).recovered, 2U) << "it is counted once";
+  EXPECT_EQ(lost_between(3, 5), 0U) << "the agent had heard of fewer steps than were kept";
+}
+
+TEST(RecoveryNotes, OfAJobThatOnlyMovesCountNothing) {
   auto not_owed = owed();
-  not_owed.is_pending = false;
-  EXPECT_EQ(notes_when_recovered(not_owed, 99).recovered, 1U) << "it has only moved";
+  not_owed.state = RecoveryState::recovered;
+  EXPECT_EQ(notes_on_arrival(not_owed).state, RecoveryState::recovered);
   auto not_begun = owed();
   not_begun.number = 0;
-  EXPECT_EQ(notes_when_recovered(not_begun, 99).recovered, 1U) << "it has moved, alive";
-  EXPECT_FALSE(notes_when_recovered(not_begun, 99).is_pending);
-  EXPECT_EQ(lost_between(3, 5), 0U) << "the agent had heard of fewer steps than were kept";
+  EXPECT_EQ(notes_on_arrival(not_begun).state, RecoveryState::dropped) << "it has moved, alive";
 }
 
 TEST(RecoveryNotes, AreShownOnceThereWasARecovery) {
   EXPECT_TRUE(to_json(RecoveryNotes{}).is_null());
-  const auto shown = to_json(notes_when_recovered(owed(), 99)).as_object();
+  const auto shown = to_json(notes_when_recovered(notes_on_arrival(owed()), 99)).as_object();
+  EXPECT_EQ(shown.at("state"), "recovered");
+  EXPECT_EQ(shown.at("pending"), false);
   EXPECT_EQ(shown.at("lost_steps").to_number<int>(), 41);
   EXPECT_EQ(shown.at("last").at("step").to_number<int>(), 400);
   EXPECT_TRUE(shown.at("error").is_null());
@@ -103,15 +118,30 @@ TEST(AnOrderedRecovery, NotesWhatTheCopyHad) {
   had.step = 17;
   had.state_bytes = 1000;
   job.instances.emplace_back(job, had);
-  job.recovery.begun_anew = true;
+  job.recovery.state = RecoveryState::begun_anew;
+  job.recovery.tries = 2;
   JobList::order_recovery(job, "xid:79 on cuda:3");
-  EXPECT_FALSE(job.recovery.begun_anew) << "that was an earlier one";
-  EXPECT_TRUE(job.recovery.is_pending);
+  EXPECT_TRUE(job.recovery.is_pending());
+  EXPECT_EQ(job.recovery.tries, 0U) << "those were of an earlier one";
   EXPECT_EQ(job.recovery.device, "cuda:3");
   EXPECT_EQ(job.recovery.last_step, 17U);
   EXPECT_EQ(job.recovery.state_bytes, 1000U);
   JobList::drop_recovery(job);
-  EXPECT_FALSE(job.recovery.is_pending);
+  EXPECT_EQ(job.recovery.state, RecoveryState::dropped);
+}
+
+TEST(AnOrderedRecovery, OfAProgramThatTookNoStepIsTheSameOneStill) {
+  Job job;
+  InstanceRecord had;
+  had.device = "cuda:1";
+  job.instances.emplace_back(job, had);
+  job.recovery = notes_on_arrival(owed());
+  JobList::order_recovery(job, "it ended with exit code 1");
+  EXPECT_TRUE(job.recovery.is_pending());
+  EXPECT_EQ(job.recovery.reason, "it ended by signal 9");
+  EXPECT_EQ(job.recovery.last_step, 441U) << "so many are lost";
+  EXPECT_EQ(job.recovery.tries, 3U);
+  EXPECT_EQ(job.recovery.recovered, 1U);
 }
 
 class RecoveriesThatAreGivenUp : public ::testing::Test {
@@ -133,7 +163,7 @@ class RecoveriesThatAreGivenUp : public ::testing::Test {
 
 TEST_F(RecoveriesThatAreGivenUp, LeaveACopyThatRunsWhatItIs) {
   jobs_.give_up_recovery(job(), why_);
-  EXPECT_FALSE(job().recovery.is_pending);
+  EXPECT_EQ(job().recovery.state, RecoveryState::failed);
   EXPECT_EQ(job().recovery.error, "there is none");
   EXPECT_THAT(record().exit_text, IsEmpty());
 }
@@ -157,7 +187,7 @@ TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
   const Job back(to_journal(job));
   EXPECT_EQ(back.spec.resume_store, "file:/b");
   EXPECT_EQ(back.spec.first_snapshot, 4U);
-  EXPECT_TRUE(back.recovery.is_pending);
+  EXPECT_TRUE(back.recovery.is_pending());
   const auto moved = job_spec_from([&] {
     auto body = to_json(job.spec);
     body["argv"] = {"/bin/train"};

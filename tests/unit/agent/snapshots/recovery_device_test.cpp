@@ -24,21 +24,21 @@ std::vector<PlacementDevice> devices() {
 }
 
 TEST(RecoveryDevice, IsTheJobsOwnWhileThatIsHealthy) {
-  EXPECT_EQ(choose_recovery_device(job(), devices()).name, "cuda:0");
+  EXPECT_EQ(choose_recovery_device(job(), devices()).device, "cuda:0");
   auto closed = devices();
   closed[0].cordoned = true;
-  EXPECT_EQ(choose_recovery_device(job(), closed).name, "cuda:0") << "it is no new job";
+  EXPECT_EQ(choose_recovery_device(job(), closed).device, "cuda:0") << "it is no new job";
 }
 
 TEST(RecoveryDevice, IsTheLeastUsedOtherOneOfItsKindWhereItsOwnIsSick) {
   auto sick = devices();
   sick[0].unhealthy = true;
-  EXPECT_EQ(choose_recovery_device(job(), sick).name, "cuda:2");
+  EXPECT_EQ(choose_recovery_device(job(), sick).device, "cuda:2");
   sick[2].cordoned = true;
-  EXPECT_EQ(choose_recovery_device(job(), sick).name, "cuda:1");
+  EXPECT_EQ(choose_recovery_device(job(), sick).device, "cuda:1");
   sick[1].free_bytes = 9;
   const auto none = choose_recovery_device(job(), sick);
-  EXPECT_EQ(none.name, "");
+  EXPECT_EQ(none.device, "");
   EXPECT_THAT(none.why_none, HasSubstr("no device of this host fits: "));
 }
 

@@ -1,0 +1,119 @@
+#include "agent/snapshots/snapshot_search.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <functional>
+#include <span>
+#include <utility>
+
+#include "agent/base/json_archive.h"
+#include "agent/jobs/text_json.h"
+#include "agent/process/run_in_child.h"
+#include "migrator/base/error.h"
+#include "migrator/store/open_store.h"
+#include "migrator/store/snapshot_reader.h"
+#include "migrator/store/workers.h"
+
+namespace cardswap::snapshots {
+
+namespace json = boost::json;
+
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, SnapshotChoice>& m) {
+  a("branch", m.branch);
+  a("store", m.store);
+  a("has_none_at_all", m.has_none_at_all);
+  a("is_store_away", m.is_store_away);
+}
+
+namespace {
+
+constexpr std::chrono::minutes kSearchMax{30};
+
+/// What is wrong with the snapshot; empty: every byte of it is what its trainer had confirmed.
+std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
+                          const store::Ref& ref, store::Verification& shared) {
+  try {
+    const auto damaged = store::SnapshotReader(in, catalog, ref).verify({}, &shared);
+    if (damaged.empty()) return {};
+    return fmt::format("{}: {}", damaged.front().object, damaged.front().what);
+  } catch (const Error& error) {
+    if (store::is_store_failure(error.code())) throw;
+    return error.failure();
+  }
+}
+
+SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
+  const auto list = store::refs_of(in, search.job);
+  store::PackCatalog catalog;
+  catalog.refresh(in);
+  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
+  store::Verification shared{workers};
+  return choose_snapshot(
+      list, search.line,
+      [&](const store::Ref& ref) { return what_is_wrong(in, catalog, ref, shared); },
+      [&](const store::Ref& ref) { return store::known_parent_in(in, ref); });
+}
+
+/// Runs in the child.
+SnapshotChoice search_all(const SnapshotSearch& search) {
+  SnapshotChoice all;
+  all.has_none_at_all = true;
+  for (const auto& address : search.stores) {
+    bool is_open = false;
+    try {
+      const auto in = store::open_store(address);
+      is_open = true;
+      auto choice = choose_in(*in, search);
+      all.has_none_at_all = all.has_none_at_all && choice.has_none_at_all;
+      for (auto& text : choice.damaged) all.damaged.push_back(address + ": " + text);
+      if (!choice.ref) continue;
+      all.ref = std::move(choice.ref);
+      all.branch = std::move(choice.branch);
+      all.store = address;
+      break;
+    } catch (const Error& error) {
+      all.damaged.push_back(fmt::format("{}: {}", address, error.failure()));
+      all.has_none_at_all = false;
+      // One that is not there is away too: a snapshot of the job is known to be in it.
+      const bool is_away = !is_open || store::is_store_failure(error.code());
+      all.is_store_away = all.is_store_away || is_away;
+    }
+  }
+  return all;
+}
+
+std::string to_answer(const SnapshotChoice& choice) {
+  json::object answer;
+  put_fields(answer, choice);
+  answer["damaged"] = json_of(choice.damaged);
+  if (choice.ref) {
+    const auto ref = store::encode_ref(*choice.ref);
+    answer["ref"] = std::string(reinterpret_cast<const char*>(ref.data()), ref.size());
+  }
+  return json::serialize(answer);
+}
+
+SnapshotChoice from_answer(const std::string& text) {
+  const auto value = json::parse(text);
+  const auto& answer = value.as_object();
+  SnapshotChoice choice;
+  read_fields(answer, choice);
+  choice.damaged = texts_at(answer, "damaged");
+  if (const auto ref = text_at(answer, "ref"); !ref.empty()) {
+    choice.ref = store::decode_ref(std::as_bytes(std::span(ref)));
+  }
+  return choice;
+}
+
+}  // namespace
+
+boost::asio::awaitable<SnapshotChoice> find_snapshot_to_go_on(SnapshotSearch search) {
+  auto user = search.user;
+  std::function<std::string()> look = [&search] { return to_answer(search_all(search)); };
+  co_return from_answer(co_await run_as_user(std::move(user), kSearchMax, std::move(look)));
+}
+
+}  // namespace cardswap::snapshots
