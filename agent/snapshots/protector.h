@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/job_list.h"
+#include "agent/snapshots/interval_plan.h"
 
 namespace cardswap::snapshots {
 
@@ -41,6 +43,7 @@ class Protector {
   /// What this run of the agent does for one job.
   struct Activity {
     std::string migration;  ///< the snapshot that it has begun; empty: none
+    std::string measured;   ///< the last one that was stored, until its cost counts; empty: none
     bool is_pruning = false;
   };
 
@@ -58,6 +61,10 @@ class Protector {
   void tell_of_arrival(Job& job);
   void note_others(Job& job);
   void see_own_end(Job& job);
+  /// What the last snapshot of its own took, once the steps after it are over: told once.
+  std::optional<SnapshotCost> take_cost(const Job& job);
+  /// Plans the interval of a job whose order is_auto; else does nothing.
+  void plan_interval(Job& job);
   void note_stored(Job& job, const MigrationRecord& record, bool is_own);
   void note_failure(Job& job, const Error& error);
   void put_off(Job& job, std::chrono::milliseconds time);
