@@ -183,7 +183,7 @@ void add_run(CLI::App& app, Context& context, Run& run) {
   command->add_option("--store", options->store, "file:/FOLDER, of the agent's host");
   command->add_option(
       "--protect-every", options->protect_every,
-      "With --resume: then protect it, with a snapshot each so many steps, or so often");
+      "With --resume: then protect it, with a snapshot each so many steps, so often, or auto");
   command->add_option("--hold-at", options->hold_at,
                       "Step at which it stands until `resume` lets it go on");
   command->add_option("program", options->program, "Program and arguments, after --")->required();

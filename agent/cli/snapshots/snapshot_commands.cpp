@@ -255,7 +255,7 @@ void add_restore(CLI::App& app, Context& context, Run& run) {
                       "Name of a new branch (default: the snapshot's, where none is newer)");
   command->add_option(
       "--protect-every", options->protect_every,
-      "Then protect it in the same store, with a snapshot each so many steps, or so often");
+      "Then protect it in the same store, with a snapshot each so many steps, so often, or auto");
   command
       ->add_option("--restart", options->restart,
                    "never; on-failure: go on from its newest snapshot when it fails")
