@@ -104,7 +104,10 @@ void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli:
   cli::add_cordon_commands(app, context, run);
   cli::add_drain_command(app, context, run);
   cli::add_pki_commands(app, context, run);
-  cli::add_snapshot_commands(app, context, run);
+  cli::add_snapshot_command(app, context, run);
+  cli::add_show_command(app, context, run);
+  cli::add_verify_command(app, context, run);
+  cli::add_restore_command(app, context, run);
   cli::add_protect_command(app, context, run);
   cli::add_prune_command(app, context, run);
   cli::add_rollback_command(app, context, run);

@@ -55,8 +55,11 @@ void add_history_command(CLI::App& app, Context& context, Run& run);
 void add_pki_commands(CLI::App& app, Context& context, Run& run);
 void add_resume_command(CLI::App& app, Context& context, Run& run);
 void add_rollback_command(CLI::App& app, Context& context, Run& run);
-void add_snapshot_commands(CLI::App& app, Context& context, Run& run);
+void add_restore_command(CLI::App& app, Context& context, Run& run);
+void add_show_command(CLI::App& app, Context& context, Run& run);
+void add_snapshot_command(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
 void add_top_command(CLI::App& app, Context& context, Run& run);
+void add_verify_command(CLI::App& app, Context& context, Run& run);
 
 }  // namespace cardswap::cli

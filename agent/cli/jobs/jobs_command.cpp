@@ -14,8 +14,8 @@
 #include "agent/cli/job_environment.h"
 #include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/last_snapshot.h"
+#include "agent/cli/snapshots/latest_snapshot.h"
 #include "agent/cli/snapshots/protect_restored.h"
-#include "agent/cli/snapshots/resume.h"
 #include "agent/cli/text/log_lines.h"
 #include "agent/cli/text/protection_text.h"
 #include "agent/cli/text/recovery_text.h"
@@ -138,8 +138,8 @@ Exit resume_job(const Context& context, const RunOptions& options) {
   }
   check_protect_every(options.protect_every);
   const RestoredJob job{options.name, options.store, options.protect_every};
-  const auto point = latest_to_resume(options.store, options.name);
-  if (!point) {
+  const auto from = find_latest(options.store, options.name);
+  if (!from) {
     if (!context.quiet) {
       std::cerr << fmt::format("no snapshot of job {} in {}: it begins at its first step\n",
                                options.name, options.store);
@@ -151,9 +151,9 @@ Exit resume_job(const Context& context, const RunOptions& options) {
   }
   auto body = job_body(options);
   body["store"] = options.store;
-  body["manifest"] = to_string(point->ref.manifest);
-  body["epoch"] = point->ref.epoch;
-  body["branch"] = point->branch;
+  body["manifest"] = to_string(from->ref.manifest);
+  body["epoch"] = from->ref.epoch;
+  body["branch"] = from->branch;
   auto client = context.client();
   auto begun = begin_restore(context, client, std::move(body));
   return protect_restored(context, client, job, follow(context, client, std::move(begun)));

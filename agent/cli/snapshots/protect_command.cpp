@@ -56,8 +56,11 @@ void add_protect_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand(
       "protect", "Take snapshots of a running job again and again, without being asked each time");
   command->add_option("job", options->job, "Job of this host")->required();
-  command->add_option("--every", options->every, "Steps, such as 100; a time, such as 10m; auto: as its snapshots' cost asks for; "
-                      "or off")
+  command
+      ->add_option(
+          "--every", options->every,
+          "Steps, such as 100; a time, such as 10m; auto: as its snapshots' cost asks for; "
+          "or off")
       ->required();
   command->add_option("--mtbf", options->mtbf,
                       "For auto: mean time between failures of the job, such as 24h (default: as "

@@ -2,10 +2,10 @@
 
 #include <boost/json.hpp>
 
-#include "agent/cli/snapshots/branch_name.h"
 #include "agent/cli/snapshots/cadence.h"
 #include "agent/cli/text/protection_text.h"
 #include "migrator/base/error.h"
+#include "migrator/store/branch_name.h"
 
 namespace cardswap::cli {
 namespace {
@@ -46,17 +46,17 @@ store::Ref ref(std::uint64_t number, std::string branch, std::uint64_t step) {
 
 TEST(BranchName, IsTheSnapshotsWhereNoneIsNewer) {
   const std::vector<store::Ref> refs{ref(1, "main", 100), ref(2, "main", 200), ref(3, "fix", 150)};
-  EXPECT_EQ(branch_after(refs, refs[1]), "main");
-  EXPECT_EQ(branch_after(refs, refs[2]), "fix");
-  EXPECT_EQ(branch_after(refs, refs[0]), "from-100");
+  EXPECT_EQ(store::branch_after(refs, refs[1]), "main");
+  EXPECT_EQ(store::branch_after(refs, refs[2]), "fix");
+  EXPECT_EQ(store::branch_after(refs, refs[0]), "from-100");
 }
 
 TEST(BranchName, IsNeverOneThatThereIs) {
   const std::vector<store::Ref> refs{ref(1, "main", 100), ref(2, "from-100", 120)};
-  EXPECT_EQ(fresh_branch(refs, 100), "from-100-2");
-  EXPECT_THROW(check_new_branch(refs, "main"), Error);
-  EXPECT_THROW(check_new_branch(refs, "Not a name"), Error);
-  check_new_branch(refs, "lr-halved");
+  EXPECT_EQ(store::fresh_branch(refs, 100), "from-100-2");
+  EXPECT_THROW(store::check_new_branch(refs, "main"), Error);
+  EXPECT_THROW(store::check_new_branch(refs, "Not a name"), Error);
+  store::check_new_branch(refs, "lr-halved");
 }
 
 TEST(ProtectionText, TellsWhatFailsAndWhatToDo) {
