@@ -19,6 +19,11 @@ Exit follow(const Context& context, Client& client, boost::json::object migratio
 [[nodiscard]] boost::json::object await_end(const Context& context, Client& client,
                                             boost::json::object migration,
                                             std::string_view until = {});
+/// Does what await_end() does, but does not wait for the steps after the migration, whose lateness
+/// counts for it: for a caller who has something to do once it is over.
+[[nodiscard]] boost::json::object await_result(const Context& context, Client& client,
+                                               boost::json::object migration,
+                                               std::string_view until = {});
 Exit show_outcome(const Context& context, const boost::json::object& migration);
 /// Whether the migration has done what was asked for.
 [[nodiscard]] bool has_worked(const boost::json::object& migration);

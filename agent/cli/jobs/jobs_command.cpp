@@ -258,15 +258,35 @@ void add_logs(CLI::App& app, Context& context, Run& run) {
   });
 }
 
+struct StopOptions {
+  std::string name;
+  std::string grace = "10s";
+  bool force = false;
+  bool snapshot = false;
+  std::string store;
+};
+
+Exit stop_job(const Context& context, const StopOptions& options) {
+  const auto grace = parse_duration("--grace", options.grace);
+  if (options.snapshot) keep_last_state(context, options.name, options.store);
+  const auto path = fmt::format("/v1/jobs/{}/stop", http::percent_encoded(options.name));
+  json::object body{{"grace_ms", grace.count()}, {"force", options.force}};
+  auto client = context.client();
+  const auto limit = grace + std::chrono::seconds(30);
+  const auto job = options.snapshot ? client.call_unless_interrupted(context.interrupts, "POST",
+                                                                     path, std::move(body), limit)
+                                    : client.call("POST", path, std::move(body), limit);
+  if (!job) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()),
+                fmt::format("`cardswap jobs {}` tells whether it is stopped", options.name));
+  }
+  context.show(*job, stopped_text);
+  return Exit::done;
+}
+
 void add_stop(CLI::App& app, Context& context, Run& run) {
-  struct Options {
-    std::string name;
-    std::string grace = "10s";
-    bool force = false;
-    bool snapshot = false;
-    std::string store;
-  };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StopOptions>();
   auto* command =
       app.add_subcommand("stop", "End every process of a job on this host: SIGTERM, then SIGKILL");
   command->add_option("name", options->name, "Job")->required();
@@ -280,16 +300,8 @@ void add_stop(CLI::App& app, Context& context, Run& run) {
                    "file:/FOLDER for the snapshot (default: that of its protection)")
       ->needs(snapshot);
   command->callback([&context, &run, options] {
-    run = [&context, options] {
-      const auto grace = parse_duration("--grace", options->grace);
-      if (options->snapshot) keep_last_state(context, options->name, options->store);
-      const auto job = context.client().call(
-          "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(options->name)),
-          json::object{{"grace_ms", grace.count()}, {"force", options->force}},
-          grace + std::chrono::seconds(30));
-      context.show(job, stopped_text);
-      return Exit::done;
-    };
+    context.handles_interrupts = options->snapshot;
+    run = [&context, options] { return stop_job(context, *options); };
   });
 }
 

@@ -29,8 +29,9 @@ TEST(ProtectionBody, HasATimeBetweenFailuresForAnAutomaticIntervalOnly) {
   const auto own = protection_body("file:/s", cadence_from("auto"));
   EXPECT_EQ(own.at("auto"), true);
   EXPECT_FALSE(own.contains("mtbf_ms")) << "the agent has one";
-  EXPECT_EQ(protection_body("file:/s", cadence_from("auto"), {}, kProtectGrace, "12h").at("mtbf_ms"),
-            43'200'000);
+  EXPECT_EQ(
+      protection_body("file:/s", cadence_from("auto"), {}, kProtectGrace, "12h").at("mtbf_ms"),
+      43'200'000);
   EXPECT_THROW((void)protection_body("file:/s", cadence_from("10m"), {}, kProtectGrace, "12h"),
                Error);
   for (const auto* no_time : {"none", "0s", "often"}) {
@@ -89,15 +90,14 @@ boost::json::object automatic(boost::json::value interval) {
             {"interval", std::move(interval)}}}};
 }
 boost::json::object interval(std::string_view reason, int measured = 3) {
-  return {{"every_ms", 41'000}, {"reason", reason},      {"cost_ms", 12.2},
+  return {{"every_ms", 41'000},   {"reason", reason}, {"cost_ms", 12.2},
           {"measured", measured}, {"stored_ms", 700}, {"mtbf_ms", 86'400'000}};
 }
 
 TEST(ProtectionText, TellsWhyAnAutomaticIntervalIsAsLongAsItIs) {
-  EXPECT_THAT(
-      protection_text(automatic(interval("cost")), 0),
-      AllOf(HasSubstr("protected every 41.0 s in file:/s"),
-            HasSubstr("\nevery 41.0 s: a snapshot costs 12 ms, a failure each 24 h\n")));
+  EXPECT_THAT(protection_text(automatic(interval("cost")), 0),
+              AllOf(HasSubstr("protected every 41.0 s in file:/s"),
+                    HasSubstr("\nevery 41.0 s: a snapshot costs 12 ms, a failure each 24 h\n")));
   EXPECT_THAT(protection_text(automatic(interval("stored_time")), 0),
               HasSubstr("every 41.0 s: a snapshot takes that long to be stored (a snapshot costs"));
   EXPECT_THAT(protection_text(automatic(interval("unknown_cost", 0)), 0),
