@@ -99,7 +99,7 @@ std::string remarks(const json::object& migration) {
   const auto limit =
       number_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
   const auto downtime = number_at(migration, "downtime_ms");
-  const auto held = number_at(p, "hold_ms");  // the limit is for both
+  const auto held = number_at(p, "log_wait_ms");  // the limit is for both
   const auto stood = downtime + held;
   if (limit > 0 && downtime > 0 && stood > limit) {
     const auto scan = number_at(p, "freeze_scan_ms");
@@ -186,8 +186,8 @@ std::string summary(const json::object& migration) {
       lost_line(migration), ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"),
       ms(p, "freeze_send_ms"), ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
       process.empty() ? "" : "process: " + process + "\n",
-      number_at(p, "hold_ms") > 0
-          ? fmt::format("held {} before its last step, {}\n", ms(p, "hold_ms"),
+      number_at(p, "log_wait_ms") > 0
+          ? fmt::format("held {} before its last step, {}\n", ms(p, "log_wait_ms"),
                         text(p, "rehearsal", "").empty() ? "for the log to go" : "to rehearse it")
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
@@ -243,7 +243,7 @@ std::string details(const json::object& migration) {
   known("tag_error", value_at(migration, "tag_error") != nullptr, text(migration, "tag_error"));
   const auto process = process_parts(migration);
   known("process", !process.empty(), process);
-  known("hold", number_at(p, "hold_ms") > 0, ms(p, "hold_ms"));
+  known("hold", number_at(p, "log_wait_ms") > 0, ms(p, "log_wait_ms"));
   known("predicted", number_at(migration, "predicted_downtime_ms") > 0,
         ms(migration, "predicted_downtime_ms") + " for hold and downtime");
   const auto moves = number_at(migration, "predicted_from_moves");
