@@ -8,7 +8,7 @@
 
 namespace cardswap::cli {
 
-boost::json::array damage_json(const std::vector<store::Corruption>& damaged) {
+boost::json::array damage_json(const std::vector<store::Damage>& damaged) {
   boost::json::array all;
   for (const auto& one : damaged) {
     all.push_back(boost::json::object{{"object", one.object}, {"what", one.what}});

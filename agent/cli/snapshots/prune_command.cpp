@@ -47,8 +47,8 @@ void act_as_owner_of(const std::string& address) {
 
 /// Reads the two newest snapshots of each branch that gives some up, byte by byte. Returns what is
 /// damaged; throws when the store cannot be asked.
-std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std::string& job,
-                                                    const std::set<std::uint64_t>& surplus) {
+std::vector<store::Damage> read_those_that_stay(store::Store& in, const std::string& job,
+                                                const std::set<std::uint64_t>& surplus) {
   const auto refs = store::refs_of(in, job).refs;
   std::set<std::string> branches;
   for (const auto& ref : refs) {
@@ -59,7 +59,7 @@ std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std:
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
   std::map<std::string, std::size_t> read;
-  std::vector<store::Corruption> damaged;
+  std::vector<store::Damage> damaged;
   for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
     if (!branches.contains(ref->branch) || read[ref->branch]++ >= kVerifiedMin) continue;
     const auto found = read_whole(in, catalog, *ref, shared);

@@ -5,8 +5,8 @@
 
 namespace cardswap::cli {
 
-std::vector<store::Corruption> read_whole(store::Store& in, const store::PackCatalog& catalog,
-                                          const store::Ref& ref, store::Verification& shared) {
+std::vector<store::Damage> read_whole(store::Store& in, const store::PackCatalog& catalog,
+                                      const store::Ref& ref, store::Verification& shared) {
   try {
     return store::SnapshotReader(in, catalog, ref).verify({}, &shared);
   } catch (const Error& error) {

@@ -10,9 +10,9 @@ namespace cardswap::cli {
 /// Reads every byte of a snapshot and verifies it; what several snapshots share is read once, by
 /// `shared`. Returns what is damaged, its manifest too. Throws when the store cannot be asked: that
 /// says nothing about the snapshot.
-[[nodiscard]] std::vector<store::Corruption> read_whole(store::Store& in,
-                                                        const store::PackCatalog& catalog,
-                                                        const store::Ref& ref,
-                                                        store::Verification& shared);
+[[nodiscard]] std::vector<store::Damage> read_whole(store::Store& in,
+                                                    const store::PackCatalog& catalog,
+                                                    const store::Ref& ref,
+                                                    store::Verification& shared);
 
 }  // namespace cardswap::cli

@@ -28,7 +28,7 @@ struct VerifyOptions {
 /// What is verified of a store, and what of it is found damaged before a snapshot is read.
 struct Verified {
   std::vector<store::Ref> refs;
-  std::vector<store::Corruption> damaged;
+  std::vector<store::Damage> damaged;
 };
 
 Verified all_of(store::Store& in, store::Verification& shared) {
