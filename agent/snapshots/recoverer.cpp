@@ -62,7 +62,7 @@ Error none_usable(const Job& job, const RecoveryPoint& point) {
 bool may_begin_anew(const Job& job, const RecoveryPoint& point) {
   const auto& spec = job.spec;
   if (!spec.restored_from.empty() || spec.first_snapshot != 0) return false;
-  return spec.resume_store.empty() || point.has_none_at_all;
+  return spec.fallback_store.empty() || point.has_none_at_all;
 }
 
 }  // namespace
@@ -245,7 +245,7 @@ asio::awaitable<RecoveryPoint> Recoverer::find_point(std::string job_id) {
   if (job.spec.protection && !is_own_store(job.spec)) search.stores.erase(search.stores.begin());
   search.lineage = {job.spec.branch, job.spec.restored_from, store::run_of(job.uid())};
   search.user = user_of_job(parts_.config, job.spec.user);
-  const bool has_own = !job.spec.resume_store.empty() || !job.spec.restored_from.empty() ||
+  const bool has_own = !job.spec.fallback_store.empty() || !job.spec.restored_from.empty() ||
                        job.spec.first_snapshot != 0;
   // What else is there under its name is of another run.
   if (!has_own) co_return RecoveryPoint{};

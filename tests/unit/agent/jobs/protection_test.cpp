@@ -185,24 +185,24 @@ TEST_F(ProtectedJobs, GoOnFromTheFormerStoreUntilTheNewOneHasASnapshot) {
   other["store"] = "file:/elsewhere";
   jobs_.set_protection(gpt, read(other));
   const auto& next = on_disk();
-  EXPECT_EQ(next.spec.resume_store, "file:/var/lib/cardswap/store");
-  EXPECT_EQ(next.spec.resume_first, 3U);
+  EXPECT_EQ(next.spec.fallback_store, "file:/var/lib/cardswap/store");
+  EXPECT_EQ(next.spec.fallback_first, 3U);
   EXPECT_EQ(next.spec.first_snapshot, 0U);
   EXPECT_FALSE(is_own_store(next.spec)) << "what is there is of another run";
   EXPECT_TRUE(has_snapshot(next));
   auto third = order();
   third["store"] = "file:/third";
   jobs_.set_protection(gpt, read(third));
-  EXPECT_EQ(gpt.spec.resume_first, 3U) << "the second has had none";
+  EXPECT_EQ(gpt.spec.fallback_first, 3U) << "the second has had none";
   jobs_.set_protection(gpt, read(order()));
   EXPECT_EQ(gpt.spec.first_snapshot, 3U) << "it is back where its snapshots are";
   EXPECT_TRUE(is_own_store(gpt.spec));
   jobs_.set_protection(gpt, read(third));
   jobs_.drop_former_store(gpt);
-  EXPECT_THAT(gpt.spec.resume_store, IsEmpty());
-  gpt.spec.resume_store = "file:/of-its-start";
+  EXPECT_THAT(gpt.spec.fallback_store, IsEmpty());
+  gpt.spec.fallback_store = "file:/of-its-start";
   jobs_.drop_former_store(gpt);
-  EXPECT_EQ(gpt.spec.resume_store, "file:/of-its-start");
+  EXPECT_EQ(gpt.spec.fallback_store, "file:/of-its-start");
 }
 
 /// Method: an address that is no UTF-8, which the journal writes as little as a full disk.
