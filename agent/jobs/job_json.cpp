@@ -71,6 +71,7 @@ json::object to_json(const Instance& instance) {
           {"uid", job.uid()},
           {"state", to_string(instance.state())},
           {"device", instance.device()},
+          {"sends_snapshot", instance.device() == kFromStore},
           {"user", text_or_null(job.spec.user)},
           {"arrive", to_string(job.spec.arrive)},
           {"argv", json_of(job.spec.argv)},

@@ -57,7 +57,7 @@ DrainToStores::DrainToStores(const Context& context, DrainOptions options)
 
 void DrainToStores::read_jobs() {
   for (const auto& job : listed_jobs(client().call("GET", "/v1/jobs"), drained_)) {
-    if (!is_training(job) || printable_at(job, "device") == "store") continue;
+    if (!is_training(job) || flag_at(job, "sends_snapshot")) continue;
     const auto name = name_at(job, "name", validate::is_job_name, drained_);
     auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}});
     auto& placed = known.item.job;
