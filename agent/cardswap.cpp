@@ -97,7 +97,11 @@ namespace {
 
 void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli::Run& run) {
   using namespace cardswap;
-  cli::add_job_commands(app, context, run);
+  cli::add_run_command(app, context, run);
+  cli::add_jobs_command(app, context, run);
+  cli::add_logs_command(app, context, run);
+  cli::add_stop_command(app, context, run);
+  cli::add_forget_command(app, context, run);
   cli::add_migrate_command(app, context, run);
   cli::add_check_command(app, context, run);
   cli::add_report_command(app, context, run);

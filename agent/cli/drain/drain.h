@@ -65,6 +65,8 @@ class Drain {
   void start(Item& item, const PlacementDevice& device);
   void follow();
   void conclude(Item& item);
+  /// Asks what a job's move to where its row says would cost, and finishes the row.
+  void predict(Item& item);
   void retry_elsewhere(Item& item, const Error& error);
   void stop(const std::string& why);
   [[nodiscard]] std::vector<PlacementDevice> devices();
