@@ -60,7 +60,7 @@ class Drain {
   void note_job(Item& item, const boost::json::object& job);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
   /// ended, or it is a snapshot, for which the job stays.
-  bool resume(Item& item, const std::string& migration);
+  bool take_up(Item& item, const std::string& migration);
   void start_waiting();
   void start(Item& item, const PlacementDevice& device);
   void follow();

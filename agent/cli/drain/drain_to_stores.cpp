@@ -27,11 +27,6 @@ constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
 constexpr seconds kStopGrace{10};
 
-bool is_training(const json::object& job) {
-  const auto state = printable_at(job, "state");
-  return state == "starting" || state == "running" || state == "frozen" || state == "in_doubt";
-}
-
 /// The words that start the job again, for whoever reads the table.
 std::string restore_command(const std::string& job, const std::string& step,
                             const std::string& store) {
