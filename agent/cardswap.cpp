@@ -97,14 +97,21 @@ namespace {
 
 void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli::Run& run) {
   using namespace cardswap;
-  cli::add_job_commands(app, context, run);
+  cli::add_run_command(app, context, run);
+  cli::add_jobs_command(app, context, run);
+  cli::add_logs_command(app, context, run);
+  cli::add_stop_command(app, context, run);
+  cli::add_forget_command(app, context, run);
   cli::add_migrate_command(app, context, run);
   cli::add_check_command(app, context, run);
   cli::add_report_command(app, context, run);
   cli::add_cordon_commands(app, context, run);
   cli::add_drain_command(app, context, run);
   cli::add_pki_commands(app, context, run);
-  cli::add_snapshot_commands(app, context, run);
+  cli::add_snapshot_command(app, context, run);
+  cli::add_show_command(app, context, run);
+  cli::add_verify_command(app, context, run);
+  cli::add_restore_command(app, context, run);
   cli::add_protect_command(app, context, run);
   cli::add_prune_command(app, context, run);
   cli::add_rollback_command(app, context, run);

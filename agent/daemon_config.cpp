@@ -14,6 +14,7 @@
 #include "agent/base/units.h"
 #include "agent/devices/gpu_inventory.h"
 #include "agent/http/agent_address.h"
+#include "agent/jobs/protection.h"
 #include "agent/jobs/user_policy.h"
 #include "migrator/base/error.h"
 
@@ -83,6 +84,13 @@ std::string data_host(const std::string& text) {
 }
 
 /// A job of the agent's own user reads the agent's key, and with it is this host to all others.
+std::chrono::milliseconds mtbf_from(const std::string& text) {
+  const auto mtbf = parse_duration("--mtbf", text);
+  if (mtbf >= kMtbfMin && mtbf <= kMtbfMax) return mtbf;
+  throw Error(Code::bad_request, fmt::format("--mtbf: '{}' is not from a minute to a year", text),
+              "write it like 24h");
+}
+
 void check_key_is_not_the_jobs(const DaemonOptions& options) {
   if (options.tls.key.empty() || options.jobs_share_my_user) return;
   if (!options.job_user.empty() && job_user(options.job_user).uid != ::geteuid()) return;
@@ -144,6 +152,7 @@ Config config_from(const DaemonOptions& options) {
   config.no_new_privs = options.no_new_privs;
   config.job_log_max =
       options.job_log_max == "none" ? 0 : parse_size("--job-log-max", options.job_log_max);
+  config.mtbf = mtbf_from(options.mtbf);
   config.job_user = options.job_user;
   config.job_users = options.job_users;
   config.job_user_group = options.job_user_group;

@@ -38,6 +38,9 @@ void add_job_options(CLI::App& app, DaemonOptions& options) {
   app.add_option("--job-log-max", options.job_log_max,
                  "How much of a job's latest output stays on disk; none: all of it")
       ->capture_default_str();
+  app.add_option("--mtbf", options.mtbf,
+                 "Mean time between failures of a job here, for `cardswap protect --every auto`")
+      ->capture_default_str();
   app.add_option("--job-users", options.job_users,
                  "Further users that operators and other agents may have jobs run as, a,b,...")
       ->delimiter(',');

@@ -39,6 +39,7 @@ struct DaemonOptions {
   std::string job_user;
   bool jobs_share_my_user = false;
   std::string job_log_max = "1GiB";
+  std::string mtbf = "24h";
   std::vector<std::string> job_users;
   std::string job_user_group;
   bool no_new_privs = false;

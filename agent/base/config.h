@@ -42,6 +42,8 @@ struct Config {
   bool root_jobs = false;     ///< --job-user root: everybody who may start jobs is root here
   bool no_new_privs = false;  ///< setuid programs of a job gain no rights
   std::uint64_t job_log_max = 1ULL << 30;  ///< bytes of a job's output on disk; 0: no bound
+  /// The mean time between failures of a job, for protections that choose their interval.
+  std::chrono::milliseconds mtbf = std::chrono::hours(24);
   bool encrypt_always = false;             ///< encrypt the data of every migration from here
   bool failpoints = false;                 ///< requests may name a state to wait in; for tests
   std::filesystem::path health_policy;     ///< empty: the defaults, which only observe

@@ -39,24 +39,31 @@ using Run = std::function<Exit()>;
 /// Each adds its commands to `app`, which keep references to `context` and `run`. When CLI11 parses
 /// one of them, it sets `run`.
 void add_bisect_command(CLI::App& app, Context& context, Run& run);
-void add_job_commands(CLI::App& app, Context& context, Run& run);
 void add_check_command(CLI::App& app, Context& context, Run& run);
-void add_migrate_command(CLI::App& app, Context& context, Run& run);
-void add_protect_command(CLI::App& app, Context& context, Run& run);
-void add_prune_command(CLI::App& app, Context& context, Run& run);
-void add_recompute_command(CLI::App& app, Context& context, Run& run);
-void add_report_command(CLI::App& app, Context& context, Run& run);
 void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_diff_command(CLI::App& app, Context& context, Run& run);
 void add_drain_command(CLI::App& app, Context& context, Run& run);
 void add_export_command(CLI::App& app, Context& context, Run& run);
+void add_forget_command(CLI::App& app, Context& context, Run& run);
 void add_health_commands(CLI::App& app, Context& context, Run& run);
 void add_history_command(CLI::App& app, Context& context, Run& run);
+void add_jobs_command(CLI::App& app, Context& context, Run& run);
+void add_logs_command(CLI::App& app, Context& context, Run& run);
+void add_migrate_command(CLI::App& app, Context& context, Run& run);
 void add_pki_commands(CLI::App& app, Context& context, Run& run);
+void add_protect_command(CLI::App& app, Context& context, Run& run);
+void add_prune_command(CLI::App& app, Context& context, Run& run);
+void add_recompute_command(CLI::App& app, Context& context, Run& run);
+void add_report_command(CLI::App& app, Context& context, Run& run);
+void add_restore_command(CLI::App& app, Context& context, Run& run);
 void add_resume_command(CLI::App& app, Context& context, Run& run);
 void add_rollback_command(CLI::App& app, Context& context, Run& run);
-void add_snapshot_commands(CLI::App& app, Context& context, Run& run);
+void add_run_command(CLI::App& app, Context& context, Run& run);
+void add_show_command(CLI::App& app, Context& context, Run& run);
+void add_snapshot_command(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
+void add_stop_command(CLI::App& app, Context& context, Run& run);
 void add_top_command(CLI::App& app, Context& context, Run& run);
+void add_verify_command(CLI::App& app, Context& context, Run& run);
 
 }  // namespace cardswap::cli

@@ -148,11 +148,32 @@ class InterruptHandler {
   std::optional<Clock::time_point> leave_at_;
 };
 
+std::string id_of(const json::object& migration) {
+  return validate::migration_id("id", std::string(migration.at("id").as_string()));
+}
+
+Error left_in_doubt(const std::string& id, const json::object& migration) {
+  const auto to = printable_at(migration, "to");
+  return {Code::in_doubt,
+          fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has the "
+                      "job; nothing steps on the source",
+                      id, printable_at(migration, "job"), to),
+          "it ends by itself when that agent is back; else " + what_to_do_in_doubt(id, to)};
+}
+
+Error agent_gone(const std::string& id, const Error& error) {
+  return {Code::link_lost,
+          fmt::format("the agent went away during migration {}: {}", id, error.failure()),
+          "when it is back it gives the migration up unless that was committed; the job goes on in "
+          "any case: `cardswap status " +
+              id + "`"};
+}
+
 /// Waits for the steps after the move, whose lateness counts for the migration; not if they cannot
 /// be over soon. Figures that are not final then are shown as such.
-void wait_for_steps(const Context& context, Client& client, const std::string& id,
-                    json::object& migration) {
+void wait_for_steps(const Context& context, Client& client, json::object& migration) {
   using Clock = std::chrono::steady_clock;
+  const auto id = id_of(migration);
   const auto until = Clock::now() + kStepsWait;
   while (Clock::now() < until) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
@@ -173,9 +194,9 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
 
 }  // namespace
 
-json::object await_end(const Context& context, Client& client, json::object migration,
-                       std::string_view until) {
-  const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
+json::object await_result(const Context& context, Client& client, json::object migration,
+                          std::string_view until) {
+  const auto id = id_of(migration);
   Progress progress(context.quiet || context.wants_json());
   InterruptHandler handler(context, client, id);
   while (migration.at("result").is_null()) {
@@ -186,12 +207,7 @@ json::object await_end(const Context& context, Client& client, json::object migr
     progress.show(migration);
     if (migration.at("state").as_string() == "in_doubt") {
       progress.clear();
-      throw Error(Code::in_doubt,
-                  fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
-                              "the job; nothing steps on the source",
-                              id, printable_at(migration, "job"), printable_at(migration, "to")),
-                  "it ends by itself when that agent is back; else " +
-                      what_to_do_in_doubt(id, printable_at(migration, "to")));
+      throw left_in_doubt(id, migration);
     }
     handler.handle_pending(migration, progress);
     handler.check(migration);
@@ -205,16 +221,18 @@ json::object await_end(const Context& context, Client& client, json::object migr
     } catch (const Error& error) {
       progress.clear();
       if (!is_silence(error.code())) throw;
-      throw Error(Code::link_lost,
-                  fmt::format("the agent went away during migration {}: {}", id, error.failure()),
-                  "when it is back it gives the migration up unless that was committed; the job "
-                  "goes on in any case: `cardswap status " +
-                      id + "`");
+      throw agent_gone(id, error);
     }
   }
   progress.clear();
-  wait_for_steps(context, client, id, migration);
   return migration;
+}
+
+json::object await_end(const Context& context, Client& client, json::object migration,
+                       std::string_view until) {
+  auto ended = await_result(context, client, std::move(migration), until);
+  if (!ended.at("result").is_null()) wait_for_steps(context, client, ended);
+  return ended;
 }
 
 Exit follow(const Context& context, Client& client, json::object migration,

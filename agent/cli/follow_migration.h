@@ -14,11 +14,16 @@ namespace cardswap::cli {
 /// the error of a cancel that did not reach the agent.
 Exit follow(const Context& context, Client& client, boost::json::object migration,
             std::string_view until = {});
-/// The two halves of follow(): the first returns the migration as it ended, or in the state
-/// `until`, and the second shows the result of an ended one.
+/// The first half of follow(): returns the migration as it ended, or in the state `until`.
 [[nodiscard]] boost::json::object await_end(const Context& context, Client& client,
                                             boost::json::object migration,
                                             std::string_view until = {});
+/// Does what await_end() does, but does not wait for the steps after the migration, whose lateness
+/// counts for it: for a caller who has something to do once it is over.
+[[nodiscard]] boost::json::object await_result(const Context& context, Client& client,
+                                               boost::json::object migration,
+                                               std::string_view until = {});
+/// The second half of follow(): shows the result of a migration that has ended.
 Exit show_outcome(const Context& context, const boost::json::object& migration);
 /// Whether the migration has done what was asked for.
 [[nodiscard]] bool has_worked(const boost::json::object& migration);

@@ -16,6 +16,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr double kTimeoutMaxMs = 366.0 * 86'400'000;
+constexpr const char* kFailpointBefore = "hold_at";  // its older name
 
 /// The names of a struct's fields.
 struct NamesOf {
@@ -130,12 +131,12 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   MigrationRequest wanted;
   NamesOf known;
   fields(known, wanted.spec);
-  known.names.insert(known.names.end(), {"dry_run", "hold_at"});
+  known.names.insert(known.names.end(), {"dry_run", "failpoint", kFailpointBefore});
   request.only(known.names);
   RequestIn in(request);
   fields(in, wanted.spec);
   wanted.dry_run = request.flag_or("dry_run", false);
-  wanted.failpoint = request.text_or("hold_at", "");
+  wanted.failpoint = request.text_or("failpoint", request.text_or(kFailpointBefore, ""));
   if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {
     throw Error(Code::bad_request, "a rehearsal cannot be predicted: dry_run moves nothing either");
   }

@@ -19,7 +19,7 @@ RestoreOrder restore_order_from(const ApiRequest& request) {
   order.device = device_from(request.body);
   read_snapshot_fields(request, order);
   order.spec.restored_from = order.manifest;
-  order.spec.resume_store = order.store;  // should it fail, it goes on from there
+  order.spec.fallback_store = order.store;  // should it fail, it goes on from there
   return order;
 }
 

@@ -80,8 +80,8 @@ void take_over(RestoreOrder& order, const Job& job) {
   spec.again_until = order.spec.again_until;
   spec.hold_at = 0;
   spec.restored_from = order.manifest;
-  spec.resume_store = order.store;
-  spec.resume_first = 0;
+  spec.fallback_store = order.store;
+  spec.fallback_first = 0;
   order.spec = std::move(spec);
   order.device = job.first().device();
   order.epoch = std::max<std::uint64_t>(order.epoch, job.epoch);

@@ -69,7 +69,7 @@ void Monitor::start() {
                                       : "the monitor only says what it would do (mode: observe)"});
   kernel_log_.start();
   nvml_.start();
-  mover_.resume();
+  mover_.follow_former();
   probes_.start();
   context_.tasks.spawn("health", drive());
 }

@@ -30,10 +30,10 @@ void Mover::start(const Move& move) {
   tasks_.spawn("move " + move.job, run_move(move));
 }
 
-void Mover::resume() {
+void Mover::follow_former() {
   for (const auto& uid : journalled_.engine().guards().moving_jobs()) {
     followed_.insert(uid);
-    tasks_.spawn("follow the move of " + uid, resume(uid));
+    tasks_.spawn("follow the move of " + uid, follow_former(uid));
   }
 }
 
@@ -104,7 +104,7 @@ asio::awaitable<DeviceChoice> Mover::choose(Move move) {
           : "no device fits: " + to_string(placed.unplaced.at(0).reasons)};
 }
 
-asio::awaitable<void> Mover::resume(std::string job_uid) {
+asio::awaitable<void> Mover::follow_former(std::string job_uid) {
   const Followed followed(*this, job_uid);
   for (const auto* instance : jobs_.instances()) {
     const auto& job = instance->job();

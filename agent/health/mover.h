@@ -24,7 +24,7 @@ class Mover {
   void start(const Move& move);
   /// Follows the moves that a former agent began: they count against the budget until they are
   /// over.
-  void resume();
+  void follow_former();
   /// Frees the budget's places of moves that no task follows any more.
   void release_orphaned_slots();
   /// Forgets the avoided targets of jobs that are over or whose fault is over.
@@ -55,7 +55,7 @@ class Mover {
   /// Throws Error if the migration cannot start.
   asio::awaitable<bool> migrate(Move move, std::string target);
   /// Follows the move of a job that a former agent began.
-  asio::awaitable<void> resume(std::string job_uid);
+  asio::awaitable<void> follow_former(std::string job_uid);
   /// Waits for the migration's end. Returns whether it moved the job.
   asio::awaitable<bool> wait_for_end(std::string migration);
   void emit_event(const Move& move, const std::string& kind, const std::string& text,

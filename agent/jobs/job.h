@@ -42,12 +42,12 @@ struct JobSpec {
   std::string user;                           ///< empty: the agent's --job-user, or its own user
   ArrivalMode arrive = ArrivalMode::standby;  ///< its default way to move; never `automatic`
   std::optional<Protection> protection = std::nullopt;  ///< nullopt: it is not protected
-  std::string branch = {};         ///< of the snapshots that it takes; empty: "main"
-  std::string restored_from = {};  ///< the manifest from which it went on; empty: from none
-  std::string resume_store = {};   ///< a store from which it goes on if it fails; or empty
-  /// The first snapshot of this run in `resume_store`, if that was its protection's until it was
+  std::string branch = {};          ///< of the snapshots that it takes; empty: "main"
+  std::string restored_from = {};   ///< the manifest from which it went on; empty: from none
+  std::string fallback_store = {};  ///< a store from which it goes on if it fails; or empty
+  /// The first snapshot of this run in `fallback_store`, if that was its protection's until it was
   /// protected in another one, where it has none yet; or 0.
-  std::uint64_t resume_first = 0;
+  std::uint64_t fallback_first = 0;
   /// The first snapshot of this run in the store in which it was protected then. Says only that
   /// there is one: on another host that store may be another, and which snapshots are the run's
   /// they say themselves (store::Ref::run). 0: none is known yet, or the run itself went on from a

@@ -31,8 +31,8 @@ void fields(Archive& a, FieldsOf<Archive, Job>& m) {
   a("restarts", m.restarts);
   a("branch", m.spec.branch);
   a("restored_from", m.spec.restored_from);
-  a("resume_store", m.spec.resume_store);
-  a("resume_first", m.spec.resume_first);
+  a("resume_store", m.spec.fallback_store);
+  a("resume_first", m.spec.fallback_first);
   a("first_snapshot", m.spec.first_snapshot);
   a("hold_at", m.spec.hold_at);
   a("again_until", m.spec.again_until);

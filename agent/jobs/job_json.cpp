@@ -71,6 +71,7 @@ json::object to_json(const Instance& instance) {
           {"uid", job.uid()},
           {"state", to_string(instance.state())},
           {"device", instance.device()},
+          {"sends_snapshot", instance.device() == kFromStore},
           {"user", text_or_null(job.spec.user)},
           {"arrive", to_string(job.spec.arrive)},
           {"argv", json_of(job.spec.argv)},
@@ -150,10 +151,10 @@ JobSpec job_spec_from(const json::object& body) {
   validate::check(spec.branch.empty() || validate::is_job_name(spec.branch), "branch",
                   "name of a branch");
   spec.restored_from = validate::word_or_none("restored_from", given_text(body, "restored_from"));
-  spec.resume_store = given_text(body, "resume_store");
-  validate::check(spec.resume_store.empty() || validate::is_store(spec.resume_store),
+  spec.fallback_store = given_text(body, "resume_store");
+  validate::check(spec.fallback_store.empty() || validate::is_store(spec.fallback_store),
                   "resume_store", "address of a store: write it like file:/var/lib/cardswap/store");
-  spec.resume_first = validate::count("resume_first", number_at(body, "resume_first"));
+  spec.fallback_first = validate::count("resume_first", number_at(body, "resume_first"));
   spec.first_snapshot = validate::count("first_snapshot", number_at(body, "first_snapshot"));
   spec.hold_at = step_or_none(body, "hold_at");
   spec.again_until = step_or_none(body, "again_until");
@@ -173,8 +174,8 @@ json::object to_json(const JobSpec& spec) {
   if (spec.protection) shown["protection"] = to_json(*spec.protection);
   if (!spec.branch.empty()) shown["branch"] = spec.branch;
   if (!spec.restored_from.empty()) shown["restored_from"] = spec.restored_from;
-  if (!spec.resume_store.empty()) shown["resume_store"] = spec.resume_store;
-  if (spec.resume_first != 0) shown["resume_first"] = spec.resume_first;
+  if (!spec.fallback_store.empty()) shown["resume_store"] = spec.fallback_store;
+  if (spec.fallback_first != 0) shown["resume_first"] = spec.fallback_first;
   if (spec.first_snapshot != 0) shown["first_snapshot"] = spec.first_snapshot;
   if (spec.hold_at != 0) shown["hold_at"] = spec.hold_at;
   if (spec.again_until != 0) shown["again_until"] = spec.again_until;

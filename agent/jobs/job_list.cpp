@@ -18,11 +18,11 @@ namespace {
 /// The job's snapshots go to another store than `former` from now on, which has none of it yet.
 void leave_store(JobSpec& spec, const std::string& former, const std::string& to,
                  bool has_snapshot) {
-  const bool is_back = to == spec.resume_store;
-  const auto first = std::exchange(spec.first_snapshot, is_back ? spec.resume_first : 0);
+  const bool is_back = to == spec.fallback_store;
+  const auto first = std::exchange(spec.first_snapshot, is_back ? spec.fallback_first : 0);
   if (!has_snapshot) return;  // what it had before that one is the newest still
-  spec.resume_store = former;
-  spec.resume_first = first;
+  spec.fallback_store = former;
+  spec.fallback_first = first;
 }
 
 }  // namespace
@@ -288,8 +288,8 @@ void JobList::note_protection(Job& job, ProtectionNotes notes) {
 }
 
 void JobList::drop_former_store(Job& job) {
-  if (std::exchange(job.spec.resume_first, 0) == 0) return;  // that one is of its start
-  job.spec.resume_store.clear();
+  if (std::exchange(job.spec.fallback_first, 0) == 0) return;  // that one is of its start
+  job.spec.fallback_store.clear();
   save_when_possible(job);
 }
 

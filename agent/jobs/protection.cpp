@@ -14,10 +14,38 @@ namespace json = boost::json;
 namespace {
 
 constexpr double kYearMs = 366.0 * 86'400'000;
-constexpr std::uint64_t kEveryMsMin = 1000;  // more often than that nobody reads what is written
+constexpr std::int64_t kEveryMsMin = 1000;  // more often than that nobody reads what is written
+
 
 json::value or_null(std::uint64_t number) {
   return number == 0 ? json::value(nullptr) : json::value(number);
+}
+json::value or_null(std::int64_t number) { return or_null(static_cast<std::uint64_t>(number)); }
+
+/// A time of at least `least`, in ms; 0: the field is missing.
+std::int64_t time_at(const json::object& order, const char* key, std::int64_t least,
+                     std::string_view kind) {
+  const auto ms = static_cast<std::int64_t>(
+      validate::count(key, number_at(order, key), static_cast<std::uint64_t>(kYearMs)));
+  validate::check(ms == 0 || ms >= least, key, kind);
+  return ms;
+}
+
+/// Reads how often a snapshot is to be taken.
+void read_cadence(const json::object& order, Protection& to) {
+  to.every_steps = validate::count("every_steps", number_at(order, "every_steps"));
+  to.every_ms = time_at(order, "every_ms", kEveryMsMin, "time of at least a second");
+  to.is_auto = flag_at(order, "auto");
+  to.mtbf_ms = time_at(order, "mtbf_ms", kMtbfMin.count(), "time of at least a minute");
+  const int given = (to.every_steps != 0 ? 1 : 0) + (to.every_ms != 0 ? 1 : 0) + (to.is_auto ? 1 : 0);
+  if (given != 1) {
+    throw Error(Code::bad_request, "a protection is by steps, by time or by what it costs",
+                "give one of every_steps, every_ms and auto");
+  }
+  if (to.mtbf_ms != 0 && !to.is_auto) {
+    throw Error(Code::bad_request, "the time between failures chooses the interval of `auto` only",
+                "give mtbf_ms with auto, or leave it out");
+  }
 }
 
 }  // namespace
@@ -40,7 +68,9 @@ void fields(Archive& a, FieldsOf<Archive, ProtectionNotes>& m) {
 
 json::object to_json(const Protection& protection) {
   return {{"every_steps", or_null(protection.every_steps)},
-          {"every_ms", or_null(static_cast<std::uint64_t>(protection.every_ms))},
+          {"every_ms", or_null(protection.every_ms)},
+          {"auto", protection.is_auto},
+          {"mtbf_ms", or_null(protection.mtbf_ms)},
           {"store", protection.store},
           {"keep", store::to_string(protection.keep)},
           {"grace_ms", protection.grace_ms}};
@@ -52,16 +82,7 @@ std::optional<Protection> protection_in(const json::object& from) {
   validate::check(value->is_object(), "protection", "order for snapshots");
   const auto& order = value->get_object();
   Protection protection;
-  protection.every_steps = validate::count("every_steps", number_at(order, "every_steps"));
-  protection.every_ms = static_cast<std::int64_t>(validate::count(
-      "every_ms", number_at(order, "every_ms"), static_cast<std::uint64_t>(kYearMs)));
-  if ((protection.every_steps == 0) == (protection.every_ms == 0)) {
-    throw Error(Code::bad_request, "a protection is by steps or by time",
-                "give one of every_steps and every_ms");
-  }
-  validate::check(
-      protection.every_ms == 0 || static_cast<std::uint64_t>(protection.every_ms) >= kEveryMsMin,
-      "every_ms", "time of at least a second");
+  read_cadence(order, protection);
   protection.store = text_at(order, "store");
   validate::check(validate::is_store(protection.store), "store",
                   "address of a store: write it like file:/var/lib/cardswap/store");
@@ -76,17 +97,22 @@ std::optional<Protection> protection_in(const json::object& from) {
 json::object to_journal(const ProtectionNotes& notes) {
   json::object record;
   put_fields(record, notes);
+  if (notes.interval != AutoInterval{}) record["interval"] = to_json(notes.interval);
   return record;
 }
 
 ProtectionNotes protection_notes_from_journal(const json::object& record) {
   ProtectionNotes notes;
   read_fields(record, notes);
+  notes.interval = auto_interval_from(object_at(record, "interval"));
   return notes;
 }
 
 json::object to_json(const Protection& protection, const ProtectionNotes& notes) {
   auto shown = to_json(protection);
+  shown["interval"] = protection.is_auto && notes.interval.every_ms != 0
+                          ? json::value(to_json(notes.interval))
+                          : json::value(nullptr);
   shown["last"] =
       notes.number == 0
           ? json::value(nullptr)
@@ -95,7 +121,7 @@ json::object to_json(const Protection& protection, const ProtectionNotes& notes)
   shown["taken"] = notes.taken;
   shown["failed"] = notes.failed;
   shown["failures_in_a_row"] = notes.failures_in_a_row;
-  shown["retry_at_ms"] = or_null(static_cast<std::uint64_t>(notes.retry_at_ms));
+  shown["retry_at_ms"] = or_null(notes.retry_at_ms);
   shown["error"] =
       notes.error.empty()
           ? json::value(nullptr)

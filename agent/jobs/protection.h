@@ -1,19 +1,28 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "agent/jobs/auto_interval.h"
 #include "migrator/store/keep_rule.h"
 
 namespace cardswap {
 
+/// The bounds of a mean time between failures: who fails more often needs no snapshots, and no job
+/// runs for longer.
+inline constexpr std::chrono::milliseconds kMtbfMin{60'000};
+inline constexpr std::chrono::milliseconds kMtbfMax{366LL * 86'400'000};
+
 /// An order to take snapshots of a job again and again, without a request for each. It is a part of
 /// the job's description, so it moves with the job.
 struct Protection {
-  std::uint64_t every_steps = 0;  ///< a snapshot at each multiple of it; 0: `every_ms` counts
+  std::uint64_t every_steps = 0;  ///< a snapshot at each multiple of it; or 0
   std::int64_t every_ms = 0;      ///< a snapshot at the latest this long after the last; or 0
+  bool is_auto = false;           ///< neither: that long after the last as AutoInterval has it
+  std::int64_t mtbf_ms = 0;       ///< is_auto: mean time between failures; 0: Config::mtbf
   std::string store;              ///< "file:/var/lib/cardswap/store", of the job's host
   store::KeepRule keep;           ///< of each branch; other snapshots are pruned
   std::int64_t grace_ms = 0;      ///< how long a pruned snapshot stays in the store's trash
@@ -34,6 +43,7 @@ struct ProtectionNotes {
   std::string hint;              ///< what to do about it
   std::string prune_error;       ///< of the last prune, if it removed nothing; or empty
   bool is_told = false;  ///< ordered on this host, or an event has told that it came with the job
+  AutoInterval interval;  ///< in force where the order is_auto
 };
 
 /// The order as requests, the journal and other agents have it.
@@ -47,7 +57,8 @@ struct ProtectionNotes {
 /// Reads to_journal(); what is missing stays at its default. Throws Error{corrupt}.
 [[nodiscard]] ProtectionNotes protection_notes_from_journal(const boost::json::object& record);
 
-/// An order and its notes as the API shows them with the job.
+/// An order and its notes as the API shows them with the job: `interval` is null unless the order
+/// is_auto and its interval is planned.
 [[nodiscard]] boost::json::object to_json(const Protection& protection,
                                           const ProtectionNotes& notes);
 

@@ -50,22 +50,22 @@ RecoveryNotes notes_when_recovered(RecoveryNotes arriving, std::int64_t now_ms) 
 std::vector<std::string> stores_of(const JobSpec& spec) {
   std::vector<std::string> stores;
   if (spec.protection) stores.push_back(spec.protection->store);
-  if (!spec.resume_store.empty() && (stores.empty() || stores.front() != spec.resume_store)) {
-    stores.push_back(spec.resume_store);
+  if (!spec.fallback_store.empty() && (stores.empty() || stores.front() != spec.fallback_store)) {
+    stores.push_back(spec.fallback_store);
   }
   return stores;
 }
 
 bool is_own_store(const JobSpec& spec) {
   if (!spec.protection) return false;
-  const bool has_gone_on = !spec.restored_from.empty() && spec.resume_first == 0;
-  return spec.first_snapshot != 0 || has_gone_on || spec.protection->store == spec.resume_store;
+  const bool has_gone_on = !spec.restored_from.empty() && spec.fallback_first == 0;
+  return spec.first_snapshot != 0 || has_gone_on || spec.protection->store == spec.fallback_store;
 }
 
 bool has_snapshot(const Job& job) {
   const auto& spec = job.spec;
   if (spec.protection && job.protection_notes.number != 0) return true;
-  if (spec.resume_first != 0) return true;
+  if (spec.fallback_first != 0) return true;
   return !spec.restored_from.empty() && !stores_of(spec).empty();
 }
 

@@ -68,7 +68,7 @@ void FinishedMigrations::add(const Migration& m) {
   of_strategy.total.observe(static_cast<double>(m.record().ended_at_ms - m.record().started_at_ms) /
                             1000);
   // The prediction includes the trainer's wait before its last step.
-  const auto measured = transfer.record().downtime_ms + transfer.record().stats.hold_ms;
+  const auto measured = transfer.record().downtime_ms + transfer.record().stats.log_wait_ms;
   if (transfer.record().predicted_downtime_ms > 0 && measured > 0) {
     predicted.observe(transfer.record().predicted_downtime_ms / measured);
   }

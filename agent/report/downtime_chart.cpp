@@ -28,14 +28,14 @@ std::string downtime_chart(const Report& report) {
   };
   std::vector<Interval> parts;
   if (d.measured_ms) {
-    parts = {{"hold", d.hold_ms, "p-hold"},
+    parts = {{"hold", d.log_wait_ms, "p-hold"},
              {"scan", d.scan_ms, "p-scan"},
              {"send", d.send_ms, "p-send"},
              {"verify", d.verify_ms, "p-verify"}};
     for (const auto& [name, ms] : d.process) parts.push_back({name, ms, "p-process"});
     parts.push_back({"commit and grant", d.grant_ms, "p-grant"});
   }
-  const auto measured = d.measured_ms ? *d.measured_ms + d.hold_ms : 0;
+  const auto measured = d.measured_ms ? *d.measured_ms + d.log_wait_ms : 0;
   const auto longest = std::max(measured, d.predicted_ms.value_or(0));
   const bool shows_limit = d.limit_ms > 0 && d.limit_ms <= 2 * longest;
   const auto axis = duration_axis(std::max(longest, shows_limit ? d.limit_ms : 0), 8);

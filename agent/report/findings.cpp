@@ -23,7 +23,7 @@ constexpr double kMoreThanDowntime = 1.5;
 void report_losses(const Report& r, std::vector<Finding>& found) {
   const auto& lost = r.lost;
   if (!lost.lost_ms || lost.lost_steps.value_or(0) < 1) return;
-  const auto stood = r.downtime.measured_ms.value_or(0) + r.downtime.hold_ms;
+  const auto stood = r.downtime.measured_ms.value_or(0) + r.downtime.log_wait_ms;
   if (*lost.lost_ms < kMoreThanDowntime * stood) return;
   auto why = r.strategy == "replay"
                  ? "its steps waited for their gradients to go over: on a faster link, or by "
@@ -37,7 +37,7 @@ void report_losses(const Report& r, std::vector<Finding>& found) {
 void report_downtime(const Report& r, std::vector<Finding>& found) {
   const auto& d = r.downtime;
   if (!d.measured_ms) return;
-  const auto paused = *d.measured_ms + d.hold_ms;
+  const auto paused = *d.measured_ms + d.log_wait_ms;
   if (d.limit_ms > 0 && paused > d.limit_ms) {
     found.push_back(
         {Level::warning, fmt::format("the job stood still for {}, above the limit of {}",

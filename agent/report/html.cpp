@@ -55,12 +55,12 @@ std::string tiles(const Report& r) {
   const auto& d = r.downtime;
   const auto limit = d.limit_ms > 0 ? fmt::format("limit {}", format_ms(d.limit_ms)) : "no limit";
   std::string result = "<section class=\"tiles\">\n" + lost_tiles(r.lost);
-  result +=
-      d.measured_ms
-          ? tile("Downtime", format_ms(*d.measured_ms),
-                 d.hold_ms > 0 ? fmt::format("after a hold of {}; {}", format_ms(d.hold_ms), limit)
-                               : limit)
-          : tile("Downtime", "none", "the job never stood still for the target");
+  result += d.measured_ms
+                ? tile("Downtime", format_ms(*d.measured_ms),
+                       d.log_wait_ms > 0
+                           ? fmt::format("after a hold of {}; {}", format_ms(d.log_wait_ms), limit)
+                           : limit)
+                : tile("Downtime", "none", "the job never stood still for the target");
   result += tile("Predicted", d.predicted_ms ? format_ms(*d.predicted_ms) : "none",
                  d.predicted_ms ? "before the freeze, hold and downtime" : "it did not converge");
   result +=
@@ -131,8 +131,8 @@ std::string downtime(const Report& r) {
       "<div class=\"wide\">\n" +
       chart + "</div>\n<ul class=\"legend\">\n";
   if (d.measured_ms) {
-    if (d.hold_ms > 0) {
-      result += legend_item("p-hold", "hold before the last step", format_ms(d.hold_ms));
+    if (d.log_wait_ms > 0) {
+      result += legend_item("p-hold", "hold before the last step", format_ms(d.log_wait_ms));
     }
     result += legend_item("p-scan", "scan", format_ms(d.scan_ms));
     result += legend_item("p-send", "send", format_ms(d.send_ms));

@@ -62,8 +62,8 @@ void note_both_sides(Report& report) {
   const auto aborting = began(report.states, "aborting");
   const auto last_step = stopped.value_or(aborting.value_or(end));
   const auto held_to = std::max(0.0, last_step - (stopped ? report.step_ms : 0));
-  const auto held_from = std::max(0.0, held_to - report.downtime.hold_ms);
-  if (report.downtime.hold_ms > 0 && stopped) {
+  const auto held_from = std::max(0.0, held_to - report.downtime.log_wait_ms);
+  if (report.downtime.log_wait_ms > 0 && stopped) {
     add(report.source, "trains", 0, held_from);
     add(report.source, "held", held_from, held_to);
     add(report.source, "trains", held_to, last_step);
@@ -231,7 +231,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   d.measured_ms = known_amount_at(parts, "measured_ms");
   d.clock_error_ms = amount_at(parts, "clock_error_ms");
   d.limit_ms = amount_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
-  d.hold_ms = amount_at(parts, "hold_ms");
+  d.log_wait_ms = amount_at(parts, "hold_ms");
   d.scan_ms = amount_at(parts, "scan_ms");
   d.send_ms = amount_at(parts, "send_ms");
   d.verify_ms = amount_at(parts, "verify_ms");

@@ -47,7 +47,7 @@ struct Downtime {
   std::optional<double> measured_ms;   ///< nullopt: not measured
   double clock_error_ms = 0;
   double limit_ms = 0;  ///< 0: none
-  double hold_ms = 0;
+  double log_wait_ms = 0;
   double scan_ms = 0;
   double send_ms = 0;
   double verify_ms = 0;

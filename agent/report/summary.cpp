@@ -27,11 +27,12 @@ std::string line(std::string_view name, const std::string& value) {
 std::string downtime_lines(const Downtime& d) {
   std::string result;
   if (d.measured_ms) {
-    result += line(
-        "downtime",
-        fmt::format(
-            "{} (+/- {}){}", format_ms(*d.measured_ms), format_ms(d.clock_error_ms),
-            d.hold_ms > 0 ? fmt::format(", and {} held before it", format_ms(d.hold_ms)) : ""));
+    result +=
+        line("downtime",
+             fmt::format("{} (+/- {}){}", format_ms(*d.measured_ms), format_ms(d.clock_error_ms),
+                         d.log_wait_ms > 0
+                             ? fmt::format(", and {} held before it", format_ms(d.log_wait_ms))
+                             : ""));
     std::string process;
     for (const auto& part : d.process) {
       process += fmt::format(", {} {}", part.name, format_ms(part.ms));
@@ -213,7 +214,7 @@ json::object to_json(const Report& r) {
         {"measured_ms", value_or_null(d.measured_ms)},
         {"clock_error_ms", d.clock_error_ms},
         {"limit_ms", d.limit_ms},
-        {"hold_ms", d.hold_ms},
+        {"hold_ms", d.log_wait_ms},
         {"scan_ms", d.scan_ms},
         {"send_ms", d.send_ms},
         {"verify_ms", d.verify_ms},

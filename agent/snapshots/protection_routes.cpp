@@ -47,7 +47,7 @@ void refuse_what_cannot_be_kept(const ProtectionContext& context, const Job& job
 }
 
 asio::awaitable<ApiResponse> protect(ProtectionContext context, ApiRequest request) {
-  request.only({"every_steps", "every_ms", "store", "keep", "grace_ms"});
+  request.only({"every_steps", "every_ms", "auto", "mtbf_ms", "store", "keep", "grace_ms"});
   auto order = protection_in(json::object{{"protection", request.body}});
   auto& job = job_at(context, request);
   refuse_what_cannot_be_kept(context, job);

@@ -98,6 +98,7 @@ asio::awaitable<void> Protector::look_at(std::string job_id) {
   tell_of_arrival(*job);
   see_own_end(*job);
   note_others(*job);
+  plan_interval(*job);
   const auto& notes = job->protection_notes;
   const ScheduleView now{job->first().record().step, job->restarts, unix_ms()};
   if (!may_try(notes, now.now_ms) || !may_begin(*job)) co_return;
@@ -171,8 +172,9 @@ void Protector::see_own_end(Job& job) {
   }
   const auto& record = context_.migrations.at(activity.migration).record();
   if (!handover::is_over(record.state()) || !record.result) return;
-  activity.migration.clear();
+  const auto ended = std::exchange(activity.migration, {});
   if (record.result == MigrationResult::stored) {
+    activity.measured = ended;
     note_stored(job, record, true);
     start_prune(job);
   } else if (is_no_failure(record)) {
@@ -184,6 +186,43 @@ void Protector::see_own_end(Job& job) {
     // What is in trash, and what is left of the failed one, may be what the disk is full of.
     if (error.code() == Code::no_memory) start_prune(job);
   }
+}
+
+std::optional<SnapshotCost> Protector::take_cost(const Job& job) {
+  auto& measured = activities_[job.id].measured;
+  if (measured.empty()) return std::nullopt;
+  if (!context_.migrations.has(measured)) {
+    measured.clear();
+    return std::nullopt;
+  }
+  const auto& m = context_.migrations.at(measured);
+  const auto& transfer = m.only().record();
+  if (!transfer.lost_time.over) return std::nullopt;
+  measured.clear();
+  SnapshotCost cost;
+  cost.stored = milliseconds(m.record().ended_at_ms - m.record().started_at_ms);
+  if (const auto lost = summary_of(transfer.lost_time, transfer.downtime_ms)) {
+    cost.lost_ms = lost->lost_ms;
+  }
+  return cost;
+}
+
+void Protector::plan_interval(Job& job) {
+  const auto& order = *job.spec.protection;
+  if (!order.is_auto) return;
+  const auto& before = job.protection_notes.interval;
+  const auto cost = take_cost(job);
+  const auto mtbf = order.mtbf_ms != 0 ? milliseconds(order.mtbf_ms) : context_.config.mtbf;
+  const auto next = planned(cost ? with_snapshot(before, *cost) : before, mtbf);
+  if (next == before) return;
+  if (next.every_ms != before.every_ms) {
+    spdlog::info("job {}: a snapshot every {} from now on, because of {}: each costs {}",
+                 job.name(), format_ms(static_cast<double>(next.every_ms)), to_string(next.reason),
+                 next.measured == 0 ? "an unknown time" : format_ms(next.cost_ms));
+  }
+  auto notes = job.protection_notes;
+  notes.interval = next;
+  context_.jobs.note_protection(job, std::move(notes));
 }
 
 void Protector::note_stored(Job& job, const MigrationRecord& record, bool is_own) {

@@ -13,6 +13,7 @@
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/job_list.h"
+#include "agent/snapshots/interval_plan.h"
 
 namespace cardswap::snapshots {
 
@@ -44,7 +45,8 @@ class Protector {
  private:
   /// What this run of the agent does for one job.
   struct Activity {
-    std::string migration;                      ///< the snapshot that it has begun; empty: none
+    std::string migration;  ///< the snapshot that it has begun; empty: none
+    std::string measured;   ///< the last one that was stored, until its cost counts; empty: none
     std::optional<std::uint64_t> seen_changes;  ///< of the migrations, when it last looked at all
   };
 
@@ -68,6 +70,10 @@ class Protector {
   void note_others(Job& job);
   /// Notes what became of the snapshot that this run of the agent has begun, once it is over.
   void see_own_end(Job& job);
+  /// What the last snapshot of its own took, once the steps after it are over: told once.
+  std::optional<SnapshotCost> take_cost(const Job& job);
+  /// Plans the interval of a job whose order is_auto; else does nothing.
+  void plan_interval(Job& job);
   /// Notes the snapshot of that migration as the job's last one.
   void note_stored(Job& job, const MigrationRecord& record, bool is_own);
   /// Notes that no snapshot could be taken, and when it is tried again.

@@ -40,7 +40,7 @@ void remove_ended_intents(store::Store& in, const PruneWork& work) {
 }
 
 /// What keeps the prune from removing anything: the first thing that is damaged.
-PruneOutcome nothing_removed(const std::vector<store::Corruption>& damaged) {
+PruneOutcome nothing_removed(const std::vector<store::Damage>& damaged) {
   return {0, 0, fmt::format("{}: {}", damaged.front().object, damaged.front().what)};
 }
 

@@ -27,7 +27,7 @@ constexpr std::chrono::hours kLookAgainUnasked{1};
 bool may_begin_anew(const Job& job, const SnapshotChoice& choice) {
   const auto& spec = job.spec;
   if (choice.ref || !spec.restored_from.empty() || spec.first_snapshot != 0) return false;
-  return spec.resume_store.empty() || choice.has_none_at_all;
+  return spec.fallback_store.empty() || choice.has_none_at_all;
 }
 
 /// What became of a recovery that is over, as recover() returns it.

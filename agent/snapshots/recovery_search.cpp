@@ -26,7 +26,7 @@ void note_first_stored(const RecoveryContext& context, Job& job) {
 
 /// Whether a snapshot of the job is known; what else is there under its name is of another run.
 bool may_have_snapshot(const JobSpec& spec) {
-  return !spec.resume_store.empty() || !spec.restored_from.empty() || spec.first_snapshot != 0;
+  return !spec.fallback_store.empty() || !spec.restored_from.empty() || spec.first_snapshot != 0;
 }
 
 SnapshotSearch search_of(const Job& job, const Config& config) {

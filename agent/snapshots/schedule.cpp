@@ -17,7 +17,8 @@ bool is_due(const Protection& protection, const ProtectionNotes& notes, const Sc
   if (protection.every_steps != 0) {
     return now.step / protection.every_steps > notes.step / protection.every_steps;
   }
-  return now.now_ms - notes.at_ms >= protection.every_ms || now.now_ms < notes.at_ms;
+  const auto every_ms = protection.is_auto ? notes.interval.every_ms : protection.every_ms;
+  return now.now_ms - notes.at_ms >= every_ms || now.now_ms < notes.at_ms;
 }
 
 bool may_try(const ProtectionNotes& notes, std::int64_t now_ms) {

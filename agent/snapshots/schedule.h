@@ -17,7 +17,8 @@ struct ScheduleView {
 
 /// Whether a snapshot is due. The first one is due at once, and so is one after the program was
 /// started again, because its steps count from 0 then. After that one is due at each multiple of
-/// `every_steps`, however late the last one was; or `every_ms` after the last one. A clock that was
+/// `every_steps`, however late the last one was; or `every_ms` after the last one; or, where the
+/// order is_auto, as long after it as `notes.interval`, which is planned, has it. A clock that was
 /// set back makes one due.
 [[nodiscard]] bool is_due(const Protection& protection, const ProtectionNotes& notes,
                           const ScheduleView& now);

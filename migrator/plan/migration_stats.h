@@ -86,7 +86,8 @@ struct MigrationStats {
   double replay_ms = 0;             ///< time of an update at the target, the longest recent one
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
-  double hold_ms = 0;  ///< the trainer waited before its last step, for the log or the rehearsal
+  double log_wait_ms =
+      0;  ///< the trainer waited before its last step, for the log or the rehearsal
   std::string compression;       ///< the codec used last, "lz4" or "zstd"; empty: none so far
   double compression_ratio = 1;  ///< bytes of state for one byte sent, of the latest payloads
   GpuPath gpu_path{};
@@ -124,7 +125,7 @@ void fields(Archive& a, FieldsOf<Archive, MigrationStats>& m) {
   a("replay_ms", m.replay_ms);
   a("back_pressure_ms", m.back_pressure_ms);
   a("window_wait_ms", m.window_wait_ms);
-  a("hold_ms", m.hold_ms);
+  a.renamed("log_wait_ms", m.log_wait_ms, "hold_ms");
   a("compression", m.compression);
   a("compression_ratio", m.compression_ratio);
   a.named("gpu_path", m.gpu_path, "card_path");

@@ -30,7 +30,7 @@ class StoreCheck {
   StoreCheck(Store& store, Verification& shared)
       : store_(store), shared_(shared), slots_(shared.workers.slots()) {}
 
-  std::vector<Corruption> run() {
+  std::vector<Damage> run() {
     judge(kStoreFile, [&] { (void)read_store_file(store_); });
     packs();
     for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
@@ -152,12 +152,12 @@ class StoreCheck {
   std::set<std::string> refs_;
   Needs needs_;
   std::map<std::string, std::string> lacking_;  // by object: what it needs and has not
-  std::vector<Corruption> damage_;
+  std::vector<Damage> damage_;
 };
 
 }  // namespace
 
-std::vector<Corruption> check_store(Store& store, Verification* shared) {
+std::vector<Damage> check_store(Store& store, Verification* shared) {
   if (shared != nullptr) return StoreCheck(store, *shared).run();
   Workers none(0);
   Verification alone{none};

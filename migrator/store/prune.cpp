@@ -24,7 +24,7 @@ struct PruneView {
   std::vector<std::string> objects;  ///< in the order of removal
   Needs needs;
   std::set<std::string> roots;  ///< refs
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
 };
 
 /// Reads a store from its packs up.

@@ -269,14 +269,14 @@ std::vector<Digest> SnapshotReader::recorded_digests(Compressor& compressor) con
 
 /// Reads the chunks that `shared` has not, each once. `failed` gets the reason for each of them
 /// that is not whole.
-void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared,
+void SnapshotReader::read_missing(const SampleShare& sample, Verification& shared,
                                   std::unordered_map<ObjectId, Error, IdHash>& failed) const {
   std::vector<WantedChunk> wanted;
   std::unordered_set<ObjectId, IdHash> seen;
   for (const auto& node : nodes_) {
     for (std::size_t c = 0; c < node.chunks.size(); ++c) {
       const auto& id = node.chunks[c];
-      if (depth.share < 1 && !is_sampled(id, depth.share)) continue;
+      if (sample.share < 1 && !is_sampled(id, sample.share)) continue;
       if (shared.whole.contains(id) || !seen.insert(id).second) continue;
       try {
         wanted.push_back({place_of(id, chunk_size(node, c)), {}});
@@ -297,22 +297,21 @@ void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared
   }
 }
 
-std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
-                                               Verification* shared) const {
+std::vector<Damage> SnapshotReader::verify(const SampleShare& sample, Verification* shared) const {
   if (shared == nullptr) {
     Workers none(0);
     Verification alone{none};
-    return verify(depth, &alone);
+    return verify(sample, &alone);
   }
   std::unordered_map<ObjectId, Error, IdHash> failed;
-  read_missing(depth, *shared, failed);
-  std::vector<Corruption> damage;
+  read_missing(sample, *shared, failed);
+  std::vector<Damage> damage;
   std::vector<Digest> digests;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const auto& node = nodes_[i];
     for (std::size_t c = 0; c < node.chunks.size(); ++c) {
       const auto& id = node.chunks[c];
-      if (depth.share < 1 && !is_sampled(id, depth.share)) continue;
+      if (sample.share < 1 && !is_sampled(id, sample.share)) continue;
       try {
         (void)place_of(id, chunk_size(node, c));  // another node may have it with its right size
         if (const auto why = failed.find(id); why != failed.end()) throw why->second;
@@ -327,7 +326,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
   try {
     Compressor compressor;
     const auto value_bytes = values(compressor);
-    if (damage.empty() && depth.share >= 1 &&
+    if (damage.empty() && sample.share >= 1 &&
         data::state_digest_of(manifest_.layout, digests, digest_of(value_bytes)) !=
             manifest_.state_digest) {
       damage.push_back(

@@ -21,7 +21,7 @@
 namespace cardswap::store {
 
 /// How much of a snapshot verify() reads.
-struct VerifyDepth {
+struct SampleShare {
   double share = 1.0;  ///< of the chunks' bytes; the state digest is checked only if this is 1
 };
 
@@ -82,12 +82,12 @@ class SnapshotReader {
   [[nodiscard]] std::vector<Digest> recorded_digests(Compressor& compressor) const;
 
   /// Reads the snapshot and returns what is damaged or missing. Empty: what was read is whole, and
-  /// (at full depth) its state digest is the committed one. Goes on after a damaged chunk; throws
-  /// when the store cannot be asked (is_store_failure()). Takes as long as to read that share of
-  /// the snapshot, less what `shared` has already, to which it adds. Without `shared` it reads on
-  /// the calling thread.
-  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {},
-                                               Verification* shared = nullptr) const;
+  /// (where all of it is read) its state digest is the committed one. Goes on after a damaged
+  /// chunk; throws when the store cannot be asked (is_store_failure()). Takes as long as to read
+  /// that share of the snapshot, less what `shared` has already, to which it adds. Without `shared`
+  /// it reads on the calling thread.
+  [[nodiscard]] std::vector<Damage> verify(const SampleShare& sample = {},
+                                           Verification* shared = nullptr) const;
 
  private:
   struct Later;
@@ -101,7 +101,7 @@ class SnapshotReader {
   [[nodiscard]] std::vector<ChunkOutcome> read_wanted(Workers& workers,
                                                       std::vector<WantedChunk> wanted) const;
   [[nodiscard]] std::vector<std::byte> bytes_of(Compressor& compressor, const Node& node) const;
-  void read_missing(const VerifyDepth& depth, Verification& shared,
+  void read_missing(const SampleShare& sample, Verification& shared,
                     std::unordered_map<ObjectId, Error, IdHash>& failed) const;
 
   Store& store_;

@@ -60,11 +60,11 @@ struct ComparedTensor {
   }
 };
 
-/// Compares the tensors of listed_tensors() by name, largest relative change first; before them
-/// those without a difference, in the order of their names. A tensor that is another one's alias in
-/// both is left out. Reads chunk by chunk, and no chunk that
-/// both snapshots have at the same place. Throws as SnapshotReader::read() and listed_tensors(),
-/// with the tensor's name in the text.
+/// Compares the tensors of listed_tensors() by name. First those that cannot be compared
+/// (`difference` is nullopt), by name; then by relative change, the largest first. A tensor that is
+/// another one's alias in both is left out. Reads chunk by chunk, and no chunk that both snapshots
+/// have at the same place. Throws as SnapshotReader::read() and listed_tensors(), with the tensor's
+/// name in the text.
 [[nodiscard]] std::vector<ComparedTensor> compare_tensors(const store::SnapshotReader& before,
                                                           const store::SnapshotReader& after);
 

@@ -34,6 +34,30 @@ def checkpoint(store: str, snapshot: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    asked, wanted = _asked()
+    try:
+        from ._checkpoint import Snapshot
+    except ImportError as error:
+        sys.exit(f"a checkpoint of PyTorch is written by PyTorch: {error}")
+    try:
+        snapshot = Snapshot(asked.store, asked.snapshot)
+        made = snapshot.checkpoint()
+    except (CardswapError, OSError) as error:
+        sys.exit(f"{asked.store}: {error}")
+    for path, save in wanted:
+        try:
+            _write(path, made, save)
+        except (OSError, RuntimeError) as error:  # torch's word for a folder that is not there is the latter
+            sys.exit(f"{path} cannot be written: {error}")
+    told = ", ".join(key for key in made if key not in ("job", "manifest", "step"))
+    print(f"wrote {' and '.join(str(path) for path, _ in wanted)}: {told} of step {made['step']}")
+    if snapshot.unread:
+        print("left out the values of " + ", ".join(snapshot.unread) + ": only Python programs' can be read",
+              file=sys.stderr)
+
+
+def _asked() -> tuple[argparse.Namespace, list[tuple[pathlib.Path, Any]]]:
+    """The arguments, and each path to write with what writes it. Ends the program where one is there already."""
     parser = argparse.ArgumentParser(prog="python -m cardswap.export", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", help="the store's folder, or file:/FOLDER")
@@ -42,27 +66,13 @@ def main() -> None:
     parser.add_argument("--dcp", metavar="DIR", type=pathlib.Path, help="a folder for torch.distributed.checkpoint")
     parser.add_argument("--force", action="store_true", help="replace what exists")
     asked = parser.parse_args()
-    wanted = [path for path in (asked.torch, asked.dcp) if path is not None]
+    wanted = [(path, save) for path, save in ((asked.torch, _save_file), (asked.dcp, _save_folder)) if path is not None]
     if not wanted:
         parser.error("name what to write: --torch FILE, --dcp DIR")
-    for path in wanted:
+    for path, _ in wanted:
         if os.path.lexists(path) and not asked.force:
             sys.exit(f"{path} exists already: name another one, or let it be replaced with --force")
-    from ._checkpoint import Snapshot
-    try:
-        snapshot = Snapshot(asked.store, asked.snapshot)
-        made = snapshot.checkpoint()
-    except (CardswapError, OSError) as error:
-        sys.exit(f"{asked.store}: {error}")
-    if asked.torch is not None:
-        _write(asked.torch, made, _save_file)
-    if asked.dcp is not None:
-        _write(asked.dcp, made, _save_folder)
-    told = ", ".join(key for key in made if key not in ("job", "manifest", "step"))
-    print(f"wrote {' and '.join(map(str, wanted))}: {told} of step {made['step']}")
-    if snapshot.unread:
-        print("left out the values of " + ", ".join(snapshot.unread) + ": only Python programs' can be read",
-              file=sys.stderr)
+    return asked, wanted
 
 
 def _save_file(path: pathlib.Path, made: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ class HoldRole {
 
   // ---- any thread
   /// Hold at the first boundary of `step` or later; 0: nowhere, and go on.
-  void order(std::uint64_t step) { context_.gate.hold_at(step); }
+  void hold_at(std::uint64_t step) { context_.gate.hold_at(step); }
   /// Steps up to this one were taken before, by another process of the job; 0: none.
   void take_again_until(std::uint64_t step) { again_until_ = step; }
   /// Whether the step under way was taken before.

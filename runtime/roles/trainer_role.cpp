@@ -76,7 +76,7 @@ void TrainerRole::handle(const channel::Message& message) {
     if (const auto last = context_.lateness.begin(time->migration)) context_.send(*last);
     return;
   }
-  if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.order(hold->step);
+  if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.hold_at(hold->step);
   auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);

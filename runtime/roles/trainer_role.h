@@ -36,7 +36,7 @@ class TrainerRole {
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
   /// Takes the orders of Welcome::hold_at and Welcome::again_until.
   void set_hold(const channel::Welcome& welcome) {
-    hold_.order(welcome.hold_at);
+    hold_.hold_at(welcome.hold_at);
     hold_.take_again_until(welcome.again_until);
   }
 

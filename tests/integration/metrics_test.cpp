@@ -76,7 +76,7 @@ TEST_F(Metrics, FollowAMigration) {
   ASSERT_EQ(ask_over_unix(a_, {.method = "POST",
                                .target = "/v1/migrations",
                                .body = R"({"job":"job","to":")" + b_.at("cpu:0") +
-                                       R"(","strategy":"rounds","hold_at":"syncing"})"})
+                                       R"(","strategy":"rounds","failpoint":"syncing"})"})
                 .status,
             202U);
   Scrape during;

@@ -98,7 +98,7 @@ TEST_F(OldJournal, KeepsEveryFigureOfAMigrationThatIsOver) {
   const auto& progress = m.at("progress").as_object();
   EXPECT_EQ(number(progress, "remaining"), 7);
   EXPECT_EQ(number(progress, "log_lag_bytes"), 16);
-  EXPECT_EQ(number(progress, "hold_ms"), 9.5);
+  EXPECT_EQ(number(progress, "log_wait_ms"), 9.5) << "hold_ms, as that release called it";
   EXPECT_EQ(text(progress, "not_replayed"), "head.bias");
   EXPECT_EQ(text(progress, "gpu_path"), "staged") << "card_path, as that release called it";
   EXPECT_EQ(m.at("history").as_array().size(), 10U);

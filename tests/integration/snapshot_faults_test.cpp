@@ -34,7 +34,7 @@ class DisturbedSnapshots : public SnapshotJob {
                                    {"to", ""},
                                    {"store", store()},
                                    {"max_stall_ms", nullptr},
-                                   {"hold_at", "verifying"}};
+                                   {"failpoint", "verifying"}};
     const auto begun = ask_over_unix(
         host_,
         {.method = "POST", .target = "/v1/migrations", .body = boost::json::serialize(body)});

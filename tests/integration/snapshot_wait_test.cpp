@@ -16,12 +16,17 @@ using ::testing::SizeIs;
 
 class WaitingSnapshots : public ProtectedJob {
  protected:
-  [[nodiscard]] Child asked(const Words& more = {}) const {
+  [[nodiscard]] Child command(const Words& words) const {
     std::filesystem::remove(path("printed"));
     const auto agent = (host_.dir() / "cardswapd.sock").string();
-    Words argv{CARDSWAP, "--agent", agent, "snapshot", "job", "--to", store()};
-    argv.insert(argv.end(), more.begin(), more.end());
+    Words argv{CARDSWAP, "--agent", agent};
+    argv.insert(argv.end(), words.begin(), words.end());
     return {argv, path("printed")};
+  }
+  [[nodiscard]] Child asked(const Words& more = {}) const {
+    Words words{"snapshot", "job", "--to", store()};
+    words.insert(words.end(), more.begin(), more.end());
+    return command(words);
   }
   [[nodiscard]] std::string printed() const { return read_file(path("printed")); }
   [[nodiscard]] bool waits_for(const std::string& migration) const {
@@ -48,7 +53,7 @@ class WaitingSnapshots : public ProtectedJob {
     }
     return {};
   }
-  /// Stops the keeper of a snapshot that the job's protection takes.
+  /// Stops the keeper of the snapshot that is being taken.
   void stop_a_keeper(int& stopped, std::string& migration) const {
     ASSERT_TRUE(within(30s, [&] {
       stopped = 0;
@@ -124,6 +129,42 @@ TEST_F(WaitingSnapshots, EndAtTheirLimitAndWithASignal) {
   EXPECT_TRUE(running_snapshot().empty());
   EXPECT_FALSE(std::filesystem::exists(path("store")));
   expect_nothing_left();
+}
+
+/// The job is to be stopped behind its last snapshot, which a signal gives up.
+TEST_F(WaitingSnapshots, AreGivenUpBeforeAStopWithASignal) {
+  start({}, kMany);
+  auto stop = command({"stop", "job", "--snapshot", "--to", store()});
+  int keeper = 0;
+  std::string snapshot;
+  ASSERT_NO_FATAL_FAILURE(stop_a_keeper(keeper, snapshot));
+  stop.kill(SIGTERM);
+  EXPECT_EQ(stop.wait(), 128 + SIGTERM) << printed();
+  EXPECT_THAT(printed(), HasSubstr("job job trains on, because its last snapshot failed"));
+  EXPECT_EQ(text(host_.ask({"status", snapshot}), "result"), "cancelled");
+  EXPECT_TRUE(trains_on()) << host_.log();
+  expect_nothing_left();
+}
+
+/// A drain is as patient as `snapshot`.
+TEST_F(WaitingSnapshots, AreTakenByADrainAfterThatOfTheProtection) {
+  start({}, kMany);
+  protect("1s", {"--keep", "all"});
+  ASSERT_TRUE(has_snapshot(1)) << host_.log();
+  int keeper = 0;
+  std::string other;
+  ASSERT_NO_FATAL_FAILURE(stop_a_keeper(keeper, other));
+  auto drain =
+      command({"drain", "127.0.0.1:" + std::to_string(host_.port()), "--policy", "snapshot-only"});
+  ASSERT_TRUE(within(20s, [&] {
+    return host_.command({"devices"}).out.find("cordoned") != std::string::npos;
+  })) << printed();
+  EXPECT_FALSE(drain.ended());
+  ASSERT_EQ(::kill(keeper, SIGCONT), 0);
+  EXPECT_EQ(drain.wait(), 0) << printed() << host_.log();
+  EXPECT_THAT(printed(), HasSubstr("cardswap restore job@"));
+  EXPECT_EQ(text(host_.ask({"status", other}), "result"), "stored");
+  EXPECT_EQ(text(record_of(host_), "state"), "stopped");
 }
 
 /// What ends by itself is waited for; what does not is refused as before.

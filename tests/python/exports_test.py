@@ -66,10 +66,12 @@ class Exports(Moves):
         command = [self.python, "-m", "cardswap.export", self.store]
         for more, why in (((f"job@{step}", "--torch", self.folder / "checkpoint.pt"), "exists already"),
                           (("job@999", "--torch", self.folder / "none.pt"), "no snapshot job@999"),
-                          (("job:none", "--torch", self.folder / "none.pt"), "no snapshot job:none")):
+                          (("job:none", "--torch", self.folder / "none.pt"), "no snapshot job:none"),
+                          ((f"job@{step}", "--torch", self.folder / "none/file.pt"), "none/file.pt cannot be written")):
             done = subprocess.run([*command, *more], env={**os.environ, **self.of_jobs}, capture_output=True, text=True)
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(why, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
         for pack in self.store.glob("packs/*/*.pack"):
             pack.chmod(0o600)
             data = bytearray(pack.read_bytes())

@@ -77,7 +77,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
   stats.rounds = stats.throttle_pct = stats.freezes_put_off = kSmall;
   stats.expected_downtime_ms = stats.setup_time_ms = stats.freeze_scan_ms = kTime;
   stats.freeze_send_ms = stats.freeze_verify_ms = stats.median_step_ms = stats.replay_ms = kTime;
-  stats.back_pressure_ms = stats.window_wait_ms = stats.hold_ms = kTime;
+  stats.back_pressure_ms = stats.window_wait_ms = stats.log_wait_ms = kTime;
   stats.compression_ratio = kTime;
   const Obstacle obstacle{kText, kText, true};
   const StateItem item{.name = kText,

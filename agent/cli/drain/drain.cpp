@@ -89,7 +89,7 @@ void Drain::note_job(Item& item, const json::object& job) {
   item.pid = number_at<std::int64_t>(job, "pid");
 }
 
-bool Drain::resume(Item& item, const std::string& migration) {
+bool Drain::take_up(Item& item, const std::string& migration) {
   json::object found;
   try {
     found = ask("/v1/migrations/" + migration);
@@ -114,9 +114,7 @@ void Drain::refresh() {
   for (const auto& job : listed_jobs(answer, drained_)) {
     const auto state = printable_at(job, "state");
     if (state == "standby") ++arriving_;
-    if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
-      continue;
-    }
+    if (!is_training(job)) continue;
     const auto name = name_at(job, "name", validate::is_job_name, drained_);
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
@@ -135,7 +133,7 @@ void Drain::refresh() {
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
     if (!printable_at(job, "migration").empty()) {
-      resume(*item, name_at(job, "migration", validate::is_migration_id, drained_));
+      take_up(*item, name_at(job, "migration", validate::is_migration_id, drained_));
     }
   }
   for (auto& item : items_) {

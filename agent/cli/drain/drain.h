@@ -60,11 +60,13 @@ class Drain {
   void note_job(Item& item, const boost::json::object& job);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
   /// ended, or it is a snapshot, for which the job stays.
-  bool resume(Item& item, const std::string& migration);
+  bool take_up(Item& item, const std::string& migration);
   void start_waiting();
   void start(Item& item, const PlacementDevice& device);
   void follow();
   void conclude(Item& item);
+  /// Asks what a job's move to where its row says would cost, and finishes the row.
+  void predict(Item& item);
   void retry_elsewhere(Item& item, const Error& error);
   void stop(const std::string& why);
   [[nodiscard]] std::vector<PlacementDevice> devices();

@@ -23,6 +23,11 @@ std::string name_at(const boost::json::object& from, std::string_view key,
               kLookThere);
 }
 
+bool is_training(const boost::json::object& job) {
+  const auto state = printable_at(job, "state");
+  return state == "starting" || state == "running" || state == "frozen" || state == "in_doubt";
+}
+
 std::vector<boost::json::object> listed_jobs(const boost::json::object& answer,
                                              const http::Endpoint& agent) {
   const auto* list = answer.if_contains("jobs");

@@ -7,6 +7,45 @@
 #include "agent/handover/base/migration_body.h"
 
 namespace cardswap::cli {
+namespace {
+
+void put_prediction(const boost::json::object& plan, DrainRow& row) {
+  row.strategy = printable_at(plan, "strategy");
+  for (const auto& prediction : array_at(plan, "predictions")) {
+    const auto* p = prediction.if_object();
+    if (p == nullptr || printable_at(*p, "strategy") != row.strategy) continue;
+    row.downtime_ms = amount_at(*p, "downtime_ms");
+    row.total_time_ms = amount_at(*p, "total_time_ms");
+  }
+}
+
+/// Why the plan is not allowed; empty: it is.
+std::string blocked_text(const boost::json::object& plan) {
+  std::string blocked;
+  for (const auto& reason : array_at(plan, "blocked_reasons")) {
+    if (!reason.is_string()) continue;
+    blocked += (blocked.empty() ? "" : "; ") + printable(reason.get_string());
+  }
+  return blocked;
+}
+
+}  // namespace
+
+void Drain::predict(Item& item) {
+  auto spec = options_.how.spec();
+  spec.job = item.job.name;
+  spec.to = item.row.to;
+  auto body = request_body(spec);
+  body["dry_run"] = true;
+  try {
+    const auto plan = client().call("POST", "/v1/migrations", std::move(body));
+    put_prediction(plan, item.row);
+    const auto blocked = blocked_text(plan);
+    rows_.finish(item, blocked.empty() ? "fits" : "stays", blocked);
+  } catch (const Error& error) {
+    rows_.finish(item, "stays", error.failure());
+  }
+}
 
 Exit Drain::dry_run() {
   refresh();
@@ -31,29 +70,7 @@ Exit Drain::dry_run() {
     auto& item = *items[assignment.job];
     if (item.phase == Phase::moving) continue;
     item.row.to = found[assignment.device].address();
-    auto spec = options_.how.spec();
-    spec.job = item.job.name;
-    spec.to = item.row.to;
-    auto body = request_body(spec);
-    body["dry_run"] = true;
-    try {
-      const auto plan = client().call("POST", "/v1/migrations", std::move(body));
-      item.row.strategy = printable_at(plan, "strategy");
-      for (const auto& prediction : array_at(plan, "predictions")) {
-        const auto* p = prediction.if_object();
-        if (p == nullptr || printable_at(*p, "strategy") != item.row.strategy) continue;
-        item.row.downtime_ms = amount_at(*p, "downtime_ms");
-        item.row.total_time_ms = amount_at(*p, "total_time_ms");
-      }
-      std::string blocked;
-      for (const auto& reason : array_at(plan, "blocked_reasons")) {
-        if (!reason.is_string()) continue;
-        blocked += (blocked.empty() ? "" : "; ") + printable(reason.get_string());
-      }
-      rows_.finish(item, blocked.empty() ? "fits" : "stays", blocked);
-    } catch (const Error& error) {
-      rows_.finish(item, "stays", error.failure());
-    }
+    predict(item);
   }
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;

@@ -25,13 +25,7 @@ using Phase = DrainItem::Phase;
 
 constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
-constexpr seconds kConflictMax{120};  // another snapshot of the job comes to its end first
 constexpr seconds kStopGrace{10};
-
-bool is_training(const json::object& job) {
-  const auto state = printable_at(job, "state");
-  return state == "starting" || state == "running" || state == "frozen" || state == "in_doubt";
-}
 
 /// The words that start the job again, for whoever reads the table.
 std::string restore_command(const std::string& job, const std::string& step,
@@ -58,10 +52,11 @@ DrainToStores::DrainToStores(const Context& context, DrainOptions options)
 
 void DrainToStores::read_jobs() {
   for (const auto& job : listed_jobs(client().call("GET", "/v1/jobs"), drained_)) {
-    if (!is_training(job) || printable_at(job, "device") == "store") continue;
-    auto& known = jobs_.emplace_back();
+    if (!is_training(job) || flag_at(job, "sends_snapshot")) continue;
+    const auto name = name_at(job, "name", validate::is_job_name, drained_);
+    auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}});
     auto& placed = known.item.job;
-    placed.name = name_at(job, "name", validate::is_job_name, drained_);
+    placed.name = name;
     placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
     known.store = printable_at(object_at(job, "protection"), "store");
     known.item.row.job = placed.name;
@@ -90,6 +85,7 @@ void DrainToStores::start_waiting() {
   for (auto& job : jobs_) {
     if (running >= options_.parallel) return;
     if (job.item.phase != Phase::waiting || Clock::now() < job.not_before) continue;
+    if (!has_turn(job)) continue;
     start(job);
     running += job.item.phase == Phase::moving ? 1 : 0;
   }
@@ -98,11 +94,10 @@ void DrainToStores::start_waiting() {
 void DrainToStores::start(Job& job) {
   auto& item = job.item;
   if (!item.hooked) {
-    job.give_up_at = Clock::now() + kConflictMax;
     item.hooked = true;
     if (const auto failed = rows_.run_hook(item, "before"); !failed.empty()) {
       item.hooked = false;  // no `after` for what never began
-      return rows_.finish(job.item, "skipped", "hook before it: " + failed);
+      return rows_.finish(item, "skipped", "hook before it: " + failed);
     }
   }
   MigrationSpec spec;
@@ -115,14 +110,40 @@ void DrainToStores::start(Job& job) {
     item.phase = Phase::moving;
     ++item.row.tries;
   } catch (const Error& error) {
-    if (error.code() == Code::not_found)
-      return rows_.finish(job.item, "ended", "it ended by itself");
-    // A snapshot of its protection may be under way: it is waited for.
-    if (error.code() != Code::conflict || Clock::now() >= job.give_up_at) {
-      return rows_.finish(job.item, "failed", error.failure());
+    if (error.code() == Code::not_found) {
+      return rows_.finish(item, "ended", "it ended by itself");
     }
-    job.not_before = Clock::now() + kTryAgain;
+    if (error.code() != Code::conflict) return rows_.finish(item, "failed", error.failure());
+    await_turn(job, error);
   }
+}
+
+/// A snapshot of its protection may be under way, or a move: that ends first.
+void DrainToStores::await_turn(Job& job, const Error& refusal) {
+  job.not_before = Clock::now() + kTryAgain;
+  try {
+    const auto other =
+        job.turn.waits_for(refusal, client().call("GET", "/v1/migrations?running=1"));
+    job.waits_for = other ? text_at(*other, "id") : "";
+  } catch (const Error& error) {
+    rows_.finish(job.item, "failed", error.failure());
+  }
+}
+
+/// Whether what its snapshot waits for has ended, or is unknown to the agent by now.
+bool DrainToStores::has_turn(Job& job) {
+  if (job.waits_for.empty()) return true;
+  try {
+    const auto other = client().call("GET", "/v1/migrations/" + job.waits_for);
+    if (value_at(other, "result") == nullptr) {
+      job.not_before = Clock::now() + kTryAgain;
+      return false;
+    }
+  } catch (const Error& error) {
+    if (error.code() != Code::not_found) throw;
+  }
+  job.waits_for.clear();
+  return true;
 }
 
 void DrainToStores::follow() {

@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "agent/cli/drain/drain.h"
+#include "agent/cli/snapshots/snapshot_turn.h"
 
 namespace cardswap::cli {
 
 /// `cardswap drain --policy snapshot-only`: every job of a host gets a last snapshot into the store
 /// of its protection, and is stopped once that is whole; the note of its row is the command that
-/// starts it again. Its snapshots are the agent's migrations, so killing the command loses nothing.
-/// One thread; `context` outlives it.
+/// starts it again. While a job is in another migration its snapshot waits for the end of that, up
+/// to the drain's deadline. Its snapshots are the agent's migrations, so killing the command loses
+/// nothing. One thread; `context` outlives it.
 class DrainToStores {
  public:
   /// Asks the agent for its jobs; changes nothing. Throws Error{refused} that names the jobs which
@@ -33,8 +35,9 @@ class DrainToStores {
   struct Job {
     DrainItem item;
     std::string store;
+    std::string waits_for;  ///< the migration whose end its snapshot waits for; empty: for none
+    SnapshotTurn turn;
     std::chrono::steady_clock::time_point not_before;  ///< of the next try
-    std::chrono::steady_clock::time_point give_up_at;
   };
 
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
@@ -42,6 +45,8 @@ class DrainToStores {
   void refuse_unprotected() const;
   void start_waiting();
   void start(Job& job);
+  void await_turn(Job& job, const Error& refusal);
+  [[nodiscard]] bool has_turn(Job& job);
   void follow();
   void conclude(Job& job);
   void stop_job(Job& job);

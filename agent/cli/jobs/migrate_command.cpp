@@ -47,7 +47,7 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   spec.to = options.to;
   auto body = request_body(spec);
   body["dry_run"] = options.dry_run;
-  if (!options.failpoint.empty()) body["hold_at"] = options.failpoint;
+  if (!options.failpoint.empty()) body["failpoint"] = options.failpoint;
   auto client = context.client();
   auto begun =
       client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations", std::move(body));
@@ -99,7 +99,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   options->how.add_rehearsal_to(*command);
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
-  command->add_option("--hold-at", options->failpoint)->group("");
+  command->add_option("--failpoint,--hold-at", options->failpoint)->group("");
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;
     run = [&context, options] { return migrate(context, *options); };

@@ -12,7 +12,7 @@
 
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "agent/base/validate.h"
+#include "agent/cli/snapshots/snapshot_turn.h"
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "migrator/base/error.h"
@@ -37,22 +37,16 @@ class SnapshotBeginning {
   }
 
   json::object run(WhileBusy busy) {
-    std::string refused;  // the last refusal that no running migration explained
+    SnapshotTurn turn(spec_.job);
     while (true) {
       try {
         return ask();
-      } catch (const Error& error) {
-        if (busy == WhileBusy::refuses || error.code() != Code::conflict) throw;
-        const auto other = running_of_job();
-        if (other) {
-          refused.clear();
-          wait_for(*other);
+      } catch (const Error& refusal) {
+        if (busy == WhileBusy::refuses || refusal.code() != Code::conflict) throw;
+        if (auto other = turn.waits_for(refusal, running())) {
+          wait_for(std::move(*other));
           continue;
         }
-        // What it was refused for may have ended between the two calls. Another migration's refusal
-        // has another text; the same one again is about something else.
-        if (refused == error.failure()) throw;
-        refused = error.failure();
       }
       if (context_.interrupts.has_come(kAgainAfter)) throw interrupted();
     }
@@ -83,20 +77,16 @@ class SnapshotBeginning {
                 "`cardswap status` tells whether a snapshot of job " + spec_.job + " began");
   }
 
-  /// The migration that the job is in. Nullopt: it is in none, as far as the agent knows.
-  std::optional<json::object> running_of_job() {
+  json::object running() {
     auto answer =
         client_.call_unless_interrupted(context_.interrupts, "GET", "/v1/migrations?running=1");
     if (!answer) throw interrupted();
-    for (auto& one : array_at(*answer, "migrations")) {
-      if (one.is_object() && text_at(one.as_object(), "job") == spec_.job) return one.as_object();
-    }
-    return std::nullopt;
+    return std::move(*answer);
   }
 
   /// Returns when that migration has ended, or is unknown to its agent by now.
   void wait_for(json::object other) {
-    const auto id = validate::migration_id("id", text_at(other, "id"));
+    const auto id = text_at(other, "id");
     say(id, other);
     while (value_at(other, "result") == nullptr) {
       check_limit(id, other);

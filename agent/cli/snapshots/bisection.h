@@ -24,6 +24,8 @@ class Bisection {
   /// Which one is probed next: the nearest to the middle that was not skipped. Nullopt: the search
   /// is over.
   [[nodiscard]] std::optional<std::size_t> next() const;
+  /// Takes what a probe says of `index`, which next() gave: one that was not asked for would break
+  /// the search. Throws std::out_of_range past the end.
   void note(std::size_t index, ProbeVerdict verdict);
 
   /// The last one that is known to be good.

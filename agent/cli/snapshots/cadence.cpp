@@ -10,10 +10,22 @@
 #include "migrator/store/keep_rule_text.h"
 
 namespace cardswap::cli {
+namespace {
+
+std::chrono::milliseconds mtbf_from(const std::string& text) {
+  const auto mtbf = parse_duration("--mtbf", text);
+  if (mtbf.count() > 0) return mtbf;
+  throw Error(Code::bad_request, fmt::format("--mtbf: '{}' is no time between failures", text),
+              "write it like 24h, or leave it out");
+}
+
+}  // namespace
 
 Cadence cadence_from(std::string_view text) {
   Cadence cadence;
   if (text == "off") return cadence;
+  cadence.is_auto = text == "auto";
+  if (cadence.is_auto) return cadence;
   if (const auto steps = number_in<std::uint64_t>(text)) {
     cadence.steps = *steps;
   } else if (text != "none") {
@@ -21,17 +33,25 @@ Cadence cadence_from(std::string_view text) {
   }
   if (cadence.is_off() || (cadence.steps == 0 && cadence.time < std::chrono::seconds(1))) {
     throw Error(Code::bad_request, fmt::format("--every: '{}' is too little", text),
-                "write it like 100 (steps), 10m or off");
+                "write it like 100 (steps), 10m, auto or off");
   }
   return cadence;
 }
 
 boost::json::object protection_body(const std::string& store, const Cadence& cadence,
-                                    const store::KeepRule& keep, const std::string& grace) {
+                                    const store::KeepRule& keep, const std::string& grace,
+                                    const std::string& mtbf) {
+  if (!mtbf.empty() && !cadence.is_auto) {
+    throw Error(Code::bad_request, "--mtbf chooses the interval of --every auto only",
+                "leave it out, or write --every auto");
+  }
   boost::json::object body{{"store", store},
                            {"keep", store::to_string(keep)},
                            {"grace_ms", parse_duration("--grace", grace).count()}};
-  if (cadence.steps != 0) {
+  if (cadence.is_auto) {
+    body["auto"] = true;
+    if (!mtbf.empty()) body["mtbf_ms"] = mtbf_from(mtbf).count();
+  } else if (cadence.steps != 0) {
     body["every_steps"] = cadence.steps;
   } else {
     body["every_ms"] = cadence.time.count();

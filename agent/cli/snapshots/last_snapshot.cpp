@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <chrono>
 #include <iostream>
-#include <thread>
 
+#include "agent/cli/follow_migration.h"
 #include "agent/cli/snapshots/begin_snapshot.h"
 #include "agent/cli/text/fields.h"
 
@@ -14,8 +13,6 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-
-constexpr std::chrono::milliseconds kAskEvery{200};
 
 std::string store_of(Client& client, const std::string& job) {
   const auto shown = client.call("GET", "/v1/jobs/" + http::percent_encoded(job));
@@ -34,20 +31,21 @@ void keep_last_state(const Context& context, const std::string& job, const std::
   spec.job = job;
   spec.store = store.empty() ? store_of(client, job) : store;
   spec.max_stall_ms = 0;
-  auto migration = begin_snapshot(context, client, spec, WhileBusy::waits);
-  const auto id = text(migration, "id");
-  while (value_at(migration, "result") == nullptr) {
-    std::this_thread::sleep_for(kAskEvery);
-    migration = client.call("GET", "/v1/migrations/" + id);
-  }
-  if (text(migration, "result") != "stored") {
-    throw Error(http::error_from_json(object_at(migration, "error")))
+  const auto kept =
+      await_result(context, client, begin_snapshot(context, client, spec, WhileBusy::waits));
+  if (!has_worked(kept)) {
+    throw Error(http::error_from_json(object_at(kept, "error")))
         .within(fmt::format("job {} trains on, because its last snapshot failed", job));
+  }
+  const auto step = text(kept, "migrated_at_step");
+  if (context.interrupts.has_come()) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted: job {} is kept as of step {}, and trains on", job, step),
+                fmt::format("`cardswap stop {}` stops it", job));
   }
   if (context.quiet) return;
   std::cerr << fmt::format("job {} is kept as of step {}: cardswap restore {}@{} --store {}\n", job,
-                           text(migration, "migrated_at_step"), job,
-                           text(migration, "migrated_at_step"), spec.store);
+                           step, job, step, spec.store);
 }
 
 }  // namespace cardswap::cli

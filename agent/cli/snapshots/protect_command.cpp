@@ -21,6 +21,7 @@ struct ProtectOptions {
   std::string store;
   std::string keep = store::to_string(store::KeepRule{});
   std::string grace = kProtectGrace;
+  std::string mtbf;
 };
 
 Exit protect(const Context& context, const ProtectOptions& options) {
@@ -37,8 +38,8 @@ Exit protect(const Context& context, const ProtectOptions& options) {
     throw Error(Code::bad_request, "protect it where?",
                 "--to file:/FOLDER, of the job's host; its user writes there");
   }
-  auto body =
-      protection_body(options.store, cadence, store::keep_rule_from(options.keep), options.grace);
+  auto body = protection_body(options.store, cadence, store::keep_rule_from(options.keep),
+                              options.grace, options.mtbf);
   context.show(context.client().call("POST", path, std::move(body)), [](const json::object& job) {
     return fmt::format("job {} is {}`cardswap jobs {}` tells how it goes\n",
                        std::string_view(job.at("name").as_string()),
@@ -55,8 +56,15 @@ void add_protect_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand(
       "protect", "Take snapshots of a running job again and again, without being asked each time");
   command->add_option("job", options->job, "Job of this host")->required();
-  command->add_option("--every", options->every, "Steps, such as 100; a time, such as 10m; or off")
+  command
+      ->add_option(
+          "--every", options->every,
+          "Steps, such as 100; a time, such as 10m; auto: as its snapshots' cost asks for; "
+          "or off")
       ->required();
+  command->add_option("--mtbf", options->mtbf,
+                      "For auto: mean time between failures of the job, such as 24h (default: as "
+                      "the agent is set up, 24h)");
   command->add_option("--to", options->store, "file:/FOLDER, of the job's host");
   command
       ->add_option("--keep", options->keep,

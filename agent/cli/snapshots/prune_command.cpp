@@ -8,6 +8,8 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
+#include "agent/cli/snapshots/damage_json.h"
+#include "agent/cli/snapshots/read_whole.h"
 #include "agent/cli/text/fields.h"
 #include "agent/process/job_user.h"
 #include "migrator/base/error.h"
@@ -17,7 +19,6 @@
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/prune.h"
-#include "migrator/store/snapshot_reader.h"
 
 namespace cardswap::cli {
 namespace {
@@ -46,8 +47,8 @@ void act_as_owner_of(const std::string& address) {
 
 /// Reads the two newest snapshots of each branch that gives some up, byte by byte. Returns what is
 /// damaged; throws when the store cannot be asked.
-std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std::string& job,
-                                                    const std::set<std::uint64_t>& surplus) {
+std::vector<store::Damage> read_those_that_stay(store::Store& in, const std::string& job,
+                                                const std::set<std::uint64_t>& surplus) {
   const auto refs = store::refs_of(in, job).refs;
   std::set<std::string> branches;
   for (const auto& ref : refs) {
@@ -58,17 +59,11 @@ std::vector<store::Corruption> read_those_that_stay(store::Store& in, const std:
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
   std::map<std::string, std::size_t> read;
-  std::vector<store::Corruption> damaged;
+  std::vector<store::Damage> damaged;
   for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
     if (!branches.contains(ref->branch) || read[ref->branch]++ >= kVerifiedMin) continue;
-    try {
-      for (auto& one : store::SnapshotReader(in, catalog, *ref).verify({}, &shared)) {
-        damaged.push_back(std::move(one));
-      }
-    } catch (const Error& error) {
-      if (store::is_store_failure(error.code())) throw;
-      damaged.push_back({to_string(ref->manifest), error.failure()});
-    }
+    const auto found = read_whole(in, catalog, *ref, shared);
+    damaged.insert(damaged.end(), found.begin(), found.end());
   }
   return damaged;
 }
@@ -77,14 +72,6 @@ std::uint64_t bytes_of(store::Store& in, const std::vector<std::string>& names) 
   std::uint64_t bytes = 0;
   for (const auto& name : names) bytes += in.size_of(name).value_or(0);
   return bytes;
-}
-
-json::array damage_json(const std::vector<store::Corruption>& damaged) {
-  json::array all;
-  for (const auto& one : damaged) {
-    all.push_back(json::object{{"object", one.object}, {"what", one.what}});
-  }
-  return all;
 }
 
 json::array given_up_json(store::Store& in, const std::string& job,
@@ -133,11 +120,7 @@ json::object pruned(const PruneOptions& options) {
 
 std::string pruned_text(const json::object& answer) {
   const bool would = flag_at(answer, "dry_run");
-  std::string shown;
-  for (const auto& item : array_at(answer, "damaged")) {
-    const auto& one = item.as_object();
-    shown += fmt::format("damaged: {}: {}\n", text(one, "object"), text(one, "what"));
-  }
+  auto shown = damage_lines(answer, "damaged: ");
   if (!shown.empty()) return shown + "nothing is removed while something is damaged\n";
   for (const auto& item : array_at(answer, "snapshots")) {
     const auto& one = item.as_object();

@@ -84,26 +84,35 @@ Course course_of(store::Store& in, const RecomputeOptions& options) {
   return course;
 }
 
-/// The job that computes, which goes with this object.
+/// The job that computes. Once it is begun it goes with this object, however the command ends.
 class ScratchJob {
  public:
   ScratchJob(Client client, std::string name)
       : client_(std::move(client)), name_(std::move(name)) {}
   ~ScratchJob() {
+    if (!is_begun_) return;
     try {
       const auto path = "/v1/jobs/" + http::percent_encoded(name_);
       (void)client_.call("POST", path + "/stop", json::object{{"grace_ms", 0}}, kStopMax);
       (void)client_.call("DELETE", path);
     } catch (const std::exception& error) {
-      std::cerr << fmt::format("cardswap: job {} is left: {}\n", name_, error.what());
+      std::cerr << fmt::format(
+          "cardswap: job {} is left: {}; `cardswap stop {}` ends it where it runs\n", name_,
+          error.what(), name_);
     }
   }
   ScratchJob(const ScratchJob&) = delete;
   ScratchJob& operator=(const ScratchJob&) = delete;
 
+  void note_begun() { is_begun_ = true; }
+  /// It never ran: its record, which says why, stays.
+  void note_failed() { is_begun_ = false; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+
  private:
   Client client_;
   const std::string name_;
+  bool is_begun_ = false;
 };
 
 std::string scratch_name(const RecomputeOptions& options) {
@@ -122,9 +131,9 @@ json::object start_body(store::Store& in, const RecomputeOptions& options, const
   return body;
 }
 
-/// What each of the snapshots that are compared has as its digest.
-std::vector<std::string> roots_of(store::Store& in, const Course& course) {
-  std::vector<std::string> roots;
+/// The state digest of each of the snapshots that are compared.
+std::vector<std::string> digests_of(store::Store& in, const Course& course) {
+  std::vector<std::string> digests;
   for (const auto& ref : course.compared) {
     const auto theirs = store::get_manifest(in, ref.manifest);
     if (theirs.chunk_bytes != kSnapshotChunkBytes) {
@@ -132,17 +141,18 @@ std::vector<std::string> roots_of(store::Store& in, const Course& course) {
                                              "its digest cannot be compared",
                                              ref.step));
     }
-    roots.push_back(to_string(theirs.state_digest));
+    digests.push_back(to_string(theirs.state_digest));
   }
-  return roots;
+  return digests;
 }
 
-/// Returns the migration that starts the job as it ended. An agent that is silent, or a user who
-/// leaves, may leave the job.
-json::object started_job(const Context& context, Client& client, json::object body) {
-  const auto name = text_at(body, "name");
+/// Asks for the restore of the job. An agent that is silent, or a user who leaves before it has
+/// answered, may leave the job.
+json::object begin_job(const Context& context, Client& client, ScratchJob& job, json::object body) {
   try {
-    return await_end(context, client, begin_restore(context, client, std::move(body)));
+    auto begun = begin_restore(context, client, std::move(body));
+    job.note_begun();
+    return begun;
   } catch (const Error& error) {
     const bool may_be_there = error.code() == Code::timed_out || error.code() == Code::link_lost ||
                               error.code() == Code::cancelled || error.code() == Code::in_doubt;
@@ -150,7 +160,7 @@ json::object started_job(const Context& context, Client& client, json::object bo
     throw Error(error.code(), error.failure(),
                 fmt::format("`cardswap jobs` tells whether job {} is there; `cardswap stop {}` "
                             "ends it",
-                            name, name));
+                            job.name(), job.name()));
   }
 }
 
@@ -211,44 +221,58 @@ std::string recomputed_text(const json::object& answer) {
   return shown;
 }
 
+/// Lets the job, which stands at the step of the first snapshot, come to that of each, and compares
+/// the digests of its state there with theirs. Returns how many are identical, up to the first one
+/// that is not.
+std::size_t identical_in(const Context& context, Client& client, const std::string& job,
+                         const Course& course, const std::vector<std::string>& digests) {
+  std::size_t identical = 0;
+  auto held_at = course.compared.front().step;
+  for (const auto& ref : course.compared) {
+    if (std::exchange(held_at, ref.step) != ref.step) {
+      (void)client.call("POST", fmt::format("/v1/jobs/{}/resume", http::percent_encoded(job)),
+                        json::object{{"hold_at", ref.step}});
+    }
+    const auto held = await_held(context, client, job, ref.step).at("held").as_object();
+    if (text_at(held, "root") != digests.at(identical)) break;
+    ++identical;
+    if (!context.quiet) std::cerr << fmt::format("step {}: identical\n", ref.step);
+  }
+  return identical;
+}
+
 Exit recompute(const Context& context, const RecomputeOptions& options) {
   const auto in = store::open_store(options.store);
   const auto course = course_of(*in, options);
-  const auto roots = roots_of(*in, course);
-  const auto name = scratch_name(options);
+  const auto digests = digests_of(*in, course);
+  ScratchJob job(context.client(), scratch_name(options));
   if (!context.quiet) {
     std::cerr << fmt::format("job {}: {} steps are taken again from that of step {}, as job {}\n",
                              options.job, course.compared.back().step - course.from.step,
-                             course.from.step, name);
+                             course.from.step, job.name());
   }
   auto client = context.client();
-  const auto started = started_job(context, client, start_body(*in, options, course));
-  if (!has_worked(started)) return show_outcome(context, started);
-  const ScratchJob job(context.client(), name);
+  auto begun = begin_job(context, client, job, start_body(*in, options, course));
+  const auto started = await_end(context, client, std::move(begun));
+  if (!has_worked(started)) {
+    job.note_failed();
+    return show_outcome(context, started);
+  }
+  const auto identical = identical_in(context, client, job.name(), course, digests);
+  const bool is_all = identical == course.compared.size();
   json::object answer{{"job", options.job},
                       {"store", options.store},
                       {"from_step", course.from.step},
                       {"to_step", course.compared.back().step},
-                      {"first_difference", nullptr}};
-  std::uint64_t identical = 0;
-  auto held_at = course.compared.front().step;
-  for (const auto& ref : course.compared) {
-    if (std::exchange(held_at, ref.step) != ref.step) {
-      (void)client.call("POST", fmt::format("/v1/jobs/{}/resume", http::percent_encoded(name)),
-                        json::object{{"hold_at", ref.step}});
-    }
-    const auto held = await_held(context, client, name, ref.step).at("held").as_object();
-    if (text_at(held, "root") != roots.at(identical)) {
-      answer["first_difference"] = difference_at(context, client, *in, options, ref);
-      break;
-    }
-    ++identical;
-    if (!context.quiet) std::cerr << fmt::format("step {}: identical\n", ref.step);
+                      {"first_difference", nullptr},
+                      {"identical_snapshots", identical},
+                      {"identical", is_all}};
+  if (!is_all) {
+    answer["first_difference"] =
+        difference_at(context, client, *in, options, course.compared[identical]);
   }
-  answer["identical_snapshots"] = identical;
-  answer["identical"] = identical == course.compared.size();
   context.show(answer, recomputed_text);
-  return identical == course.compared.size() ? Exit::done : exit_for(Code::digest_mismatch);
+  return is_all ? Exit::done : exit_for(Code::digest_mismatch);
 }
 
 }  // namespace

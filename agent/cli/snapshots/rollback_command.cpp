@@ -10,9 +10,9 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
-#include "agent/cli/snapshots/branch_name.h"
 #include "agent/cli/snapshots/way_back.h"
 #include "migrator/base/error.h"
+#include "migrator/store/branch_name.h"
 #include "migrator/store/open_store.h"
 
 namespace cardswap::cli {
@@ -45,8 +45,8 @@ Exit roll_back(const Context& context, const RollbackOptions& options) {
                                  options.of_branch, run_of_job(client, options.job));
   const auto& ref = way.base;
   const auto refs = store::refs_of(*in, options.job).refs;
-  const auto branch = options.branch.empty() ? fresh_branch(refs, way.step) : options.branch;
-  check_new_branch(refs, branch);
+  const auto branch = options.branch.empty() ? store::fresh_branch(refs, way.step) : options.branch;
+  store::check_new_branch(refs, branch);
   json::object body{{"store", options.store},
                     {"manifest", to_string(ref.manifest)},
                     {"epoch", ref.epoch},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/base/units.h"
+#include "agent/cli/snapshots/damage_json.h"
 #include "agent/cli/snapshots/history_graph.h"
 #include "agent/cli/snapshots/number_json.h"
 #include "agent/cli/snapshots/snapshot_time.h"
@@ -91,12 +92,8 @@ json::object snapshot_json(store::Store& in, const store::Ref& ref) {
 json::object history_of(store::Store& in, const std::string& job) {
   const auto list = store::refs_of(in, job);
   const auto tags = store::tags_of(in, job);
-  json::array damaged;
-  for (const auto* some : {&list.damaged, &tags.damaged}) {
-    for (const auto& one : *some) {
-      damaged.push_back(json::object{{"object", one.object}, {"what", one.what}});
-    }
-  }
+  auto damaged = list.damaged;
+  damaged.insert(damaged.end(), tags.damaged.begin(), tags.damaged.end());
   json::array snapshots;
   for (auto ref = list.refs.rbegin(); ref != list.refs.rend(); ++ref) {
     try {
@@ -104,11 +101,10 @@ json::object history_of(store::Store& in, const std::string& job) {
     } catch (const Error& error) {
       if (store::is_store_failure(error.code())) throw;
       snapshots.push_back(ref_json(*ref));
-      damaged.push_back(
-          json::object{{"object", store::manifest_name(ref->manifest)}, {"what", error.failure()}});
+      damaged.push_back({store::manifest_name(ref->manifest), error.failure()});
     }
   }
-  return {{"job", job}, {"snapshots", std::move(snapshots)}, {"damaged", std::move(damaged)}};
+  return {{"job", job}, {"snapshots", std::move(snapshots)}, {"damaged", damage_json(damaged)}};
 }
 
 std::string history_table(const json::object& history) {
@@ -131,11 +127,7 @@ std::string history_table(const json::object& history) {
   }
   auto shown =
       rows.size() == 1 ? fmt::format("no snapshot of job {}\n", text(history, "job")) : table(rows);
-  for (const auto& item : array_at(history, "damaged")) {
-    const auto& one = item.as_object();
-    shown += fmt::format("damaged: {}: {}\n", text(one, "object"), text(one, "what"));
-  }
-  return shown;
+  return shown + damage_lines(history, "damaged: ");
 }
 
 std::string snapshot_text(const json::object& one) {

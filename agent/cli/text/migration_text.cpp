@@ -99,7 +99,7 @@ std::string remarks(const json::object& migration) {
   const auto limit =
       number_at(migration, key_or_former(migration, "max_stall_ms", "max_downtime_ms"));
   const auto downtime = number_at(migration, "downtime_ms");
-  const auto held = number_at(p, "hold_ms");  // the limit is for both
+  const auto held = number_at(p, "log_wait_ms");  // the limit is for both
   const auto stood = downtime + held;
   if (limit > 0 && downtime > 0 && stood > limit) {
     const auto scan = number_at(p, "freeze_scan_ms");
@@ -186,8 +186,8 @@ std::string summary(const json::object& migration) {
       lost_line(migration), ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"),
       ms(p, "freeze_send_ms"), ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
       process.empty() ? "" : "process: " + process + "\n",
-      number_at(p, "hold_ms") > 0
-          ? fmt::format("held {} before its last step, {}\n", ms(p, "hold_ms"),
+      number_at(p, "log_wait_ms") > 0
+          ? fmt::format("held {} before its last step, {}\n", ms(p, "log_wait_ms"),
                         text(p, "rehearsal", "").empty() ? "for the log to go" : "to rehearse it")
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
@@ -208,24 +208,31 @@ std::string states_of(const json::object& migration) {
   return result;
 }
 
-std::string details(const json::object& migration) {
+using DetailRows = std::vector<std::vector<std::string>>;
+
+/// What every migration has.
+DetailRows common_rows(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
-  std::vector<std::vector<std::string>> rows{{"migration", text(migration, "id")},
-                                             {"job", text(migration, "job")},
-                                             {"from", text(migration, "from")},
-                                             {"to", text(migration, "to")},
-                                             {"state", text(migration, "state")},
-                                             {"result", text(migration, "result")},
-                                             {"strategy", strategy(migration)},
-                                             {"rounds", text(p, "rounds")},
-                                             {"transferred", size(p, "transferred")},
-                                             {"remaining", size(p, "remaining")},
-                                             {"total", size(p, "total")},
-                                             {"rate", size(p, "rate") + "/s"},
-                                             {"dirty_rate", size(p, "dirty_rate") + "/s"},
-                                             {"expected_downtime", ms(p, "expected_downtime_ms")},
-                                             {"setup_time", ms(p, "setup_time_ms")},
-                                             {"total_time", ms(p, "total_time_ms")}};
+  return {{"migration", text(migration, "id")},
+          {"job", text(migration, "job")},
+          {"from", text(migration, "from")},
+          {"to", text(migration, "to")},
+          {"state", text(migration, "state")},
+          {"result", text(migration, "result")},
+          {"strategy", strategy(migration)},
+          {"rounds", text(p, "rounds")},
+          {"transferred", size(p, "transferred")},
+          {"remaining", size(p, "remaining")},
+          {"total", size(p, "total")},
+          {"rate", size(p, "rate") + "/s"},
+          {"dirty_rate", size(p, "dirty_rate") + "/s"},
+          {"expected_downtime", ms(p, "expected_downtime_ms")},
+          {"setup_time", ms(p, "setup_time_ms")},
+          {"total_time", ms(p, "total_time_ms")}};
+}
+
+/// What it has cost the job, as far as it has come.
+void add_cost_rows(const json::object& migration, DetailRows& rows) {
   if (auto lost = lost_line(migration); !lost.empty()) {
     lost.pop_back();
     rows.push_back({"lost", std::move(lost)});
@@ -236,6 +243,11 @@ std::string details(const json::object& migration) {
     rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
     rows.push_back({"digest", text(migration, "root")});
   }
+}
+
+/// What only some have.
+void add_known_rows(const json::object& migration, DetailRows& rows) {
+  const auto& p = object_at(migration, "progress");
   const auto known = [&](const char* name, bool is, std::string value) {
     if (is) rows.push_back({name, std::move(value)});
   };
@@ -243,7 +255,7 @@ std::string details(const json::object& migration) {
   known("tag_error", value_at(migration, "tag_error") != nullptr, text(migration, "tag_error"));
   const auto process = process_parts(migration);
   known("process", !process.empty(), process);
-  known("hold", number_at(p, "hold_ms") > 0, ms(p, "hold_ms"));
+  known("hold", number_at(p, "log_wait_ms") > 0, ms(p, "log_wait_ms"));
   known("predicted", number_at(migration, "predicted_downtime_ms") > 0,
         ms(migration, "predicted_downtime_ms") + " for hold and downtime");
   const auto moves = number_at(migration, "predicted_from_moves");
@@ -264,7 +276,13 @@ std::string details(const json::object& migration) {
   known("gpu_path", !gpu_path.empty(), gpu_path);
   known("throttle", number_at(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
   const auto& error = object_at(migration, "error");
-  if (!error.empty()) rows.push_back({"error", text(error, "failure")});
+  known("error", !error.empty(), text(error, "failure"));
+}
+
+std::string details(const json::object& migration) {
+  auto rows = common_rows(migration);
+  add_cost_rows(migration, rows);
+  add_known_rows(migration, rows);
   return table(rows) + states_of(migration);
 }
 
@@ -288,6 +306,35 @@ std::string migrations_table(const json::object& answer) {
   return result;
 }
 
+/// One strategy's line of a plan.
+std::vector<std::string> prediction_row(const json::object& plan, const json::object& p) {
+  const bool usable = flag_at(p, "usable");
+  const bool fits = flag_at(p, "fits");
+  const bool may_fit = flag_at(p, "may_fit");
+  std::vector<std::string> notes;
+  if (text(p, "strategy") == text(plan, "strategy")) {
+    notes.emplace_back(fits ? "would be used" : "would be tried");
+  }
+  if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
+  if (const auto moves = number_at(p, "predicted_from_moves"); usable && moves > 0) {
+    notes.push_back("stall and lost as " + earlier(moves));
+  }
+  if (usable && !fits && may_fit) notes.emplace_back("less where steps change less");
+  const auto figure = [&](const std::string& value) {
+    return usable ? (flag_at(p, "at_most") ? "at most " : "") + value : "-";
+  };
+  return {text(p, "strategy"),
+          figure(ms(p, "downtime_ms")),
+          figure(ms(p, "predicted_stall_ms")),
+          figure(ms(p, "predicted_lost_ms")),
+          figure(ms(p, "total_time_ms")),
+          figure(size(p, "transferred")),
+          fits      ? "yes"
+          : may_fit ? "perhaps"
+                    : "no",
+          fmt::format("{}", fmt::join(notes, "; "))};
+}
+
 std::string plan_text(const json::object& plan) {
   std::string result =
       fmt::format("job {} to {}: {} of state, step {}\n", text(plan, "job"), text(plan, "to"),
@@ -299,29 +346,7 @@ std::string plan_text(const json::object& plan) {
   std::vector<std::vector<std::string>> rows{
       {"STRATEGY", "DOWNTIME", "STALL", "LOST", "TOTAL", "SENT", "FITS", "NOTE"}};
   for (const auto& item : array_at(plan, "predictions")) {
-    const auto& p = item.as_object();
-    const bool usable = flag_at(p, "usable");
-    const bool fits = flag_at(p, "fits");
-    const std::string most = flag_at(p, "at_most") ? "at most " : "";
-    std::vector<std::string> notes;
-    if (text(p, "strategy") == text(plan, "strategy")) {
-      notes.emplace_back(fits ? "would be used" : "would be tried");
-    }
-    if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
-    if (const auto moves = number_at(p, "predicted_from_moves"); usable && moves > 0) {
-      notes.push_back("stall and lost as " + earlier(moves));
-    }
-    if (usable && !fits && flag_at(p, "may_fit"))
-      notes.emplace_back("less where steps change less");
-    rows.push_back({text(p, "strategy"), usable ? most + ms(p, "downtime_ms") : "-",
-                    usable ? most + ms(p, "predicted_stall_ms") : "-",
-                    usable ? most + ms(p, "predicted_lost_ms") : "-",
-                    usable ? most + ms(p, "total_time_ms") : "-",
-                    usable ? most + size(p, "transferred") : "-",
-                    fits                    ? "yes"
-                    : flag_at(p, "may_fit") ? "perhaps"
-                                            : "no",
-                    fmt::format("{}", fmt::join(notes, "; "))});
+    rows.push_back(prediction_row(plan, item.as_object()));
   }
   result += table(rows);
   if (const auto* fits = value_at(plan, "fits"); fits != nullptr && !flag_at(plan, "fits")) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "agent/cli/text/fields.h"
 
@@ -16,7 +17,33 @@ std::string every_text(const json::object& protection) {
   const auto steps = number_at<std::uint64_t>(protection, "every_steps");
   if (steps == 1) return "every step";
   if (steps > 1) return fmt::format("every {} steps", steps);
-  return "every " + ms(protection, "every_ms");
+  if (!flag_at(protection, "auto")) return "every " + ms(protection, "every_ms");
+  const auto& interval = object_at(protection, "interval");
+  return interval.empty() ? "automatically" : "every " + ms(interval, "every_ms");
+}
+
+/// "24 h", and what are no whole hours as other times.
+std::string mtbf_text(double ms) {
+  constexpr double kHourMs = 3'600'000;
+  const auto hours = ms / kHourMs;
+  return hours >= 1 && hours == std::floor(hours) ? fmt::format("{:.0f} h", hours) : format_ms(ms);
+}
+
+/// Why an automatic interval is as long as it is; empty: the interval is not automatic.
+std::string interval_line(const json::object& protection) {
+  const auto& interval = object_at(protection, "interval");
+  if (interval.empty()) return {};
+  const auto reason = text(interval, "reason");
+  const auto each =
+      number_at(interval, "measured") == 0
+          ? std::string("what a snapshot costs is not known so far")
+          : fmt::format("a snapshot costs {}, a failure each {}", ms(interval, "cost_ms"),
+                        mtbf_text(number_at(interval, "mtbf_ms")));
+  auto why = each;  // of `cost` and `unknown_cost`
+  if (reason == "stored_time") why = "a snapshot takes that long to be stored (" + each + ")";
+  if (reason == "shortest") why = "none are taken more often (" + each + ")";
+  if (reason == "longest") why = "no job goes longer without one (" + each + ")";
+  return fmt::format("every {}: {}\n", ms(interval, "every_ms"), why);
 }
 
 std::string last_text(const json::object& protection, std::int64_t now_ms) {
@@ -35,6 +62,7 @@ std::string protection_text(const json::object& job, std::int64_t now_ms) {
   auto shown = fmt::format("protected {} in {}, kept: {}; {}\n", every_text(protection),
                            text(protection, "store"), text(protection, "keep"),
                            last_text(protection, now_ms));
+  shown += interval_line(protection);
   if (const auto& error = object_at(protection, "error"); !error.empty()) {
     const auto wait = number_at(protection, "retry_at_ms") - static_cast<double>(now_ms);
     shown += fmt::format("{} in a row failed: {}\n", text(protection, "failures_in_a_row"),

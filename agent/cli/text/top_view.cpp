@@ -68,6 +68,39 @@ std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width
                 std::move(rows), width);
 }
 
+/// What a job's migration adds to its line: from its phase to its target.
+std::vector<std::string> moving_cells(const json::object& migration) {
+  const auto& progress = object_at(migration, "progress");
+  const auto rate = number_at(progress, "rate");
+  const auto downtime = number_at(progress, "expected_downtime_ms");
+  const auto total = number_at(progress, "total");
+  return {
+      phase(migration, progress),
+      total > 0 ? fmt::format("{}/{}", size(number_at(progress, "transferred")), size(total)) : "",
+      rate > 0 ? size(rate) + "/s" : "", downtime > 0 ? format_ms(downtime) : "",
+      printable_at(migration, "to")};
+}
+
+/// `migration`: that of a job of this name; or null.
+std::vector<std::string> job_line(const json::object& job, const json::object* migration) {
+  const auto state = printable_at(job, "state");
+  const bool has_reported = number_at(job, "step") > 0 || number_at(job, "state_bytes") > 0;
+  std::vector<std::string> line{printable_at(job, "name"),
+                                state,
+                                printable_at(job, "device"),
+                                has_reported ? fmt::format("{:.0f}", number_at(job, "step")) : "-",
+                                has_reported ? format_ms(number_at(job, "median_step_ms")) : "-",
+                                has_reported ? size(number_at(job, "state_bytes")) : "-"};
+  std::vector<std::string> more;
+  if (migration != nullptr && state != "standby" && is_live_state(job)) {
+    more = moving_cells(*migration);
+  } else if (const auto to = printable_at(job, "moved_to"); !to.empty()) {
+    more = {"", "", "", "", to};
+  }
+  line.insert(line.end(), more.begin(), more.end());
+  return line;
+}
+
 std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   std::map<std::string, const json::object*> moving;  // by job
   for (const auto* migration : objects(seen.migrations, "migrations")) {
@@ -79,35 +112,8 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
                         [](const json::object* job) { return is_live_state(*job); });
   Rows rows;
   for (const auto* job : jobs) {
-    const auto state = printable_at(*job, "state");
-    const bool has_reported = number_at(*job, "step") > 0 || number_at(*job, "state_bytes") > 0;
-    std::vector<std::string> row{
-        printable_at(*job, "name"),
-        state,
-        printable_at(*job, "device"),
-        has_reported ? fmt::format("{:.0f}", number_at(*job, "step")) : "-",
-        has_reported ? format_ms(number_at(*job, "median_step_ms")) : "-",
-        has_reported ? size(number_at(*job, "state_bytes")) : "-"};
     const auto found = moving.find(printable_at(*job, "name"));
-    if (found != moving.end() && state != "standby" && is_live_state(*job)) {
-      const auto& migration = *found->second;
-      const auto* value = value_at(migration, "progress");
-      const auto progress =
-          value != nullptr && value->is_object() ? value->get_object() : json::object();
-      const auto rate = number_at(progress, "rate");
-      const auto downtime = number_at(progress, "expected_downtime_ms");
-      const auto total = number_at(progress, "total");
-      row.insert(
-          row.end(),
-          {phase(migration, progress),
-           total > 0 ? fmt::format("{}/{}", size(number_at(progress, "transferred")), size(total))
-                     : "",
-           rate > 0 ? size(rate) + "/s" : "", downtime > 0 ? format_ms(downtime) : "",
-           printable_at(migration, "to")});
-    } else if (!printable_at(*job, "moved_to").empty()) {
-      row.insert(row.end(), {"", "", "", "", printable_at(*job, "moved_to")});
-    }
-    rows.push_back(std::move(row));
+    rows.push_back(job_line(*job, found == moving.end() ? nullptr : found->second));
   }
   return fitted({{"JOB", 0, false},
                  {"STATE", 1, false},

@@ -101,7 +101,7 @@ json::object timeline_json(const Migration& migration) {
        {{"predicted_ms", known(transfer.predicted_downtime_ms > 0, transfer.predicted_downtime_ms)},
         {"measured_ms", known(moved, transfer.downtime_ms)},
         {"clock_error_ms", known(moved, transfer.clock_error_ms)},
-        {"hold_ms", s.hold_ms},
+        {"hold_ms", s.log_wait_ms},
         {"scan_ms", s.freeze_scan_ms},
         {"send_ms", s.freeze_send_ms},
         {"verify_ms", s.freeze_verify_ms},

@@ -133,7 +133,7 @@ Migration MigrationFactory::make(MigrationRequest wanted, const Instance& source
   m.failpoint = std::move(wanted.failpoint);
   m.yields_to_moves = wanted.yields_to_moves;
   if (!m.failpoint.empty() && !config_.failpoints) {
-    throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
+    throw Error(Code::bad_request, "a failpoint needs an agent started with --failpoints");
   }
   if (!m.failpoint.empty() && !named<handover::SourceState>(m.failpoint) &&
       !named<CriuPhase>(m.failpoint)) {

@@ -40,7 +40,7 @@ MigrationStats some_stats() {
   stats.replay_ms = 17;
   stats.back_pressure_ms = 18;
   stats.window_wait_ms = 19;
-  stats.hold_ms = 20;
+  stats.log_wait_ms = 20;
   stats.shards_not_replayed = 21;
   stats.not_replayed = "w";
   stats.throttle_pct = 22;

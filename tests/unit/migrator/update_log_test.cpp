@@ -95,7 +95,7 @@ TEST(UpdateLog, TheLastStepWaitsUntilAllIsSent) {
   EXPECT_TRUE(waits(log, waiting));
   log.note_sent();
   waiting.get();
-  EXPECT_GT(log.stats().hold_ms, 0);
+  EXPECT_GT(log.stats().log_wait_ms, 0);
 }
 
 TEST(UpdateLog, EndsBeforeAStepWaitsForRoomForLongerThanAllowed) {
@@ -125,7 +125,7 @@ TEST(UpdateLog, HoldsAStepForNoLongerThanAllowedAllItsWaitsTogether) {
   log.wait_until_sent(2);
   EXPECT_FALSE(log.stats().all_sent);
   EXPECT_GE(log.stats().longest_wait_ms, allowed - 0.001);
-  EXPECT_DOUBLE_EQ(log.stats().longest_wait_ms, before + log.stats().hold_ms);
+  EXPECT_DOUBLE_EQ(log.stats().longest_wait_ms, before + log.stats().log_wait_ms);
   EXPECT_FALSE(log.is_closed()) << "its entry goes after the step";
   EXPECT_TRUE(log.take());
 }

@@ -38,7 +38,7 @@ MigrationStats StatsReporter::stats() const {
   all.resent_bytes = replay_.resent_bytes;
   all.replay_ms = replay_.replay_ms;
   all.back_pressure_ms = replay_.back_pressure_ms;
-  all.hold_ms = replay_.hold_ms + rehearsal_parked_ms_;
+  all.log_wait_ms = replay_.log_wait_ms + rehearsal_parked_ms_;
   all.window_wait_ms = replay_.window_wait_ms;
   all.shards_not_replayed = replay_.shards_not_replayed;
   all.not_replayed = replay_.not_replayed;

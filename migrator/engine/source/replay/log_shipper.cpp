@@ -147,7 +147,7 @@ void LogShipper::release_replayed() {
   stats_.early_bytes = early_.stats().bytes;
   stats_.resent_bytes = early_.stats().resent;
   stats_.back_pressure_ms = log.back_pressure_ms;
-  stats_.hold_ms = log.hold_ms;
+  stats_.log_wait_ms = log.log_wait_ms;
   // A step may have several updates, some of which take no time: the longest recent one counts.
   if (std::exchange(noted_, replayed.number) == replayed.number) return;
   stats_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats_.replay_ms);

@@ -196,7 +196,7 @@ UpdateLogStats UpdateLog::stats() const {
           .back_pressure_ms = waits_.for_room_ms(),
           .early_bytes = early_.held_bytes(),
           .unsent_bytes = unsent_bytes_,
-          .hold_ms = waits_.held_ms(),
+          .log_wait_ms = waits_.held_ms(),
           .waited_ms = waits_.all_ms(),
           .longest_wait_ms = waits_.longest_ms(),
           .all_sent = all_sent_,

@@ -21,7 +21,7 @@ struct UpdateLogStats {
   double back_pressure_ms = 0;     ///< sum of the waits for room in append()
   std::uint64_t early_bytes = 0;   ///< bytes of early copies
   std::uint64_t unsent_bytes = 0;  ///< bytes of entries that were not taken yet
-  double hold_ms = 0;              ///< how long the latest held step waited for its entries
+  double log_wait_ms = 0;          ///< how long the latest held step waited for its entries
   double waited_ms = 0;            ///< sum of all waits of steps, ...
   double longest_wait_ms = 0;      ///< ... and the longest wait of one step
   bool all_sent = true;       ///< those of the latest held step were in time, or the log was closed

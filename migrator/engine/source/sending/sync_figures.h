@@ -28,7 +28,7 @@ struct ReplayStats {
   std::uint64_t resent_bytes = 0;   ///< of these, those that changed and were sent again
   double replay_ms = 0;             ///< time of an update at the target, the longest recent one
   double back_pressure_ms = 0;      ///< as in MigrationStats, and so are the next two
-  double hold_ms = 0;
+  double log_wait_ms = 0;
   double window_wait_ms = 0;
   std::uint64_t shards_not_replayed = 0;
   std::string not_replayed = {};

@@ -56,7 +56,7 @@ boost::json::object moved_migration(double downtime_ms, double hold_ms) {
           {"max_downtime_ms", 300},
           {"downtime_ms", downtime_ms},
           {"progress",
-           {{"hold_ms", hold_ms},
+           {{"log_wait_ms", hold_ms},
             {"freeze_scan_ms", 12},
             {"freeze_send_ms", 20},
             {"freeze_verify_ms", 1}}}};

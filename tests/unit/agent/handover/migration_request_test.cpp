@@ -61,9 +61,14 @@ TEST(MigrationRequest, LeavesWhatIsAbsentOrNullAsItIs) {
   EXPECT_EQ(migration_request_from(asking({{"strategy", nullptr},
                                            {"encrypt", nullptr},
                                            {"log_memory", nullptr},
-                                           {"hold_at", nullptr}}))
+                                           {"failpoint", nullptr}}))
                 .spec,
             defaults);
+}
+
+TEST(MigrationRequest, NamesAFailpointByItsOlderNameToo) {
+  EXPECT_EQ(migration_request_from(asking({{"failpoint", "syncing"}})).failpoint, "syncing");
+  EXPECT_EQ(migration_request_from(asking({{"hold_at", "syncing"}})).failpoint, "syncing");
 }
 
 TEST(MigrationRequest, LiftsALimitByNullAndTakesNone) {

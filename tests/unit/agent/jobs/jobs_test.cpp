@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include <boost/json.hpp>
 #include <chrono>
 
 #include "tests/support/temp_dir.h"
@@ -94,6 +95,15 @@ TEST_F(JobsTest, LeavesARecoveryOpenWhoseProgramBreaksDownAsItArrives) {
   turn_until([&] { return !job.is_live(); });
   EXPECT_EQ(job.first().state(), InstanceState::lost);
   EXPECT_EQ(job.recovery.state, RecoveryState::arriving);
+}
+
+TEST_F(JobsTest, TellsASnapshotSenderFromAJobsProgram) {
+  const auto sends = [&](const char* name, const char* device) {
+    const auto& one = jobs_.table().add({.name = name, .argv = {"/bin/true"}}, device);
+    return jobs_.shown(one).at("sends_snapshot").as_bool();
+  };
+  EXPECT_TRUE(sends("gpt", kFromStore));
+  EXPECT_FALSE(sends("cnn", "cpu:0"));
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ using ::testing::IsEmpty;
 json::object order() {
   return {{"every_steps", 100},
           {"every_ms", nullptr},
+          {"auto", false},
+          {"mtbf_ms", nullptr},
           {"store", "file:/var/lib/cardswap/store"},
           {"keep", "last=3,daily=2"},
           {"grace_ms", 60'000}};
@@ -38,6 +40,35 @@ TEST(ProtectionOrder, IsReadAsItWasWritten) {
   EXPECT_EQ(to_json(*protection), order());
 }
 
+json::object automatic() {
+  auto of = order();
+  of["every_steps"] = nullptr;
+  of["auto"] = true;
+  of["mtbf_ms"] = 3'600'000;
+  return of;
+}
+
+TEST(ProtectionOrder, MayLeaveItsIntervalToTheAgent) {
+  const auto protection = read(automatic());
+  ASSERT_TRUE(protection);
+  EXPECT_TRUE(protection->is_auto);
+  EXPECT_EQ(protection->mtbf_ms, 3'600'000);
+  EXPECT_EQ(to_json(*protection), automatic());
+  auto of = automatic();
+  of.erase("mtbf_ms");
+  EXPECT_EQ(read(of)->mtbf_ms, 0) << "that of its agent";
+}
+
+/// An order from before there were automatic intervals.
+TEST(ProtectionOrder, IsReadWithoutTheFieldsOfAnAutomaticInterval) {
+  auto of = order();
+  of.erase("auto");
+  of.erase("mtbf_ms");
+  const auto protection = read(of);
+  ASSERT_TRUE(protection);
+  EXPECT_EQ(to_json(*protection), order());
+}
+
 TEST(ProtectionOrder, IsNoneWhereTheJobHasNone) {
   EXPECT_FALSE(protection_in({}));
   EXPECT_FALSE(protection_in({{"protection", nullptr}}));
@@ -52,6 +83,12 @@ TEST(ProtectionOrder, IsRefusedWhereItCannotBeCarriedOut) {
         of["every_ms"] = 5;
       },
       [](json::object& of) { of["every_steps"] = -1; },
+      [](json::object& of) { of["auto"] = true; },
+      [](json::object& of) { of["mtbf_ms"] = 3'600'000; },
+      [](json::object& of) {
+        of = automatic();
+        of["mtbf_ms"] = 1000;
+      },
       [](json::object& of) { of["store"] = "relative"; },
       [](json::object& of) { of["store"] = "file:/a/../b"; },
       [](json::object& of) { of.erase("store"); },
@@ -94,6 +131,7 @@ TEST_F(ProtectedJobs, KeepTheirOrderAndWhatBecameOfIt) {
   notes.step = 700;
   notes.failures_in_a_row = 2;
   notes.error = "no room";
+  notes.interval = {41'000, IntervalReason::cost, 12.5, 3, 700, 86'400'000};
   jobs_.note_protection(gpt, notes);
   const auto& again = on_disk();
   ASSERT_TRUE(again.spec.protection);
@@ -103,6 +141,18 @@ TEST_F(ProtectedJobs, KeepTheirOrderAndWhatBecameOfIt) {
   EXPECT_EQ(again.protection_notes.failures_in_a_row, 2U);
   EXPECT_EQ(again.protection_notes.error, "no room");
   EXPECT_TRUE(again.protection_notes.is_told);
+  EXPECT_EQ(again.protection_notes.interval, notes.interval);
+}
+
+TEST_F(ProtectedJobs, ShowTheIntervalInForceOfAnAutomaticOrderOnly) {
+  ProtectionNotes notes;
+  EXPECT_TRUE(to_json(*read(automatic()), notes).at("interval").is_null()) << "not planned so far";
+  notes.interval = {41'000, IntervalReason::cost, 12.5, 3, 700, 86'400'000};
+  const auto shown = to_json(*read(automatic()), notes).at("interval");
+  EXPECT_EQ(shown.at("every_ms"), 41'000);
+  EXPECT_EQ(shown.at("reason"), "cost");
+  EXPECT_EQ(shown.at("cost_ms"), 12.5);
+  EXPECT_TRUE(to_json(*read(order()), notes).at("interval").is_null());
 }
 
 TEST_F(ProtectedJobs, BeginAnewInAnotherStoreOnly) {
@@ -135,24 +185,24 @@ TEST_F(ProtectedJobs, GoOnFromTheFormerStoreUntilTheNewOneHasASnapshot) {
   other["store"] = "file:/elsewhere";
   jobs_.set_protection(gpt, read(other));
   const auto& next = on_disk();
-  EXPECT_EQ(next.spec.resume_store, "file:/var/lib/cardswap/store");
-  EXPECT_EQ(next.spec.resume_first, 3U);
+  EXPECT_EQ(next.spec.fallback_store, "file:/var/lib/cardswap/store");
+  EXPECT_EQ(next.spec.fallback_first, 3U);
   EXPECT_EQ(next.spec.first_snapshot, 0U);
   EXPECT_FALSE(is_own_store(next.spec)) << "what is there is of another run";
   EXPECT_TRUE(has_snapshot(next));
   auto third = order();
   third["store"] = "file:/third";
   jobs_.set_protection(gpt, read(third));
-  EXPECT_EQ(gpt.spec.resume_first, 3U) << "the second has had none";
+  EXPECT_EQ(gpt.spec.fallback_first, 3U) << "the second has had none";
   jobs_.set_protection(gpt, read(order()));
   EXPECT_EQ(gpt.spec.first_snapshot, 3U) << "it is back where its snapshots are";
   EXPECT_TRUE(is_own_store(gpt.spec));
   jobs_.set_protection(gpt, read(third));
   jobs_.drop_former_store(gpt);
-  EXPECT_THAT(gpt.spec.resume_store, IsEmpty());
-  gpt.spec.resume_store = "file:/of-its-start";
+  EXPECT_THAT(gpt.spec.fallback_store, IsEmpty());
+  gpt.spec.fallback_store = "file:/of-its-start";
   jobs_.drop_former_store(gpt);
-  EXPECT_EQ(gpt.spec.resume_store, "file:/of-its-start");
+  EXPECT_EQ(gpt.spec.fallback_store, "file:/of-its-start");
 }
 
 /// Method: an address that is no UTF-8, which the journal writes as little as a full disk.

@@ -86,12 +86,12 @@ TEST(RecoveryNotes, AreShownOnceThereWasARecovery) {
 TEST(StoresOfAJob, AreThatOfItsProtectionAndThatOfItsStart) {
   JobSpec spec;
   EXPECT_THAT(stores_of(spec), IsEmpty());
-  spec.resume_store = "file:/b";
+  spec.fallback_store = "file:/b";
   EXPECT_THAT(stores_of(spec), ElementsAre("file:/b"));
   spec.protection = Protection{};
   spec.protection->store = "file:/a";
   EXPECT_THAT(stores_of(spec), ElementsAre("file:/a", "file:/b"));
-  spec.resume_store = "file:/a";
+  spec.fallback_store = "file:/a";
   EXPECT_THAT(stores_of(spec), ElementsAre("file:/a"));
 }
 
@@ -105,7 +105,7 @@ TEST(AJob, HasASnapshotOnceOneIsKnown) {
   EXPECT_TRUE(has_snapshot(job));
   job.protection_notes = {};
   job.spec.protection.reset();
-  job.spec.resume_store = "file:/b";
+  job.spec.fallback_store = "file:/b";
   EXPECT_FALSE(has_snapshot(job)) << "it began at its first step";
   job.spec.restored_from = "a manifest";
   EXPECT_TRUE(has_snapshot(job));
@@ -180,12 +180,12 @@ TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
   Job job;
   job.id = "j-1";
   job.spec.name = "gpt";
-  job.spec.resume_store = "file:/b";
+  job.spec.fallback_store = "file:/b";
   job.spec.first_snapshot = 4;
   job.recovery = owed();
   job.instances.emplace_back(job);
   const Job back(to_journal(job));
-  EXPECT_EQ(back.spec.resume_store, "file:/b");
+  EXPECT_EQ(back.spec.fallback_store, "file:/b");
   EXPECT_EQ(back.spec.first_snapshot, 4U);
   EXPECT_TRUE(back.recovery.is_pending());
   const auto moved = job_spec_from([&] {
@@ -193,7 +193,7 @@ TEST(AJobsRecord, KeepsWhatARecoveryNeeds) {
     body["argv"] = {"/bin/train"};
     return body;
   }());
-  EXPECT_EQ(moved.resume_store, "file:/b") << "it goes along to another host";
+  EXPECT_EQ(moved.fallback_store, "file:/b") << "it goes along to another host";
   EXPECT_EQ(moved.first_snapshot, 4U);
 }
 

@@ -66,7 +66,7 @@ Recorded migration(double scale = 1) {
   m.transfer.stats.freeze_scan_ms = 5;
   m.transfer.stats.freeze_send_ms = 10;
   m.transfer.stats.freeze_verify_ms = 5;
-  m.transfer.stats.hold_ms = 12;
+  m.transfer.stats.log_wait_ms = 12;
   m.transfer.stats.median_step_ms = 20;
   m.transfer.stats.rounds = 2;
   TimelineSample sample;

@@ -44,6 +44,15 @@ TEST(Schedule, GoesByTheTimeSinceTheLastOne) {
   EXPECT_TRUE(is_due(every_ms(1000), last_of(7, 50'000), {.step = 7, .now_ms = 51'000}));
 }
 
+TEST(Schedule, GoesByThePlannedIntervalWhereTheOrderLeavesItOpen) {
+  Protection protection;
+  protection.is_auto = true;
+  auto notes = last_of(7, 50'000);
+  notes.interval.every_ms = 1000;
+  EXPECT_FALSE(is_due(protection, notes, {.step = 900, .now_ms = 50'999}));
+  EXPECT_TRUE(is_due(protection, notes, {.step = 7, .now_ms = 51'000}));
+}
+
 TEST(Schedule, TrustsNoClockThatWasSetBack) {
   EXPECT_TRUE(is_due(every_ms(1000), last_of(7, 50'000), {.step = 7, .now_ms = 49'000}));
   ProtectionNotes failed;

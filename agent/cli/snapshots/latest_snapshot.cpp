@@ -1,14 +1,14 @@
-#include "agent/cli/snapshots/resume.h"
+#include "agent/cli/snapshots/latest_snapshot.h"
 
 #include <fmt/format.h>
 
-#include "agent/cli/snapshots/branch_name.h"
 #include "migrator/base/error.h"
+#include "migrator/store/branch_name.h"
 #include "migrator/store/open_store.h"
 
 namespace cardswap::cli {
 
-std::optional<ResumePoint> latest_to_resume(const std::string& address, const std::string& job) {
+std::optional<Continuation> find_latest(const std::string& address, const std::string& job) {
   const auto in = store::open_store(address);
   const auto list = store::refs_of(*in, job);
   if (list.last_number == 0 && list.damaged.empty()) return std::nullopt;
@@ -22,7 +22,7 @@ std::optional<ResumePoint> latest_to_resume(const std::string& address, const st
                 "them, `cardswap run --resume none` begins at the first step");
   }
   const auto& latest = list.refs.back();
-  return ResumePoint{latest, branch_after(list.refs, latest)};
+  return Continuation{latest, store::branch_after(list.refs, latest)};
 }
 
 }  // namespace cardswap::cli

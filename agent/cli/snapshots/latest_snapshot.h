@@ -8,7 +8,7 @@
 namespace cardswap::cli {
 
 /// The snapshot from which a job goes on, and the branch of those that it will take.
-struct ResumePoint {
+struct Continuation {
   store::Ref ref;
   std::string branch;
 };
@@ -17,7 +17,7 @@ struct ResumePoint {
 /// never had: the job begins at its first step. Throws Error{corrupt} if there is one that cannot
 /// be read, because a start at the first step would throw away what was trained; and as
 /// store::open_store() and store::refs_of(), also if there is no store.
-[[nodiscard]] std::optional<ResumePoint> latest_to_resume(const std::string& address,
-                                                          const std::string& job);
+[[nodiscard]] std::optional<Continuation> find_latest(const std::string& address,
+                                                      const std::string& job);
 
 }  // namespace cardswap::cli
