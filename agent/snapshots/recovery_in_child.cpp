@@ -10,6 +10,7 @@
 #include "agent/process/run_in_child.h"
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
+#include "migrator/store/read_intent.h"
 #include "migrator/store/snapshot_reader.h"
 
 namespace cardswap::snapshots {
@@ -34,6 +35,7 @@ std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
 
 RecoveryPoint found_in(const std::string& address, const RecoverySearch& search) {
   const auto in = store::open_store(address);
+  const store::ReadIntent reading(*in, search.job);  // before it looks at anything
   const auto list = store::refs_of(*in, search.job);
   store::PackCatalog catalog;
   catalog.refresh(*in);

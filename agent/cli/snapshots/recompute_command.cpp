@@ -13,6 +13,7 @@
 #include "agent/cli/snapshots/await_held.h"
 #include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/diff_json.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/way_back.h"
 #include "agent/cli/text/fields.h"
@@ -213,6 +214,7 @@ std::string recomputed_text(const json::object& answer) {
 
 Exit recompute(const Context& context, const RecomputeOptions& options) {
   const auto in = store::open_store(options.store);
+  const HeldSnapshots reading(context, *in, options.job);
   const auto course = course_of(*in, options);
   const auto roots = roots_of(*in, course);
   const auto name = scratch_name(options);

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "agent/base/json_fields.h"
 #include "agent/base/units.h"
@@ -13,6 +14,7 @@
 #include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/begin_snapshot.h"
 #include "agent/cli/snapshots/branch_name.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/protect_restored.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/snapshot_name.h"
@@ -94,6 +96,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
   check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
+  const HeldSnapshots reading(context, *in, name.job);  // until the agent has read it
   const auto way = find_way_back(*in, name, options.of_branch);
   const auto& ref = way.base;
   const auto hold_at = options.hold ? way.step : options.hold_at;
@@ -130,6 +133,13 @@ json::array json_of(const std::vector<store::Corruption>& damages) {
     all.push_back(json::object{{"object", one.object}, {"what", one.what}});
   }
   return all;
+}
+
+/// A job whose snapshots are verified: that of `what`, or any. Empty: the store has none.
+std::string job_in(store::Store& in, const std::string& what) {
+  if (!what.empty()) return what.substr(0, what.find_first_of("@:"));
+  const auto jobs = store::jobs_in(in);
+  return jobs.empty() ? std::string() : jobs.front();
 }
 
 /// Verifies the snapshot or the snapshots of the job that `what` names; empty: the whole store.
@@ -282,6 +292,9 @@ void add_verify(CLI::App& app, Context& context, Run& run) {
   command->callback([&context, &run, options] {
     run = [&context, options] {
       const auto in = store::open_store(options->store);
+      const auto job = job_in(*in, options->what);
+      std::optional<HeldSnapshots> reading;
+      if (!job.empty()) reading.emplace(context, *in, job);
       const auto answer = verified(*in, options->what);
       context.show(answer, verified_text);
       return answer.at("whole").as_bool() ? Exit::done : exit_for(Code::corrupt);
