@@ -4,7 +4,7 @@
 
 namespace cardswap::store {
 
-/// While it lives this thread works on files as the owner of `folder` does, if the process is
+/// Lets this thread work on files as the owner of `folder` does while it lives, if the process is
 /// root's: what root makes in somebody's store, that user must be able to list and remove. Does
 /// nothing for another user's process. To be destroyed on the thread that made it.
 class AsFolderOwner {

@@ -57,7 +57,7 @@ using Needs = std::map<std::string, std::vector<std::string>>;
 [[nodiscard]] std::vector<std::string> waited_for(const TrashBatch& batch,
                                                   const std::set<std::string>& intents,
                                                   std::int64_t now_s);
-/// Those of its list that exist, and are of readers that are not waited for any more.
+/// The intents of its list that exist, and are of readers that are not waited for any more.
 [[nodiscard]] std::vector<std::string> overdue_readers(const TrashBatch& batch,
                                                        const std::set<std::string>& intents,
                                                        std::int64_t now_s);

@@ -24,7 +24,7 @@ class ReadIntent {
   /// before it is read. Puts nothing where the job has no snapshot, of which nothing can be read.
   /// Throws Error{bad_request} when `job` is not a label.
   ReadIntent(Store& store, const std::string& job);
-  /// With that owner, a label for which is_reader() holds.
+  /// Does the same for that owner, a label for which is_reader() holds.
   ReadIntent(Store& store, const std::string& job, const std::string& owner);
 
   /// Why there is no object; nullopt: there is, or there is nothing to hold.
