@@ -87,6 +87,7 @@ TEST_F(Fence, OfAJobThatWasRestoredElsewhereKeepsTheOldCopyFromBeingRecovered) {
   EXPECT_THAT(host_.command({"jobs", "job"}).out,
               HasSubstr("another copy of job job may be alive"));
   EXPECT_TRUE(steps_on(other_)) << other_.log();
+  (void)other_.ask({"stop", "job"});
 }
 
 /// A store that takes nothing more keeps no job from going on; what cannot be done is said.

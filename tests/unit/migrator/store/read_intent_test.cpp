@@ -9,12 +9,10 @@
 #include <memory>
 
 #include "migrator/store/file_store.h"
-#include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
 #include "migrator/store/prune.h"
 #include "migrator/store/prune_rules.h"
 #include "tests/support/needs.h"
-#include "tests/support/temp_dir.h"
 #include "tests/unit/migrator/store/sample.h"
 
 namespace cardswap::store {
@@ -38,6 +36,8 @@ class ReadIntents : public testing::Test {
     }
   }
 
+  ~ReadIntents() override { std::filesystem::remove_all(dir_); }
+
   PruneReport prune_at(std::int64_t now_s) {
     PruneOrder order;
     order.surplus["gpt"] = {1};
@@ -50,8 +50,10 @@ class ReadIntents : public testing::Test {
   }
   [[nodiscard]] bool has_the_first() { return store_->size_of(ref_name("gpt", 1)).has_value(); }
 
-  const cardswap::test::TempDir dir_;
-  const std::unique_ptr<FileStore> store_ = open_or_create_file_store(dir_.path() / "store");
+  /// In memory: a flush costs nothing there.
+  const std::filesystem::path dir_ =
+      std::filesystem::path("/dev/shm") / ("cs-readers-" + std::to_string(::getpid()));
+  const std::unique_ptr<FileStore> store_ = open_or_create_file_store(dir_ / "store");
 };
 
 TEST_F(ReadIntents, KeepWhatWasThereForAsLongAsItIsRead) {
@@ -119,7 +121,7 @@ TEST_F(ReadIntents, AreLeftByAPruneThatOnlyTells) {
 }
 
 TEST_F(ReadIntents, AreGoneWithoutWhereTheStoreCannotBeWritten) {
-  FileStore read_only(dir_.path() / "store", [](std::string_view, const std::string& name) {
+  FileStore read_only(dir_ / "store", [](std::string_view, const std::string& name) {
     throw Error(Code::io, name + ": the disk is read-only");
   });
   const ReadIntent reading(read_only, "gpt");
@@ -131,7 +133,7 @@ TEST_F(ReadIntents, AreGoneWithoutWhereTheStoreCannotBeWritten) {
 TEST_F(ReadIntents, AreNotPutWhereThereIsNothingToHold) {
   const ReadIntent reading(*store_, "other");
   EXPECT_FALSE(reading.failed());
-  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "store/jobs/other"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "store/jobs/other"));
   EXPECT_THROW(ReadIntent(*store_, "no/job"), Error);
   EXPECT_THROW(ReadIntent(*store_, "gpt", "w"), Error) << "a writer's name";
 }
@@ -142,7 +144,7 @@ TEST_F(ReadIntents, OfRootBelongToTheStoresOwner) {
     return cardswap::test::skip_without("root", "the store is given to another user");
   }
   constexpr uid_t kNobody = 65534;
-  const auto folder = dir_.path() / "theirs";
+  const auto folder = dir_ / "theirs";
   const auto theirs = open_or_create_file_store(folder);
   (void)test::save(*theirs, test::state_at(100));
   for (const auto& path : std::filesystem::recursive_directory_iterator(folder)) {
@@ -162,9 +164,9 @@ TEST_F(ReadIntents, OfRootBelongToTheStoresOwner) {
     ASSERT_EQ(::stat((folder / "jobs/gpt/intents").c_str(), &status), 0);
     EXPECT_EQ(status.st_uid, kNobody);
   }
-  std::filesystem::create_directory(dir_.path() / "mine");
+  std::filesystem::create_directory(dir_ / "mine");
   struct stat status {};
-  ASSERT_EQ(::stat((dir_.path() / "mine").c_str(), &status), 0);
+  ASSERT_EQ(::stat((dir_ / "mine").c_str(), &status), 0);
   EXPECT_EQ(status.st_uid, 0U);
 }
 

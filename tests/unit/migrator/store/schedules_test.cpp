@@ -31,6 +31,7 @@ constexpr std::size_t kWorkers = 4;
 constexpr int kTurns = 90;  // of a schedule
 constexpr unsigned kKilledOneOf = 250;
 constexpr unsigned kTurnsOverOneOf = 5;
+constexpr int kRestTurns = 12;
 constexpr std::size_t kChunks = 3;
 
 /// A process ends: no Error, which the product would handle.
@@ -230,6 +231,7 @@ class Schedule {
     if (refs.empty()) return;
     const auto& ref = refs[below(static_cast<unsigned>(refs.size()))];
     held_[process.worker] = ref_name("gpt", ref.number);
+    if (below(3) == 0) rest(process);
     try {
       PackCatalog catalog;
       catalog.refresh(store);
@@ -238,6 +240,10 @@ class Schedule {
     } catch (const Error& error) {
       throw error.within("a restore of snapshot " + std::to_string(ref.number));
     }
+  }
+  /// It is slow: prunes begin and end meanwhile.
+  void rest(Process& process) {
+    for (int i = 0; i < kRestTurns && !is_draining_; ++i) turns_.give_back(process.worker);
   }
   void read(Store& store, const PackCatalog& catalog, const Ref& ref) {
     const SnapshotReader reader(store, catalog, ref);
