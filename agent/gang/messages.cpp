@@ -37,12 +37,12 @@ void check_range(std::uint64_t value, std::string_view field, std::uint64_t max)
 void check_ranges(const Order& order) {
   check_range(order.epoch, "epoch", validate::kEpochMax);
   check_range(order.own_epoch, "own_epoch", validate::kEpochMax);
-  check_range(order.step, "step", kStepMax);
+  check_range(order.step, "step", validate::kStepMax);
 }
 void check_ranges(const RankStatus& status) {
   check_range(status.epoch, "epoch", validate::kEpochMax);
-  check_range(status.step, "step", kStepMax);
-  check_range(status.content.step, "root_step", kStepMax);
+  check_range(status.step, "step", validate::kStepMax);
+  check_range(status.content.step, "root_step", validate::kStepMax);
 }
 
 template <class Message>

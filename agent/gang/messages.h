@@ -16,10 +16,6 @@
 /// ignore what is of another gang.
 namespace cardswap::gang {
 
-/// The highest step that is accepted. Steps are compared and added to: no job takes so many, and a
-/// gate that was armed for a higher one would never park.
-inline constexpr std::uint64_t kStepMax = 1'000'000'000'000'000;
-
 [[nodiscard]] boost::json::object to_json(const Order& order);
 /// Reads the body of a call. Throws Error{bad_request} that names the field and does not repeat its
 /// value.

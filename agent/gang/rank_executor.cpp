@@ -6,7 +6,7 @@
 #include <optional>
 #include <variant>
 
-#include "agent/gang/messages.h"
+#include "agent/base/validate.h"
 #include "agent/gang/save_record.h"
 #include "agent/handover/protocol/driver.h"
 
@@ -21,7 +21,8 @@ struct Heard {
 
 std::optional<Heard> heard_from(const std::string& gang, const channel::Message& message) {
   const auto about = [&](const std::string& id, RankEvent event, std::uint64_t step = 0) {
-    return id == gang && step <= kStepMax ? std::optional(Heard{event, step}) : std::nullopt;
+    return id == gang && step <= validate::kStepMax ? std::optional(Heard{event, step})
+                                                    : std::nullopt;
   };
   if (const auto* built = std::get_if<channel::NextBuilt>(&message)) {
     return about(built->gang, RankEvent::prepared, built->earliest);

@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/units.h"
 #include "agent/process/log_tail.h"
 #include "agent/process/program_beside.h"
 #include "migrator/base/error.h"
+#include "migrator/store/refs.h"
 
 namespace cardswap {
 namespace {
@@ -21,9 +23,22 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::minutes kReadMax{30};
 constexpr std::chrono::milliseconds kLookEvery{500};
 
-std::vector<std::string> snapshot_sender_command(const std::string& store,
-                                                 const std::string& manifest) {
-  return {program_beside("cardswap-keeper").string(), "--store", store, "--send", manifest};
+/// It claims the epoch in the store, so that an older copy of the job publishes nothing there.
+std::vector<std::string> snapshot_sender_command(const RestoreContext& parts,
+                                                 const std::string& store,
+                                                 const std::string& manifest,
+                                                 const std::string& job_uid, std::uint64_t epoch) {
+  return {program_beside("cardswap-keeper").string(),
+          "--store",
+          store,
+          "--send",
+          manifest,
+          "--run",
+          store::run_of(job_uid),
+          "--epoch",
+          std::to_string(epoch),
+          "--host",
+          parts.config.host_name};
 }
 
 /// Waits until the snapshot sender has read the snapshot and has reported its size. Throws
@@ -69,8 +84,11 @@ MigrationRequest migration_to(const RestoreContext& parts, const std::string& jo
 
 asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order) {
   const auto name = order.spec.name;
-  const auto instance = co_await parts.jobs.start_primary(
-      std::move(order.spec), kFromStore, snapshot_sender_command(order.store, order.manifest));
+  if (order.spec.uid.empty()) order.spec.uid = random_hex(16);
+  auto sender =
+      snapshot_sender_command(parts, order.store, order.manifest, order.spec.uid, order.epoch + 1);
+  const auto instance =
+      co_await parts.jobs.start_primary(std::move(order.spec), kFromStore, std::move(sender));
   std::optional<Error> failed;
   try {
     co_await await_state(parts, instance);
@@ -89,7 +107,8 @@ asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder or
 }
 
 asio::awaitable<std::string> restore_again(RestoreContext parts, RestoreAgainOrder order) {
-  auto sender = snapshot_sender_command(order.store, order.manifest);
+  const auto& job = parts.jobs.table().at(order.instance).job();
+  auto sender = snapshot_sender_command(parts, order.store, order.manifest, job.uid(), job.epoch);
   co_await parts.jobs.processes().start_again(order.instance, kFromStore, std::move(sender));
   std::optional<Error> failed;
   try {

@@ -30,10 +30,12 @@ struct RestoreOrder {
 
 /// Starts a job that goes on from a snapshot, by a migration whose source is a snapshot sender, a
 /// `cardswap-keeper`: it stands at the snapshot's step and sends the state. Returns the id of the
-/// migration once the sender has read the snapshot, 30 minutes at most. Throws Error{source_lost}
-/// if the sender ends before that, Error{timed_out}, and what Jobs::start_primary(),
-/// Migrations::prepare() and Migrations::start() throw; then no process of the job is left, unless
-/// the agent is stopping. The caller has checked the device, and who may run the program.
+/// migration once the sender has read the snapshot, 30 minutes at most. The sender claims the job
+/// in the store first, so that an older copy of it publishes nothing there (epoch_claims.h). Throws
+/// Error{source_lost} if the sender ends before that, Error{timed_out}, and what
+/// Jobs::start_primary(), Migrations::prepare() and Migrations::start() throw; then no process of
+/// the job is left, unless the agent is stopping. The caller has checked the device, and who may
+/// run the program.
 asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order);
 
 /// An order to let a job of this host go on from a snapshot, in the record that it has.

@@ -10,6 +10,7 @@
 #include "migrator/base/error.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/open_store.h"
+#include "migrator/store/read_intent.h"
 #include "migrator/store/snapshot_reader.h"
 
 namespace cardswap {
@@ -20,6 +21,7 @@ constexpr std::chrono::minutes kCheckMax{30};
 /// Runs in the child.
 void read_whole(const SnapshotCheck& check) {
   const auto in = store::open_store(check.store);
+  const store::ReadIntent reading(*in, check.job);  // before it looks at anything
   const auto id = store::object_id_from(check.manifest);
   const auto about = store::get_manifest(*in, id);
   if (about.job != check.job) {

@@ -13,6 +13,7 @@
 #include "agent/process/run_in_child.h"
 #include "migrator/base/error.h"
 #include "migrator/store/open_store.h"
+#include "migrator/store/read_intent.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/store/workers.h"
 
@@ -46,6 +47,7 @@ std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
 }
 
 SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
+  const store::ReadIntent reading(in, search.job);  // before it looks at anything
   const auto list = store::refs_of(in, search.job);
   store::PackCatalog catalog;
   catalog.refresh(in);

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <future>
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -12,13 +10,11 @@
 #include "migrator/core/compression.h"
 #include "migrator/store/checked_json.h"
 #include "migrator/store/json.h"
-#include "migrator/store/manifest.h"
-#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
-#include "migrator/store/node.h"
 #include "migrator/store/pack.h"
-#include "migrator/store/prune_rules.h"
+#include "migrator/store/pack_catalog.h"
 #include "migrator/store/store_file.h"
+#include "migrator/store/store_graph.h"
 #include "migrator/store/trash.h"
 
 namespace cardswap::store {
@@ -31,37 +27,28 @@ class StoreCheck {
       : store_(store), shared_(shared), slots_(shared.workers.slots()) {}
 
   std::vector<Damage> run() {
-    judge(kStoreFile, [&] { (void)read_store_file(store_); });
-    packs();
-    for (const auto& name : list_all(store_, kNodes)) judge(name, [&] { node(name); });
-    for (const auto& name : list_all(store_, kManifests)) judge(name, [&] { manifest(name); });
-    for (const auto& name : list_all(store_, kJobs)) judge(name, [&] { of_job(name); });
-    for (const auto& name : list_all(store_, kClaimedEpochs)) judge(name, [&] { small(name); });
-    judge(kTrash, [&] { (void)trash_in(store_); });
-    tell_of_what_is_missing();
+    const auto names = names_in(store_);
+    look(kStoreFile, [&] { (void)read_store_file(store_); });
+    if (!store_.size_of(kStoreFile)) damage_.push_back({kStoreFile, "it is missing"});
+    packs(names.packs);
+    const auto graph = read_graph(store_, names, catalog_);
+    damage_.insert(damage_.end(), graph.damaged.begin(), graph.damaged.end());
+    for (const auto& name : names.of_jobs) {
+      if (name.find("/refs/") == std::string::npos) look(name, [&] { small(name); });
+    }
+    for (const auto& name : list_all(store_, kClaimedEpochs)) look(name, [&] { small(name); });
+    trash();
     return std::move(damage_);
   }
 
  private:
   template <class Look>
-  void judge(const std::string& name, Look look) {
-    try {
-      look();
-    } catch (const Error& e) {
-      if (is_store_failure(e.code())) throw;
-      damage_.push_back({name, e.failure()});
-    }
-  }
-
-  std::vector<std::byte> named(const std::string& name, std::uint64_t most) {
-    auto bytes = get_named(store_, name, most);
-    whole_.insert(name);
-    return bytes;
+  void look(const std::string& name, Look read) {
+    judge(store_, name, damage_, read);
   }
 
   /// The next pack is read while this one is checked.
-  void packs() {
-    const auto names = list_all(store_, kPacks);
+  void packs(const std::vector<std::string>& names) {
     const auto begin_read = [&](std::size_t i) {
       return std::async(std::launch::async | std::launch::deferred,
                         [this, name = names[i]] { return get(store_, name, kPackBytesMax); });
@@ -71,7 +58,7 @@ class StoreCheck {
     for (std::size_t i = 0; i < names.size(); ++i) {
       auto read = std::move(next);
       if (i + 1 < names.size()) next = begin_read(i + 1);
-      judge(names[i], [&] { pack(names[i], read.get()); });
+      look(names[i], [&] { pack(names[i], read.get()); });
     }
   }
 
@@ -92,50 +79,23 @@ class StoreCheck {
       decode_chunk(compressor, chunk, std::span(bytes).subspan(chunk.at, chunk.stored), plain);
       digests[item - 1] = digest_of(plain);
     });
-    whole_.insert(name);
+    catalog_.add(*id, chunks);
     for (std::size_t i = 0; i < chunks.size(); ++i) {
-      chunks_.insert(chunks[i].id);
       shared_.whole.emplace(chunks[i].id, digests[i]);
     }
   }
 
-  void node(const std::string& name) {
-    for (const auto& chunk : decode_node(named(name, kNodeBytesMax)).chunks) {
-      if (chunks_.contains(chunk)) continue;
-      lacking_.try_emplace(name, fmt::format("its chunk {} is in no pack", to_string(chunk)));
-    }
-  }
-
-  void need(const std::string& name, const std::string& needed) {
-    needs_[name].push_back(needed);
-    if (whole_.contains(needed)) return;
-    lacking_.try_emplace(name, fmt::format("it needs {}, which is missing or damaged", needed));
-  }
-
-  void manifest(const std::string& name) {
-    const auto manifest = decode_manifest(named(name, kManifestBytesMax));
-    for (const auto& node : manifest.nodes) need(name, node_name(node));
-    need(name, node_name(manifest.values));
-  }
-
-  /// Of objects that a snapshot needs, as a prune does: what a writer has left that was killed may
-  /// lack something.
-  void tell_of_what_is_missing() {
-    const auto needed = marked(needs_, refs_);
-    for (const auto& [name, what] : lacking_) {
-      if (needed.contains(name)) damage_.push_back({name, what});
+  void trash() {
+    try {
+      (void)trash_in(store_);
+    } catch (const Error& error) {
+      if (is_store_failure(error.code())) throw;
+      damage_.push_back({kTrash, error.failure()});
     }
   }
 
   void small(const std::string& name) {
     expect_checked(read_canonical(get(store_, name, kRefBytesMax), 64));
-  }
-
-  void of_job(const std::string& name) {
-    const auto below = name.substr(name.find('/', name.find('/') + 1) + 1);
-    if (!below.starts_with("refs/")) return small(name);
-    refs_.insert(name);
-    need(name, manifest_name(get_ref(store_, name).manifest));
   }
 
   /// What one thread has for itself.
@@ -147,11 +107,7 @@ class StoreCheck {
   Store& store_;
   Verification& shared_;
   std::vector<Slot> slots_;
-  std::set<std::string> whole_;
-  std::set<ObjectId> chunks_;
-  std::set<std::string> refs_;
-  Needs needs_;
-  std::map<std::string, std::string> lacking_;  // by object: what it needs and has not
+  PackCatalog catalog_;  // of the packs that are whole
   std::vector<Damage> damage_;
 };
 

@@ -17,6 +17,7 @@
 #include "migrator/base/error.h"
 #include "migrator/base/os_error.h"
 #include "migrator/base/release_with.h"
+#include "migrator/store/folder_owner.h"
 
 namespace cardswap::store {
 namespace {
@@ -293,6 +294,7 @@ FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, Unname
 
 PutResult FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
   check_file_name(name);
+  const AsFolderOwner owner(root_.get());
   return FilePut(before_, unnamed_, name).run(root_.get(), bytes);
 }
 
@@ -342,6 +344,7 @@ std::vector<std::string> FileStore::list(const std::string& prefix, const std::s
 
 void FileStore::remove(const std::string& name) {
   check_file_name(name);
+  const AsFolderOwner owner(root_.get());
   const auto folder = folder_below(root_.get(), folder_part(name));
   if (!folder && errno == ENOENT) return;
   if (!folder) throw file_error("remove", name, errno);

@@ -8,11 +8,11 @@
 namespace cardswap::store {
 
 /// An object which tells that a job's snapshots are being written or read: while it exists, a prune
-/// removes nothing that was not in trash before. Its owner is who writes or reads. So far each
-/// SnapshotWriter makes one, and nobody who reads: a reader has the grace of the prune. Make it
-/// before you list refs. The destructor removes the object; if the process is killed, the object
-/// stays until somebody who knows of that removes it. Its bytes are for people: no program reads
-/// them. The store outlives this.
+/// removes nothing that was not in trash before. Its owner is who writes or reads: each
+/// SnapshotWriter makes one, and who reads makes a ReadIntent. Make it before you list refs. The
+/// destructor removes the object; if the process is killed, the object stays until somebody who
+/// knows of that removes it. Its bytes are for people: no program reads them. The store outlives
+/// this.
 class Intent {
  public:
   /// Puts the object. Throws Error{conflict} when an intent with this name exists,

@@ -77,9 +77,6 @@ std::string intents_prefix(std::string_view job) {
 std::string intent_name(std::string_view job, std::string_view owner) {
   return intents_prefix(job) + checked(owner);
 }
-std::string claimed_epoch_name(std::string_view job, std::uint64_t epoch) {
-  return fmt::format("{}{}/{:020}", kClaimedEpochs, checked(job), epoch);
-}
 
 bool is_label(std::string_view text) {
   return !text.empty() && text.size() <= kLabelMax && is_letter_or_digit(text.front()) &&

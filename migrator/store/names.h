@@ -16,7 +16,7 @@ inline constexpr const char* kPacks = "packs/";
 inline constexpr const char* kNodes = "nodes/";
 inline constexpr const char* kManifests = "manifests/";
 inline constexpr const char* kJobs = "jobs/";
-inline constexpr const char* kClaimedEpochs = "fence/";
+inline constexpr const char* kClaimedEpochs = "fence/";  ///< epoch_claims.h
 inline constexpr const char* kTrash = "trash/";
 
 /// "packs/4f/4f2c...9a.pack" and so on.
@@ -43,9 +43,6 @@ inline constexpr const char* kTrash = "trash/";
 /// "jobs/gpt/intents/", and that with the name of an intent's owner behind it.
 [[nodiscard]] std::string intents_prefix(std::string_view job);
 [[nodiscard]] std::string intent_name(std::string_view job, std::string_view owner);
-/// "fence/gpt/00000000000000000007". A writer that finds a higher epoch claimed than its own
-/// publishes nothing. No release claims one so far (claim_epoch()).
-[[nodiscard]] std::string claimed_epoch_name(std::string_view job, std::uint64_t epoch);
 
 /// Whether a text is valid as the name of a job, branch, tag or owner: 1 to 63 of a-z, 0-9, '.',
 /// '_' and '-', and the first is a letter or a digit.

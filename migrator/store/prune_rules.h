@@ -21,9 +21,15 @@
 ///    marked, and other writers use nothing of the batch.
 // clang-format on
 ///
-/// The only time in this is the grace, in which people may change their mind, and in which those
-/// who read without an Intent, which are all so far, have to end: later they miss objects.
+/// There are two times in this. In the grace people may change their mind; who reads without an
+/// Intent, because the store is read-only for it, has to end in it or misses objects. And a batch
+/// waits for a reader kReadSecondsMax at most: one that was killed on another host is not known to
+/// have ended. Writers are waited for without an end. Both times count from when the batch was put
+/// into trash, by the clock of those who prune: no reader's clock is needed.
 namespace cardswap::store {
+
+/// How long after it was put into trash a batch waits for readers, unless its grace is longer.
+inline constexpr std::int64_t kReadSecondsMax = 24 * 3600;
 
 /// The objects that each object needs, by name: a ref needs its manifest, a manifest its nodes, a
 /// node its packs.
@@ -41,10 +47,20 @@ using Needs = std::map<std::string, std::vector<std::string>>;
                                                const std::set<std::string>& surplus,
                                                const std::set<std::string>& trashed);
 
-/// Whether the batch may be removed now: its grace is over, its list of intents exists, and none of
-/// these intents exists any more. `intents`: all intents, listed now and before refs are read.
+/// Whether the batch may be removed now: its grace is over, its list of intents exists, and it
+/// waits for none of these. `intents`: all intents, listed now and before refs are read.
 [[nodiscard]] bool may_remove(const TrashBatch& batch, const std::set<std::string>& intents,
                               std::int64_t now_s, std::int64_t grace_s);
+
+/// The intents for which the batch waits: those of its list that exist, readers only for
+/// kReadSecondsMax. Empty as well where it has no list yet.
+[[nodiscard]] std::vector<std::string> waited_for(const TrashBatch& batch,
+                                                  const std::set<std::string>& intents,
+                                                  std::int64_t now_s);
+/// The intents of its list that exist, and are of readers that are not waited for any more.
+[[nodiscard]] std::vector<std::string> overdue_readers(const TrashBatch& batch,
+                                                       const std::set<std::string>& intents,
+                                                       std::int64_t now_s);
 
 /// The objects of the batch that may be removed, in its order: those that no root needs. `roots`:
 /// all refs that are not in this batch, read after the intents for may_remove().

@@ -151,20 +151,4 @@ TagList tags_of(Store& store, const std::string& job) {
   return list;
 }
 
-PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
-                      const std::string& writer) {
-  if (highest_claimed_epoch(store, job).value_or(0) > epoch) return PutResult::exists;
-  return store.put_new(claimed_epoch_name(job, epoch),
-                       canonical_bytes(JsonObject{{"epoch", epoch}, {"writer", writer}}));
-}
-
-std::optional<std::uint64_t> highest_claimed_epoch(Store& store, const std::string& job) {
-  const auto any = claimed_epoch_name(job, 0);
-  std::optional<std::uint64_t> highest;
-  for (const auto& name : list_all(store, any.substr(0, any.rfind('/') + 1))) {
-    if (const auto epoch = number_in_name(name)) highest = std::max(highest.value_or(0), *epoch);
-  }
-  return highest;
-}
-
 }  // namespace cardswap::store

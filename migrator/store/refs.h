@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,7 +16,8 @@ namespace cardswap::store {
 inline constexpr std::size_t kRefBytesMax = 64U << 10;
 
 /// The commit of a snapshot: a snapshot exists if its ref exists. `number` counts a job's snapshots
-/// over all branches and defines their order; two snapshots may have the same step.
+/// over all branches and defines their order; two snapshots may have the same step. It is "seq" in
+/// the object, and "snapshot" in what the command and the API answer.
 struct Ref {
   std::string job;
   std::uint64_t number = 0;  ///< from 1 on
@@ -78,15 +78,5 @@ void put_tag(Store& store, const std::string& job, const Tag& tag);
 /// The tags of a job, each with the snapshot that has it now. A tag whose latest record is damaged
 /// is in `damaged`, and not in `tags`: it is not known which snapshot has it.
 [[nodiscard]] TagList tags_of(Store& store, const std::string& job);
-
-/// Claims `epoch` of the job for `writer`, whose name is stored in the object. `exists`: this
-/// epoch, or a higher one, is claimed already. Not one step: a higher epoch may be claimed at the
-/// same moment. SnapshotWriter::commit() therefore looks again. Only tests call it so far: no
-/// store fences a copy of a job off.
-[[nodiscard]] PutResult claim_epoch(Store& store, const std::string& job, std::uint64_t epoch,
-                                    const std::string& writer);
-/// The highest epoch that is claimed. Nullopt: no epoch is.
-[[nodiscard]] std::optional<std::uint64_t> highest_claimed_epoch(Store& store,
-                                                                 const std::string& job);
 
 }  // namespace cardswap::store

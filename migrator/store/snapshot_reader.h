@@ -39,9 +39,10 @@ struct Verification {
 ///
 /// Several threads may call it, each with a Compressor of its own. Store and catalog outlive it,
 /// and the catalog must not change meanwhile. A prune may remove objects of the snapshot while it
-/// is read, unless the caller has made an Intent (none does so far) or ends before the grace. A
-/// chunk whose pack is gone is looked for in the others: where two packs have it a prune may remove
-/// one of them, also with the Intent. All calls that read throw what the store throws.
+/// is read, unless the caller has made a ReadIntent before it chose the snapshot, or ends before
+/// the grace. A chunk whose pack is gone is looked for in the others: where two packs have it a
+/// prune may remove one of them, also with the intent. All calls that read throw what the store
+/// throws.
 class SnapshotReader {
  public:
   /// Reads manifest and nodes, and checks them against their ids and against each other. Throws

@@ -10,6 +10,7 @@
 #include "migrator/base/error.h"
 #include "migrator/core/compression.h"
 #include "migrator/store/chunk_intake.h"
+#include "migrator/store/epoch_claims.h"
 #include "migrator/store/intent.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
@@ -220,11 +221,7 @@ void SnapshotWriter::State::check_still_ours(const SnapshotFacts& facts) {
                 intent.name() + ": its intent was removed, so a prune may have removed its objects",
                 "take the snapshot again");
   }
-  const auto claimed = highest_claimed_epoch(store, start.job);
-  if (claimed && *claimed > facts.epoch) {
-    throw Error(Code::conflict, fmt::format("job {} has epoch {} by now, not {}", start.job,
-                                            *claimed, facts.epoch));
-  }
+  claim_epoch(store, {start.job, facts.run, facts.epoch, facts.origin.host});
 }
 
 SnapshotWriter::SnapshotWriter(Store& store, PackCatalog& catalog, SnapshotStart start)

@@ -117,9 +117,8 @@ class SnapshotWriter {
   void add_digests(std::span<const Digest> digests);
 
   /// Publishes the snapshot, with the number after the last one that existed when this began. To be
-  /// called once. Throws Error{conflict} when another writer took that number, or a higher epoch is
-  /// claimed: another copy of the job may be alive. Nothing in Cardswap claims an epoch so far, so
-  /// two copies are told apart only where they take one number. Throws Error{refused}
+  /// called once. Claims the epoch first; throws Error{conflict} as claim_epoch(), and when another
+  /// writer took that number: another copy of the job may be alive. Throws Error{refused}
   /// when a prune is about to remove an object that this needs, or somebody removed the intent: the
   /// job is not concerned, begin a new snapshot. Throws Error{bad_request}, whose text names it,
   /// when a chunk is missing, and Error{corrupt} when an object reads back other than it was

@@ -17,8 +17,7 @@ inline constexpr std::size_t kTrashBytesMax = 64U << 20;
 /// A batch of objects that a prune will remove later, in this order. The object
 /// "trash/NUMBER/objects" has the names of these. The object "trash/NUMBER/waits", which is made
 /// after it, has the names of the intents that existed then. Readers and writers that began later
-/// have seen the batch and use nothing of it, so the batch waits only for these intents. Readers
-/// make none so far.
+/// have seen the batch and use nothing of it, so the batch waits only for these intents.
 struct TrashBatch {
   std::uint64_t number = 0;
   std::int64_t at_s = 0;  ///< seconds since 1970, for the grace; safety does not depend on it

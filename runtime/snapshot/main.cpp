@@ -27,7 +27,8 @@ struct Options {
 int keep(const Options& options) {
   if (!options.manifest.empty()) {
     const auto store = cardswap::store::open_store(options.store);
-    cardswap::send_snapshot(*store, cardswap::store::object_id_from(options.manifest));
+    cardswap::send_snapshot(*store, cardswap::store::object_id_from(options.manifest),
+                            options.labels);
     return 0;
   }
   auto labels = options.labels;

@@ -1,7 +1,13 @@
 #include "runtime/snapshot/read_snapshot.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+
 #include "migrator/base/error.h"
+#include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
+#include "migrator/store/read_intent.h"
 #include "migrator/store/snapshot_reader.h"
 #include "migrator/wire/data_messages.h"
 #include "runtime/snapshot/received_memory.h"
@@ -9,6 +15,11 @@
 namespace cardswap {
 
 CapturedState read_snapshot(store::Store& from, const store::ObjectId& manifest) {
+  const store::ReadIntent reading(from, store::get_manifest(from, manifest).job);
+  if (reading.failed()) {
+    fmt::print(stderr, "cardswap-keeper: no prune knows that the snapshot is read: {}\n",
+               reading.failed()->what());
+  }
   store::PackCatalog catalog;
   catalog.refresh(from);
   const store::SnapshotReader reader(from, catalog, manifest);

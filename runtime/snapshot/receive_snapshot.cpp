@@ -10,6 +10,7 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/mutex.h"
 #include "migrator/engine/target/target.h"
+#include "migrator/store/epoch_claims.h"
 #include "migrator/store/open_store.h"
 #include "migrator/wire/framework_names.h"
 #include "runtime/agent_channel.h"
@@ -155,6 +156,8 @@ int receive_snapshot(const std::string& address, SnapshotLabels labels) {
   const char* doing = "open the store";
   try {
     const auto into = store::open_or_create_store(address);
+    doing = "claim the job's epoch in the store";  // before the state comes, perhaps for nothing
+    store::claim_epoch(*into, {labels.job, labels.run, labels.epoch, labels.origin.host});
     doing = "take the state in";
     receiver.listen();
     const auto state = receiver.captured();

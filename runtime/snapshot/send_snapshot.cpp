@@ -1,5 +1,8 @@
 #include "runtime/snapshot/send_snapshot.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -7,6 +10,8 @@
 #include "migrator/base/environment.h"
 #include "migrator/base/mutex.h"
 #include "migrator/engine/source/source.h"
+#include "migrator/store/epoch_claims.h"
+#include "migrator/store/named_objects.h"
 #include "runtime/agent_channel.h"
 #include "runtime/process_hello.h"
 #include "runtime/roles/trainer_side.h"
@@ -138,10 +143,31 @@ class SnapshotSender final : private SourceProgram {
   std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
+/// From here on no older copy of the job publishes in that store. A store that cannot be written
+/// keeps no job from going on.
+void claim_job(store::Store& in, const store::ObjectId& manifest, const SnapshotLabels& labels) {
+  const auto about = store::get_manifest(in, manifest);
+  const store::EpochClaimant claimant{environment::value_of(environment::kJob), labels.run,
+                                      labels.epoch, labels.origin.host};
+  try {
+    store::claim_epoch(in, claimant);
+    if (about.job == claimant.job) store::take_over_run(in, claimant, about.run, about.epoch);
+  } catch (const Error& error) {
+    if (error.code() == Code::conflict) throw;
+    fmt::print(stderr,
+               "cardswap-keeper: an older copy of the job that lives elsewhere may go on taking "
+               "snapshots into the store: {}\n",
+               error.what());
+  }
+}
+
 }  // namespace
 
-void send_snapshot(store::Store& from, const store::ObjectId& manifest) {
-  SnapshotSender sender(read_snapshot(from, manifest));
+void send_snapshot(store::Store& from, const store::ObjectId& manifest,
+                   const SnapshotLabels& labels) {
+  auto state = read_snapshot(from, manifest);
+  claim_job(from, manifest, labels);
+  SnapshotSender sender(std::move(state));
   sender.run();
   sender.close();
 }

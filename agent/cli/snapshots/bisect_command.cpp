@@ -16,6 +16,7 @@
 #include "agent/base/text_parts.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/bisection.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/way_back.h"
 #include "agent/cli/spawning.h"
 #include "agent/cli/text/fields.h"
@@ -215,6 +216,7 @@ std::string found_text(const json::object& answer) {
 
 Exit bisect(const Context& context, const BisectOptions& options) {
   const auto in = store::open_store(options.store);
+  const HeldSnapshots reading(context, *in, options.job);
   const auto row = row_of(*in, options);
   Probe probe(options, *in);
   Bisection search(row.size());

@@ -5,6 +5,7 @@
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/diff_json.h"
 #include "agent/cli/snapshots/diff_text.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/snapshot_name.h"
 #include "migrator/store/open_store.h"
@@ -37,7 +38,9 @@ boost::json::value values_differ(const store::SnapshotReader& before,
 
 Exit show_diff(const Context& context, const DiffOptions& options) {
   const auto in = store::open_store(options.store);
-  const auto before_ref = find_snapshot(*in, snapshot_name_from(options.before));
+  const auto before_name = snapshot_name_from(options.before);
+  const HeldSnapshots reading(context, *in, before_name.job);
+  const auto before_ref = find_snapshot(*in, before_name);
   const auto after_ref = find_snapshot(*in, snapshot_name_from(options.after));
   store::PackCatalog catalog;
   catalog.refresh(*in);

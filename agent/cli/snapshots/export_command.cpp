@@ -7,6 +7,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/snapshot_name.h"
 #include "agent/cli/text/fields.h"
 #include "migrator/base/error.h"
@@ -87,7 +88,9 @@ json::object write_folder(const store::SnapshotReader& reader, const store::Obje
 
 Exit export_snapshot(const Context& context, const ExportOptions& options) {
   const auto in = store::open_store(options.store);
-  const auto ref = find_snapshot(*in, snapshot_name_from(options.snapshot));
+  const auto name = snapshot_name_from(options.snapshot);
+  const HeldSnapshots reading(context, *in, name.job);
+  const auto ref = find_snapshot(*in, name);
   store::PackCatalog catalog;
   catalog.refresh(*in);
   const store::SnapshotReader reader(*in, catalog, ref);

@@ -9,6 +9,7 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/damage_json.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/read_whole.h"
 #include "agent/cli/text/fields.h"
 #include "agent/process/job_user.h"
@@ -19,6 +20,7 @@
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/prune.h"
+#include "migrator/store/read_intent.h"
 
 namespace cardswap::cli {
 namespace {
@@ -47,8 +49,10 @@ void act_as_owner_of(const std::string& address) {
 
 /// Reads the two newest snapshots of each branch that gives some up, byte by byte. Returns what is
 /// damaged; throws when the store cannot be asked.
-std::vector<store::Damage> read_those_that_stay(store::Store& in, const std::string& job,
+std::vector<store::Damage> read_those_that_stay(const Context& context, store::Store& in,
+                                                const std::string& job,
                                                 const std::set<std::uint64_t>& surplus) {
+  const HeldSnapshots reading(context, in, job);  // ends before the prune, which would wait for it
   const auto refs = store::refs_of(in, job).refs;
   std::set<std::string> branches;
   for (const auto& ref : refs) {
@@ -85,7 +89,7 @@ json::array given_up_json(store::Store& in, const std::string& job,
   return all;
 }
 
-json::object pruned(const PruneOptions& options) {
+json::object pruned(const Context& context, const PruneOptions& options) {
   const auto rule = store::keep_rule_from(options.keep);
   store::PruneOrder order;
   order.grace_s = parse_duration("--grace", options.grace).count() / 1000;
@@ -95,7 +99,7 @@ json::object pruned(const PruneOptions& options) {
   json::object answer{{"job", options.job}, {"dry_run", options.dry_run}};
   const auto surplus = store::surplus_in(*in, options.job, rule, store::was_read_back_when_written);
   auto damaged = surplus.damaged;
-  if (damaged.empty()) damaged = read_those_that_stay(*in, options.job, surplus.numbers);
+  if (damaged.empty()) damaged = read_those_that_stay(context, *in, options.job, surplus.numbers);
   answer["snapshots"] =
       damaged.empty() ? given_up_json(*in, options.job, surplus.numbers) : json::array();
   order.surplus[options.job] = surplus.numbers;
@@ -132,7 +136,9 @@ std::string pruned_text(const json::object& answer) {
   shown += fmt::format("{} removed from trash: {} objects, {}\n", would ? "would be" : "were",
                        text(answer, "removed"), size(answer, "removed_bytes"));
   for (const auto& intent : array_at(answer, "waits")) {
-    shown += fmt::format("waits for {}, which writes\n", std::string_view(intent.as_string()));
+    const std::string_view name(intent.as_string());
+    const bool reads = store::is_reader(name.substr(name.rfind('/') + 1));
+    shown += fmt::format("waits for {}, which {}\n", name, reads ? "reads" : "writes");
   }
   return shown;
 }
@@ -155,7 +161,7 @@ void add_prune_command(CLI::App& app, Context& context, Run& run) {
   command->add_flag("--dry-run", options->dry_run, "Only tell what would go");
   command->callback([&context, &run, options] {
     run = [&context, options] {
-      const auto answer = pruned(*options);
+      const auto answer = pruned(context, *options);
       context.show(answer, pruned_text);
       return array_at(answer, "damaged").empty() ? Exit::done : exit_for(Code::corrupt);
     };

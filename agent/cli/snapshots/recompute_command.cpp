@@ -14,6 +14,7 @@
 #include "agent/cli/snapshots/await_held.h"
 #include "agent/cli/snapshots/begin_restore.h"
 #include "agent/cli/snapshots/diff_json.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/way_back.h"
 #include "agent/cli/text/fields.h"
@@ -243,6 +244,7 @@ std::size_t identical_in(const Context& context, Client& client, const std::stri
 
 Exit recompute(const Context& context, const RecomputeOptions& options) {
   const auto in = store::open_store(options.store);
+  const HeldSnapshots reading(context, *in, options.job);
   const auto course = course_of(*in, options);
   const auto digests = digests_of(*in, course);
   ScratchJob job(context.client(), scratch_name(options));

@@ -9,6 +9,7 @@
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/snapshots/await_held.h"
 #include "agent/cli/snapshots/begin_restore.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/protect_restored.h"
 #include "agent/cli/snapshots/snapshot_json.h"
 #include "agent/cli/snapshots/snapshot_name.h"
@@ -77,6 +78,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
   check_protect_every(options.protect_every);
   const auto in = store::open_store(options.store);
   const auto name = snapshot_name_from(options.snapshot);
+  const HeldSnapshots reading(context, *in, name.job);  // until the agent has read it
   const auto way = find_way_back(*in, name, options.of_branch);
   const auto job = options.as.empty() ? name.job : options.as;
   auto body = request_for(options, *in, way, job);

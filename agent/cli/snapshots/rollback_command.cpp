@@ -10,6 +10,7 @@
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/way_back.h"
 #include "migrator/base/error.h"
 #include "migrator/store/branch_name.h"
@@ -40,6 +41,7 @@ RunWanted run_of_job(Client& client, const std::string& job) {
 
 Exit roll_back(const Context& context, const RollbackOptions& options) {
   const auto in = store::open_store(options.store);
+  const HeldSnapshots reading(context, *in, options.job);  // until the agent has read it
   auto client = context.client();
   const auto way = find_way_back(*in, {options.job, std::to_string(options.step), {}},
                                  options.of_branch, run_of_job(client, options.job));

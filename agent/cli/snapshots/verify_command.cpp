@@ -2,12 +2,14 @@
 
 #include <boost/json.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/damage_json.h"
+#include "agent/cli/snapshots/held_snapshots.h"
 #include "agent/cli/snapshots/read_whole.h"
 #include "agent/cli/snapshots/snapshot_name.h"
 #include "agent/cli/text/fields.h"
@@ -56,6 +58,13 @@ Verified named(store::Store& in, const std::string& what, store::Verification& s
   return {{find_snapshot(in, snapshot_name_from(what))}, {}};
 }
 
+/// A job whose snapshots are verified: that of `what`, or any. Empty: the store has none.
+std::string job_in(store::Store& in, const std::string& what) {
+  if (!what.empty()) return what.substr(0, what.find_first_of("@:"));
+  const auto jobs = store::jobs_in(in);
+  return jobs.empty() ? std::string() : jobs.front();
+}
+
 /// Reads every byte of what `what` names. Throws when the store cannot be asked: that says nothing
 /// about the snapshots.
 json::object verified(store::Store& in, const std::string& what) {
@@ -94,6 +103,9 @@ std::string verified_text(const json::object& answer) {
 
 Exit verify(const Context& context, const VerifyOptions& options) {
   const auto in = store::open_store(options.store);
+  const auto job = job_in(*in, options.what);
+  std::optional<HeldSnapshots> reading;
+  if (!job.empty()) reading.emplace(context, *in, job);
   const auto answer = verified(*in, options.what);
   context.show(answer, verified_text);
   return answer.at("whole").as_bool() ? Exit::done : exit_for(Code::corrupt);

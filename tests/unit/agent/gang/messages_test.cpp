@@ -101,7 +101,7 @@ TEST(GangMessages, WithAValueThatNobodyMaySendAreRefused) {
                             {"epoch", "3"},
                             {"epoch", validate::kEpochMax + 1},
                             {"own_epoch", validate::kEpochMax + 1},
-                            {"step", kStepMax + 1},
+                            {"step", validate::kStepMax + 1},
                             {"step", 1e300},
                             {"step", json::array{1}}};
   for (const auto& [field, value] : odd_orders) {
@@ -115,12 +115,12 @@ TEST(GangMessages, WithAValueThatNobodyMaySendAreRefused) {
   const Odd odd_statuses[] = {{"state", "flying"},
                               {"state", ""},
                               {"epoch", validate::kEpochMax + 1},
-                              {"step", kStepMax + 1},
+                              {"step", validate::kStepMax + 1},
                               {"step", false},
                               {"root", "no digest"},
                               {"root", json::value(std::string(31, '0'))},
                               {"root", 7},
-                              {"root_step", kStepMax + 1},
+                              {"root_step", validate::kStepMax + 1},
                               {"asks", 1}};
   for (const auto& [field, value] : odd_statuses) {
     auto body = to_json(a_status());

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/validate.h"
 #include "agent/gang/messages.h"
 #include "migrator/base/error.h"
 
@@ -162,8 +163,9 @@ TEST_F(RankExecutorTest, HearsNothingOfAnotherGangAndNoStepThatIsNone) {
              channel::Checked{"m-00000002", kStep, {}}, channel::FirstStep{"m-00000002", kStep},
              channel::CheckFailed{"m-00000002", Code::io, "", ""},
              channel::Failed{"m-00000002", Code::io, "", "", false},
-             channel::Checked{kGang, kStep + 1, {}}, channel::NextBuilt{kGang, kStepMax + 1},
-             channel::Armed{kGang, kStepMax + 1}, channel::Late{kGang, ~std::uint64_t{0}},
+             channel::Checked{kGang, kStep + 1, {}},
+             channel::NextBuilt{kGang, validate::kStepMax + 1},
+             channel::Armed{kGang, validate::kStepMax + 1}, channel::Late{kGang, ~std::uint64_t{0}},
              channel::Stepped{kStep, 1}}) {
       auto rank = in(state);
       EXPECT_FALSE(rank.hear(message)) << message.index() + 1;

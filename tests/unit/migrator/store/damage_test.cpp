@@ -10,6 +10,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
+#include "migrator/store/epoch_claims.h"
 #include "migrator/store/in_memory_store.h"
 #include "migrator/store/intent.h"
 #include "migrator/store/names.h"
@@ -64,7 +65,7 @@ class StoreDamage : public testing::Test {
     put_tag(store_, "gpt", {"best", 2});
     put_tag(store_, "gpt", {"best", 3});
     put_tag(store_, "gpt", {"first", 2});
-    (void)claim_epoch(store_, "gpt", 1, "host-a");
+    claim_epoch(store_, {"gpt", "run", 1, "host-a"});
     reader_.emplace(store_, "gpt", "reader");
     (void)prune(store_, order_of({1}));
     for (const auto& name : list_all(store_, "")) whole_[name] = get(store_, name, kPackBytesMax);

@@ -1,10 +1,10 @@
 /// Method: the writers, readers and prunes of the product work on one store in memory, each in a
 /// thread of its own, and take turns: behind any call of the store another one goes on, and before
 /// any call one may be killed, of which somebody knows later. After each turn every snapshot that
-/// the store shows must be whole. Whose turn it is, who is killed and how the clock jumps are drawn
-/// from a seed.
+/// the store shows must be whole, and every one that a reader holds, shown or not. Whose turn it
+/// is, who is killed and how the clock jumps are drawn from a seed.
 ///
-/// keep_rule_test.cpp does the same with a model of these programs, and many more turns a second.
+/// retention_safe_test.cpp does the same with a model of these programs, 100,000 times.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -15,9 +15,9 @@
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/in_memory_store.h"
-#include "migrator/store/intent.h"
 #include "migrator/store/job_retention.h"
 #include "migrator/store/prune.h"
+#include "migrator/store/read_intent.h"
 #include "tests/support/turns.h"
 #include "tests/unit/migrator/store/sample.h"
 #include "tests/unit/migrator/store/store_mirror.h"
@@ -31,6 +31,7 @@ constexpr std::size_t kWorkers = 4;
 constexpr int kTurns = 90;  // of a schedule
 constexpr unsigned kKilledOneOf = 250;
 constexpr unsigned kTurnsOverOneOf = 5;
+constexpr int kRestTurns = 12;
 constexpr std::size_t kChunks = 3;
 
 /// A process ends: no Error, which the product would handle.
@@ -53,10 +54,13 @@ test::State state_of(std::uint64_t step, const std::array<unsigned, kChunks>& co
   return state;
 }
 
+enum class Readers : std::uint8_t { put_intents, put_none };
+
 /// What happens in one schedule.
 class Schedule {
  public:
-  Schedule(cardswap::test::Turns& turns, unsigned seed) : turns_(turns), random_(seed) {}
+  Schedule(cardswap::test::Turns& turns, unsigned seed, Readers readers)
+      : turns_(turns), random_(seed), readers_(readers) {}
 
   /// Returns what was wrong; empty: nothing.
   std::string run() {
@@ -142,6 +146,10 @@ class Schedule {
 
   void look() {
     if (const auto missing = mirror_.missing(); !missing.empty()) fail("it lacks " + missing);
+    for (const auto& [worker, ref] : held_) {
+      const auto missing = mirror_.missing_of(ref);
+      if (!missing.empty()) fail("a reader lacks " + missing);
+    }
   }
 
   /// One process, from its begin to its end.
@@ -159,6 +167,7 @@ class Schedule {
     } catch (const Error& error) {
       fail(fmt::format("{}: {}", to_string(error.code()), error.what()));
     }
+    held_.erase(worker);
     if (!process.is_dead) return;
     ++killed_;
     if (!process.intent.empty()) dead_.push_back(process.intent);
@@ -213,12 +222,16 @@ class Schedule {
   }
 
   void restore(Store& store, Process& process) {
-    const auto reader = fresh("r");
+    const auto reader = fresh("read-");
     process.intent = intent_name("gpt", reader);
-    const Intent intent(store, "gpt", reader);
+    std::optional<ReadIntent> intent;
+    if (readers_ == Readers::put_intents) intent.emplace(store, "gpt", reader);
+    if (intent && intent->failed()) throw Error(*intent->failed());
     const auto refs = refs_of(store, "gpt").refs;
     if (refs.empty()) return;
     const auto& ref = refs[below(static_cast<unsigned>(refs.size()))];
+    held_[process.worker] = ref_name("gpt", ref.number);
+    if (below(3) == 0) rest(process);
     try {
       PackCatalog catalog;
       catalog.refresh(store);
@@ -227,6 +240,10 @@ class Schedule {
     } catch (const Error& error) {
       throw error.within("a restore of snapshot " + std::to_string(ref.number));
     }
+  }
+  /// It is slow: prunes begin and end meanwhile.
+  void rest(Process& process) {
+    for (int i = 0; i < kRestTurns && !is_draining_; ++i) turns_.give_back(process.worker);
   }
   void read(Store& store, const PackCatalog& catalog, const Ref& ref) {
     const SnapshotReader reader(store, catalog, ref);
@@ -268,9 +285,11 @@ class Schedule {
 
   cardswap::test::Turns& turns_;
   std::minstd_rand random_;
+  const Readers readers_;
   InMemoryStore ram_;
   test::StoreMirror mirror_;
   std::map<std::uint64_t, std::array<unsigned, kChunks>> contents_;  // by step
+  std::map<std::size_t, std::string> held_;  // by worker: the ref that it reads
   std::vector<std::string> dead_;
   std::string broken_;
   bool is_draining_ = false;
@@ -292,7 +311,7 @@ void expect_safe(unsigned first, unsigned schedules) {
   int restored = 0;
   int killed = 0;
   for (unsigned seed = first; seed < first + schedules; ++seed) {
-    Schedule schedule(turns, seed);
+    Schedule schedule(turns, seed, Readers::put_intents);
     ASSERT_EQ(schedule.run(), "") << "schedule " << seed;
     published += schedule.published();
     removed += schedule.removed();
@@ -309,6 +328,16 @@ void expect_safe(unsigned first, unsigned schedules) {
 }
 
 TEST(StoreSchedules, LeaveWhatIsShownRestorable) { expect_safe(1, 500); }
+
+/// That the invariant is one: without the intent it breaks.
+TEST(StoreSchedules, TakeObjectsFromUnderAReaderThatPutsNoIntent) {
+  cardswap::test::Turns turns(kWorkers);
+  std::string broken;
+  for (unsigned seed = 1; seed <= 500 && broken.empty(); ++seed) {
+    broken = Schedule(turns, seed, Readers::put_none).run();
+  }
+  EXPECT_THAT(broken, testing::HasSubstr("a reader lacks"));
+}
 
 /// Some minutes: by hand, with --gtest_also_run_disabled_tests.
 TEST(StoreSchedules, DISABLED_DeepLeaveWhatIsShownRestorable) { expect_safe(1'000'000, 100'000); }

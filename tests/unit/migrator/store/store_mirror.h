@@ -31,7 +31,7 @@ class StoreMirror {
       for (const auto& node : manifest.nodes) nodes.push_back(node_name(node));
       nodes.push_back(node_name(manifest.values));
     } else if (name.find("/refs/") != std::string::npos) {
-      refs_[name] = manifest_name(decode_ref(bytes).manifest);
+      all_refs_[name] = refs_[name] = manifest_name(decode_ref(bytes).manifest);
     } else if (name.starts_with(kTrash) && name.ends_with("/objects")) {
       const auto batch = decode_trash(bytes);
       trash_[name] = {batch.objects.begin(), batch.objects.end()};
@@ -48,15 +48,14 @@ class StoreMirror {
   [[nodiscard]] std::string missing() const {
     for (const auto& [ref, manifest] : refs_) {
       if (is_in_trash(ref)) continue;
-      if (!has(manifest)) return manifest + ", of " + ref;
-      for (const auto& node : nodes_.at(manifest)) {
-        if (!has(node)) return node + ", of " + ref;
-        for (const auto& chunk : chunks_.at(node)) {
-          if (!is_in_a_pack(chunk)) return "chunk " + to_string(chunk) + ", of " + ref;
-        }
-      }
+      if (auto what = missing_below(manifest); !what.empty()) return what + ", of " + ref;
     }
     return {};
+  }
+  /// What a snapshot lacks of which somebody has read the ref.
+  [[nodiscard]] std::string missing_of(const std::string& ref) const {
+    auto what = missing_below(all_refs_.at(ref));
+    return what.empty() ? what : what + ", of " + ref;
   }
   [[nodiscard]] std::size_t shown() const {
     std::size_t count = 0;
@@ -67,6 +66,16 @@ class StoreMirror {
   }
 
  private:
+  [[nodiscard]] std::string missing_below(const std::string& manifest) const {
+    if (!has(manifest)) return manifest;
+    for (const auto& node : nodes_.at(manifest)) {
+      if (!has(node)) return node;
+      for (const auto& chunk : chunks_.at(node)) {
+        if (!is_in_a_pack(chunk)) return "chunk " + to_string(chunk);
+      }
+    }
+    return {};
+  }
   [[nodiscard]] bool is_in_trash(const std::string& name) const {
     for (const auto& [batch, objects] : trash_) {
       if (objects.contains(name)) return true;
@@ -86,7 +95,8 @@ class StoreMirror {
   std::map<ObjectId, std::set<std::string>> packs_;      // by chunk
   std::map<std::string, std::vector<ObjectId>> chunks_;  // by node
   std::map<std::string, std::vector<std::string>> nodes_;
-  std::map<std::string, std::string> refs_;
+  std::map<std::string, std::string> refs_;      // its manifest, by ref
+  std::map<std::string, std::string> all_refs_;  // also of those that are removed
   std::map<std::string, std::set<std::string>> trash_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/store/check_store.h"
+#include "migrator/store/epoch_claims.h"
 #include "migrator/store/file_store.h"
 #include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
@@ -251,10 +252,15 @@ TEST(SnapshotWriter, LetsOneOfTwoWritersPublish) {
 TEST(SnapshotWriter, PublishesNothingBehindAFence) {
   InMemoryStore store;
   const auto state = test::state_at(100);
-  ASSERT_EQ(claim_epoch(store, "gpt", 2, "other-host"), PutResult::created);
-  EXPECT_EQ(claim_epoch(store, "gpt", 2, "late"), PutResult::exists);
-  EXPECT_EQ(claim_epoch(store, "gpt", 1, "later"), PutResult::exists);
-  EXPECT_EQ(thrown([&] { (void)test::save(store, state); }), Code::conflict);
+  auto facts = test::facts_of(state, 1);
+  facts.run = "run";
+  claim_epoch(store, {"gpt", "run", 2, "other-host"});
+  PackCatalog catalog;
+  SnapshotWriter writer(
+      store, catalog,
+      {.job = "gpt", .layout = state.layout, .chunk_bytes = test::kSampleChunk, .writer = "w"});
+  test::give(writer, state);
+  EXPECT_EQ(thrown([&] { (void)writer.commit(facts); }), Code::conflict);
   EXPECT_THAT(refs_of(store, "gpt").refs, IsEmpty());
 }
 
