@@ -41,13 +41,12 @@ boost::asio::awaitable<ApiResponse> obey(Gangs* gangs, ApiRequest request) {
 
 boost::asio::awaitable<ApiResponse> report(Gangs* gangs, ApiRequest request) {
   auto named = named_by(request);
-  const auto after = static_cast<std::uint64_t>(std::max<std::int64_t>(
-      request.query_or("after", 0), 0));
+  const auto after =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(request.query_or("after", 0), 0));
   const std::chrono::milliseconds wait(
       std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, kReportWaitMax.count()));
   const auto said = co_await gangs->report(std::move(named.gang), named.rank, after,
-                                           std::chrono::steady_clock::now() + wait,
-                                           request.caller);
+                                           std::chrono::steady_clock::now() + wait, request.caller);
   co_return ApiResponse{200, to_json(said)};
 }
 

@@ -87,9 +87,9 @@ std::optional<Invitation> invitation_from(const json::object& body) {
   made.newcomer.token = validate::word_or_none("newcomer.token", text_at(newcomer, "token"));
   made.newcomer.key = validate::word_or_none("newcomer.key", text_at(newcomer, "key"));
   for (const auto& item : array_at(newcomer, "addresses")) {
-    validate::check(item.is_string() && validate::is_word(item.get_string()) &&
-                        made.addresses.size() < 256,
-                    "newcomer.addresses", "list of words");
+    validate::check(
+        item.is_string() && validate::is_word(item.get_string()) && made.addresses.size() < 256,
+        "newcomer.addresses", "list of words");
     made.addresses.emplace_back(item.get_string());
   }
   const auto handover_ms = number_at(from, "handover_ms");

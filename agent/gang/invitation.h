@@ -18,8 +18,8 @@ struct Invitation {
   std::string job;
   std::uint32_t ranks = 0;  ///< of the job
   Part part = Part::stays;
-  std::string conductor;  ///< HOST:PORT of the conductor's agent, the one to ask
-  std::string rendezvous;  ///< HOST:PORT where the ranks of the next epoch meet
+  std::string conductor;             ///< HOST:PORT of the conductor's agent, the one to ask
+  std::string rendezvous;            ///< HOST:PORT where the ranks of the next epoch meet
   std::vector<std::uint32_t> moved;  ///< the ranks that leave
   // Of a rank that leaves:
   MigrationSpec spec{};

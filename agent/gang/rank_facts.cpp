@@ -86,10 +86,10 @@ RankFacts rank_facts_from(const std::string& agent, const json::value& answer) {
     }
     return facts;
   } catch (const Error& error) {
-    throw Error(Code::protocol_mismatch,
-                fmt::format("the agent at {} gave no answer about a rank: {}", agent,
-                            error.failure()),
-                "is it a cardswapd of this release that listens there?");
+    throw Error(
+        Code::protocol_mismatch,
+        fmt::format("the agent at {} gave no answer about a rank: {}", agent, error.failure()),
+        "is it a cardswapd of this release that listens there?");
   }
 }
 

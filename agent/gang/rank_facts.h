@@ -35,7 +35,6 @@ struct RankFacts {
 [[nodiscard]] boost::json::object to_json(const RankFacts& facts);
 /// Reads the answer of the agent at the address `agent`. Throws Error{protocol_mismatch} that names
 /// the agent.
-[[nodiscard]] RankFacts rank_facts_from(const std::string& agent,
-                                        const boost::json::value& answer);
+[[nodiscard]] RankFacts rank_facts_from(const std::string& agent, const boost::json::value& answer);
 
 }  // namespace cardswap::gang

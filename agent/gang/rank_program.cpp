@@ -41,10 +41,11 @@ JobSpec program_of_rank(const Instance& instance, std::uint32_t rank) {
     std::error_code gone;
     const auto cwd = std::filesystem::read_symlink(folder + "/cwd", gone);
     if (gone || argv.empty() || env.empty() || !may_be_alive(process)) {
-      throw Error(Code::conflict,
-                  fmt::format("rank {} of job {}: the command line of its process {} cannot be read",
-                              rank, instance.name(), process.pid),
-                  "does the agent run as root, or as the job's user?");
+      throw Error(
+          Code::conflict,
+          fmt::format("rank {} of job {}: the command line of its process {} cannot be read", rank,
+                      instance.name(), process.pid),
+          "does the agent run as root, or as the job's user?");
     }
     spec.argv = argv;
     spec.cwd = cwd.string();

@@ -12,7 +12,7 @@ namespace cardswap::gang {
 struct RankRecord {
   std::string gang;
   std::string job;
-  std::string instance;     ///< whose process tree has the rank
+  std::string instance;  ///< whose process tree has the rank
   std::uint32_t rank = 0;
   std::uint32_t ranks = 0;  ///< of the job
   std::string conductor;    ///< HOST:PORT of the agent to ask

@@ -16,8 +16,8 @@ namespace cardswap::gang {
 /// people and the order of calls need.
 struct RankReport {
   RankStatus status;
-  std::uint64_t version = 0;        ///< grows with each change; 0: the agent does not say
-  std::optional<Error> why;         ///< why the rank went back by itself; nullopt: it did not
+  std::uint64_t version = 0;            ///< grows with each change; 0: the agent does not say
+  std::optional<Error> why;             ///< why the rank went back by itself; nullopt: it did not
   std::optional<MigrationStats> stats;  ///< of a rank that leaves: how its transfer goes
 };
 

@@ -17,9 +17,9 @@ namespace {
 
 constexpr auto kMeta = R"sql(
 CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
-INSERT INTO meta SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM meta);
+INSERT INTO meta SELECT 4 WHERE NOT EXISTS (SELECT 1 FROM meta);
 )sql";
-static_assert(kJournalVersion == 3, "which a new journal is of");
+static_assert(kJournalVersion == 4, "which a new journal is of");
 
 constexpr auto kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS records (
