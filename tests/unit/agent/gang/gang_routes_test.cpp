@@ -58,9 +58,13 @@ class AskedGangs final : public Gangs {
     found.host = job;
     found.ranks = 3;
     found.epoch = 4;
-    if (leaves)
-      found.program =
-          JobSpec{.name = job, .uid = "", .argv = {"train"}, .cwd = "/tmp", .env = {{"RANK", "1"}}};
+    if (leaves) {
+      JobSpec program;
+      program.name = job;
+      program.argv = {"train"};
+      program.env["RANK"] = "1";
+      found.program = program;
+    }
     return found;
   }
   Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
