@@ -14,6 +14,12 @@ struct NextRanks {
   std::vector<std::uint32_t> moved;  ///< those that leave their processes
 };
 
+/// A rank, and how many there are.
+struct RankInGang {
+  std::uint32_t rank = 0;
+  std::uint32_t ranks = 0;
+};
+
 /// The communicators by which the ranks of a job reduce, as the program has them.
 ///
 /// A gang has the next ones built beside those in use, tried, and put in their place at one
