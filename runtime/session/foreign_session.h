@@ -21,7 +21,8 @@ class ForeignSession {
   static Session open(std::string framework, std::uint32_t rank, std::uint32_t ranks) {
     return Session::open_for(std::move(framework), rank, ranks);
   }
-  static void track(Session& session, const std::string& name, std::unique_ptr<TrackedState> thing,
+  template <class Thing>
+  static void track(Session& session, const std::string& name, std::unique_ptr<Thing> thing,
                     const char* type) {
     const auto* address = thing.get();
     session.track_thing(name, std::move(thing), address, type);
