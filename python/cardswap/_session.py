@@ -13,6 +13,7 @@ import threading
 import traceback
 from typing import Any, Callable, Iterator
 
+from . import _gang as gangs
 from . import _groups as groups
 from . import _library as library
 from . import _recorder as recorder
@@ -49,7 +50,14 @@ class Session:
         self.moved_hooks: list[Callable[[], Any]] = []
         torch = sys.modules.get("torch")
         framework = f"torch {torch.__version__}" if torch is not None else "python"
-        library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._open_handle)))
+        self._place = groups.place() if torch is not None else (0, 1)
+        library.check(self._lib.cardswap_open_rank(framework.encode(), *self._place, ctypes.byref(self._open_handle)))
+        self._closing = threading.Lock()  # held by other threads that use the session
+        self._gang: gangs.Gang | None = None
+        newcomer = gangs.newcomers_place(self._open_handle)
+        if newcomer is not None:
+            self._gang = self._new_gang()
+            self._gang.begin_alone(*newcomer)
         atexit.register(self.close)
         self._is_fork = False
         os.register_at_fork(after_in_child=self._become_a_fork)
@@ -57,7 +65,8 @@ class Session:
     def close(self) -> None:
         if self._open_handle and os.getpid() == self._pid:
             self._last_steps = self.steps
-            handle, self._open_handle = self._open_handle, ctypes.c_void_p()
+            with self._closing:
+                handle, self._open_handle = self._open_handle, ctypes.c_void_p()
             self._lib.cardswap_close(handle)
 
     @property
@@ -135,8 +144,26 @@ class Session:
         say("this program calls nothing of Cardswap: it moves as a whole process, with --arrive criu")
 
     def _track_ranks(self) -> None:
-        if groups.world_size() > 1:
-            self.add(Ranks(self.free_name("ranks")))
+        place = groups.rank(), groups.world_size()
+        if place[1] == 1:
+            if self._place[1] > 1:  # its environment speaks of ranks, and it trains alone
+                library.check(self._lib.cardswap_set_ranks(self._handle, *place, None, None))
+            return
+        can_move = bool(self._lib.cardswap_agent_address(self._handle))
+        self.add(Ranks(self.free_name("ranks"), can_move))
+        if can_move:
+            self._gang = self._gang or self._new_gang()
+            self._gang.begin(*place)
+
+    def _new_gang(self) -> gangs.Gang:
+        return gangs.Gang(self._handle, gangs.agents_of(self._handle, self._tell_agents, say))
+
+    def _tell_agents(self, addresses: list[str]) -> None:
+        """Any thread."""
+        told = (ctypes.c_char_p * len(addresses))(*(address.encode() for address in addresses))
+        with self._closing:
+            if self._open_handle:
+                self._lib.cardswap_tell_agents(self._open_handle, told, len(addresses))
 
     def is_ours(self) -> bool:
         """Whether boundary() may be called here."""
@@ -224,6 +251,8 @@ class Session:
         if not self._is_complete:
             self.complete()
         self._has_stepped = False
+        if self._gang is not None and self._gang.needs_another_step():
+            return
         if library.has_attention(self._handle):
             self._was_attentive = True
             for optimizer in self._optimizers.values():
@@ -393,6 +422,16 @@ def current() -> Session | None:
             _session = Session()
             recorder.before_each_step(_session.before_step)
     return _session
+
+
+def _open_as_standby() -> None:
+    """A newcomer has to know that it is one before its groups are made: they would wait for peers."""
+    is_standby = os.environ.get("CARDSWAP_ROLE") == "standby" and os.environ.get("CARDSWAP_SOCKET")
+    if is_standby and threading.current_thread() is threading.main_thread():
+        current()
+
+
+groups.before_making.append(_open_as_standby)
 
 
 def begin_whole(program: library.Thing) -> Session:
