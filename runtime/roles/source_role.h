@@ -29,10 +29,10 @@ class SourceRole final : private SourceProgram {
   // ---- the channel's thread
   /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
-  /// Of a gang: parks the trainer at the step on which its ranks agree. False: no such gang is
+  /// Parks the trainer of a gang at the step on which its ranks agree. False: no such gang is
   /// under way here.
   bool arm(const channel::Arm& arm);
-  /// Of a gang: freezes the trainer, which is parked at that step. False: as arm().
+  /// Freezes the trainer of a gang, which is parked at that step. False: as arm().
   bool check(const channel::Check& check);
   /// Parks the trainer at the next boundary; while updates are logged, after the last update
   /// was sent. Also called on the engine's thread.

@@ -80,15 +80,7 @@ void TrainerRole::handle(const channel::Message& message) {
     return;
   }
   if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.order(hold->step);
-  if (const auto* arm = std::get_if<channel::Arm>(&message); arm && source_.arm(*arm)) return;
-  if (const auto* check = std::get_if<channel::Check>(&message); check && source_.check(*check))
-    return;
-  if (refuse_within_gang(message)) return;
-  if (staying_.handle(message)) {
-    if (const auto* release = std::get_if<channel::Release>(&message))
-      context_.lateness.end_migration(release->migration);
-    return;
-  }
+  if (handle_in_gang(message)) return;
   auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);
@@ -149,7 +141,15 @@ void TrainerRole::enter_restored(const VerifiedState& state) {
   context_.send(channel::Verified{migration, state.step, state.state_digest, {}});
 }
 
-bool TrainerRole::refuse_within_gang(const channel::Message& message) {
+bool TrainerRole::handle_in_gang(const channel::Message& message) {
+  if (const auto* arm = std::get_if<channel::Arm>(&message); arm && source_.arm(*arm)) return true;
+  if (const auto* check = std::get_if<channel::Check>(&message); check && source_.check(*check))
+    return true;
+  if (staying_.handle(message)) {
+    if (const auto* release = std::get_if<channel::Release>(&message))
+      context_.lateness.end_migration(release->migration);
+    return true;
+  }
   const auto* begin = std::get_if<channel::BeginSync>(&message);
   if (begin == nullptr || !staying_.is_in_gang()) return false;
   context_.fail(begin->migration,

@@ -110,8 +110,9 @@ class TrainerRole {
   RoleWork apply(const channel::Message& message);
   /// Makes a restored process a standby that holds `state`.
   void enter_restored(const VerifiedState& state);
-  /// Fails a migration that is asked of a rank that stays in a gang. False: it is none such.
-  bool refuse_within_gang(const channel::Message& message);
+  /// Handles what is for a rank of a gang, and fails a migration that is asked of one that stays.
+  /// False: it is for a role in a migration.
+  bool handle_in_gang(const channel::Message& message);
   /// Sends Failed for a message that the table refuses.
   void refuse(const channel::Message& message, const std::string& migration) const;
 

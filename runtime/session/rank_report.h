@@ -31,7 +31,7 @@ class RankReport {
     is_told_ = true;
     return place_;
   }
-  /// The same again, for an agent that may be a new one; nullopt: Hello says all.
+  /// What was told, for an agent that may be a new one; nullopt: Hello says all.
   [[nodiscard]] std::optional<channel::RankPlace> again() {
     const MutexLock lock(mutex_);
     return is_told_ ? std::optional(place_) : std::nullopt;
