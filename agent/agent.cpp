@@ -12,6 +12,7 @@
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_metrics.h"
 #include "agent/fleet/host_routes.h"
+#include "agent/gang/gang_routes.h"
 #include "agent/handover/hold_routes.h"
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
@@ -60,6 +61,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
       hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
+      moves_(handover_context(), migrations_),
       recoverer_({{jobs_, migrations_, tasks_, events_, config_},
                   cordons_,
                   [this](const std::string& device) {
@@ -78,11 +80,12 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
   add_job_routes(router_, jobs_, cordons_, config_);
   add_hold_routes(router_, jobs_, migrations_, hub_, config_);
   state_lists_.add_routes(router_, config_.host_name);
-  add_migration_routes(router_, migrations_, reservations_, jobs_.table(), config_);
+  add_migration_routes(router_, migrations_, reservations_, jobs_.table(), moves_, config_);
   add_restore_routes(router_, jobs_, migrations_, tasks_, config_);
   add_rollback_routes(router_, jobs_, migrations_, tasks_, config_);
   snapshots::add_protection_routes(router_, jobs_, migrations_, config_);
-  add_peer_routes(router_, migrations_, reservations_, criu_, data_plane_);
+  add_peer_routes(router_, migrations_, reservations_, criu_, data_plane_, moves_);
+  gang::add_gang_routes(router_, moves_);
   health::add_health_routes(router_, health_);
 }
 
@@ -96,6 +99,7 @@ void Agent::start() {
   reservations_.resume_after_restart();
   hub_.listen(config_.runtime_socket());
   migrations_.resume_after_restart();
+  moves_.resume_after_restart();
   for (const auto& warning : journal_.warnings()) {
     spdlog::error("{}", warning);
     events_.emit({.kind = "journal_damaged", .text = warning});
@@ -184,7 +188,11 @@ RuntimeHub::Callbacks Agent::runtime_callbacks() {
           [this](Instance& instance, const channel::Message& message) {
             runtime_dispatcher_.dispatch(instance, message);
           },
-          [this](Instance& instance) { runtime_dispatcher_.detached(instance); }};
+          [this](Instance& instance) { runtime_dispatcher_.detached(instance); },
+          [this](Instance& instance, std::uint32_t rank, const channel::Message& message) {
+            runtime_dispatcher_.dispatch_rank(instance, rank, message);
+          },
+          [](Instance&, std::uint32_t) {}};
 }
 
 void Agent::more_metrics(Exposition& out) const {

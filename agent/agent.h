@@ -10,6 +10,7 @@
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
+#include "agent/gang/moves.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/ownership.h"
 #include "agent/handover/source/migrations.h"
@@ -73,12 +74,13 @@ class Agent {
   FinishedMigrations forgotten_;  // migrations_ adds to it
   Migrations migrations_;
   Reservations reservations_;
+  gang::Moves moves_;
   handover::Ownership ownership_{migrations_, reservations_};
   snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;
   snapshots::Protector protector_;
   RuntimeDispatcher runtime_dispatcher_{jobs_,       hub_,          state_lists_,
-                                        migrations_, reservations_, events_};
+                                        migrations_, reservations_, moves_,       events_};
   RequestStats requests_;
   Router router_{[this](const std::string& route, unsigned status, double seconds) {
     requests_.note(route, status, seconds);

@@ -6,22 +6,25 @@
 #include "agent/attach/hold_orders.h"
 #include "agent/handover/attach_check.h"
 #include "agent/jobs/job_halt.h"
+#include "agent/jobs/rank_report.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
 RuntimeDispatcher::RuntimeDispatcher(Jobs& jobs, RuntimeHub& hub, StateLists& state_lists,
                                      Migrations& migrations, Reservations& reservations,
-                                     EventSink& events)
+                                     gang::Moves& moves, EventSink& events)
     : jobs_(jobs),
       hub_(hub),
       state_lists_(state_lists),
       migrations_(migrations),
       reservations_(reservations),
+      moves_(moves),
       events_(events) {}
 
 channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::Hello& hello) {
   note_network(instance, hello.network);
+  if (hello.ranks > 1) return welcome_rank(instance, hello);
   if (instance.job().standby) return reservations_.welcome(instance);
   channel::Welcome welcome;
   welcome.epoch = instance.job().epoch;
@@ -33,6 +36,48 @@ channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::H
   migrations_.on_attach(instance, hello);
   jobs_.table().set_state(instance, InstanceState::running);
   return welcome;
+}
+
+/// No epoch is compared: the conductor of a gang knows those of all ranks, and each rank keeps its
+/// promise by the record of RankTask.
+channel::Welcome RuntimeDispatcher::welcome_rank(Instance& instance, const channel::Hello& hello) {
+  auto& job = instance.job();
+  channel::Welcome welcome;
+  if (job.standby) {
+    welcome = reservations_.welcome(instance);
+  } else {
+    if (job.world_size != hello.ranks) {
+      JobList::note_world_size(job, hello.ranks);
+      jobs_.table().save_when_possible(job);
+    }
+    welcome.epoch = job.epoch;
+    welcome.hold_at = job.spec.hold_at;
+    welcome.again_until = job.spec.again_until;
+    welcome.granted = job.newer_epoch == 0;
+    jobs_.table().set_state(instance, InstanceState::running);
+  }
+  welcome.agent_address = moves_.own_address();
+  return welcome;
+}
+
+void RuntimeDispatcher::dispatch_rank(Instance& instance, std::uint32_t rank,
+                                      const channel::Message& message) {
+  const auto& job = instance.job();
+  if (job.newer_epoch != 0) return reapply_halt(job);
+  if (const auto* hello = std::get_if<channel::Hello>(&message)) {
+    // Of a newcomer the reservation tells what it waits for.
+    if (!reservations_.has(hello->migration)) moves_.on_attached(instance, *hello);
+  } else {
+    note_rank_message(instance, rank, message);
+  }
+  if (std::holds_alternative<channel::Released>(message)) {
+    note_rank_frozen(instance, rank, false);
+  } else if (std::holds_alternative<channel::Tracked>(message) ||
+             std::holds_alternative<channel::RankPlace>(message)) {
+    jobs_.table().changed().notify();
+  }
+  reservations_.on_message(instance, message);
+  moves_.on_message(instance, rank, message);
 }
 
 void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& message) {

@@ -3,6 +3,7 @@
 #include "agent/attach/runtime_hub.h"
 #include "agent/attach/state_lists.h"
 #include "agent/base/event_sink.h"
+#include "agent/gang/moves.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 #include "agent/jobs/jobs.h"
@@ -16,7 +17,7 @@ namespace cardswap {
 class RuntimeDispatcher {
  public:
   RuntimeDispatcher(Jobs& jobs, RuntimeHub& hub, StateLists& state_lists, Migrations& migrations,
-                    Reservations& reservations, EventSink& events);
+                    Reservations& reservations, gang::Moves& moves, EventSink& events);
 
   /// Answers a runtime that attaches. Throws Error{conflict} if a higher epoch of its job was
   /// granted.
@@ -26,8 +27,11 @@ class RuntimeDispatcher {
   void dispatch(Instance& instance, const channel::Message& message);
   /// Notes that a runtime has closed its connection.
   void detached(const Instance& instance);
+  /// Handles a message of the runtime of one rank of a job of many, as dispatch() does.
+  void dispatch_rank(Instance& instance, std::uint32_t rank, const channel::Message& message);
 
  private:
+  [[nodiscard]] channel::Welcome welcome_rank(Instance& instance, const channel::Hello& hello);
   void note_tracked(Instance& instance, const channel::Tracked& tracked);
 
   Jobs& jobs_;
@@ -35,6 +39,7 @@ class RuntimeDispatcher {
   StateLists& state_lists_;
   Migrations& migrations_;
   Reservations& reservations_;
+  gang::Moves& moves_;
   EventSink& events_;
   SizesOnDisk sizes_;
 };

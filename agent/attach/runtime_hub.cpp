@@ -14,7 +14,9 @@
 #include "agent/base/printable.h"
 #include "agent/base/socket_file.h"
 #include "agent/base/time_limit.h"
+#include "agent/jobs/rank_report.h"
 #include "agent/jobs/runtime_report.h"
+#include "agent/process/process_tree.h"
 #include "migrator/base/error.h"
 #include "migrator/wire/frame_reader.h"
 
@@ -42,6 +44,38 @@ std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); 
 /// The peer's session; -1 for a process that is not in this PID namespace.
 pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
 
+/// The key of a connection: the instance, and of a job of many ranks the rank.
+std::string key_of(const Instance& instance, std::optional<std::uint32_t> rank) {
+  return rank ? fmt::format("{}/{}", instance.id(), *rank) : instance.id();
+}
+
+/// Throws Error{refused, bad_request} for a rank that cannot be one of the job's.
+void check_rank(const Instance& instance, const channel::Hello& hello) {
+  if (hello.ranks > channel::kRanksMax || hello.rank >= hello.ranks) {
+    throw Error(Code::bad_request, fmt::format("job {} says that rank {} is one of {}",
+                                               hello.job, hello.rank, hello.ranks));
+  }
+  const auto& job = instance.job();
+  const bool differs = job.world_size != hello.ranks && (job.standby || !instance.ranks.empty());
+  if (differs || (job.standby && instance.record().rank != hello.rank)) {
+    throw Error(Code::refused,
+                fmt::format("rank {} of {} attaches to job {}, which has {} ranks{}", hello.rank,
+                            hello.ranks, hello.job, job.world_size,
+                            job.standby ? fmt::format(", as its rank {}", instance.record().rank)
+                                        : std::string()),
+                "RANK and WORLD_SIZE must be the same for all processes of a job");
+  }
+}
+
+/// The process of that pid, which is connected and so is not reaped by others yet.
+ProcessId process_of(pid_t pid) {
+  try {
+    return {pid, start_time_of(pid).value_or(0)};
+  } catch (const Error&) {
+    return {pid, 0};
+  }
+}
+
 }  // namespace
 
 /// One runtime's connection; owned by its reader and its writer, and by the hub while attached.
@@ -58,6 +92,8 @@ class RuntimeHub::Connection {
   Signal queued;
   std::optional<TimeLimit> patience;  // until its Hello
   std::string of;  // the job of whose session it is, by instance; empty: a stranger's
+  std::string key;  // while attached: key_of()
+  std::optional<std::uint32_t> rank;  // of a job of many
   bool closed = false;
 
   void limit_silence(asio::io_context& context) {
@@ -204,13 +240,20 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
                 "start the program with `cardswap run`");
   }
   const auto peer = peer_of(connection.socket.native_handle());
-  if (session_of(peer) != instance->program().pid) {
+  const bool is_of_many = hello.ranks > 1;
+  // A launcher may give each rank a session of its own.
+  const bool belongs = session_of(peer) == instance->program().pid ||
+                       (is_of_many && descends_from(peer.pid, instance->program()));
+  if (!belongs) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
   }
+  if (is_of_many) check_rank(*instance, hello);
+  if (is_of_many) connection.rank = hello.rank;
+  connection.key = key_of(*instance, connection.rank);
   connection.process = peer.pid;
   // Two processes that step one job are one too many, whichever came first.
-  if (const auto other = attached_.find(instance->id());
+  if (const auto other = attached_.find(connection.key);
       other != attached_.end() && other->second->process != 0 &&
       other->second->process != peer.pid && other->second->is_in_use()) {
     throw Error(Code::conflict,
@@ -230,16 +273,25 @@ void RuntimeHub::accept(Instance& instance, Descriptor socket) {
   owned.assign(asio::local::stream_protocol(), socket.get());
   (void)socket.release();
   auto connection = std::make_shared<Connection>(std::move(owned));
-  attached_[instance.id()] = connection;
+  connection->key = instance.id();
+  attached_[connection->key] = connection;
   note_attached(instance);
   tasks_.spawn("a runtime's connection", serve(connection, instance.id()));
   tasks_.spawn("a runtime's writer", write(connection));
 }
 
-bool RuntimeHub::is_current(const std::string& instance,
-                            const std::shared_ptr<Connection>& connection) const {
-  const auto found = attached_.find(instance);
+bool RuntimeHub::is_current(const std::shared_ptr<Connection>& connection) const {
+  const auto found = attached_.find(connection->key);
   return found != attached_.end() && found->second == connection;
+}
+
+void RuntimeHub::take(Instance& instance, const std::shared_ptr<Connection>& connection,
+                      const channel::Message& message) {
+  if (connection->rank) {
+    callbacks_.rank_message(instance, *connection->rank, message);
+  } else {
+    callbacks_.message(instance, message);
+  }
 }
 
 asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, std::string id) {
@@ -262,20 +314,27 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           co_await await_start(*hello);
           if (connection->closed) break;
           auto& instance = admit(*hello, *connection);
+          if (connection->rank && !callbacks_.rank_message) {
+            throw Error(Code::refused, "this agent takes no ranks of a job of many");
+          }
           const auto welcome = callbacks_.hello(instance, *hello);
           id = instance.id();
           connection->patience.reset();
           newcomers_.remove(connection);
-          if (const auto old = attached_.find(id); old != attached_.end()) {
+          if (const auto old = attached_.find(connection->key); old != attached_.end()) {
             old->second->close();
           }
-          attached_[id] = connection;
+          attached_[connection->key] = connection;
           connection->send(welcome);
-          note_attached(instance, hello);
-          callbacks_.message(instance, message);
+          if (connection->rank) {
+            note_rank_attached(instance, *hello, process_of(connection->process));
+          } else {
+            note_attached(instance, hello);
+          }
+          take(instance, connection, message);
         } else if (auto* instance = jobs_.by_instance(id);
-                   instance != nullptr && is_current(id, connection)) {
-          callbacks_.message(*instance, message);
+                   instance != nullptr && is_current(connection)) {
+          take(*instance, connection, message);
         }
       }
     }
@@ -286,9 +345,13 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
   newcomers_.remove(connection);
-  if (is_current(id, connection)) {
-    attached_.erase(id);
-    if (auto* instance = jobs_.by_instance(id)) {
+  if (!id.empty() && is_current(connection)) {
+    attached_.erase(connection->key);
+    auto* instance = jobs_.by_instance(id);
+    if (instance != nullptr && connection->rank) {
+      note_rank_detached(*instance, *connection->rank);
+      callbacks_.rank_detached(*instance, *connection->rank);
+    } else if (instance != nullptr) {
       note_detached(*instance);
       callbacks_.detached(*instance);
     }
@@ -344,7 +407,19 @@ std::uint64_t RuntimeHub::socket_inode(const Instance& instance) const {
 }
 
 bool RuntimeHub::send(const Instance& instance, const channel::Message& message) {
-  const auto found = attached_.find(instance.id());
+  auto found = attached_.find(instance.id());
+  if (found == attached_.end()) {  // a newcomer is the one rank of its instance
+    const auto ranks = instance.id() + "/";
+    found = attached_.lower_bound(ranks);
+    if (found == attached_.end() || !found->first.starts_with(ranks)) return false;
+  }
+  found->second->send(message);
+  return true;
+}
+
+bool RuntimeHub::send(const Instance& instance, std::uint32_t rank,
+                      const channel::Message& message) {
+  const auto found = attached_.find(key_of(instance, rank));
   if (found == attached_.end()) return false;
   found->second->send(message);
   return true;

@@ -19,7 +19,8 @@ namespace cardswap {
 /// messages (migrator/wire/runtime_messages.h). The agent's thread.
 ///
 /// A Hello is accepted when its token is the job's and the peer's process belongs to the job's
-/// session. It is refused as Error{protocol_mismatch} if the runtime speaks another protocol, and
+/// session; of a job of many ranks, also when it descends from the job's program, and each rank has
+/// a connection of its own. It is refused as Error{protocol_mismatch} if the runtime speaks another protocol, and
 /// as Error{conflict} while another process of the job is attached and in use. A message that
 /// cannot be read closes its own connection and nothing else.
 ///
@@ -40,6 +41,10 @@ class RuntimeHub {
     std::function<void(Instance&, const channel::Message&)> message;
     /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
+    /// As `message` and `detached`, for a runtime that has said that it is a rank of many. Not set:
+    /// such a runtime is refused.
+    std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
+    std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
   };
   /// All references must outlive it.
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobList& jobs, Callbacks callbacks);
@@ -56,6 +61,8 @@ class RuntimeHub {
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
+  /// As send(), for the runtime of one rank of a job of many.
+  bool send(const Instance& instance, std::uint32_t rank, const channel::Message& message);
   /// The inode of this agent's end of the instance's connection; 0 when there is none.
   [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
   /// Stops listening and closes all connections.
@@ -77,8 +84,10 @@ class RuntimeHub {
   /// Writes what is queued for a connection, until it is closed.
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   /// Whether it is the connection that is attached for that instance.
-  [[nodiscard]] bool is_current(const std::string& instance,
-                                const std::shared_ptr<Connection>& connection) const;
+  [[nodiscard]] bool is_current(const std::shared_ptr<Connection>& connection) const;
+  /// Handles a message of an attached runtime.
+  void take(Instance& instance, const std::shared_ptr<Connection>& connection,
+            const channel::Message& message);
   /// Returns once the program that the Hello is of is known to run: it may say Hello before its
   /// parent has told the agent of it. The patience for the Hello limits the wait.
   asio::awaitable<void> await_start(channel::Hello hello) const;
@@ -95,7 +104,7 @@ class RuntimeHub {
   const Callbacks callbacks_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;
-  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by instance
+  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by key_of()
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
   int logged_refusals_ = 0;                // refusals logged in the present 10 s
   std::uint64_t suppressed_refusals_ = 0;  // refusals of these 10 s that were only counted

@@ -21,14 +21,37 @@ std::string path_of(const RankRef& rank) {
 
 }  // namespace
 
-asio::awaitable<RankStatus> GangClient::order(RankRef rank, Order order) {
+asio::awaitable<RankReport> GangClient::order(RankRef rank, Order order,
+                                              std::optional<Invitation> invitation) {
   http::Request request;
   request.method = "POST";
   request.target = path_of(rank) + "/order";
-  request.body = to_json(order);
+  auto body = to_json(order);
+  if (invitation) body["invitation"] = to_json(*invitation);
+  request.body = std::move(body);
   request.timeout = kOrderMax;
   const auto answer = co_await ask(rank.agent, std::move(request));
-  co_return rank_status_from(rank.agent.text(), answer);
+  co_return rank_report_from(rank.agent.text(), answer);
+}
+
+asio::awaitable<RankReport> GangClient::report(RankRef rank, std::uint64_t after,
+                                               std::chrono::milliseconds wait) {
+  http::Request request;
+  request.target = path_of(rank) + fmt::format("?after={}&wait_ms={}", after, wait.count());
+  request.timeout = kOrderMax + wait;
+  const auto answer = co_await ask(rank.agent, std::move(request));
+  co_return rank_report_from(rank.agent.text(), answer);
+}
+
+asio::awaitable<RankFacts> GangClient::facts(http::Endpoint agent, std::string job,
+                                             std::uint32_t rank, bool leaves) {
+  http::Request request;
+  request.target = fmt::format("/v1/peer/ranks/{}/{}?leaves={}", http::percent_encoded(job), rank,
+                               leaves ? 1 : 0);
+  request.timeout = kOrderMax;
+  const auto name = agent.text();
+  const auto answer = co_await ask(std::move(agent), std::move(request));
+  co_return rank_facts_from(name, answer);
 }
 
 asio::awaitable<Order> GangClient::decision(RankRef rank, Epoch epoch) {

@@ -2,11 +2,16 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "agent/base/task_group.h"
+#include "agent/gang/invitation.h"
 #include "agent/gang/messages.h"
+#include "agent/gang/rank_facts.h"
+#include "agent/gang/rank_report.h"
 #include "agent/http/client.h"
 #include "agent/http/connection_pool.h"
 
@@ -32,8 +37,16 @@ class GangClient {
   explicit GangClient(const TaskGroup& tasks) : tasks_(tasks) {}
 
   /// Sends an order to a rank's agent, and returns what that says of the rank then. Waits 3 s at
-  /// most.
-  asio::awaitable<RankStatus> order(RankRef rank, Order order);
+  /// most. `invitation`: for the order to join.
+  asio::awaitable<RankReport> order(RankRef rank, Order order,
+                                    std::optional<Invitation> invitation = std::nullopt);
+  /// What a rank's agent says of the rank, once its version is above `after`; at the latest after
+  /// `wait`, whatever it is then.
+  asio::awaitable<RankReport> report(RankRef rank, std::uint64_t after,
+                                     std::chrono::milliseconds wait);
+  /// Asks the agent of a rank of `job` what it knows of that. Waits 3 s at most.
+  asio::awaitable<RankFacts> facts(http::Endpoint agent, std::string job, std::uint32_t rank,
+                                   bool leaves);
   /// Asks the conductor's agent what the rank is to have done by now. Waits 2 s at most.
   asio::awaitable<Order> decision(RankRef rank, Epoch epoch);
 

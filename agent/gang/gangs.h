@@ -1,9 +1,15 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "agent/gang/invitation.h"
 #include "agent/gang/protocol/gang_protocol.h"
+#include "agent/gang/rank_facts.h"
+#include "agent/gang/rank_report.h"
 #include "agent/security/access.h"
 
 namespace cardswap::gang {
@@ -14,13 +20,25 @@ namespace cardswap::gang {
 class Gangs {
  public:
   virtual ~Gangs() = default;
-  /// Handles an order to a rank whose agent this is; returns what it is answered.
-  [[nodiscard]] virtual RankStatus obey(const std::string& gang, std::uint32_t rank,
-                                        const Order& order, const Caller& caller) = 0;
+  /// Handles an order to a rank whose agent this is; returns what it is answered. `invitation`
+  /// comes with the order to join; a rank that takes part already does not read it again.
+  [[nodiscard]] virtual RankReport obey(const std::string& gang, std::uint32_t rank,
+                                        const Order& order,
+                                        const std::optional<Invitation>& invitation,
+                                        const Caller& caller) = 0;
+  /// What is to be told of a rank whose agent this is, once its version is above `after`; at the
+  /// latest at `until`, whatever it is then.
+  [[nodiscard]] virtual boost::asio::awaitable<RankReport> report(
+      std::string gang, std::uint32_t rank, std::uint64_t after,
+      std::chrono::steady_clock::time_point until, Caller caller) = 0;
   /// The order that a rank is to have obeyed by now, of a gang that this agent conducts. Throws
   /// Error{refused} for another epoch than the gang's.
   [[nodiscard]] virtual Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
                                        const Caller& caller) = 0;
+  /// What this agent knows of a rank of the job `job` whose process is here. `leaves`: with what a
+  /// start of its program needs, which only agents of the same job's ranks are told.
+  [[nodiscard]] virtual RankFacts facts(const std::string& job, std::uint32_t rank, bool leaves,
+                                        const Caller& caller) = 0;
 };
 
 }  // namespace cardswap::gang

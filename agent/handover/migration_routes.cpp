@@ -19,11 +19,17 @@ struct CallContext {
   Migrations& migrations;
   Reservations& reservations;
   JobList& jobs;
+  RankMoves& rank_moves;
   const Config& config;
 };
 
 asio::awaitable<ApiResponse> start(CallContext parts, ApiRequest request) {
-  auto wanted = co_await parts.migrations.prepare(migration_request_from(request));
+  auto asked = migration_request_from(request);
+  if (RankMoves::is_rank(asked.spec.job)) {
+    auto begun = co_await parts.rank_moves.start(std::move(asked));
+    co_return ApiResponse{202, std::move(begun)};
+  }
+  auto wanted = co_await parts.migrations.prepare(std::move(asked));
   if (wanted.dry_run) {
     auto plan = co_await parts.migrations.plan(std::move(wanted));
     co_return ApiResponse{200, std::move(plan)};
@@ -44,15 +50,27 @@ asio::awaitable<ApiResponse> list(CallContext parts, ApiRequest request) {
   if (const auto before = request.query.find("before"); before != request.query.end()) {
     listing.before = before->second;
   }
-  co_return ApiResponse{
-      200, list_migrations(
-               parts.migrations.all(), parts.reservations.all(),
-               [&](const Reservation& r) { return reservation_json(parts, r); }, listing)};
+  auto answer = list_migrations(
+      parts.migrations.all(), parts.reservations.all(),
+      [&](const Reservation& r) { return reservation_json(parts, r); }, listing);
+  if (listing.before.empty()) {  // there are few of them: each is on the first page
+    auto& shown = answer.at("migrations").as_array();
+    auto of_ranks = parts.rank_moves.all(listing.running);
+    for (auto& one : of_ranks) shown.push_back(std::move(one));
+  }
+  co_return ApiResponse{200, std::move(answer)};
 }
 
 asio::awaitable<ApiResponse> show(CallContext parts, ApiRequest request) {
   const auto id = request.path.at("id");
   auto& migrations = parts.migrations;
+  if (parts.rank_moves.has(id)) {
+    const auto most = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
+    auto shown = co_await parts.rank_moves.news(
+        id, static_cast<std::uint64_t>(request.query_or("after", 0)),
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(most));
+    co_return ApiResponse{200, std::move(shown)};
+  }
   if (!migrations.has(id) && parts.reservations.has(id)) {
     co_return ApiResponse{200, reservation_json(parts, parts.reservations.at(id))};
   }
@@ -71,6 +89,10 @@ asio::awaitable<ApiResponse> timeline(CallContext parts, ApiRequest request) {
 
 asio::awaitable<ApiResponse> cancel(CallContext parts, ApiRequest request) {
   const auto id = request.path.at("id");
+  if (parts.rank_moves.has(id)) {
+    parts.rank_moves.cancel(id);
+    co_return ApiResponse{200, parts.rank_moves.shown(id)};
+  }
   if (!parts.migrations.has(id) && parts.reservations.has(id)) {
     co_await parts.reservations.cancel(id, request.caller.name);
     co_return ApiResponse{200, reservation_json(parts, parts.reservations.at(id))};
@@ -116,8 +138,9 @@ asio::awaitable<ApiResponse> proceed(CallContext parts, ApiRequest request) {
 }  // namespace
 
 void add_migration_routes(Router& router, Migrations& migrations, Reservations& reservations,
-                          JobList& jobs, const Config& config) {
-  const auto add = routes_on(router, CallContext{migrations, reservations, jobs, config});
+                          JobList& jobs, RankMoves& rank_moves, const Config& config) {
+  const auto add =
+      routes_on(router, CallContext{migrations, reservations, jobs, rank_moves, config});
   add("POST", "/v1/migrations", start);
   add("GET", "/v1/migrations", list);
   add("GET", "/v1/migrations/{id}", show);

@@ -26,12 +26,15 @@ struct Parts {
   Reservations& reservations;
   criu::MoveTools& criu;
   DataPlane& data_plane;
+  RankMoves& rank_moves;
 };
 
 asio::awaitable<ApiResponse> reserve(Parts parts, ApiRequest request) {
   co_await parts.criu.probe();
   const auto address = co_await parts.data_plane.address_for(request.caller.came_to);
-  const auto wanted = reservation_request_from(request);
+  auto wanted = reservation_request_from(request);
+  wanted.has_ranks_here =
+      !wanted.place.gang.empty() && parts.rank_moves.has_rank_here(wanted.migration);
   auto seen = co_await parts.reservations.inspect_here(wanted, request.caller);
   const auto offer =
       co_await parts.reservations.reserve(wanted, request.caller, address, std::move(seen));
@@ -88,15 +91,18 @@ asio::awaitable<ApiResponse> decision(Parts parts, ApiRequest request) {
   const auto asked = request.query.find("state");
   const auto said =
       asked == request.query.end() ? std::nullopt : named<handover::TargetState>(asked->second);
-  co_return ApiResponse{200,
-                        to_json(parts.migrations.decision(id_of(request), said, request.caller))};
+  const auto id = id_of(request);
+  const auto decided = parts.rank_moves.has(id)
+                           ? parts.rank_moves.decision(id, said, request.caller)
+                           : parts.migrations.decision(id, said, request.caller);
+  co_return ApiResponse{200, to_json(decided)};
 }
 
 }  // namespace
 
 void add_peer_routes(Router& router, Migrations& migrations, Reservations& reservations,
-                     criu::MoveTools& criu, DataPlane& data_plane) {
-  const auto add = routes_on(router, Parts{migrations, reservations, criu, data_plane});
+                     criu::MoveTools& criu, DataPlane& data_plane, RankMoves& rank_moves) {
+  const auto add = routes_on(router, Parts{migrations, reservations, criu, data_plane, rank_moves});
   add("POST", "/v1/peer/reservations", reserve);
   add("GET", "/v1/peer/reservations/{id}", state);
   add("POST", "/v1/peer/reservations/{id}/grant", grant);

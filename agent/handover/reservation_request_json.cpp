@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/address.h"
+#include "agent/base/json_fields.h"
 #include "agent/base/validate.h"
 
 namespace cardswap {
@@ -29,6 +30,36 @@ std::vector<std::string> words_or_none(const ApiRequest& request, std::string_vi
     words.emplace_back(item.get_string());
   }
   return words;
+}
+
+std::uint32_t rank_at(const json::object& from, std::string_view field, std::uint64_t most) {
+  return static_cast<std::uint32_t>(validate::count(field, number_at(from, field), most));
+}
+
+/// The place of a newcomer of the gang `gang`; one without a gang if the request has none.
+channel::GangPlace place_or_none(const ApiRequest& request, const std::string& gang,
+                                 handover::Epoch epoch) {
+  channel::GangPlace place;
+  const auto* said = request.body.if_contains("gang");
+  if (said == nullptr || said->is_null()) return place;
+  validate::check(said->is_object(), "gang", "place of a rank");
+  const auto& from = said->get_object();
+  place.gang = gang;
+  place.epoch = epoch;
+  place.ranks = rank_at(from, "ranks", channel::kRanksMax);
+  validate::check(place.ranks > 1, "gang.ranks", "number of ranks");
+  place.rank = rank_at(from, "rank", place.ranks - 1);
+  place.rendezvous = text_at(from, "rendezvous");
+  validate::check(place.rendezvous.size() <= validate::kWordMax &&
+                      address_from(place.rendezvous).has_value(),
+                  "gang.rendezvous", "address");
+  for (const auto& rank : array_at(from, "moved")) {
+    const bool is_rank = rank.is_number() && rank.to_number<double>() >= 0 &&
+                         rank.to_number<double>() < place.ranks;
+    validate::check(is_rank && place.moved.size() < place.ranks, "gang.moved", "list of ranks");
+    place.moved.push_back(static_cast<std::uint32_t>(rank.to_number<double>()));
+  }
+  return place;
 }
 
 }  // namespace
@@ -77,6 +108,9 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
                   "way to a store");
   asked.encrypt = request.flag_or("encrypt", false);
   asked.dry_run = request.flag_or("dry_run", false);
+  asked.place = place_or_none(request, asked.migration, asked.epoch);
+  const bool is_plain = asked.store.empty() && asked.arrive == ArrivalMode::standby;
+  validate::check(asked.place.gang.empty() || is_plain, "arrive", "way for a rank of a job");
   return asked;
 }
 

@@ -123,6 +123,10 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
         job.name(), job.migration);
     return false;
   }
+  // A job of many ranks is started again as a whole, by its launcher, and not where one has moved.
+  const bool has_moved = std::ranges::any_of(
+      instance.ranks, [](const auto& one) { return !one.second.moved_to.empty(); });
+  if (job.world_size > 1 && (has_moved || !instance.record().came_from.empty())) return false;
   return reservations.may_restart(instance);
 }
 

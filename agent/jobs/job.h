@@ -12,6 +12,7 @@
 
 #include "agent/jobs/instance_state.h"
 #include "agent/jobs/protection.h"
+#include "agent/jobs/rank_process.h"
 #include "agent/jobs/recovery.h"
 #include "agent/jobs/restart_rule.h"
 #include "agent/process/process.h"
@@ -129,6 +130,8 @@ class Instance {
   bool reported = false;           ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< obstacles to a move, as its runtime reports
   std::optional<channel::Held> held;         ///< where it stands because of JobSpec::hold_at
+  /// The ranks whose processes belong to it, of a job of many; empty for a job of one process.
+  std::map<std::uint32_t, RankProcess> ranks;
 
  private:
   friend class JobList;
@@ -139,7 +142,8 @@ class Instance {
 
 /// A job as this host has it under one epoch, with the ranks that are here. A host may have several
 /// jobs of one uid: one that steps, a standby that arrives under the next epoch, and superseded
-/// ones. So far each job has one rank, and so one instance.
+/// ones; of a job of many ranks also one for each process tree here that has some of them. Each has
+/// one instance.
 ///
 /// Everybody reads it; JobList alone changes what is not an instance's.
 struct Job {

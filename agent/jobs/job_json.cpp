@@ -52,6 +52,26 @@ json::array to_array(const std::vector<pid_t>& numbers) {
   return result;
 }
 
+/// The ranks of a job of many whose processes belong to the instance.
+json::array ranks_json(const Instance& instance) {
+  json::array all;
+  for (const auto& [rank, one] : instance.ranks) {
+    const bool is_here = one.moved_to.empty();
+    all.push_back(json::object{
+        {"rank", rank},
+        {"pid", instance.is_live() && is_here ? json::value(one.process.pid) : json::value(nullptr)},
+        {"attached", one.attached},
+        {"frozen", one.frozen},
+        {"step", one.step},
+        {"median_step_ms", one.median_step_ms},
+        {"state_bytes", one.state_bytes},
+        {"framework", text_or_null(one.framework)},
+        {"cannot_move", obstacles_json(one.obstacles)},
+        {"moved_to", text_or_null(one.moved_to)}});
+  }
+  return all;
+}
+
 }  // namespace
 
 json::object to_json(const Instance& instance) {
@@ -108,6 +128,8 @@ json::object to_json(const Instance& instance) {
                              ? json::value(to_json(*job.spec.protection, job.protection_notes))
                              : json::value(nullptr)},
           {"recovery", to_json(job.recovery)},
+          {"world_size", job.world_size},
+          {"ranks", ranks_json(instance)},
           {"log_path", instance.record().log_path}};
 }
 

@@ -57,6 +57,8 @@ Instance& JobList::add_standby(const JobSpec& spec, const Arriving& arriving) {
   job.standby = true;
   job.migration = arriving.migration;
   job.epoch = arriving.epoch;
+  job.world_size = arriving.ranks;
+  instance.record_.rank = arriving.rank;
   instance.record_.reserved_bytes = arriving.reserved_bytes;
   instance.record_.came_from = arriving.came_from;
   instance.record_.log_path = (config_.job_dir(spec.name) / file).string();
@@ -79,6 +81,8 @@ void JobList::remove_record(const std::string& job_id) {
 void JobList::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
     if (other.name() != job.name() || &other == &job || other.superseded || other.standby) continue;
+    // Of a job of many ranks the others stay where they are.
+    if (job.world_size > 1 && other.world_size == job.world_size && other.is_live()) continue;
     // One that lives and is not what moves is another job: nobody may make it disappear.
     const bool source =
         job.uid().empty() ? other.migration == job.migration : other.uid() == job.uid();
@@ -161,6 +165,18 @@ Job& JobList::job_named(const std::string& name) {
 Job* JobList::by_record(const std::string& job_id) {
   const auto job = std::ranges::find(jobs_, job_id, &Job::id);
   return job == jobs_.end() ? nullptr : &*job;
+}
+
+Instance* JobList::find_rank(const std::string& name, std::uint32_t rank) {
+  for (auto& job : jobs_) {
+    if (job.name() != name || job.standby || job.superseded || job.world_size <= 1) continue;
+    for (auto& instance : job.instances) {
+      const auto found = instance.ranks.find(rank);
+      const bool has = found != instance.ranks.end() && found->second.moved_to.empty();
+      if (instance.is_live() && has) return &instance;
+    }
+  }
+  return nullptr;
 }
 
 Instance& JobList::at(const std::string& id) {

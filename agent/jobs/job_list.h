@@ -24,6 +24,8 @@ struct Arriving {
   std::string device;
   std::uint64_t reserved_bytes = 0;
   std::string came_from;  ///< "gpu-a/cuda:0"; may be empty
+  std::uint32_t rank = 0;   ///< of a job of many: the rank that arrives
+  std::uint32_t ranks = 1;  ///< how many the job has
 };
 
 /// Keeps the records of the jobs of this host, in memory and in the journal. It knows no processes:
@@ -72,7 +74,12 @@ class JobList {
   [[nodiscard]] std::vector<Instance*> instances();
   [[nodiscard]] std::vector<const Instance*> instances() const;
 
+  /// The live instance here that has that rank of the job `name`, not a standby's. Null: none.
+  [[nodiscard]] Instance* find_rank(const std::string& name, std::uint32_t rank);
+
   // What its processes change in a job: in memory only, until save().
+  /// The job's runtimes say that it has that many ranks on all hosts.
+  static void note_world_size(Job& job, std::uint32_t ranks) { job.world_size = ranks; }
   /// Somebody has asked for the job's end: it is not started again.
   static void note_stop(Job& job);
   /// Another copy steps under `newer_epoch`: this one is halted for good, and not started again.

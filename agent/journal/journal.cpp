@@ -17,9 +17,9 @@ namespace {
 
 constexpr auto kMeta = R"sql(
 CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
-INSERT INTO meta SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM meta);
+INSERT INTO meta SELECT 4 WHERE NOT EXISTS (SELECT 1 FROM meta);
 )sql";
-static_assert(kJournalVersion == 3, "which a new journal is of");
+static_assert(kJournalVersion == 4, "which a new journal is of");
 
 constexpr auto kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS records (
@@ -45,6 +45,8 @@ const char* name_of(Journal::Kind kind) {
     case Journal::Kind::reservation: return "reservation";
     case Journal::Kind::cordon: return "cordon";
     case Journal::Kind::checkpoint: return "checkpoint";
+    case Journal::Kind::gang: return "gang";
+    case Journal::Kind::rank: return "rank";
   }
   return "";
 }
@@ -133,7 +135,8 @@ void Journal::bring_up_to_date(int version) {
   // If the process ends or the disk is full in the middle, the old version stays.
   Transaction whole(*db_);
   if (version == 1) db_->run(kFromVersion1);
-  for (const auto& [kind, id, document] : documents()) {
+  const auto flat = version <= 2 ? documents() : std::vector<Document>();
+  for (const auto& [kind, id, document] : flat) {
     boost::system::error_code error;
     auto record = boost::json::parse(document, error);
     if (error || !record.is_object()) continue;  // it is set aside as it is

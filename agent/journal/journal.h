@@ -26,7 +26,7 @@ namespace cardswap {
 class Journal {
  public:
   /// What a record describes.
-  enum class Kind { job, migration, reservation, cordon, checkpoint };
+  enum class Kind { job, migration, reservation, cordon, checkpoint, gang, rank };
 
   /// Opens the file, or makes it. A file of an earlier version is brought up to date, as a whole or
   /// not at all. A file that is damaged as a whole is renamed <file>.corrupt-<time>, and a new one

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -58,6 +59,16 @@ std::vector<pid_t> tree_of(const ProcessId& root) {
     }
   }
   return tree;
+}
+
+bool descends_from(pid_t pid, const ProcessId& ancestor) {
+  constexpr int kGenerationsMax = 64;
+  if (ancestor.pid <= 1 || !may_be_alive(ancestor)) return false;
+  for (int generation = 0; generation < kGenerationsMax && pid > 1; ++generation) {
+    if (pid == ancestor.pid) return true;
+    pid = static_cast<pid_t>(std::atol(status_field(pid, "PPid").c_str()));
+  }
+  return false;
 }
 
 std::vector<std::string> left_behind(const std::vector<ProcessId>& members, const ProcessId& root) {

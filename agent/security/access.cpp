@@ -48,6 +48,10 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"DELETE", "/v1/peer/reservations/{id}", agent},
     {"POST", "/v1/peer/reservations/{id}/grant", agent},
     {"GET", "/v1/peer/decisions/{id}", agent},
+    {"POST", "/v1/peer/gangs/{id}/ranks/{rank}/order", agent},
+    {"GET", "/v1/peer/gangs/{id}/ranks/{rank}", agent},
+    {"GET", "/v1/peer/gangs/{id}/ranks/{rank}/decision", agent},
+    {"GET", "/v1/peer/ranks/{job}/{rank}", agent},
 });
 
 const AccessRule* rule_for(std::string_view method, std::string_view pattern) {

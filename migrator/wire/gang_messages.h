@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "migrator/base/error.h"
 #include "migrator/core/digest.h"
@@ -11,8 +12,20 @@
 /// `gang` is its id. No agent sends them yet (docs/architecture.md, "A gang").
 namespace cardswap::channel {
 
+/// The ranks of a job whose agents' addresses are told (RankPlace).
+inline constexpr std::size_t kRanksMax = 4096;
+
 // ---- runtime -> agent
 
+/// The agents of all ranks of the job, as each of these ranks has told it to the others. Sent once
+/// the program has made its groups, and again after a reconnection.
+struct RankPlace {
+  std::uint32_t rank = 0;
+  std::uint32_t ranks = 1;
+  /// Welcome::agent_address of rank 0, 1, ...: `ranks` of them. Empty: that agent has no address.
+  std::vector<std::string> agents;
+  bool operator==(const RankPlace&) const = default;
+};
 /// Answer to BuildNext: the next communicator is there, and the loop still uses the old one.
 /// Failed{gang} comes in its place where it cannot be built.
 struct NextBuilt {
@@ -58,6 +71,16 @@ struct CheckFailed {
 
 // ---- agent -> runtime
 
+/// The place of a newcomer, a part of Welcome.
+struct GangPlace {
+  std::string gang;         ///< the gang's id; empty: the process is no newcomer of a gang
+  std::uint64_t epoch = 0;  ///< the epoch that the gang leads to
+  std::uint32_t rank = 0;
+  std::uint32_t ranks = 1;
+  std::string rendezvous;              ///< host and port where the ranks of that epoch meet
+  std::vector<std::uint32_t> moved{};  ///< as BuildNext::moved
+  bool operator==(const GangPlace&) const = default;
+};
 /// Tells a rank of a gang that stays to build the next communicator, on a thread beside the loop,
 /// with the ranks that stay and the newcomers. Answered by NextBuilt or Failed; said again, by the
 /// same answer.
@@ -66,6 +89,8 @@ struct BuildNext {
   std::uint64_t epoch = 0;  ///< the epoch that the gang leads to
   std::string rendezvous;   ///< host and port where the ranks of that epoch meet
   std::uint32_t ranks = 0;  ///< how many there are; a job that knows another number fails
+  /// The ranks that leave. A group that none of them is in stays as it is.
+  std::vector<std::uint32_t> moved{};
   bool operator==(const BuildNext&) const = default;
 };
 /// Tells a rank of a gang to park at boundary `step`. A later step than it is armed for replaces

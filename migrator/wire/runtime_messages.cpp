@@ -7,7 +7,7 @@ namespace cardswap::channel {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Hello>& m) {
   a(m.protocol_version, m.job, m.token, m.pid, m.role, m.runtime_version, m.framework, m.epoch,
-    m.migration, m.frozen, m.network);
+    m.migration, m.frozen, m.network, m.rank, m.ranks);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Obstacle>& m) {
@@ -100,9 +100,19 @@ void fields(Archive& a, FieldsOf<Archive, Ended>& m) {
   a(m.step, m.moved);
 }
 template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, GangPlace>& m) {
+  a(m.gang, m.epoch, m.rank, m.ranks, m.rendezvous);
+  a.list(m.moved, kRanksMax, sizeof(std::uint32_t));
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, RankPlace>& m) {
+  a(m.rank, m.ranks);
+  a.list(m.agents, kRanksMax, sizeof(std::uint32_t));
+}
+template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Welcome>& m) {
   a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
-    m.allowed_addresses, m.hold_at, m.again_until);
+    m.allowed_addresses, m.hold_at, m.again_until, m.agent_address, m.gang);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
@@ -111,7 +121,7 @@ void fields(Archive& a, FieldsOf<Archive, Refused>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, BeginSync>& m) {
   a(m.migration, m.host, m.port, m.token, m.spec, m.transports, m.handover_ms, m.data_key,
-    m.allowed_addresses);
+    m.allowed_addresses, m.of_gang);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Freeze>& m) {
@@ -144,6 +154,7 @@ void fields(Archive& a, FieldsOf<Archive, Arrived>& m) {
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, BuildNext>& m) {
   a(m.gang, m.epoch, m.rendezvous, m.ranks);
+  a.list(m.moved, kRanksMax, sizeof(std::uint32_t));
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, NextBuilt>& m) {

@@ -34,6 +34,7 @@
 ///                or Release (given up: the loop goes on as before; answered by Released)
 /// Of a gang, a rank that leaves: as a source, with Arm, Armed | Late, Reached and Check in place of Freeze
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
+/// A rank:      RankPlace, once its groups are made
 /// Any time:    ListState -> StateList...
 /// A job:       HoldAt -> Held (it stands at a step, in no migration) ... HoldAt -> it goes on
 // clang-format on
@@ -45,7 +46,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 9;
+inline constexpr std::uint32_t kProtocolVersion = 10;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
@@ -71,6 +72,8 @@ struct Hello {
   std::string migration;      ///< the migration in progress in this process; or empty
   bool frozen = false;        ///< parked at a boundary until the agent sends Release or Retire
   std::uint64_t network = 0;  ///< inode of the process's network namespace; 0: not known
+  std::uint32_t rank = 0;     ///< of the process among the job's, on all hosts
+  std::uint32_t ranks = 1;    ///< how many the job has; 1: it is a job of one process
   bool operator==(const Hello&) const = default;
 };
 /// A reason why a job cannot be moved: an optimizer or a state that is not tracked, or a value that
@@ -263,6 +266,8 @@ struct Welcome {
       allowed_addresses;      ///< standby: addresses of the source, separated by blanks; empty: any
   std::uint64_t hold_at = 0;  ///< as HoldAt::step
   std::uint64_t again_until = 0;  ///< steps up to this one were taken before; 0: none
+  std::string agent_address{};  ///< HOST:PORT at which other agents reach this one; empty: nowhere
+  GangPlace gang{};             ///< a newcomer: its place in the gang by which it arrives
   bool operator==(const Welcome&) const = default;
 };
 /// Answer to a Hello or a frame that the agent does not accept: why it closes the connection.
@@ -283,6 +288,7 @@ struct BeginSync {
   double handover_ms = 0;         ///< expected time from equal digests to the grant; 0: unknown
   std::string data_key;           ///< key of the data in hexadecimal; empty: it is not encrypted
   std::string allowed_addresses;  ///< addresses of the target, separated by blanks; empty: any
+  bool of_gang = false;           ///< `migration` is a gang: Arm and Check come in place of Freeze
   bool operator==(const BeginSync&) const = default;
 };
 /// Tells a source to park at its next boundary. Answered by Frozen, at a later boundary if the
@@ -353,7 +359,7 @@ using Message =
                  Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
                  FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
-                 Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt>;
+                 Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt, RankPlace>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -21,6 +21,7 @@ from . import _recorder as recorder
 from ._slot import Slot
 
 _made: list[Group] = []
+before_making: list[Callable[[], Any]] = []  # called before a group is made
 _c10d: Any = None  # torch.distributed.distributed_c10d, once the program has imported it
 
 
@@ -60,6 +61,27 @@ def made() -> list[Group]:
 def world_size() -> int:
     """The number of ranks of the job; 1 if the program trains in one process."""
     return int(_c10d.get_world_size()) if _c10d is not None and _c10d.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process among the ranks of the job."""
+    return int(_c10d.get_rank()) if world_size() > 1 else 0
+
+
+def place() -> tuple[int, int]:
+    """rank() and world_size(); before groups are made, what the environment says that they will be."""
+    if world_size() > 1:
+        return rank(), world_size()
+    try:
+        ours, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    except (KeyError, ValueError):
+        return 0, 1
+    return (ours, ranks) if 0 <= ours < ranks else (0, 1)
+
+
+def default_store() -> Any:
+    """The store where all ranks of the job meet."""
+    return torch_groups()[_c10d._get_default_group()][1]
 
 
 def with_any_of(ranks: Iterable[int]) -> list[Group]:
@@ -126,6 +148,8 @@ def _wrap(name: str, made_of: Callable[[Any], Any]) -> None:
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
         bound = signature.bind(*args, **kwargs)
+        for call in before_making:
+            call()
         with peers.in_place_of(_c10d, bound.arguments):
             result = function(*bound.args, **bound.kwargs)
         _note(made_of(result), bound.arguments.get("pg_options"))

@@ -95,6 +95,7 @@ def load() -> ctypes.CDLL:
         _declare(lib)
         _quick = ctypes.PyDLL(path)
         _quick.cardswap_has_attention.argtypes = [c_void_p]
+        _quick.cardswap_is_given_up.argtypes = [c_void_p, c_uint64]
         _lib = lib
         return lib
     raise CardswapError(f"Cardswap's runtime library cannot be loaded: {why}; build the target cardswap_c, or name the "
@@ -105,7 +106,11 @@ def _declare(lib: ctypes.CDLL) -> None:
     session = c_void_p
     for name, result, arguments in (
         ("version", c_char_p, []), ("error", c_char_p, []), ("error_code", c_char_p, []),
-        ("open", c_int, [c_char_p, POINTER(c_void_p)]), ("close", None, [session]),
+        ("open_rank", c_int, [c_char_p, c_uint32, c_uint32, POINTER(c_void_p)]), ("close", None, [session]),
+        ("set_ranks", c_int, [session, c_uint32, c_uint32, c_void_p, c_void_p]),
+        ("agent_address", c_char_p, [session]),
+        ("tell_agents", c_int, [session, POINTER(c_char_p), c_size_t]),
+        ("is_newcomer", c_int, [session, POINTER(c_uint32), POINTER(c_uint32)]),
         ("track", c_int, [session, c_char_p, c_char_p, c_char_p, POINTER(Callbacks), c_void_p, POINTER(c_void_p)]),
         ("before_step", c_int, [session, c_void_p]), ("boundary", c_int, [session]),
         ("is_standby", c_int, [session]), ("steps", c_uint64, [session]),
@@ -128,6 +133,11 @@ def _declare(lib: ctypes.CDLL) -> None:
 def has_attention(session: c_void_p) -> bool:
     """Whether the next boundary may do more than count the step. Costs one atomic load."""
     return _quick.cardswap_has_attention(session) != 0  # type: ignore[union-attr]
+
+
+def is_given_up(session: c_void_p, epoch: int) -> bool:
+    """Whether the move of ranks to `epoch` is over. Any thread."""
+    return _quick.cardswap_is_given_up(session, epoch) != 0  # type: ignore[union-attr]
 
 
 _interruption: BaseException | None = None  # raised in a callback by Ctrl-C or SystemExit
@@ -191,7 +201,7 @@ def _interrupted(error: BaseException) -> None:
         _interruption = error
 
 
-def _calls_back(prototype: Any, doing: str) -> Any:
+def calls_back(prototype: Any, doing: str) -> Any:
     """Makes a function a callback of the library. The callback raises nothing, because ctypes would then return an
     undefined value."""
     def of(function):
@@ -213,15 +223,15 @@ def _calls_back(prototype: Any, doing: str) -> Any:
 
 
 def _to_out(method: str):
-    return _calls_back(_TO_OUT, method)(lambda thing, out: getattr(thing, method)(out))
+    return calls_back(_TO_OUT, method)(lambda thing, out: getattr(thing, method)(out))
 
 
-@_calls_back(_ADOPT, "adopt")
+@calls_back(_ADOPT, "adopt")
 def _adopt(thing, names, count):
     thing.adopt([names[i].decode() for i in range(count)])
 
 
-@_calls_back(_LOAD, "load")
+@calls_back(_LOAD, "load")
 def _load(thing, data, size):
     thing.load(ctypes.string_at(data, size) if size else b"")
 
@@ -238,7 +248,7 @@ def _forget(key):
     _things.pop(key, None)
 
 
-@_calls_back(_REPLAY, "replay")
+@calls_back(_REPLAY, "replay")
 def _replay(thing, data, size, gradients, count):
     thing.replay(ctypes.string_at(data, size) if size else b"", [gradients[i] for i in range(count)])
 
@@ -256,6 +266,11 @@ def _relocate(key, storage, home, size, keep):
 
 _regions, _save, _look = _to_out("put_regions"), _to_out("put_values"), _to_out("put_obstacles")
 _parameters, _rewritten, _capture = _to_out("put_parameters"), _to_out("put_rewritten"), _to_out("put_update")
+
+
+def hold(called: object) -> None:
+    """Keeps what the library knows by its id() and calls until the process ends."""
+    _things[id(called)] = called
 
 
 class Thing:

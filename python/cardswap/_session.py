@@ -7,15 +7,16 @@ import contextlib
 import ctypes
 import gc
 import os
-import signal
 import sys
 import threading
 import traceback
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
+from . import _gang as gangs
 from . import _groups as groups
 from . import _library as library
 from . import _recorder as recorder
+from . import _signals as signals
 from . import _values as values
 from ._library import CardswapError
 from ._module import ModuleThing
@@ -49,7 +50,14 @@ class Session:
         self.moved_hooks: list[Callable[[], Any]] = []
         torch = sys.modules.get("torch")
         framework = f"torch {torch.__version__}" if torch is not None else "python"
-        library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._open_handle)))
+        self._place = groups.place() if torch is not None else (0, 1)
+        library.check(self._lib.cardswap_open_rank(framework.encode(), *self._place, ctypes.byref(self._open_handle)))
+        self._closing = threading.Lock()  # held by other threads that use the session
+        self._gang: gangs.Gang | None = None
+        newcomer = gangs.newcomers_place(self._open_handle)
+        if newcomer is not None:
+            self._gang = self._new_gang()
+            self._gang.begin_alone(*newcomer)
         atexit.register(self.close)
         self._is_fork = False
         os.register_at_fork(after_in_child=self._become_a_fork)
@@ -57,7 +65,8 @@ class Session:
     def close(self) -> None:
         if self._open_handle and os.getpid() == self._pid:
             self._last_steps = self.steps
-            handle, self._open_handle = self._open_handle, ctypes.c_void_p()
+            with self._closing:
+                handle, self._open_handle = self._open_handle, ctypes.c_void_p()
             self._lib.cardswap_close(handle)
 
     @property
@@ -135,8 +144,26 @@ class Session:
         say("this program calls nothing of Cardswap: it moves as a whole process, with --arrive criu")
 
     def _track_ranks(self) -> None:
-        if groups.world_size() > 1:
-            self.add(Ranks(self.free_name("ranks")))
+        place = groups.rank(), groups.world_size()
+        if place[1] == 1:
+            if self._place[1] > 1:  # its environment speaks of ranks, and it trains alone
+                library.check(self._lib.cardswap_set_ranks(self._handle, *place, None, None))
+            return
+        can_move = bool(self._lib.cardswap_agent_address(self._handle))
+        self.add(Ranks(self.free_name("ranks"), can_move))
+        if can_move:
+            self._gang = self._gang or self._new_gang()
+            self._gang.begin(*place)
+
+    def _new_gang(self) -> gangs.Gang:
+        return gangs.Gang(self._handle, gangs.agents_of(self._handle, self._tell_agents, say))
+
+    def _tell_agents(self, addresses: list[str]) -> None:
+        """Any thread."""
+        told = (ctypes.c_char_p * len(addresses))(*(address.encode() for address in addresses))
+        with self._closing:
+            if self._open_handle:
+                self._lib.cardswap_tell_agents(self._open_handle, told, len(addresses))
 
     def is_ours(self) -> bool:
         """Whether boundary() may be called here."""
@@ -207,12 +234,12 @@ class Session:
             return
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
             thing.before_step()
-            with _handlers_wait() as waiting:
+            with signals.handlers_wait() as waiting:
                 result = self._lib.cardswap_before_step(self._handle, thing.handle)
             try:
                 library.tell(result, thing, "step")  # a failed capture fails the migration, not the loop
             finally:
-                _call_handlers(waiting)
+                signals.call_handlers(waiting)
 
     @property
     def boundary_is_due(self) -> bool:
@@ -224,11 +251,13 @@ class Session:
         if not self._is_complete:
             self.complete()
         self._has_stepped = False
+        if self._gang is not None and self._gang.needs_another_step():
+            return
         if library.has_attention(self._handle):
             self._was_attentive = True
             for optimizer in self._optimizers.values():
                 optimizer.look_at_gradients()
-            with _interrupts_end_the_process(), _handlers_wait() as waiting:
+            with signals.interrupts_end_the_process(), signals.handlers_wait() as waiting:
                 result = self._lib.cardswap_boundary(self._handle)
         else:
             if self._was_attentive:
@@ -241,7 +270,7 @@ class Session:
             return
         if result == library.MOVED:
             self._leave()
-        _finish(result, waiting)
+        signals.finish(result, waiting)
 
     def _leave(self) -> None:
         """Ends the process, because the job goes on in another one: no more of this program may run, so that it does
@@ -284,7 +313,7 @@ class Session:
     def digest(self) -> str:
         self.complete()
         text = ctypes.create_string_buffer(33)
-        _call(self._lib.cardswap_digest, self._handle, text)
+        signals.call(self._lib.cardswap_digest, self._handle, text)
         return text.value.decode()
 
     def note(self, name: str, number: float) -> bool:
@@ -294,60 +323,6 @@ class Session:
 
     def do_not_rehearse(self, why: str) -> None:
         library.check(self._lib.cardswap_do_not_rehearse(self._handle, why.encode()))
-
-
-@contextlib.contextmanager
-def _interrupts_end_the_process() -> Iterator[None]:
-    """Makes Ctrl-C end the process while a boundary waits, unless the program handles it: Python would handle it only
-    after the wait, and the program must not go on from there."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
-
-
-@contextlib.contextmanager
-def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
-    """Delays the program's handlers of the signals in _HANDLED during a call of the library that calls back, and yields
-    those that are to be run after it. An exception of a handler that runs at the entry of a callback would be lost."""
-    waiting: list[tuple[Any, int]] = []
-    handlers: dict[int, Any] = {}
-    if threading.get_ident() == threading.main_thread().ident:
-        handlers = {number: handler for number in _HANDLED if callable(handler := signal.getsignal(number))}
-    try:
-        for number in handlers:
-            signal.signal(number, lambda number, _frame: waiting.append((handlers[number], number)))
-        yield waiting
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _finish(result: int, waiting: list[tuple[Any, int]]) -> None:
-    """Checks the result of a call, and runs the handlers that waited for its end. Raises what these raise."""
-    try:
-        library.check(result)
-    finally:
-        _call_handlers(waiting)
-
-
-def _call_handlers(waiting: list[tuple[Any, int]]) -> None:
-    for handler, number in waiting:
-        handler(number, sys._getframe())
-
-
-def _call(function: Any, *arguments: Any) -> None:
-    """Makes a call of the library that calls back. Raises CardswapError if it fails."""
-    with _handlers_wait() as waiting:
-        result = function(*arguments)
-    _finish(result, waiting)
 
 
 def _reads_for(thing: library.Thing, loader: Any) -> bool:
@@ -393,6 +368,16 @@ def current() -> Session | None:
             _session = Session()
             recorder.before_each_step(_session.before_step)
     return _session
+
+
+def _open_as_standby() -> None:
+    """A newcomer has to know that it is one before its groups are made: they would wait for peers."""
+    is_standby = os.environ.get("CARDSWAP_ROLE") == "standby" and os.environ.get("CARDSWAP_SOCKET")
+    if is_standby and threading.current_thread() is threading.main_thread():
+        current()
+
+
+groups.before_making.append(_open_as_standby)
 
 
 def begin_whole(program: library.Thing) -> Session:

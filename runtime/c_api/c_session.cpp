@@ -3,35 +3,22 @@
 #include <cardswap/c.h>
 
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <string>
 
-#include "cardswap/session.h"
 #include "migrator/base/error.h"
+#include "runtime/c_api/c_call.h"
 #include "runtime/c_api/c_thing.h"
+#include "runtime/session/foreign_session.h"
 
 namespace cardswap {
-namespace {
 
-/// The latest failure of a thread.
-struct Failure {
-  std::string text;
-  std::string code;
-};
-thread_local Failure latest_failure;
-
-template <class Do>
-int tried(Do it) noexcept {
-  try {
-    it();
-    return 0;
-  } catch (...) {
-    const auto error = error_of(std::current_exception());
-    latest_failure = {error.what(), std::string(to_string(error.code()))};
-    return -1;
-  }
+c_api::Failure& c_api::latest_failure() noexcept {
+  thread_local Failure latest;
+  return latest;
 }
+
+namespace {
 
 std::string required(const char* text, const char* what) {
   if (text == nullptr || *text == '\0') {
@@ -40,58 +27,21 @@ std::string required(const char* text, const char* what) {
   return text;
 }
 
-/// The session of a call. Throws Error{conflict} for null: the session was closed.
-template <class Handle>
-Handle& opened(Handle* session) {
-  if (session == nullptr) {
-    throw Error(Code::conflict, "the session was closed", "nothing is tracked or moved any more");
-  }
-  return *session;
-}
-
 }  // namespace
-
-/// Gives access to the private parts of Session that its templates use in C++ programs.
-class ForeignSession {
- public:
-  static Session open(const char* framework) {
-    return Session::open_for(framework == nullptr ? "" : framework);
-  }
-  static void track(Session& session, const std::string& name, std::unique_ptr<c_api::Thing> thing,
-                    const char* type) {
-    const auto* address = thing.get();
-    session.track_thing(name, std::move(thing), address, type);
-  }
-  static void before_step(Session& session, const c_api::Thing& optimizer) {
-    session.before_step(&optimizer, [](const void* thing) {
-      return static_cast<const c_api::Thing*>(thing)->stepped();
-    });
-  }
-  static bool has_attention(const Session& session) noexcept { return session.has_attention(); }
-};
-
 }  // namespace cardswap
 
-using cardswap::opened;
-using cardswap::tried;
-
-/// The session of this process, and the tokens that are to be released.
-struct cardswap_session {
-  explicit cardswap_session(const char* framework)
-      : session(cardswap::ForeignSession::open(framework)) {}
-
-  std::shared_ptr<cardswap::c_api::Releases> releases =
-      std::make_shared<cardswap::c_api::Releases>();
-  cardswap::Session session;
-};
+using cardswap::ForeignSession;
+using cardswap::c_api::latest_failure;
+using cardswap::c_api::opened;
+using cardswap::c_api::tried;
 
 uint32_t cardswap_abi(void) { return CARDSWAP_ABI; }
 const char* cardswap_version(void) { return CARDSWAP_VERSION; }
-const char* cardswap_error(void) { return cardswap::latest_failure.text.c_str(); }
-const char* cardswap_error_code(void) { return cardswap::latest_failure.code.c_str(); }
+const char* cardswap_error(void) { return latest_failure().text.c_str(); }
+const char* cardswap_error_code(void) { return latest_failure().code.c_str(); }
 
 int cardswap_open(const char* framework, cardswap_session** session) {
-  return tried([&] { *session = std::make_unique<cardswap_session>(framework).release(); });
+  return tried([&] { *session = std::make_unique<cardswap_session>(framework, 0, 1).release(); });
 }
 
 void cardswap_close(cardswap_session* session) {
@@ -112,7 +62,7 @@ int cardswap_track(cardswap_session* session, const char* name, const char* kind
     (void)cardswap::required(kind, "a kind");
     const auto made_as = cardswap::required(type, "a type");
     auto* const known = made.get();
-    cardswap::ForeignSession::track(at.session, called, std::move(made), made_as.c_str());
+    ForeignSession::track(at.session, called, std::move(made), made_as.c_str());
     if (thing != nullptr) *thing = reinterpret_cast<cardswap_thing*>(known);
   });
 }
@@ -127,8 +77,9 @@ int cardswap_before_step(cardswap_session* session, cardswap_thing* optimizer) {
   return tried([&] {
     auto& at = opened(session);
     at.releases->hand_back();
-    cardswap::ForeignSession::before_step(
-        at.session, *reinterpret_cast<const cardswap::c_api::Thing*>(optimizer));
+    ForeignSession::before_step(at.session, optimizer, [](const void* thing) {
+      return static_cast<const cardswap::c_api::Thing*>(thing)->stepped();
+    });
   });
 }
 
@@ -144,7 +95,7 @@ int cardswap_boundary(cardswap_session* session) {
 }
 
 int cardswap_has_attention(const cardswap_session* session) {
-  return session != nullptr && cardswap::ForeignSession::has_attention(session->session) ? 1 : 0;
+  return session != nullptr && ForeignSession::has_attention(session->session) ? 1 : 0;
 }
 int cardswap_is_standby(const cardswap_session* session) {
   return session != nullptr && session->session.is_standby() ? 1 : 0;

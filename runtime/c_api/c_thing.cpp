@@ -68,12 +68,12 @@ class Kept {
   const std::uint64_t token_;
 };
 
-[[noreturn]] void throw_callback_failure() {
+}  // namespace
+
+void throw_callback_failure() {
   auto said = std::exchange(why_callback_failed, {});
   throw Error(Code::refused, said.empty() ? "a callback of the program failed" : std::move(said));
 }
-
-}  // namespace
 
 void set_failure(const char* why) { why_callback_failed = text(why); }
 

@@ -82,7 +82,10 @@ class Thing final : public TrackedState, public ReplayableOptimizer {
 /// freed.
 void let_go(cardswap_keep* keep);
 
-/// Stores the reason of the callback that is about to fail. Null: no reason is given.
+/// Stores the reason of the callback that is about to fail, on this thread. Null: no reason is
+/// given.
 void set_failure(const char* why);
+/// Throws Error{refused} with the reason that was set on this thread, and forgets it.
+[[noreturn]] void throw_callback_failure();
 
 }  // namespace cardswap::c_api

@@ -59,6 +59,7 @@ class RoleContext {
   const AgentPort agent;
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted; 0: none yet
+  std::atomic<std::uint32_t> ranks{1};  ///< how many processes the job has
   LatenessWatch lateness{gate};         ///< may be called with the mutex held, or without it
   Notes notes;                          ///< what the program has noted; training thread only
 

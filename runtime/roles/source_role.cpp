@@ -16,6 +16,8 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 
 void SourceRole::prepare(const channel::BeginSync& begin) {
   begin_ = begin;
+  of_gang_ = begin.of_gang;
+  armed_for_.reset();
   boundaries_seen_ = 0;
   wants_gradients_ = begin.spec.arrive != ArrivalMode::criu;
   context_.gate.watch(true);
@@ -26,6 +28,7 @@ void SourceRole::on_boundary() {
   const auto boundary = reach_boundary();
   if (!boundary) return;
   try {
+    if (const auto why = boundary->asked ? wrong_way(*boundary) : std::nullopt) throw Error(*why);
     auto seen = boundary->arrival == ArrivalMode::criu ? view_of_arenas(*boundary)
                                                        : view_of_state(*boundary);
     if (seen) publish(*boundary, std::move(*seen));
@@ -40,6 +43,7 @@ std::optional<SourceRole::Boundary> SourceRole::reach_boundary() {
   Boundary boundary;
   boundary.migration = context_.side().migration();
   boundary.arrival = context_.side().arrival();
+  boundary.of_gang = of_gang_;
   if (begin_) boundary.asked = begin_->spec.strategy;
   boundary.number = ++boundaries_seen_;
   boundary.log = log_;
@@ -71,7 +75,8 @@ void SourceRole::give_up(const std::string& migration, const Error& why) {
 
 void SourceRole::start_engine(const channel::BeginSync& begin) {
   auto options = source_options(begin);
-  if (begin.spec.arrive == ArrivalMode::criu && begin.spec.strategy == Strategy::automatic) {
+  const bool by_rounds = begin.spec.arrive == ArrivalMode::criu || begin.of_gang;
+  if (by_rounds && begin.spec.strategy == Strategy::automatic) {
     options.spec.strategy = Strategy::rounds;
   }
   const auto id = begin.migration;
@@ -86,8 +91,9 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
     context_.send(channel::Frozen{id, step});
   };
   // A process that is moved itself sends its scratch memory in the freeze, which no prediction
-  // knows, and it forgets nothing: it is neither put off nor rehearsed.
-  if (begin.spec.arrive != ArrivalMode::criu) {
+  // knows, and it forgets nothing: it is neither put off nor rehearsed. Nor is a gang's rank, for
+  // which all others stand.
+  if (begin.spec.arrive != ArrivalMode::criu && !begin.of_gang) {
     callbacks.put_off = [this, id](const std::string&) { put_off_freeze(id); };
     callbacks.rehearse = [this, id] { rehearse(id); };
   }
@@ -98,6 +104,7 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
     context_.send(channel::Verified{id, context_.gate.step(), state_digest, stats});
   };
   callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
+  if (begin.of_gang) report_to_gang(id, callbacks);
   engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
                                      std::move(callbacks));
 }

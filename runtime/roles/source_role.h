@@ -29,6 +29,11 @@ class SourceRole final : private SourceProgram {
   // ---- the channel's thread
   /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
+  /// Parks the trainer of a gang at the step on which its ranks agree. False: no such gang is
+  /// under way here.
+  bool arm(const channel::Arm& arm);
+  /// Freezes the trainer of a gang, which is parked at that step. False: as arm().
+  bool check(const channel::Check& check);
   /// Parks the trainer at the next boundary; while updates are logged, after the last update
   /// was sent. Also called on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
@@ -46,6 +51,8 @@ class SourceRole final : private SourceProgram {
   // ---- the training thread
   /// Called at a watched boundary: shows the engine the state, or starts the engine.
   void on_boundary();
+  /// Called when it is parked in `syncing`: reports that it stands at the step of arm().
+  void on_reached();
   /// Called when it is parked in `freezing`: gives the engine the state of that boundary.
   void on_parked();
   /// Called when it is parked after the rehearsed step.
@@ -77,6 +84,7 @@ class SourceRole final : private SourceProgram {
   struct Boundary {
     std::string migration;
     ArrivalMode arrival = ArrivalMode::standby;
+    bool of_gang = false;
     /// The strategy of a migration whose engine has not begun yet. Nullopt: there is none.
     std::optional<Strategy> asked;
     int number = 0;  ///< counted from the request for the migration; the first boundary is 1
@@ -106,6 +114,10 @@ class SourceRole final : private SourceProgram {
   /// Ends give_early() if its log is closed or gone.
   void end_giving_early();
   void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
+  /// Why the job's ranks do not move in this way. Nullopt: they do.
+  [[nodiscard]] std::optional<Error> wrong_way(const Boundary& boundary) const;
+  /// Reports to a gang in place of Frozen, Verified and Failed.
+  void report_to_gang(const std::string& gang, SourceCallbacks& callbacks);
 
   void offer_freeze(const std::string& migration, double expected_ms);
   void put_off_freeze(const std::string& migration);
@@ -120,6 +132,9 @@ class SourceRole final : private SourceProgram {
 
   /// The migration that was requested; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);
+  bool of_gang_ CARDSWAP_GUARDED_BY(context_.mutex) = false;
+  /// The step at which a gang's rank is to stand. Nullopt: none was proposed.
+  std::optional<std::uint64_t> armed_for_ CARDSWAP_GUARDED_BY(context_.mutex);
   int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since the request
   /// The view that the engine reads. Owners: this, a boundary under way, and a call of state_view()
   /// under way. The last owner may free memory of the program, and does so without the mutex.

@@ -18,20 +18,18 @@ void StandbyRole::enter(const channel::Welcome& welcome) {
 
 void StandbyRole::on_parked() {
   TargetOptions options;
+  channel::GangPlace gang;
   {
     const MutexLock lock(context_.mutex);
     options = target_options(welcome_);
+    gang = welcome_.gang;
   }
   const auto id = options.migration;
   TargetCallbacks callbacks;
-  callbacks.verified = [this, id](const VerifiedState& state) {
-    const MutexLock inner(context_.mutex);
-    if (context_.verified(TrainerEvent::state_verified, id, state.state_digest) !=
-        TrainerAction::report) {
-      return;
-    }
-    verified_ = state;
-    context_.send(channel::Verified{id, state.step, state.state_digest, {}});
+  const bool arrives_in_gang = !gang.gang.empty();
+  callbacks.verified = [this, id, arrives_in_gang](const VerifiedState& state) {
+    if (!arrives_in_gang) return say_verified(id, state);
+    try_next(id, state);
   };
   callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   try {
@@ -45,6 +43,17 @@ void StandbyRole::on_parked() {
   } catch (...) {
     context_.fail(id, error_of(std::current_exception()));
   }
+  if (arrives_in_gang) build_next(gang, id);
+}
+
+void StandbyRole::say_verified(const std::string& migration, const VerifiedState& state) {
+  const MutexLock lock(context_.mutex);
+  if (context_.verified(TrainerEvent::state_verified, migration, state.state_digest) !=
+      TrainerAction::report) {
+    return;
+  }
+  verified_ = state;
+  context_.send(channel::Verified{migration, state.step, state.state_digest, {}});
 }
 
 void StandbyRole::accept_grant(std::unique_ptr<Target> engine, const channel::Grant& grant) {
@@ -55,8 +64,11 @@ void StandbyRole::accept_grant(std::unique_ptr<Target> engine, const channel::Gr
     context_.gate.set_step(verified_.step);
   }
   try {
-    // The agent's death killed a standby; from here on the job outlives its agents.
-    context_.on_trainer([] { ::prctl(PR_SET_PDEATHSIG, 0); });
+    context_.on_trainer([this, &grant] {
+      if (is_newcomer()) work_.communicators().exchange();
+      // The agent's death killed a standby; from here on the job outlives its agents.
+      ::prctl(PR_SET_PDEATHSIG, 0);
+    });
   } catch (const Error& error) {
     const MutexLock lock(context_.mutex);
     (void)context_.on(TrainerEvent::grant_not_taken);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "migrator/engine/target/target.h"
+#include "runtime/roles/gang_work.h"
 #include "runtime/roles/role_context.h"
 
 namespace cardswap {
@@ -12,11 +13,14 @@ namespace cardswap {
 /// restored with the whole state; it takes the grant; it waits after its first step until its agent
 /// has recorded that step.
 ///
+/// As the newcomer of a gang it builds the next communicators beside that, tries them together with
+/// the ranks that stay before it says that it holds the state, and puts them in with the grant.
+///
 /// The table says what is done. Only resend_pending() looks at the state, to decide what is sent
 /// again. The engine's threads call the TargetProgram and the TargetCallbacks.
 class StandbyRole final : private TargetProgram {
  public:
-  explicit StandbyRole(RoleContext& context) : context_(context) {}
+  StandbyRole(RoleContext& context, GangWork& work) : context_(context), work_(work) {}
 
   /// Tells clang that the context's mutex is held; for a caller that has locked it.
   void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
@@ -62,7 +66,16 @@ class StandbyRole final : private TargetProgram {
   void replay(const ReceivedUpdate& update) override;
   void rehearse(std::uint64_t step) override;
 
+  /// Says that this process holds `state`, unless the migration is over.
+  void say_verified(const std::string& migration, const VerifiedState& state);
+  // Of a newcomer of a gang:
+  [[nodiscard]] bool is_newcomer();
+  void build_next(const channel::GangPlace& gang, const std::string& migration);
+  void try_next(const std::string& migration, const VerifiedState& state);
+
   RoleContext& context_;
+  GangWork& work_;
+  bool is_tried_ = false;      // the thread of GangWork: the next communicators work
   bool arrives_held_ = false;  // training thread: the job has arrived, and has not gone on yet
   channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);
   VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from standby_verified on

@@ -9,6 +9,7 @@ namespace cardswap {
 TrainerRole::~TrainerRole() { stop(); }
 
 void TrainerRole::stop() {
+  work_.stop();
   std::unique_ptr<Source> source;
   std::unique_ptr<Target> target;
   {
@@ -34,11 +35,13 @@ void TrainerRole::report_lateness() {
 void TrainerRole::describe(channel::Hello& hello) {
   context_.lateness.repeat_report();  // to an agent that may be a new one
   hold_.repeat_report();
-  const MutexLock lock(context_.mutex);
+  MutexLock lock(context_.mutex);
   const auto& side = context_.side();
   hello.migration = side.migration();
   hello.epoch = context_.epoch;
   hello.frozen = must_park(side.state()) && context_.gate.is_parked();
+  lock.unlock();
+  staying_.describe(hello);
 }
 
 TrainerRole::RoleWork TrainerRole::apply(const channel::Message& message) {
@@ -77,6 +80,7 @@ void TrainerRole::handle(const channel::Message& message) {
     return;
   }
   if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.hold_at(hold->step);
+  if (handle_in_gang(message)) return;
   auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);
@@ -137,6 +141,23 @@ void TrainerRole::enter_restored(const VerifiedState& state) {
   context_.send(channel::Verified{migration, state.step, state.state_digest, {}});
 }
 
+bool TrainerRole::handle_in_gang(const channel::Message& message) {
+  if (const auto* arm = std::get_if<channel::Arm>(&message); arm && source_.arm(*arm)) return true;
+  if (const auto* check = std::get_if<channel::Check>(&message); check && source_.check(*check))
+    return true;
+  if (staying_.handle(message)) {
+    if (const auto* release = std::get_if<channel::Release>(&message))
+      context_.lateness.end_migration(release->migration);
+    return true;
+  }
+  const auto* begin = std::get_if<channel::BeginSync>(&message);
+  if (begin == nullptr || !staying_.is_in_gang()) return false;
+  context_.fail(begin->migration,
+                Error(Code::conflict, "this rank stays while other ranks of its job move",
+                      "ask again when they have moved"));
+  return true;
+}
+
 void TrainerRole::refuse(const channel::Message& message, const std::string& migration) const {
   if (std::holds_alternative<channel::Grant>(message)) {
     context_.fail(migration, Error(Code::digest_mismatch,
@@ -150,6 +171,7 @@ void TrainerRole::refuse(const channel::Message& message, const std::string& mig
 void TrainerRole::on_boundary() {
   hold_.on_boundary(source_.wants_gradients());
   standby_.on_boundary();
+  staying_.on_boundary();
   source_.on_boundary();
 }
 
@@ -174,9 +196,11 @@ void TrainerRole::on_parked() {
   switch (context_.state()) {
     case TrainerState::standby: standby_.on_parked(); break;
     case TrainerState::standby_rehearsing: standby_.on_rehearsed(); break;
+    case TrainerState::syncing: source_.on_reached(); break;
     case TrainerState::freezing: source_.on_parked(); break;
     case TrainerState::rehearsing: source_.on_rehearsed(); break;
-    default: break;  // it is parked until its first step is recorded, or was released meanwhile
+    // It stays in a gang, is parked until its first step is recorded, or was released meanwhile.
+    default: staying_.on_parked(); break;
   }
 }
 

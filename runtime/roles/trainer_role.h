@@ -7,21 +7,24 @@
 
 #include "migrator/wire/runtime_messages.h"
 #include "runtime/roles/departed_role.h"
+#include "runtime/roles/gang_work.h"
 #include "runtime/roles/hold_role.h"
 #include "runtime/roles/role_context.h"
 #include "runtime/roles/source_role.h"
 #include "runtime/roles/standby_role.h"
+#include "runtime/roles/staying_role.h"
 
 namespace cardswap {
 
 /// This process in migrations: at most one as the source at a time, or as the target that it was
-/// started for.
+/// started for; or as a rank that stays in a gang.
 ///
 /// It tells each message of the agent to the side, except TimeSteps, which only starts a
-/// measurement, and HoldAt, which is no migration's (HoldRole), and lets a role carry out the
-/// action. Three threads call it: the channel's (agent messages), the training thread (the gate's
-/// callbacks) and, through the roles, an engine's. It locks the mutex for the calls to a role that
-/// need it, and asserts that for clang, which does not see that the role's context is the one here.
+/// measurement, HoldAt, which is no migration's (HoldRole), and what is for a rank that stays
+/// (StayingRole), and lets a role carry out the action. Three threads call it: the channel's (agent
+/// messages), the training thread (the gate's callbacks) and, through the roles, an engine's. It
+/// locks the mutex for the calls to a role that need it, and asserts that for clang, which does not
+/// see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,
@@ -34,6 +37,8 @@ class TrainerRole {
   // ---- the thread that opens the session, before the channel's thread starts
   void enter_standby(const channel::Welcome& welcome);
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
+  /// How many processes the job has. Also called before the first boundary.
+  void set_ranks(std::uint32_t ranks) { context_.ranks = ranks; }
   /// Takes the orders of Welcome::hold_at and Welcome::again_until.
   void set_hold(const channel::Welcome& welcome) {
     hold_.hold_at(welcome.hold_at);
@@ -56,6 +61,10 @@ class TrainerRole {
   void describe(channel::Hello& hello);
 
   // ---- the training thread
+  /// Takes the program's communicators, before the first boundary. Throws as GangWork::set().
+  void set_communicators(std::unique_ptr<Communicators> communicators) {
+    work_.set(std::move(communicators));
+  }
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer) { source_.before_step(optimizer); }
   /// Fails the migration under way because of an error in the program's step; does nothing if there
@@ -86,6 +95,8 @@ class TrainerRole {
   [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
   /// The epoch that this process was granted; 0: none yet.
   [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
+  /// Whether the gang of `epoch` is over, so that its other ranks are waited for no more.
+  [[nodiscard]] bool is_given_up(std::uint64_t epoch) const { return work_.is_given_up(epoch); }
 
  private:
   /// The action that a message asks for, and the engine that must end for it. Null: there is none.
@@ -99,12 +110,17 @@ class TrainerRole {
   RoleWork apply(const channel::Message& message);
   /// Makes a restored process a standby that holds `state`.
   void enter_restored(const VerifiedState& state);
+  /// Handles what is for a rank of a gang, and fails a migration that is asked of one that stays.
+  /// False: it is for a role in a migration.
+  bool handle_in_gang(const channel::Message& message);
   /// Sends Failed for a message that the table refuses.
   void refuse(const channel::Message& message, const std::string& migration) const;
 
   RoleContext context_;
+  GangWork work_;
   SourceRole source_{context_};
-  StandbyRole standby_{context_};
+  StandbyRole standby_{context_, work_};
+  StayingRole staying_{context_, work_};
   DepartedRole departed_{context_};
   HoldRole hold_{context_};
 };

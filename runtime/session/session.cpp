@@ -1,6 +1,5 @@
 #include "cardswap/session.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,8 +19,11 @@
 #include "runtime/process_hello.h"
 #include "runtime/roles/trainer_role.h"
 #include "runtime/session/inventory.h"
+#include "runtime/session/list_requests.h"
 #include "runtime/session/plain_states.h"
+#include "runtime/session/rank_report.h"
 #include "runtime/session/session_claim.h"
+#include "runtime/session/state_pages.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
 #include "runtime/tracker.h"
@@ -33,20 +35,20 @@ namespace cardswap {
 class Session::Impl {
  public:
   /// `framework` is its name and version, "libtorch 2.11.0", or "none".
-  explicit Impl(std::string framework)
+  Impl(std::string framework, std::uint32_t rank, std::uint32_t ranks)
       : framework_(std::move(framework)),
+        ranks_(rank, ranks),
         gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
                [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); },
                [this] { trainer_role_.on_held(); }, [this] { trainer_role_.on_let_go(); }},
               &end_moved_process),
         trainer_role_(gate_, tracker_, relocator_,
-                      {[this](const channel::Message& message) {
-                         if (channel_) channel_->send(message);
-                       },
+                      {[this](const channel::Message& message) { send(message); },
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
                        [this](ArrivalMode arrive) { return obstacle(arrive); },
                        [this] { return not_rehearsed(); }}) {
+    trainer_role_.set_ranks(ranks);
     const auto socket = environment::value_of(environment::kSocket);
     if (socket.empty()) return;
     job_ = environment::value_of(environment::kJob);
@@ -125,6 +127,18 @@ class Session::Impl {
     not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
+  void set_ranks(std::uint32_t rank, std::uint32_t ranks, std::unique_ptr<Communicators> how) {
+    if (how) trainer_role_.set_communicators(std::move(how));
+    trainer_role_.set_ranks(ranks);
+    if (const auto place = ranks_.set(rank, ranks)) send(*place);
+  }
+  void tell_agents(std::vector<std::string> agents) { send(ranks_.set_agents(std::move(agents))); }
+  /// Empty without an agent.
+  [[nodiscard]] const channel::Welcome& welcome() const {
+    static const channel::Welcome none;
+    return channel_ ? channel_->welcome() : none;
+  }
+
   TrainerRole& trainer_role() { return trainer_role_; }
   Tracker& tracker() { return tracker_; }
   ArenaRelocator& relocator() { return relocator_; }
@@ -133,6 +147,10 @@ class Session::Impl {
   [[nodiscard]] bool has_attention() const { return gate_.has_attention(); }
 
  private:
+  void send(const channel::Message& message) {
+    if (channel_) channel_->send(message);
+  }
+
   void end_a_fork() const {
     if (!channel_ || !is_in_a_fork()) return;
     end_forked_process(pid_, job_);
@@ -158,6 +176,7 @@ class Session::Impl {
         trainer_role_.is_standby() || trainer_role_.epoch() == 0 ? role_ : channel::Role::primary;
     auto hello = hello_of_process(job_, token_, role, framework_);
     trainer_role_.describe(hello);
+    ranks_.describe(hello);
     return hello;
   }
 
@@ -168,15 +187,7 @@ class Session::Impl {
   }
 
   void want_list(std::uint64_t request) {
-    {
-      const MutexLock lock(mutex_);
-      if (lists_wanted_.size() == kListsMax) {
-        channel::StateList none{.request = request, .step = gate_.step()};
-        none.refusal = fmt::format("{} wait for this job's next step boundary already", kListsMax);
-        return channel_->send(none);
-      }
-      lists_wanted_.push_back(request);
-    }
+    if (const auto none = lists_.add(request, gate_.step())) return channel_->send(*none);
     gate_.watch_once();
   }
 
@@ -188,12 +199,7 @@ class Session::Impl {
 
   void on_boundary() {
     if (std::exchange(inventory_due_, false)) announce();
-    std::vector<std::uint64_t> wanted;
-    {
-      const MutexLock lock(mutex_);
-      wanted.swap(lists_wanted_);
-    }
-    for (const auto request : wanted) report_state(request);
+    for (const auto request : lists_.take()) report_state(request);
     trainer_role_.on_boundary();
   }
 
@@ -237,33 +243,10 @@ class Session::Impl {
     return not_rehearsed_;
   }
 
-  static std::size_t bytes_of(const channel::StateList& page) {
-    std::size_t bytes = 0;
-    for (const auto& item : page.items) {
-      for (const auto* text :
-           {&item.name, &item.kind, &item.type, &item.device, &item.dtype, &item.moves, &item.note})
-        bytes += std::min(text->size(), channel::kItemTextBytesMax);
-    }
-    return bytes;
-  }
-
-  /// The list is kept small: a full queue of the channel would end the connection.
   void report_state(std::uint64_t request) {
     auto in_the_way = inventory_.obstacles(gate_.step());
-    const auto items = inventory_.list(in_the_way);
-    const auto pages = std::clamp<std::size_t>(
-        (items.size() + channel::kItemsMax - 1) / channel::kItemsMax, 1, channel::kPagesMax);
-    std::size_t bytes = 0;
-    for (std::size_t page = 0; page < pages && bytes < kListBytesMax; ++page) {
-      channel::StateList list{request,           gate_.step(), static_cast<std::uint32_t>(page),
-                              page + 1 == pages, {},           {}};
-      const auto first = page * channel::kItemsMax;
-      const auto last = std::min(items.size(), first + channel::kItemsMax);
-      for (auto i = first; i < last; ++i) list.items.push_back(items[i]);
-      bytes += bytes_of(list);
-      list.last = list.last || bytes >= kListBytesMax;
-      channel_->send(list);
-    }
+    for (const auto& page : state_pages(request, gate_.step(), inventory_.list(in_the_way)))
+      channel_->send(page);
     announce(std::move(in_the_way));
   }
 
@@ -289,6 +272,7 @@ class Session::Impl {
     if (std::exchange(report_tracked_, false)) {
       const MutexLock lock(mutex_);
       if (tracked_) channel_->send(*tracked_);
+      if (const auto place = ranks_.again()) channel_->send(*place);
     }
     if (trainer_role_.is_standby() || step == std::exchange(last_reported_step_, step)) return;
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
@@ -297,18 +281,17 @@ class Session::Impl {
   const SessionClaim one_;
   const pid_t pid_ = ::getpid();
   const std::string framework_;
+  RankReport ranks_;
+  ListRequests lists_;
   std::string job_;
   std::string token_;
   channel::Role role_ = channel::Role::primary;
-  static constexpr std::size_t kListsMax = 16;
-  static constexpr std::size_t kListBytesMax = 1U << 20;  // of its texts; the channel's queue has 4
-  bool inventory_due_ = true;                             // training thread
+  bool inventory_due_ = true;  // training thread
   // the channel's thread, after the first Hello
   bool report_tracked_ = false;
   // The step at which CRIU has brought this process here, until Tracked is reported.
   std::optional<std::uint64_t> arrived_at_;
   Mutex mutex_;
-  std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
   /// The latest report.
   std::optional<channel::Tracked> tracked_ CARDSWAP_GUARDED_BY(mutex_);
   std::optional<std::string> not_rehearsed_ CARDSWAP_GUARDED_BY(mutex_);  // why; nullopt: it may be
@@ -337,10 +320,28 @@ Session Session::open() {
   return open_for(detail::framework != nullptr ? detail::framework() : "");
 }
 
-Session Session::open_for(std::string framework) {
+Session Session::open_for(std::string framework, std::uint32_t rank, std::uint32_t ranks) {
   if (framework.empty()) framework = "none";
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
-  return Session(std::unique_ptr<Impl, Close>(new Impl(std::move(framework))));
+  return Session(std::unique_ptr<Impl, Close>(new Impl(std::move(framework), rank, ranks)));
+}
+
+void Session::set_ranks(std::uint32_t rank, std::uint32_t ranks,
+                        std::unique_ptr<Communicators> how) {
+  impl_->set_ranks(rank, ranks, std::move(how));
+}
+void Session::tell_agents(std::vector<std::string> agents) {
+  impl_->tell_agents(std::move(agents));
+}
+bool Session::is_given_up(std::uint64_t epoch) const noexcept {
+  return impl_->trainer_role().is_given_up(epoch);
+}
+const std::string& Session::agent_address() const noexcept {
+  return impl_->welcome().agent_address;
+}
+RankInGang Session::place_in_gang() const noexcept {
+  const auto& gang = impl_->welcome().gang;
+  return gang.gang.empty() ? RankInGang{} : RankInGang{gang.rank, gang.ranks};
 }
 
 void Session::track(std::string_view name, std::function<std::vector<std::byte>()> save,

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import json
 import os
+import threading
 
 import torch
 import torch._dynamo  # an optimizer's first step imports it: once here, before processes are forked
@@ -17,11 +18,11 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-import buckets
+from cardswap import _buckets as buckets
 from cardswap import _groups as groups
+from cardswap._communicator import NextCommunicator, reduced
 from cardswap._library import CardswapError
 from cardswap._peers import Peers
-from communicator import NextCommunicator, reduced
 
 PATIENCE = datetime.timedelta(seconds=100)
 
@@ -49,6 +50,36 @@ class Net(torch.nn.Module):
 def local(tensor):
     tensor = tensor.detach()
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+class Beside(NextCommunicator):
+    """Built in a thread, as the runtime does."""
+
+    def __init__(self, *arguments):
+        self.given_up = threading.Event()
+        super().__init__(*arguments, self.given_up.is_set, timeout=PATIENCE, tripwire=PATIENCE)
+
+    def build(self):
+        self.thread = threading.Thread(target=self.build_here, daemon=True)
+        self.thread.start()
+
+    def build_here(self):
+        self.error = None
+        try:
+            super().build()
+        except CardswapError as error:
+            self.error = error
+
+    def trip(self, agreed=""):
+        self.thread.join()
+        if self.error is not None:
+            raise self.error
+        super().trip(agreed)
+
+    def roll_back(self):
+        self.given_up.set()
+        self.thread.join()
+        super().roll_back()
 
 
 class Rank:
@@ -162,7 +193,7 @@ class Rank:
 
     def next(self, move):
         moved = self.case["moves"][move][1:]
-        return NextCommunicator(move, groups.with_any_of(moved), self.rendezvous, timeout=PATIENCE, tripwire=PATIENCE)
+        return Beside(move, groups.with_any_of(moved), self.rendezvous)
 
     def layout(self):
         return "" if self.case.get("fsdp") else buckets.digest()

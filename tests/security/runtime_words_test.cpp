@@ -94,7 +94,9 @@ std::vector<channel::Message> messages(const std::string& migration) {
                 .framework = kText,
                 .epoch = kCount,
                 .migration = migration,
-                .frozen = true},
+                .frozen = true,
+                .rank = kSmall,
+                .ranks = kSmall},
           Tracked{kCount, kSmall, {}, kCount, kCount, kCount, {obstacle, obstacle}},
           Stepped{kCount, kTime},
           Parked{kText, 9, kCount},
@@ -108,6 +110,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
           FirstStep{migration, kCount},
           Ended{kCount, true},
           Welcome{kCount, true, migration, kText, kText, kText, kText, kText},
+          Welcome{.agent_address = kText, .gang = {migration, kCount, kSmall, kSmall, kText}},
           Refused{Code::internal, kText, kText},
           BeginSync{.migration = migration, .host = kText, .token = kText},
           Freeze{migration},
@@ -123,7 +126,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
           FirstSteps{migration, {kTime, kTime}, true},
           TimeSteps{migration},
           Stored{migration, kCount, kText, kCount, kCount},
-          BuildNext{migration, kCount, kText, kSmall},
+          BuildNext{migration, kCount, kText, kSmall, {kSmall}},
           NextBuilt{migration, kCount},
           Arm{migration, kCount},
           Armed{migration, kCount},
@@ -133,7 +136,8 @@ std::vector<channel::Message> messages(const std::string& migration) {
           Checked{migration, kCount, Digest{{1}}},
           CheckFailed{migration, Code::internal, kText, kText},
           SwitchOver{migration, kCount},
-          CloseOld{migration}};
+          CloseOld{migration},
+          RankPlace{kSmall, kSmall, {kText, kText}}};
 }
 
 /// What is said on a connection of its own, each.

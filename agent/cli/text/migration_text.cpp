@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <map>
 #include <utility>
 
 #include "agent/base/units.h"
@@ -35,6 +36,25 @@ std::string process_parts(const json::object& migration) {
                      ms(p, "dump_ms"), ms(p, "ship_ms"), ms(p, "restore_ms"),
                      driver("driver_resume_ms", "put back"), ms(p, "verify_ms"),
                      size(p, "image_bytes"));
+}
+
+/// The states of a job's ranks in the move of one of them, such as "ranks 0 and 2 built, 1
+/// building, its newcomer parked"; empty where a whole job moves.
+std::string ranks_text(const json::object& migration) {
+  std::map<std::string, std::vector<std::string>> by_state;
+  std::string newcomer;
+  for (const auto& item : array_at(migration, "ranks")) {
+    if (!item.is_object()) continue;
+    const auto& one = item.get_object();
+    by_state[text(one, "state", "not asked")].push_back(text(one, "rank"));
+    if (text(one, "part") == "leaves") newcomer = text(one, "newcomer", "not asked");
+  }
+  std::string result;
+  for (const auto& [state, ranks] : by_state) {
+    result += fmt::format("{}{} {} {}", result.empty() ? "" : ", ",
+                          ranks.size() == 1 ? "rank" : "ranks", joined_first(ranks), state);
+  }
+  return newcomer.empty() ? result : result + ", newcomer " + newcomer;
 }
 
 /// Whose word a corrected prediction is.
@@ -80,6 +100,7 @@ std::string progress_line(const json::object& migration, std::size_t width) {
     }
     parts.push_back(size(p, "transferred") + " sent");
   }
+  if (auto ranks = ranks_text(migration); !ranks.empty()) parts.push_back(std::move(ranks));
   auto line = parts[0].substr(0, width);
   for (std::size_t i = 1; i < parts.size() && line.size() + 2 + parts[i].size() <= width; ++i) {
     line += "  " + parts[i];

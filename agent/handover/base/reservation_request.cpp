@@ -6,6 +6,19 @@ namespace cardswap {
 
 namespace json = boost::json;
 
+namespace {
+
+json::object to_json(const channel::GangPlace& place) {
+  json::array moved;
+  for (const auto rank : place.moved) moved.emplace_back(rank);
+  return {{"rank", place.rank},
+          {"ranks", place.ranks},
+          {"rendezvous", place.rendezvous},
+          {"moved", std::move(moved)}};
+}
+
+}  // namespace
+
 json::object to_json(const ReservationRequest& wanted) {
   json::object body{{"migration", wanted.migration},
                     {"job", to_json(wanted.spec)},
@@ -28,6 +41,7 @@ json::object to_json(const ReservationRequest& wanted) {
     body["store"] = wanted.store;
     body["tag"] = wanted.tag;
   }
+  if (!wanted.place.gang.empty()) body["gang"] = to_json(wanted.place);
   return body;
 }
 

@@ -29,6 +29,9 @@ struct ReservationRequest {
   std::string tag;              ///< a snapshot: its name for people; or empty
   bool encrypt = false;
   bool dry_run = false;
+  channel::GangPlace place;  ///< of a newcomer; its gang is empty where a whole job moves
+  /// Ranks of the same job take part in the gang here (RankMoves::has_rank_here()). Not sent.
+  bool has_ranks_here = false;
 };
 
 /// The body of that call, as agent/handover/reservation_request_json.h reads it.

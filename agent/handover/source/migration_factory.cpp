@@ -159,9 +159,9 @@ Instance& MigrationFactory::require_movable(const MigrationSpec& spec,
   if (job.world_size != 1 || job.instances.size() != 1) {
     throw Error(
         Code::refused,
-        fmt::format("job {} has {} ranks, {} of them on {}: only a job of one rank can move", name,
-                    job.world_size, job.instances.size(), config_.host_name),
-        "stop it at a checkpoint, and start it where it is to run");
+        fmt::format("job {} has {} ranks: it does not move as a whole, nor is it kept or rehearsed",
+                    name, job.world_size),
+        fmt::format("`cardswap migrate {}/RANK --to HOST/DEVICE` moves one of its ranks", name));
   }
   refuse_halted_copy(job, list_);
   refuse_held_job(source, spec);

@@ -29,6 +29,8 @@ class MigrationFactory {
   /// `to`: they are at the job's own device then. Throws Error{refused} if this agent has no TCP
   /// port.
   asio::awaitable<MigrationRequest> prepare(MigrationRequest wanted);
+  /// `to` as an address, as prepare() has it.
+  asio::awaitable<std::string> located(std::string to);
   /// The process of the wanted job, if it can move now. A job of several ranks is refused: a
   /// migration commits the content of one rank. Throws Error{not_found, conflict, refused,
   /// bad_request}. `passed_over`, which may be null, is a running migration that counts as none: a
@@ -55,8 +57,6 @@ class MigrationFactory {
   [[nodiscard]] std::string device_beside(const MigrationSpec& spec) const;
   [[nodiscard]] Address own_address() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
-  asio::awaitable<std::string> located(std::string to);
-
   asio::io_context& io_context_;
   const Config& config_;
   JobList& jobs_;

@@ -40,6 +40,8 @@ class Migrations {
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
+  /// MigrationFactory::located(): the address that `to` means.
+  asio::awaitable<std::string> located(std::string to) { return factory_.located(std::move(to)); }
   /// MigrationFactory::prepare(): makes a request ready for start() or plan(). For a move, or a
   /// rehearsal, then does make_way(), if start() would not refuse the request in any case: throws
   /// what start() would throw, and the snapshot goes on.

@@ -48,6 +48,7 @@ class Reservation {
   std::string framework;          ///< of the source's program; empty: its agent does not tell
   std::uint64_t relocatable_bytes = 0;  ///< arrive criu: the part of the state that is sent ahead
   std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: GPUs on which its process has state
+  channel::GangPlace place;                  ///< of a newcomer of a gang; else its gang is empty
   bool arrived = false;                      ///< arrive criu: the process was restored here
   std::chrono::steady_clock::time_point last_contact_at;  ///< when the source's agent last called
   /// A snapshot: when the keeper last said that it holds the state, and that its store takes it.

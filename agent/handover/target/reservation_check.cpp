@@ -98,6 +98,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     const bool same_name = job.name() == spec.name;
     if (!instance->is_live() || job.standby || job.superseded || (!same_name && !same_uid))
       continue;
+    if (wanted.has_ranks_here && job.world_size == wanted.place.ranks) continue;
     if (same_name && same_uid && instance->device() == wanted.device) {
       asked.is_there = !migrations_.may_run_beside_job(wanted, *instance, caller);
     } else if (!migrations_.is_own_request(wanted, *instance, caller)) {
@@ -128,7 +129,10 @@ bool ReservationCheck::is_recovery(const ReservationRequest& wanted, const Calle
 void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Caller& caller,
                                       AdmissionVerdict& admission) const {
   const auto& spec = wanted.spec;
-  const auto known = handover::known_epoch(spec.uid, context_.jobs, migrations_, list_);
+  // Of a job of many ranks the conductor knows the epochs: it asks the agent of each.
+  const auto known = wanted.place.gang.empty()
+                         ? handover::known_epoch(spec.uid, context_.jobs, migrations_, list_)
+                         : 0;
   if (handover::is_old(wanted.epoch, known)) {
     const auto from = requester_of(caller, wanted.from, wanted.from_api).from;
     const auto text = fmt::format(

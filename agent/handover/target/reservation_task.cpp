@@ -57,7 +57,9 @@ asio::awaitable<void> ReservationTask::start_standby() {
                                                 .epoch = reservation_.epoch(),
                                                 .device = reservation_.device,
                                                 .reserved_bytes = reservation_.state_bytes,
-                                                .came_from = reservation_.record().from})
+                                                .came_from = reservation_.record().from,
+                                                .rank = reservation_.place.rank,
+                                                .ranks = reservation_.place.ranks})
                             .id();
   scope_.list.set_instance(reservation_, instance);
   co_await scope_.context.processes.start(instance, std::move(stand_in));

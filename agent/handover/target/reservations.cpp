@@ -43,6 +43,7 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
   made.tag = wanted.tag;
   made.source_gpus = std::move(source_gpus);
   made.relocatable_bytes = wanted.relocatable_bytes;
+  made.place = wanted.place;
   return made;
 }
 

@@ -173,6 +173,7 @@ channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const
     welcome.data_token = r->record().data_token;
     welcome.data_key = r->data_key;
     welcome.data_host = r->record().image_host;
+    welcome.gang = r->place;
     if (is_own_network(standby.network)) welcome.allowed_addresses = r->allowed_addresses;
   }
   welcome.transports = config.transports;

@@ -9,11 +9,13 @@
 /// ABI.
 ///
 /// Threads: one thread, the one that trains, makes all calls except cardswap_abi(),
-/// cardswap_version(), cardswap_error(), cardswap_error_code() and cardswap_let_go(), which any
-/// thread may make. The training thread also gets all callbacks: inside cardswap_boundary(),
-/// cardswap_before_step(), cardswap_digest(), cardswap_track() and cardswap_close(). The library's
-/// own threads read and write the memory that regions and gradients name, and call no callback.
-/// Calls may wait: hold no lock during a call that a callback takes.
+/// cardswap_version(), cardswap_error(), cardswap_error_code(), cardswap_let_go(),
+/// cardswap_tell_agents() and cardswap_is_given_up(), which any thread may make. The training
+/// thread also gets all callbacks, except those of struct cardswap_communicators of which that says
+/// otherwise: inside cardswap_boundary(), cardswap_before_step(), cardswap_digest(),
+/// cardswap_track() and cardswap_close(). The library's other threads read and write the memory
+/// that regions and gradients name, and call no callback. Calls may wait: hold no lock during a
+/// call that a callback takes.
 ///
 /// Errors: a call that returns int and fails returns -1; cardswap_error() on the same thread then
 /// says why. A callback that fails calls cardswap_fail() with the reason and returns anything but
@@ -21,7 +23,8 @@
 /// in either direction.
 ///
 /// Versions: as long as CARDSWAP_ABI is the same, what is declared here does not change. Functions
-/// may be added, and members at the end of struct cardswap_callbacks, which carries its own size.
+/// may be added, and members at the end of struct cardswap_callbacks and of struct
+/// cardswap_communicators, which carry their own size.
 #define CARDSWAP_ABI 1
 
 #if defined(__GNUC__)
@@ -193,6 +196,61 @@ CARDSWAP_EXPORT int cardswap_note(cardswap_session* session, const char* name, d
 /// program with the same result; null or empty: no reason is given. Call it before the first
 /// boundary.
 CARDSWAP_EXPORT int cardswap_do_not_rehearse(cardswap_session* session, const char* why);
+
+// A job of many processes, its ranks. One of them moves while the others stay: for that all of them
+// exchange their communicators at one boundary.
+/// The ranks of the epoch that a move leads to, and where they meet.
+struct cardswap_next_ranks {
+  uint64_t epoch;          ///< a number that no attempt has had before
+  const char* rendezvous;  ///< host and port
+  uint32_t ranks;          ///< how many there are
+  const uint32_t* moved;   ///< those that leave their processes
+  size_t moved_count;
+};
+
+/// The callbacks by which the communicators of a rank are exchanged. `self` is the pointer that
+/// cardswap_set_ranks() was given. A callback returns 0, or calls cardswap_fail() and returns
+/// another value: then the move is given up. build(), roll_back() and close_old() are called on a
+/// thread of the library, one after another, while the program trains.
+struct cardswap_communicators {
+  size_t size;  ///< sizeof(struct cardswap_communicators) in the caller's header
+  /// Builds the next communicators together with the other ranks. May wait for them, until
+  /// cardswap_is_given_up() says so. The present ones stay in use. `next` is valid during the call.
+  int (*build)(void* self, const struct cardswap_next_ranks* next);
+  /// Drops what build() has made and exchange() has not used. Also called if nothing was built.
+  int (*roll_back)(void* self);
+  /// Every rank has done a step with the next communicators: closes those from before.
+  int (*close_old)(void* self);
+  /// Tries the next communicators together with the other ranks, and whether they can be put in.
+  /// Waits as build() does. In cardswap_boundary().
+  int (*trip)(void* self);
+  /// Puts the next communicators in; if it fails, nothing has changed. In cardswap_boundary().
+  int (*exchange)(void* self);
+};
+
+/// cardswap_open() for a process that is `rank` of `ranks` processes of its job, or will be.
+CARDSWAP_EXPORT int cardswap_open_rank(const char* framework, uint32_t rank, uint32_t ranks,
+                                       cardswap_session** session);
+/// Says which rank this process is, once the program has made its communicators. The callbacks are
+/// copied. Null: they cannot be exchanged. Call it before the first boundary; a second call with
+/// callbacks fails.
+CARDSWAP_EXPORT int cardswap_set_ranks(cardswap_session* session, uint32_t rank, uint32_t ranks,
+                                       const struct cardswap_communicators* communicators,
+                                       void* self);
+/// Where other agents reach the agent of this process, as HOST:PORT: the program tells it to the
+/// other ranks. Empty: nowhere. Valid until cardswap_close().
+CARDSWAP_EXPORT const char* cardswap_agent_address(const cardswap_session* session);
+/// Tells the agent the cardswap_agent_address() of each rank, `count` of them, by rank. Call it
+/// again after each exchange(). Any thread, while the session is open.
+CARDSWAP_EXPORT int cardswap_tell_agents(cardswap_session* session, const char* const* agents,
+                                         size_t count);
+/// Whether this process takes the place of a rank that moves: 1, with its rank and how many there
+/// are, or 0. It has no peers before exchange(): its first steps must do without.
+CARDSWAP_EXPORT int cardswap_is_newcomer(const cardswap_session* session, uint32_t* rank,
+                                         uint32_t* ranks);
+/// Whether the move to `epoch` is over, so that build() and trip() must not wait for other ranks
+/// any more: 1 or 0. Any thread, until cardswap_close() has returned.
+CARDSWAP_EXPORT int cardswap_is_given_up(const cardswap_session* session, uint64_t epoch);
 
 /// Gives back the memory that relocate() was given, which the program does not use any more. Any
 /// thread. In a forked process the memory stays as it is. Null: does nothing.

@@ -31,6 +31,9 @@ enum class [[nodiscard]] StepResult : std::uint8_t{
     migrated = moved,  ///< the older name
 };
 
+class Communicators;  // runtime/roles: for programs in other languages
+struct RankInGang;
+
 /// A job's connection to Cardswap: it knows which state belongs to the job, and where a step ends.
 ///
 /// Without an agent (no CARDSWAP_SOCKET) nothing is sent and no boundary waits; names are checked,
@@ -160,7 +163,7 @@ class Session {
   [[nodiscard]] std::string state_digest();
 
  private:
-  friend class ForeignSession;  // runtime/c_api: programs in other languages
+  friend class ForeignSession;  // runtime/session: programs in other languages
   class Impl;
   using Describe = SteppedOptimizer (*)(const void* optimizer);
   template <class T>
@@ -180,8 +183,22 @@ class Session {
     void operator()(Impl* impl) const noexcept;
   };
   explicit Session(std::unique_ptr<Impl, Close> impl);
-  /// open() for a program with the framework "torch 2.11.0" or another; empty: no framework.
-  [[nodiscard]] static Session open_for(std::string framework);
+  /// open() for a program with the framework "torch 2.11.0" or another; empty: no framework. It is
+  /// `rank` of `ranks` processes, or will be.
+  [[nodiscard]] static Session open_for(std::string framework, std::uint32_t rank = 0,
+                                        std::uint32_t ranks = 1);
+  /// Says which of how many processes of the job this one is, and how its ranks reduce; null: by
+  /// nothing that can be exchanged. Throws Error{conflict} the second time with communicators.
+  void set_ranks(std::uint32_t rank, std::uint32_t ranks, std::unique_ptr<Communicators> how);
+  /// Tells the agent of the agents of all ranks, by rank. Any thread.
+  void tell_agents(std::vector<std::string> agents);
+  /// Whether the gang of `epoch` is over, so that its other ranks are waited for no more. Any
+  /// thread.
+  [[nodiscard]] bool is_given_up(std::uint64_t epoch) const noexcept;
+  /// Where other agents reach this process's agent, as HOST:PORT; empty: nowhere, or no agent.
+  [[nodiscard]] const std::string& agent_address() const noexcept;
+  /// The rank as which this process arrives in a gang; of 0 ranks: it does not.
+  [[nodiscard]] RankInGang place_in_gang() const noexcept;
   std::unique_ptr<Impl, Close> impl_;
 };
 

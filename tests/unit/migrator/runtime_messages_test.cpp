@@ -92,7 +92,8 @@ Lateness some_lateness() {
 std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
   return {
-      Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true, 99},
+      Hello{10, "gpt", "secret", 42, Role::standby, "0.1.0", "torch 2.11.0", 3, "m", true, 99, 5,
+            8},
       Tracked{100, 3, digest, 90, 30, 60, {{"an optimizer", "track it", true}}},
       Stepped{7, 1.5},
       Parked{"10.0.0.1", 7000, 100},
@@ -105,9 +106,11 @@ std::vector<Message> one_of_each() {
       Resumed{"m", 9, 1.25, 0.5},
       FirstStep{"m", 10},
       Ended{11, true},
-      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9", 12, 13},
+      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9", 12, 13,
+              "10.0.0.2:7070", GangPlace{"g", 6, 5, 8, "10.0.0.4:7002", {5, 7}}},
       Refused{Code::protocol_mismatch, "no", "update"},
-      BeginSync{"m", "10.0.0.3", 7001, "token", some_spec(), "tcp", 2.5, "0badc0de", "10.0.0.9"},
+      BeginSync{"m", "10.0.0.3", 7001, "token", some_spec(), "tcp", 2.5, "0badc0de", "10.0.0.9",
+                true},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},
@@ -126,7 +129,7 @@ std::vector<Message> one_of_each() {
       FirstSteps{"m", {20.5, 21}, true},
       TimeSteps{"m"},
       Stored{"m", 42, std::string(64, 'a'), 1000, 900, "full"},
-      BuildNext{"g", 6, "10.0.0.4:7002", 8},
+      BuildNext{"g", 6, "10.0.0.4:7002", 8, {5, 7}},
       NextBuilt{"g", 13},
       Arm{"g", 14},
       Armed{"g", 15},
@@ -139,6 +142,7 @@ std::vector<Message> one_of_each() {
       CloseOld{"g"},
       Held{9, digest, "unread"},
       HoldAt{14},
+      RankPlace{1, 3, {"10.0.0.2:7070", "", "10.0.0.4:7070"}},
   };
 }
 

@@ -9,6 +9,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,13 +34,38 @@ RankStatus a_ready_rank() { return {3, RankState::ready, 41, {}, false}; }
 
 class AskedGangs final : public Gangs {
  public:
-  RankStatus obey(const std::string& gang, std::uint32_t rank, const Order& order,
-                  const Caller& caller) override {
+  RankReport obey(const std::string& gang, std::uint32_t rank, const Order& order,
+                  const std::optional<Invitation>& invitation, const Caller& caller) override {
     if (gang != kRoutedGang) throw Error(Code::not_found, "there is no such gang here");
     EXPECT_EQ(caller.name, "root");
     ranks.push_back(rank);
     orders.push_back(order);
-    return a_ready_rank();
+    if (invitation) invitations.push_back(*invitation);
+    return {a_ready_rank(), 7, {}, {}};
+  }
+  asio::awaitable<RankReport> report(std::string gang, std::uint32_t rank, std::uint64_t after,
+                                     std::chrono::steady_clock::time_point,
+                                     Caller caller) override {
+    EXPECT_EQ(gang, kRoutedGang);
+    EXPECT_EQ(caller.name, "root");
+    ranks.push_back(rank);
+    seen.push_back(after);
+    co_return RankReport{a_ready_rank(), after + 1, Error(Code::no_memory, "full", "less"), {}};
+  }
+  RankFacts facts(const std::string& job, std::uint32_t rank, bool leaves, const Caller&) override {
+    ranks.push_back(rank);
+    RankFacts found;
+    found.host = job;
+    found.ranks = 3;
+    found.epoch = 4;
+    if (leaves) {
+      JobSpec program;
+      program.name = job;
+      program.argv = {"train"};
+      program.env["RANK"] = "1";
+      found.program = program;
+    }
+    return found;
   }
   Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
                  const Caller& caller) override {
@@ -51,6 +78,8 @@ class AskedGangs final : public Gangs {
   std::vector<std::uint32_t> ranks;
   std::vector<Order> orders;
   std::vector<Epoch> epochs;
+  std::vector<std::uint64_t> seen;
+  std::vector<Invitation> invitations;
 };
 
 class GangRoutes : public ::testing::Test {
@@ -77,6 +106,57 @@ TEST_F(GangRoutes, TakeAnOrderAndAnswerWithTheRank) {
   EXPECT_EQ(rank_status_from("here", answer.body), a_ready_rank());
   EXPECT_THAT(gangs_.ranks, ::testing::ElementsAre(12U));
   EXPECT_THAT(gangs_.orders, ::testing::ElementsAre(a_go()));
+}
+
+TEST_F(GangRoutes, TakeAnInvitationWithTheOrderToJoin) {
+  Invitation sent;
+  sent.job = "ddp";
+  sent.ranks = 3;
+  sent.part = Part::leaves;
+  sent.conductor = "10.0.0.1:7070";
+  sent.rendezvous = "10.0.0.1:4242";
+  sent.moved = {1};
+  sent.spec.to = "10.0.0.2:7070/cpu:0";
+  sent.newcomer = {"10.0.0.2", 4711, "token", ""};
+  sent.addresses = {"10.0.0.2"};
+  sent.handover_ms = 12.5;
+  auto body = to_json(Order{Order::Kind::join, 3, 2, 0});
+  body["invitation"] = to_json(sent);
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/m-00000001/ranks/1/order", json::serialize(body)).status,
+            200U);
+  ASSERT_THAT(gangs_.invitations, SizeIs(1));
+  const auto& read = gangs_.invitations.front();
+  EXPECT_EQ(json::serialize(to_json(read)), json::serialize(to_json(sent)));
+  for (const auto* field : {"job", "ranks", "part", "conductor", "rendezvous"}) {
+    auto odd = body;
+    odd["invitation"].as_object()[field] = "no such thing ";
+    const auto answer =
+        ask("POST", "/v1/peer/gangs/m-00000001/ranks/1/order", json::serialize(odd));
+    EXPECT_EQ(answer.status, 400U) << field;
+    EXPECT_THAT(json::serialize(answer.body), Not(HasSubstr("no such thing"))) << field;
+  }
+}
+
+TEST_F(GangRoutes, TellARankOnceItHasChanged) {
+  const auto answer = ask("GET", "/v1/peer/gangs/m-00000001/ranks/2?after=41&wait_ms=300");
+  EXPECT_EQ(answer.status, 200U);
+  const auto report = rank_report_from("here", answer.body);
+  EXPECT_EQ(report.status, a_ready_rank());
+  EXPECT_EQ(report.version, 42U);
+  ASSERT_TRUE(report.why.has_value());
+  EXPECT_EQ(report.why->code(), Code::no_memory);
+  EXPECT_THAT(gangs_.seen, ::testing::ElementsAre(41U));
+}
+
+TEST_F(GangRoutes, TellTheFactsOfARankAndOfItsProgramToWhoMovesIt) {
+  const auto stays = rank_facts_from("here", ask("GET", "/v1/peer/ranks/ddp/2").body);
+  EXPECT_EQ(stays.ranks, 3U);
+  EXPECT_FALSE(stays.program.has_value());
+  const auto leaves = rank_facts_from("here", ask("GET", "/v1/peer/ranks/ddp/2?leaves=1").body);
+  ASSERT_TRUE(leaves.program.has_value());
+  EXPECT_EQ(leaves.program->env.at("RANK"), "1");
+  EXPECT_EQ(ask("GET", "/v1/peer/ranks/ddp/4294967296").status, 400U);
+  EXPECT_THROW((void)rank_facts_from("here", json::array{}), Error);
 }
 
 TEST_F(GangRoutes, AnswerWithTheOrderThatIsDue) {
@@ -126,10 +206,10 @@ TEST(GangClient, SendsAnOrderAndReadsTheRank) {
   const test::ScriptedPeer agent([](const auto&) {
     return test::ScriptedPeer::Answer{json::serialize(to_json(a_ready_rank()))};
   });
-  const auto status = answer_of_agent(agent, [](GangClient& client, RankRef rank) {
+  const auto report = answer_of_agent(agent, [](GangClient& client, RankRef rank) {
     return client.order(std::move(rank), a_go());
   });
-  EXPECT_EQ(status, a_ready_rank());
+  EXPECT_EQ(report.status, a_ready_rank());
   ASSERT_THAT(agent.asked(), SizeIs(1));
   const auto asked = agent.asked().front();
   EXPECT_EQ(asked.method, "POST");

@@ -2,7 +2,7 @@
 
 A rank that stays and the newcomer each have a `NextCommunicator` over the groups that the moved ranks are in. The one
 that leaves has none: it takes no part in it. Until `exchange()` nothing of the job has changed, and `roll_back()`
-undoes that too, for as long as `retire()` was not called: the communicator before is whole until then.
+undoes that too, as long as `retire()` was not called: the communicator before is whole until then.
 """
 
 from __future__ import annotations
@@ -10,58 +10,46 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
-from cardswap import _groups as groups
-from cardswap._library import CardswapError, what_it_says
-from cardswap._tensors import torch
+from . import _groups as groups
+from ._library import CardswapError, what_it_says
+from ._tensors import torch
 
 TIMEOUT = datetime.timedelta(seconds=60)  # for the others to come to the rendezvous
 TRIPWIRE = datetime.timedelta(seconds=5)  # and, where all of them stand, for the first few bytes
 _LOOK_EVERY = 0.02  # s: whether a member has come
+_LOOK_QUICKLY_EVERY = 0.002  # s: while the whole job stands
 
 
 class NextCommunicator:
-    """Of the groups `of`, for the membership `epoch`. All but `build()`'s own work is done by the main thread.
+    """Of the groups `of`, for the membership `epoch`.
 
-    `rendezvous` is HOST:PORT of a TCPStore that outlives every rank, an agent's.
+    `rendezvous` is HOST:PORT of a TCPStore that outlives every rank, an agent's. `is_given_up()` says when the others
+    are to be waited for no more; any thread. `build()` may run beside training; `trip()` and `exchange()` are for the
+    main thread, with no collective under way.
     """
 
     def __init__(self, epoch: int, of: list[groups.Group], rendezvous: str,
+                 is_given_up: Callable[[], bool] = lambda: False,
                  timeout: datetime.timedelta = TIMEOUT, tripwire: datetime.timedelta = TRIPWIRE) -> None:
         self.epoch = epoch
         self.took_ms: dict[str, float] = {}  # what each of its parts took here
         self._groups = of
         self._rendezvous = rendezvous
+        self._is_given_up = is_given_up
         self._timeout, self._tripwire = timeout, tripwire
         self._store: Any = None
         self._backends: list[Any] = []
-        self._thread: threading.Thread | None = None
-        self._error: CardswapError | None = None
-        self._is_given_up = threading.Event()
+        self._is_built = False
         self._is_checked = False  # by the tripwire
         self._exchanged: list[tuple[groups.Group, Any]] = []  # with torch's note of it: name of a backend, store
 
     # ---- beside training
 
     def build(self) -> None:
-        """Begins to meet the other members, in a thread of its own."""
-        self._thread = threading.Thread(target=self._build, name="cardswap-groups", daemon=True)
-        self._thread.start()
-
-    def is_built(self) -> bool:
-        return self._thread is not None and not self._thread.is_alive() and self._error is None
-
-    def wait(self) -> None:
-        """Until it is built. Raises CardswapError where it cannot be."""
-        assert self._thread is not None
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-
-    def _build(self) -> None:
+        """Meets the other members, and connects to them. Raises CardswapError."""
         distributed = torch().distributed
         try:
             with self._timed("build"):
@@ -69,28 +57,31 @@ class NextCommunicator:
                 store = distributed.TCPStore(host, int(port), None, False, timeout=self._timeout)
                 self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", store)
                 for group in self._groups:  # in one order on all ranks: each waits for the others
-                    self._meet(group)
+                    self._meet(group, "connect", _LOOK_EVERY)
                     with self._timed("connect"):
                         self._backends.append(self._connected(group))
-        except CardswapError as error:
-            self._error = error
+                self._is_built = True
+        except CardswapError:
+            raise
         except Exception as error:
-            self._error = CardswapError(f"the ranks of epoch {self.epoch} do not connect by way of {self._rendezvous}: "
-                                        f"{what_it_says(error)}", "unreachable")
+            raise CardswapError(f"the ranks of epoch {self.epoch} do not connect by way of {self._rendezvous}: "
+                                f"{what_it_says(error)}", "unreachable") from error
 
-    def _meet(self, group: groups.Group) -> None:
-        """Until all members are about to connect: nobody can be called off who is in the middle of that."""
-        self._store.set(f"{group.name}/here/{group.rank}", "")
+    def _meet(self, group: groups.Group, to: str, look_every: float) -> None:
+        """Waits until all members are about to do the same: nobody can be called off who is in the middle of it."""
+        self._store.set(f"{group.name}/{to}/{group.rank}", "")
         missing = list(range(len(group.ranks)))
         end = time.monotonic() + self._timeout.total_seconds()
         while missing:
-            if self._store.check([f"{group.name}/here/{missing[0]}"]):
+            if self._store.check([f"{group.name}/{to}/{missing[0]}"]):
                 missing.pop(0)
-            elif self._is_given_up.wait(_LOOK_EVERY):
+                continue
+            if self._is_given_up():
                 raise CardswapError(f"epoch {self.epoch} was given up", "cancelled")
-            elif time.monotonic() > end:
-                raise CardswapError(f"rank {group.ranks[missing[0]]} does not come to connect {group.described()} by "
-                                    f"way of {self._rendezvous}", "timed_out")
+            if time.monotonic() > end:
+                raise CardswapError(f"rank {group.ranks[missing[0]]} does not come to {to} {group.described()} by way "
+                                    f"of {self._rendezvous}", "timed_out")
+            time.sleep(look_every)
 
     def _connected(self, group: groups.Group) -> Any:
         gloo = torch().distributed.ProcessGroupGloo
@@ -110,12 +101,24 @@ class NextCommunicator:
 
     def trip(self, agreed: str = "") -> None:
         """One small allreduce in each group, whose answer is known, before anything else is sent. `agreed` is what all
-        members must have alike at this boundary, the layout of buckets first. Raises CardswapError with the ranks that
-        are not what they should be."""
-        self.wait()
-        with self._timed("tripwire"):
+        members must have alike at this boundary, the layout of buckets first. Waits for those who come later. Raises
+        CardswapError with the ranks that are not what they should be, and if a group takes no other communicator."""
+        if not self._is_built:
+            raise CardswapError(f"the communicator of epoch {self.epoch} is not built", "conflict")
+        for group in self._groups:
+            if why := group.slot.obstacle():
+                raise CardswapError(f"the process group {group.described()}: {why}", "refused")
+        try:
             for group, backend in zip(self._groups, self._backends):
-                self._trip(group, backend, agreed)
+                with self._timed("wait"):
+                    self._meet(group, "try", _LOOK_QUICKLY_EVERY)
+                with self._timed("tripwire"):
+                    self._trip(group, backend, agreed)
+        except CardswapError:
+            raise
+        except Exception as error:
+            raise CardswapError(f"the ranks of epoch {self.epoch} do not meet by way of {self._rendezvous}: "
+                                f"{what_it_says(error)}", "unreachable") from error
         self._is_checked = True
 
     def _trip(self, group: groups.Group, backend: Any, agreed: str) -> None:
@@ -156,8 +159,7 @@ class NextCommunicator:
                 raise
 
     def roll_back(self) -> None:
-        """The groups go on with what they had before; nobody else is waited for any more."""
-        self._is_given_up.set()
+        """The groups go on with what they had before. Not while `build()` runs."""
         while self._exchanged:
             group, note = self._exchanged.pop()
             group.slot.put_back()

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from cardswap import _recorder as recorder
-from cardswap._library import CardswapError
-from cardswap._tensors import torch
+from . import _recorder as recorder
+from ._library import CardswapError
+from ._tensors import torch
 
 
 def digest() -> str:
@@ -29,6 +29,9 @@ def compare(theirs: str) -> None:
                             "a warm-up of more steps, or the same program on both sides", "refused")
 
 
+MOST_STEPS = 16  # of a warm-up
+
+
 class WarmUp:
     """Says when the process that a rank moves to has taken enough steps, with peers that stand in."""
 
@@ -38,12 +41,16 @@ class WarmUp:
         self._latest = ""
 
     def took_step(self) -> bool:
-        """Behind each step. Whether the layout has stood still over it; two steps where nothing is unusual."""
+        """Called after each step. Whether the layout has stood still over it; two steps where nothing is unusual.
+        Raises CardswapError where it does not come to rest."""
         self.steps += 1
         pending = [module.reducer._rebuild_buckets() for module in _modules()]
         now = digest()
         self.is_still = not any(pending) and now == self._latest
         self._latest = now
+        if not self.is_still and self.steps == MOST_STEPS:
+            raise CardswapError(f"the buckets of DistributedDataParallel have not come to rest in {self.steps} steps, so "
+                                "that they cannot be those of the rank that moves", "refused")
         return self.is_still
 
 

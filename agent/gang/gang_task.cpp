@@ -1,0 +1,477 @@
+#include "agent/gang/gang_task.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <exception>
+#include <utility>
+
+#include "agent/base/backoff.h"
+#include "agent/base/units.h"
+#include "agent/handover/base/peer_answers.h"
+
+namespace cardswap::gang {
+namespace {
+
+using handover::Message;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Kind = Message::Kind;
+
+constexpr milliseconds kNewsWait{300};  // at the other agent
+constexpr milliseconds kSayAgain{500};  // what was perhaps lost
+constexpr milliseconds kAgainFirst{50};
+constexpr milliseconds kAgainMax{1000};
+constexpr milliseconds kWalkEvery{250};
+constexpr seconds kNewcomerSilenceMax{10};  // after the commit; then an operator is told
+constexpr seconds kCleanUpTold{10};         // after that the end of a gang that is given up is told
+
+bool is(const Error& error, Code code) { return error.code() == code; }
+
+}  // namespace
+
+GangTask::GangTask(const HandoverContext& context, Clients clients, GangRecord record,
+                   std::optional<GangPlan> plan, std::function<void(const GangRecord&)> ended)
+    : context_(context),
+      clients_(clients),
+      record_(std::move(record)),
+      plan_(std::move(plan)),
+      ended_(std::move(ended)),
+      executor_(record_.id, GangSide(record_.side, {}, plan_ ? plan_->margin : 2), *this),
+      orders_(
+          context.tasks, "order of gang " + record_.id, record_.side.ranks.size(),
+          {.call = [this](std::uint32_t rank, Order order) { return call(rank, order); },
+           .answered = [this](std::uint32_t rank, const RankReport& said) { hear(rank, said); },
+           .failed = [this](std::uint32_t rank, const Error& why) { on_rank_silent(rank, why); }}),
+      words_(context.tasks, "word of gang " + record_.id, record_.side.ranks.size(),
+             {.call = [this](std::uint32_t, Message message) { return call(message); },
+              .answered = [](std::uint32_t, const TargetAnswer&) {},
+              .failed = [](std::uint32_t, const Error&) {}}),
+      ranks_(record_.side.ranks.size()) {}
+
+boost::json::object GangTask::shown() const { return to_json(record_, {executor_.side().heard()}); }
+
+bool GangTask::is_before_commit() const { return record_.side.state < GangState::committed; }
+
+bool GangTask::is_done() const {
+  switch (record_.state()) {
+    case GangState::aborted: return !record_.side.notice_pending;
+    case GangState::broken: return true;
+    case GangState::completed: {
+      const auto& heard = executor_.side().heard();
+      return std::ranges::all_of(
+          heard, [](const HeardOfRank& one) { return one.state >= RankState::closed; });
+    }
+    default: return false;
+  }
+}
+
+// ---- its beginning and end
+
+void GangTask::start() {
+  record_.history.emplace_back(to_string(record_.state()), record_.started_at_ms);
+  context_.journal.put(Journal::Kind::gang, record_.id, to_journal(record_));
+  begin_to_watch();
+  apply(GangEvent::started);
+}
+
+void GangTask::resume() {
+  if (is_before_commit() && !is_given_up(record_.state())) {
+    cause_ = Error(Code::source_lost, "the agent that conducts the move was restarted",
+                   "start the migration again");
+  }
+  drive([this] { executor_.recover(); });
+  begin_to_watch();
+}
+
+void GangTask::begin_to_watch() {
+  const auto self = shared_from_this();
+  for (std::uint32_t rank = 0; rank < ranks_.size(); ++rank) {
+    context_.tasks.spawn(fmt::format("watch rank {} of gang {}", rank, record_.id),
+                         watch_rank(self, rank));
+  }
+  context_.tasks.spawn("watch the newcomer of gang " + record_.id, watch_newcomer(self));
+  context_.tasks.spawn("conduct gang " + record_.id, walk(self));
+}
+
+/// Its limits in time, and its end.
+asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self) {
+  const auto began = Clock::now();
+  const milliseconds most(static_cast<std::int64_t>(record_.spec.timeout_ms));
+  while (!is_done()) {
+    if (is_before_commit() && most.count() > 0 && Clock::now() - began >= most) {
+      give_up(Error(Code::timed_out,
+                    fmt::format("gang {} was still {} after {}", record_.id,
+                                to_string(record_.state()), format_ms(record_.spec.timeout_ms)),
+                    "allow more with --timeout"));
+    }
+    note_result();
+    co_await changed_.wait_until(Clock::now() + kWalkEvery);
+  }
+  note_result();
+  ended_(self->record_);
+}
+
+/// Tells the end once the job trains again, also while an agent that is away has yet to hear of it.
+void GangTask::note_result() {
+  if (record_.result) return;
+  const auto state = record_.state();
+  const bool lags = state == GangState::aborting && given_up_at_ != Clock::time_point{} &&
+                    Clock::now() - given_up_at_ >= kCleanUpTold;
+  if (!is_over(state) && !lags) return;
+  if (state == GangState::completed) {
+    record_.result = MigrationResult::ok;
+  } else {
+    const bool cancelled = cause_ && cause_->code() == Code::cancelled;
+    record_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
+    if (state == GangState::broken) {
+      record_.error = Error(Code::target_lost,
+                            fmt::format("a process of job {} ended right after the move: the job "
+                                        "has lost a rank",
+                                        record_.job),
+                            "the log of the job says why; its launcher or a snapshot starts it "
+                            "again");
+    } else if (!record_.error) {
+      record_.error = cause_.value_or(Error(Code::internal, "the gang was given up"));
+    }
+  }
+  record_.ended_at_ms = unix_ms();
+  try {
+    save(record_.side);
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: {}", record_.id, disk.what());
+  }
+}
+
+void GangTask::give_up(Error why) {
+  if (!is_before_commit() || is_given_up(record_.state())) return;
+  if (!cause_) cause_ = std::move(why);
+  apply(GangEvent::failed);
+}
+
+/// Runs `change`, which applies an event. What the disk refuses has not happened: before the commit
+/// the gang is given up, after it the event comes again.
+template <class Change>
+void GangTask::drive(Change change) {
+  try {
+    change();
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: {}", record_.id, disk.what());
+    if (!cause_) cause_ = disk;
+    if (!is_before_commit() || is_given_up(record_.state())) return;
+    try {
+      executor_.apply(GangEvent::failed);
+    } catch (const Error&) {  // it is tried again with what is heard next
+      return;
+    }
+  }
+}
+
+void GangTask::apply(GangEvent event) {
+  drive([&] { executor_.apply(event); });
+}
+
+void GangTask::touch() {
+  ++record_.version;
+  changed_.notify();
+}
+
+// ---- GangPorts
+
+void GangTask::save(const GangDurable& next) {
+  auto record = record_;
+  record.side = next;
+  ++record.version;
+  const std::string name(to_string(next.state));
+  if (record.history.empty() || record.history.back().first != name) {
+    record.history.emplace_back(name, unix_ms());
+  }
+  if (is_given_up(next.state) && cause_ && !record.error) record.error = cause_;
+  context_.journal.put(Journal::Kind::gang, record.id, to_journal(record));
+  record_ = std::move(record);
+  if (is_given_up(next.state) && given_up_at_ == Clock::time_point{}) given_up_at_ = Clock::now();
+  const bool hands_over = next.state >= GangState::freezing && !is_over(next.state) &&
+                          next.state != GangState::in_doubt && !is_given_up(next.state);
+  context_.handover_gate.note(record_.id, hands_over);
+  changed_.notify();
+}
+
+void GangTask::order(std::uint32_t rank, const Order& order) {
+  const bool leaves = rank == record_.leaver;
+  // It sends its state to where the newcomer takes it; and who joins must be told what.
+  if (order.kind == Order::Kind::join && (!plan_ || (leaves && !parked_))) return;
+  orders_.send(rank, order);
+}
+
+void GangTask::tell(std::uint32_t rank, const Message& message) {
+  if (message.kind == Kind::poll) return;  // watch_newcomer() asks all the time
+  if (message.kind == Kind::reserve) {
+    const auto& heard = executor_.side().heard();
+    const bool waits = plan_ && plan_->newcomer_comes_here &&
+                       std::ranges::none_of(heard, [](const HeardOfRank& one) {
+                         return one.state >= RankState::building;
+                       });
+    if (!plan_ || waits || is_asked_) return;
+    is_asked_ = true;
+  }
+  if (message.kind == Kind::drop && !is_reserved_ && plan_) {
+    return hear_of_no_newcomer();
+  }
+  words_.send(rank, message);
+}
+
+void GangTask::alert(const GangDurable& gang) {
+  const auto text =
+      gang.state == GangState::broken
+          ? fmt::format(
+                "gang {}: a process of job {} ended right after its move; the job has lost "
+                "a rank: look at its log, and start it again",
+                record_.id, record_.job)
+          : fmt::format(
+                "gang {} is {}: the agent of {} does not tell whether it has rank {} of job "
+                "{}; all ranks stand still; it goes on by itself when that agent is back",
+                record_.id, to_string(gang.state), record_.spec.to, record_.leaver, record_.job);
+  spdlog::error("{}", text);
+  context_.events.emit(
+      {.kind = "in_doubt", .text = text, .job = record_.job, .migration = record_.id});
+}
+
+// ---- the ranks' agents
+
+RankRef GangTask::ref(std::uint32_t rank) const {
+  return {http::Endpoint::tcp(parse_address("agent", record_.agents.at(rank))), record_.id, rank};
+}
+
+std::optional<Invitation> GangTask::invitation(std::uint32_t rank) const {
+  if (!plan_) return std::nullopt;
+  Invitation to;
+  to.job = record_.job;
+  to.ranks = static_cast<std::uint32_t>(ranks_.size());
+  to.part = record_.side.ranks[rank].part;
+  to.conductor = plan_->conductor;
+  to.rendezvous = plan_->rendezvous;
+  to.moved = plan_->place.place.moved;
+  if (to.part == Part::leaves && parked_) {
+    to.spec = record_.spec;
+    to.spec.job = record_.job;
+    to.newcomer = parked_->data;
+    to.addresses = parked_->addresses;
+    to.handover_ms = plan_->handover_ms;
+  }
+  return to;
+}
+
+asio::awaitable<RankReport> GangTask::call(std::uint32_t rank, Order order) {
+  const auto self = shared_from_this();
+  auto with = order.kind == Order::Kind::join ? invitation(rank) : std::nullopt;
+  co_return co_await clients_.ranks.order(ref(rank), order, std::move(with));
+}
+
+void GangTask::hear(std::uint32_t rank, const RankReport& report) {
+  auto& contact = ranks_[rank];
+  contact.heard_at = Clock::now();
+  contact.knows = true;
+  contact.version = report.version;
+  const auto state = report.status.state;
+  const bool back = state == RankState::rolled_back || state == RankState::ended;
+  if (back && is_before_commit() && !cause_) {
+    cause_ = report.why ? report.why->within(fmt::format("rank {} of job {}", rank, record_.job))
+                        : Error(Code::source_lost,
+                                fmt::format("rank {} of job {} went back", rank, record_.job));
+  }
+  if (report.stats) record_.stats = *report.stats;
+  const auto before = executor_.side().heard()[rank];
+  drive([&] { executor_.hear(rank, report.status); });
+  if (!(before == executor_.side().heard()[rank]) || report.stats) touch();
+}
+
+void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
+  const auto agent = record_.agents.at(rank);
+  if (is(why, Code::not_found)) {  // it knows nothing of the gang
+    auto& contact = ranks_[rank];
+    contact.heard_at = Clock::now();
+    contact.version = 0;
+    RankReport none;
+    none.status.epoch = record_.side.epoch;
+    // What it has forgotten was over there.
+    if (record_.state() == GangState::completed) {
+      none.status.state = rank == record_.leaver ? RankState::retired : RankState::closed;
+      none.status.step = record_.side.step;
+    }
+    drive([&] { executor_.hear(rank, none.status); });
+    return;
+  }
+  if (!is_before_commit() || is_given_up(record_.state())) return;
+  const bool silent = Clock::now() - ranks_[rank].heard_at >= context_.config.peer_silence_max;
+  const bool lasts = is(why, Code::unreachable) || is(why, Code::timed_out) ||
+                     is(why, Code::link_lost) || is(why, Code::cancelled);
+  if (lasts && !silent) return;
+  give_up(why.within(fmt::format("rank {} of job {} at {}", rank, record_.job, agent)));
+}
+
+asio::awaitable<void> GangTask::watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank) {
+  Backoff retry(kAgainFirst, kAgainMax);
+  while (!is_done()) {
+    std::optional<Error> failed;
+    try {
+      const auto report =
+          co_await clients_.ranks.report(ref(rank), ranks_[rank].version, kNewsWait);
+      hear(rank, report);
+      retry.reset();
+    } catch (...) {
+      if (context_.tasks.is_stopping()) throw;
+      failed = error_of(std::current_exception());
+    }
+    if (failed) on_rank_silent(rank, *failed);
+    if (Clock::now() - ranks_[rank].ticked_at >= kSayAgain && !orders_.is_busy(rank)) {
+      ranks_[rank].ticked_at = Clock::now();
+      drive([&] { executor_.tick(rank); });
+    }
+    if (failed) co_await changed_.wait_until(Clock::now() + retry.next());
+  }
+  (void)self;
+}
+
+// ---- the newcomer's agent
+
+TargetClient::ReservationRef GangTask::place() const {
+  return {http::Endpoint::tcp(parse_destination(record_.spec.to).agent()), record_.id,
+          record_.side.epoch};
+}
+
+asio::awaitable<TargetAnswer> GangTask::call(Message message) {
+  const auto self = shared_from_this();
+  TargetAnswer answer;
+  std::optional<Error> failed;
+  try {
+    switch (message.kind) {
+      case Kind::reserve: {
+        is_reserved_ = true;  // or may be: the answer may be lost
+        const auto offer = co_await clients_.targets.reserve(place().agent, plan_->place);
+        if (!offer.accepted) {
+          is_reserved_ = false;
+          throw Error(offer.code,
+                      fmt::format("refused by {}: {}", record_.spec.to,
+                                  fmt::join(offer.blocked_reasons, "; ")),
+                      offer.hint);
+        }
+        break;
+      }
+      case Kind::grant: answer = co_await clients_.targets.grant(place(), message.content); break;
+      case Kind::drop: answer = co_await clients_.targets.drop(place(), message.epoch); break;
+      default: break;
+    }
+  } catch (...) {
+    if (context_.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  if (failed) {
+    on_newcomer_failed(message, *failed);
+  } else {
+    newcomer_.heard_at = Clock::now();
+    hear_newcomer(message, answer);
+  }
+  co_return answer;
+}
+
+void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
+  if (!answer.status) {
+    if (asked.kind == Kind::drop) hear_of_no_newcomer();
+    return;
+  }
+  const auto& status = *answer.status;
+  newcomer_.knows = true;
+  newcomer_.version = std::max(newcomer_.version, status.version);
+  if (is_before_commit() && !is_given_up(record_.state())) {
+    if (const auto wrong = not_before_a_commit(place().agent.text(), status); wrong && !cause_) {
+      cause_ = *wrong;
+    }
+    const bool parks = status.message.state == TargetState::parked && !parked_;
+    if (parks) parked_ = status;
+  }
+  if (handover::is_granted(status.message.state)) {
+    record_.downtime_ms = status.downtime_ms;
+    record_.clock_error_ms = status.clock_error_ms;
+  }
+  const auto before = executor_.side().heard()[record_.leaver];
+  drive([&] { executor_.hear(record_.leaver, status.message); });
+  const bool news = !(before == executor_.side().heard()[record_.leaver]);
+  if (news && parked_ && record_.state() == GangState::preparing) {
+    drive([&] { executor_.tick(record_.leaver); });  // now it can join
+  }
+  if (news) touch();
+}
+
+/// Its agent has no place for it: none was made, or it is over and forgotten.
+void GangTask::hear_of_no_newcomer() {
+  drive([&] { executor_.hear(record_.leaver, Message{Kind::status, record_.side.epoch}); });
+}
+
+void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
+  if (is(why, Code::not_found)) {
+    newcomer_.heard_at = Clock::now();
+    return hear_of_no_newcomer();
+  }
+  const bool open = is_before_commit() && !is_given_up(record_.state());
+  if (asked.kind == Kind::reserve) return give_up(why);
+  const auto silent_for = Clock::now() - newcomer_.heard_at;
+  if (open) {
+    const bool lasts = is(why, Code::unreachable) || is(why, Code::timed_out) ||
+                       is(why, Code::link_lost) || is(why, Code::cancelled);
+    if (lasts && silent_for < context_.config.peer_silence_max) return;
+    return give_up(
+        Error(Code::target_lost,
+              fmt::format("the agent of {} does not answer: {}", record_.spec.to, why.failure()),
+              "the job goes on as before; look at that agent and the network"));
+  }
+  // Nothing was granted there: what is reserved ends there by this agent's silence.
+  const bool was_granted = record_.side.own_epoch > record_.side.epoch;
+  if (is_given_up(record_.state()) && !was_granted && asked.kind == Kind::drop &&
+      is(why, Code::unreachable)) {
+    return hear_of_no_newcomer();
+  }
+  if (is_over(record_.state()) || silent_for < kNewcomerSilenceMax) return;
+  newcomer_.heard_at = Clock::now();  // and told again, if need be, after as long
+  apply(GangEvent::newcomer_silent);
+}
+
+asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
+  Backoff retry(kAgainFirst, kAgainMax);
+  const Message poll{Kind::poll, record_.side.epoch};
+  while (!is_done()) {
+    std::optional<Error> failed;
+    const bool is_known = is_reserved_ || !plan_;
+    if (is_known) {
+      try {
+        const auto answer =
+            co_await clients_.targets.wait_for_change(place(), newcomer_.version, kNewsWait);
+        newcomer_.heard_at = Clock::now();
+        hear_newcomer(poll, answer);
+        retry.reset();
+      } catch (...) {
+        if (context_.tasks.is_stopping()) throw;
+        failed = error_of(std::current_exception());
+      }
+      // While it is being reserved its agent does not know of it yet.
+      const bool early = failed && is(*failed, Code::not_found) && !newcomer_.knows &&
+                         record_.state() == GangState::preparing;
+      if (failed && !early) on_newcomer_failed(poll, *failed);
+    }
+    if (Clock::now() - newcomer_.ticked_at >= kSayAgain) {
+      newcomer_.ticked_at = Clock::now();
+      drive([&] { executor_.tick_newcomer(record_.leaver); });
+    }
+    if (failed || !is_known) co_await changed_.wait_until(Clock::now() + retry.next());
+  }
+  (void)self;
+}
+
+Message GangTask::answer_to_newcomer() const {
+  return executor_.side().message(record_.leaver, Kind::decision);
+}
+
+}  // namespace cardswap::gang

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/signal.h"
+#include "agent/gang/gang_client.h"
+#include "agent/gang/gang_executor.h"
+#include "agent/gang/gang_record.h"
+#include "agent/gang/invitation.h"
+#include "agent/gang/rank_lines.h"
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/base/reservation_request.h"
+#include "agent/handover/source/target_client.h"
+
+namespace cardswap::gang {
+
+/// What a gang needs besides its record until its ranks have joined; not after a restart.
+struct GangPlan {
+  ReservationRequest place;          ///< of the newcomer
+  std::string conductor;             ///< HOST:PORT of this agent
+  std::string rendezvous;            ///< HOST:PORT
+  std::uint64_t margin = 2;          ///< steps between the furthest rank's and the proposed one
+  double handover_ms = 0;            ///< as Invitation::handover_ms
+  bool newcomer_comes_here = false;  ///< to a host of ranks of the job: they join first
+};
+
+/// Conducts one gang: sends orders to the ranks' agents and messages to the newcomer's, hears their
+/// answers, and watches who is silent. GangSide decides what follows; GangExecutor carries it out.
+///
+/// One coroutine a rank and one for the newcomer ask for news; calls that change something go their
+/// own way (RankLines). Shared by Moves and by each of its coroutines. One thread.
+class GangTask final : public GangPorts, public std::enable_shared_from_this<GangTask> {
+ public:
+  /// The calls to other agents; both outlive it.
+  struct Clients {
+    GangClient& ranks;
+    TargetClient& targets;
+  };
+  /// All references must outlive it. `plan`: nullopt after a restart. `ended` is called once, when
+  /// it has ended.
+  GangTask(const HandoverContext& context, Clients clients, GangRecord record,
+           std::optional<GangPlan> plan, std::function<void(const GangRecord&)> ended);
+
+  [[nodiscard]] const GangRecord& record() const { return record_; }
+  [[nodiscard]] boost::json::object shown() const;
+  /// Notified of each change of shown().
+  [[nodiscard]] Signal& news() { return changed_; }
+  /// Whether nothing is left to do for it.
+  [[nodiscard]] bool is_done() const;
+
+  /// Writes the first record to disk, and begins. Throws Error{io, corrupt} if the disk refuses.
+  void start();
+  /// Goes on from a record that a former agent left.
+  void resume();
+  /// Gives the gang up, unless it is committed: `why` is told.
+  void give_up(Error why);
+  [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
+    return executor_.decision(rank, epoch);
+  }
+  /// What a newcomer's agent in doubt is answered; it says that its state is `said`.
+  [[nodiscard]] handover::Message answer_to_newcomer() const;
+
+  // GangPorts
+  void save(const GangDurable& next) override;
+  void order(std::uint32_t rank, const Order& order) override;
+  void tell(std::uint32_t rank, const handover::Message& message) override;
+  void alert(const GangDurable& gang) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  /// What is known of a peer besides what decides.
+  struct Contact {
+    std::uint64_t version = 0;
+    Clock::time_point heard_at = Clock::now();
+    Clock::time_point ticked_at{};
+    bool knows = false;  ///< its agent has answered with a state
+  };
+
+  void begin_to_watch();
+  asio::awaitable<void> walk(std::shared_ptr<GangTask> self);
+  asio::awaitable<void> watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank);
+  asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self);
+  asio::awaitable<RankReport> call(std::uint32_t rank, Order order);
+  asio::awaitable<TargetAnswer> call(handover::Message message);
+  void hear(std::uint32_t rank, const RankReport& report);
+  void hear_newcomer(const handover::Message& asked, const TargetAnswer& answer);
+  void hear_of_no_newcomer();
+  void on_rank_silent(std::uint32_t rank, const Error& why);
+  void on_newcomer_failed(const handover::Message& asked, const Error& why);
+  void apply(GangEvent event);
+  template <class Change>
+  void drive(Change change);
+  void touch();
+  void note_result();
+  [[nodiscard]] RankRef ref(std::uint32_t rank) const;
+  [[nodiscard]] TargetClient::ReservationRef place() const;
+  [[nodiscard]] std::optional<Invitation> invitation(std::uint32_t rank) const;
+  [[nodiscard]] bool is_before_commit() const;
+
+  const HandoverContext& context_;
+  const Clients clients_;
+  GangRecord record_;
+  const std::optional<GangPlan> plan_;
+  const std::function<void(const GangRecord&)> ended_;
+  GangExecutor executor_;
+  RankLines<Order, RankReport> orders_;
+  RankLines<handover::Message, TargetAnswer> words_;  // to the newcomer, by its rank
+  std::vector<Contact> ranks_;
+  Contact newcomer_;
+  std::optional<TargetStatus> parked_;  // where the newcomer receives the state
+  bool is_reserved_ = false;            // its agent has the place, or may have it
+  bool is_asked_ = false;               // reserve is under way, or was
+  Signal changed_;
+  std::optional<Error> cause_;  // why it is given up
+  Clock::time_point given_up_at_{};
+};
+
+}  // namespace cardswap::gang

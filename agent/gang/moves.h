@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/gang/gang_client.h"
+#include "agent/gang/gang_task.h"
+#include "agent/gang/gangs.h"
+#include "agent/gang/move_factory.h"
+#include "agent/gang/own_address.h"
+#include "agent/gang/rank_task.h"
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/rank_moves.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/handover/source/target_client.h"
+
+namespace cardswap::gang {
+
+/// The facade of the gangs in which this agent takes part: those that it conducts, and the ranks of
+/// gangs whose processes are here. It passes each request of an operator or of another agent, and
+/// each message of a rank's runtime, on to the right one.
+///
+/// Behind it, MoveFactory makes new gangs, a GangTask conducts each, and a RankTask works on each
+/// rank. Owned by the agent; one thread.
+class Moves final : public Gangs, public RankMoves {
+ public:
+  /// All references must outlive it.
+  Moves(const HandoverContext& context, Migrations& migrations);
+  ~Moves() override;
+
+  /// Goes on with what a former agent left: a gang that was not committed is given up, any other is
+  /// finished; a rank that has promised waits for its conductor. Call it once, after the jobs are
+  /// loaded. Throws Error{io, corrupt} if the disk refuses.
+  void resume_after_restart();
+
+  /// Where the agents of other ranks reach this one (own_agent_address()).
+  [[nodiscard]] std::string own_address() const { return own_agent_address(context_.config); }
+
+  // RankMoves
+  boost::asio::awaitable<boost::json::object> start(MigrationRequest wanted) override;
+  bool has(const std::string& id) const override { return gangs_.contains(id); }
+  boost::json::object shown(const std::string& id) const override;
+  boost::asio::awaitable<boost::json::object> news(
+      std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) override;
+  std::vector<boost::json::object> all(bool running) const override;
+  void cancel(const std::string& id) override;
+  DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
+                          const Caller& caller) override;
+  bool has_rank_here(const std::string& id) const override;
+
+  // Gangs
+  RankReport obey(const std::string& gang, std::uint32_t rank, const Order& order,
+                  const std::optional<Invitation>& invitation, const Caller& caller) override;
+  boost::asio::awaitable<RankReport> report(std::string gang, std::uint32_t rank,
+                                            std::uint64_t after,
+                                            std::chrono::steady_clock::time_point until,
+                                            Caller caller) override;
+  Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
+                 const Caller& caller) override;
+  RankFacts facts(const std::string& job, std::uint32_t rank, bool leaves,
+                  const Caller& caller) override;
+
+  // From the runtimes of ranks
+  /// A runtime has attached: it is told again what it may have missed.
+  void on_attached(const Instance& instance, const channel::Hello& hello);
+  void on_message(const Instance& instance, std::uint32_t rank, const channel::Message& message);
+
+ private:
+  using RankKey = std::pair<std::string, std::uint32_t>;  // gang, rank
+
+  [[nodiscard]] GangTask& gang_at(const std::string& id) const;
+  [[nodiscard]] RankTask& rank_at(const std::string& gang, std::uint32_t rank,
+                                  const Caller& caller) const;
+  /// The task of a rank that is not over. Null: there is none.
+  [[nodiscard]] RankTask* find_running(const std::string& instance, std::uint32_t rank) const;
+  RankTask& join(const std::string& gang, std::uint32_t rank, const Order& order,
+                 const Invitation& invitation, const Caller& caller);
+  void add(GangRecord record, std::optional<GangPlan> plan);
+  void on_ended(const GangRecord& record);
+  void forget_old();
+  /// Throws Error{unauthorized} for a caller that is not the agent at `address`.
+  void check_is(const Caller& caller, const std::string& address, const char* what) const;
+  [[nodiscard]] Epoch epochs_tried(const std::string& job) const;
+
+  const HandoverContext context_;
+  GangClient client_;
+  TargetClient targets_;
+  MoveFactory factory_;
+  std::map<std::string, std::shared_ptr<GangTask>> gangs_;
+  std::map<RankKey, std::shared_ptr<RankTask>> ranks_;
+  std::map<std::string, std::shared_ptr<TcpStore>> stores_;  // by gang; shared with its coroutines
+  std::map<std::string, std::string> starting_;              // by job: the move that is prepared
+};
+
+}  // namespace cardswap::gang

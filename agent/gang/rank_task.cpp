@@ -1,0 +1,256 @@
+#include "agent/gang/rank_task.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <exception>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/base/data_plane.h"
+#include "agent/jobs/rank_report.h"
+#include "agent/process/process.h"
+
+namespace cardswap::gang {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kLookEvery{250};
+
+}  // namespace
+
+RankTask::RankTask(const HandoverContext& context, GangClient& client, RankRecord record)
+    : context_(context),
+      client_(client),
+      record_(std::move(record)),
+      executor_(record_.gang, record_.side, *this) {}
+
+bool RankTask::is_over() const {
+  const auto now = state();
+  return is_clear(now) || now == RankState::closed || now == RankState::retired;
+}
+
+Instance* RankTask::instance() const { return context_.jobs.by_instance(record_.instance); }
+
+/// A process whose connection is gone may come back; one that is gone does not.
+bool RankTask::has_process() const {
+  const auto* here = instance();
+  if (here == nullptr || !here->is_live()) return false;
+  const auto found = here->ranks.find(record_.rank);
+  if (found == here->ranks.end()) return true;  // it has not attached since the agent's restart
+  return found->second.attached || may_be_alive(found->second.process);
+}
+
+void RankTask::start() {
+  context_.tasks.spawn(fmt::format("rank {} of gang {}", record_.rank, record_.gang),
+                       watch(shared_from_this()));
+}
+
+void RankTask::resume() {
+  executor_.recover();
+  start();
+}
+
+void RankTask::apply(RankEvent event, std::uint64_t step) {
+  try {
+    executor_.apply(event, step);
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
+  }
+}
+
+// ---- the conductor
+
+RankReport RankTask::obey(const Order& order, const std::optional<Invitation>& invitation) {
+  note_contact();
+  if (invitation && !invitation_) invitation_ = invitation;
+  (void)executor_.obey(order);
+  return report();
+}
+
+RankReport RankTask::report() const { return {executor_.status(), version_, why_, stats_}; }
+
+asio::awaitable<void> RankTask::watch(std::shared_ptr<RankTask> self) {
+  while (!is_over()) {
+    look_after();
+    co_await changed_.wait_until(Clock::now() + kLookEvery);
+  }
+  (void)self;  // keeps this alive until here
+}
+
+/// The process and the conductor, of which neither says when it is gone.
+void RankTask::look_after() {
+  if (!has_process()) {
+    if (!why_) {
+      why_ = Error(Code::source_lost, fmt::format("the process of rank {} of job {} has ended",
+                                                  record_.rank, record_.job));
+    }
+    return apply(RankEvent::process_ended);
+  }
+  const auto silent_for = Clock::now() - heard_at_;
+  if (silent_for < kSilenceMax) return;
+  if (may_withdraw(state()) && !why_) {
+    why_ = Error(Code::source_lost, fmt::format("the agent at {}, which conducts the move, was "
+                                                "silent for {} s",
+                                                record_.conductor, kSilenceMax.count()));
+  }
+  apply(RankEvent::conductor_silent);
+  if (state() == RankState::switched || state() == RankState::confirmed) ask();
+  if (state() != RankState::ready || silent_for < kSilenceTold) return;
+  if (std::exchange(is_told_, true)) return;
+  const auto text = fmt::format(
+      "rank {} of job {} stands still: the agent at {} does not tell what became of gang {}; it "
+      "goes on by itself when that agent is back",
+      record_.rank, record_.job, record_.conductor, record_.gang);
+  spdlog::error("{}", text);
+  context_.events.emit(
+      {.kind = "in_doubt", .text = text, .job = record_.job, .migration = record_.gang});
+}
+
+void RankTask::ask() {
+  if (std::exchange(asks_, true)) return;
+  context_.tasks.spawn(fmt::format("ask the conductor of gang {}", record_.gang),
+                       ask_conductor(shared_from_this()));
+}
+
+asio::awaitable<void> RankTask::ask_conductor(std::shared_ptr<RankTask> self) {
+  std::optional<Order> order;
+  std::string failed;
+  try {
+    const auto agent = parse_address("conductor", record_.conductor);
+    order = co_await client_.decision({http::Endpoint::tcp(agent), record_.gang, record_.rank},
+                                      record_.side.epoch);
+  } catch (...) {
+    if (context_.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception()).failure();
+  }
+  asks_ = false;
+  if (!order) {
+    spdlog::debug("gang {}: rank {}: {}", record_.gang, record_.rank, failed);
+    co_return;
+  }
+  try {
+    (void)self->obey(*order, std::nullopt);
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
+  }
+}
+
+// ---- the trainer
+
+void RankTask::on_message(const channel::Message& message) {
+  const auto mine = [&](const std::string& id) { return id == record_.gang; };
+  if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
+    if (!mine(progress->migration)) return;
+    stats_ = progress->stats;
+    return changed();
+  }
+  if (const auto* failed = std::get_if<channel::Failed>(&message);
+      failed != nullptr && mine(failed->migration) && !why_) {
+    why_ = Error(failed->code, failed->failure, failed->hint);
+  }
+  if (const auto* failed = std::get_if<channel::CheckFailed>(&message);
+      failed != nullptr && mine(failed->gang) && !why_) {
+    why_ = Error(failed->code, failed->failure, failed->hint);
+  }
+  auto* here = instance();
+  if (const auto* reached = std::get_if<channel::Reached>(&message);
+      reached != nullptr && mine(reached->gang) && here != nullptr) {
+    note_rank_frozen(*here, record_.rank, true);
+  }
+  try {
+    const auto* converged = std::get_if<channel::Converged>(&message);
+    if (converged != nullptr && mine(converged->migration) && record_.side.part == Part::leaves) {
+      const auto found =
+          here != nullptr ? here->ranks.find(record_.rank) : decltype(here->ranks.end()){};
+      const bool known = here != nullptr && found != here->ranks.end();
+      executor_.apply(RankEvent::prepared, known ? found->second.step + 1 : 1);
+      return;
+    }
+    (void)executor_.hear(message);
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
+  }
+}
+
+void RankTask::on_attached() {
+  try {
+    executor_.attached();
+  } catch (const Error& disk) {
+    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
+  }
+}
+
+// ---- RankPorts
+
+void RankTask::save(const RankDurable& next) {
+  auto record = record_;
+  record.side = next;
+  const bool over =
+      is_clear(next.state) || next.state == RankState::closed || next.state == RankState::retired;
+  if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
+  context_.journal.put(Journal::Kind::rank, record.key(), to_journal(record));
+  record_ = std::move(record);
+}
+
+void RankTask::send(const channel::Message& message) {
+  auto* here = instance();
+  if (here == nullptr) return;
+  (void)context_.hub.send(*here, record_.rank, message);
+  const bool goes_on = std::holds_alternative<channel::Release>(message) ||
+                       std::holds_alternative<channel::SwitchOver>(message);
+  if (goes_on) note_rank_frozen(*here, record_.rank, false);
+  if (!std::holds_alternative<channel::Retire>(message)) return;
+  note_rank_moved(*here, record_.rank, record_.to);
+  const bool is_empty = std::ranges::all_of(
+      here->ranks, [](const auto& one) { return !one.second.moved_to.empty(); });
+  if (is_empty) context_.jobs.mark_moved(*here, record_.to);
+}
+
+void RankTask::build() {
+  const auto* here = instance();
+  if (here == nullptr || !invitation_) return;
+  if (record_.side.part == Part::leaves) return begin_sync(*here);
+  channel::BuildNext next;
+  next.gang = record_.gang;
+  next.epoch = record_.side.epoch;
+  next.rendezvous = invitation_->rendezvous;
+  next.ranks = invitation_->ranks;
+  next.moved = invitation_->moved;
+  (void)context_.hub.send(*here, record_.rank, next);
+}
+
+void RankTask::begin_sync(const Instance& source) {
+  const auto& to = *invitation_;
+  channel::BeginSync begin;
+  begin.of_gang = true;
+  begin.migration = record_.gang;
+  begin.handover_ms = to.handover_ms;
+  begin.host = to.newcomer.host;
+  begin.port = to.newcomer.port;
+  begin.token = to.newcomer.token;
+  begin.data_key = to.newcomer.key;
+  begin.spec = to.spec;
+  begin.spec.job = record_.job;
+  begin.transports = context_.config.transports;
+  const auto found = source.ranks.find(record_.rank);
+  if (found != source.ranks.end() && is_own_network(found->second.network)) {
+    begin.allowed_addresses = allowed_addresses(to.addresses, begin.host, own_addresses());
+  }
+  (void)context_.hub.send(source, record_.rank, begin);
+}
+
+void RankTask::raise_epoch(Epoch epoch) {
+  if (auto* here = instance()) context_.jobs.raise_epoch(here->job(), epoch);
+}
+
+void RankTask::changed() {
+  ++version_;
+  changed_.notify();
+}
+
+}  // namespace cardswap::gang

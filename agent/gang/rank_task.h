@@ -1,0 +1,85 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/base/signal.h"
+#include "agent/gang/gang_client.h"
+#include "agent/gang/invitation.h"
+#include "agent/gang/rank_executor.h"
+#include "agent/gang/rank_record.h"
+#include "agent/gang/rank_report.h"
+#include "agent/handover/base/handover_context.h"
+
+namespace cardswap::gang {
+
+/// Works on one rank of a gang, whose process is here: obeys the conductor, tells the trainer, and
+/// watches both. RankSide decides what follows from an event; RankExecutor carries it out.
+///
+/// Shared by Moves and by each of its coroutines. One thread.
+class RankTask final : public RankPorts, public std::enable_shared_from_this<RankTask> {
+ public:
+  /// How long the conductor may be silent before the rank withdraws, if it has not promised.
+  static constexpr std::chrono::seconds kSilenceMax{5};
+  /// How long it may be silent before an operator is told, once the rank has promised.
+  static constexpr std::chrono::seconds kSilenceTold{30};
+
+  /// All references must outlive it.
+  RankTask(const HandoverContext& context, GangClient& client, RankRecord record);
+
+  [[nodiscard]] const RankRecord& record() const { return record_; }
+  [[nodiscard]] RankState state() const { return executor_.durable().state; }
+  /// Whether nothing is left to do for it here.
+  [[nodiscard]] bool is_over() const;
+
+  /// Begins to watch the conductor and the process; returns at once.
+  void start();
+  /// Goes on from a record that a former agent left; then does start().
+  void resume();
+  /// Handles an order. Throws Error{io, corrupt} if the disk refuses a required record.
+  RankReport obey(const Order& order, const std::optional<Invitation>& invitation);
+  [[nodiscard]] RankReport report() const;
+  /// Notified of each change of report().
+  [[nodiscard]] Signal& news() { return changed_; }
+  void note_contact() { heard_at_ = std::chrono::steady_clock::now(); }
+
+  // From the rank's runtime
+  void on_message(const channel::Message& message);
+  void on_attached();
+
+  // RankPorts
+  void save(const RankDurable& next) override;
+  void send(const channel::Message& message) override;
+  void build() override;
+  void raise_epoch(Epoch epoch) override;
+  void changed() override;
+  void ask() override;
+
+ private:
+  asio::awaitable<void> watch(std::shared_ptr<RankTask> self);
+  asio::awaitable<void> ask_conductor(std::shared_ptr<RankTask> self);
+  void look_after();
+  void apply(RankEvent event, std::uint64_t step = 0);
+  [[nodiscard]] Instance* instance() const;
+  [[nodiscard]] bool has_process() const;
+  void begin_sync(const Instance& source);
+
+  const HandoverContext& context_;
+  GangClient& client_;
+  RankRecord record_;
+  RankExecutor executor_;
+  std::optional<Invitation> invitation_;  // not after a restart
+  Signal changed_;
+  std::uint64_t version_ = 1;
+  std::optional<Error> why_;
+  std::optional<MigrationStats> stats_;
+  std::chrono::steady_clock::time_point heard_at_ = std::chrono::steady_clock::now();
+  bool asks_ = false;
+  bool is_told_ = false;  // an operator, of the conductor's silence
+};
+
+}  // namespace cardswap::gang

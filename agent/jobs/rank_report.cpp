@@ -1,0 +1,97 @@
+#include "agent/jobs/rank_report.h"
+
+#include <algorithm>
+
+#include "agent/base/validate.h"
+#include "agent/jobs/job_list.h"
+#include "agent/jobs/runtime_report.h"
+#include "migrator/base/utf8.h"
+
+namespace cardswap {
+namespace {
+
+RankProcess* find(Instance& instance, std::uint32_t rank) {
+  const auto found = instance.ranks.find(rank);
+  return found == instance.ranks.end() ? nullptr : &found->second;
+}
+
+bool any_of(const Instance& instance, bool RankProcess::*is) {
+  return std::ranges::any_of(instance.ranks, [&](const auto& one) { return one.second.*is; });
+}
+
+/// The instance's own figures: all bytes, and the step of the slowest rank that is still here.
+void sum_up(Instance& instance) {
+  std::uint64_t bytes = 0;
+  std::uint64_t step = validate::kStepMax;
+  double median_step_ms = 0;
+  for (const auto& [rank, one] : instance.ranks) {
+    if (!one.moved_to.empty()) continue;
+    bytes = std::min(bytes + one.state_bytes, validate::kBytesMax);
+    step = std::min(step, one.step);
+    median_step_ms = std::max(median_step_ms, one.median_step_ms);
+  }
+  JobList::note(instance, [&](InstanceRecord& record) { record.state_bytes = bytes; });
+  if (step != validate::kStepMax) note_step(instance, step, median_step_ms);
+}
+
+}  // namespace
+
+void note_rank_attached(Instance& instance, const channel::Hello& hello, const ProcessId& process) {
+  auto& one = instance.ranks[hello.rank];
+  one.process = process;
+  one.attached = true;
+  one.frozen = hello.frozen;
+  one.epoch = std::min(hello.epoch, validate::kEpochMax);
+  one.network = hello.network;
+  one.framework = as_utf8(hello.framework);
+  one.moved_to.clear();
+  instance.frozen = any_of(instance, &RankProcess::frozen);
+  note_attached(instance, &hello);
+}
+
+void note_rank_detached(Instance& instance, std::uint32_t rank) {
+  if (auto* one = find(instance, rank)) one->attached = false;
+  if (!any_of(instance, &RankProcess::attached)) note_detached(instance);
+}
+
+void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Message& message) {
+  auto* one = find(instance, rank);
+  if (one == nullptr) return;
+  if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
+    one->state_bytes = std::min(tracked->state_bytes, validate::kBytesMax);
+    one->obstacles = tracked->obstacles;
+    one->reported = true;
+    instance.reported = true;
+    instance.obstacles = tracked->obstacles;
+  } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
+    one->step = std::min(stepped->step, validate::kStepMax);
+    one->median_step_ms = std::max(stepped->median_step_ms, 0.0);
+  } else if (const auto* place = std::get_if<channel::RankPlace>(&message)) {
+    const bool is_whole = place->rank == rank && place->agents.size() == place->ranks &&
+                          place->ranks == instance.job().world_size;
+    if (is_whole) one->agents = place->agents;
+    return;
+  } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+    one->state_bytes = std::min(parked->state_bytes, validate::kBytesMax);
+  } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
+    one->step = std::min(resumed->step, validate::kStepMax);
+  } else {
+    return;
+  }
+  sum_up(instance);
+}
+
+void note_rank_frozen(Instance& instance, std::uint32_t rank, bool frozen) {
+  if (auto* one = find(instance, rank)) one->frozen = frozen;
+  instance.frozen = any_of(instance, &RankProcess::frozen);
+}
+
+void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& to) {
+  if (auto* one = find(instance, rank)) {
+    one->moved_to = to;
+    one->frozen = false;
+  }
+  instance.frozen = any_of(instance, &RankProcess::frozen);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "agent/jobs/job.h"
+#include "migrator/wire/runtime_messages.h"
+
+/// Takes the reports of the runtimes of a job of many ranks into the job's record: into the rank's
+/// RankProcess, and into the fields of its instance, which then stand for all ranks of that process
+/// tree. In memory only.
+namespace cardswap {
+
+/// A rank's runtime attaches: it is `process`. The entry of that rank is made if there is none.
+void note_rank_attached(Instance& instance, const channel::Hello& hello, const ProcessId& process);
+/// Its connection is gone. The instance counts as attached while another rank is.
+void note_rank_detached(Instance& instance, std::uint32_t rank);
+/// Takes sizes, steps, obstacles and the agents of the other ranks. Other messages change nothing.
+void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Message& message);
+void note_rank_frozen(Instance& instance, std::uint32_t rank, bool frozen);
+/// The rank is at `to` from now on, such as "gpu-b:7070/cuda:0".
+void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& to);
+
+}  // namespace cardswap

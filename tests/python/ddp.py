@@ -1,0 +1,58 @@
+"""One rank of a job of many: DistributedDataParallel over Gloo, with several buckets, dropout and an average over batches.
+
+It takes the steps that --until allows, or all of them.
+"""
+
+import argparse
+import time
+
+import cardswap
+import torch
+import torch.distributed as distributed
+from torch.nn.parallel import DistributedDataParallel
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, default=40)
+parser.add_argument("--loss-log", default="/dev/stdout", help="the rank is added to the name")
+parser.add_argument("--until", default="")
+args = parser.parse_args()
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Linear(24, 96)
+        self.norm = torch.nn.BatchNorm1d(96)
+        self.inner = torch.nn.ModuleList(torch.nn.Linear(96, 96) for _ in range(3))
+        self.drop = torch.nn.Dropout(0.2)
+        self.last = torch.nn.Linear(96, 7)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.first(x)))
+        for layer in self.inner:
+            x = torch.relu(layer(x))
+        return self.last(self.drop(x))
+
+
+torch.set_num_threads(1)
+distributed.init_process_group("gloo")
+rank = distributed.get_rank()
+torch.manual_seed(0)
+net = DistributedDataParallel(Net(), bucket_cap_mb=0.05)
+optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
+torch.manual_seed(100 + rank)
+with open(f"{args.loss_log}.{rank}", "a", buffering=1) as log:
+    for step in cardswap.batches(range(args.steps)):
+        generator = torch.Generator().manual_seed(1000 * step + 10 * rank)
+        x, y = torch.randn(8, 24, generator=generator), torch.randint(0, 7, (8,), generator=generator)
+        loss = torch.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if not cardswap.is_standby():
+            log.write(f"step {step} loss {loss.item().hex()}\n")
+        while args.until and not cardswap.is_standby() and cardswap.steps() >= int(open(args.until).read()):
+            time.sleep(0.005)
+    log.write(f"digest {cardswap.state_digest()}\n")
+distributed.barrier()  # who ends before that takes a collective of another one along
+distributed.destroy_process_group()
