@@ -41,8 +41,8 @@ bool is_kept(const AutoInterval& before, const Interval& next, milliseconds mtbf
   if (before.every_ms == 0 || before.mtbf_ms != mtbf.count() || was_measured != is_measured) {
     return false;
   }
-  const bool is_allowed = bounded({in_force, before.reason}, static_cast<double>(before.stored_ms))
-                              .ms == in_force;
+  const bool is_allowed =
+      bounded({in_force, before.reason}, static_cast<double>(before.stored_ms)).ms == in_force;
   return is_allowed && std::abs(next.ms - in_force) < kChangeMin * in_force;
 }
 
