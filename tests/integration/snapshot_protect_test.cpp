@@ -231,7 +231,8 @@ TEST_F(Protection, IsRefusedWhereItCannotBeKept) {
     EXPECT_NE(said.exit_code, 0) << said.out;
     return said.err;
   };
-  EXPECT_THAT(refused({"--every", "0", "--to", store()}), HasSubstr("100 (steps), 10m, auto or off"));
+  EXPECT_THAT(refused({"--every", "0", "--to", store()}),
+              HasSubstr("100 (steps), 10m, auto or off"));
   EXPECT_THAT(refused({"--every", "10"}), HasSubstr("--to file:/FOLDER"));
   EXPECT_THAT(refused({"--every", "10", "--to", "s3:bucket"}), HasSubstr("address of a store"));
   EXPECT_THAT(refused({"--every", "10", "--to", store(), "--keep", "some"}),

@@ -150,8 +150,9 @@ TEST(LostTime, IsItselfAfterTheJournal) {
 }
 
 json::object moved(const LostTime& lost) {
-  json::object m{{"result", "ok"},       {"job", "gpt"},        {"to", "b:1/cpu:0"},
-                 {"state", "completed"}, {"downtime_ms", 15.0}, {"progress", {{"log_wait_ms", 745.0}}}};
+  json::object m{{"result", "ok"},      {"job", "gpt"},
+                 {"to", "b:1/cpu:0"},   {"state", "completed"},
+                 {"downtime_ms", 15.0}, {"progress", {{"log_wait_ms", 745.0}}}};
   put_lost(m, lost, 15);
   return m;
 }
