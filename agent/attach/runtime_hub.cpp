@@ -52,8 +52,8 @@ std::string key_of(const Instance& instance, std::optional<std::uint32_t> rank) 
 /// Throws Error{refused, bad_request} for a rank that cannot be one of the job's.
 void check_rank(const Instance& instance, const channel::Hello& hello) {
   if (hello.ranks > channel::kRanksMax || hello.rank >= hello.ranks) {
-    throw Error(Code::bad_request, fmt::format("job {} says that rank {} is one of {}",
-                                               hello.job, hello.rank, hello.ranks));
+    throw Error(Code::bad_request, fmt::format("job {} says that rank {} is one of {}", hello.job,
+                                               hello.rank, hello.ranks));
   }
   const auto& job = instance.job();
   const bool differs = job.world_size != hello.ranks && (job.standby || !instance.ranks.empty());
@@ -91,7 +91,7 @@ class RuntimeHub::Connection {
   std::size_t unread = 0;  // bytes that the socket has not taken yet
   Signal queued;
   std::optional<TimeLimit> patience;  // until its Hello
-  std::string of;  // the job of whose session it is, by instance; empty: a stranger's
+  std::string of;   // the job of whose session it is, by instance; empty: a stranger's
   std::string key;  // while attached: key_of()
   std::optional<std::uint32_t> rank;  // of a job of many
   bool closed = false;

@@ -20,9 +20,9 @@ namespace cardswap {
 ///
 /// A Hello is accepted when its token is the job's and the peer's process belongs to the job's
 /// session; of a job of many ranks, also when it descends from the job's program, and each rank has
-/// a connection of its own. It is refused as Error{protocol_mismatch} if the runtime speaks another protocol, and
-/// as Error{conflict} while another process of the job is attached and in use. A message that
-/// cannot be read closes its own connection and nothing else.
+/// a connection of its own. It is refused as Error{protocol_mismatch} if the runtime speaks another
+/// protocol, and as Error{conflict} while another process of the job is attached and in use. A
+/// message that cannot be read closes its own connection and nothing else.
 ///
 /// Every user of the host can reach the socket, so a connection that has not sent its Hello yet is
 /// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere; above that

@@ -23,7 +23,7 @@ struct Arriving {
   std::uint64_t epoch = 0;
   std::string device;
   std::uint64_t reserved_bytes = 0;
-  std::string came_from;  ///< "gpu-a/cuda:0"; may be empty
+  std::string came_from;    ///< "gpu-a/cuda:0"; may be empty
   std::uint32_t rank = 0;   ///< of a job of many: the rank that arrives
   std::uint32_t ranks = 1;  ///< how many the job has
 };

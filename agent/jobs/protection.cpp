@@ -16,7 +16,6 @@ namespace {
 constexpr double kYearMs = 366.0 * 86'400'000;
 constexpr std::int64_t kEveryMsMin = 1000;  // more often than that nobody reads what is written
 
-
 json::value or_null(std::uint64_t number) {
   return number == 0 ? json::value(nullptr) : json::value(number);
 }
@@ -37,7 +36,8 @@ void read_cadence(const json::object& order, Protection& to) {
   to.every_ms = time_at(order, "every_ms", kEveryMsMin, "time of at least a second");
   to.is_auto = flag_at(order, "auto");
   to.mtbf_ms = time_at(order, "mtbf_ms", kMtbfMin.count(), "time of at least a minute");
-  const int given = (to.every_steps != 0 ? 1 : 0) + (to.every_ms != 0 ? 1 : 0) + (to.is_auto ? 1 : 0);
+  const int given =
+      (to.every_steps != 0 ? 1 : 0) + (to.every_ms != 0 ? 1 : 0) + (to.is_auto ? 1 : 0);
   if (given != 1) {
     throw Error(Code::bad_request, "a protection is by steps, by time or by what it costs",
                 "give one of every_steps, every_ms and auto");
