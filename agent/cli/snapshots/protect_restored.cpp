@@ -21,7 +21,7 @@ constexpr const char* kEveryExample = "100";
 void check_protect_every(const std::string& every) {
   if (!every.empty() && cadence_from(every).is_off()) {
     throw Error(Code::bad_request, "--protect-every: off protects nothing",
-                "leave it out, or write it like 100 (steps) or 10m");
+                "leave it out, or write it like 100 (steps), 10m or auto");
   }
 }
 

@@ -51,7 +51,7 @@ Verified those_of_job(store::Store& in, const std::string& job) {
 }
 
 /// What `what` names: a snapshot, those of a job, or, where it is empty, the whole store.
-Verified named(store::Store& in, const std::string& what, store::Verification& shared) {
+Verified chosen_by(store::Store& in, const std::string& what, store::Verification& shared) {
   if (what.empty()) return all_of(in, shared);
   const bool is_snapshot = what.find_first_of("@:") != std::string::npos;
   if (!is_snapshot) return those_of_job(in, what);
@@ -70,7 +70,7 @@ std::string job_in(store::Store& in, const std::string& what) {
 json::object verified(store::Store& in, const std::string& what) {
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
-  const auto wanted = named(in, what, shared);
+  const auto wanted = chosen_by(in, what, shared);
   store::PackCatalog catalog;
   catalog.refresh(in);
   bool whole = wanted.damaged.empty();
