@@ -15,7 +15,7 @@ namespace cardswap::snapshots {
 
 inline constexpr std::chrono::milliseconds kIntervalMin{1'000};
 inline constexpr std::chrono::milliseconds kIntervalMax{3'600'000};
-inline constexpr std::chrono::milliseconds kIntervalUnmeasured{600'000};
+inline constexpr std::chrono::milliseconds kIntervalUnmeasured{60'000};
 
 /// What one snapshot took.
 struct SnapshotCost {

@@ -157,7 +157,7 @@ TEST(HealthMoves, ThatFailOpenABreakerThatHealthShows) {
   ASSERT_TRUE(host.told("breaker_open")) << host.events();
   const auto health = host.a->command({"health"});
   EXPECT_NE(health.exit_code, 0);
-  EXPECT_THAT(health.out, AllOf(HasSubstr("breaker: OPEN since 20"), HasSubstr("1 moves failed"),
+  EXPECT_THAT(health.out, AllOf(HasSubstr("breaker: OPEN since 20"), HasSubstr("1 move failed"),
                                 HasSubstr("--close-breaker")));
   EXPECT_EQ(host.scrape()["cardswap_breaker_open"], 1);
   const auto closed = host.a->command({"health", "--close-breaker", "--reason", "seen"});

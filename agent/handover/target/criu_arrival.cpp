@@ -56,6 +56,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   std::optional<Error> failed;
   std::function<void()> received = [this] {
     spdlog::info("migration {}: the process image is here", reservation_.migration());
+    restoring_ = true;
     scope_.list.touch(reservation_);
   };
   try {
@@ -64,7 +65,8 @@ asio::awaitable<void> CriuArrival::arrive() {
     if (scope_.context.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
-  if (!failed) failed = take_over(*result);
+  restoring_ = false;
+  if (!failed) failed = put_off_ ? put_off_ : take_over(*result);
   if (failed) {
     if (result && !std::exchange(ending_, true)) {
       co_await end_restored(result->tree.root, result->tree.init);
@@ -72,6 +74,7 @@ asio::awaitable<void> CriuArrival::arrive() {
     arrival_->close();
     scope_.run.fail(TargetEvent::standby_failed,
                     failed->within("restore the process on " + scope_.context.config.host_name));
+    if (put_off_) scope_.run.fail(TargetEvent::standby_ended, *put_off_);
     co_return;
   }
   auto& standby = scope_.context.jobs.at(reservation_.instance());
@@ -139,6 +142,11 @@ bool CriuArrival::take(const channel::Message& message) {
                      failed->code == Code::cancelled);
   }
   return false;
+}
+
+bool CriuArrival::put_off(const Error& holder_ended) {
+  if (restoring_) put_off_ = holder_ended;
+  return restoring_;
 }
 
 void CriuArrival::note_verified() {

@@ -34,6 +34,9 @@ class CriuArrival {
   /// Handles a message of the holder, until the process is restored. True: the message is done
   /// with; false: the caller handles it.
   bool take(const channel::Message& message);
+  /// Puts the end of the holder off while CRIU restores: the holder ends with a restoring that is
+  /// given up, and that tells why. False: nothing is being restored, and the caller tells the end.
+  bool put_off(const Error& holder_ended);
   /// Notes that the restored process has verified its memory.
   void note_verified();
 
@@ -58,6 +61,8 @@ class CriuArrival {
   ProcessId holder_;                               // once the process has taken its place; or none
   std::chrono::steady_clock::time_point restored_at_{};  // by this agent
   bool ending_ = false;                                  // the restored process is being ended
+  bool restoring_ = false;                               // the image is here, the process is not
+  std::optional<Error> put_off_;                         // the holder ended meanwhile
 };
 
 /// Kills the processes below `program` and `init`, once the GPU driver has released their GPUs.

@@ -152,14 +152,14 @@ void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
 void StandbyEvents::on_exit(const Instance& standby) {
   on_first_steps(reservation_.record().first_steps, true);
   const auto said = log_tail(standby.record().log_path);
-  run_.fail(
-      TargetEvent::standby_ended,
-      Error(Code::target_lost,
-            fmt::format("the standby of job {} on {} {}{}{}", standby.name(), config_.host_name,
-                        how_it_ended(standby), said.empty() ? "" : "; its last words: ", said),
-            "the program must reach its first step there: check files, arguments and memory; "
-            "`cardswap logs " +
-                standby.name() + "` there shows its log"));
+  const Error ended(
+      Code::target_lost,
+      fmt::format("the standby of job {} on {} {}{}{}", standby.name(), config_.host_name,
+                  how_it_ended(standby), said.empty() ? "" : "; its last words: ", said),
+      "the program must reach its first step there: check files, arguments and memory; "
+      "`cardswap logs " +
+          standby.name() + "` there shows its log");
+  if (!arrival_.put_off(ended)) run_.fail(TargetEvent::standby_ended, ended);
 }
 
 channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const Config& config) {

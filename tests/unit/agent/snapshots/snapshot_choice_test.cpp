@@ -99,7 +99,7 @@ TEST(ChosenSnapshot, IsNoneAndSaysSoWhereAllAreOfAnotherRun) {
   EXPECT_FALSE(choice.ref);
   EXPECT_FALSE(choice.has_none_at_all);
   EXPECT_THAT(choice.damaged,
-              ElementsAre(HasSubstr("2 snapshots are of its name there, none is of")));
+              ElementsAre(HasSubstr("2 snapshots of its name are there, none is of")));
 }
 
 TEST(ChosenSnapshot, IsTheNewestAndItsBranchGoesOn) {
