@@ -329,8 +329,8 @@ void expect_safe(unsigned first, unsigned schedules, int length) {
   EXPECT_GT(killed, many / 4);
 }
 
-TEST(StoreSchedules, LeaveWhatIsShownRestorable) { expect_safe(1, 300, kTurns); }
-TEST(StoreSchedules, LeaveReadersWhatTheyHold) { expect_safe(1, 40, kLongTurns); }
+TEST(StoreSchedules, LeaveWhatIsShownRestorable) { expect_safe(1, 250, kTurns); }
+TEST(StoreSchedules, LeaveReadersWhatTheyHold) { expect_safe(1, 24, kLongTurns); }
 
 /// That the invariant is one: without the intent it breaks.
 TEST(StoreSchedules, TakeObjectsFromUnderAReaderThatPutsNoIntent) {
