@@ -31,7 +31,7 @@ void remove_ended_intents(store::Store& in, const PruneWork& work) {
 }
 
 std::string answer(std::size_t snapshots, std::size_t removed,
-                   const std::vector<store::Corruption>& damaged) {
+                   const std::vector<store::Damage>& damaged) {
   const auto text = damaged.empty()
                         ? std::string()
                         : fmt::format("{}: {}", damaged.front().object, damaged.front().what);

@@ -26,7 +26,7 @@ class StoreCheck {
   StoreCheck(Store& store, Verification& shared)
       : store_(store), shared_(shared), slots_(shared.workers.slots()) {}
 
-  std::vector<Corruption> run() {
+  std::vector<Damage> run() {
     const auto names = names_in(store_);
     look(kStoreFile, [&] { (void)read_store_file(store_); });
     if (!store_.size_of(kStoreFile)) damage_.push_back({kStoreFile, "it is missing"});
@@ -108,12 +108,12 @@ class StoreCheck {
   Verification& shared_;
   std::vector<Slot> slots_;
   PackCatalog catalog_;  // of the packs that are whole
-  std::vector<Corruption> damage_;
+  std::vector<Damage> damage_;
 };
 
 }  // namespace
 
-std::vector<Corruption> check_store(Store& store, Verification* shared) {
+std::vector<Damage> check_store(Store& store, Verification* shared) {
   if (shared != nullptr) return StoreCheck(store, *shared).run();
   Workers none(0);
   Verification alone{none};

@@ -15,6 +15,6 @@ namespace cardswap::store {
 /// does, and needs to read no chunk again if it gets the same `shared`. Takes as long as to read
 /// the whole store. Without `shared` one thread checks while another one reads ahead. Throws what
 /// the store throws, except for objects that are damaged or missing.
-[[nodiscard]] std::vector<Corruption> check_store(Store& store, Verification* shared = nullptr);
+[[nodiscard]] std::vector<Damage> check_store(Store& store, Verification* shared = nullptr);
 
 }  // namespace cardswap::store

@@ -16,7 +16,7 @@ namespace cardswap::store {
 struct JobSurplus {
   std::set<std::uint64_t> numbers;
   /// Objects of the job that cannot be read. If there are any, `numbers` is empty.
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
 };
 
 /// Whether a snapshot was read back as a whole after it was written.

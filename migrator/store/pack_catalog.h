@@ -35,12 +35,12 @@ class PackCatalog {
   [[nodiscard]] const Place* find(const ObjectId& chunk) const;
   [[nodiscard]] bool has_pack(const ObjectId& pack) const { return packs_.contains(pack); }
   [[nodiscard]] std::size_t chunks() const { return places_.size(); }
-  [[nodiscard]] const std::vector<Corruption>& damaged() const { return damaged_; }
+  [[nodiscard]] const std::vector<Damage>& damaged() const { return damaged_; }
 
  private:
   std::set<ObjectId> packs_;
   std::unordered_map<ObjectId, Place, IdHash> places_;
-  std::vector<Corruption> damaged_;
+  std::vector<Damage> damaged_;
 };
 
 }  // namespace cardswap::store

@@ -27,7 +27,7 @@ struct PruneReport {
   std::vector<std::string> waits;  ///< intents for which a batch waits although its grace is over
   /// Objects that cannot be read. While there are any, nothing is put into trash and nothing is
   /// removed, because it is not known which objects they need.
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
 };
 
 /// Removes the batches in trash whose grace is over, and puts the next batch into trash. It may be

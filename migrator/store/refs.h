@@ -44,17 +44,17 @@ struct Ref {
 [[nodiscard]] Ref get_ref(Store& store, const std::string& name);
 
 /// An object that is damaged or missing.
-struct Corruption {
+struct Damage {
   /// The name of the object, or which part of a snapshot it is: "model/w chunk 3" or "values".
   std::string object;
   std::string what;  ///< for people
-  bool operator==(const Corruption&) const = default;
+  bool operator==(const Damage&) const = default;
 };
 
 /// The refs of a job in a store.
 struct RefList {
   std::vector<Ref> refs;  ///< readable ones, by `number`
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
   std::uint64_t last_number = 0;  ///< the highest, also of damaged refs; 0: there is no ref
 };
 
@@ -76,7 +76,7 @@ struct Tag {
 /// The tags of a job in a store.
 struct TagList {
   std::vector<Tag> tags;  ///< by name
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
 };
 
 /// Gives the tag to the snapshot `tag.number`; if another snapshot has the tag, it loses it. Throws

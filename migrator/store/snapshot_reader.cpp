@@ -297,8 +297,7 @@ void SnapshotReader::read_missing(const VerifyDepth& depth, Verification& shared
   }
 }
 
-std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
-                                               Verification* shared) const {
+std::vector<Damage> SnapshotReader::verify(const VerifyDepth& depth, Verification* shared) const {
   if (shared == nullptr) {
     Workers none(0);
     Verification alone{none};
@@ -306,7 +305,7 @@ std::vector<Corruption> SnapshotReader::verify(const VerifyDepth& depth,
   }
   std::unordered_map<ObjectId, Error, IdHash> failed;
   read_missing(depth, *shared, failed);
-  std::vector<Corruption> damage;
+  std::vector<Damage> damage;
   std::vector<Digest> digests;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const auto& node = nodes_[i];

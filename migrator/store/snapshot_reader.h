@@ -87,8 +87,8 @@ class SnapshotReader {
   /// when the store cannot be asked (is_store_failure()). Takes as long as to read that share of
   /// the snapshot, less what `shared` has already, to which it adds. Without `shared` it reads on
   /// the calling thread.
-  [[nodiscard]] std::vector<Corruption> verify(const VerifyDepth& depth = {},
-                                               Verification* shared = nullptr) const;
+  [[nodiscard]] std::vector<Damage> verify(const VerifyDepth& depth = {},
+                                           Verification* shared = nullptr) const;
 
  private:
   struct Later;

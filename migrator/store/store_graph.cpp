@@ -110,7 +110,7 @@ StoreGraph read_graph(Store& store, const StoreNames& names, const PackCatalog& 
   return GraphReader(store, catalog).run(names);
 }
 
-void judge(Store& store, const std::string& name, std::vector<Corruption>& damaged,
+void judge(Store& store, const std::string& name, std::vector<Damage>& damaged,
            const std::function<void()>& look) {
   try {
     look();

@@ -30,7 +30,7 @@ struct StoreGraph {
   std::vector<std::string> refs;  ///< those that could be read, in the order of their names
   /// What cannot be read, and which objects of snapshots lack something. What no ref needs may lack
   /// something: its writer was killed, and an earlier prune has removed what nobody needed.
-  std::vector<Corruption> damaged;
+  std::vector<Damage> damaged;
 };
 
 /// Reads the nodes, manifests and refs of `names`; the chunks are where `catalog` knows them to be.
@@ -41,7 +41,7 @@ struct StoreGraph {
 
 /// Calls `look`, which reads the object of that name. If it cannot be read, that is added to
 /// `damaged`, unless the object is gone by then. Throws when the store cannot be asked.
-void judge(Store& store, const std::string& name, std::vector<Corruption>& damaged,
+void judge(Store& store, const std::string& name, std::vector<Damage>& damaged,
            const std::function<void()>& look);
 
 }  // namespace cardswap::store

@@ -48,9 +48,9 @@ void act_as_owner_of(const std::string& address) {
 
 /// Reads the two newest snapshots of each branch that gives some up, byte by byte. Returns what is
 /// damaged; throws when the store cannot be asked.
-std::vector<store::Corruption> read_those_that_stay(const Context& context, store::Store& in,
-                                                    const std::string& job,
-                                                    const std::set<std::uint64_t>& surplus) {
+std::vector<store::Damage> read_those_that_stay(const Context& context, store::Store& in,
+                                                const std::string& job,
+                                                const std::set<std::uint64_t>& surplus) {
   const HeldSnapshots reading(context, in, job);  // ends before the prune, which would wait for it
   const auto refs = store::refs_of(in, job).refs;
   std::set<std::string> branches;
@@ -62,7 +62,7 @@ std::vector<store::Corruption> read_those_that_stay(const Context& context, stor
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
   std::map<std::string, std::size_t> read;
-  std::vector<store::Corruption> damaged;
+  std::vector<store::Damage> damaged;
   for (auto ref = refs.rbegin(); ref != refs.rend(); ++ref) {
     if (!branches.contains(ref->branch) || read[ref->branch]++ >= kVerifiedMin) continue;
     try {
@@ -83,7 +83,7 @@ std::uint64_t bytes_of(store::Store& in, const std::vector<std::string>& names) 
   return bytes;
 }
 
-json::array damage_json(const std::vector<store::Corruption>& damaged) {
+json::array damage_json(const std::vector<store::Damage>& damaged) {
   json::array all;
   for (const auto& one : damaged) {
     all.push_back(json::object{{"object", one.object}, {"what", one.what}});

@@ -127,7 +127,7 @@ Exit restore(const Context& context, const RestoreOptions& options) {
   return protect_restored(context, client, restored, exit);
 }
 
-json::array json_of(const std::vector<store::Corruption>& damages) {
+json::array json_of(const std::vector<store::Damage>& damages) {
   json::array all;
   for (const auto& one : damages) {
     all.push_back(json::object{{"object", one.object}, {"what", one.what}});
@@ -148,7 +148,7 @@ json::object verified(store::Store& in, const std::string& what) {
   store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
   store::Verification shared{workers};
   json::array snapshots;
-  std::vector<store::Corruption> damages;
+  std::vector<store::Damage> damages;
   std::vector<store::Ref> refs;
   if (what.empty()) {
     damages = store::check_store(in, &shared);
@@ -171,7 +171,7 @@ json::object verified(store::Store& in, const std::string& what) {
   catalog.refresh(in);
   bool whole = damages.empty();
   for (const auto& ref : refs) {
-    std::vector<store::Corruption> found;
+    std::vector<store::Damage> found;
     try {
       found = store::SnapshotReader(in, catalog, ref).verify({}, &shared);
     } catch (const Error& error) {

@@ -224,8 +224,8 @@ TEST_F(StoreDamage, OfACopyThatIsHalfDoneIsNamedAndNothingIsRemoved) {
       for (std::size_t i = 0; i < count; ++i) (void)store.put_new(names[i], whole_.at(names[i]));
       const auto how = std::to_string(count) + (forward ? " first" : " last") + " objects";
       const auto damaged = check_store(store);
-      const bool is_damaged = std::ranges::any_of(
-          damaged, [](const Corruption& one) { return one.object != kStoreFile; });
+      const bool is_damaged =
+          std::ranges::any_of(damaged, [](const Damage& one) { return one.object != kStoreFile; });
       const auto refs = refs_of(store, "gpt").refs;
       for (const auto& ref : refs) {
         EXPECT_TRUE(is_damaged || is_as_saved(store, ref) == true) << how << " " << ref.number;
@@ -269,7 +269,7 @@ TEST_F(StoreDamage, OfWhatNoSnapshotNeedsIsNoneUnlessItsBytesAre) {
   const auto manifest = manifest_name(decode_ref(whole_.at(ref)).manifest);
   store.remove(manifest);
   (void)store.put_new(manifest, Bytes(10));
-  EXPECT_THAT(check_store(store), testing::Contains(testing::Field(&Corruption::object, manifest)));
+  EXPECT_THAT(check_store(store), testing::Contains(testing::Field(&Damage::object, manifest)));
 }
 
 /// A tensor came, one went, one has another size: what stays is taken over, and both snapshots come

@@ -129,7 +129,7 @@ TEST(EpochClaims, ThatCannotBeReadCountByTheirNames) {
   EXPECT_TRUE(refused(store, "one", 6));
   EXPECT_FALSE(refused(store, "one", 7));
   EXPECT_FALSE(refused(store, "one", 8));
-  EXPECT_THAT(check_store(store), testing::Contains(testing::Field(&Corruption::object, name)));
+  EXPECT_THAT(check_store(store), testing::Contains(testing::Field(&Damage::object, name)));
 }
 
 /// Method: the old copy has begun its snapshot when the job is restored elsewhere.

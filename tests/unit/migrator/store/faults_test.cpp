@@ -161,7 +161,7 @@ TEST_F(Saved, NamesEveryObjectThatIsDamaged) {
       const Copy copy(folder_);
       copy.write(name, bytes);
       EXPECT_THAT(check_store(*open_or_create_file_store(copy.path())),
-                  Contains(Field(&Corruption::object, name)))
+                  Contains(Field(&Damage::object, name)))
           << name << " " << how;
     };
     // JSON that names nobody may read well with another letter; what it says is held otherwise.
@@ -210,7 +210,7 @@ TEST_F(Saved, IsNotBelievedWithAnotherValidPackInAPacksPlace) {
   const Copy copy(folder_);
   copy.write(packs[0], get(*store_, packs[1], kPackBytesMax));
   const auto store = open_or_create_file_store(copy.path());
-  EXPECT_THAT(check_store(*store), Contains(Field(&Corruption::object, packs[0])));
+  EXPECT_THAT(check_store(*store), Contains(Field(&Damage::object, packs[0])));
   EXPECT_THROW((void)(test::holds(*store, one_, first_) && test::holds(*store, two_, second_)),
                Error);
 }
