@@ -79,8 +79,8 @@ class Agent {
   snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;
   snapshots::Protector protector_;
-  RuntimeDispatcher runtime_dispatcher_{jobs_,       hub_,          state_lists_,
-                                        migrations_, reservations_, moves_,       events_};
+  RuntimeDispatcher runtime_dispatcher_{jobs_,         hub_,   state_lists_, migrations_,
+                                        reservations_, moves_, events_};
   RequestStats requests_;
   Router router_{[this](const std::string& route, unsigned status, double seconds) {
     requests_.note(route, status, seconds);

@@ -20,9 +20,9 @@ namespace cardswap {
 ///
 /// A Hello is accepted when its token is the job's and the peer's process belongs to the job's
 /// session; of a job of many ranks, also when it descends from the job's program, and each rank has
-/// a connection of its own. It is refused as Error{protocol_mismatch} if the runtime speaks another protocol, and
-/// as Error{conflict} while another process of the job is attached and in use. A message that
-/// cannot be read closes its own connection and nothing else.
+/// a connection of its own. It is refused as Error{protocol_mismatch} if the runtime speaks another
+/// protocol, and as Error{conflict} while another process of the job is attached and in use. A
+/// message that cannot be read closes its own connection and nothing else.
 ///
 /// Every user of the host can reach the socket, so a connection that has not sent its Hello yet is
 /// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere; above that
@@ -41,8 +41,8 @@ class RuntimeHub {
     std::function<void(Instance&, const channel::Message&)> message;
     /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
-    /// As `message` and `detached`, for a runtime that has said that it is a rank of many. Not set:
-    /// such a runtime is refused.
+    /// Called in place of `message` and `detached` for a runtime that has said that it is a rank of
+    /// many. Not set: such a runtime is refused.
     std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
     std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
   };
@@ -61,7 +61,7 @@ class RuntimeHub {
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
-  /// As send(), for the runtime of one rank of a job of many.
+  /// Does what send() does for the runtime of one rank of a job of many.
   bool send(const Instance& instance, std::uint32_t rank, const channel::Message& message);
   /// The inode of this agent's end of the instance's connection; 0 when there is none.
   [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
@@ -80,6 +80,8 @@ class RuntimeHub {
   [[nodiscard]] bool is_current(const std::shared_ptr<Connection>& connection) const;
   void take(Instance& instance, const std::shared_ptr<Connection>& connection,
             const channel::Message& message);
+  Instance& attach(const channel::Hello& hello, const std::shared_ptr<Connection>& connection);
+  void detach(const std::shared_ptr<Connection>& connection, const std::string& instance);
   asio::awaitable<void> started(channel::Hello hello) const;
   Instance& admit(const channel::Hello& hello, Connection& connection);
   void log_refusal(const Error& refused);

@@ -50,12 +50,12 @@ channel::GangPlace place_or_none(const ApiRequest& request, const std::string& g
   validate::check(place.ranks > 1, "gang.ranks", "number of ranks");
   place.rank = rank_at(from, "rank", place.ranks - 1);
   place.rendezvous = text_at(from, "rendezvous");
-  validate::check(place.rendezvous.size() <= validate::kWordMax &&
-                      address_from(place.rendezvous).has_value(),
-                  "gang.rendezvous", "address");
+  validate::check(
+      place.rendezvous.size() <= validate::kWordMax && address_from(place.rendezvous).has_value(),
+      "gang.rendezvous", "address");
   for (const auto& rank : array_at(from, "moved")) {
-    const bool is_rank = rank.is_number() && rank.to_number<double>() >= 0 &&
-                         rank.to_number<double>() < place.ranks;
+    const bool is_rank =
+        rank.is_number() && rank.to_number<double>() >= 0 && rank.to_number<double>() < place.ranks;
     validate::check(is_rank && place.moved.size() < place.ranks, "gang.moved", "list of ranks");
     place.moved.push_back(static_cast<std::uint32_t>(rank.to_number<double>()));
   }

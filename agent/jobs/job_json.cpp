@@ -57,17 +57,17 @@ json::array ranks_json(const Instance& instance) {
   json::array all;
   for (const auto& [rank, one] : instance.ranks) {
     const bool is_here = one.moved_to.empty();
-    all.push_back(json::object{
-        {"rank", rank},
-        {"pid", instance.is_live() && is_here ? json::value(one.process.pid) : json::value(nullptr)},
-        {"attached", one.attached},
-        {"frozen", one.frozen},
-        {"step", one.step},
-        {"median_step_ms", one.median_step_ms},
-        {"state_bytes", one.state_bytes},
-        {"framework", text_or_null(one.framework)},
-        {"cannot_move", obstacles_json(one.obstacles)},
-        {"moved_to", text_or_null(one.moved_to)}});
+    all.push_back(json::object{{"rank", rank},
+                               {"pid", instance.is_live() && is_here ? json::value(one.process.pid)
+                                                                     : json::value(nullptr)},
+                               {"attached", one.attached},
+                               {"frozen", one.frozen},
+                               {"step", one.step},
+                               {"median_step_ms", one.median_step_ms},
+                               {"state_bytes", one.state_bytes},
+                               {"framework", text_or_null(one.framework)},
+                               {"cannot_move", obstacles_json(one.obstacles)},
+                               {"moved_to", text_or_null(one.moved_to)}});
   }
   return all;
 }

@@ -23,7 +23,7 @@ struct Arriving {
   std::uint64_t epoch = 0;
   std::string device;
   std::uint64_t reserved_bytes = 0;
-  std::string came_from;  ///< "gpu-a/cuda:0"; may be empty
+  std::string came_from;    ///< "gpu-a/cuda:0"; may be empty
   std::uint32_t rank = 0;   ///< of a job of many: the rank that arrives
   std::uint32_t ranks = 1;  ///< how many the job has
 };
@@ -79,7 +79,7 @@ class JobList {
 
   // What its processes change in a job: in memory only, until save().
   /// The job's runtimes say that it has that many ranks on all hosts.
-  static void note_world_size(Job& job, std::uint32_t ranks) { job.world_size = ranks; }
+  static void note_world_size(Job& job, std::uint32_t ranks);
   /// Somebody has asked for the job's end: it is not started again.
   static void note_stop(Job& job);
   /// Another copy steps under `newer_epoch`: this one is halted for good, and not started again.

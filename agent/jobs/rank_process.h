@@ -15,13 +15,13 @@ namespace cardswap {
 ///
 /// Everybody reads it; the functions of rank_report.h change it.
 struct RankProcess {
-  ProcessId process;      ///< whose runtime attached last
-  bool attached = false;  ///< its runtime is connected
-  bool frozen = false;    ///< its trainer waits at a step boundary for the agent
-  bool reported = false;  ///< its runtime has reported what it tracks
-  std::uint64_t epoch = 0;      ///< under which it steps, as it said when it attached
-  std::uint64_t network = 0;    ///< as Instance::network
-  std::string framework;        ///< as Instance::framework
+  ProcessId process;          ///< whose runtime attached last
+  bool attached = false;      ///< its runtime is connected
+  bool frozen = false;        ///< its trainer waits at a step boundary for the agent
+  bool reported = false;      ///< its runtime has reported what it tracks
+  std::uint64_t epoch = 0;    ///< under which it steps, as it said when it attached
+  std::uint64_t network = 0;  ///< as Instance::network
+  std::string framework;      ///< as Instance::framework
   std::uint64_t state_bytes = 0;
   std::uint64_t step = 0;
   double median_step_ms = 0;
