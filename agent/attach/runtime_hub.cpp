@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -34,7 +33,6 @@ constexpr int kRefusalsLoggedMax = 16;  // refusals in that time that have a lin
 
 /// A name that an unknown process sent, made safe and short for the log.
 std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
-
 /// The key of a connection: the instance, and of a job of many ranks the rank.
 std::string key_of(const Instance& instance, std::optional<std::uint32_t> rank) {
   return rank ? fmt::format("{}/{}", instance.id(), *rank) : instance.id();
@@ -255,11 +253,8 @@ bool RuntimeHub::is_current(const std::shared_ptr<Connection>& connection) const
 
 void RuntimeHub::take(Instance& instance, const std::shared_ptr<Connection>& connection,
                       const channel::Message& message) {
-  if (connection->rank) {
-    callbacks_.rank_message(instance, *connection->rank, message);
-  } else {
-    callbacks_.message(instance, message);
-  }
+  if (!connection->rank) return callbacks_.message(instance, message);
+  callbacks_.rank_message(instance, *connection->rank, message);
 }
 
 Instance& RuntimeHub::attach(const channel::Hello& hello,

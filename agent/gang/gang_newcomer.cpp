@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <exception>
 #include <utility>
 
@@ -42,6 +43,7 @@ TargetClient::ReservationRef GangTask::place() const {
 
 asio::awaitable<TargetAnswer> GangTask::call(Message message) {
   const auto self = shared_from_this();
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   TargetAnswer answer;
   std::optional<Error> failed;
   try {

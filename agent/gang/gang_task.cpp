@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <exception>
 #include <utility>
@@ -266,6 +267,7 @@ std::optional<Invitation> GangTask::invitation(std::uint32_t rank) const {
 
 asio::awaitable<RankReport> GangTask::call(std::uint32_t rank, Order order) {
   const auto self = shared_from_this();
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   auto with = order.kind == Order::Kind::join ? invitation(rank) : std::nullopt;
   co_return co_await clients_.ranks.order(ref(rank), order, std::move(with));
 }
