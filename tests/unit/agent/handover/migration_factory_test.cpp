@@ -63,7 +63,7 @@ TEST_F(MigrationFactoryTest, TakesAJobOfOneRank) { EXPECT_EQ(refusal(), ""); }
 
 TEST_F(MigrationFactoryTest, RefusesAJobWhoseOtherRanksAreElsewhere) {
   jobs_.find("gpt")->world_size = 2;
-  EXPECT_THAT(refusal(), HasSubstr("job gpt has 2 ranks: it does not move as a whole"));
+  EXPECT_THAT(refusal(), HasSubstr("job gpt has 2 ranks, 1 of them on gpu-a"));
 }
 
 TEST_F(MigrationFactoryTest, RefusesAJobWithSeveralProcessesHere) {
