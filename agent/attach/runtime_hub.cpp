@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 #include <deque>
 #include <optional>
 
+#include "agent/attach/peer_check.h"
 #include "agent/base/printable.h"
 #include "agent/base/socket_file.h"
 #include "agent/base/time_limit.h"
@@ -31,49 +31,11 @@ constexpr std::size_t kUnreadBytesMax = 1U << 20;
 constexpr std::chrono::seconds kTellEvery{10};
 constexpr int kRefusalsLoggedMax = 16;  // refusals in that time that have a line each
 
-ucred peer_of(int socket) {
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
-  return peer;
-}
-
 /// A name that an unknown process sent, made safe and short for the log.
 std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
-
-/// The peer's session; -1 for a process that is not in this PID namespace.
-pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
-
 /// The key of a connection: the instance, and of a job of many ranks the rank.
 std::string key_of(const Instance& instance, std::optional<std::uint32_t> rank) {
   return rank ? fmt::format("{}/{}", instance.id(), *rank) : instance.id();
-}
-
-/// Throws Error{refused, bad_request} for a rank that cannot be one of the job's.
-void check_rank(const Instance& instance, const channel::Hello& hello) {
-  if (hello.ranks > channel::kRanksMax || hello.rank >= hello.ranks) {
-    throw Error(Code::bad_request, fmt::format("job {} says that rank {} is one of {}", hello.job,
-                                               hello.rank, hello.ranks));
-  }
-  const auto& job = instance.job();
-  const bool differs = job.world_size != hello.ranks && (job.standby || !instance.ranks.empty());
-  if (differs || (job.standby && instance.record().rank != hello.rank)) {
-    throw Error(Code::refused,
-                fmt::format("rank {} of {} attaches to job {}, which has {} ranks{}", hello.rank,
-                            hello.ranks, hello.job, job.world_size,
-                            job.standby ? fmt::format(", as its rank {}", instance.record().rank)
-                                        : std::string()),
-                "RANK and WORLD_SIZE must be the same for all processes of a job");
-  }
-}
-
-/// The process of that pid, which is connected and so is not reaped by others yet.
-ProcessId process_of(pid_t pid) {
-  try {
-    return {pid, start_time_of(pid).value_or(0)};
-  } catch (const Error&) {
-    return {pid, 0};
-  }
 }
 
 }  // namespace
@@ -243,7 +205,7 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
   const bool is_of_many = hello.ranks > 1;
   // A launcher may give each rank a session of its own.
   const bool belongs = session_of(peer) == instance->program().pid ||
-                       (is_of_many && descends_from(peer.pid, instance->program()));
+                       (is_of_many && is_descendant_of(peer.pid, instance->program()));
   if (!belongs) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
@@ -287,10 +249,41 @@ bool RuntimeHub::is_current(const std::shared_ptr<Connection>& connection) const
 
 void RuntimeHub::take(Instance& instance, const std::shared_ptr<Connection>& connection,
                       const channel::Message& message) {
+  if (!connection->rank) return callbacks_.message(instance, message);
+  callbacks_.rank_message(instance, *connection->rank, message);
+}
+
+Instance& RuntimeHub::attach(const channel::Hello& hello,
+                             const std::shared_ptr<Connection>& connection) {
+  auto& instance = admit(hello, *connection);
+  if (connection->rank && !callbacks_.rank_message) {
+    throw Error(Code::refused, "this agent takes no ranks of a job of many");
+  }
+  const auto welcome = callbacks_.hello(instance, hello);
+  connection->patience.reset();
+  newcomers_.remove(connection);
+  if (const auto old = attached_.find(connection->key); old != attached_.end()) {
+    old->second->close();
+  }
+  attached_[connection->key] = connection;
+  connection->send(welcome);
   if (connection->rank) {
-    callbacks_.rank_message(instance, *connection->rank, message);
+    note_rank_attached(instance, hello, process_of(connection->process));
   } else {
-    callbacks_.message(instance, message);
+    note_attached(instance, &hello);
+  }
+  return instance;
+}
+
+void RuntimeHub::detach(const std::shared_ptr<Connection>& connection, const std::string& id) {
+  attached_.erase(connection->key);
+  auto* instance = jobs_.by_instance(id);
+  if (instance != nullptr && connection->rank) {
+    note_rank_detached(*instance, *connection->rank);
+    callbacks_.rank_detached(*instance, *connection->rank);
+  } else if (instance != nullptr) {
+    note_detached(*instance);
+    callbacks_.detached(*instance);
   }
 }
 
@@ -313,24 +306,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
           co_await await_start(*hello);
           if (connection->closed) break;
-          auto& instance = admit(*hello, *connection);
-          if (connection->rank && !callbacks_.rank_message) {
-            throw Error(Code::refused, "this agent takes no ranks of a job of many");
-          }
-          const auto welcome = callbacks_.hello(instance, *hello);
+          auto& instance = attach(*hello, connection);
           id = instance.id();
-          connection->patience.reset();
-          newcomers_.remove(connection);
-          if (const auto old = attached_.find(connection->key); old != attached_.end()) {
-            old->second->close();
-          }
-          attached_[connection->key] = connection;
-          connection->send(welcome);
-          if (connection->rank) {
-            note_rank_attached(instance, *hello, process_of(connection->process));
-          } else {
-            note_attached(instance, hello);
-          }
           take(instance, connection, message);
         } else if (auto* instance = jobs_.by_instance(id);
                    instance != nullptr && is_current(connection)) {
@@ -345,17 +322,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
   newcomers_.remove(connection);
-  if (!id.empty() && is_current(connection)) {
-    attached_.erase(connection->key);
-    auto* instance = jobs_.by_instance(id);
-    if (instance != nullptr && connection->rank) {
-      note_rank_detached(*instance, *connection->rank);
-      callbacks_.rank_detached(*instance, *connection->rank);
-    } else if (instance != nullptr) {
-      note_detached(*instance);
-      callbacks_.detached(*instance);
-    }
-  }
+  if (!id.empty() && is_current(connection)) detach(connection, id);
   connection->closed = true;
   connection->queued.notify();
 }

@@ -41,8 +41,8 @@ class RuntimeHub {
     std::function<void(Instance&, const channel::Message&)> message;
     /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
-    /// As `message` and `detached`, for a runtime that has said that it is a rank of many. Not set:
-    /// such a runtime is refused.
+    /// Called in place of `message` and `detached` for a runtime that has said that it is a rank of
+    /// many. Not set: such a runtime is refused.
     std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
     std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
   };
@@ -61,7 +61,7 @@ class RuntimeHub {
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
-  /// As send(), for the runtime of one rank of a job of many.
+  /// Does what send() does for the runtime of one rank of a job of many.
   bool send(const Instance& instance, std::uint32_t rank, const channel::Message& message);
   /// The inode of this agent's end of the instance's connection; 0 when there is none.
   [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
@@ -88,6 +88,11 @@ class RuntimeHub {
   /// Handles a message of an attached runtime.
   void take(Instance& instance, const std::shared_ptr<Connection>& connection,
             const channel::Message& message);
+  /// Admits a connection by its Hello, answers it and attaches it. Throws as admit() and
+  /// RuntimeCallbacks::hello() do.
+  Instance& attach(const channel::Hello& hello, const std::shared_ptr<Connection>& connection);
+  /// Tells the end of a connection, unless another one is attached in its place.
+  void detach(const std::shared_ptr<Connection>& connection, const std::string& instance);
   /// Returns once the program that the Hello is of is known to run: it may say Hello before its
   /// parent has told the agent of it. The patience for the Hello limits the wait.
   asio::awaitable<void> await_start(channel::Hello hello) const;

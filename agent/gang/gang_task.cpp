@@ -1,23 +1,21 @@
 #include "agent/gang/gang_task.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <exception>
 #include <utility>
 
 #include "agent/base/backoff.h"
 #include "agent/base/units.h"
-#include "agent/handover/base/peer_answers.h"
 
 namespace cardswap::gang {
 namespace {
 
 using handover::Message;
-using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Kind = Message::Kind;
@@ -27,10 +25,13 @@ constexpr milliseconds kSayAgain{500};  // what was perhaps lost
 constexpr milliseconds kAgainFirst{50};
 constexpr milliseconds kAgainMax{1000};
 constexpr milliseconds kWalkEvery{250};
-constexpr seconds kNewcomerSilenceMax{10};  // after the commit; then an operator is told
-constexpr seconds kCleanUpTold{10};         // after that the end of a gang that is given up is told
+constexpr seconds kCleanUpTold{10};  // after that the end of a gang that is given up is told
 
-bool is(const Error& error, Code code) { return error.code() == code; }
+bool may_go_well(const Error& error) {
+  const auto code = error.code();
+  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
+         code == Code::cancelled;
+}
 
 }  // namespace
 
@@ -155,8 +156,7 @@ void GangTask::give_up(Error why) {
 
 /// Runs `change`, which applies an event. What the disk refuses has not happened: before the commit
 /// the gang is given up, after it the event comes again.
-template <class Change>
-void GangTask::drive(Change change) {
+void GangTask::drive(const std::function<void()>& change) {
   try {
     change();
   } catch (const Error& disk) {
@@ -267,6 +267,7 @@ std::optional<Invitation> GangTask::invitation(std::uint32_t rank) const {
 
 asio::awaitable<RankReport> GangTask::call(std::uint32_t rank, Order order) {
   const auto self = shared_from_this();
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   auto with = order.kind == Order::Kind::join ? invitation(rank) : std::nullopt;
   co_return co_await clients_.ranks.order(ref(rank), order, std::move(with));
 }
@@ -291,7 +292,7 @@ void GangTask::hear(std::uint32_t rank, const RankReport& report) {
 
 void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   const auto agent = record_.agents.at(rank);
-  if (is(why, Code::not_found)) {  // it knows nothing of the gang
+  if (why.code() == Code::not_found) {  // it knows nothing of the gang
     auto& contact = ranks_[rank];
     contact.heard_at = Clock::now();
     contact.version = 0;
@@ -307,9 +308,7 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   }
   if (!is_before_commit() || is_given_up(record_.state())) return;
   const bool silent = Clock::now() - ranks_[rank].heard_at >= context_.config.peer_silence_max;
-  const bool lasts = is(why, Code::unreachable) || is(why, Code::timed_out) ||
-                     is(why, Code::link_lost) || is(why, Code::cancelled);
-  if (lasts && !silent) return;
+  if (may_go_well(why) && !silent) return;
   give_up(why.within(fmt::format("rank {} of job {} at {}", rank, record_.job, agent)));
 }
 
@@ -334,144 +333,6 @@ asio::awaitable<void> GangTask::watch_rank(std::shared_ptr<GangTask> self, std::
     if (failed) co_await changed_.wait_until(Clock::now() + retry.next());
   }
   (void)self;
-}
-
-// ---- the newcomer's agent
-
-TargetClient::ReservationRef GangTask::place() const {
-  return {http::Endpoint::tcp(parse_destination(record_.spec.to).agent()), record_.id,
-          record_.side.epoch};
-}
-
-asio::awaitable<TargetAnswer> GangTask::call(Message message) {
-  const auto self = shared_from_this();
-  TargetAnswer answer;
-  std::optional<Error> failed;
-  try {
-    switch (message.kind) {
-      case Kind::reserve: {
-        is_reserved_ = true;  // or may be: the answer may be lost
-        const auto offer = co_await clients_.targets.reserve(place().agent, plan_->place);
-        if (!offer.accepted) {
-          is_reserved_ = false;
-          throw Error(offer.code,
-                      fmt::format("refused by {}: {}", record_.spec.to,
-                                  fmt::join(offer.blocked_reasons, "; ")),
-                      offer.hint);
-        }
-        break;
-      }
-      case Kind::grant: answer = co_await clients_.targets.grant(place(), message.content); break;
-      case Kind::drop: answer = co_await clients_.targets.drop(place(), message.epoch); break;
-      default: break;
-    }
-  } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
-  if (failed) {
-    on_newcomer_failed(message, *failed);
-  } else {
-    newcomer_.heard_at = Clock::now();
-    hear_newcomer(message, answer);
-  }
-  co_return answer;
-}
-
-void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
-  if (!answer.status) {
-    if (asked.kind == Kind::drop) hear_of_no_newcomer();
-    return;
-  }
-  const auto& status = *answer.status;
-  newcomer_.knows = true;
-  newcomer_.version = std::max(newcomer_.version, status.version);
-  if (is_before_commit() && !is_given_up(record_.state())) {
-    if (const auto wrong = not_before_a_commit(place().agent.text(), status); wrong && !cause_) {
-      cause_ = *wrong;
-    }
-    const bool parks = status.message.state == TargetState::parked && !parked_;
-    if (parks) parked_ = status;
-  }
-  if (handover::is_granted(status.message.state)) {
-    record_.downtime_ms = status.downtime_ms;
-    record_.clock_error_ms = status.clock_error_ms;
-  }
-  const auto before = executor_.side().heard()[record_.leaver];
-  drive([&] { executor_.hear(record_.leaver, status.message); });
-  const bool news = !(before == executor_.side().heard()[record_.leaver]);
-  if (news && parked_ && record_.state() == GangState::preparing) {
-    drive([&] { executor_.tick(record_.leaver); });  // now it can join
-  }
-  if (news) touch();
-}
-
-/// Its agent has no place for it: none was made, or it is over and forgotten.
-void GangTask::hear_of_no_newcomer() {
-  drive([&] { executor_.hear(record_.leaver, Message{Kind::status, record_.side.epoch}); });
-}
-
-void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
-  if (is(why, Code::not_found)) {
-    newcomer_.heard_at = Clock::now();
-    return hear_of_no_newcomer();
-  }
-  const bool open = is_before_commit() && !is_given_up(record_.state());
-  if (asked.kind == Kind::reserve) return give_up(why);
-  const auto silent_for = Clock::now() - newcomer_.heard_at;
-  if (open) {
-    const bool lasts = is(why, Code::unreachable) || is(why, Code::timed_out) ||
-                       is(why, Code::link_lost) || is(why, Code::cancelled);
-    if (lasts && silent_for < context_.config.peer_silence_max) return;
-    return give_up(
-        Error(Code::target_lost,
-              fmt::format("the agent of {} does not answer: {}", record_.spec.to, why.failure()),
-              "the job goes on as before; look at that agent and the network"));
-  }
-  // Nothing was granted there: what is reserved ends there by this agent's silence.
-  const bool was_granted = record_.side.own_epoch > record_.side.epoch;
-  if (is_given_up(record_.state()) && !was_granted && asked.kind == Kind::drop &&
-      is(why, Code::unreachable)) {
-    return hear_of_no_newcomer();
-  }
-  if (is_over(record_.state()) || silent_for < kNewcomerSilenceMax) return;
-  newcomer_.heard_at = Clock::now();  // and told again, if need be, after as long
-  apply(GangEvent::newcomer_silent);
-}
-
-asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
-  Backoff retry(kAgainFirst, kAgainMax);
-  const Message poll{Kind::poll, record_.side.epoch};
-  while (!is_done()) {
-    std::optional<Error> failed;
-    const bool is_known = is_reserved_ || !plan_;
-    if (is_known) {
-      try {
-        const auto answer =
-            co_await clients_.targets.wait_for_change(place(), newcomer_.version, kNewsWait);
-        newcomer_.heard_at = Clock::now();
-        hear_newcomer(poll, answer);
-        retry.reset();
-      } catch (...) {
-        if (context_.tasks.is_stopping()) throw;
-        failed = error_of(std::current_exception());
-      }
-      // While it is being reserved its agent does not know of it yet.
-      const bool early = failed && is(*failed, Code::not_found) && !newcomer_.knows &&
-                         record_.state() == GangState::preparing;
-      if (failed && !early) on_newcomer_failed(poll, *failed);
-    }
-    if (Clock::now() - newcomer_.ticked_at >= kSayAgain) {
-      newcomer_.ticked_at = Clock::now();
-      drive([&] { executor_.tick_newcomer(record_.leaver); });
-    }
-    if (failed || !is_known) co_await changed_.wait_until(Clock::now() + retry.next());
-  }
-  (void)self;
-}
-
-Message GangTask::answer_to_newcomer() const {
-  return executor_.side().message(record_.leaver, Kind::decision);
 }
 
 }  // namespace cardswap::gang

@@ -96,8 +96,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   void on_rank_silent(std::uint32_t rank, const Error& why);
   void on_newcomer_failed(const handover::Message& asked, const Error& why);
   void apply(GangEvent event);
-  template <class Change>
-  void drive(Change change);
+  void drive(const std::function<void()>& change);
   void touch();
   void note_result();
   [[nodiscard]] RankRef ref(std::uint32_t rank) const;

@@ -52,6 +52,59 @@ bool is_same_agent(const std::string& one, const std::string& other) {
   return left && right && left->port == right->port && is_same_host(left->host, right->host);
 }
 
+/// The first record of a move, without its epoch.
+GangRecord record_of(const MigrationSpec& spec, const NamedRank& leaver,
+                     const std::vector<std::string>& agents, const std::vector<RankFacts>& facts) {
+  const auto& leaves = facts.at(leaver.rank);
+  GangRecord record;
+  record.id = "m-" + random_hex(4);
+  record.job = leaver.job;
+  record.leaver = leaver.rank;
+  record.spec = spec;
+  record.spec.arrive = ArrivalMode::standby;
+  record.spec.rehearse = Rehearsal::off;
+  record.from = leaves.host + "/" + leaves.device;
+  record.agents = agents;
+  record.started_at_ms = unix_ms();
+  for (const auto& one : facts) {
+    record.side.own_epoch = std::max(record.side.own_epoch, one.epoch);
+  }
+  record.side.ranks.resize(agents.size());
+  record.side.ranks[leaver.rank].part = Part::leaves;
+  return record;
+}
+
+/// `own`: this agent's address; `port`: that of the rendezvous' store.
+GangPlan plan_of(const GangRecord& record, const std::vector<RankFacts>& facts,
+                 const std::string& own, std::uint16_t port) {
+  const auto destination = parse_destination(record.spec.to);
+  const auto& leaves = facts.at(record.leaver);
+  double median_step_ms = 0;
+  for (const auto& one : facts) median_step_ms = std::max(median_step_ms, one.median_step_ms);
+  GangPlan plan;
+  plan.conductor = own;
+  plan.rendezvous = Address{parse_address("agent", own).host, port}.text();
+  plan.margin = margin_for(median_step_ms);
+  plan.newcomer_comes_here = std::ranges::any_of(record.agents, [&](const std::string& agent) {
+    return is_same_agent(agent, destination.agent().text());
+  });
+  auto& place = plan.place;
+  place.migration = record.id;
+  place.spec = *leaves.program;
+  place.device = destination.device;
+  place.state_bytes = leaves.state_bytes;
+  place.epoch = record.side.epoch;
+  place.from = record.from;
+  place.from_api = own;
+  place.addresses = leaves.addresses;
+  place.framework = leaves.framework;
+  place.encrypt = record.spec.encrypt;
+  place.place = {record.id,       record.side.epoch,
+                 record.leaver,   static_cast<std::uint32_t>(record.agents.size()),
+                 plan.rendezvous, {record.leaver}};
+  return plan;
+}
+
 }  // namespace
 
 NamedRank named_rank(const std::string& text) {
@@ -184,55 +237,17 @@ asio::awaitable<PreparedMove> MoveFactory::prepare(MigrationRequest wanted, Epoc
         fmt::format("the key that encrypts the data would go to {} in the clear", destination.host),
         "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
   }
+  wanted.spec.to = std::move(to);
+  wanted.spec.encrypt = encrypts;
   PreparedMove made;
-  auto& record = made.record;
-  record.id = "m-" + random_hex(4);
-  record.job = leaver.job;
-  record.leaver = leaver.rank;
-  record.spec = std::move(wanted.spec);
-  record.spec.to = std::move(to);
-  record.spec.arrive = ArrivalMode::standby;
-  record.spec.rehearse = Rehearsal::off;
-  record.spec.encrypt = encrypts;
-  record.from = leaves.host + "/" + leaves.device;
-  record.agents = agents;
-  record.started_at_ms = unix_ms();
-  Epoch epoch = 0;
-  double median_step_ms = 0;
-  for (const auto& one : facts) {
-    epoch = std::max(epoch, one.epoch);
-    median_step_ms = std::max(median_step_ms, one.median_step_ms);
-  }
-  record.side.own_epoch = epoch;
-  record.side.epoch = std::max(epoch, epochs_tried) + 1;
-  record.side.ranks.resize(agents.size());
-  record.side.ranks[leaver.rank].part = Part::leaves;
-
+  made.record = record_of(wanted.spec, leaver, agents, facts);
+  made.record.side.epoch = std::max(made.record.side.own_epoch, epochs_tried) + 1;
   std::vector<std::string> hosts{destination.host};
   for (const auto& agent : agents) hosts.push_back(parse_address("agent", agent).host);
   made.rendezvous = co_await open_store(std::move(hosts));
 
-  auto& plan = made.plan;
-  plan.conductor = own;
-  plan.rendezvous = Address{parse_address("agent", own).host, made.rendezvous->port()}.text();
-  plan.margin = margin_for(median_step_ms);
-  plan.handover_ms = kHandoverMs + kHandoverWrites * context_.journal.put_ms();
-  plan.newcomer_comes_here = std::ranges::any_of(
-      agents, [&](const std::string& agent) { return is_same_agent(agent, at); });
-  auto& place = plan.place;
-  place.migration = record.id;
-  place.spec = *leaves.program;
-  place.device = destination.device;
-  place.state_bytes = leaves.state_bytes;
-  place.epoch = record.side.epoch;
-  place.from = record.from;
-  place.from_api = own;
-  place.addresses = leaves.addresses;
-  place.framework = leaves.framework;
-  place.encrypt = record.spec.encrypt;
-  place.place = {record.id,       record.side.epoch,
-                 leaver.rank,     static_cast<std::uint32_t>(agents.size()),
-                 plan.rendezvous, {leaver.rank}};
+  made.plan = plan_of(made.record, facts, own, made.rendezvous->port());
+  made.plan.handover_ms = kHandoverMs + kHandoverWrites * context_.journal.put_ms();
   co_return made;
 }
 

@@ -74,7 +74,8 @@ void Moves::on_ended(const GangRecord& ended) {
 void Moves::forget_old() {
   std::vector<std::pair<std::int64_t, std::string>> ended;
   for (const auto& [id, gang] : gangs_) {
-    if (gang->is_done() && !stores_.contains(id))
+    const bool in_use = gang.use_count() > 1;  // a coroutine works on it
+    if (gang->is_done() && !in_use && !stores_.contains(id))
       ended.emplace_back(gang->record().started_at_ms, id);
   }
   std::ranges::sort(ended);

@@ -23,7 +23,7 @@ struct RankFacts {
   std::string framework;
   std::string why_not;  ///< why it cannot take part now; empty: it can
   std::string hint;     ///< what to do about that
-  /// Of a rank that is to leave: what a start of its program needs.
+  /// What a start of its program needs, of a rank that is to leave.
   std::optional<JobSpec> program;
   std::vector<std::string> addresses;  ///< of its host; empty: not known
 };

@@ -121,9 +121,10 @@ asio::awaitable<void> RankTask::ask_conductor(std::shared_ptr<RankTask> self) {
   std::optional<Order> order;
   std::string failed;
   try {
-    const auto agent = parse_address("conductor", record_.conductor);
-    order = co_await client_.decision({http::Endpoint::tcp(agent), record_.gang, record_.rank},
-                                      record_.side.epoch);
+    // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
+    const RankRef conductor{http::Endpoint::tcp(parse_address("conductor", record_.conductor)),
+                            record_.gang, record_.rank};
+    order = co_await client_.decision(conductor, record_.side.epoch);
   } catch (...) {
     if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception()).failure();

@@ -210,6 +210,8 @@ void JobList::set_state(Instance& instance, InstanceState state) {
   changed_.notify();
 }
 
+void JobList::note_world_size(Job& job, std::uint32_t ranks) { job.world_size = ranks; }
+
 void JobList::note_stop(Job& job) {
   job.spec.restart = RestartRule::never;
   job.stop_asked = true;

@@ -79,7 +79,7 @@ class JobList {
 
   // What its processes change in a job: in memory only, until save().
   /// The job's runtimes say that it has that many ranks on all hosts.
-  static void note_world_size(Job& job, std::uint32_t ranks) { job.world_size = ranks; }
+  static void note_world_size(Job& job, std::uint32_t ranks);
   /// Somebody has asked for the job's end: it is not started again.
   static void note_stop(Job& job);
   /// Another copy steps under `newer_epoch`: this one is halted for good, and not started again.

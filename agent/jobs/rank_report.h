@@ -12,7 +12,7 @@ namespace cardswap {
 
 /// A rank's runtime attaches: it is `process`. The entry of that rank is made if there is none.
 void note_rank_attached(Instance& instance, const channel::Hello& hello, const ProcessId& process);
-/// Its connection is gone. The instance counts as attached while another rank is.
+/// Notes that a rank's connection is gone. The instance counts as attached while another rank is.
 void note_rank_detached(Instance& instance, std::uint32_t rank);
 /// Takes sizes, steps, obstacles and the agents of the other ranks. Other messages change nothing.
 void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Message& message);

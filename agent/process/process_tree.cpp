@@ -61,7 +61,7 @@ std::vector<pid_t> tree_of(const ProcessId& root) {
   return tree;
 }
 
-bool descends_from(pid_t pid, const ProcessId& ancestor) {
+bool is_descendant_of(pid_t pid, const ProcessId& ancestor) {
   constexpr int kGenerationsMax = 64;
   if (ancestor.pid <= 1 || !may_be_alive(ancestor)) return false;
   for (int generation = 0; generation < kGenerationsMax && pid > 1; ++generation) {

@@ -15,7 +15,7 @@ namespace cardswap {
 [[nodiscard]] std::vector<pid_t> tree_of(const ProcessId& root);
 /// Whether `pid` is `ancestor`, or descends from it by parents that live. False also if that cannot
 /// be read now.
-[[nodiscard]] bool descends_from(pid_t pid, const ProcessId& ancestor);
+[[nodiscard]] bool is_descendant_of(pid_t pid, const ProcessId& ancestor);
 /// The last of `numbers`, the value of NSpid in /proc/PID/status: the pid in the innermost PID
 /// namespace. 0: there is none.
 [[nodiscard]] pid_t innermost_pid_in(const std::string& numbers);

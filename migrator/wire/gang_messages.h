@@ -9,7 +9,7 @@
 
 /// The messages of a gang between a trainer's runtime and its agent: part of runtime_messages.h,
 /// which says how they follow each other. A gang is one move of ranks of a job of many ranks;
-/// `gang` is its id. No agent sends them yet (docs/architecture.md, "A gang").
+/// `gang` is its id. See docs/architecture.md, "A gang".
 namespace cardswap::channel {
 
 /// The ranks of a job whose agents' addresses are told (RankPlace).

@@ -120,7 +120,8 @@ class Ranks(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr + self.said())
         moved = json.loads(done.stdout)
         self.assertEqual(moved["result"], "ok")
-        self.assertEqual([one["state"] for one in moved["ranks"]], ["closed", "retired", "closed"])
+        over = lambda: [one["state"] for one in self.a.ask("status", moved["id"])["ranks"]] == ["closed", "retired", "closed"]
+        wait_until(over, "the old communicator is closed: " + self.said())
         self.assertEqual([one["rank"] for one in self.ranks(self.a)], [0, 2])
         self.assertEqual([one["rank"] for one in self.ranks(self.b)], [1])
         self.finish()

@@ -93,7 +93,8 @@ Exit check(const Context& context, const MigrateOptions& options) {
 void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<MigrateOptions>();
   auto* command = app.add_subcommand("migrate", "Move a running job to another device, live");
-  command->add_option("job", options->job, "Job of this host")->required();
+  command->add_option("job", options->job, "Job of this host, or JOB/RANK of a job of many ranks")
+      ->required();
   command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
   options->how.add_to(*command);
   options->how.add_rehearsal_to(*command);

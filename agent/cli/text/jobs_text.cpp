@@ -53,6 +53,18 @@ std::string cannot_move(const json::object& job) {
          (more == 0 ? std::string() : fmt::format(" (and {} more)", more));
 }
 
+/// "rank 1 of 3", "ranks 0, 2 of 3": those of a job of many that are here; empty for one process.
+std::string ranks_here(const json::object& job) {
+  std::vector<std::string> ranks;
+  for (const auto& item : array_at(job, "ranks")) {
+    if (!item.is_object() || value_at(item.get_object(), "moved_to") != nullptr) continue;
+    ranks.push_back(text(item.get_object(), "rank"));
+  }
+  if (ranks.empty() || number_at(job, "world_size") <= 1) return {};
+  return fmt::format("{} {} of {}", ranks.size() == 1 ? "rank" : "ranks", joined_first(ranks),
+                     text(job, "world_size"));
+}
+
 std::string note_on(const json::object& job) {
   std::string note;
   if (const auto recovering = recovery_note(job); !recovering.empty())
@@ -71,6 +83,9 @@ std::string note_on(const json::object& job) {
     note = "came from " + text(job, "came_from");
   else if (text(job, "state") == "starting")
     note = "no Cardswap runtime attached yet";
+  if (auto ranks = ranks_here(job); !ranks.empty()) {
+    note = note.empty() ? std::move(ranks) : ranks + "; " + note;
+  }
   const auto& alive = array_at(job, "still_alive");
   if (alive.empty()) return note;
   return fmt::format("{}{}{} still alive", note, note.empty() ? "" : "; ", process_names(alive));

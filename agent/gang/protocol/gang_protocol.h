@@ -11,9 +11,8 @@
 
 /// The messages between a gang's conductor and the agents of the job's ranks, and the effects that
 /// either asks of its agent. Pure, like the handover's protocol. To the agent of a newcomer the
-/// conductor sends the handover's own messages: to a TargetSide the conductor is the source.
-///
-/// The agent does not use it yet: docs/decisions/027-one-decision-moves-a-gang.md.
+/// conductor sends the handover's own messages: to a TargetSide the conductor is the source
+/// (docs/decisions/027-one-decision-moves-a-gang.md).
 namespace cardswap::gang {
 
 using handover::Content;

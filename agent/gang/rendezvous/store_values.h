@@ -16,7 +16,7 @@ class StoreValues {
   void set(const std::string& key, std::string value);
   /// Returns what is there afterwards; `expected` where there is nothing and that is not empty.
   std::string compare_set(const std::string& key, const std::string& expected, std::string value);
-  /// Empty: there is none.
+  /// The value of a key; empty: there is none.
   [[nodiscard]] std::string get(const std::string& key) const;
   /// Adds to a number in decimal; one that is not there, or is no number, is 0.
   std::int64_t add(const std::string& key, std::int64_t amount);

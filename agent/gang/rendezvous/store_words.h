@@ -26,7 +26,9 @@ enum class StoreQuery : std::uint8_t {
   ping,         ///< u32 -> the same u32
 };
 
+/// The answer to `check`.
 enum class StoreCheck : std::uint8_t { ready, not_ready };
+/// The answer to `wait` and `cancel_wait`.
 enum class StoreWait : std::uint8_t { over, cancelled };
 
 inline constexpr std::uint32_t kStoreMagic = 0x3C85F7CE;

@@ -86,6 +86,13 @@ void refuse_halted_copy(const Job& job, const MigrationList& list) {
   }
 }
 
+/// How many of a job's ranks are on this host, as far as it is known.
+std::size_t ranks_here(const Job& job) {
+  std::size_t count = 0;
+  for (const auto& one : job.instances) count += std::max<std::size_t>(one.ranks.size(), 1);
+  return count;
+}
+
 /// Where a job stands it takes no first step at its target. A restore's sender takes none anyway.
 void refuse_held_job(const Instance& source, const MigrationSpec& spec) {
   const auto at = source.job().spec.hold_at;
@@ -159,8 +166,9 @@ Instance& MigrationFactory::require_movable(const MigrationSpec& spec,
   if (job.world_size != 1 || job.instances.size() != 1) {
     throw Error(
         Code::refused,
-        fmt::format("job {} has {} ranks: it does not move as a whole, nor is it kept or rehearsed",
-                    name, job.world_size),
+        fmt::format("job {} has {} ranks, {} of them on {}: it does not move as a whole, nor is it "
+                    "kept or rehearsed",
+                    name, job.world_size, ranks_here(job), config_.host_name),
         fmt::format("`cardswap migrate {}/RANK --to HOST/DEVICE` moves one of its ranks", name));
   }
   refuse_halted_copy(job, list_);

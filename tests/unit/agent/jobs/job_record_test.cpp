@@ -223,7 +223,7 @@ TEST_F(JournalOfAnother, StaysWhatItWasWhereItCannotBeBroughtUpToDate) {
 }
 
 TEST_F(JournalOfAnother, IsLeftToTheLaterReleaseThatWroteIt) {
-  run("INSERT INTO meta VALUES (4)");
+  run("INSERT INTO meta VALUES (5)");
   const auto all = "SELECT name FROM sqlite_schema UNION SELECT document FROM records";
   const auto before = column(all);
   for (int times = 0; times < 2; ++times) {
@@ -231,7 +231,7 @@ TEST_F(JournalOfAnother, IsLeftToTheLaterReleaseThatWroteIt) {
       const Journal journal(file());
       ADD_FAILURE() << "it was opened";
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), AllOf(HasSubstr("version 4"), HasSubstr("--data-dir")));
+      EXPECT_THAT(error.what(), AllOf(HasSubstr("version 5"), HasSubstr("--data-dir")));
     }
   }
   EXPECT_EQ(column(all), before);

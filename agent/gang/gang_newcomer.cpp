@@ -1,0 +1,174 @@
+// The part of GangTask that talks with the newcomer's agent.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <exception>
+#include <utility>
+
+#include "agent/base/backoff.h"
+#include "agent/gang/gang_task.h"
+#include "agent/handover/base/peer_answers.h"
+
+namespace cardswap::gang {
+namespace {
+
+using handover::Message;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Kind = Message::Kind;
+
+constexpr milliseconds kNewcomerNewsWait{300};  // at its agent
+constexpr milliseconds kTellAgain{500};         // what was perhaps lost
+constexpr milliseconds kTellFirst{50};
+constexpr milliseconds kTellMax{1000};
+constexpr seconds kNewcomerSilenceMax{10};  // after the commit; then an operator is told
+
+bool is(const Error& error, Code code) { return error.code() == code; }
+/// Whether the call may go well when it is made again.
+bool may_pass(const Error& error) {
+  return is(error, Code::unreachable) || is(error, Code::timed_out) || is(error, Code::link_lost) ||
+         is(error, Code::cancelled);
+}
+
+}  // namespace
+
+TargetClient::ReservationRef GangTask::place() const {
+  return {http::Endpoint::tcp(parse_destination(record_.spec.to).agent()), record_.id,
+          record_.side.epoch};
+}
+
+asio::awaitable<TargetAnswer> GangTask::call(Message message) {
+  const auto self = shared_from_this();
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
+  TargetAnswer answer;
+  std::optional<Error> failed;
+  try {
+    switch (message.kind) {
+      case Kind::reserve: {
+        is_reserved_ = true;  // or may be: the answer may be lost
+        const auto offer = co_await clients_.targets.reserve(place().agent, plan_->place);
+        if (!offer.accepted) {
+          is_reserved_ = false;
+          throw Error(offer.code,
+                      fmt::format("refused by {}: {}", record_.spec.to,
+                                  fmt::join(offer.blocked_reasons, "; ")),
+                      offer.hint);
+        }
+        break;
+      }
+      case Kind::grant: answer = co_await clients_.targets.grant(place(), message.content); break;
+      case Kind::drop: answer = co_await clients_.targets.drop(place(), message.epoch); break;
+      default: break;
+    }
+  } catch (...) {
+    if (context_.tasks.is_stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  if (failed) {
+    on_newcomer_failed(message, *failed);
+  } else {
+    newcomer_.heard_at = Clock::now();
+    hear_newcomer(message, answer);
+  }
+  co_return answer;
+}
+
+void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
+  if (!answer.status) {
+    if (asked.kind == Kind::drop) hear_of_no_newcomer();
+    return;
+  }
+  const auto& status = *answer.status;
+  newcomer_.knows = true;
+  newcomer_.version = std::max(newcomer_.version, status.version);
+  if (is_before_commit() && !is_given_up(record_.state())) {
+    if (const auto wrong = not_before_a_commit(place().agent.text(), status); wrong && !cause_) {
+      cause_ = *wrong;
+    }
+    const bool parks = status.message.state == TargetState::parked && !parked_;
+    if (parks) parked_ = status;
+  }
+  if (handover::is_granted(status.message.state)) {
+    record_.downtime_ms = status.downtime_ms;
+    record_.clock_error_ms = status.clock_error_ms;
+  }
+  const auto before = executor_.side().heard()[record_.leaver];
+  drive([&] { executor_.hear(record_.leaver, status.message); });
+  const bool news = !(before == executor_.side().heard()[record_.leaver]);
+  if (news && parked_ && record_.state() == GangState::preparing) {
+    drive([&] { executor_.tick(record_.leaver); });  // now it can join
+  }
+  if (news) touch();
+}
+
+/// Its agent has no place for it: none was made, or it is over and forgotten.
+void GangTask::hear_of_no_newcomer() {
+  drive([&] { executor_.hear(record_.leaver, Message{Kind::status, record_.side.epoch}); });
+}
+
+void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
+  if (is(why, Code::not_found)) {
+    newcomer_.heard_at = Clock::now();
+    return hear_of_no_newcomer();
+  }
+  const bool open = is_before_commit() && !is_given_up(record_.state());
+  if (asked.kind == Kind::reserve) return give_up(why);
+  const auto silent_for = Clock::now() - newcomer_.heard_at;
+  if (open) {
+    if (may_pass(why) && silent_for < context_.config.peer_silence_max) return;
+    return give_up(
+        Error(Code::target_lost,
+              fmt::format("the agent of {} does not answer: {}", record_.spec.to, why.failure()),
+              "the job goes on as before; look at that agent and the network"));
+  }
+  // Nothing was granted there: what is reserved ends there by this agent's silence.
+  const bool was_granted = record_.side.own_epoch > record_.side.epoch;
+  if (is_given_up(record_.state()) && !was_granted && asked.kind == Kind::drop &&
+      is(why, Code::unreachable)) {
+    return hear_of_no_newcomer();
+  }
+  if (is_over(record_.state()) || silent_for < kNewcomerSilenceMax) return;
+  newcomer_.heard_at = Clock::now();  // and told again, if need be, after as long
+  apply(GangEvent::newcomer_silent);
+}
+
+asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
+  Backoff retry(kTellFirst, kTellMax);
+  const Message poll{Kind::poll, record_.side.epoch};
+  while (!is_done()) {
+    std::optional<Error> failed;
+    const bool is_known = is_reserved_ || !plan_;
+    if (is_known) {
+      try {
+        const auto answer = co_await clients_.targets.wait_for_change(place(), newcomer_.version,
+                                                                      kNewcomerNewsWait);
+        newcomer_.heard_at = Clock::now();
+        hear_newcomer(poll, answer);
+        retry.reset();
+      } catch (...) {
+        if (context_.tasks.is_stopping()) throw;
+        failed = error_of(std::current_exception());
+      }
+      // While it is being reserved its agent does not know of it yet.
+      const bool early = failed && is(*failed, Code::not_found) && !newcomer_.knows &&
+                         record_.state() == GangState::preparing;
+      if (failed && !early) on_newcomer_failed(poll, *failed);
+    }
+    if (Clock::now() - newcomer_.ticked_at >= kTellAgain) {
+      newcomer_.ticked_at = Clock::now();
+      drive([&] { executor_.tick_newcomer(record_.leaver); });
+    }
+    if (failed || !is_known) co_await changed_.wait_until(Clock::now() + retry.next());
+  }
+  (void)self;
+}
+
+Message GangTask::answer_to_newcomer() const {
+  return executor_.side().message(record_.leaver, Kind::decision);
+}
+
+}  // namespace cardswap::gang

@@ -1,0 +1,109 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <string>
+
+#include "agent/gang/gang_record.h"
+#include "agent/gang/move_factory.h"
+#include "agent/gang/rank_record.h"
+#include "migrator/base/error.h"
+
+/// The records of a gang and of a rank as the journal and the API have them; and what a request to
+/// move a rank is read from.
+namespace cardswap::gang {
+namespace {
+
+namespace json = boost::json;
+
+GangRecord a_gang() {
+  GangRecord record;
+  record.id = "m-00000001";
+  record.job = "ddp";
+  record.leaver = 1;
+  record.spec.job = "ddp/1";
+  record.spec.to = "127.0.0.1:7071/cpu:0";
+  record.from = "a/cpu:0";
+  record.side.state = GangState::committed;
+  record.side.epoch = 3;
+  record.side.own_epoch = 2;
+  record.side.step = 41;
+  record.side.ranks.resize(3);
+  record.side.ranks[1] = {Part::leaves, {Digest{{}}, 41}};
+  record.agents = {"127.0.0.1:7070", "127.0.0.1:7070", "127.0.0.1:7072"};
+  record.history = {{"planned", 1000}, {"committed", 2000}};
+  record.started_at_ms = 1000;
+  return record;
+}
+
+TEST(GangRecord, IsTheSameOnceItIsReadFromTheJournal) {
+  const auto written = to_journal(a_gang());
+  const auto read = gang_record_from_journal(json::parse(json::serialize(written)).as_object());
+  auto again = to_journal(read);
+  again["version"] = written.at("version");  // readers that waited for a change are told one
+  EXPECT_EQ(json::serialize(again), json::serialize(written));
+  EXPECT_EQ(read.side, a_gang().side);
+}
+
+TEST(GangRecord, IsSetAsideWhereItsRanksAndAgentsDiffer) {
+  auto damaged = to_journal(a_gang());
+  damaged["agents"] = json::array{"127.0.0.1:7070"};
+  EXPECT_THROW((void)gang_record_from_journal(damaged), Error);
+  damaged = to_journal(a_gang());
+  damaged["leaver"] = 0;  // a rank that stays
+  EXPECT_THROW((void)gang_record_from_journal(damaged), Error);
+}
+
+TEST(GangRecord, IsShownAsAMigrationWithTheStatesOfItsRanks) {
+  auto heard = std::vector<HeardOfRank>(3);
+  heard[0].state = RankState::ready;
+  heard[1].newcomer = handover::TargetState::verified;
+  const auto shown = to_json(a_gang(), {heard});
+  EXPECT_EQ(shown.at("state").as_string(), "committed");
+  EXPECT_EQ(shown.at("job").as_string(), "ddp/1");
+  EXPECT_TRUE(shown.at("result").is_null());
+  const auto& ranks = shown.at("ranks").as_array();
+  ASSERT_EQ(ranks.size(), 3U);
+  EXPECT_EQ(ranks[0].at("state").as_string(), "ready");
+  EXPECT_EQ(ranks[1].at("newcomer").as_string(), "verified");
+  EXPECT_FALSE(ranks[2].as_object().contains("newcomer"));
+}
+
+TEST(RankRecord, IsTheSameOnceItIsReadFromTheJournal) {
+  RankRecord record;
+  record.gang = "m-00000001";
+  record.job = "ddp";
+  record.instance = "0123";
+  record.rank = 2;
+  record.ranks = 3;
+  record.conductor = "127.0.0.1:7070";
+  record.side.state = RankState::ready;
+  record.side.epoch = 3;
+  record.side.own_epoch = 2;
+  record.side.step = 41;
+  const auto written = to_journal(record);
+  const auto read = rank_record_from_journal(json::parse(json::serialize(written)).as_object());
+  EXPECT_EQ(json::serialize(to_journal(read)), json::serialize(written));
+  EXPECT_EQ(read.side, record.side);
+  auto damaged = written;
+  damaged["rank"] = 3;
+  EXPECT_THROW((void)rank_record_from_journal(damaged), Error);
+}
+
+TEST(NamedRank, IsAJobAndANumber) {
+  EXPECT_EQ(named_rank("ddp/12").job, "ddp");
+  EXPECT_EQ(named_rank("ddp/12").rank, 12U);
+  for (const auto* text :
+       {"ddp", "ddp/", "/1", "ddp/-1", "ddp/1/2", "ddp/1x", "ddp/4096", "d dp/1"}) {
+    EXPECT_THROW((void)named_rank(text), Error) << text;
+  }
+}
+
+TEST(Margin, IsTwoStepsAndMoreWhereStepsAreShort) {
+  EXPECT_EQ(margin_for(0), 2U);
+  EXPECT_EQ(margin_for(1000), 3U);
+  EXPECT_EQ(margin_for(10), 17U);
+  EXPECT_EQ(margin_for(0.0001), 1002U);
+}
+
+}  // namespace
+}  // namespace cardswap::gang
