@@ -44,11 +44,11 @@ struct Config {
   std::uint64_t job_log_max = 1ULL << 30;  ///< bytes of a job's output on disk; 0: no bound
   /// The mean time between failures of a job, for protections that choose their interval.
   std::chrono::milliseconds mtbf = std::chrono::hours(24);
-  bool encrypt_always = false;             ///< encrypt the data of every migration from here
-  bool failpoints = false;                 ///< requests may name a state to wait in; for tests
-  std::filesystem::path health_policy;     ///< empty: the defaults, which only observe
-  std::filesystem::path criu;              ///< empty: searched for; "none": not used
-  bool criu_trust_peers = false;           ///< processes from peers keep any rights that they had
+  bool encrypt_always = false;          ///< encrypt the data of every migration from here
+  bool failpoints = false;              ///< requests may name a state to wait in; for tests
+  std::filesystem::path health_policy;  ///< empty: the defaults, which only observe
+  std::filesystem::path criu;           ///< empty: searched for; "none": not used
+  bool criu_trust_peers = false;        ///< processes from peers keep any rights that they had
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read
   std::string nvml = "libnvidia-ml.so.1";          ///< empty: not loaded
   std::string libcuda = "libcuda.so.1";            ///< empty: not loaded
