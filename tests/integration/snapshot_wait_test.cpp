@@ -139,7 +139,7 @@ TEST_F(WaitingSnapshots, AreGivenUpBeforeAStopWithASignal) {
   std::string snapshot;
   ASSERT_NO_FATAL_FAILURE(stop_a_keeper(keeper, snapshot));
   stop.kill(SIGTERM);
-  EXPECT_EQ(stop.wait(), 128 + SIGTERM) << printed();
+  EXPECT_EQ(stop.wait(), 4) << printed();
   EXPECT_THAT(printed(), HasSubstr("job job trains on, because its last snapshot failed"));
   EXPECT_EQ(text(host_.ask({"status", snapshot}), "result"), "cancelled");
   EXPECT_TRUE(trains_on()) << host_.log();
