@@ -93,7 +93,11 @@ TEST_F(AutoInterval, GoesByTheFailuresOfTheHostThatTheJobIsOn) {
   EXPECT_EQ(number(measured(host_, 1), "mtbf_ms"), 86'400'000);
   const auto moved = host_.ask({"migrate", "job", "--to", other.at("cpu:0")});
   ASSERT_EQ(text(moved, "result"), "ok") << host_.log();
-  EXPECT_EQ(number(measured(other, 0), "mtbf_ms"), 1'800'000);
+  // Right behind a move nothing is known of the job's pace, and so of what a snapshot costs there.
+  EXPECT_TRUE(within(30s, [&] {
+    const auto interval = interval_of(other);
+    return !interval.empty() && number(interval, "mtbf_ms") == 1'800'000;
+  })) << other.log();
   (void)other.ask({"stop", "job"});
   expect_undisturbed_so_far();
 }
