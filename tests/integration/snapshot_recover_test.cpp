@@ -67,7 +67,7 @@ TEST_F(Recovery, LeavesAJobFailedWhoseSnapshotsAreAllDamaged) {
   EXPECT_THAT(text(job, "exit_text"), HasSubstr("none of its snapshots can be used"));
   EXPECT_EQ(text(job, "device"), "cpu:0");
   EXPECT_THAT(host_.command({"jobs", "job"}).out,
-              AllOf(HasSubstr("not recovered: "), HasSubstr("hint: `cardswap verify ")));
+              AllOf(HasSubstr("not recovered: "), HasSubstr("hint: `cardswap history ")));
   EXPECT_EQ(logged_step(), step) << "it never begins at its first step";
   EXPECT_TRUE(host_.leftovers().empty());
   expect_undisturbed_so_far();
