@@ -24,10 +24,12 @@ class RecoveringJob : public ProtectedJob {
     all.insert(all.end(), {"--step-ms", "10", "--loss-log", log_.string()});
     (void)host_.ask(all);
   }
-  [[nodiscard]] static boost::json::object recovery_of(const Host& host) {
-    const auto job = record_of(host);
+  [[nodiscard]] static boost::json::object recovery_in(const boost::json::object& job) {
     const auto* value = job.if_contains("recovery");
     return value != nullptr && value->is_object() ? value->get_object() : boost::json::object();
+  }
+  [[nodiscard]] static boost::json::object recovery_of(const Host& host) {
+    return recovery_in(record_of(host));
   }
   [[nodiscard]] bool has_recovered_now(int times) const {
     return number(recovery_of(host_), "recovered") >= times;
@@ -46,9 +48,10 @@ class RecoveringJob : public ProtectedJob {
     return within(20s, [&] { return lines() >= before + 5; });
   }
   [[nodiscard]] bool has_given_up() const {
-    const auto recovery = recovery_of(host_);
+    const auto job = record_of(host_);  // one look: between two it may fail, and be recovered
+    const auto recovery = recovery_in(job);
     const auto* pending = recovery.if_contains("pending");
-    return text(record_of(host_), "state") == "failed" && pending != nullptr && !pending->as_bool();
+    return text(job, "state") == "failed" && pending != nullptr && !pending->as_bool();
   }
   /// Takes two snapshots of a job that is protected, and takes no other by itself.
   [[nodiscard]] boost::json::object first_of_two_snapshots() const {
