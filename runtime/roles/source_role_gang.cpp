@@ -86,6 +86,8 @@ void SourceRole::report_to_gang(const std::string& gang, SourceCallbacks& callba
   };
   callbacks.failed = [this, gang](const Error& error) {
     const MutexLock lock(context_.mutex);
+    // It has said what both hold. That its newcomer goes on with that is no failure.
+    if (context_.state() == TrainerState::verified) return;
     if (!must_park(context_.state())) return context_.fail(gang, error);
     context_.send(channel::CheckFailed{gang, error.code(), error.failure(), error.hint()});
   };

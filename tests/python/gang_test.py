@@ -7,6 +7,7 @@ run without any of this, bit for bit.
 usage: gang_test.py BUILD [unittest's arguments]
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 from hosts import BUILD, OF_AGENTS, PATIENCE, ROOT, Moves, run_tests
@@ -26,7 +28,7 @@ from played_agents import PlayedAgent  # noqa: E402
 RANKS = 3
 ADDRESSES = [f"10.0.0.{rank}:7070" for rank in range(RANKS)]
 NEW_ADDRESS = "10.0.0.9:7070"
-STEPS = 40
+STEPS = 300
 
 
 class Gang(unittest.TestCase):
@@ -41,15 +43,34 @@ class Gang(unittest.TestCase):
         self.until = self.folder / "until"
         self.agent = PlayedAgent(self.folder / "agent.sock", PATIENCE)
         self.addCleanup(self.agent.close)
+        self.addCleanup(self.close)
         self.store = distributed.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
         self.rendezvous = f"127.0.0.1:{self.store.port}"
-        self.processes = []
+        self.processes, self.all_lines = [], []
         self.addCleanup(self.end)
 
     def allow(self, steps):
+        self.allowed = steps
         new = self.folder / "until.new"
         new.write_text(str(steps))
         new.replace(self.until)
+
+    @contextlib.contextmanager
+    def training(self):
+        """A while in which the job takes a step now and then."""
+        over = threading.Event()
+
+        def walk():
+            while not over.wait(0.02):
+                self.allow(self.allowed + 1)
+
+        walking = threading.Thread(target=walk)
+        walking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            walking.join()
 
     def start(self, rank, port, name, **more):
         """A process of the job; `port` is that of torch's own store."""
@@ -73,6 +94,10 @@ class Gang(unittest.TestCase):
             process.kill()
             process.wait()
 
+    def close(self):
+        for line in self.all_lines:
+            line.close()
+
     def said(self):
         return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.folder.glob("said.*")))
 
@@ -80,12 +105,16 @@ class Gang(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as server:
             return server.getsockname()[1]
 
+    def attach(self):
+        self.all_lines.append(self.agent.attach())
+        return self.all_lines[-1]
+
     def begin(self, steps):
         """Ranks that stand behind so many steps, and the same job beside them, which nobody moves."""
         self.allow(steps)
         port = self.free_port()
         self.ranks = [self.start(rank, port, rank, **self.of_agent("primary")) for rank in range(RANKS)]
-        lines = [self.agent.attach() for _ in self.ranks]
+        lines = [self.attach() for _ in self.ranks]
         self.lines = {line.hello["rank"]: line for line in lines}
         self.assertEqual(sorted(self.lines), list(range(RANKS)))
         for rank, line in self.lines.items():
@@ -97,40 +126,40 @@ class Gang(unittest.TestCase):
         beside = self.free_port()
         self.undisturbed = [self.start(rank, beside, f"undisturbed.{rank}", LOSSES="undisturbed") for rank in range(RANKS)]
 
-    def prepare(self, rank, gang, epoch, step):
-        """Up to where all stand at `step`: the ranks that stay, the one that leaves, and the newcomer."""
+    def prepare(self, rank, gang, epoch):
+        """Up to where all stand at a step: the ranks that stay, the one that leaves, the newcomer, and the step."""
         stay, leaver = [line for other, line in self.lines.items() if other != rank], self.lines[rank]
         for line in stay:
             line.build_next(gang, epoch, self.rendezvous, RANKS, [rank])
         self.start(rank, 1, f"{rank}.{gang}", **self.of_agent("standby"))
-        newcomer = self.agent.attach()
+        newcomer = self.attach()
         self.assertEqual(newcomer.hello["rank"], rank)
         newcomer.welcome(0, False, gang, "data", NEW_ADDRESS, {
             "gang": gang, "epoch": epoch, "rank": rank, "ranks": RANKS, "rendezvous": self.rendezvous, "moved": [rank]})
         leaver.begin_sync(gang, newcomer.hear("Parked")["port"], "data")
-        self.allow(step - 2)
-        leaver.hear("Converged")
-        for line in stay:
-            line.hear("NextBuilt")
+        with self.training():
+            leaver.hear("Converged")
+            for line in stay:
+                line.hear("NextBuilt")
+        step = self.allowed + 3
         for line in self.lines.values():
             line.arm(gang, step)
         for line in self.lines.values():
             self.assertEqual(line.hear("Armed", "Late"), {"kind": "Armed", "gang": gang, "step": step})
-        self.allow(step + 20)
+        self.allow(step + 2)
         for line in self.lines.values():
             line.hear("Reached")
         for line in self.lines.values():
             line.order("Check", gang)
-        return stay, leaver, newcomer
+        return stay, leaver, newcomer, step
 
-    def move(self, rank, gang, epoch, step):
-        stay, leaver, newcomer = self.prepare(rank, gang, epoch, step)
+    def move(self, rank, gang, epoch):
+        stay, leaver, newcomer, step = self.prepare(rank, gang, epoch)
         left = leaver.hear("Checked")
         arrived = newcomer.hear("Verified")
         self.assertEqual((left["step"], left["digest"]), (arrived["step"], arrived["digest"]))
         for line in stay:
             self.assertEqual(line.hear("Checked")["step"], step)
-        self.allow(step + 2)
         newcomer.grant(gang, epoch, arrived["digest"])
         self.assertEqual(newcomer.hear("Resumed")["step"], step)
         for line in stay:
@@ -144,13 +173,12 @@ class Gang(unittest.TestCase):
         self.assertEqual(leaver.hear("Ended")["moved"], 1)
         self.lines[rank] = newcomer
 
-    def give_up(self, rank, gang, epoch, step):
+    def give_up(self, rank, gang, epoch):
         """Where each rank has promised, and the newcomer dies."""
-        stay, leaver, newcomer = self.prepare(rank, gang, epoch, step)
+        stay, leaver, newcomer, _ = self.prepare(rank, gang, epoch)
         for line in (leaver, *stay):
             line.hear("Checked")
         self.processes[-1].kill()
-        self.allow(step + 2)
         for line in self.lines.values():
             line.order("Release", gang)
         for line in self.lines.values():
@@ -169,12 +197,12 @@ class Gang(unittest.TestCase):
         self.begin(4)
         for line in self.lines.values():
             line.has_said("RankPlace", ranks=RANKS, agents=ADDRESSES)
-        self.give_up(1, "g-1", 2, 12)
-        self.move(1, "g-2", 3, 22)
+        self.give_up(1, "g-1", 2)
+        self.move(1, "g-2", 3)
         agents = [ADDRESSES[0], NEW_ADDRESS, ADDRESSES[2]]
         for line in self.lines.values():
             line.has_said("RankPlace", ranks=RANKS, agents=agents)
-        self.move(0, "g-3", 4, 32)
+        self.move(0, "g-3", 4)
         self.finish()
 
 

@@ -95,6 +95,9 @@ class Line:
             if kind in ("Failed", "CheckFailed"):
                 raise AssertionError(message)
 
+    def close(self):
+        self._connection.close()
+
     def has_said(self, kind, **fields):
         """Waits until such a message has come, also one that was heard before."""
         wanted = {"kind": kind, **fields}
