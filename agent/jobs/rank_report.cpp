@@ -15,8 +15,15 @@ RankProcess* find(Instance& instance, std::uint32_t rank) {
   return found == instance.ranks.end() ? nullptr : &found->second;
 }
 
-bool any_of(const Instance& instance, bool RankProcess::*is) {
-  return std::ranges::any_of(instance.ranks, [&](const auto& one) { return one.second.*is; });
+bool is_attached(const Instance& instance) {
+  return std::ranges::any_of(instance.ranks, [](const auto& one) { return one.second.attached; });
+}
+
+/// Whether all ranks that are here wait for the agent: one that has left waits longer than others.
+bool is_frozen(const Instance& instance) {
+  return std::ranges::all_of(instance.ranks, [](const auto& one) {
+    return one.second.frozen || !one.second.moved_to.empty();
+  });
 }
 
 /// The instance's own figures: all bytes, and the step of the slowest rank that is still here.
@@ -45,13 +52,13 @@ void note_rank_attached(Instance& instance, const channel::Hello& hello, const P
   one.network = hello.network;
   one.framework = as_utf8(hello.framework);
   one.moved_to.clear();
-  instance.frozen = any_of(instance, &RankProcess::frozen);
+  instance.frozen = is_frozen(instance);
   note_attached(instance, &hello);
 }
 
 void note_rank_detached(Instance& instance, std::uint32_t rank) {
   if (auto* one = find(instance, rank)) one->attached = false;
-  if (!any_of(instance, &RankProcess::attached)) note_detached(instance);
+  if (!is_attached(instance)) note_detached(instance);
 }
 
 void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Message& message) {
@@ -83,7 +90,7 @@ void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Me
 
 void note_rank_frozen(Instance& instance, std::uint32_t rank, bool frozen) {
   if (auto* one = find(instance, rank)) one->frozen = frozen;
-  instance.frozen = any_of(instance, &RankProcess::frozen);
+  instance.frozen = is_frozen(instance);
 }
 
 void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& to) {
@@ -91,7 +98,7 @@ void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& 
     one->moved_to = to;
     one->frozen = false;
   }
-  instance.frozen = any_of(instance, &RankProcess::frozen);
+  instance.frozen = is_frozen(instance);
 }
 
 }  // namespace cardswap

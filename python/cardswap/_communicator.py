@@ -17,7 +17,8 @@ from . import _groups as groups
 from ._library import CardswapError, what_it_says
 from ._tensors import torch
 
-TIMEOUT = datetime.timedelta(seconds=60)  # for the others to come to the rendezvous
+PATIENCE = datetime.timedelta(hours=1)  # for the others to come, a newcomer's first steps; agents give up before that
+TIMEOUT = datetime.timedelta(seconds=60)  # and, once they have come, to connect
 TRIPWIRE = datetime.timedelta(seconds=5)  # and, where all of them stand, for the first few bytes
 _LOOK_EVERY = 0.02  # s: whether a member has come
 _LOOK_QUICKLY_EVERY = 0.002  # s: while the whole job stands
@@ -33,13 +34,14 @@ class NextCommunicator:
 
     def __init__(self, epoch: int, of: list[groups.Group], rendezvous: str,
                  is_given_up: Callable[[], bool] = lambda: False,
-                 timeout: datetime.timedelta = TIMEOUT, tripwire: datetime.timedelta = TRIPWIRE) -> None:
+                 timeout: datetime.timedelta = TIMEOUT, tripwire: datetime.timedelta = TRIPWIRE,
+                 patience: datetime.timedelta = PATIENCE) -> None:
         self.epoch = epoch
         self.took_ms: dict[str, float] = {}  # what each of its parts took here
         self._groups = of
         self._rendezvous = rendezvous
         self._is_given_up = is_given_up
-        self._timeout, self._tripwire = timeout, tripwire
+        self._timeout, self._tripwire, self._patience = timeout, tripwire, patience
         self._store: Any = None
         self._backends: list[Any] = []
         self._is_built = False
@@ -71,7 +73,7 @@ class NextCommunicator:
         """Waits until all members are about to do the same: nobody can be called off who is in the middle of it."""
         self._store.set(f"{group.name}/{to}/{group.rank}", "")
         missing = list(range(len(group.ranks)))
-        end = time.monotonic() + self._timeout.total_seconds()
+        end = time.monotonic() + self._patience.total_seconds()
         while missing:
             if self._store.check([f"{group.name}/{to}/{missing[0]}"]):
                 missing.pop(0)

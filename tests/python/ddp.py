@@ -4,9 +4,11 @@ It takes the steps that --until allows, or all of them.
 """
 
 import argparse
+import random
 import time
 
 import cardswap
+import numpy
 import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
@@ -41,6 +43,8 @@ torch.manual_seed(0)
 net = DistributedDataParallel(Net(), bucket_cap_mb=0.05)
 optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
 torch.manual_seed(100 + rank)
+random.seed(rank)
+numpy.random.seed(rank)
 with open(f"{args.loss_log}.{rank}", "a", buffering=1) as log:
     for step in cardswap.batches(range(args.steps)):
         generator = torch.Generator().manual_seed(1000 * step + 10 * rank)

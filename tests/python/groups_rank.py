@@ -57,7 +57,7 @@ class Beside(NextCommunicator):
 
     def __init__(self, *arguments):
         self.given_up = threading.Event()
-        super().__init__(*arguments, self.given_up.is_set, timeout=PATIENCE, tripwire=PATIENCE)
+        super().__init__(*arguments, self.given_up.is_set, timeout=PATIENCE, tripwire=PATIENCE, patience=PATIENCE)
 
     def build(self):
         self.thread = threading.Thread(target=self.build_here, daemon=True)

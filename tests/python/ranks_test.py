@@ -73,7 +73,7 @@ class Ranks(unittest.TestCase):
     def ranks(self, host):
         """What an agent tells of the ranks that are there."""
         jobs = [job for job in host.ask("jobs", "--all")["jobs"] if job["name"] == "ddp"]
-        return [one for job in jobs for one in job["ranks"] if one["moved_to"] is None and job["state"] == "running"]
+        return [one for job in jobs for one in job["ranks"] if one["moved_to"] is None and job["state"] in ("running", "frozen")]
 
     def said(self):
         logs = "".join(f"--- {host.folder.name}\n{host.said()}\n{host.command('logs', 'ddp').stdout}"
