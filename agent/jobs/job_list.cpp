@@ -319,7 +319,9 @@ void JobList::note_first_snapshot(Job& job, std::uint64_t number) {
 void JobList::order_recovery(Job& job, const std::string& reason) {
   const auto& had = job.first().record();
   auto& notes = job.recovery;
-  // A program that got the job has ended before its first step: it is the same recovery still.
+  // A program may end before its migration has told that it took a step.
+  if (had.step > notes.step) notes = notes_when_recovered(notes, unix_ms());
+  // One that got the job and has ended before its first step: it is the same recovery still.
   const bool is_again = notes.state == RecoveryState::arriving;
   if (!is_again) notes.reason = reason;
   notes.tries = is_again ? notes.tries + 1 : 0;

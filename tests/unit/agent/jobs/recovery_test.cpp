@@ -144,6 +144,20 @@ TEST(AnOrderedRecovery, OfAProgramThatTookNoStepIsTheSameOneStill) {
   EXPECT_EQ(job.recovery.recovered, 1U);
 }
 
+TEST(AnOrderedRecovery, OfAProgramThatTookAStepIsAnother) {
+  Job job;
+  InstanceRecord had;
+  had.device = "cuda:1";
+  had.step = 402;
+  job.instances.emplace_back(job, had);
+  job.recovery = notes_on_arrival(owed());
+  JobList::order_recovery(job, "it ended with exit code 1");
+  EXPECT_EQ(job.recovery.reason, "it ended with exit code 1");
+  EXPECT_EQ(job.recovery.last_step, 402U);
+  EXPECT_EQ(job.recovery.tries, 0U);
+  EXPECT_EQ(job.recovery.recovered, 2U) << "the one before is counted";
+}
+
 class RecoveriesThatAreGivenUp : public ::testing::Test {
  protected:
   RecoveriesThatAreGivenUp() {
