@@ -69,7 +69,6 @@ TEST_F(InAGang, IsReleasedInTheMiddleOfItsCheck) {
   job_->line.say(channel::Check{kGang});
   EXPECT_TRUE(played_.is_called("trip"));
   job_->line.say(channel::Release{kGang});
-  played_.let_go();
   EXPECT_EQ((hear_without<channel::Checked, channel::Released>().migration), kGang);
   EXPECT_TRUE(trains());
 }

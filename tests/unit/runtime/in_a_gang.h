@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ struct Played : Notes {
   std::vector<std::string> calls;  // in note() and look()
   std::vector<std::uint32_t> moved;
   std::string fails;      // the call that fails
-  std::string stands_in;  // the call that waits until the test lets it go on
+  std::string stands_in;  // the call that waits until the test lets it go on or its gang is over
   Session* session = nullptr;
 
   bool is_called(const std::string& name) {
@@ -36,8 +37,9 @@ class PlayedCommunicators final : public Communicators {
  public:
   explicit PlayedCommunicators(Played& played) : played_(played) {}
   void build(const NextRanks& next) override {
+    epoch_ = next.epoch;
     played_.note([&] { played_.moved = next.moved; });
-    call("build " + std::to_string(next.epoch) + " at " + next.rendezvous, next.epoch);
+    call("build " + std::to_string(next.epoch) + " at " + next.rendezvous);
   }
   void roll_back() override { call("roll_back"); }
   void close_old() override { call("close_old"); }
@@ -45,12 +47,11 @@ class PlayedCommunicators final : public Communicators {
   void exchange() override { call("exchange"); }
 
  private:
-  void call(const std::string& name, std::uint64_t epoch = 0) {
+  void call(const std::string& name) {
     played_.note([&] { played_.calls.push_back(name); });
     const auto first = name.substr(0, name.find(' '));
     const auto is_free = [&] {
-      return played_.stands_in != first ||
-             (epoch != 0 && ForeignSession::is_given_up(*played_.session, epoch));
+      return played_.stands_in != first || ForeignSession::is_given_up(*played_.session, epoch_);
     };
     while (!played_.within(5ms, is_free)) {
     }
@@ -60,6 +61,7 @@ class PlayedCommunicators final : public Communicators {
   }
 
   Played& played_;
+  std::atomic<std::uint64_t> epoch_{0};
 };
 
 /// A rank of three. The agent is played by the test, and so are the program's communicators.
