@@ -21,9 +21,10 @@ bool is_attached(const Instance& instance) {
 
 /// Whether all ranks that are here wait for the agent: one that has left waits longer than others.
 bool is_frozen(const Instance& instance) {
-  return std::ranges::all_of(instance.ranks, [](const auto& one) {
+  const auto waits = [](const auto& one) {
     return one.second.frozen || !one.second.moved_to.empty();
-  });
+  };
+  return !instance.ranks.empty() && std::ranges::all_of(instance.ranks, waits);
 }
 
 /// The instance's own figures: all bytes, and the step of the slowest rank that is still here.
