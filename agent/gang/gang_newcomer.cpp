@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -132,7 +133,8 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
     return hear_of_no_newcomer();
   }
   if (is_over(record_.state()) || silent_for < kNewcomerSilenceMax) return;
-  newcomer_.heard_at = Clock::now();  // and told again, if need be, after as long
+  if (Clock::now() - newcomer_told_at_ < kNewcomerSilenceMax) return;
+  newcomer_told_at_ = Clock::now();
   apply(GangEvent::newcomer_silent);
 }
 
@@ -165,6 +167,35 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
     if (failed || !is_known) co_await changed_.wait_until(Clock::now() + retry.next());
   }
   (void)self;
+}
+
+/// The newcomer's agent is asked all the time: what it says now is known.
+void GangTask::force(const OperatorDecision& decision) {
+  const bool to_target = decision.to == MigrationSide::target;
+  const auto event = to_target ? GangEvent::forced_to_target : GangEvent::forced_to_source;
+  const auto state = record_.state();
+  auto next = executor_.side();
+  const bool is_healthy = state == GangState::committed;  // it goes on by itself
+  if (is_healthy || next.on(event).empty()) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {}: it cannot be forced to the {}", record_.id,
+                            to_string(state), to_string(decision.to)),
+                is_over(state) ? "it is over: `cardswap status " + record_.id + "`"
+                               : "it goes on by itself");
+  }
+  const bool answers = Clock::now() - newcomer_.heard_at < kNewcomerSilenceMax;
+  if (answers && !decision.overrule) {
+    throw Error(Code::conflict,
+                fmt::format("the agent of {} answers: migration {} ends by itself", record_.spec.to,
+                            record_.id),
+                "--overrule decides all the same");
+  }
+  const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})",
+                                record_.spec.job, record_.id, to_string(decision.to), decision.by);
+  spdlog::warn("{}", text);
+  executor_.apply(event);
+  context_.events.emit(
+      {.kind = "forced", .text = text, .job = record_.job, .migration = record_.id});
 }
 
 Message GangTask::answer_to_newcomer() const {

@@ -191,6 +191,10 @@ void Moves::cancel(const std::string& id) {
   gang.give_up(Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
 }
 
+void Moves::force(const std::string& id, const OperatorDecision& decision) {
+  gang_at(id).force(decision);
+}
+
 // ---- agents
 
 void Moves::check_is(const Caller& caller, const std::string& address, const char* what) const {
@@ -283,6 +287,7 @@ RankTask& Moves::join(const std::string& gang, std::uint32_t rank, const Order& 
   record.rank = rank;
   record.ranks = invitation.ranks;
   record.conductor = invitation.conductor;
+  record.process = one.process;
   record.to = invitation.spec.to;
   record.side.part = invitation.part;
   record.side.epoch = order.epoch;
