@@ -147,6 +147,22 @@ class Ranks(Job):
         self.assertEqual(sorted(one["rank"] for one in self.ranks(self.a)), [0, 1, 2])
         self.finish()
 
+    def test_a_newcomer_that_dies_costs_the_job_nothing(self):
+        self.begin(4)
+        started = self.a.ask("migrate", "ddp/1", "--to", self.b.at(), "--max-stall", "none", "--detach")
+        asked = lambda: self.a.ask("status", started["id"])
+        standbys = lambda: [job["pid"] for job in self.b.ask("jobs", "--all")["jobs"]
+                            if job["state"] == "standby" and job["pid"]]
+        wait_until(standbys, "a standby: " + self.said())
+        os.kill(standbys()[0], signal.SIGKILL)
+        wait_until(lambda: asked()["result"], "the end of the move: " + self.said())
+        self.assertEqual(asked()["result"], "failed")
+        self.assertIn("standby", asked()["error"]["failure"])
+        self.assertEqual([one["rank"] for one in self.ranks(self.a)], [0, 1, 2])
+        self.allow(8)
+        wait_until(lambda: [one["step"] for one in self.ranks(self.a)] == [8] * RANKS, "more steps: " + self.said())
+        self.finish()
+
     def test_what_cannot_be_is_refused_and_costs_nothing(self):
         self.begin(4)
         for arguments, says in ((("ddp", "--to", self.b.at()), "has 3 ranks"),
