@@ -193,7 +193,9 @@ void GangTask::force(const OperatorDecision& decision) {
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})",
                                 record_.spec.job, record_.id, to_string(decision.to), decision.by);
   spdlog::warn("{}", text);
+  const bool was_done = is_done();
   executor_.apply(event);
+  if (was_done && !is_done()) begin_to_watch();  // it was broken
   context_.events.emit(
       {.kind = "forced", .text = text, .job = record_.job, .migration = record_.id});
 }
