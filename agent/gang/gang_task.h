@@ -50,7 +50,9 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   GangTask(const HandoverContext& context, Clients clients, GangRecord record,
            std::optional<GangPlan> plan, std::function<void(const GangRecord&)> ended);
 
+  /// The record as it is on disk; a state that needs no record may be further.
   [[nodiscard]] const GangRecord& record() const { return record_; }
+  [[nodiscard]] GangState state() const { return executor_.side().state(); }
   [[nodiscard]] boost::json::object shown() const;
   /// Notified of each change of shown().
   [[nodiscard]] Signal& news() { return changed_; }

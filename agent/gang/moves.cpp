@@ -41,7 +41,7 @@ void Moves::resume_after_restart() {
     if (!rank->is_over()) rank->resume();
   }
   for (const auto& [id, gang] : gangs_) {
-    if (!is_over(gang->record().state()) || gang->record().side.notice_pending) gang->resume();
+    if (!is_over(gang->state()) || gang->record().side.notice_pending) gang->resume();
   }
   forget_old();
 }
@@ -59,9 +59,9 @@ void Moves::on_ended(const GangRecord& ended) {
   for (auto store = stores_.begin(); store != stores_.end();) {
     const bool is_its = store->first == ended.id;
     const auto* other =
-        !is_its && gangs_.contains(store->first) ? &gangs_.at(store->first)->record() : nullptr;
+        !is_its && gangs_.contains(store->first) ? gangs_.at(store->first).get() : nullptr;
     const bool is_older =
-        moved && other != nullptr && other->job == ended.job && is_over(other->state());
+        moved && other != nullptr && other->record().job == ended.job && is_over(other->state());
     if ((is_its && !moved) || is_older) {
       store->second->close();
       store = stores_.erase(store);
@@ -183,7 +183,7 @@ std::vector<boost::json::object> Moves::all(bool running) const {
 
 void Moves::cancel(const std::string& id) {
   auto& gang = gang_at(id);
-  const auto state = gang.record().state();
+  const auto state = gang.state();
   if (state >= GangState::committed) {
     throw Error(Code::conflict, fmt::format("migration {} is {}: it cannot be cancelled any more",
                                             id, to_string(state)));
