@@ -236,7 +236,11 @@ RankTask& Moves::rank_at(const std::string& gang, std::uint32_t rank, const Call
     throw Error(Code::not_found, fmt::format("rank {} of gang {} is not on {}", rank, gang,
                                              context_.config.host_name));
   }
-  check_is(caller, found->second->record().conductor, "gives orders to a rank");
+  const auto& record = found->second->record();
+  check_is(caller, record.conductor, "gives orders to a rank");
+  if (!record.owner.empty() && !caller.owner && caller.name != record.owner) {
+    throw Error(Code::unauthorized, fmt::format("gang {} is conducted by {}", gang, record.owner));
+  }
   return *found->second;
 }
 
@@ -287,6 +291,7 @@ RankTask& Moves::join(const std::string& gang, std::uint32_t rank, const Order& 
   record.rank = rank;
   record.ranks = invitation.ranks;
   record.conductor = invitation.conductor;
+  if (context_.config.tls.is_configured() && !caller.owner) record.owner = caller.name;
   record.process = one.process;
   record.to = invitation.spec.to;
   record.side.part = invitation.part;
