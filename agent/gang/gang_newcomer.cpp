@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -85,7 +86,7 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
   const auto& status = *answer.status;
   newcomer_.knows = true;
   newcomer_.version = std::max(newcomer_.version, status.version);
-  if (is_before_commit() && !is_given_up(record_.state())) {
+  if (is_before_commit() && !is_given_up(state())) {
     if (const auto wrong = not_before_a_commit(place().agent.text(), status); wrong && !cause_) {
       cause_ = *wrong;
     }
@@ -99,7 +100,7 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
   const auto before = executor_.side().heard()[record_.leaver];
   drive([&] { executor_.hear(record_.leaver, status.message); });
   const bool news = !(before == executor_.side().heard()[record_.leaver]);
-  if (news && parked_ && record_.state() == GangState::preparing) {
+  if (news && parked_ && state() == GangState::preparing) {
     drive([&] { executor_.tick(record_.leaver); });  // now it can join
   }
   if (news) touch();
@@ -115,7 +116,7 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
     newcomer_.heard_at = Clock::now();
     return hear_of_no_newcomer();
   }
-  const bool open = is_before_commit() && !is_given_up(record_.state());
+  const bool open = is_before_commit() && !is_given_up(state());
   if (asked.kind == Kind::reserve) return give_up(why);
   const auto silent_for = Clock::now() - newcomer_.heard_at;
   if (open) {
@@ -126,13 +127,14 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
               "the job goes on as before; look at that agent and the network"));
   }
   // Nothing was granted there: what is reserved ends there by this agent's silence.
-  const bool was_granted = record_.side.own_epoch > record_.side.epoch;
-  if (is_given_up(record_.state()) && !was_granted && asked.kind == Kind::drop &&
+  const bool was_granted = executor_.side().durable().own_epoch > record_.side.epoch;
+  if (is_given_up(state()) && !was_granted && asked.kind == Kind::drop &&
       is(why, Code::unreachable)) {
     return hear_of_no_newcomer();
   }
-  if (is_over(record_.state()) || silent_for < kNewcomerSilenceMax) return;
-  newcomer_.heard_at = Clock::now();  // and told again, if need be, after as long
+  if (is_over(state()) || silent_for < kNewcomerSilenceMax) return;
+  if (Clock::now() - newcomer_told_at_ < kNewcomerSilenceMax) return;
+  newcomer_told_at_ = Clock::now();
   apply(GangEvent::newcomer_silent);
 }
 
@@ -155,7 +157,7 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
       }
       // While it is being reserved its agent does not know of it yet.
       const bool early = failed && is(*failed, Code::not_found) && !newcomer_.knows &&
-                         record_.state() == GangState::preparing;
+                         state() == GangState::preparing;
       if (failed && !early) on_newcomer_failed(poll, *failed);
     }
     if (Clock::now() - newcomer_.ticked_at >= kTellAgain) {
@@ -165,6 +167,37 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
     if (failed || !is_known) co_await changed_.wait_until(Clock::now() + retry.next());
   }
   (void)self;
+}
+
+/// The newcomer's agent is asked all the time: what it says now is known.
+void GangTask::force(const OperatorDecision& decision) {
+  const bool to_target = decision.to == MigrationSide::target;
+  const auto event = to_target ? GangEvent::forced_to_target : GangEvent::forced_to_source;
+  const auto now = state();
+  auto next = executor_.side();
+  const bool is_healthy = now == GangState::committed;  // it goes on by itself
+  if (is_healthy || next.on(event).empty()) {
+    throw Error(
+        Code::conflict,
+        fmt::format("migration {} is {}: it cannot be forced to the {}", record_.id, to_string(now),
+                    to_string(decision.to)),
+        is_over(now) ? "it is over: `cardswap status " + record_.id + "`" : "it goes on by itself");
+  }
+  const bool answers = Clock::now() - newcomer_.heard_at < kNewcomerSilenceMax;
+  if (answers && !decision.overrule) {
+    throw Error(Code::conflict,
+                fmt::format("the agent of {} answers: migration {} ends by itself", record_.spec.to,
+                            record_.id),
+                "--overrule decides all the same");
+  }
+  const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})",
+                                record_.spec.job, record_.id, to_string(decision.to), decision.by);
+  spdlog::warn("{}", text);
+  const bool was_done = is_done();
+  executor_.apply(event);
+  if (was_done && !is_done()) begin_to_watch();  // it was broken
+  context_.events.emit(
+      {.kind = "forced", .text = text, .job = record_.job, .migration = record_.id});
 }
 
 Message GangTask::answer_to_newcomer() const {

@@ -54,13 +54,17 @@ GangTask::GangTask(const HandoverContext& context, Clients clients, GangRecord r
               .failed = [](std::uint32_t, const Error&) {}}),
       ranks_(record_.side.ranks.size()) {}
 
-boost::json::object GangTask::shown() const { return to_json(record_, {executor_.side().heard()}); }
+boost::json::object GangTask::shown() const {
+  auto record = record_;
+  record.side = executor_.side().durable();  // also what a full disk did not take
+  return to_json(record, {executor_.side().heard()});
+}
 
-bool GangTask::is_before_commit() const { return record_.side.state < GangState::committed; }
+bool GangTask::is_before_commit() const { return state() < GangState::committed; }
 
 bool GangTask::is_done() const {
-  switch (record_.state()) {
-    case GangState::aborted: return !record_.side.notice_pending;
+  switch (state()) {
+    case GangState::aborted: return !executor_.side().durable().notice_pending;
     case GangState::broken: return true;
     case GangState::completed: {
       const auto& heard = executor_.side().heard();
@@ -74,14 +78,14 @@ bool GangTask::is_done() const {
 // ---- its beginning and end
 
 void GangTask::start() {
-  record_.history.emplace_back(to_string(record_.state()), record_.started_at_ms);
+  record_.history.emplace_back(to_string(state()), record_.started_at_ms);
   context_.journal.put(Journal::Kind::gang, record_.id, to_journal(record_));
   begin_to_watch();
   apply(GangEvent::started);
 }
 
 void GangTask::resume() {
-  if (is_before_commit() && !is_given_up(record_.state())) {
+  if (is_before_commit() && !is_given_up(state())) {
     cause_ = Error(Code::source_lost, "the agent that conducts the move was restarted",
                    "start the migration again");
   }
@@ -106,8 +110,8 @@ asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self) {
   while (!is_done()) {
     if (is_before_commit() && most.count() > 0 && Clock::now() - began >= most) {
       give_up(Error(Code::timed_out,
-                    fmt::format("gang {} was still {} after {}", record_.id,
-                                to_string(record_.state()), format_ms(record_.spec.timeout_ms)),
+                    fmt::format("gang {} was still {} after {}", record_.id, to_string(state()),
+                                format_ms(record_.spec.timeout_ms)),
                     "allow more with --timeout"));
     }
     note_result();
@@ -120,16 +124,16 @@ asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self) {
 /// Tells the end once the job trains again, also while an agent that is away has yet to hear of it.
 void GangTask::note_result() {
   if (record_.result) return;
-  const auto state = record_.state();
-  const bool lags = state == GangState::aborting && given_up_at_ != Clock::time_point{} &&
+  const auto now = state();
+  const bool lags = now == GangState::aborting && given_up_at_ != Clock::time_point{} &&
                     Clock::now() - given_up_at_ >= kCleanUpTold;
-  if (!is_over(state) && !lags) return;
-  if (state == GangState::completed) {
+  if (!is_over(now) && !lags) return;
+  if (now == GangState::completed) {
     record_.result = MigrationResult::ok;
   } else {
     const bool cancelled = cause_ && cause_->code() == Code::cancelled;
     record_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (state == GangState::broken) {
+    if (now == GangState::broken) {
       record_.error = Error(Code::target_lost,
                             fmt::format("a process of job {} ended right after the move: the job "
                                         "has lost a rank",
@@ -142,14 +146,14 @@ void GangTask::note_result() {
   }
   record_.ended_at_ms = unix_ms();
   try {
-    save(record_.side);
+    save(executor_.side().durable());
   } catch (const Error& disk) {
     spdlog::error("gang {}: {}", record_.id, disk.what());
   }
 }
 
 void GangTask::give_up(Error why) {
-  if (!is_before_commit() || is_given_up(record_.state())) return;
+  if (!is_before_commit() || is_given_up(state())) return;
   if (!cause_) cause_ = std::move(why);
   apply(GangEvent::failed);
 }
@@ -162,7 +166,7 @@ void GangTask::drive(const std::function<void()>& change) {
   } catch (const Error& disk) {
     spdlog::error("gang {}: {}", record_.id, disk.what());
     if (!cause_) cause_ = disk;
-    if (!is_before_commit() || is_given_up(record_.state())) return;
+    if (!is_before_commit() || is_given_up(state())) return;
     try {
       executor_.apply(GangEvent::failed);
     } catch (const Error&) {  // it is tried again with what is heard next
@@ -299,14 +303,14 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
     RankReport none;
     none.status.epoch = record_.side.epoch;
     // What it has forgotten was over there.
-    if (record_.state() == GangState::completed) {
+    if (state() == GangState::completed) {
       none.status.state = rank == record_.leaver ? RankState::retired : RankState::closed;
       none.status.step = record_.side.step;
     }
     drive([&] { executor_.hear(rank, none.status); });
     return;
   }
-  if (!is_before_commit() || is_given_up(record_.state())) return;
+  if (!is_before_commit() || is_given_up(state())) return;
   const bool silent = Clock::now() - ranks_[rank].heard_at >= context_.config.peer_silence_max;
   if (may_go_well(why) && !silent) return;
   give_up(why.within(fmt::format("rank {} of job {} at {}", rank, record_.job, agent)));

@@ -18,6 +18,7 @@
 #include "agent/gang/rank_lines.h"
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/base/reservation_request.h"
+#include "agent/handover/protocol/operator_decision.h"
 #include "agent/handover/source/target_client.h"
 
 namespace cardswap::gang {
@@ -49,7 +50,9 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   GangTask(const HandoverContext& context, Clients clients, GangRecord record,
            std::optional<GangPlan> plan, std::function<void(const GangRecord&)> ended);
 
+  /// The record as it is on disk; a state that needs no record may be further.
   [[nodiscard]] const GangRecord& record() const { return record_; }
+  [[nodiscard]] GangState state() const { return executor_.side().state(); }
   [[nodiscard]] boost::json::object shown() const;
   /// Notified of each change of shown().
   [[nodiscard]] Signal& news() { return changed_; }
@@ -62,6 +65,8 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   void resume();
   /// Gives the gang up, unless it is committed: `why` is told.
   void give_up(Error why);
+  /// RankMoves::force().
+  void force(const OperatorDecision& decision);
   [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
     return executor_.decision(rank, epoch);
   }
@@ -114,9 +119,10 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   RankLines<handover::Message, TargetAnswer> words_;  // to the newcomer, by its rank
   std::vector<Contact> ranks_;
   Contact newcomer_;
-  std::optional<TargetStatus> parked_;  // where the newcomer receives the state
-  bool is_reserved_ = false;            // its agent has the place, or may have it
-  bool is_asked_ = false;               // reserve is under way, or was
+  Clock::time_point newcomer_told_at_{};  // an operator, of the newcomer's silence
+  std::optional<TargetStatus> parked_;    // where the newcomer receives the state
+  bool is_reserved_ = false;              // its agent has the place, or may have it
+  bool is_asked_ = false;                 // reserve is under way, or was
   Signal changed_;
   std::optional<Error> cause_;  // why it is given up
   Clock::time_point given_up_at_{};

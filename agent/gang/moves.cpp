@@ -41,7 +41,7 @@ void Moves::resume_after_restart() {
     if (!rank->is_over()) rank->resume();
   }
   for (const auto& [id, gang] : gangs_) {
-    if (!is_over(gang->record().state()) || gang->record().side.notice_pending) gang->resume();
+    if (!is_over(gang->state()) || gang->record().side.notice_pending) gang->resume();
   }
   forget_old();
 }
@@ -59,9 +59,9 @@ void Moves::on_ended(const GangRecord& ended) {
   for (auto store = stores_.begin(); store != stores_.end();) {
     const bool is_its = store->first == ended.id;
     const auto* other =
-        !is_its && gangs_.contains(store->first) ? &gangs_.at(store->first)->record() : nullptr;
+        !is_its && gangs_.contains(store->first) ? gangs_.at(store->first).get() : nullptr;
     const bool is_older =
-        moved && other != nullptr && other->job == ended.job && is_over(other->state());
+        moved && other != nullptr && other->record().job == ended.job && is_over(other->state());
     if ((is_its && !moved) || is_older) {
       store->second->close();
       store = stores_.erase(store);
@@ -183,12 +183,16 @@ std::vector<boost::json::object> Moves::all(bool running) const {
 
 void Moves::cancel(const std::string& id) {
   auto& gang = gang_at(id);
-  const auto state = gang.record().state();
+  const auto state = gang.state();
   if (state >= GangState::committed) {
     throw Error(Code::conflict, fmt::format("migration {} is {}: it cannot be cancelled any more",
                                             id, to_string(state)));
   }
   gang.give_up(Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
+}
+
+void Moves::force(const std::string& id, const OperatorDecision& decision) {
+  gang_at(id).force(decision);
 }
 
 // ---- agents
@@ -232,7 +236,11 @@ RankTask& Moves::rank_at(const std::string& gang, std::uint32_t rank, const Call
     throw Error(Code::not_found, fmt::format("rank {} of gang {} is not on {}", rank, gang,
                                              context_.config.host_name));
   }
-  check_is(caller, found->second->record().conductor, "gives orders to a rank");
+  const auto& record = found->second->record();
+  check_is(caller, record.conductor, "gives orders to a rank");
+  if (!record.owner.empty() && !caller.owner && caller.name != record.owner) {
+    throw Error(Code::unauthorized, fmt::format("gang {} is conducted by {}", gang, record.owner));
+  }
   return *found->second;
 }
 
@@ -283,6 +291,8 @@ RankTask& Moves::join(const std::string& gang, std::uint32_t rank, const Order& 
   record.rank = rank;
   record.ranks = invitation.ranks;
   record.conductor = invitation.conductor;
+  if (context_.config.tls.is_configured() && !caller.owner) record.owner = caller.name;
+  record.process = one.process;
   record.to = invitation.spec.to;
   record.side.part = invitation.part;
   record.side.epoch = order.epoch;

@@ -49,6 +49,7 @@ class Moves final : public Gangs, public RankMoves {
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) override;
   std::vector<boost::json::object> all(bool running) const override;
   void cancel(const std::string& id) override;
+  void force(const std::string& id, const OperatorDecision& decision) override;
   DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
                           const Caller& caller) override;
   bool has_rank_here(const std::string& id) const override;

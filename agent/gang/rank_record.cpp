@@ -18,6 +18,8 @@ void fields(Archive& a, FieldsOf<Archive, RankRecord>& m) {
   a("ranks", m.ranks);
   a("conductor", m.conductor);
   a("owner", m.owner);
+  a("pid", m.process.pid);
+  a("start_time", m.process.start_time);
   a("to", m.to);
   a("started_at_ms", m.started_at_ms);
   a("ended_at_ms", m.ended_at_ms);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/gang/protocol/rank_side.h"
+#include "agent/process/process.h"
 
 namespace cardswap::gang {
 
@@ -19,7 +20,8 @@ struct RankRecord {
   /// The conductor's agent, by its certificate's name: nobody else may order. Empty: agents have no
   /// certificates, or it is this agent.
   std::string owner;
-  std::string to;  ///< of a rank that leaves: HOST:PORT/DEVICE
+  ProcessId process;  ///< the rank's, when it joined
+  std::string to;     ///< of a rank that leaves: HOST:PORT/DEVICE
   RankDurable side;
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;  ///< when nothing was left to do for it; 0: something is

@@ -41,7 +41,7 @@ bool RankTask::has_process() const {
   const auto* here = instance();
   if (here == nullptr || !here->is_live()) return false;
   const auto found = here->ranks.find(record_.rank);
-  if (found == here->ranks.end()) return true;  // it has not attached since the agent's restart
+  if (found == here->ranks.end()) return may_be_alive(record_.process);  // the agent was restarted
   return found->second.attached || may_be_alive(found->second.process);
 }
 

@@ -118,6 +118,10 @@ asio::awaitable<ApiResponse> resolve(CallContext parts, ApiRequest request) {
                 "use " + names_of<MigrationSide>());
   }
   OperatorDecision decision{*side, request.caller.name, request.flag_or("overrule", false)};
+  if (parts.rank_moves.has(id)) {
+    parts.rank_moves.force(id, decision);
+    co_return ApiResponse{200, parts.rank_moves.shown(id)};
+  }
   if (is_target(parts, id)) {
     co_await parts.reservations.force(id, std::move(decision));
     co_return ApiResponse{200, to_json(parts.reservations.at(id).record())};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/handover/base/decision_answer.h"
+#include "agent/handover/protocol/operator_decision.h"
 #include "agent/handover/protocol/target_rules.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/security/access.h"
@@ -39,6 +40,9 @@ class RankMoves {
   [[nodiscard]] virtual std::vector<boost::json::object> all(bool running) const = 0;
   /// Gives one up; returns at once. Throws Error{conflict} if it is committed or over.
   virtual void cancel(const std::string& id) = 0;
+  /// An operator's decision about one that cannot end by itself. Throws Error{conflict} where there
+  /// is nothing to decide, and unless it overrules, where the newcomer's agent contradicts it.
+  virtual void force(const std::string& id, const OperatorDecision& decision) = 0;
   /// The answer to a newcomer's agent that is in doubt, as Migrations::decision() gives it.
   [[nodiscard]] virtual DecisionAnswer decision(const std::string& id,
                                                 std::optional<handover::TargetState> said,

@@ -126,7 +126,10 @@ void JobList::forget(const std::string& name) {
 Job* JobList::find(const std::string& name) {
   Job* found = nullptr;
   for (auto& job : jobs_) {
-    if (job.name() == name && !job.standby && !job.superseded) found = &job;
+    if (job.name() != name || job.standby || job.superseded) continue;
+    // Of a job of many ranks a host may have several, of which one ends before another.
+    const bool is_past = found != nullptr && found->world_size > 1 && found->is_live();
+    if (!is_past || job.is_live()) found = &job;
   }
   return found;
 }

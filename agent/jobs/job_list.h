@@ -56,7 +56,8 @@ class JobList {
   /// if it is empty then. Throws Error{io, corrupt}; then some jobs may be removed, and no log.
   void forget(const std::string& name);
 
-  /// The latest job of that name that is neither a standby nor superseded. Null: there is none.
+  /// The latest job of that name that is neither a standby nor superseded; of a job of many ranks
+  /// the latest live one. Null: there is none.
   [[nodiscard]] Job* find(const std::string& name);
   /// The job that find() names. Throws Error{not_found} that names the host if there is none.
   [[nodiscard]] Job& job_named(const std::string& name);

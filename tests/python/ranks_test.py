@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -19,20 +20,28 @@ import unittest
 from hosts import BUILD, OF_AGENTS, PATIENCE, ROOT, Host, Moves, run_tests, wait_until
 
 RANKS = 3
-STEPS = 40
+STEPS = 300  # more than two moves take: a step is agreed further ahead where steps are short
 
 
-class Ranks(unittest.TestCase):
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Job(unittest.TestCase):
     """A job of three ranks on host `a`, each step of which the test allows."""
 
     maxDiff = 4000
+    names = "ab"
+    count = RANKS
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-ranks-"))
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.until = self.folder / "until"
-        self.a, self.b = (Host(self.folder, name, Moves.programs) for name in "ab")
-        for host in (self.a, self.b):
+        self.hosts = [Host(self.folder, name, Moves.programs) for name in self.names]
+        self.a, self.b, *_ = self.hosts
+        for host in self.hosts:
             self.addCleanup(self.stop, host)
             wait_until(host.is_up, f"{host.folder} listens")
 
@@ -77,42 +86,47 @@ class Ranks(unittest.TestCase):
 
     def said(self):
         logs = "".join(f"--- {host.folder.name}\n{host.said()}\n{host.command('logs', 'ddp').stdout}"
-                       for host in (self.a, self.b))
+                       for host in self.hosts)
         return logs[-20000:]
 
-    def move(self, rank, to, *more):
-        """Moves a rank, and lets the job take steps meanwhile."""
+    def move(self, rank, to, *more, ask=None):
+        """Moves a rank, and lets the job take steps meanwhile. `ask`: the agent that conducts it."""
+        ask = ask or self.a
         with open(self.folder / "out", "w+") as out, open(self.folder / "err", "w+") as err:
-            with self.a.begin("migrate", f"ddp/{rank}", "--to", to, "--max-stall", "none", "--timeout", f"{PATIENCE}s",
+            with ask.begin("migrate", f"ddp/{rank}", "--to", to, "--max-stall", "none", "--timeout", f"{PATIENCE}s",
                               *more, stdout=out, stderr=err) as command:
-                wait_until(lambda: self.take_steps() or command.poll() is not None, "the move: " + self.said(),
+                wait_until(lambda: self.take_steps(ask) or command.poll() is not None, "the move: " + self.said(),
                            2 * PATIENCE)
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command.args, command.returncode, out.read(), err.read())
 
-    def take_steps(self):
+    def take_steps(self, ask):
         """One at a time, and slowly: a job that ends before it has moved says nothing."""
         allowed = int(self.until.read_text())
-        moving = [one for one in self.a.ask("status")["migrations"] if one["result"] is None]
+        moving = [one for one in ask.ask("status")["migrations"] if one["result"] is None]
         parked = [one for one in moving if one["state"] != "preparing" or
                   any(rank.get("newcomer") == "parked" for rank in one.get("ranks", []))]
-        here = self.ranks(self.a)
+        here = [one for host in self.hosts for one in self.ranks(host)]
         if parked and here and min(one["step"] for one in here) >= allowed and allowed < STEPS - 2:
-            self.allow(allowed + 1)
+            self.allow(allowed + 2)
 
     def finish(self):
         self.allow(10**9)
-        for host in (self.a, self.b):
+        for host in self.hosts:
             over = lambda: all(job["state"] not in ("running", "starting", "standby")
                                for job in host.ask("jobs", "--all")["jobs"])
             wait_until(over, "the end of all: " + self.said())
         said, _ = self.undisturbed.communicate(timeout=PATIENCE)
         self.assertEqual(self.undisturbed.returncode, 0, said)
-        for rank in range(RANKS):
+        for rank in range(self.count):
             expected = (self.folder / f"undisturbed.{rank}").read_text()
             self.assertIn("digest ", expected)
             self.assertEqual((self.folder / f"losses.{rank}").read_text(), expected, self.said())
+
+
+class Ranks(Job):
+    """Of one host, under torchrun."""
 
     def test_one_moves_to_another_host_and_the_others_stay(self):
         self.begin(4)
@@ -133,6 +147,22 @@ class Ranks(unittest.TestCase):
         self.assertEqual(sorted(one["rank"] for one in self.ranks(self.a)), [0, 1, 2])
         self.finish()
 
+    def test_a_newcomer_that_dies_costs_the_job_nothing(self):
+        self.begin(4)
+        started = self.a.ask("migrate", "ddp/1", "--to", self.b.at(), "--max-stall", "none", "--detach")
+        asked = lambda: self.a.ask("status", started["id"])
+        standbys = lambda: [job["pid"] for job in self.b.ask("jobs", "--all")["jobs"]
+                            if job["state"] == "standby" and job["pid"]]
+        wait_until(standbys, "a standby: " + self.said())
+        os.kill(standbys()[0], signal.SIGKILL)
+        wait_until(lambda: asked()["result"], "the end of the move: " + self.said())
+        self.assertEqual(asked()["result"], "failed")
+        self.assertIn("standby", asked()["error"]["failure"])
+        self.assertEqual([one["rank"] for one in self.ranks(self.a)], [0, 1, 2])
+        self.allow(8)
+        wait_until(lambda: [one["step"] for one in self.ranks(self.a)] == [8] * RANKS, "more steps: " + self.said())
+        self.finish()
+
     def test_what_cannot_be_is_refused_and_costs_nothing(self):
         self.begin(4)
         for arguments, says in ((("ddp", "--to", self.b.at()), "has 3 ranks"),
@@ -145,6 +175,60 @@ class Ranks(unittest.TestCase):
             done = self.a.command("migrate", *arguments)
             self.assertNotEqual(done.returncode, 0, arguments)
             self.assertIn(says, done.stderr)
+        self.finish()
+
+
+class Hosts(Job):
+    """A job of two ranks on two hosts, each started by itself, and a third host."""
+
+    names = "abc"
+    count = 2
+
+    def rank(self, rank, port, log):
+        return {**Moves.of_jobs, **OF_AGENTS, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port)}, [Moves.python, "-B", ROOT / "tests/python/ddp.py", "--steps", str(STEPS),
+                                            "--loss-log", self.folder / log]
+
+    def begin(self, steps):
+        self.allow(steps)
+        port, beside = free_port(), free_port()
+        for rank, host in enumerate(self.hosts[:2]):
+            env, program = self.rank(rank, port, "losses")
+            done = host.command("run", "--name", "ddp", "--device", "cpu:0", "--", "/usr/bin/env",
+                                *(f"{name}={value}" for name, value in env.items()), *program, "--until", self.until)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.beside = []
+        for rank in range(2):
+            env, program = self.rank(rank, beside, "undisturbed")
+            self.beside.append(subprocess.Popen(program, env={**os.environ, **env}, stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.STDOUT))
+            self.addCleanup(self.end_one, self.beside[-1])
+        self.undisturbed = subprocess.Popen(["true"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(self.end_undisturbed)
+        wait_until(lambda: [one["step"] for host in self.hosts for one in self.ranks(host)] == [steps] * 2,
+                   "steps: " + self.said())
+
+    def end_one(self, process):
+        process.kill()
+        process.wait()
+
+    def finish(self):
+        for process in self.beside:
+            self.assertEqual(process.wait(PATIENCE), 0)
+        super().finish()
+
+    def test_one_moves_to_a_third_host_and_then_the_first_one_follows(self):
+        self.begin(4)
+        a, b, c = self.hosts
+        refused = b.command("migrate", "ddp/1", "--to", c.at())
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(f"is conducted by the agent of rank 0, at 127.0.0.1:{a.port}", refused.stderr)
+        done = self.move(1, c.at())
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
+        wait_until(lambda: b.ask("jobs", "--all")["jobs"][0]["state"] == "moved", "it has left")
+        # Rank 0 has torch's own store, and goes all the same; rank 1's agent conducts that.
+        done = self.move(0, b.at(), ask=c)
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
         self.finish()
 
 

@@ -129,10 +129,7 @@ bool ReservationCheck::is_recovery(const ReservationRequest& wanted, const Calle
 void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Caller& caller,
                                       AdmissionVerdict& admission) const {
   const auto& spec = wanted.spec;
-  // Of a job of many ranks the conductor knows the epochs: it asks the agent of each.
-  const auto known = wanted.place.gang.empty()
-                         ? handover::known_epoch(spec.uid, context_.jobs, migrations_, list_)
-                         : 0;
+  const auto known = handover::known_epoch(spec.uid, context_.jobs, migrations_, list_);
   if (handover::is_old(wanted.epoch, known)) {
     const auto from = requester_of(caller, wanted.from, wanted.from_api).from;
     const auto text = fmt::format(

@@ -22,6 +22,15 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
         "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.record().side).on(event).empty()) throw refuse();
+  const auto* rank = context.jobs.by_instance(r.instance());
+  if (rank != nullptr && rank->job().world_size > 1) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} moves a rank of job {}: the agent at {} decides for all "
+                            "ranks",
+                            migration, rank->name(), r.record().from_api),
+                fmt::format("`cardswap --agent {} resolve {} --force {}`", r.record().from_api,
+                            migration, to_string(decision.to)));
+  }
   std::string says;
   bool knows_nothing = false;
   if (to_target) {

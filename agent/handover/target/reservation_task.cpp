@@ -166,12 +166,15 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   }
   const auto* instance = scope_.context.jobs.by_instance(reservation_.instance());
   const bool ended = instance == nullptr || !instance->is_live();
+  // Of a gang no rank has stepped under the epoch that was taken back, and its conductor lets the
+  // others go on once this process has ended.
+  const bool is_rank = instance != nullptr && instance->job().world_size > 1;
   if (reservation_.state() == TargetState::superseded && ended) {
     fail(TargetEvent::standby_ended,
          Error(Code::target_lost, "it had ended before the job was taken back"));
   }
   co_await arrival_.ended();
-  if (reservation_.state() != TargetState::superseded) {
+  if (reservation_.state() != TargetState::superseded || is_rank) {
     co_await scope_.context.processes.stop(reservation_.instance(), milliseconds(0));
   }
 }

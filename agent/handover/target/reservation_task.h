@@ -45,7 +45,8 @@ class ReservationTask final : public ReservationControl,
   /// disk refuses: then the job is not here.
   void grant(handover::Epoch epoch, const handover::Content& content);
   /// Gives the reservation up for its source. `epoch` above the migration's: an operator decided
-  /// that the job goes on there under it; a process that was granted it here is halted for good.
+  /// that the job goes on there under it; a process that was granted it here is halted for good,
+  /// and ended if it is a rank of a job of many.
   /// Any other value, such as 0: the migration's own. Returns when no process of it steps here.
   /// Throws Error{conflict} if the job is here, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> drop(handover::Epoch epoch);

@@ -6,13 +6,17 @@
 #include <gmock/gmock.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
 
+#include "agent/process/process.h"
 #include "migrator/base/descriptor.h"
+#include "migrator/wire/frame_reader.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
@@ -133,6 +137,133 @@ TEST_F(Hub, KeepsOneThatReadsHoweverMuchItIsSent) {
   }
   EXPECT_GE(heard, 3 * kOwedMax);
   EXPECT_EQ(warnings(), 0U);
+}
+
+/// A hub that listens, and a job whose program is the leader of this process's session.
+class RanksHub : public ::testing::Test {
+ protected:
+  RanksHub() {
+    config_.data_dir = dir_.path();
+    config_.devices = {{.name = "cpu:0"}};
+    instance_ = &jobs_.add({.name = "ddp", .uid = "u"}, "cpu:0");
+    const auto leader = ::getsid(0);
+    JobList::note(*instance_, [&](InstanceRecord& record) {
+      record.state = InstanceState::running;
+      record.program = {leader, start_time_of(leader).value_or(0)};
+    });
+    hub_.listen(dir_.path() / "s");
+  }
+  ~RanksHub() override {
+    hub_.close();
+    tasks_.stop();
+    turn();
+  }
+
+  void turn() {
+    for (int i = 0; i < 50; ++i) {
+      context_.restart();
+      context_.poll();
+    }
+  }
+  Descriptor connect(std::uint32_t rank, std::uint32_t ranks) {
+    Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = (dir_.path() / "s").string();
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    channel::Hello hello;
+    hello.job = "ddp";
+    hello.token = instance_->record().token;
+    hello.rank = rank;
+    hello.ranks = ranks;
+    say(socket, hello);
+    return socket;
+  }
+  void say(const Descriptor& socket, const channel::Message& message) {
+    const auto frame = channel::encode(message);
+    EXPECT_EQ(::send(socket.get(), frame.data(), frame.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(frame.size()));
+    turn();
+  }
+  /// The messages that came to that end.
+  std::vector<channel::Message> heard(const Descriptor& socket) {
+    turn();
+    channel::FrameReader frames;
+    std::array<std::byte, 65536> piece{};
+    const auto got = ::recv(socket.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (got > 0) frames.feed(std::span(piece).first(static_cast<std::size_t>(got)));
+    std::vector<channel::Message> all;
+    while (auto body = frames.next(channel::kFrameBytesMax)) all.push_back(channel::decode(*body));
+    return all;
+  }
+  template <class Kind>
+  bool hears(const Descriptor& socket) {
+    return std::ranges::any_of(
+        heard(socket), [](const auto& message) { return std::holds_alternative<Kind>(message); });
+  }
+
+  const test::TempDir dir_;
+  asio::io_context context_;
+  TaskGroup tasks_{context_};
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  JobList jobs_{config_, journal_};
+  Instance* instance_ = nullptr;
+  std::vector<std::pair<std::uint32_t, std::size_t>> said_;  // rank, kind
+  std::vector<std::uint32_t> gone_;
+  RuntimeHub hub_{
+      context_,
+      tasks_,
+      jobs_,
+      {.hello =
+           [](Instance& instance, const channel::Hello& hello) {
+             JobList::note_world_size(instance.job(), hello.ranks);
+             return channel::Welcome{};
+           },
+       .message = [](Instance&, const channel::Message&) { ADD_FAILURE(); },
+       .detached = [](Instance&) { ADD_FAILURE(); },
+       .rank_message =
+           [this](Instance&, std::uint32_t rank, const channel::Message& message) {
+             said_.emplace_back(rank, message.index());
+           },
+       .rank_detached = [this](Instance&, std::uint32_t rank) { gone_.push_back(rank); }}};
+};
+
+TEST_F(RanksHub, TellsTheRanksOfOneProcessTreeApart) {
+  const auto two = connect(2, 3);
+  const auto none = connect(0, 3);
+  EXPECT_TRUE(hears<channel::Welcome>(two));
+  EXPECT_TRUE(hears<channel::Welcome>(none));
+  EXPECT_EQ(hub_.attached_count(), 2U);
+  said_.clear();
+  say(two, channel::Stepped{7, 1});
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_EQ(said_.front().first, 2U);
+  EXPECT_TRUE(hub_.send(*instance_, 0, channel::Check{"m-00000001"}));
+  EXPECT_FALSE(hub_.send(*instance_, 1, channel::Check{"m-00000001"})) << "nobody is that";
+  EXPECT_TRUE(hears<channel::Check>(none));
+  EXPECT_FALSE(hears<channel::Check>(two));
+}
+
+TEST_F(RanksHub, KeepsTheOthersWhenOneGoes) {
+  auto two = connect(2, 3);
+  const auto none = connect(0, 3);
+  EXPECT_TRUE(instance_->attached);
+  two = Descriptor();
+  turn();
+  EXPECT_THAT(gone_, ::testing::ElementsAre(2U));
+  EXPECT_TRUE(instance_->attached) << "rank 0 is";
+  EXPECT_FALSE(instance_->ranks.at(2).attached);
+  EXPECT_TRUE(hub_.send(*instance_, 0, channel::Check{"m-00000001"}));
+}
+
+TEST_F(RanksHub, RefusesARankThatCannotBeOfTheJob) {
+  EXPECT_TRUE(hears<channel::Refused>(connect(3, 3)));
+  const auto first = connect(0, 3);
+  EXPECT_TRUE(hears<channel::Welcome>(first));
+  EXPECT_TRUE(hears<channel::Refused>(connect(1, 4))) << "the others say that there are 3";
+  EXPECT_EQ(hub_.attached_count(), 1U);
 }
 
 }  // namespace

@@ -51,6 +51,18 @@ TEST(ProgressLine, IsTheStateAloneBeforeAnythingIsKnown) {
             "syncing");
 }
 
+TEST(ProgressLine, NamesTheRanksOfAJobOfManyByTheirStates) {
+  const boost::json::object migration{
+      {"state", "preparing"},
+      {"progress", {{"total", 0}}},
+      {"ranks",
+       {{{"rank", 0}, {"part", "stays"}, {"state", "built"}},
+        {{"rank", 1}, {"part", "leaves"}, {"state", nullptr}, {"newcomer", "starting"}},
+        {{"rank", 2}, {"part", "stays"}, {"state", "built"}}}}};
+  EXPECT_EQ(cli::progress_line(migration, 200),
+            "preparing  ranks 0, 2 built, rank 1 not asked, newcomer starting");
+}
+
 boost::json::object moved_migration(double downtime_ms, double hold_ms) {
   return {{"result", "ok"},
           {"max_downtime_ms", 300},
@@ -88,6 +100,19 @@ TEST(JobsTable, ShowsADashForWhatAProgramWithoutARuntimeDoesNotTell) {
   EXPECT_THAT(table,
               HasSubstr("plain  starting  cpu:0   0s   -     -          -           no Cardswap"));
   EXPECT_THAT(table, HasSubstr("gpt    running   cpu:0   0s   7     20 ms      1.0 MiB"));
+}
+
+TEST(JobsTable, NamesTheRanksThatAreHere) {
+  const boost::json::object first{{"rank", 0}, {"moved_to", nullptr}};
+  const boost::json::object gone{{"rank", 1}, {"moved_to", "gpu-b:7070/cpu:0"}};
+  const boost::json::object last{{"rank", 2}, {"moved_to", nullptr}};
+  const boost::json::object job{{"name", "ddp"},
+                                {"state", "running"},
+                                {"device", "cpu:0"},
+                                {"world_size", 3},
+                                {"ranks", boost::json::array{first, gone, last}}};
+  EXPECT_THAT(cli::jobs_table({{"jobs", boost::json::array{job}}}, {}),
+              HasSubstr("ranks 0, 2 of 3"));
 }
 
 TEST(JobsTable, ShowsWhatLivesAndWhatNeedsALookAndOneRowAName) {
