@@ -129,7 +129,7 @@ asio::awaitable<ApiResponse> stop(JobRoutesContext context, ApiRequest request) 
   std::vector<std::string> instances;
   for (const auto& instance : job.instances) instances.push_back(instance.id());
   // Ranks that came here one by one are jobs of their own in the table, and one job to people.
-  for (const auto& other : parts.jobs.table().all()) {
+  for (const auto& other : context.jobs.table().all()) {
     const bool is_of_it = other.name() == job.name() && &other != &job && other.world_size > 1;
     if (!is_of_it || other.standby || !other.is_live()) continue;
     for (const auto& instance : other.instances) instances.push_back(instance.id());

@@ -20,6 +20,7 @@ from ._tensors import torch
 PATIENCE = datetime.timedelta(hours=1)  # for the others to come, a newcomer's first steps; agents give up before that
 TIMEOUT = datetime.timedelta(seconds=60)  # and, once they have come, to connect
 TRIPWIRE = datetime.timedelta(seconds=5)  # and, where all of them stand, for the first few bytes
+_CONNECT_TRY = datetime.timedelta(seconds=2)
 _LOOK_EVERY = 0.02  # s: whether a member has come
 _LOOK_QUICKLY_EVERY = 0.002  # s: while the whole job stands
 
@@ -56,8 +57,7 @@ class NextCommunicator:
         try:
             with self._timed("build"):
                 host, _, port = self._rendezvous.rpartition(":")
-                store = distributed.TCPStore(host, int(port), None, False, timeout=self._timeout)
-                self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", store)
+                self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", self._store_at(host, int(port)))
                 for group in self._groups:  # in one order on all ranks: each waits for the others
                     self._meet(group, "connect", _LOOK_EVERY)
                     with self._timed("connect"):
@@ -68,6 +68,21 @@ class NextCommunicator:
         except Exception as error:
             raise CardswapError(f"the ranks of epoch {self.epoch} do not connect by way of {self._rendezvous}: "
                                 f"{what_it_says(error)}", "unreachable") from error
+
+    def _store_at(self, host: str, port: int) -> Any:
+        """Connects to the rendezvous, a short try after the other: one that has been closed is not waited for."""
+        end = time.monotonic() + self._timeout.total_seconds()
+        while True:
+            try:
+                store = torch().distributed.TCPStore(host, port, None, False, timeout=_CONNECT_TRY)
+            except Exception:
+                if self._is_given_up():
+                    raise CardswapError(f"epoch {self.epoch} was given up", "cancelled") from None
+                if time.monotonic() > end:
+                    raise
+                continue
+            store.set_timeout(self._timeout)
+            return store
 
     def _meet(self, group: groups.Group, to: str, look_every: float) -> None:
         """Waits until all members are about to do the same: nobody can be called off who is in the middle of it."""

@@ -8,6 +8,23 @@ namespace cardswap {
 
 using handover::TargetEvent;
 
+namespace {
+
+/// Throws Error{conflict} for a rank of a job of many: its conductor decides for all of them.
+void refuse_a_rank(const Reservation& r, const OperatorDecision& decision,
+                   const HandoverContext& context) {
+  const auto* rank = context.jobs.by_instance(r.instance());
+  if (rank == nullptr || rank->job().world_size <= 1) return;
+  throw Error(Code::conflict,
+              fmt::format("migration {} moves a rank of job {}: the agent at {} decides for all "
+                          "ranks",
+                          r.migration(), rank->name(), r.record().from_api),
+              fmt::format("`cardswap --agent {} resolve {} --force {}`", r.record().from_api,
+                          r.migration(), to_string(decision.to)));
+}
+
+}  // namespace
+
 asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecision decision,
                                         const HandoverContext& context) {
   const bool to_target = decision.to == MigrationSide::target;
@@ -22,15 +39,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
         "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.record().side).on(event).empty()) throw refuse();
-  const auto* rank = context.jobs.by_instance(r.instance());
-  if (rank != nullptr && rank->job().world_size > 1) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} moves a rank of job {}: the agent at {} decides for all "
-                            "ranks",
-                            migration, rank->name(), r.record().from_api),
-                fmt::format("`cardswap --agent {} resolve {} --force {}`", r.record().from_api,
-                            migration, to_string(decision.to)));
-  }
+  refuse_a_rank(r, decision, context);
   std::string says;
   bool knows_nothing = false;
   if (to_target) {
