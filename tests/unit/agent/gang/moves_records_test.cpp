@@ -7,6 +7,7 @@
 #include "agent/gang/move_factory.h"
 #include "agent/gang/rank_record.h"
 #include "migrator/base/error.h"
+#include "migrator/core/digest.h"
 
 /// The records of a gang and of a rank as the journal and the API have them; and what a request to
 /// move a rank is read from.
@@ -28,7 +29,7 @@ GangRecord a_gang() {
   record.side.own_epoch = 2;
   record.side.step = 41;
   record.side.ranks.resize(3);
-  record.side.ranks[1] = {Part::leaves, {Digest{{}}, 41}};
+  record.side.ranks[1] = {Part::leaves, {digest_of({}), 41}};
   record.agents = {"127.0.0.1:7070", "127.0.0.1:7070", "127.0.0.1:7072"};
   record.history = {{"planned", 1000}, {"committed", 2000}};
   record.started_at_ms = 1000;
