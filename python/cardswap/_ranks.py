@@ -33,6 +33,6 @@ class Ranks(library.Thing):
         if count == 1:
             return []
         if not self._can_move:
-            return [(f"the job trains in {count} processes over torch.distributed, and one of many does not move yet",
-                     "let it save its state and start it elsewhere")]
+            return [(f"the job trains in {count} processes over torch.distributed, and no host reaches this agent",
+                     "run cardswapd with --listen")]
         return groups.obstacles()
