@@ -133,14 +133,18 @@ import cardswap
 class Letters:
     def __init__(self, letters): self.letters = letters
     def __iter__(self): return iter(self.letters)
-first = Letters("ab")
+# The allocator keeps memory that has neighbours in use, and hands out first what was freed last.
+neighbours = [Letters("") for _ in range(1000)]
+first = neighbours.pop(500)
+first.letters = "ab"
 freed = id(first)
 cardswap.batches(first, name="train")
 training = cardswap.batches(Letters("cd"), name="train")
 del first
-read, fresh = [next(training)], []
-while len(fresh) < 1000 and (not fresh or id(fresh[-1]) != freed): fresh.append(Letters("xy"))
+fresh = [Letters("xy")]
+while len(fresh) < 100000 and id(fresh[-1]) != freed: fresh.append(Letters("xy"))
 assert id(fresh[-1]) == freed
+read = [next(training)]
 read += cardswap.batches(fresh[-1])
 print(*read, *training)
 """)

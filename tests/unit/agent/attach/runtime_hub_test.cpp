@@ -139,17 +139,18 @@ TEST_F(Hub, KeepsOneThatReadsHoweverMuchItIsSent) {
   EXPECT_EQ(warnings(), 0U);
 }
 
-/// A hub that listens, and a job whose program is the leader of this process's session.
+/// A hub that listens, and a job whose program is this process: its session's leader may be in
+/// another PID namespace, where it has no number here.
 class RanksHub : public ::testing::Test {
  protected:
   RanksHub() {
     config_.data_dir = dir_.path();
     config_.devices = {{.name = "cpu:0"}};
     instance_ = &jobs_.add({.name = "ddp", .uid = "u"}, "cpu:0");
-    const auto leader = ::getsid(0);
+    const auto program = ::getpid();
     JobList::note(*instance_, [&](InstanceRecord& record) {
       record.state = InstanceState::running;
-      record.program = {leader, start_time_of(leader).value_or(0)};
+      record.program = {program, start_time_of(program).value_or(0)};
     });
     hub_.listen(dir_.path() / "s");
   }
