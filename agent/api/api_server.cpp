@@ -15,6 +15,7 @@
 #include <boost/json.hpp>
 
 #include "agent/api/refusals.h"
+#include "agent/base/accept_each.h"
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
 #include "agent/base/socket_file.h"
@@ -158,32 +159,20 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
                 "check the folder and its rights");
   }
   unix_path_ = path;
-  tasks_.spawn("accept on the unix socket",
-               accept(unix_, [this](auto socket) { return serve_unix(std::move(socket)); }));
+  tasks_.spawn("accept on the unix socket", accept_each(unix_, [this](auto socket) {
+                 tasks_.spawn("an API connection", serve_unix(std::move(socket)));
+               }));
 }
 
 void ApiServer::accept_tcp() {
   if (!has_port_) return;
-  tasks_.spawn("accept on tcp",
-               accept(tcp_, [this](auto socket) { return serve_tcp(std::move(socket)); }));
+  tasks_.spawn("accept on tcp", accept_each(tcp_, [this](auto socket) {
+                 tasks_.spawn("an API connection", serve_tcp(std::move(socket)));
+               }));
 }
 
 bool ApiServer::is_crowded() const {
   return tcp_connections_.count() + unix_connections_.count() > kCrowd;
-}
-
-template <class Acceptor, class Serve>
-asio::awaitable<void> ApiServer::accept(Acceptor& acceptor, Serve serve) {
-  while (acceptor.is_open()) {
-    boost::system::error_code error;
-    auto socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {  // out of descriptors, say: others go on, this one tries again
-      co_await pause_for(std::chrono::milliseconds(50));
-      continue;
-    }
-    tasks_.spawn("an API connection", serve(std::move(socket)));
-  }
 }
 
 asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket socket) {

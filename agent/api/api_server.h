@@ -66,8 +66,6 @@ class ApiServer {
 
   struct Call;
 
-  template <class Acceptor, class Serve>
-  asio::awaitable<void> accept(Acceptor& acceptor, Serve serve);
   asio::awaitable<void> serve_tcp(asio::ip::tcp::socket socket);
   asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>

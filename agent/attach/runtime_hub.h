@@ -3,11 +3,12 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <filesystem>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "agent/attach/doorkeeper.h"
+#include "agent/attach/runtime_connection.h"
 #include "agent/base/task_group.h"
 #include "agent/jobs/job_list.h"
 #include "migrator/base/descriptor.h"
@@ -24,15 +25,12 @@ namespace cardswap {
 /// protocol, and as Error{conflict} while another process of the job is attached and in use. A
 /// message that cannot be read closes its own connection and nothing else.
 ///
-/// Every user of the host can reach the socket, so a connection that has not sent its Hello yet is
-/// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere; above that
-/// the oldest such connection is closed. A connection of a user who owns neither the agent nor a
-/// live job is closed at once. The log has at most 16 lines about refusals in 10 s, and counts the
-/// others. The hub queues at most 1 MiB for a runtime that does not read, then closes its
+/// Who gets as far as a Hello, and how many at a time, is the Doorkeeper's to say; a Hello has at
+/// most 4 KiB. The hub queues at most 1 MiB for a runtime that does not read, then closes its
 /// connection.
 class RuntimeHub {
  public:
-  /// Functions of the agent that the hub calls on its thread; all must be set.
+  /// Functions of the agent that the hub calls on its thread; those without a default must be set.
   struct Callbacks {
     /// A runtime attaches; returns the answer. Throws Error to refuse it.
     std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
@@ -50,14 +48,12 @@ class RuntimeHub {
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobList& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
-  static constexpr std::size_t kOfAJobMax = 8;      ///< connections without a Hello of one session
-  static constexpr std::size_t kStrangersMax = 64;  ///< connections without a Hello of no job
   /// Listens on the unix socket `path`, which is made anew; call it once. Throws Error{io}, and
   /// Error{refused} if another kind of file is there.
   void listen(const std::filesystem::path& path);
   /// Takes `socket`, a runtime's connection that this agent made itself. Messages of a runtime that
   /// was attached for that instance before are ignored from now on.
-  void accept(Instance& instance, Descriptor socket);
+  void adopt(Instance& instance, Descriptor socket);
   /// Queues a message for the runtime of that instance; returns at once. False when it is not
   /// attached. True does not mean that it was received.
   bool send(const Instance& instance, const channel::Message& message);
@@ -71,14 +67,9 @@ class RuntimeHub {
   [[nodiscard]] std::size_t attached_count() const { return attached_.size(); }
 
  private:
-  class Connection;
-  /// Takes connections until close().
-  asio::awaitable<void> accept();
-  /// Takes or drops a connection by what the kernel says of the peer, before anything is read.
-  /// Null: it was dropped, because the peer's user has no job here.
-  [[nodiscard]] std::shared_ptr<Connection> let_in(asio::local::stream_protocol::socket socket);
-  /// Whether a live job of that user is here.
-  [[nodiscard]] bool has_job_of(uid_t user) const;
+  using Connection = RuntimeConnection;
+  /// Serves a new connection, and owns it until it ends.
+  void begin(std::shared_ptr<Connection> connection, std::string instance);
   /// Reads a connection until it ends. `instance` is empty until its Hello was admitted.
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
   /// Writes what is queued for a connection, until it is closed.
@@ -88,31 +79,22 @@ class RuntimeHub {
   /// Handles a message of an attached runtime.
   void take(Instance& instance, const std::shared_ptr<Connection>& connection,
             const channel::Message& message);
-  /// Admits a connection by its Hello, answers it and attaches it. Throws as admit() and
-  /// RuntimeCallbacks::hello() do.
+  /// Admits a connection by its Hello, answers it and attaches it. Throws as Doorkeeper::identify()
+  /// and Callbacks::hello do, and Error{conflict} as the class says.
   Instance& attach(const channel::Hello& hello, const std::shared_ptr<Connection>& connection);
   /// Tells the end of a connection, unless another one is attached in its place.
   void detach(const std::shared_ptr<Connection>& connection, const std::string& instance);
-  /// Returns once the program that the Hello is of is known to run: it may say Hello before its
-  /// parent has told the agent of it. The patience for the Hello limits the wait.
-  asio::awaitable<void> await_start(channel::Hello hello) const;
-  /// The instance that the Hello is of. Throws Error{protocol_mismatch, unauthorized, conflict} as
-  /// the class says.
-  Instance& admit(const channel::Hello& hello, Connection& connection);
-  /// Logs a refusal, or counts it where too many were logged of late.
-  void log_refusal(const Error& refused);
-  asio::awaitable<void> log_suppressed();
+  /// Throws Error{conflict} while another process is attached and in use in its place.
+  void check_is_alone(const std::string& job, const Connection& connection) const;
 
   asio::io_context& context_;
   TaskGroup& tasks_;
   JobList& jobs_;
+  Doorkeeper door_;
   const Callbacks callbacks_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by key_of()
-  std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
-  int logged_refusals_ = 0;                // refusals logged in the present 10 s
-  std::uint64_t suppressed_refusals_ = 0;  // refusals of these 10 s that were only counted
 };
 
 }  // namespace cardswap

@@ -17,12 +17,9 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kTick{150};
-constexpr seconds kAgentSilenceMax{30};
 constexpr seconds kPlaceAgain{3};
 constexpr std::size_t kTriesMax = 3;
 
@@ -36,39 +33,11 @@ bool elsewhere_may_help(Code code) {
 }  // namespace
 
 Drain::Drain(const Context& context, DrainOptions options)
-    : context_(context),
-      options_(std::move(options)),
-      drained_(http::parse_agent_address("drain", options_.host).agent),
-      host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
-      deadline_(Clock::time_point::max()),
-      targets_(drained_, options_.to, context.credentials),
-      view_(context, options_.dry_run),
-      rows_(options_.hook, drained_.text(), view_) {
-  if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
-  const auto limit = parse_duration("--deadline", options_.deadline);
-  if (limit.count() > 0) deadline_ = Clock::now() + limit;
+    : options_(std::move(options)),
+      run_(context, options_),
+      targets_(drained(), options_.to, context.credentials) {
   for (const auto& problem : targets_.problems()) {
-    if (!context_.quiet) std::cerr << "cardswap: " << problem << "\n";
-  }
-}
-
-/// The drained agent may restart meanwhile, so the call is repeated for kAgentSilenceMax.
-json::object Drain::ask(const std::string& path) {
-  const auto until = Clock::now() + kAgentSilenceMax;
-  while (true) {
-    try {
-      return client().call("GET", path, nullptr, seconds(5));
-    } catch (const Error& error) {
-      const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
-                          error.code() == Code::timed_out;
-      if (!silent || Clock::now() >= until || interrupts_.has_come(kTick)) {
-        throw Error(
-            silent ? Code::source_lost : error.code(),
-            fmt::format("drain {}: {}", drained_.text(), error.failure()),
-            "the host stays cordoned; when its agent answers, run the drain again: it takes "
-            "up what is under way");
-      }
-    }
+    if (!context.quiet) std::cerr << "cardswap: " << problem << "\n";
   }
 }
 
@@ -76,23 +45,23 @@ json::object Drain::ask(const std::string& path) {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = name_at(job, "name", validate::is_job_name, drained_);
-  placed.host = drained_.text();
-  placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
+  placed.name = name_at(job, "name", validate::is_job_name, drained());
+  placed.host = drained().text();
+  placed.device = name_at(job, "device", validate::is_device_or_host, drained());
   placed.kind = placed.device.substr(0, placed.device.find(':'));
   placed.state_bytes = number_at<std::uint64_t>(job, "state_bytes");
   placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
   placed.immovable_reason = flag_at(job, "attached") ? "it has not passed its first step yet"
                                                      : "no Cardswap runtime is attached to it";
   item.row.job = placed.name;
-  item.row.from = host_name_ + "/" + placed.device;
+  item.row.from = run_.host_name() + "/" + placed.device;
   item.pid = number_at<std::int64_t>(job, "pid");
 }
 
 bool Drain::take_up(Item& item, const std::string& migration) {
   json::object found;
   try {
-    found = ask("/v1/migrations/" + migration);
+    found = run_.ask("/v1/migrations/" + migration);
   } catch (const Error& error) {
     if (error.code() == Code::not_found) return false;  // the one that brought it is not from here
     throw;
@@ -108,14 +77,14 @@ bool Drain::take_up(Item& item, const std::string& migration) {
 }
 
 void Drain::refresh() {
-  const auto answer = ask("/v1/jobs");
+  const auto answer = run_.ask("/v1/jobs");
   arriving_ = 0;
   std::vector<std::string> live;
-  for (const auto& job : listed_jobs(answer, drained_)) {
+  for (const auto& job : listed_jobs(answer, drained())) {
     const auto state = printable_at(job, "state");
     if (state == "standby") ++arriving_;
     if (!is_training(job)) continue;
-    const auto name = name_at(job, "name", validate::is_job_name, drained_);
+    const auto name = name_at(job, "name", validate::is_job_name, drained());
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
                              [&](const Item& known) { return known.job.name == name; });
@@ -133,13 +102,13 @@ void Drain::refresh() {
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
     if (!printable_at(job, "migration").empty()) {
-      take_up(*item, name_at(job, "migration", validate::is_migration_id, drained_));
+      take_up(*item, name_at(job, "migration", validate::is_migration_id, drained()));
     }
   }
   for (auto& item : items_) {
     if (item.phase != Phase::waiting && item.phase != Phase::stuck) continue;
     if (std::find(live.begin(), live.end(), item.job.name) == live.end()) {
-      rows_.finish(item, "ended", "it ended by itself");
+      run_.finish(item, "ended", "it ended by itself");
     }
   }
 }
@@ -195,36 +164,29 @@ void Drain::start_waiting() {
     auto& item = *waiting[unplaced.job];
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
-    rows_.finish(item, item.row.tries > 0 ? "failed" : "stays",
-                 item.row.tries > 0
-                     ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
-                     : "fits nowhere: " + to_string(reasons));
+    run_.finish(item, item.row.tries > 0 ? "failed" : "stays",
+                item.row.tries > 0
+                    ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
+                    : "fits nowhere: " + to_string(reasons));
   }
 }
 
 void Drain::start(Item& item, const PlacementDevice& device) {
   item.row.to = device.address();
-  if (!item.hooked) {
-    item.hooked = true;
-    if (const auto failed = rows_.run_hook(item, "before"); !failed.empty()) {
-      item.hooked = false;  // no `after` for what never began
-      rows_.finish(item, "skipped", "hook before it: " + failed);
-      return;
-    }
-  }
+  if (!run_.begin(item)) return;
   ++item.row.tries;
   auto spec = options_.how.spec();
   spec.job = item.job.name;
   spec.to = item.row.to;
   try {
-    item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
+    item.migration = run_.client().call("POST", "/v1/migrations", request_body(spec));
+    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained());
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // The job has ended or moves already, or the agent is away: the next refresh() shows which.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
-    if (item.row.tries >= kTriesMax) rows_.finish(item, "failed", error.failure());
+    if (item.row.tries >= kTriesMax) run_.finish(item, "failed", error.failure());
     placement_is_old_ = true;
   }
 }
@@ -232,7 +194,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
 void Drain::follow() {
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
-    item.migration = ask("/v1/migrations/" + item.row.migration);
+    item.migration = run_.ask("/v1/migrations/" + item.row.migration);
     if (value_at(item.migration, "result") != nullptr) conclude(item);
   }
 }
@@ -246,16 +208,18 @@ void Drain::conclude(Item& item) {
   item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (printable_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
-    rows_.finish(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
+    run_.finish(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(object_at(m, "error"));
   if (printable_at(m, "result") == "cancelled") {
-    rows_.finish(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
-  } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
+    run_.finish(item, "cancelled",
+                run_.stopped().empty() ? error.failure() : "by the " + run_.stopped());
+  } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax &&
+             run_.stopped().empty()) {
     retry_elsewhere(item, error);
   } else {
-    rows_.finish(item, "failed", error.failure());
+    run_.finish(item, "failed", error.failure());
   }
 }
 
@@ -274,21 +238,6 @@ void Drain::retry_elsewhere(Item& item, const Error& error) {
   item.phase = Phase::waiting;
 }
 
-void Drain::stop(const std::string& why) {
-  stopped_ = why;
-  for (auto& item : items_) {
-    if (item.phase == Phase::waiting) rows_.finish(item, "not-started", "by the " + why);
-    if (item.phase != Phase::moving) continue;
-    try {
-      client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
-    } catch (const Error& error) {
-      // It is committed and goes on; run() waits for its end.
-      view_.clear_progress();
-      std::cerr << "cardswap: " << error.failure() << "\n";
-    }
-  }
-}
-
 std::size_t Drain::count(Phase phase) const {
   return static_cast<std::size_t>(std::count_if(
       items_.begin(), items_.end(), [&](const Item& item) { return item.phase == phase; }));
@@ -299,49 +248,39 @@ void Drain::begin_table() {
   for (const auto& device : targets_.devices()) {
     to_width = std::max(to_width, device.address().size());
   }
-  view_.begin(host_name_, items_, to_width);
-}
-
-Exit Drain::finish() {
-  return view_.end({options_.host, drained_.text(), host_name_}, items_, stopped_);
+  run_.view().begin(run_.host_name(), items_, to_width);
 }
 
 // ---- the loop
 
 Exit Drain::run() {
-  cordon_host(client(), ask("/v1/cordon"), options_.reason);
+  run_.cordon();
   refresh();
   begin_table();
   while (true) {
-    if (stopped_.empty()) start_waiting();
+    if (run_.stopped().empty()) start_waiting();
     const bool busy = count(Phase::moving) > 0;
-    if (!busy && !stopped_.empty()) break;
+    if (!busy && !run_.stopped().empty()) break;
     if (!busy && count(Phase::waiting) == 0 && arriving_ == 0) {
       refresh();
       if (count(Phase::moving) + count(Phase::waiting) + arriving_ == 0) break;
     }
-    view_.show_progress(items_);
-    if (interrupts_.has_come(kTick)) {
-      view_.clear_progress();
-      if (!stopped_.empty()) break;  // the second time: leave them to the agents
-      if (interrupts_.confirm(fmt::format("Stop the drain of {} and cancel {} migrations?",
-                                          drained_.text(), count(Phase::moving)))) {
-        stop("interrupt");
-      }
+    run_.view().show_progress(items_);
+    const auto next = run_.tick(count(Phase::moving), "migrations");
+    if (next == DrainRun::Next::leave) break;
+    if (next == DrainRun::Next::stop) {
+      for (auto& item : items_) run_.stop(item);
     }
-    if (stopped_.empty() && Clock::now() >= deadline_) stop("deadline");
     follow();
     refresh();
   }
-  view_.clear_progress();
+  run_.view().clear_progress();
   for (auto& item : items_) {
-    if (item.phase == Phase::stuck) rows_.finish(item, "stays", item.job.immovable_reason);
-    if (item.phase == Phase::waiting) rows_.finish(item, "not-started", "by the " + stopped_);
-    if (item.phase != Phase::moving) continue;
-    item.hooked = false;
-    rows_.finish(item, "under-way", "cardswap status " + item.row.migration);
+    if (item.phase == Phase::stuck) run_.finish(item, "stays", item.job.immovable_reason);
+    if (item.phase == Phase::waiting) run_.finish(item, "not-started", "by the " + run_.stopped());
+    if (item.phase == Phase::moving) run_.leave(item);
   }
-  return finish();
+  return run_.end(items_);
 }
 
 }  // namespace cardswap::cli

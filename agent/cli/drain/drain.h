@@ -8,26 +8,11 @@
 
 #include "agent/cli/command_context.h"
 #include "agent/cli/drain/drain_item.h"
-#include "agent/cli/drain/drain_rows.h"
+#include "agent/cli/drain/drain_options.h"
+#include "agent/cli/drain/drain_run.h"
 #include "agent/cli/drain/drain_targets.h"
-#include "agent/cli/drain/drain_view.h"
-#include "agent/cli/interrupts.h"
-#include "agent/cli/migration_options.h"
 
 namespace cardswap::cli {
-
-/// The options of `cardswap drain`.
-struct DrainOptions {
-  std::string host;             ///< HOST[:PORT] of the agent to drain
-  std::vector<std::string> to;  ///< HOST[:PORT] of targets; empty: the agent's peers
-  std::size_t parallel = 2;     ///< migrations at a time
-  std::string deadline = "none";
-  std::string policy = "migrate";
-  std::string hook;  ///< a program that is run before and after each job; empty: none
-  std::string reason = "drain";
-  bool dry_run = false;
-  MigrationOptions how;
-};
 
 /// Moves every job away from a host. The agents do the work and own the migrations; this side only
 /// chooses targets, starts migrations and follows them, so it may be killed at any time and run
@@ -52,10 +37,7 @@ class Drain {
   using Item = DrainItem;
   using Phase = DrainItem::Phase;
 
-  /// The client for one call to the drained agent.
-  [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
-  /// GET from the drained agent, repeated for up to 30 s while it does not answer.
-  boost::json::object ask(const std::string& path);
+  [[nodiscard]] const http::Endpoint& drained() const { return run_.drained(); }
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
@@ -68,26 +50,17 @@ class Drain {
   /// Asks what a job's move to where its row says would cost, and finishes the row.
   void predict(Item& item);
   void retry_elsewhere(Item& item, const Error& error);
-  void stop(const std::string& why);
   [[nodiscard]] std::vector<PlacementDevice> devices();
   [[nodiscard]] std::size_t count(Phase phase) const;
   [[nodiscard]] PlacementReason unanswered() const;
 
   void begin_table();
-  Exit finish();
 
-  const Context& context_;
-  DrainOptions options_;
-  http::Endpoint drained_;
-  std::string host_name_;
-  std::chrono::steady_clock::time_point deadline_;
-  Interrupts interrupts_;
+  const DrainOptions options_;
+  DrainRun run_;
   DrainTargets targets_;
-  DrainView view_;
-  DrainRows rows_;
   std::list<Item> items_;
   std::size_t arriving_ = 0;  ///< standbys on their way to the drained host
-  std::string stopped_;       ///< interrupt or deadline
   bool placement_is_old_ = true;
   std::chrono::steady_clock::time_point placed_at_;
 };

@@ -38,12 +38,12 @@ void Drain::predict(Item& item) {
   auto body = request_body(spec);
   body["dry_run"] = true;
   try {
-    const auto plan = client().call("POST", "/v1/migrations", std::move(body));
+    const auto plan = run_.client().call("POST", "/v1/migrations", std::move(body));
     put_prediction(plan, item.row);
     const auto blocked = blocked_text(plan);
-    rows_.finish(item, blocked.empty() ? "fits" : "stays", blocked);
+    run_.finish(item, blocked.empty() ? "fits" : "stays", blocked);
   } catch (const Error& error) {
-    rows_.finish(item, "stays", error.failure());
+    run_.finish(item, "stays", error.failure());
   }
 }
 
@@ -64,7 +64,7 @@ Exit Drain::dry_run() {
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
     auto& item = *items[unplaced.job];
     if (item.phase == Phase::moving) continue;
-    rows_.finish(item, "stays", to_string(reasons));
+    run_.finish(item, "stays", to_string(reasons));
   }
   for (const auto& assignment : placement.assigned) {
     auto& item = *items[assignment.job];
@@ -75,9 +75,9 @@ Exit Drain::dry_run() {
   for (auto& item : items_) {
     if (item.phase != Phase::moving) continue;
     item.hooked = false;
-    rows_.finish(item, "fits", "under way already as " + item.row.migration);
+    run_.finish(item, "fits", "under way already as " + item.row.migration);
   }
-  return finish();
+  return run_.end(items_);
 }
 
 }  // namespace cardswap::cli

@@ -23,7 +23,6 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 using Phase = DrainItem::Phase;
 
-constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
 constexpr seconds kStopGrace{10};
 
@@ -36,31 +35,22 @@ std::string restore_command(const std::string& job, const std::string& step,
 }  // namespace
 
 DrainToStores::DrainToStores(const Context& context, DrainOptions options)
-    : context_(context),
-      options_(std::move(options)),
-      drained_(http::parse_agent_address("drain", options_.host).agent),
-      host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
-      deadline_(Clock::time_point::max()),
-      view_(context, options_.dry_run),
-      rows_(options_.hook, drained_.text(), view_) {
-  if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
-  const auto limit = parse_duration("--deadline", options_.deadline);
-  if (limit.count() > 0) deadline_ = Clock::now() + limit;
+    : options_(std::move(options)), run_(context, options_) {
   read_jobs();
   refuse_unprotected();
 }
 
 void DrainToStores::read_jobs() {
-  for (const auto& job : listed_jobs(client().call("GET", "/v1/jobs"), drained_)) {
+  for (const auto& job : listed_jobs(run_.ask("/v1/jobs"), run_.drained())) {
     if (!is_training(job) || flag_at(job, "sends_snapshot")) continue;
-    const auto name = name_at(job, "name", validate::is_job_name, drained_);
+    const auto name = name_at(job, "name", validate::is_job_name, run_.drained());
     auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}});
     auto& placed = known.item.job;
     placed.name = name;
-    placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
+    placed.device = name_at(job, "device", validate::is_device_or_host, run_.drained());
     known.store = printable_at(object_at(job, "protection"), "store");
     known.item.row.job = placed.name;
-    known.item.row.from = host_name_ + "/" + placed.device;
+    known.item.row.from = run_.host_name() + "/" + placed.device;
     known.item.row.to = known.store;
   }
 }
@@ -72,12 +62,12 @@ void DrainToStores::refuse_unprotected() const {
     if (job.store.empty()) names.push_back(job.item.job.name);
   }
   if (names.empty()) return;
-  throw Error(
-      Code::refused,
-      fmt::format("drain {}: no store is known for {}", drained_.text(), fmt::join(names, ", ")),
-      fmt::format("`cardswap protect {} --every 10m --to file:/FOLDER` gives it one; or "
-                  "stop what need not be kept with `cardswap stop`",
-                  names.front()));
+  throw Error(Code::refused,
+              fmt::format("drain {}: no store is known for {}", run_.drained().text(),
+                          fmt::join(names, ", ")),
+              fmt::format("`cardswap protect {} --every 10m --to file:/FOLDER` gives it one; or "
+                          "stop what need not be kept with `cardswap stop`",
+                          names.front()));
 }
 
 void DrainToStores::start_waiting() {
@@ -93,27 +83,21 @@ void DrainToStores::start_waiting() {
 
 void DrainToStores::start(Job& job) {
   auto& item = job.item;
-  if (!item.hooked) {
-    item.hooked = true;
-    if (const auto failed = rows_.run_hook(item, "before"); !failed.empty()) {
-      item.hooked = false;  // no `after` for what never began
-      return rows_.finish(item, "skipped", "hook before it: " + failed);
-    }
-  }
+  if (!run_.begin(item)) return;
   MigrationSpec spec;
   spec.job = item.job.name;
   spec.store = job.store;
   spec.max_stall_ms = 0;
   try {
-    item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
+    item.migration = run_.client().call("POST", "/v1/migrations", request_body(spec));
+    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, run_.drained());
     item.phase = Phase::moving;
     ++item.row.tries;
   } catch (const Error& error) {
     if (error.code() == Code::not_found) {
-      return rows_.finish(item, "ended", "it ended by itself");
+      return run_.finish(item, "ended", "it ended by itself");
     }
-    if (error.code() != Code::conflict) return rows_.finish(item, "failed", error.failure());
+    if (error.code() != Code::conflict) return run_.finish(item, "failed", error.failure());
     await_turn(job, error);
   }
 }
@@ -122,11 +106,10 @@ void DrainToStores::start(Job& job) {
 void DrainToStores::await_turn(Job& job, const Error& refusal) {
   job.not_before = Clock::now() + kTryAgain;
   try {
-    const auto other =
-        job.turn.waits_for(refusal, client().call("GET", "/v1/migrations?running=1"));
+    const auto other = job.turn.waits_for(refusal, run_.ask("/v1/migrations?running=1"));
     job.waits_for = other ? text_at(*other, "id") : "";
   } catch (const Error& error) {
-    rows_.finish(job.item, "failed", error.failure());
+    run_.finish(job.item, "failed", error.failure());
   }
 }
 
@@ -134,7 +117,7 @@ void DrainToStores::await_turn(Job& job, const Error& refusal) {
 bool DrainToStores::has_turn(Job& job) {
   if (job.waits_for.empty()) return true;
   try {
-    const auto other = client().call("GET", "/v1/migrations/" + job.waits_for);
+    const auto other = run_.ask("/v1/migrations/" + job.waits_for);
     if (value_at(other, "result") == nullptr) {
       job.not_before = Clock::now() + kTryAgain;
       return false;
@@ -149,7 +132,7 @@ bool DrainToStores::has_turn(Job& job) {
 void DrainToStores::follow() {
   for (auto& job : jobs_) {
     if (job.item.phase != Phase::moving) continue;
-    job.item.migration = client().call("GET", "/v1/migrations/" + job.item.row.migration);
+    job.item.migration = run_.ask("/v1/migrations/" + job.item.row.migration);
     if (value_at(job.item.migration, "result") != nullptr) conclude(job);
   }
 }
@@ -161,10 +144,10 @@ void DrainToStores::conclude(Job& job) {
   const auto result = printable_at(m, "result");
   if (result == "stored") return stop_job(job);
   const auto error = http::error_from_json(object_at(m, "error"));
-  if (result == "cancelled" && !stopped_.empty()) {
-    rows_.finish(job.item, "cancelled", "by the " + stopped_);
+  if (result == "cancelled" && !run_.stopped().empty()) {
+    run_.finish(job.item, "cancelled", "by the " + run_.stopped());
   } else {
-    rows_.finish(job.item, "failed", "it trains on: " + error.failure());
+    run_.finish(job.item, "failed", "it trains on: " + error.failure());
   }
 }
 
@@ -172,33 +155,19 @@ void DrainToStores::stop_job(Job& job) {
   const auto step = text(job.item.migration, "migrated_at_step");
   const auto command = restore_command(job.item.job.name, step, job.store);
   try {
-    const auto stopped = client().call(
+    const auto stopped = run_.client().call(
         "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
         json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
         kStopGrace + seconds(30));
     const auto last = number_at<std::uint64_t>(stopped, "step");
     const auto kept = number_at<std::uint64_t>(job.item.migration, "migrated_at_step");
-    rows_.finish(
+    run_.finish(
         job.item, "stored",
         last > kept ? fmt::format("{} (takes {} steps again)", command, last - kept) : command);
   } catch (const Error& error) {
-    rows_.finish(
+    run_.finish(
         job.item, "failed",
         fmt::format("step {} is in its store, and it trains on: {}", step, error.failure()));
-  }
-}
-
-void DrainToStores::stop(const std::string& why) {
-  stopped_ = why;
-  for (auto& job : jobs_) {
-    if (job.item.phase == Phase::waiting) rows_.finish(job.item, "not-started", "by the " + why);
-    if (job.item.phase != Phase::moving) continue;
-    try {
-      client().call("POST", "/v1/migrations/" + job.item.row.migration + "/cancel");
-    } catch (const Error& error) {  // it is in the store already, and run() sees that
-      view_.clear_progress();
-      std::cerr << "cardswap: " << error.failure() << "\n";
-    }
   }
 }
 
@@ -216,46 +185,36 @@ std::list<DrainItem> DrainToStores::items() const {
 void DrainToStores::begin_table() {
   std::size_t to_width = 0;
   for (const auto& job : jobs_) to_width = std::max(to_width, job.store.size());
-  view_.begin(host_name_, items(), to_width);
-}
-
-Exit DrainToStores::end() {
-  return view_.end({options_.host, drained_.text(), host_name_}, items(), stopped_);
+  run_.view().begin(run_.host_name(), items(), to_width);
 }
 
 Exit DrainToStores::run() {
-  cordon_host(client(), client().call("GET", "/v1/cordon"), options_.reason);
+  run_.cordon();
   begin_table();
   while (count(Phase::waiting) + count(Phase::moving) > 0) {
-    if (stopped_.empty()) start_waiting();
-    view_.show_progress(items());
-    if (interrupts_.has_come(kLookTick)) {
-      view_.clear_progress();
-      if (!stopped_.empty()) break;  // the second time: leave them to the agent
-      if (interrupts_.confirm(fmt::format("Stop the drain of {} and cancel {} snapshots?",
-                                          drained_.text(), count(Phase::moving)))) {
-        stop("interrupt");
-      }
+    if (run_.stopped().empty()) start_waiting();
+    run_.view().show_progress(items());
+    const auto next = run_.tick(count(Phase::moving), "snapshots");
+    if (next == DrainRun::Next::leave) break;
+    if (next == DrainRun::Next::stop) {
+      for (auto& job : jobs_) run_.stop(job.item);
     }
-    if (stopped_.empty() && Clock::now() >= deadline_) stop("deadline");
     follow();
   }
-  view_.clear_progress();
+  run_.view().clear_progress();
   for (auto& job : jobs_) {
-    if (job.item.phase != Phase::moving) continue;
-    job.item.hooked = false;
-    rows_.finish(job.item, "under-way", "cardswap status " + job.item.row.migration);
+    if (job.item.phase == Phase::moving) run_.leave(job.item);
   }
-  return end();
+  return run_.end(items());
 }
 
 Exit DrainToStores::dry_run() {
   begin_table();
   for (auto& job : jobs_) {
-    rows_.finish(job.item, "fits",
-                 "then " + restore_command(job.item.job.name, "latest", job.store));
+    run_.finish(job.item, "fits",
+                "then " + restore_command(job.item.job.name, "latest", job.store));
   }
-  return end();
+  return run_.end(items());
 }
 
 }  // namespace cardswap::cli

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/cli/drain/drain.h"
+#include "agent/cli/drain/drain_options.h"
+#include "agent/cli/drain/drain_run.h"
 #include "agent/cli/snapshots/snapshot_turn.h"
 
 namespace cardswap::cli {
@@ -25,7 +26,7 @@ class DrainToStores {
 
   /// Cordons the host, and returns when every job is stopped or cannot be, or when the drain was
   /// stopped by the deadline or the user. A snapshot that fails leaves its job training. Throws
-  /// what Client::call() throws.
+  /// what DrainRun::ask() and Client::call() throw.
   Exit run();
   /// Prints which job would be kept where; changes nothing.
   Exit dry_run();
@@ -40,7 +41,6 @@ class DrainToStores {
     std::chrono::steady_clock::time_point not_before;  ///< of the next try
   };
 
-  [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
   void read_jobs();
   void refuse_unprotected() const;
   void start_waiting();
@@ -50,22 +50,13 @@ class DrainToStores {
   void follow();
   void conclude(Job& job);
   void stop_job(Job& job);
-  void stop(const std::string& why);
   [[nodiscard]] std::size_t count(DrainItem::Phase phase) const;
   [[nodiscard]] std::list<DrainItem> items() const;
   void begin_table();
-  Exit end();
 
-  const Context& context_;
-  DrainOptions options_;
-  http::Endpoint drained_;
-  std::string host_name_;
-  std::chrono::steady_clock::time_point deadline_;
-  Interrupts interrupts_;
-  DrainView view_;
-  DrainRows rows_;
+  const DrainOptions options_;
+  DrainRun run_;
   std::list<Job> jobs_;
-  std::string stopped_;  ///< interrupt or deadline
 };
 
 }  // namespace cardswap::cli

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -14,7 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/accept_each.h"
 #include "agent/base/address.h"
+#include "agent/base/outgoing_bytes.h"
+#include "agent/base/time_limit.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::gang {
@@ -24,7 +26,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t kUnreadBytesMax = 16U << 20;
-constexpr std::chrono::hours kLong{1};
+constexpr std::chrono::seconds kSilenceMax{10};  // of a connection that has not said what it is
 
 }  // namespace
 
@@ -34,23 +36,21 @@ class TcpStore::Client {
   explicit Client(tcp::socket accepted) : socket(std::move(accepted)) {}
 
   tcp::socket socket;
-  std::string out;  // what the socket has not taken yet
-  Signal queued;
+  OutgoingBytes out{kUnreadBytesMax};
   std::optional<std::vector<std::string>> awaited;  // keys of its wait
+  std::optional<TimeLimit> patience;                // until it has said that it is a store's client
   bool closed = false;
 
   void close() {
     closed = true;
+    patience.reset();
     boost::system::error_code ignored;
     socket.close(ignored);
-    queued.notify();
+    out.finish();
   }
   void put_bytes(const void* bytes, std::size_t size) {
-    if (out.size() + size > kUnreadBytesMax) {
-      throw Error(Code::refused, "a client of the rendezvous' store reads nothing");
-    }
-    out.append(static_cast<const char*>(bytes), size);
-    queued.notify();
+    if (out.add({static_cast<const char*>(bytes), size})) return;
+    throw Error(Code::refused, "a client of the rendezvous' store reads nothing");
   }
   template <class Number>
   requires std::is_trivially_copyable_v<Number>
@@ -108,7 +108,12 @@ TcpStore::TcpStore(asio::io_context& context, TaskGroup& tasks, const std::strin
 
 TcpStore::~TcpStore() { close(); }
 
-void TcpStore::start() { tasks_.spawn("accept ranks at a store", accept(shared_from_this())); }
+void TcpStore::start() {
+  tasks_.spawn("accept ranks at a store",
+               accept_each(acceptor_, [self = shared_from_this()](tcp::socket socket) {
+                 self->take(std::move(socket));
+               }));
+}
 
 void TcpStore::close() {
   boost::system::error_code ignored;
@@ -124,23 +129,16 @@ bool TcpStore::may_come(const tcp::socket& socket) const {
   return is_loopback(host) || peers_.contains(host);
 }
 
-asio::awaitable<void> TcpStore::accept(std::shared_ptr<TcpStore> self) {
-  while (acceptor_.is_open()) {
-    boost::system::error_code error;
-    auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {
-      co_await pause_for(std::chrono::milliseconds(50));
-      continue;
-    }
-    if (clients_.size() >= kStoreClientsMax || !may_come(socket)) continue;  // closes it
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    const auto client = std::make_shared<Client>(std::move(socket));
-    clients_.push_back(client);
-    tasks_.spawn("a rank at a store", serve(self, client));
-    tasks_.spawn("answers of a store", write(self, client));
-  }
+void TcpStore::take(tcp::socket socket) {
+  if (clients_.size() >= kStoreClientsMax || !may_come(socket)) return;  // closes it
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const auto client = std::make_shared<Client>(std::move(socket));
+  clients_.push_back(client);
+  client->patience.emplace(client->socket.get_executor(), kSilenceMax,
+                           [client = client.get()] { client->close(); });
+  tasks_.spawn("a rank at a store", serve(shared_from_this(), client));
+  tasks_.spawn("answers of a store", write(shared_from_this(), client));
 }
 
 asio::awaitable<void> TcpStore::serve(std::shared_ptr<TcpStore> self,
@@ -151,6 +149,7 @@ asio::awaitable<void> TcpStore::serve(std::shared_ptr<TcpStore> self,
         co_await client->number<std::uint32_t>() != kStoreMagic) {
       throw Error(Code::bad_request, "no client of torch's store");
     }
+    client->patience.reset();
     while (!client->closed) {
       const auto query = co_await client->number<std::uint8_t>();
       co_await answer(client, static_cast<StoreQuery>(query));
@@ -209,6 +208,7 @@ asio::awaitable<void> TcpStore::answer(std::shared_ptr<Client> client, StoreQuer
       break;
     case StoreQuery::set_many: {
       const auto count = co_await client->number<std::uint64_t>();
+      if (count > kStoreKeysMax) throw Error(Code::bad_request, "too many keys");
       for (std::uint64_t i = 0; i < count; ++i) {
         const auto key = co_await client->key();
         values_.set(key, co_await client->value());
@@ -238,17 +238,7 @@ void TcpStore::wake() {
 
 asio::awaitable<void> TcpStore::write(std::shared_ptr<TcpStore> self,
                                       std::shared_ptr<Client> client) {
-  boost::system::error_code error;
-  while (!client->closed && !error) {
-    while (!client->out.empty() && !error) {
-      const auto piece = std::exchange(client->out, {});
-      co_await asio::async_write(client->socket, asio::buffer(piece),
-                                 asio::redirect_error(asio::use_awaitable, error));
-    }
-    if (!client->closed && !error) {
-      co_await client->queued.wait_until(std::chrono::steady_clock::now() + kLong);
-    }
-  }
+  co_await client->out.write_to(client->socket);
   client->close();
   (void)self;
 }

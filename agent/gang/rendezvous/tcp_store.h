@@ -39,7 +39,8 @@ class TcpStore : public std::enable_shared_from_this<TcpStore> {
 
  private:
   class Client;
-  asio::awaitable<void> accept(std::shared_ptr<TcpStore> self);
+  /// Serves a new connection, or drops it.
+  void take(asio::ip::tcp::socket socket);
   asio::awaitable<void> serve(std::shared_ptr<TcpStore> self, std::shared_ptr<Client> client);
   asio::awaitable<void> write(std::shared_ptr<TcpStore> self, std::shared_ptr<Client> client);
   asio::awaitable<void> answer(std::shared_ptr<Client> client, StoreQuery query);

@@ -80,7 +80,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   auto& standby = scope_.context.jobs.at(reservation_.instance());
   restored_at_ = Clock::now();
   reservation_.arrived = true;
-  scope_.context.hub.accept(standby, std::move(result->socket));
+  scope_.context.hub.adopt(standby, std::move(result->socket));
   const auto socket = criu::criu_socket(scope_.context.config, reservation_.migration(),
                                         criu::CriuSocketPeer::holder);
   scope_.context.hub.send(standby,
