@@ -94,6 +94,7 @@ void Agent::start() {
   events_.start([this](const AgentEvent& event) { health_.note(event); });
   server_.accept_tcp();
   reservations_.load();
+  moves_.load();
   const auto jobs = jobs_.processes().recover(
       [this](const Instance& instance) { return reservations_.survives_restart(instance); });
   reservations_.resume_after_restart();

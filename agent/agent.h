@@ -75,7 +75,7 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   gang::Moves moves_;
-  handover::Ownership ownership_{migrations_, reservations_};
+  handover::Ownership ownership_{migrations_, reservations_, moves_};
   snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;
   snapshots::Protector protector_;

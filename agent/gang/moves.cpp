@@ -28,7 +28,7 @@ Moves::Moves(const HandoverContext& context, Migrations& migrations)
 
 Moves::~Moves() = default;
 
-void Moves::resume_after_restart() {
+void Moves::load() {
   context_.journal.each(Journal::Kind::rank, [this](const boost::json::object& from) {
     auto record = rank_record_from_journal(from);
     RankKey key{record.gang, record.rank};
@@ -37,6 +37,9 @@ void Moves::resume_after_restart() {
   context_.journal.each(Journal::Kind::gang, [this](const boost::json::object& from) {
     add(gang_record_from_journal(from), std::nullopt);
   });
+}
+
+void Moves::resume_after_restart() {
   for (const auto& [key, rank] : ranks_) {
     if (!rank->is_over()) rank->resume();
   }
@@ -88,7 +91,11 @@ void Moves::forget_old() {
     }
     std::erase_if(ranks_, [&](const auto& one) {
       const auto& record = one.second->record();
-      const bool old = one.second->is_over() && now - record.started_at_ms > kept.count() &&
+      // That a rank is elsewhere has to be known as long as the rest of its process tree runs.
+      const auto* here = context_.jobs.by_instance(record.instance);
+      const bool is_needed = one.second->may_be_elsewhere() && here != nullptr && here->is_live();
+      const bool old = one.second->is_over() && !is_needed &&
+                       now - record.started_at_ms > kept.count() &&
                        (record.ended_at_ms == 0 || now - record.ended_at_ms > kept.count());
       if (old) context_.journal.remove(Journal::Kind::rank, record.key());
       return old;
@@ -228,6 +235,22 @@ Order Moves::decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
 bool Moves::has_rank_here(const std::string& id) const {
   const auto rank = ranks_.lower_bound({id, 0});
   return rank != ranks_.end() && rank->first.first == id;
+}
+
+bool Moves::may_restart(const Instance& instance) const {
+  for (const auto& [key, task] : ranks_) {
+    if (task->record().instance != instance.id() || !task->may_be_elsewhere()) continue;
+    spdlog::warn("job {} is not started again: gang {} may have given its rank {} away",
+                 instance.name(), key.first, key.second);
+    return false;
+  }
+  return true;
+}
+
+void Moves::on_exit(const Instance& instance) {
+  for (const auto& [key, task] : ranks_) {
+    if (task->record().instance == instance.id()) task->on_exit();
+  }
 }
 
 RankTask& Moves::rank_at(const std::string& gang, std::uint32_t rank, const Caller& caller) const {

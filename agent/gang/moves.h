@@ -33,9 +33,12 @@ class Moves final : public Gangs, public RankMoves {
   Moves(const HandoverContext& context, Migrations& migrations);
   ~Moves() override;
 
-  /// Goes on with what a former agent left: a gang that was not committed is given up, any other is
-  /// finished; a rank that has promised waits for its conductor. Call it once, after the jobs are
-  /// loaded. Throws Error{io, corrupt} if the disk refuses.
+  /// Reads the records that a former agent left. Call it once, before the jobs' processes are taken
+  /// up: whether one that has ended is started again, the records tell.
+  void load();
+  /// Goes on with them: a gang that was not committed is given up, any other is finished; a rank
+  /// that has promised waits for its conductor. Call it once, after the jobs are loaded. Throws
+  /// Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
   /// Where the agents of other ranks reach this one (own_agent_address()).
@@ -53,6 +56,8 @@ class Moves final : public Gangs, public RankMoves {
   DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
                           const Caller& caller) override;
   bool has_rank_here(const std::string& id) const override;
+  bool may_restart(const Instance& instance) const override;
+  void on_exit(const Instance& instance) override;
 
   // Gangs
   RankReport obey(const std::string& gang, std::uint32_t rank, const Order& order,

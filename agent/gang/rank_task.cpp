@@ -34,6 +34,17 @@ bool RankTask::is_over() const {
   return is_clear(now) || now == RankState::closed || now == RankState::retired;
 }
 
+bool RankTask::may_be_elsewhere() const {
+  switch (state()) {
+    case RankState::ready:
+    case RankState::switched:
+    case RankState::confirmed:
+    case RankState::ended: return record_.has_promised;
+    case RankState::retired: return true;
+    default: return false;
+  }
+}
+
 Instance* RankTask::instance() const { return context_.jobs.by_instance(record_.instance); }
 
 /// A process whose connection is gone may come back; one that is gone does not.
@@ -186,11 +197,16 @@ void RankTask::on_attached() {
   }
 }
 
+void RankTask::on_exit() {
+  if (!is_over()) look_after();
+}
+
 // ---- RankPorts
 
 void RankTask::save(const RankDurable& next) {
   auto record = record_;
   record.side = next;
+  record.has_promised = record.has_promised || next.state == RankState::ready;
   const bool over =
       is_clear(next.state) || next.state == RankState::closed || next.state == RankState::retired;
   if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();

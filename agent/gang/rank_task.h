@@ -35,6 +35,9 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   [[nodiscard]] RankState state() const { return executor_.durable().state; }
   /// Whether nothing is left to do for it here.
   [[nodiscard]] bool is_over() const;
+  /// Whether the rank is elsewhere, or may be: it has promised, and it is not known that the gang
+  /// was given up. Also of a rank whose process has ended since.
+  [[nodiscard]] bool may_be_elsewhere() const;
 
   /// Begins to watch the conductor and the process; returns at once.
   void start();
@@ -50,6 +53,8 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   // From the rank's runtime
   void on_message(const channel::Message& message);
   void on_attached();
+  /// The process tree that the rank is of has ended; its record says so.
+  void on_exit();
 
   // RankPorts
   void save(const RankDurable& next) override;

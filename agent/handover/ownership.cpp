@@ -15,12 +15,14 @@ void Ownership::check_stop(const Instance& instance) const {
 void Ownership::on_stop(const Instance& instance) { migrations_.on_stop(instance); }
 
 bool Ownership::may_restart(const Instance& instance) const {
-  return cardswap::may_restart(instance, migrations_, reservations_);
+  return cardswap::may_restart(instance, migrations_, reservations_) &&
+         rank_moves_.may_restart(instance);
 }
 
 void Ownership::on_exit(Instance& instance) {
   migrations_.on_exit(instance);
   reservations_.on_exit(instance);
+  rank_moves_.on_exit(instance);
 }
 
 }  // namespace cardswap::handover

@@ -12,6 +12,7 @@
 #include "agent/handover/protocol/operator_decision.h"
 #include "agent/handover/protocol/target_rules.h"
 #include "agent/handover/source/migration_request.h"
+#include "agent/jobs/job.h"
 #include "agent/security/access.h"
 
 namespace cardswap {
@@ -50,6 +51,12 @@ class RankMoves {
   /// Whether ranks of a job that stay here take part in it: its newcomer may come to this host,
   /// although a job of that name is here.
   [[nodiscard]] virtual bool has_rank_here(const std::string& id) const = 0;
+  /// Whether a process that failed may be started again here, as far as its ranks are concerned:
+  /// not where one is elsewhere, or has promised a gang that may have given it away. Then the log
+  /// says so.
+  [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;
+  /// A process has ended; its record says so already.
+  virtual void on_exit(const Instance& instance) = 0;
 
  protected:
   RankMoves() = default;

@@ -1,0 +1,88 @@
+/// Method: an agent's parts with real records on disk, which a former agent left, and jobs without
+/// processes. Nobody is called: the event loop does not run.
+
+#include <gmock/gmock.h>
+
+#include "agent/gang/moves.h"
+#include "agent/handover/ownership.h"
+#include "tests/support/handover_parts.h"
+
+/// What the moves of ranks mean for a process here: whether it may be started again or stopped, and
+/// how it is shown.
+namespace cardswap::gang {
+namespace {
+
+class RanksOfAProcess : public ::testing::Test {
+ protected:
+  RanksOfAProcess() {
+    auto& instance = parts_.jobs.table().add({.name = "ddp", .uid = "u"}, "cpu:0");
+    instance.ranks[1].attached = true;
+    JobList::note_world_size(instance.job(), 2);
+    instance_ = instance.id();
+  }
+
+  Instance& instance() { return *parts_.jobs.table().by_instance(instance_); }
+  /// A former agent left the rank 1 so, of a gang whose conductor is elsewhere.
+  void leave(RankState state, Part part = Part::leaves) {
+    RankRecord record;
+    record.gang = "m-00000001";
+    record.job = "ddp";
+    record.instance = instance_;
+    record.rank = 1;
+    record.ranks = 2;
+    record.conductor = "127.0.0.1:1";
+    record.to = "127.0.0.1:2/cpu:0";
+    record.has_promised = state >= RankState::ready;
+    record.side.part = part;
+    record.side.state = state;
+    record.side.epoch = 2;
+    record.side.own_epoch = 1;
+    parts_.journal.put(Journal::Kind::rank, record.key(), to_journal(record));
+    moves_.load();
+  }
+  void end_process() {
+    JobList::note(instance(), [](InstanceRecord& record) { record.state = InstanceState::failed; });
+    ownership_.on_exit(instance());
+  }
+
+  test::HandoverParts parts_;
+  std::string instance_;
+  Cordons cordons_{parts_.journal};
+  Migrations migrations_{parts_.context, {}};
+  Reservations reservations_{parts_.context, cordons_, migrations_};
+  Moves moves_{parts_.context, migrations_};
+  handover::Ownership ownership_{migrations_, reservations_, moves_};
+};
+
+TEST_F(RanksOfAProcess, IsNotStartedAgainWhereALeaverHasPromisedAndDied) {
+  leave(RankState::ready);
+  end_process();
+  EXPECT_FALSE(ownership_.may_restart(instance())) << "its newcomer may have the job";
+}
+
+TEST_F(RanksOfAProcess, IsNotStartedAgainWhereARankThatStaysHasPromisedAndDied) {
+  leave(RankState::ready, Part::stays);
+  end_process();
+  EXPECT_FALSE(ownership_.may_restart(instance())) << "its epoch would be that of the newcomer";
+}
+
+TEST_F(RanksOfAProcess, IsNotStartedAgainWhereARankIsElsewhere) {
+  leave(RankState::retired);
+  end_process();
+  EXPECT_FALSE(ownership_.may_restart(instance()));
+}
+
+TEST_F(RanksOfAProcess, IsStartedAgainWhereItDiedBeforeItsPromise) {
+  leave(RankState::built);
+  end_process();
+  EXPECT_TRUE(ownership_.may_restart(instance())) << "without it the gang cannot commit";
+}
+
+TEST_F(RanksOfAProcess, IsStartedAgainOnceTheMoveOfAnotherRankIsOver) {
+  leave(RankState::closed, Part::stays);
+  end_process();
+  EXPECT_TRUE(ownership_.may_restart(instance()));
+}
+
+}  // namespace
+}  // namespace cardswap::gang
