@@ -11,6 +11,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/gang/gang_task.h"
+#include "agent/handover/base/data_key.h"
 #include "agent/handover/base/peer_answers.h"
 
 namespace cardswap::gang {
@@ -91,7 +92,14 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
       cause_ = *wrong;
     }
     const bool parks = status.message.state == TargetState::parked && !parked_;
-    if (parks) parked_ = status;
+    if (parks) {
+      try {
+        check_key_was_given(record_.spec, status.data, record_.spec.to);
+      } catch (const Error& no_key) {
+        return give_up(no_key);
+      }
+      parked_ = status;
+    }
   }
   if (handover::is_granted(status.message.state)) {
     record_.downtime_ms = status.downtime_ms;
