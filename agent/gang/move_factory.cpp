@@ -239,6 +239,7 @@ asio::awaitable<PreparedMove> MoveFactory::prepare(MigrationRequest wanted, Epoc
   wanted.spec.encrypt = encrypts;
   PreparedMove made;
   made.record = record_of(wanted.spec, leaver, agents, facts);
+  for (const auto& one : facts) epochs_tried = std::max(epochs_tried, one.epoch_tried);
   made.record.side.epoch = std::max(made.record.side.own_epoch, epochs_tried) + 1;
   std::vector<std::string> hosts{destination.host};
   for (const auto& agent : agents) hosts.push_back(parse_address("agent", agent).host);

@@ -120,6 +120,9 @@ Epoch Moves::epochs_tried(const std::string& job) const {
   for (const auto& [id, gang] : gangs_) {
     if (gang->record().job == job) highest = std::max(highest, gang->record().side.epoch);
   }
+  for (const auto& [key, rank] : ranks_) {  // of gangs that other agents conduct
+    if (rank->record().job == job) highest = std::max(highest, rank->record().side.epoch);
+  }
   return highest;
 }
 
@@ -357,6 +360,7 @@ RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
     }
   }
   auto found = facts_of(*instance, rank, context_.config.host_name);
+  found.epoch_tried = epochs_tried(job);
   if (const auto* running = find_running(instance->id(), rank); running != nullptr) {
     found.why_not = fmt::format("it is in migration {}", running->record().gang);
     found.hint = "wait for it, or `cardswap cancel " + running->record().gang + "`";

@@ -91,6 +91,7 @@ class Moves final : public Gangs, public RankMoves {
   void forget_old();
   /// Throws Error{unauthorized} for a caller that is not the agent at `address`.
   void check_is(const Caller& caller, const std::string& address, const char* what) const;
+  /// The highest epoch that a move of the job which is known here was to lead to, or 0.
   [[nodiscard]] Epoch epochs_tried(const std::string& job) const;
 
   const HandoverContext context_;

@@ -84,5 +84,11 @@ TEST_F(RanksOfAProcess, IsStartedAgainOnceTheMoveOfAnotherRankIsOver) {
   EXPECT_TRUE(ownership_.may_restart(instance()));
 }
 
+/// The rank 0 leaves next, so another agent conducts that move.
+TEST_F(RanksOfAProcess, TellsEachConductorTheEpochThatTheyHaveGivenUp) {
+  leave(RankState::rolled_back, Part::stays);
+  EXPECT_EQ(moves_.facts("ddp", 1, false, {}).epoch_tried, 2U);
+}
+
 }  // namespace
 }  // namespace cardswap::gang
