@@ -240,22 +240,6 @@ bool Moves::has_rank_here(const std::string& id) const {
   return rank != ranks_.end() && rank->first.first == id;
 }
 
-bool Moves::may_restart(const Instance& instance) const {
-  for (const auto& [key, task] : ranks_) {
-    if (task->record().instance != instance.id() || !task->may_be_elsewhere()) continue;
-    spdlog::warn("job {} is not started again: gang {} may have given its rank {} away",
-                 instance.name(), key.first, key.second);
-    return false;
-  }
-  return true;
-}
-
-void Moves::on_exit(const Instance& instance) {
-  for (const auto& [key, task] : ranks_) {
-    if (task->record().instance == instance.id()) task->on_exit();
-  }
-}
-
 RankTask& Moves::rank_at(const std::string& gang, std::uint32_t rank, const Caller& caller) const {
   const auto found = ranks_.find({gang, rank});
   if (found == ranks_.end()) {
@@ -370,27 +354,6 @@ RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
 }
 
 // ---- runtimes
-
-void Moves::on_attached(const Instance& instance, const channel::Hello& hello) {
-  bool is_known = false;
-  for (const auto& [key, task] : ranks_) {
-    if (task->record().instance != instance.id() || key.second != hello.rank) continue;
-    const bool is_its = key.first == hello.migration;
-    if (is_its || !task->is_over()) task->on_attached();
-    is_known = is_known || is_its;
-  }
-  if (is_known || hello.migration.empty() || instance.job().standby) return;
-  const auto lost = std::ranges::any_of(context_.journal.warnings(), [](const std::string& text) {
-    return text.find("record of rank ") != std::string::npos;
-  });
-  if (lost) {
-    spdlog::error("job {}: rank {} stands still for gang {}, whose record was damaged",
-                  instance.name(), hello.rank, hello.migration);
-    return;
-  }
-  // A rank whose promise is not on disk has given none: it goes on as before.
-  (void)context_.hub.send(instance, hello.rank, channel::Release{hello.migration});
-}
 
 void Moves::on_message(const Instance& instance, std::uint32_t rank,
                        const channel::Message& message) {

@@ -89,6 +89,8 @@ class Moves final : public Gangs, public RankMoves {
   void add(GangRecord record, std::optional<GangPlan> plan);
   void on_ended(const GangRecord& record);
   void forget_old();
+  [[nodiscard]] bool has_lost_the_record_of(const std::string& gang, std::uint32_t rank) const;
+  void note_lost(const Instance& instance, std::uint32_t rank, const std::string& gang);
   /// Throws Error{unauthorized} for a caller that is not the agent at `address`.
   void check_is(const Caller& caller, const std::string& address, const char* what) const;
   /// The highest epoch that a move of the job which is known here was to lead to, or 0.
@@ -101,7 +103,8 @@ class Moves final : public Gangs, public RankMoves {
   std::map<std::string, std::shared_ptr<GangTask>> gangs_;
   std::map<RankKey, std::shared_ptr<RankTask>> ranks_;
   std::map<std::string, std::shared_ptr<TcpStore>> stores_;  // by gang; shared with its coroutines
-  std::map<std::string, std::string> starting_;              // by job: the move that is prepared
+  std::map<std::string, std::string> lost_;  // by instance: the gang of a rank without its record
+  std::map<std::string, std::string> starting_;  // by job: the move that is prepared
 };
 
 }  // namespace cardswap::gang

@@ -6,6 +6,7 @@
 #include "agent/gang/moves.h"
 #include "agent/handover/ownership.h"
 #include "tests/support/handover_parts.h"
+#include "tests/support/heard_log.h"
 
 /// What the moves of ranks mean for a process here: whether it may be started again or stopped, and
 /// how it is shown.
@@ -82,6 +83,19 @@ TEST_F(RanksOfAProcess, IsStartedAgainOnceTheMoveOfAnotherRankIsOver) {
   leave(RankState::closed, Part::stays);
   end_process();
   EXPECT_TRUE(ownership_.may_restart(instance()));
+}
+
+TEST_F(RanksOfAProcess, StandsWhereTheRecordOfItsRankIsDamaged) {
+  channel::Hello hello;
+  hello.rank = 1;
+  hello.migration = "m-00000001";
+  const test::HeardLog log;
+  parts_.journal.put(Journal::Kind::rank, "m-00000001/1", {{"gang", "of no other field"}});
+  moves_.load();
+  moves_.on_attached(instance(), hello);
+  EXPECT_THAT(log.text(), ::testing::HasSubstr("stands still for migration m-00000001"));
+  end_process();
+  EXPECT_FALSE(ownership_.may_restart(instance())) << "its newcomer may have the job";
 }
 
 /// The rank 0 leaves next, so another agent conducts that move.
