@@ -177,6 +177,12 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
   (void)self;
 }
 
+bool GangTask::is_in_doubt() const {
+  if (state() == GangState::in_doubt) return true;
+  const bool waits = state() == GangState::reclaiming || state() == GangState::resumed;
+  return waits && Clock::now() - newcomer_.heard_at >= kNewcomerSilenceMax;
+}
+
 /// The newcomer's agent is asked all the time: what it says now is known.
 void GangTask::force(const OperatorDecision& decision) {
   const bool to_target = decision.to == MigrationSide::target;

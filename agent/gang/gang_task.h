@@ -59,6 +59,10 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   /// Whether nothing is left to do for it.
   [[nodiscard]] bool is_done() const;
 
+  /// Whether a newcomer's agent does not tell whether it has the job, which stands or has lost a
+  /// rank until it does.
+  [[nodiscard]] bool is_in_doubt() const;
+
   /// Writes the first record to disk, and begins. Throws Error{io, corrupt} if the disk refuses.
   void start();
   /// Goes on from a record that a former agent left.

@@ -57,6 +57,9 @@ class Moves final : public Gangs, public RankMoves {
                           const Caller& caller) override;
   bool has_rank_here(const std::string& id) const override;
   bool may_restart(const Instance& instance) const override;
+  std::optional<RankHold> hold_of(const Instance& instance) const override;
+  RankDoubts doubts() const override;
+  std::string concern() const override;
   void on_exit(const Instance& instance) override;
 
   // Gangs
@@ -89,6 +92,9 @@ class Moves final : public Gangs, public RankMoves {
   void add(GangRecord record, std::optional<GangPlan> plan);
   void on_ended(const GangRecord& record);
   void forget_old();
+  [[nodiscard]] RankHold hold_of(const RankTask& rank) const;
+  /// Whether a job of this host has lost a rank by that gang, and has not begun anew since.
+  [[nodiscard]] bool has_broken(const GangTask& gang) const;
   [[nodiscard]] bool has_lost_the_record_of(const std::string& gang, std::uint32_t rank) const;
   void note_lost(const Instance& instance, std::uint32_t rank, const std::string& gang);
   /// Throws Error{unauthorized} for a caller that is not the agent at `address`.

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/gang/moves.h"
 
 namespace cardswap::gang {
@@ -20,6 +23,87 @@ bool Moves::may_restart(const Instance& instance) const {
     return false;
   }
   return true;
+}
+
+RankHold Moves::hold_of(const RankTask& task) const {
+  const auto& record = task.record();
+  const auto conducted = gangs_.find(record.gang);
+  const bool is_doubted = conducted != gangs_.end() && conducted->second->is_in_doubt();
+  RankHold hold{record.gang,
+                record.rank,
+                record.side.part == Part::leaves,
+                is_doubted || task.is_in_doubt(),
+                {}};
+  const auto what = hold.leaves ? fmt::format("may run on {}", record.to)
+                                : fmt::format("stands for the move of another rank");
+  hold.note = hold.in_doubt
+                  ? fmt::format("rank {} {} (migration {}): `cardswap --agent {} status {}`",
+                                record.rank, what, record.gang, record.conductor, record.gang)
+                  : fmt::format("rank {} {} (migration {})", record.rank, what, record.gang);
+  return hold;
+}
+
+std::optional<RankHold> Moves::hold_of(const Instance& instance) const {
+  if (const auto lost = lost_.find(instance.id()); lost != lost_.end()) {
+    return RankHold{lost->second, 0, true, true,
+                    fmt::format("may run elsewhere: the record of its rank in migration {} was "
+                                "damaged, and is set aside",
+                                lost->second)};
+  }
+  std::optional<RankHold> most;
+  for (const auto& [key, task] : ranks_) {
+    if (task->record().instance != instance.id() || task->state() != RankState::ready) continue;
+    auto hold = hold_of(*task);
+    const bool is_more = !most || (hold.leaves && !most->leaves) ||
+                         (hold.in_doubt && !most->in_doubt && hold.leaves == most->leaves);
+    if (is_more) most = std::move(hold);
+  }
+  return most;
+}
+
+RankDoubts Moves::doubts() const {
+  const auto is_doubted = [](const auto& one) { return one.second->is_in_doubt(); };
+  return {static_cast<std::size_t>(std::ranges::count_if(gangs_, is_doubted)),
+          static_cast<std::size_t>(std::ranges::count_if(ranks_, is_doubted))};
+}
+
+bool Moves::has_broken(const GangTask& gang) const {
+  if (gang.state() != GangState::broken) return false;
+  const auto& record = gang.record();
+  return std::ranges::any_of(context_.jobs.all(), [&](const Job& job) {
+    return job.name() == record.job && job.is_live() && job.world_size > 1 && !job.standby &&
+           job.epoch <= record.side.epoch;
+  });
+}
+
+std::string Moves::concern() const {
+  for (const auto& [id, gang] : gangs_) {
+    const auto& record = gang->record();
+    if (gang->is_in_doubt()) {
+      return fmt::format("job {} is in doubt: it may run on {} (migration {})", record.spec.job,
+                         record.spec.to, id);
+    }
+    if (has_broken(*gang)) {
+      return fmt::format("job {} has lost a rank in migration {}: its log says why", record.job,
+                         id);
+    }
+  }
+  for (const auto& [key, rank] : ranks_) {
+    if (!rank->is_in_doubt()) continue;
+    return fmt::format(
+        "rank {} of job {} stands still: the agent at {} does not tell what became "
+        "of migration {}",
+        key.second, rank->record().job, rank->record().conductor, key.first);
+  }
+  for (const auto& [instance, gang] : lost_) {
+    const auto* here = context_.jobs.by_instance(instance);
+    if (here == nullptr || !here->is_live()) continue;
+    return fmt::format(
+        "job {} may run elsewhere: the record of its rank in migration {} was "
+        "damaged",
+        here->name(), gang);
+  }
+  return {};
 }
 
 void Moves::on_exit(const Instance& instance) {

@@ -53,6 +53,11 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   // From the rank's runtime
   void on_message(const channel::Message& message);
   void on_attached();
+  /// Whether the rank has promised, and its conductor has been silent for long.
+  [[nodiscard]] bool is_in_doubt() const {
+    return state() == RankState::ready &&
+           std::chrono::steady_clock::now() - heard_at_ >= kSilenceTold;
+  }
   /// The process tree that the rank is of has ended; its record says so.
   void on_exit();
 

@@ -5,6 +5,8 @@
 
 #include "agent/gang/moves.h"
 #include "agent/handover/ownership.h"
+#include "agent/jobs/rank_report.h"
+#include "migrator/core/digest.h"
 #include "tests/support/handover_parts.h"
 #include "tests/support/heard_log.h"
 
@@ -12,6 +14,8 @@
 /// how it is shown.
 namespace cardswap::gang {
 namespace {
+
+using ::testing::HasSubstr;
 
 class RanksOfAProcess : public ::testing::Test {
  protected:
@@ -40,6 +44,24 @@ class RanksOfAProcess : public ::testing::Test {
     record.side.own_epoch = 1;
     parts_.journal.put(Journal::Kind::rank, record.key(), to_journal(record));
     moves_.load();
+  }
+  /// A former agent left the move of rank 0 so, which it conducts; rank 1 stays.
+  void leave_gang(GangState state) {
+    GangRecord record;
+    record.id = "m-00000001";
+    record.job = "ddp";
+    record.spec.job = "ddp/0";
+    record.spec.to = "127.0.0.1:2/cpu:0";
+    record.from = "a/cpu:0";
+    record.side.state = state;
+    record.side.epoch = 2;
+    record.side.own_epoch = 1;
+    record.side.step = 9;
+    record.side.ranks.resize(2);
+    record.side.ranks[0] = {Part::leaves, {digest_of({}), 9}};
+    record.agents = {"127.0.0.1:3", "127.0.0.1:1"};
+    parts_.journal.put(Journal::Kind::gang, record.id, to_journal(record));
+    leave(RankState::ready, Part::stays);
   }
   void end_process() {
     JobList::note(instance(), [](InstanceRecord& record) { record.state = InstanceState::failed; });
@@ -93,9 +115,41 @@ TEST_F(RanksOfAProcess, StandsWhereTheRecordOfItsRankIsDamaged) {
   parts_.journal.put(Journal::Kind::rank, "m-00000001/1", {{"gang", "of no other field"}});
   moves_.load();
   moves_.on_attached(instance(), hello);
-  EXPECT_THAT(log.text(), ::testing::HasSubstr("stands still for migration m-00000001"));
+  EXPECT_THAT(log.text(), HasSubstr("stands still for migration m-00000001"));
   end_process();
   EXPECT_FALSE(ownership_.may_restart(instance())) << "its newcomer may have the job";
+}
+
+TEST_F(RanksOfAProcess, IsNotStoppedUnaskedWhereALeaverIsFrozen) {
+  leave(RankState::ready);
+  note_rank_frozen(instance(), 1, true);
+  JobList::note(instance(), [](InstanceRecord& record) { record.state = InstanceState::running; });
+  EXPECT_THROW(ownership_.check_stop(instance()), Error) << "it may be the only good copy";
+  const auto shown = ownership_.effective_state_of(instance());
+  EXPECT_EQ(shown.kind, EffectiveState::Kind::frozen);
+  EXPECT_THAT(shown.note, HasSubstr("rank 1 may run on 127.0.0.1:2/cpu:0 (migration m-00000001)"));
+}
+
+TEST_F(RanksOfAProcess, IsInDoubtWhereTheGangIsThatItsRankStandsFor) {
+  leave_gang(GangState::in_doubt);
+  EXPECT_EQ(ownership_.effective_state_of(instance()).kind, EffectiveState::Kind::in_doubt);
+  EXPECT_NO_THROW(ownership_.check_stop(instance())) << "it stays: nobody else has its state";
+  EXPECT_THAT(moves_.concern(), HasSubstr("job ddp/0 is in doubt"));
+  EXPECT_EQ(moves_.doubts().gangs, 1U);
+}
+
+TEST_F(RanksOfAProcess, IsOfConcernWhereItsJobHasLostARankUntilItBeginsAnew) {
+  leave_gang(GangState::broken);
+  EXPECT_THAT(moves_.concern(), HasSubstr("job ddp has lost a rank"));
+  EXPECT_EQ(moves_.doubts().gangs, 0U);
+  parts_.jobs.table().raise_epoch(instance().job(), 3);
+  EXPECT_EQ(moves_.concern(), "");
+}
+
+TEST_F(RanksOfAProcess, IsOfNoConcernInAMoveThatGoesWell) {
+  leave_gang(GangState::completed);
+  EXPECT_EQ(moves_.concern(), "");
+  EXPECT_EQ(ownership_.effective_state_of(instance()).kind, EffectiveState::Kind::as_recorded);
 }
 
 /// The rank 0 leaves next, so another agent conducts that move.
