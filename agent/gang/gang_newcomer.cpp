@@ -105,6 +105,7 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
     record_.downtime_ms = status.downtime_ms;
     record_.clock_error_ms = status.clock_error_ms;
   }
+  if (handover::is_granted(status.message.state)) alerted_.reset();  // it speaks again
   const auto before = executor_.side().heard()[record_.leaver];
   drive([&] { executor_.hear(record_.leaver, status.message); });
   const bool news = !(before == executor_.side().heard()[record_.leaver]);
@@ -146,10 +147,11 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   apply(GangEvent::newcomer_silent);
 }
 
-asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
+asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self,
+                                               std::uint64_t watch) {
   Backoff retry(kTellFirst, kTellMax);
   const Message poll{Kind::poll, record_.side.epoch};
-  while (!is_done()) {
+  while (!is_done() && watch == watch_) {
     std::optional<Error> failed;
     const bool is_known = is_reserved_ || !plan_;
     if (is_known) {
@@ -207,9 +209,19 @@ void GangTask::force(const OperatorDecision& decision) {
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})",
                                 record_.spec.job, record_.id, to_string(decision.to), decision.by);
   spdlog::warn("{}", text);
-  const bool was_done = is_done();
-  executor_.apply(event);
-  if (was_done && !is_done()) begin_to_watch();  // it was broken
+  const auto before = record_;
+  if (now == GangState::broken) {  // how it ended is written anew
+    record_.result.reset();
+    record_.error.reset();
+    record_.ended_at_ms = 0;
+  }
+  try {
+    executor_.apply(event);
+  } catch (...) {
+    record_ = before;
+    throw;
+  }
+  if (now == GangState::broken) begin_to_watch();
   context_.events.emit(
       {.kind = "forced", .text = text, .job = record_.job, .migration = record_.id});
 }

@@ -44,7 +44,11 @@ void Moves::resume_after_restart() {
     if (!rank->is_over()) rank->resume();
   }
   for (const auto& [id, gang] : gangs_) {
-    if (!is_over(gang->state()) || gang->record().side.notice_pending) gang->resume();
+    // One without a result ended while that was to be written.
+    const bool is_written = gang->record().result.has_value();
+    if (!is_over(gang->state()) || gang->record().side.notice_pending || !is_written) {
+      gang->resume();
+    }
   }
   forget_old();
 }
@@ -56,9 +60,9 @@ void Moves::add(GangRecord record, std::optional<GangPlan> plan) {
                                           [this](const GangRecord& ended) { on_ended(ended); });
 }
 
-/// The store of a move that has worked is the job's until the next one.
+/// The store of a move after which the ranks went on is the job's until the next one.
 void Moves::on_ended(const GangRecord& ended) {
-  const bool moved = ended.state() == GangState::completed;
+  const bool moved = has_gone(ended.state());
   for (auto store = stores_.begin(); store != stores_.end();) {
     const bool is_its = store->first == ended.id;
     const auto* other =

@@ -28,7 +28,7 @@ struct RankRecord {
   ProcessId process;  ///< the rank's, when it joined
   std::string to;     ///< of a rank that leaves: HOST:PORT/DEVICE
   RankDurable side;
-  bool has_promised = false;  ///< it was `ready`, whatever it is now
+  bool has_promised = false;  ///< it is `ready`, or was until its process ended
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;  ///< when nothing was left to do for it; 0: something is
 

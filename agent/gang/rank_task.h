@@ -73,6 +73,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   asio::awaitable<void> watch(std::shared_ptr<RankTask> self);
   asio::awaitable<void> ask_conductor(std::shared_ptr<RankTask> self);
   void look_after();
+  void tell_that_it_is_lost();
   void apply(RankEvent event, std::uint64_t step = 0);
   [[nodiscard]] Instance* instance() const;
   [[nodiscard]] bool has_process() const;

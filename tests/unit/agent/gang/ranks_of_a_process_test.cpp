@@ -1,5 +1,5 @@
 /// Method: an agent's parts with real records on disk, which a former agent left, and jobs without
-/// processes. Nobody is called: the event loop does not run.
+/// processes. Nobody answers what they ask.
 
 #include <gmock/gmock.h>
 
@@ -144,6 +144,13 @@ TEST_F(RanksOfAProcess, IsOfConcernWhereItsJobHasLostARankUntilItBeginsAnew) {
   EXPECT_EQ(moves_.doubts().gangs, 0U);
   parts_.jobs.table().raise_epoch(instance().job(), 3);
   EXPECT_EQ(moves_.concern(), "");
+}
+
+TEST_F(RanksOfAProcess, MayMoveAgainAfterAMoveWhoseAgentEndedBeforeItsResultWasWritten) {
+  leave_gang(GangState::completed);
+  moves_.resume_after_restart();
+  parts_.io.poll();
+  EXPECT_EQ(moves_.shown("m-00000001").at("result").as_string(), "ok");
 }
 
 TEST_F(RanksOfAProcess, IsOfNoConcernInAMoveThatGoesWell) {
