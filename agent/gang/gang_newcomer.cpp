@@ -30,11 +30,6 @@ constexpr milliseconds kTellMax{1000};
 constexpr seconds kNewcomerSilenceMax{10};  // after the commit; then an operator is told
 
 bool is(const Error& error, Code code) { return error.code() == code; }
-/// Whether the call may go well when it is made again.
-bool may_pass(const Error& error) {
-  return is(error, Code::unreachable) || is(error, Code::timed_out) || is(error, Code::link_lost) ||
-         is(error, Code::cancelled);
-}
 
 }  // namespace
 
@@ -129,7 +124,7 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   if (asked.kind == Kind::reserve) return give_up(why);
   const auto silent_for = Clock::now() - newcomer_.heard_at;
   if (open) {
-    if (may_pass(why) && silent_for < context_.config.peer_silence_max) return;
+    if (http::is_silence(why.code()) && silent_for < context_.config.peer_silence_max) return;
     return give_up(
         Error(Code::target_lost,
               fmt::format("the agent of {} does not answer: {}", record_.spec.to, why.failure()),

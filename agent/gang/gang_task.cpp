@@ -27,12 +27,6 @@ constexpr milliseconds kAgainMax{1000};
 constexpr milliseconds kWalkEvery{250};
 constexpr seconds kCleanUpTold{10};  // after that the end of a gang that is given up is told
 
-bool may_go_well(const Error& error) {
-  const auto code = error.code();
-  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
-         code == Code::cancelled;
-}
-
 /// For an operator, of a gang in `state` that waits for somebody, or has lost a rank.
 std::string what_is_wrong(GangState state, const GangRecord& gang) {
   const auto& to = gang.spec.to;
@@ -339,7 +333,7 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   }
   if (!is_before_commit() || is_given_up(state())) return;
   const bool silent = Clock::now() - ranks_[rank].heard_at >= context_.config.peer_silence_max;
-  if (may_go_well(why) && !silent) return;
+  if (http::is_silence(why.code()) && !silent) return;
   give_up(why.within(fmt::format("rank {} of job {} at {}", rank, record_.job, agent)));
 }
 

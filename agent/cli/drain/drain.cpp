@@ -9,6 +9,7 @@
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/cli/drain/drain_answers.h"
+#include "agent/cli/drain/drain_calls.h"
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "agent/http/agent_address.h"
@@ -22,7 +23,6 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kTick{150};
-constexpr seconds kAgentSilenceMax{30};
 constexpr seconds kPlaceAgain{3};
 constexpr std::size_t kTriesMax = 3;
 
@@ -52,24 +52,8 @@ Drain::Drain(const Context& context, DrainOptions options)
   }
 }
 
-/// The drained agent may restart meanwhile, so the call is repeated for kAgentSilenceMax.
 json::object Drain::ask(const std::string& path) {
-  const auto until = Clock::now() + kAgentSilenceMax;
-  while (true) {
-    try {
-      return client().call("GET", path, nullptr, seconds(5));
-    } catch (const Error& error) {
-      const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
-                          error.code() == Code::timed_out;
-      if (!silent || Clock::now() >= until || interrupts_.has_come(kTick)) {
-        throw Error(
-            silent ? Code::source_lost : error.code(),
-            fmt::format("drain {}: {}", drained_.text(), error.failure()),
-            "the host stays cordoned; when its agent answers, run the drain again: it takes "
-            "up what is under way");
-      }
-    }
-  }
+  return call_drained(client(), interrupts_, {.path = path});
 }
 
 // ---- the jobs of the host

@@ -10,6 +10,7 @@
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/cli/drain/drain_answers.h"
+#include "agent/cli/drain/drain_calls.h"
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "agent/http/agent_address.h"
@@ -26,6 +27,7 @@ using Phase = DrainItem::Phase;
 constexpr milliseconds kLookTick{150};
 constexpr seconds kTryAgain{1};
 constexpr seconds kStopGrace{10};
+constexpr std::size_t kAsksMax = 3;
 
 /// The words that start the job again, for whoever reads the table.
 std::string restore_command(const std::string& job, const std::string& step,
@@ -50,11 +52,15 @@ DrainToStores::DrainToStores(const Context& context, DrainOptions options)
   refuse_unprotected();
 }
 
+json::object DrainToStores::ask(const std::string& path) {
+  return call_drained(client(), interrupts_, {.path = path});
+}
+
 void DrainToStores::read_jobs() {
   for (const auto& job : listed_jobs(client().call("GET", "/v1/jobs"), drained_)) {
     if (!is_training(job) || flag_at(job, "sends_snapshot")) continue;
     const auto name = name_at(job, "name", validate::is_job_name, drained_);
-    auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}});
+    auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}, 0});
     auto& placed = known.item.job;
     placed.name = name;
     placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
@@ -113,6 +119,12 @@ void DrainToStores::start(Job& job) {
     if (error.code() == Code::not_found) {
       return rows_.finish(item, "ended", "it ended by itself");
     }
+    const bool is_silent = http::is_silence(error.code());
+    if (is_silent && ++job.asks < kAsksMax) {  // it restarts: once it is back it is asked again
+      (void)ask("/v1/version");
+      job.not_before = Clock::now() + kTryAgain;
+      return;
+    }
     if (error.code() != Code::conflict) return rows_.finish(item, "failed", error.failure());
     await_turn(job, error);
   }
@@ -122,8 +134,7 @@ void DrainToStores::start(Job& job) {
 void DrainToStores::await_turn(Job& job, const Error& refusal) {
   job.not_before = Clock::now() + kTryAgain;
   try {
-    const auto other =
-        job.turn.waits_for(refusal, client().call("GET", "/v1/migrations?running=1"));
+    const auto other = job.turn.waits_for(refusal, ask("/v1/migrations?running=1"));
     job.waits_for = other ? text_at(*other, "id") : "";
   } catch (const Error& error) {
     rows_.finish(job.item, "failed", error.failure());
@@ -134,7 +145,7 @@ void DrainToStores::await_turn(Job& job, const Error& refusal) {
 bool DrainToStores::has_turn(Job& job) {
   if (job.waits_for.empty()) return true;
   try {
-    const auto other = client().call("GET", "/v1/migrations/" + job.waits_for);
+    const auto other = ask("/v1/migrations/" + job.waits_for);
     if (value_at(other, "result") == nullptr) {
       job.not_before = Clock::now() + kTryAgain;
       return false;
@@ -149,7 +160,7 @@ bool DrainToStores::has_turn(Job& job) {
 void DrainToStores::follow() {
   for (auto& job : jobs_) {
     if (job.item.phase != Phase::moving) continue;
-    job.item.migration = client().call("GET", "/v1/migrations/" + job.item.row.migration);
+    job.item.migration = ask("/v1/migrations/" + job.item.row.migration);
     if (value_at(job.item.migration, "result") != nullptr) conclude(job);
   }
 }
@@ -172,10 +183,12 @@ void DrainToStores::stop_job(Job& job) {
   const auto step = text(job.item.migration, "migrated_at_step");
   const auto command = restore_command(job.item.job.name, step, job.store);
   try {
-    const auto stopped = client().call(
-        "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
-        json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
-        kStopGrace + seconds(30));
+    const auto stopped = call_drained(
+        client(), interrupts_,
+        {.method = "POST",
+         .path = fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
+         .body = json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
+         .timeout = kStopGrace + seconds(30)});
     const auto last = number_at<std::uint64_t>(stopped, "step");
     const auto kept = number_at<std::uint64_t>(job.item.migration, "migrated_at_step");
     rows_.finish(
@@ -224,7 +237,7 @@ Exit DrainToStores::end() {
 }
 
 Exit DrainToStores::run() {
-  cordon_host(client(), client().call("GET", "/v1/cordon"), options_.reason);
+  cordon_host(client(), ask("/v1/cordon"), options_.reason);
   begin_table();
   while (count(Phase::waiting) + count(Phase::moving) > 0) {
     if (stopped_.empty()) start_waiting();

@@ -38,9 +38,12 @@ class DrainToStores {
     std::string waits_for;  ///< the migration whose end its snapshot waits for; empty: for none
     SnapshotTurn turn;
     std::chrono::steady_clock::time_point not_before;  ///< of the next try
+    std::size_t asks = 0;                              ///< of those that the agent did not answer
   };
 
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
+  /// GET from the drained agent, as Drain::ask() makes it.
+  boost::json::object ask(const std::string& path);
   void read_jobs();
   void refuse_unprotected() const;
   void start_waiting();
