@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/descriptor_share.h"
+#include "agent/base/time_limit.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::gang {
@@ -90,8 +92,12 @@ class TcpStore::Client {
 };
 
 TcpStore::TcpStore(asio::io_context& context, TaskGroup& tasks, const std::string& host,
-                   std::set<std::string> peers)
-    : tasks_(tasks), peers_(std::move(peers)), acceptor_(context) {
+                   std::set<std::string> peers, std::chrono::milliseconds silence_max)
+    : tasks_(tasks),
+      peers_(std::move(peers)),
+      silence_max_(silence_max),
+      clients_max_(share_of_descriptors(2, kStoreClientsMax)),
+      acceptor_(context) {
   try {
     const tcp::endpoint at(asio::ip::make_address(without_zone(host)), 0);
     acceptor_.open(at.protocol());
@@ -133,7 +139,7 @@ asio::awaitable<void> TcpStore::accept(std::shared_ptr<TcpStore> self) {
       co_await pause_for(std::chrono::milliseconds(50));
       continue;
     }
-    if (clients_.size() >= kStoreClientsMax || !may_come(socket)) continue;  // closes it
+    if (clients_.size() >= clients_max_ || !may_come(socket)) continue;  // closes it
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     const auto client = std::make_shared<Client>(std::move(socket));
@@ -145,12 +151,16 @@ asio::awaitable<void> TcpStore::accept(std::shared_ptr<TcpStore> self) {
 
 asio::awaitable<void> TcpStore::serve(std::shared_ptr<TcpStore> self,
                                       std::shared_ptr<Client> client) {
+  // Who says nothing holds a descriptor of the agent's that a rank may need.
+  std::optional<TimeLimit> silence(std::in_place, client->socket.get_executor(), silence_max_,
+                                   [client] { client->close(); });
   try {
     const auto first = co_await client->number<std::uint8_t>();
     if (first != static_cast<std::uint8_t>(StoreQuery::validate) ||
         co_await client->number<std::uint32_t>() != kStoreMagic) {
       throw Error(Code::bad_request, "no client of torch's store");
     }
+    silence.reset();
     while (!client->closed) {
       const auto query = co_await client->number<std::uint8_t>();
       co_await answer(client, static_cast<StoreQuery>(query));
@@ -209,6 +219,7 @@ asio::awaitable<void> TcpStore::answer(std::shared_ptr<Client> client, StoreQuer
       break;
     case StoreQuery::set_many: {
       const auto count = co_await client->number<std::uint64_t>();
+      if (count > kStoreKeysMax) throw Error(Code::bad_request, "too many keys");
       for (std::uint64_t i = 0; i < count; ++i) {
         const auto key = co_await client->key();
         values_.set(key, co_await client->value());
