@@ -183,17 +183,21 @@ HandoverContext Agent::handover_context() {
 }
 
 RuntimeHub::Callbacks Agent::runtime_callbacks() {
-  return {[this](Instance& instance, const channel::Hello& hello) {
-            return runtime_dispatcher_.welcome(instance, hello);
-          },
-          [this](Instance& instance, const channel::Message& message) {
-            runtime_dispatcher_.dispatch(instance, message);
-          },
-          [this](Instance& instance) { runtime_dispatcher_.detached(instance); },
-          [this](Instance& instance, std::uint32_t rank, const channel::Message& message) {
-            runtime_dispatcher_.dispatch_rank(instance, rank, message);
-          },
-          [](Instance&, std::uint32_t) {}};
+  return {.hello =
+              [this](Instance& instance, const channel::Hello& hello) {
+                return runtime_dispatcher_.welcome(instance, hello);
+              },
+          .message =
+              [this](Instance& instance, const channel::Message& message) {
+                runtime_dispatcher_.dispatch(instance, message);
+              },
+          .detached = [this](Instance& instance) { runtime_dispatcher_.detached(instance); },
+          .rank_message =
+              [this](Instance& instance, std::uint32_t rank, const channel::Message& message) {
+                runtime_dispatcher_.dispatch_rank(instance, rank, message);
+              },
+          .rank_detached = [this](Instance& instance,
+                                  std::uint32_t rank) { moves_.on_detached(instance, rank); }};
 }
 
 void Agent::more_metrics(Exposition& out) const {

@@ -32,7 +32,7 @@ namespace cardswap {
 /// connection.
 class RuntimeHub {
  public:
-  /// Functions of the agent that the hub calls on its thread; all must be set.
+  /// Functions of the agent that the hub calls on its thread. Those of one process must be set.
   struct Callbacks {
     /// A runtime attaches; returns the answer. Throws Error to refuse it.
     std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
@@ -42,7 +42,7 @@ class RuntimeHub {
     /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
     /// Called in place of `message` and `detached` for a runtime that has said that it is a rank of
-    /// many. Not set: such a runtime is refused.
+    /// many. `rank_message` is not set: such a runtime is refused.
     std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
     std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
   };
@@ -89,7 +89,7 @@ class RuntimeHub {
   void take(Instance& instance, const std::shared_ptr<Connection>& connection,
             const channel::Message& message);
   /// Admits a connection by its Hello, answers it and attaches it. Throws as admit() and
-  /// RuntimeCallbacks::hello() do.
+  /// Callbacks::hello() do.
   Instance& attach(const channel::Hello& hello, const std::shared_ptr<Connection>& connection);
   /// Tells the end of a connection, unless another one is attached in its place.
   void detach(const std::shared_ptr<Connection>& connection, const std::string& instance);

@@ -74,7 +74,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
     return executor_.decision(rank, epoch);
   }
-  /// What a newcomer's agent in doubt is answered; it says that its state is `said`.
+  /// What a newcomer's agent in doubt is answered, whatever its state is.
   [[nodiscard]] handover::Message answer_to_newcomer() const;
 
   // GangPorts

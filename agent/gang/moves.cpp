@@ -155,8 +155,8 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
   starting_.erase(job);
   forget_old();
   const auto id = made->record.id;
-  spdlog::info("job {} migration {} planned: {} to {}", asked, id, made->record.from,
-               made->record.spec.to);
+  const auto planned = fmt::format("job {} migration {} planned: {} to {}", asked, id,
+                                   made->record.from, made->record.spec.to);
   made->rendezvous->start();
   stores_[id] = made->rendezvous;
   add(std::move(made->record), std::move(made->plan));
@@ -168,6 +168,7 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
     stores_.erase(id);
     throw;
   }
+  spdlog::info("{}", planned);
   co_return shown(id);
 }
 
@@ -332,20 +333,17 @@ boost::asio::awaitable<RankReport> Moves::report(std::string gang, std::uint32_t
 RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
                        const Caller& caller) {
   const auto* instance = context_.jobs.find_rank(job, rank);
-  if (instance == nullptr) {
-    throw Error(Code::not_found, fmt::format("rank {} of job {} is not on {}", rank, job,
-                                             context_.config.host_name));
-  }
-  const auto& agents = instance->ranks.at(rank).agents;
-  if (context_.config.tls.is_configured() && !caller.owner) {
-    const bool is_of_it = std::ranges::any_of(agents, [&](const std::string& agent) {
+  bool is_of_it = !context_.config.tls.is_configured() || caller.owner;
+  if (instance != nullptr && !is_of_it) {
+    is_of_it = std::ranges::any_of(instance->ranks.at(rank).agents, [&](const auto& agent) {
       const auto address = address_from(agent);
       return address && caller.is_for(address->host);
     });
-    if (!is_of_it) {
-      throw Error(Code::unauthorized,
-                  fmt::format("only agents of ranks of job {} may ask about one", job));
-    }
+  }
+  if (instance == nullptr || !is_of_it) {  // a stranger does not learn which ranks are here
+    throw Error(Code::not_found,
+                fmt::format("rank {} of job {} is not on {}, or {} is no agent of its ranks", rank,
+                            job, context_.config.host_name, caller.name));
   }
   auto found = facts_of(*instance, rank, context_.config.host_name);
   found.epoch_tried = epochs_tried(job);

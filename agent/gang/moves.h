@@ -78,6 +78,8 @@ class Moves final : public Gangs, public RankMoves {
   /// A runtime has attached: it is told again what it may have missed.
   void on_attached(const Instance& instance, const channel::Hello& hello);
   void on_message(const Instance& instance, std::uint32_t rank, const channel::Message& message);
+  /// The connection of a rank's runtime was closed: perhaps its process has ended.
+  void on_detached(const Instance& instance, std::uint32_t rank);
 
  private:
   using RankKey = std::pair<std::string, std::uint32_t>;  // gang, rank

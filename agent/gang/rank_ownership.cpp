@@ -112,6 +112,10 @@ void Moves::on_exit(const Instance& instance) {
   }
 }
 
+void Moves::on_detached(const Instance& instance, std::uint32_t rank) {
+  if (auto* task = find_running(instance.id(), rank)) task->on_exit();
+}
+
 void Moves::on_attached(const Instance& instance, const channel::Hello& hello) {
   bool is_known = false;
   for (const auto& [key, task] : ranks_) {

@@ -58,7 +58,8 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
     return state() == RankState::ready &&
            std::chrono::steady_clock::now() - heard_at_ >= kSilenceTold;
   }
-  /// The process tree that the rank is of has ended; its record says so.
+  /// The process tree that the rank is of has ended, as its record says, or its runtime is not
+  /// connected any more: looks whether the rank's process is there.
   void on_exit();
 
   // RankPorts

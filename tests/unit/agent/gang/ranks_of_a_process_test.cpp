@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/gang/moves.h"
+#include "agent/gang/rank_program.h"
 #include "agent/handover/ownership.h"
 #include "agent/jobs/rank_report.h"
 #include "migrator/core/digest.h"
@@ -157,6 +158,35 @@ TEST_F(RanksOfAProcess, IsOfNoConcernInAMoveThatGoesWell) {
   leave_gang(GangState::completed);
   EXPECT_EQ(moves_.concern(), "");
   EXPECT_EQ(ownership_.effective_state_of(instance()).kind, EffectiveState::Kind::as_recorded);
+}
+
+TEST_F(RanksOfAProcess, TellsNobodyElseWhichRanksAreHere) {
+  parts_.config.tls.certificate = "agent.crt";
+  const Caller stranger{.name = "gpu-x", .role = ApiRole::agent};
+  const auto refused = [&](const std::string& job) {
+    try {
+      (void)moves_.facts(job, 1, false, stranger);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return Code::internal;
+  };
+  EXPECT_EQ(refused("ddp"), Code::not_found);
+  EXPECT_EQ(refused("other"), Code::not_found);
+}
+
+/// A program chooses its device by its place on its host, and there the newcomer is alone.
+TEST_F(RanksOfAProcess, StartsANewcomerAsTheOnlyRankOfItsLauncher) {
+  JobSpec spec;
+  spec.name = "one";
+  spec.uid = "u1";
+  spec.env = {{"LOCAL_RANK", "3"}, {"LOCAL_WORLD_SIZE", "4"}};
+  auto& one = parts_.jobs.table().add(spec, "cpu:0");
+  one.ranks[3] = {};
+  const auto started = program_of_rank(one, 3);
+  EXPECT_EQ(started.env.at("LOCAL_RANK"), "0");
+  EXPECT_EQ(started.env.at("LOCAL_WORLD_SIZE"), "1");
+  EXPECT_EQ(started.env.at("RANK"), "3");
 }
 
 /// The rank 0 leaves next, so another agent conducts that move.
