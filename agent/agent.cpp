@@ -67,7 +67,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
                   [this](const std::string& device) {
                     return !health_.engine().incidents().is_sick(device);
                   }}),
-      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_, recoverer_}),
+      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_, recoverer_, moves_}),
       protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
               std::move(port)) {
@@ -94,6 +94,7 @@ void Agent::start() {
   events_.start([this](const AgentEvent& event) { health_.note(event); });
   server_.accept_tcp();
   reservations_.load();
+  moves_.load();
   const auto jobs = jobs_.processes().recover(
       [this](const Instance& instance) { return reservations_.survives_restart(instance); });
   reservations_.resume_after_restart();
@@ -182,17 +183,21 @@ HandoverContext Agent::handover_context() {
 }
 
 RuntimeHub::Callbacks Agent::runtime_callbacks() {
-  return {[this](Instance& instance, const channel::Hello& hello) {
-            return runtime_dispatcher_.welcome(instance, hello);
-          },
-          [this](Instance& instance, const channel::Message& message) {
-            runtime_dispatcher_.dispatch(instance, message);
-          },
-          [this](Instance& instance) { runtime_dispatcher_.detached(instance); },
-          [this](Instance& instance, std::uint32_t rank, const channel::Message& message) {
-            runtime_dispatcher_.dispatch_rank(instance, rank, message);
-          },
-          [](Instance&, std::uint32_t) {}};
+  return {.hello =
+              [this](Instance& instance, const channel::Hello& hello) {
+                return runtime_dispatcher_.welcome(instance, hello);
+              },
+          .message =
+              [this](Instance& instance, const channel::Message& message) {
+                runtime_dispatcher_.dispatch(instance, message);
+              },
+          .detached = [this](Instance& instance) { runtime_dispatcher_.detached(instance); },
+          .rank_message =
+              [this](Instance& instance, std::uint32_t rank, const channel::Message& message) {
+                runtime_dispatcher_.dispatch_rank(instance, rank, message);
+              },
+          .rank_detached = [this](Instance& instance,
+                                  std::uint32_t rank) { moves_.on_detached(instance, rank); }};
 }
 
 void Agent::more_metrics(Exposition& out) const {

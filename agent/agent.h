@@ -75,7 +75,7 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   gang::Moves moves_;
-  handover::Ownership ownership_{migrations_, reservations_};
+  handover::Ownership ownership_{migrations_, reservations_, moves_};
   snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;
   snapshots::Protector protector_;
@@ -86,8 +86,8 @@ class Agent {
     requests_.note(route, status, seconds);
   }};
   ApiServer server_;
-  MetricsRoutes metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
-                          forgotten_, [this](Exposition& out) { more_metrics(out); }},
+  MetricsRoutes metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, moves_,
+                          server_, forgotten_, [this](Exposition& out) { more_metrics(out); }},
                          requests_,
                          router_};
 };

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "agent/api/refusals.h"
 #include "agent/base/accept_each.h"
 #include "agent/base/address.h"
+#include "agent/base/descriptor_share.h"
 #include "agent/base/path_trust.h"
 #include "agent/base/socket_file.h"
 #include "agent/http/client.h"
@@ -52,13 +52,6 @@ bool was_no_tls(const boost::system::error_code& error) {
   const auto reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
   return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST ||
          reason == SSL_R_WRONG_VERSION_NUMBER;
-}
-
-/// One `part`th of the descriptors that this process may have, but at most `most`.
-std::size_t share_of_descriptors(std::size_t part, std::size_t most) {
-  rlimit allowed{};
-  if (::getrlimit(RLIMIT_NOFILE, &allowed) != 0) return most;
-  return std::clamp<std::size_t>(allowed.rlim_cur / part, 1, most);
 }
 
 /// Root, the agent's own user, and callers that cannot be distinguished from them have no limit of

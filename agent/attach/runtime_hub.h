@@ -30,7 +30,7 @@ namespace cardswap {
 /// connection.
 class RuntimeHub {
  public:
-  /// Functions of the agent that the hub calls on its thread; those without a default must be set.
+  /// Functions of the agent that the hub calls on its thread; those of one process must be set.
   struct Callbacks {
     /// A runtime attaches; returns the answer. Throws Error to refuse it.
     std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
@@ -40,7 +40,7 @@ class RuntimeHub {
     /// The connection of an attached runtime was closed.
     std::function<void(Instance&)> detached;
     /// Called in place of `message` and `detached` for a runtime that has said that it is a rank of
-    /// many. Not set: such a runtime is refused.
+    /// many. `rank_message` is not set: such a runtime is refused.
     std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
     std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
   };

@@ -25,12 +25,6 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
 constexpr std::chrono::milliseconds kStepsWait{2000};
 
-/// Whether a call failed because the agent is away or stops: then it answers with `cancelled`.
-bool is_silence(Code code) {
-  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
-         code == Code::cancelled;
-}
-
 /// Shows progress: on a terminal in one line that is drawn again, elsewhere in a line for each
 /// state.
 class Progress {
@@ -220,7 +214,7 @@ json::object await_result(const Context& context, Client& client, json::object m
       if (news) migration = std::move(*news);
     } catch (const Error& error) {
       progress.clear();
-      if (!is_silence(error.code())) throw;
+      if (!http::is_silence(error.code())) throw;
       throw agent_gone(id, error);
     }
   }

@@ -11,6 +11,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/gang/gang_task.h"
+#include "agent/handover/base/data_key.h"
 #include "agent/handover/base/peer_answers.h"
 
 namespace cardswap::gang {
@@ -29,11 +30,6 @@ constexpr milliseconds kTellMax{1000};
 constexpr seconds kNewcomerSilenceMax{10};  // after the commit; then an operator is told
 
 bool is(const Error& error, Code code) { return error.code() == code; }
-/// Whether the call may go well when it is made again.
-bool may_pass(const Error& error) {
-  return is(error, Code::unreachable) || is(error, Code::timed_out) || is(error, Code::link_lost) ||
-         is(error, Code::cancelled);
-}
 
 }  // namespace
 
@@ -91,12 +87,20 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
       cause_ = *wrong;
     }
     const bool parks = status.message.state == TargetState::parked && !parked_;
-    if (parks) parked_ = status;
+    if (parks) {
+      try {
+        check_key_was_given(record_.spec, status.data, record_.spec.to);
+      } catch (const Error& no_key) {
+        return give_up(no_key);
+      }
+      parked_ = status;
+    }
   }
   if (handover::is_granted(status.message.state)) {
     record_.downtime_ms = status.downtime_ms;
     record_.clock_error_ms = status.clock_error_ms;
   }
+  if (handover::is_granted(status.message.state)) alerted_.reset();  // it speaks again
   const auto before = executor_.side().heard()[record_.leaver];
   drive([&] { executor_.hear(record_.leaver, status.message); });
   const bool news = !(before == executor_.side().heard()[record_.leaver]);
@@ -120,7 +124,7 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   if (asked.kind == Kind::reserve) return give_up(why);
   const auto silent_for = Clock::now() - newcomer_.heard_at;
   if (open) {
-    if (may_pass(why) && silent_for < context_.config.peer_silence_max) return;
+    if (http::is_silence(why.code()) && silent_for < context_.config.peer_silence_max) return;
     return give_up(
         Error(Code::target_lost,
               fmt::format("the agent of {} does not answer: {}", record_.spec.to, why.failure()),
@@ -138,10 +142,11 @@ void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   apply(GangEvent::newcomer_silent);
 }
 
-asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
+asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self,
+                                               std::uint64_t watch) {
   Backoff retry(kTellFirst, kTellMax);
   const Message poll{Kind::poll, record_.side.epoch};
-  while (!is_done()) {
+  while (!is_done() && watch == watch_) {
     std::optional<Error> failed;
     const bool is_known = is_reserved_ || !plan_;
     if (is_known) {
@@ -169,6 +174,12 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self) {
   (void)self;
 }
 
+bool GangTask::is_in_doubt() const {
+  if (state() == GangState::in_doubt) return true;
+  const bool waits = state() == GangState::reclaiming || state() == GangState::resumed;
+  return waits && Clock::now() - newcomer_.heard_at >= kNewcomerSilenceMax;
+}
+
 /// The newcomer's agent is asked all the time: what it says now is known.
 void GangTask::force(const OperatorDecision& decision) {
   const bool to_target = decision.to == MigrationSide::target;
@@ -193,9 +204,19 @@ void GangTask::force(const OperatorDecision& decision) {
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})",
                                 record_.spec.job, record_.id, to_string(decision.to), decision.by);
   spdlog::warn("{}", text);
-  const bool was_done = is_done();
-  executor_.apply(event);
-  if (was_done && !is_done()) begin_to_watch();  // it was broken
+  const auto before = record_;
+  if (now == GangState::broken) {  // how it ended is written anew
+    record_.result.reset();
+    record_.error.reset();
+    record_.ended_at_ms = 0;
+  }
+  try {
+    executor_.apply(event);
+  } catch (...) {
+    record_ = before;
+    throw;
+  }
+  if (now == GangState::broken) begin_to_watch();
   context_.events.emit(
       {.kind = "forced", .text = text, .job = record_.job, .migration = record_.id});
 }

@@ -27,10 +27,33 @@ constexpr milliseconds kAgainMax{1000};
 constexpr milliseconds kWalkEvery{250};
 constexpr seconds kCleanUpTold{10};  // after that the end of a gang that is given up is told
 
-bool may_go_well(const Error& error) {
-  const auto code = error.code();
-  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
-         code == Code::cancelled;
+/// For an operator, of a gang in `state` that waits for somebody, or has lost a rank.
+std::string what_is_wrong(GangState state, const GangRecord& gang) {
+  const auto& to = gang.spec.to;
+  switch (state) {
+    case GangState::broken:
+      return fmt::format(
+          "gang {}: a process of job {} ended right after its move; the job has lost a rank: look "
+          "at its log, and start it again",
+          gang.id, gang.job);
+    case GangState::resumed:
+      return fmt::format(
+          "gang {}: the agent of {} does not tell whether rank {} of job {} has done a step there; "
+          "the other ranks went on, and wait for it in that step; what was here is kept until then",
+          gang.id, to, gang.leaver, gang.job);
+    case GangState::reclaiming:
+      return fmt::format(
+          "gang {}: a process of job {} ended before its move was over; all ranks stand still "
+          "until "
+          "the agent of {} has told that nothing of rank {} runs there, and then go on as before",
+          gang.id, gang.job, to, gang.leaver);
+    default:
+      return fmt::format(
+          "gang {} is {}: the agent of {} does not tell whether it has rank {} of job {}; all "
+          "ranks "
+          "stand still; it goes on by itself when that agent is back",
+          gang.id, to_string(state), to, gang.leaver, gang.job);
+  }
 }
 
 }  // namespace
@@ -95,19 +118,20 @@ void GangTask::resume() {
 
 void GangTask::begin_to_watch() {
   const auto self = shared_from_this();
+  const auto watch = ++watch_;  // those before end
   for (std::uint32_t rank = 0; rank < ranks_.size(); ++rank) {
     context_.tasks.spawn(fmt::format("watch rank {} of gang {}", rank, record_.id),
-                         watch_rank(self, rank));
+                         watch_rank(self, rank, watch));
   }
-  context_.tasks.spawn("watch the newcomer of gang " + record_.id, watch_newcomer(self));
-  context_.tasks.spawn("conduct gang " + record_.id, walk(self));
+  context_.tasks.spawn("watch the newcomer of gang " + record_.id, watch_newcomer(self, watch));
+  context_.tasks.spawn("conduct gang " + record_.id, walk(self, watch));
 }
 
 /// Its limits in time, and its end.
-asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self) {
+asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self, std::uint64_t watch) {
   const auto began = Clock::now();
   const milliseconds most(static_cast<std::int64_t>(record_.spec.timeout_ms));
-  while (!is_done()) {
+  while (!is_done() && watch == watch_) {
     if (is_before_commit() && most.count() > 0 && Clock::now() - began >= most) {
       give_up(Error(Code::timed_out,
                     fmt::format("gang {} was still {} after {}", record_.id, to_string(state()),
@@ -117,8 +141,9 @@ asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self) {
     note_result();
     co_await changed_.wait_until(Clock::now() + kWalkEvery);
   }
+  if (watch != watch_) co_return;  // an operator has decided, and another one has begun
   note_result();
-  ended_(self->record_);
+  if (!std::exchange(is_told_, true)) ended_(self->record_);
 }
 
 /// Tells the end once the job trains again, also while an agent that is away has yet to hear of it.
@@ -133,7 +158,7 @@ void GangTask::note_result() {
   } else {
     const bool cancelled = cause_ && cause_->code() == Code::cancelled;
     record_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-    if (now == GangState::broken) {
+    if (now == GangState::broken && !record_.error) {
       record_.error = Error(Code::target_lost,
                             fmt::format("a process of job {} ended right after the move: the job "
                                         "has lost a rank",
@@ -229,19 +254,12 @@ void GangTask::tell(std::uint32_t rank, const Message& message) {
 }
 
 void GangTask::alert(const GangDurable& gang) {
-  const auto text =
-      gang.state == GangState::broken
-          ? fmt::format(
-                "gang {}: a process of job {} ended right after its move; the job has lost "
-                "a rank: look at its log, and start it again",
-                record_.id, record_.job)
-          : fmt::format(
-                "gang {} is {}: the agent of {} does not tell whether it has rank {} of job "
-                "{}; all ranks stand still; it goes on by itself when that agent is back",
-                record_.id, to_string(gang.state), record_.spec.to, record_.leaver, record_.job);
+  if (std::exchange(alerted_, gang.state) == gang.state) return;  // it was told
+  const auto& record = record_;
+  const auto text = what_is_wrong(gang.state, record);
   spdlog::error("{}", text);
-  context_.events.emit(
-      {.kind = "in_doubt", .text = text, .job = record_.job, .migration = record_.id});
+  const auto* kind = gang.state == GangState::broken ? "rank_lost" : "in_doubt";
+  context_.events.emit({.kind = kind, .text = text, .job = record.job, .migration = record.id});
 }
 
 // ---- the ranks' agents
@@ -288,6 +306,9 @@ void GangTask::hear(std::uint32_t rank, const RankReport& report) {
                         : Error(Code::source_lost,
                                 fmt::format("rank {} of job {} went back", rank, record_.job));
   }
+  if (state == RankState::ended && has_gone(this->state()) && report.why && !record_.error) {
+    record_.error = report.why->within(fmt::format("rank {} of job {}", rank, record_.job));
+  }
   if (report.stats) record_.stats = *report.stats;
   const auto before = executor_.side().heard()[rank];
   drive([&] { executor_.hear(rank, report.status); });
@@ -312,13 +333,14 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   }
   if (!is_before_commit() || is_given_up(state())) return;
   const bool silent = Clock::now() - ranks_[rank].heard_at >= context_.config.peer_silence_max;
-  if (may_go_well(why) && !silent) return;
+  if (http::is_silence(why.code()) && !silent) return;
   give_up(why.within(fmt::format("rank {} of job {} at {}", rank, record_.job, agent)));
 }
 
-asio::awaitable<void> GangTask::watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank) {
+asio::awaitable<void> GangTask::watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank,
+                                           std::uint64_t watch) {
   Backoff retry(kAgainFirst, kAgainMax);
-  while (!is_done()) {
+  while (!is_done() && watch == watch_) {
     std::optional<Error> failed;
     try {
       const auto report =

@@ -59,6 +59,10 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   /// Whether nothing is left to do for it.
   [[nodiscard]] bool is_done() const;
 
+  /// Whether a newcomer's agent does not tell whether it has the job, which stands or has lost a
+  /// rank until it does.
+  [[nodiscard]] bool is_in_doubt() const;
+
   /// Writes the first record to disk, and begins. Throws Error{io, corrupt} if the disk refuses.
   void start();
   /// Goes on from a record that a former agent left.
@@ -70,7 +74,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
     return executor_.decision(rank, epoch);
   }
-  /// What a newcomer's agent in doubt is answered; it says that its state is `said`.
+  /// What a newcomer's agent in doubt is answered, whatever its state is.
   [[nodiscard]] handover::Message answer_to_newcomer() const;
 
   // GangPorts
@@ -90,9 +94,11 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   };
 
   void begin_to_watch();
-  asio::awaitable<void> walk(std::shared_ptr<GangTask> self);
-  asio::awaitable<void> watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank);
-  asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self);
+  // They end once begin_to_watch() was called after them, too: `watch` is not watch_ then.
+  asio::awaitable<void> walk(std::shared_ptr<GangTask> self, std::uint64_t watch);
+  asio::awaitable<void> watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank,
+                                   std::uint64_t watch);
+  asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self, std::uint64_t watch);
   asio::awaitable<RankReport> call(std::uint32_t rank, Order order);
   asio::awaitable<TargetAnswer> call(handover::Message message);
   void hear(std::uint32_t rank, const RankReport& report);
@@ -124,7 +130,10 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   bool is_reserved_ = false;              // its agent has the place, or may have it
   bool is_asked_ = false;                 // reserve is under way, or was
   Signal changed_;
-  std::optional<Error> cause_;  // why it is given up
+  std::uint64_t watch_ = 0;           // how often it began to watch
+  bool is_told_ = false;              // ended_ was called
+  std::optional<GangState> alerted_;  // of what an operator was told last, while it lasts
+  std::optional<Error> cause_;        // why it is given up
   Clock::time_point given_up_at_{};
 };
 

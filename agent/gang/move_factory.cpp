@@ -13,6 +13,7 @@
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/gang/own_address.h"
+#include "agent/handover/base/data_key.h"
 #include "migrator/base/token.h"
 
 namespace cardswap::gang {
@@ -231,16 +232,14 @@ asio::awaitable<PreparedMove> MoveFactory::prepare(MigrationRequest wanted, Epoc
                 "--to another device");
   }
   const bool encrypts = wanted.spec.encrypt || context_.config.encrypt_always;
-  if (encrypts && !context_.config.tls.is_configured() && !is_loopback(destination.host)) {
-    throw Error(
-        Code::refused,
-        fmt::format("the key that encrypts the data would go to {} in the clear", destination.host),
-        "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
+  if (encrypts && !context_.config.tls.is_configured()) {
+    check_key_may_go_in_the_clear(to, fmt::format("the move of {}", wanted.spec.job));
   }
   wanted.spec.to = std::move(to);
   wanted.spec.encrypt = encrypts;
   PreparedMove made;
   made.record = record_of(wanted.spec, leaver, agents, facts);
+  for (const auto& one : facts) epochs_tried = std::max(epochs_tried, one.epoch_tried);
   made.record.side.epoch = std::max(made.record.side.own_epoch, epochs_tried) + 1;
   std::vector<std::string> hosts{destination.host};
   for (const auto& agent : agents) hosts.push_back(parse_address("agent", agent).host);

@@ -44,7 +44,8 @@ class MoveFactory {
   MoveFactory(const HandoverContext& context, GangClient& client, Migrations& migrations)
       : context_(context), client_(client), migrations_(migrations) {}
 
-  /// `epochs_tried`: the highest epoch that a move of a rank of that job was to lead to, or 0.
+  /// `epochs_tried`: the highest epoch that a move of a rank of that job was to lead to, or 0, as
+  /// far as this agent knows; the agents of the ranks tell what they know.
   /// Throws Error{bad_request, not_found, conflict, refused}, and what a call to an agent throws.
   asio::awaitable<PreparedMove> prepare(MigrationRequest wanted, Epoch epochs_tried);
 

@@ -28,7 +28,7 @@ Moves::Moves(const HandoverContext& context, Migrations& migrations)
 
 Moves::~Moves() = default;
 
-void Moves::resume_after_restart() {
+void Moves::load() {
   context_.journal.each(Journal::Kind::rank, [this](const boost::json::object& from) {
     auto record = rank_record_from_journal(from);
     RankKey key{record.gang, record.rank};
@@ -37,11 +37,18 @@ void Moves::resume_after_restart() {
   context_.journal.each(Journal::Kind::gang, [this](const boost::json::object& from) {
     add(gang_record_from_journal(from), std::nullopt);
   });
+}
+
+void Moves::resume_after_restart() {
   for (const auto& [key, rank] : ranks_) {
     if (!rank->is_over()) rank->resume();
   }
   for (const auto& [id, gang] : gangs_) {
-    if (!is_over(gang->state()) || gang->record().side.notice_pending) gang->resume();
+    // One without a result ended while that was to be written.
+    const bool is_written = gang->record().result.has_value();
+    if (!is_over(gang->state()) || gang->record().side.notice_pending || !is_written) {
+      gang->resume();
+    }
   }
   forget_old();
 }
@@ -53,9 +60,9 @@ void Moves::add(GangRecord record, std::optional<GangPlan> plan) {
                                           [this](const GangRecord& ended) { on_ended(ended); });
 }
 
-/// The store of a move that has worked is the job's until the next one.
+/// The store of a move after which the ranks went on is the job's until the next one.
 void Moves::on_ended(const GangRecord& ended) {
-  const bool moved = ended.state() == GangState::completed;
+  const bool moved = has_gone(ended.state());
   for (auto store = stores_.begin(); store != stores_.end();) {
     const bool is_its = store->first == ended.id;
     const auto* other =
@@ -88,7 +95,11 @@ void Moves::forget_old() {
     }
     std::erase_if(ranks_, [&](const auto& one) {
       const auto& record = one.second->record();
-      const bool old = one.second->is_over() && now - record.started_at_ms > kept.count() &&
+      // That a rank is elsewhere has to be known as long as the rest of its process tree runs.
+      const auto* here = context_.jobs.by_instance(record.instance);
+      const bool is_needed = one.second->may_be_elsewhere() && here != nullptr && here->is_live();
+      const bool old = one.second->is_over() && !is_needed &&
+                       now - record.started_at_ms > kept.count() &&
                        (record.ended_at_ms == 0 || now - record.ended_at_ms > kept.count());
       if (old) context_.journal.remove(Journal::Kind::rank, record.key());
       return old;
@@ -112,6 +123,9 @@ Epoch Moves::epochs_tried(const std::string& job) const {
   Epoch highest = 0;
   for (const auto& [id, gang] : gangs_) {
     if (gang->record().job == job) highest = std::max(highest, gang->record().side.epoch);
+  }
+  for (const auto& [key, rank] : ranks_) {  // of gangs that other agents conduct
+    if (rank->record().job == job) highest = std::max(highest, rank->record().side.epoch);
   }
   return highest;
 }
@@ -141,8 +155,8 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
   starting_.erase(job);
   forget_old();
   const auto id = made->record.id;
-  spdlog::info("job {} migration {} planned: {} to {}", asked, id, made->record.from,
-               made->record.spec.to);
+  const auto planned = fmt::format("job {} migration {} planned: {} to {}", asked, id,
+                                   made->record.from, made->record.spec.to);
   made->rendezvous->start();
   stores_[id] = made->rendezvous;
   add(std::move(made->record), std::move(made->plan));
@@ -154,6 +168,7 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
     stores_.erase(id);
     throw;
   }
+  spdlog::info("{}", planned);
   co_return shown(id);
 }
 
@@ -318,22 +333,20 @@ boost::asio::awaitable<RankReport> Moves::report(std::string gang, std::uint32_t
 RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
                        const Caller& caller) {
   const auto* instance = context_.jobs.find_rank(job, rank);
-  if (instance == nullptr) {
-    throw Error(Code::not_found, fmt::format("rank {} of job {} is not on {}", rank, job,
-                                             context_.config.host_name));
-  }
-  const auto& agents = instance->ranks.at(rank).agents;
-  if (context_.config.tls.is_configured() && !caller.owner) {
-    const bool is_of_it = std::ranges::any_of(agents, [&](const std::string& agent) {
+  bool is_of_it = !context_.config.tls.is_configured() || caller.owner;
+  if (instance != nullptr && !is_of_it) {
+    is_of_it = std::ranges::any_of(instance->ranks.at(rank).agents, [&](const auto& agent) {
       const auto address = address_from(agent);
       return address && caller.is_for(address->host);
     });
-    if (!is_of_it) {
-      throw Error(Code::unauthorized,
-                  fmt::format("only agents of ranks of job {} may ask about one", job));
-    }
+  }
+  if (instance == nullptr || !is_of_it) {  // a stranger does not learn which ranks are here
+    throw Error(Code::not_found,
+                fmt::format("rank {} of job {} is not on {}, or {} is no agent of its ranks", rank,
+                            job, context_.config.host_name, caller.name));
   }
   auto found = facts_of(*instance, rank, context_.config.host_name);
+  found.epoch_tried = epochs_tried(job);
   if (const auto* running = find_running(instance->id(), rank); running != nullptr) {
     found.why_not = fmt::format("it is in migration {}", running->record().gang);
     found.hint = "wait for it, or `cardswap cancel " + running->record().gang + "`";
@@ -343,27 +356,6 @@ RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
 }
 
 // ---- runtimes
-
-void Moves::on_attached(const Instance& instance, const channel::Hello& hello) {
-  bool is_known = false;
-  for (const auto& [key, task] : ranks_) {
-    if (task->record().instance != instance.id() || key.second != hello.rank) continue;
-    const bool is_its = key.first == hello.migration;
-    if (is_its || !task->is_over()) task->on_attached();
-    is_known = is_known || is_its;
-  }
-  if (is_known || hello.migration.empty() || instance.job().standby) return;
-  const auto lost = std::ranges::any_of(context_.journal.warnings(), [](const std::string& text) {
-    return text.find("record of rank ") != std::string::npos;
-  });
-  if (lost) {
-    spdlog::error("job {}: rank {} stands still for gang {}, whose record was damaged",
-                  instance.name(), hello.rank, hello.migration);
-    return;
-  }
-  // A rank whose promise is not on disk has given none: it goes on as before.
-  (void)context_.hub.send(instance, hello.rank, channel::Release{hello.migration});
-}
 
 void Moves::on_message(const Instance& instance, std::uint32_t rank,
                        const channel::Message& message) {

@@ -33,9 +33,12 @@ class Moves final : public Gangs, public RankMoves {
   Moves(const HandoverContext& context, Migrations& migrations);
   ~Moves() override;
 
-  /// Goes on with what a former agent left: a gang that was not committed is given up, any other is
-  /// finished; a rank that has promised waits for its conductor. Call it once, after the jobs are
-  /// loaded. Throws Error{io, corrupt} if the disk refuses.
+  /// Reads the records that a former agent left. Call it once, before the jobs' processes are taken
+  /// up: whether one that has ended is started again, the records tell.
+  void load();
+  /// Goes on with them: a gang that was not committed is given up, any other is finished; a rank
+  /// that has promised waits for its conductor. Call it once, after the jobs are loaded. Throws
+  /// Error{io, corrupt} if the disk refuses.
   void resume_after_restart();
 
   /// Where the agents of other ranks reach this one (own_agent_address()).
@@ -53,6 +56,11 @@ class Moves final : public Gangs, public RankMoves {
   DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
                           const Caller& caller) override;
   bool has_rank_here(const std::string& id) const override;
+  bool may_restart(const Instance& instance) const override;
+  std::optional<RankHold> hold_of(const Instance& instance) const override;
+  RankDoubts doubts() const override;
+  std::string concern() const override;
+  void on_exit(const Instance& instance) override;
 
   // Gangs
   RankReport obey(const std::string& gang, std::uint32_t rank, const Order& order,
@@ -70,6 +78,8 @@ class Moves final : public Gangs, public RankMoves {
   /// A runtime has attached: it is told again what it may have missed.
   void on_attached(const Instance& instance, const channel::Hello& hello);
   void on_message(const Instance& instance, std::uint32_t rank, const channel::Message& message);
+  /// The connection of a rank's runtime was closed: perhaps its process has ended.
+  void on_detached(const Instance& instance, std::uint32_t rank);
 
  private:
   using RankKey = std::pair<std::string, std::uint32_t>;  // gang, rank
@@ -84,8 +94,14 @@ class Moves final : public Gangs, public RankMoves {
   void add(GangRecord record, std::optional<GangPlan> plan);
   void on_ended(const GangRecord& record);
   void forget_old();
+  [[nodiscard]] RankHold hold_of(const RankTask& rank) const;
+  /// Whether a job of this host has lost a rank by that gang, and has not begun anew since.
+  [[nodiscard]] bool has_broken(const GangTask& gang) const;
+  [[nodiscard]] bool has_lost_the_record_of(const std::string& gang, std::uint32_t rank) const;
+  void note_lost(const Instance& instance, std::uint32_t rank, const std::string& gang);
   /// Throws Error{unauthorized} for a caller that is not the agent at `address`.
   void check_is(const Caller& caller, const std::string& address, const char* what) const;
+  /// The highest epoch that a move of the job which is known here was to lead to, or 0.
   [[nodiscard]] Epoch epochs_tried(const std::string& job) const;
 
   const HandoverContext context_;
@@ -95,7 +111,8 @@ class Moves final : public Gangs, public RankMoves {
   std::map<std::string, std::shared_ptr<GangTask>> gangs_;
   std::map<RankKey, std::shared_ptr<RankTask>> ranks_;
   std::map<std::string, std::shared_ptr<TcpStore>> stores_;  // by gang; shared with its coroutines
-  std::map<std::string, std::string> starting_;              // by job: the move that is prepared
+  std::map<std::string, std::string> lost_;  // by instance: the gang of a rank without its record
+  std::map<std::string, std::string> starting_;  // by job: the move that is prepared
 };
 
 }  // namespace cardswap::gang

@@ -124,7 +124,10 @@ bool RankExecutor::hear(const channel::Message& message) {
   }
   if (const auto failure = failure_in(gang_, message)) {
     spdlog::warn("gang {}: its trainer: {}", gang_, failure->what());
-    apply(RankEvent::failed);
+    // A process that never takes a step again is as good as ended, once it cannot go back.
+    const auto* failed = std::get_if<channel::Failed>(&message);
+    const bool is_lost = failed != nullptr && failed->lost && !may_withdraw(side_.state());
+    apply(is_lost ? RankEvent::process_ended : RankEvent::failed);
     return true;
   }
   const auto heard = heard_from(gang_, message);

@@ -19,6 +19,7 @@ void fields(Archive& a, FieldsOf<Archive, RankFacts>& m) {
   a("device", m.device);
   a("ranks", m.ranks);
   a("epoch", m.epoch);
+  a("epoch_tried", m.epoch_tried);
   a("step", m.step);
   a("median_step_ms", m.median_step_ms);
   a("state_bytes", m.state_bytes);
@@ -71,6 +72,7 @@ RankFacts rank_facts_from(const std::string& agent, const json::value& answer) {
     JsonFieldReader in(body, OutOfRange::ignored);
     fields(in, facts);
     validate::check(facts.epoch <= validate::kEpochMax, "epoch", "number of its range");
+    validate::check(facts.epoch_tried <= validate::kEpochMax, "epoch_tried", "number of its range");
     validate::check(facts.step <= validate::kStepMax, "step", "number of its range");
     for (auto* text : {&facts.host, &facts.device, &facts.framework, &facts.why_not, &facts.hint}) {
       *text = validate::line("answer", std::move(*text));

@@ -17,6 +17,9 @@ struct RankFacts {
   std::string device;  ///< on which the rank runs
   std::uint32_t ranks = 0;
   std::uint64_t epoch = 0;  ///< of the job there
+  /// The highest epoch that a move which this agent knows of was to lead the job to, or 0: a rank
+  /// may have given it up, and does not build for it a second time.
+  std::uint64_t epoch_tried = 0;
   std::uint64_t step = 0;
   double median_step_ms = 0;
   std::uint64_t state_bytes = 0;

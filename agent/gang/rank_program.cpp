@@ -63,6 +63,10 @@ JobSpec program_of_rank(const Instance& instance, std::uint32_t rank) {
   spec.env["MASTER_PORT"] = "1";
   spec.env["RANK"] = std::to_string(rank);
   spec.env["WORLD_SIZE"] = std::to_string(instance.job().world_size);
+  // Programs choose their device by its place on its host, where it is the launcher's only one.
+  for (const auto& [name, alone] : {std::pair("LOCAL_RANK", "0"), {"LOCAL_WORLD_SIZE", "1"}}) {
+    if (const auto found = spec.env.find(name); found != spec.env.end()) found->second = alone;
+  }
   spec.restart = RestartRule::never;
   spec.protection.reset();
   return spec;

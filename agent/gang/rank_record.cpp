@@ -21,6 +21,7 @@ void fields(Archive& a, FieldsOf<Archive, RankRecord>& m) {
   a("pid", m.process.pid);
   a("start_time", m.process.start_time);
   a("to", m.to);
+  a("has_promised", m.has_promised);
   a("started_at_ms", m.started_at_ms);
   a("ended_at_ms", m.ended_at_ms);
 }

@@ -9,6 +9,11 @@
 
 namespace cardswap::gang {
 
+/// The key in the journal of the record of a rank of a gang.
+[[nodiscard]] inline std::string key_of_rank(const std::string& gang, std::uint32_t rank) {
+  return gang + "/" + std::to_string(rank);
+}
+
 /// The journal's record of a rank of a gang, at the rank's agent.
 struct RankRecord {
   std::string gang;
@@ -23,11 +28,12 @@ struct RankRecord {
   ProcessId process;  ///< the rank's, when it joined
   std::string to;     ///< of a rank that leaves: HOST:PORT/DEVICE
   RankDurable side;
+  bool has_promised = false;  ///< it is `ready`, or was until its process ended
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;  ///< when nothing was left to do for it; 0: something is
 
   /// The key of its record in the journal.
-  [[nodiscard]] std::string key() const { return gang + "/" + std::to_string(rank); }
+  [[nodiscard]] std::string key() const { return key_of_rank(gang, rank); }
 };
 
 [[nodiscard]] boost::json::object to_journal(const RankRecord& record);

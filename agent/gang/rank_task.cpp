@@ -34,6 +34,15 @@ bool RankTask::is_over() const {
   return is_clear(now) || now == RankState::closed || now == RankState::retired;
 }
 
+bool RankTask::may_be_elsewhere() const {
+  switch (state()) {
+    case RankState::ready:
+    case RankState::ended: return record_.has_promised;
+    case RankState::retired: return true;
+    default: return false;
+  }
+}
+
 Instance* RankTask::instance() const { return context_.jobs.by_instance(record_.instance); }
 
 /// A process whose connection is gone may come back; one that is gone does not.
@@ -172,10 +181,24 @@ void RankTask::on_message(const channel::Message& message) {
       executor_.apply(RankEvent::prepared, known ? found->second.step + 1 : 1);
       return;
     }
+    const auto before = state();
     (void)executor_.hear(message);
+    const bool has_gone = before == RankState::switched || before == RankState::confirmed;
+    if (has_gone && state() == RankState::ended) tell_that_it_is_lost();
   } catch (const Error& disk) {
     spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
   }
+}
+
+void RankTask::tell_that_it_is_lost() {
+  const auto text = fmt::format(
+      "rank {} of job {} cannot go on after its job's move{}: the job has lost a rank; its "
+      "launcher "
+      "or a snapshot starts it again",
+      record_.rank, record_.job, why_ ? ": " + why_->failure() : "");
+  spdlog::error("{}", text);
+  context_.events.emit(
+      {.kind = "rank_lost", .text = text, .job = record_.job, .migration = record_.gang});
 }
 
 void RankTask::on_attached() {
@@ -186,11 +209,17 @@ void RankTask::on_attached() {
   }
 }
 
+void RankTask::on_exit() {
+  if (!is_over()) look_after();
+}
+
 // ---- RankPorts
 
 void RankTask::save(const RankDurable& next) {
   auto record = record_;
   record.side = next;
+  record.has_promised =
+      next.state == RankState::ready || (record.has_promised && next.state == RankState::ended);
   const bool over =
       is_clear(next.state) || next.state == RankState::closed || next.state == RankState::retired;
   if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();

@@ -35,6 +35,9 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   [[nodiscard]] RankState state() const { return executor_.durable().state; }
   /// Whether nothing is left to do for it here.
   [[nodiscard]] bool is_over() const;
+  /// Whether the rank is elsewhere, or may be: it has promised, and it is not known that the gang
+  /// was given up. Also of a rank whose process has ended since.
+  [[nodiscard]] bool may_be_elsewhere() const;
 
   /// Begins to watch the conductor and the process; returns at once.
   void start();
@@ -50,6 +53,14 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   // From the rank's runtime
   void on_message(const channel::Message& message);
   void on_attached();
+  /// Whether the rank has promised, and its conductor has been silent for long.
+  [[nodiscard]] bool is_in_doubt() const {
+    return state() == RankState::ready &&
+           std::chrono::steady_clock::now() - heard_at_ >= kSilenceTold;
+  }
+  /// The process tree that the rank is of has ended, as its record says, or its runtime is not
+  /// connected any more: looks whether the rank's process is there.
+  void on_exit();
 
   // RankPorts
   void save(const RankDurable& next) override;
@@ -63,6 +74,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   asio::awaitable<void> watch(std::shared_ptr<RankTask> self);
   asio::awaitable<void> ask_conductor(std::shared_ptr<RankTask> self);
   void look_after();
+  void tell_that_it_is_lost();
   void apply(RankEvent event, std::uint64_t step = 0);
   [[nodiscard]] Instance* instance() const;
   [[nodiscard]] bool has_process() const;

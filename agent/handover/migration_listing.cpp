@@ -7,18 +7,22 @@
 #include <set>
 #include <vector>
 
+#include "agent/base/json_fields.h"
+
 namespace cardswap {
 namespace {
 
 namespace json = boost::json;
 
-/// One of the two kinds.
+/// One of the three kinds.
 struct Item {
   std::int64_t ended_at_ms = 0;
   const Migration* migration = nullptr;
   const Reservation* reservation = nullptr;
+  const json::object* of_rank = nullptr;
 
-  [[nodiscard]] const std::string& id() const {
+  [[nodiscard]] std::string id() const {
+    if (of_rank != nullptr) return text_at(*of_rank, "id");
     return migration != nullptr ? migration->id() : reservation->migration();
   }
 };
@@ -29,33 +33,43 @@ bool has_ended(const Reservation& r) { return is_over(r.state()); }
 
 json::object list_migrations(const std::list<Migration>& migrations,
                              const std::list<Reservation>& reservations,
+                             const std::vector<json::object>& of_ranks,
                              const std::function<json::object(const Reservation&)>& incoming_json,
                              const ListingOptions& listing) {
   std::vector<Item> live;
   std::vector<Item> ended;
-  std::set<std::string_view> outgoing;
+  std::set<std::string> outgoing;
   for (auto m = migrations.rbegin(); m != migrations.rend(); ++m) {
     if (listing.incoming) outgoing.insert(m->id());
     const bool over = handover::is_over(m->state());
     if (over && listing.running) continue;
     const auto at =
         m->record().ended_at_ms != 0 ? m->record().ended_at_ms : m->record().started_at_ms;
-    (over && !m->has_pending_notice() ? ended : live).push_back({at, &*m, nullptr});
+    (over && !m->has_pending_notice() ? ended : live).push_back({at, &*m, nullptr, nullptr});
+  }
+  for (const auto& one : of_ranks) {
+    if (listing.incoming) outgoing.insert(text_at(one, "id"));
+    const auto* result = value_at(one, "result");
+    const bool over = result != nullptr && !result->is_null();
+    if (over && listing.running) continue;
+    (over ? ended : live)
+        .push_back({number_at<std::int64_t>(one, "ended_at_ms"), nullptr, nullptr, &one});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
     if (outgoing.contains(r->migration())) continue;  // between two devices of this host
     const bool over = has_ended(*r);
     if (over && listing.running) continue;
     (over && !r->has_pending_notice() ? ended : live)
-        .push_back({r->record().ended_at_ms, nullptr, &*r});
+        .push_back({r->record().ended_at_ms, nullptr, &*r, nullptr});
   }
   std::ranges::stable_sort(ended, std::greater(), &Item::ended_at_ms);
 
   json::array list;
   std::size_t bytes = 0;
   const auto json_of = [&](const Item& item) {
-    auto object =
-        item.migration != nullptr ? to_json(*item.migration) : incoming_json(*item.reservation);
+    auto object = item.of_rank != nullptr     ? *item.of_rank
+                  : item.migration != nullptr ? to_json(*item.migration)
+                                              : incoming_json(*item.reservation);
     bytes += json::serialize(object).size() + 1;
     return object;
   };

@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <string>
+#include <vector>
 
 #include "agent/handover/source/migration.h"
 #include "agent/handover/target/reservation.h"
@@ -29,10 +30,12 @@ struct ListingOptions {
 };
 
 /// {"migrations": [...], "left_out": N}: migrations that have not ended, then ended ones, newest
-/// first; N ended ones are older than those listed. `incoming_json` gives a reservation's JSON.
+/// first; N ended ones are older than those listed. `of_ranks` are moves of ranks as the API shows
+/// them; they count as migrations. `incoming_json` gives a reservation's JSON.
 /// Throws Error{not_found} if no ended migration has the id `before`.
 [[nodiscard]] boost::json::object list_migrations(
     const std::list<Migration>& migrations, const std::list<Reservation>& reservations,
+    const std::vector<boost::json::object>& of_ranks,
     const std::function<boost::json::object(const Reservation&)>& incoming_json,
     const ListingOptions& listing);
 

@@ -51,13 +51,8 @@ asio::awaitable<ApiResponse> list(CallContext parts, ApiRequest request) {
     listing.before = before->second;
   }
   auto answer = list_migrations(
-      parts.migrations.all(), parts.reservations.all(),
+      parts.migrations.all(), parts.reservations.all(), parts.rank_moves.all(listing.running),
       [&](const Reservation& r) { return reservation_json(parts, r); }, listing);
-  if (listing.before.empty()) {  // there are few of them: each is on the first page
-    auto& shown = answer.at("migrations").as_array();
-    auto of_ranks = parts.rank_moves.all(listing.running);
-    for (auto& one : of_ranks) shown.push_back(std::move(one));
-  }
   co_return ApiResponse{200, std::move(answer)};
 }
 

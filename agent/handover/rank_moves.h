@@ -12,9 +12,26 @@
 #include "agent/handover/protocol/operator_decision.h"
 #include "agent/handover/protocol/target_rules.h"
 #include "agent/handover/source/migration_request.h"
+#include "agent/jobs/job.h"
 #include "agent/security/access.h"
 
 namespace cardswap {
+
+/// What the move of a rank means for the process here that has the rank, and has promised to stand
+/// still for it.
+struct RankHold {
+  std::string migration;
+  std::uint32_t rank = 0;
+  bool leaves = false;    ///< it is this rank that moves: what is here may be its only good copy
+  bool in_doubt = false;  ///< nobody tells what became of the move
+  std::string note;       ///< for operators
+};
+/// How many moves of ranks are in doubt.
+struct RankDoubts {
+  std::size_t gangs =
+      0;  ///< conducted here: a newcomer's agent does not tell whether it has the job
+  std::size_t ranks = 0;  ///< frozen here: the conductor does not tell what it decided
+};
 
 /// The moves of ranks of jobs of many, as the routes of migrations show them: each gang is one
 /// migration. The folder handover/ knows no gangs, so it asks through this interface; gang::Moves
@@ -50,6 +67,17 @@ class RankMoves {
   /// Whether ranks of a job that stay here take part in it: its newcomer may come to this host,
   /// although a job of that name is here.
   [[nodiscard]] virtual bool has_rank_here(const std::string& id) const = 0;
+  /// Whether a process that failed may be started again here, as far as its ranks are concerned:
+  /// not where one is elsewhere, or has promised a gang that may have given it away. Then the log
+  /// says so.
+  [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;
+  /// The hold that means most for a process here; nullopt: no rank of it has promised anything.
+  [[nodiscard]] virtual std::optional<RankHold> hold_of(const Instance& instance) const = 0;
+  [[nodiscard]] virtual RankDoubts doubts() const = 0;
+  /// The first thing that an operator must look at, in one line. Empty: there is none.
+  [[nodiscard]] virtual std::string concern() const = 0;
+  /// A process has ended; its record says so already.
+  virtual void on_exit(const Instance& instance) = 0;
 
  protected:
   RankMoves() = default;

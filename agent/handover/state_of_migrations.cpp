@@ -130,7 +130,8 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
   return reservations.may_restart(instance);
 }
 
-std::string concern_of(const JobList& jobs, const Migrations& migrations) {
+std::string concern_of(const JobList& jobs, const Migrations& migrations,
+                       const RankMoves& rank_moves) {
   for (const auto& job : jobs.all()) {
     if (job.is_live() && job.newer_epoch != 0) {
       return fmt::format("job {}: a copy that epoch {} has superseded is halted here", job.name(),
@@ -151,7 +152,7 @@ std::string concern_of(const JobList& jobs, const Migrations& migrations) {
         return fmt::format("job {}: {}", m.spec().job, note);
     }
   }
-  return {};
+  return rank_moves.concern();
 }
 
 }  // namespace cardswap

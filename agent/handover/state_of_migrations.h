@@ -1,5 +1,6 @@
 #pragma once
 
+#include "agent/handover/rank_moves.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 
@@ -22,7 +23,9 @@ void check_stop(const Instance& instance, const Migrations& migrations,
 [[nodiscard]] bool may_restart(const Instance& instance, const Migrations& migrations,
                                const Reservations& reservations);
 /// The first thing that an operator must look at, in one line: a superseded copy, a job whose
-/// record is damaged, a migration in doubt, a second copy. Empty: there is none.
-[[nodiscard]] std::string concern_of(const JobList& jobs, const Migrations& migrations);
+/// record is damaged, a migration in doubt, a second copy, a rank that is lost. Empty: there is
+/// none.
+[[nodiscard]] std::string concern_of(const JobList& jobs, const Migrations& migrations,
+                                     const RankMoves& rank_moves);
 
 }  // namespace cardswap

@@ -2,6 +2,7 @@
 
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
+#include "agent/handover/rank_moves.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/job_list.h"
@@ -18,6 +19,7 @@ struct HealthContext {
   Migrations& migrations;
   Cordons& cordons;
   snapshots::Recoverer& recoverer;
+  const RankMoves& rank_moves;
 };
 
 }  // namespace cardswap::health

@@ -90,7 +90,8 @@ json::object Monitor::status() const {
     }
     worst = std::max(worst, severity);
   }
-  if (const auto concern = concern_of(context_.jobs, context_.migrations); !concern.empty()) {
+  if (const auto concern = concern_of(context_.jobs, context_.migrations, context_.rank_moves);
+      !concern.empty()) {
     worst = std::max(worst, 1);
     if (summary.empty()) summary = concern;
   }

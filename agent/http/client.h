@@ -56,6 +56,13 @@ struct Response {
   boost::json::value body;  ///< null: the answer had no body
 };
 
+/// Whether a call failed because nobody answered: the agent is away, or it stops (then it answers
+/// `cancelled`). The call may go well when it is made again; it may have been done, though.
+[[nodiscard]] constexpr bool is_silence(Code code) {
+  return code == Code::unreachable || code == Code::timed_out || code == Code::link_lost ||
+         code == Code::cancelled;
+}
+
 /// Makes one request on a connection of its own, on the calling coroutine's executor. The arguments
 /// are the coroutine's own copies, so it may outlive its caller. Returns null if the answer has no
 /// body. Throws Error:

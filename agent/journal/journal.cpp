@@ -172,6 +172,17 @@ void Journal::set_aside(const std::string& kind, const std::string& id, const st
                   kind, id, why));
 }
 
+bool Journal::has_trace_of(Kind kind, const std::string& id) const {
+  for (const auto* sql : {"SELECT count(*) FROM records WHERE kind = ? AND id = ?",
+                          "SELECT count(*) FROM damaged WHERE kind = ? AND id = ?"}) {
+    const auto count = db_->prepare(sql);
+    count.bind(1, name_of(kind));
+    count.bind(2, id);
+    if (count.next_row() && count.number(0) > 0) return true;
+  }
+  return false;
+}
+
 std::uint64_t Journal::damaged_records() const {
   const auto count = db_->prepare("SELECT count(*) FROM damaged");
   return count.next_row() ? static_cast<std::uint64_t>(count.number(0)) : 0;

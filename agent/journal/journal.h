@@ -50,6 +50,9 @@ class Journal {
   void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
   /// What was damaged and where it is kept now: one sentence each, for /v1/version, events and log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Whether there is, or was, a record of that kind and id which was not removed: one that can be
+  /// read, or one that is damaged, also by an earlier process.
+  [[nodiscard]] bool has_trace_of(Kind kind, const std::string& id) const;
   /// How many records the table `damaged` has, from this process and earlier ones.
   [[nodiscard]] std::uint64_t damaged_records() const;
   /// How long a put() takes: the median of the latest 9, so that a single slow one does not count.

@@ -12,6 +12,7 @@
 #include "agent/base/config.h"
 #include "agent/base/exposition.h"
 #include "agent/base/histogram.h"
+#include "agent/handover/rank_moves.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 #include "agent/jobs/jobs.h"
@@ -37,6 +38,7 @@ struct MetricContext {
   const RuntimeHub& hub;
   const Migrations& migrations;
   const Reservations& reservations;
+  const RankMoves& rank_moves;
   const ApiServer& server;
   const FinishedMigrations& forgotten;  ///< sums of the migrations that `migrations` has forgotten
   /// Writes the families of other parts of the agent; may be empty.

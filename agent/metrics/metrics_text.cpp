@@ -149,11 +149,13 @@ void running_migrations(Exposition& out, const MetricContext& from) {
   out.family("cardswap_migrations_in_doubt", Type::gauge,
              "Migrations whose other side does not tell whether it has the job.");
   const auto doubts = std::ranges::count(running, SourceState::in_doubt, &Migration::state);
-  out.sample(static_cast<double>(doubts), {{"role", "source"}});
+  const auto rank_doubts = from.rank_moves.doubts();
+  out.sample(static_cast<double>(doubts) + count(rank_doubts.gangs), {{"role", "source"}});
   out.sample(
       static_cast<double>(std::ranges::count_if(
           from.reservations.all(), [](const Reservation& r) { return r.record().in_doubt; })),
       {{"role", "target"}});
+  out.sample(count(rank_doubts.ranks), {{"role", "rank"}});
   out.family("cardswap_migration_info", Type::gauge,
              "The state and phase of a running migration; always 1.");
   for (const auto* m : running) {

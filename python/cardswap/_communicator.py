@@ -165,12 +165,14 @@ class NextCommunicator:
         with self._timed("exchange"):
             try:
                 for group, backend in zip(self._groups, self._backends):
+                    # What may fail comes first: roll_back() knows each group that has another backend.
+                    notes = groups.torch_groups()
+                    before = notes[group.process_group]
+                    store = torch().distributed.PrefixStore(f"{group.name}/", self._store)
                     backend._set_default_timeout(group.slot.backend.options._timeout)
                     group.slot.put(backend)
-                    notes = groups.torch_groups()
-                    self._exchanged.append((group, notes[group.process_group]))
-                    store = torch().distributed.PrefixStore(f"{group.name}/", self._store)
-                    notes[group.process_group] = (notes[group.process_group][0], store)
+                    self._exchanged.append((group, before))
+                    notes[group.process_group] = (before[0], store)
             except Exception:
                 self.roll_back()
                 raise

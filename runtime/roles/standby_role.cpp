@@ -69,10 +69,11 @@ void StandbyRole::accept_grant(std::unique_ptr<Target> engine, const channel::Gr
       // The agent's death killed a standby; from here on the job outlives its agents.
       ::prctl(PR_SET_PDEATHSIG, 0);
     });
-  } catch (const Error& error) {
+  } catch (...) {  // whatever the program throws: a grant that is not answered is asked for ever
+    const auto why = error_of(std::current_exception());
     const MutexLock lock(context_.mutex);
     (void)context_.on(TrainerEvent::grant_not_taken);
-    context_.fail(grant.migration, error.within("take the grant"));
+    context_.fail(grant.migration, why.within("take the grant"));
     return;
   }
   const MutexLock lock(context_.mutex);

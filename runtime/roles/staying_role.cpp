@@ -96,8 +96,12 @@ void StayingRole::build(const channel::BuildNext& build) {
     work_.later(
         [this, gang, next = NextRanks{build.epoch, build.rendezvous, build.ranks, build.moved}](
             Communicators& communicators) {
-          if (work_.is_given_up(next.epoch)) return;
           try {
+            if (work_.is_given_up(next.epoch)) {
+              throw Error(Code::conflict,
+                          fmt::format("a move to epoch {} was given up before", next.epoch),
+                          "start the move again: it takes a later epoch");
+            }
             communicators.build(next);
           } catch (...) {
             return on_not_built(gang, error_of(std::current_exception()));

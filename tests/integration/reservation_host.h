@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/gang/moves.h"
 #include "agent/handover/ownership.h"
 #include "agent/handover/reservation_request_json.h"
 #include "agent/jobs/jobs.h"
@@ -131,7 +132,8 @@ class ReservationHost {
   Cordons cordons_{journal_};
   Migrations migrations_{handover_, {}};
   Reservations reservations_{handover_, cordons_, migrations_, park_max_};
-  handover::Ownership ownership_{migrations_, reservations_};
+  gang::Moves moves_{handover_, migrations_};
+  handover::Ownership ownership_{migrations_, reservations_, moves_};
 };
 
 }  // namespace cardswap::test

@@ -1,7 +1,10 @@
 /// Method: a host whose jobs train is emptied by `cardswap drain --policy snapshot-only`; what its
 /// table says is then typed, and the losses are those of a run that was never disturbed.
 
+#include <set>
+
 #include "tests/integration/recovering_job.h"
+#include "tests/support/scripted_peer.h"
 
 namespace cardswap::test {
 namespace {
@@ -63,6 +66,34 @@ TEST_F(DrainToStores, LeavesAJobTrainingWhoseLastSnapshotFails) {
   EXPECT_EQ(drained.exit_code, 1) << drained.out;
   EXPECT_THAT(drained.out, AllOf(HasSubstr("failed"), HasSubstr("it trains on")));
   EXPECT_TRUE(trains_on()) << host_.log();
+}
+
+/// Method: what is drained is played, and breaks off its first answer to each call, as an agent
+/// does that is restarted.
+TEST_F(DrainToStores, IsNotEndedByAnAgentThatRestartsMeanwhile) {
+  std::set<std::string> lost;
+  const ScriptedPeer restarts([&lost](const ScriptedPeer::Asked& asked) -> ScriptedPeer::Answer {
+    const bool may_restart = asked.target != "/v1/jobs" && asked.target != "/v1/version" &&
+                             asked.method + asked.target != "POST/v1/cordon";
+    if (may_restart && lost.insert(asked.method + asked.target).second) {
+      return {.body = "{}", .cut_after = 0};
+    }
+    if (asked.target == "/v1/jobs") {
+      return {R"({"jobs": [{"name": "job", "device": "cpu:0", "state": "running",
+                            "protection": {"store": "file:/kept"}}]})"};
+    }
+    if (asked.target == "/v1/jobs/job/stop") return {R"({"step": 7})"};
+    if (asked.target == "/v1/migrations") return {R"({"id": "m-00000001"})"};
+    if (asked.target == "/v1/migrations/m-00000001") {
+      return {R"({"id": "m-00000001", "result": "stored", "migrated_at_step": 7})"};
+    }
+    return {R"({"host": "gpu-a", "cordons": []})"};
+  });
+  const auto drained =
+      host_.command({"drain", restarts.address(), "--policy", "snapshot-only", "-o", "json"});
+  EXPECT_EQ(drained.exit_code, 0) << drained.out << drained.err;
+  EXPECT_THAT(drained.out, HasSubstr("cardswap restore job@7 --store file:/kept"));
+  EXPECT_THAT(lost, ::testing::SizeIs(4)) << "that is what it was to get over";
 }
 
 TEST_F(DrainToStores, AStopTakesALastSnapshotOnRequest) {

@@ -17,12 +17,10 @@ namespace {
 
 namespace json = boost::json;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kTick{150};
-constexpr seconds kAgentSilenceMax{30};
-constexpr seconds kHookMax{300};
+constexpr std::chrono::seconds kHookMax{300};
 
 }  // namespace
 
@@ -38,23 +36,8 @@ DrainRun::DrainRun(const Context& context, const DrainOptions& options)
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
 }
 
-json::object DrainRun::ask(const std::string& path) {
-  const auto until = Clock::now() + kAgentSilenceMax;
-  while (true) {
-    try {
-      return client().call("GET", path, nullptr, seconds(5));
-    } catch (const Error& error) {
-      const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
-                          error.code() == Code::timed_out;
-      if (!silent || Clock::now() >= until || interrupts_.has_come(kTick)) {
-        throw Error(
-            silent ? Code::source_lost : error.code(),
-            fmt::format("drain {}: {}", drained_.text(), error.failure()),
-            "the host stays cordoned; when its agent answers, run the drain again: it takes "
-            "up what is under way");
-      }
-    }
-  }
+json::object DrainRun::call(const DrainCall& made) {
+  return call_drained(client(), interrupts_, made);
 }
 
 void DrainRun::cordon() {

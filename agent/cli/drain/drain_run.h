@@ -8,6 +8,7 @@
 
 #include "agent/cli/agent_client.h"
 #include "agent/cli/command_context.h"
+#include "agent/cli/drain/drain_calls.h"
 #include "agent/cli/drain/drain_item.h"
 #include "agent/cli/drain/drain_options.h"
 #include "agent/cli/drain/drain_view.h"
@@ -28,9 +29,9 @@ class DrainRun {
   [[nodiscard]] const std::string& host_name() const { return host_name_; }
   /// The client for one call to the drained agent.
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
-  /// GET from the drained agent. It may restart meanwhile: the call is repeated for up to 30 s
-  /// while it does not answer. Throws Error{source_lost} then, or when the user interrupts.
-  boost::json::object ask(const std::string& path);
+  /// Does what call_drained() does, with the drained agent.
+  boost::json::object call(const DrainCall& made);
+  boost::json::object ask(const std::string& path) { return call({.path = path}); }
   /// Cordons the drained host; a cordon that is there already stays, with its reason, which is
   /// older. Throws what Client::call() throws.
   void cordon();

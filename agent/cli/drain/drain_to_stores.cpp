@@ -25,6 +25,7 @@ using Phase = DrainItem::Phase;
 
 constexpr seconds kTryAgain{1};
 constexpr seconds kStopGrace{10};
+constexpr std::size_t kAsksMax = 3;
 
 /// The words that start the job again, for whoever reads the table.
 std::string restore_command(const std::string& job, const std::string& step,
@@ -44,7 +45,7 @@ void DrainToStores::read_jobs() {
   for (const auto& job : listed_jobs(run_.ask("/v1/jobs"), run_.drained())) {
     if (!is_training(job) || flag_at(job, "sends_snapshot")) continue;
     const auto name = name_at(job, "name", validate::is_job_name, run_.drained());
-    auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}});
+    auto& known = jobs_.emplace_back(Job{{}, {}, {}, SnapshotTurn(name), {}, 0});
     auto& placed = known.item.job;
     placed.name = name;
     placed.device = name_at(job, "device", validate::is_device_or_host, run_.drained());
@@ -96,6 +97,12 @@ void DrainToStores::start(Job& job) {
   } catch (const Error& error) {
     if (error.code() == Code::not_found) {
       return run_.finish(item, "ended", "it ended by itself");
+    }
+    const bool is_silent = http::is_silence(error.code());
+    if (is_silent && ++job.asks < kAsksMax) {  // it restarts: once it is back it is asked again
+      (void)run_.ask("/v1/version");
+      job.not_before = Clock::now() + kTryAgain;
+      return;
     }
     if (error.code() != Code::conflict) return run_.finish(item, "failed", error.failure());
     await_turn(job, error);
@@ -155,10 +162,11 @@ void DrainToStores::stop_job(Job& job) {
   const auto step = text(job.item.migration, "migrated_at_step");
   const auto command = restore_command(job.item.job.name, step, job.store);
   try {
-    const auto stopped = run_.client().call(
-        "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
-        json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
-        kStopGrace + seconds(30));
+    const auto stopped = run_.call(
+        {.method = "POST",
+         .path = fmt::format("/v1/jobs/{}/stop", http::percent_encoded(job.item.job.name)),
+         .body = json::object{{"grace_ms", milliseconds(kStopGrace).count()}, {"force", false}},
+         .timeout = kStopGrace + seconds(30)});
     const auto last = number_at<std::uint64_t>(stopped, "step");
     const auto kept = number_at<std::uint64_t>(job.item.migration, "migrated_at_step");
     run_.finish(

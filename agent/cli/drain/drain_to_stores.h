@@ -26,7 +26,7 @@ class DrainToStores {
 
   /// Cordons the host, and returns when every job is stopped or cannot be, or when the drain was
   /// stopped by the deadline or the user. A snapshot that fails leaves its job training. Throws
-  /// what DrainRun::ask() and Client::call() throw.
+  /// what DrainRun::call() and Client::call() throw.
   Exit run();
   /// Prints which job would be kept where; changes nothing.
   Exit dry_run();
@@ -39,6 +39,7 @@ class DrainToStores {
     std::string waits_for;  ///< the migration whose end its snapshot waits for; empty: for none
     SnapshotTurn turn;
     std::chrono::steady_clock::time_point not_before;  ///< of the next try
+    std::size_t asks = 0;                              ///< of those that the agent did not answer
   };
 
   void read_jobs();

@@ -41,8 +41,7 @@ json::object call_when_ready(const Context& context, const http::AgentAddress& a
       ready = true;
       return client.call("DELETE", "/v1/cordon", body);
     } catch (const Error& error) {
-      const bool away = error.code() == Code::unreachable || error.code() == Code::link_lost;
-      if (ready && !away) throw;
+      if (ready && !http::is_silence(error.code())) throw;
       if (Clock::now() >= until) {
         throw Error(Code::timed_out,
                     fmt::format("{} was not ready within {}: {}", asked.agent.text(),

@@ -38,8 +38,8 @@ std::string process_parts(const json::object& migration) {
                      size(p, "image_bytes"));
 }
 
-/// The states of a job's ranks in the move of one of them, such as "ranks 0 and 2 built, 1
-/// building, its newcomer parked"; empty where a whole job moves.
+/// The states of a job's ranks in the move of one of them, such as "ranks 0, 2 built, rank 1
+/// building, newcomer parked"; empty where a whole job moves.
 std::string ranks_text(const json::object& migration) {
   std::map<std::string, std::vector<std::string>> by_state;
   std::string newcomer;

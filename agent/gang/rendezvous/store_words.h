@@ -37,6 +37,6 @@ inline constexpr std::size_t kStoreKeyBytesMax = 8192;        ///< of a key, as 
 inline constexpr std::size_t kStoreValueBytesMax = 1U << 20;  ///< of a value
 inline constexpr std::size_t kStoreKeysMax = 1U << 16;        ///< in one request, and in all
 inline constexpr std::size_t kStoreBytesMax = 64U << 20;      ///< of all keys and values
-inline constexpr std::size_t kStoreClientsMax = 16384;        ///< connections at a time
+inline constexpr std::size_t kStoreClientsMax = 16384;        ///< connections at a time, at most
 
 }  // namespace cardswap::gang

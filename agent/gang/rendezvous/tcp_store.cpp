@@ -15,6 +15,7 @@
 
 #include "agent/base/accept_each.h"
 #include "agent/base/address.h"
+#include "agent/base/descriptor_share.h"
 #include "agent/base/outgoing_bytes.h"
 #include "agent/base/time_limit.h"
 #include "migrator/base/error.h"
@@ -26,7 +27,6 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t kUnreadBytesMax = 16U << 20;
-constexpr std::chrono::seconds kSilenceMax{10};  // of a connection that has not said what it is
 
 }  // namespace
 
@@ -38,12 +38,10 @@ class TcpStore::Client {
   tcp::socket socket;
   OutgoingBytes out{kUnreadBytesMax};
   std::optional<std::vector<std::string>> awaited;  // keys of its wait
-  std::optional<TimeLimit> patience;                // until it has said that it is a store's client
   bool closed = false;
 
   void close() {
     closed = true;
-    patience.reset();
     boost::system::error_code ignored;
     socket.close(ignored);
     out.finish();
@@ -90,8 +88,12 @@ class TcpStore::Client {
 };
 
 TcpStore::TcpStore(asio::io_context& context, TaskGroup& tasks, const std::string& host,
-                   std::set<std::string> peers)
-    : tasks_(tasks), peers_(std::move(peers)), acceptor_(context) {
+                   std::set<std::string> peers, std::chrono::milliseconds silence_max)
+    : tasks_(tasks),
+      peers_(std::move(peers)),
+      silence_max_(silence_max),
+      clients_max_(share_of_descriptors(2, kStoreClientsMax)),
+      acceptor_(context) {
   try {
     const tcp::endpoint at(asio::ip::make_address(without_zone(host)), 0);
     acceptor_.open(at.protocol());
@@ -130,26 +132,27 @@ bool TcpStore::may_come(const tcp::socket& socket) const {
 }
 
 void TcpStore::take(tcp::socket socket) {
-  if (clients_.size() >= kStoreClientsMax || !may_come(socket)) return;  // closes it
+  if (clients_.size() >= clients_max_ || !may_come(socket)) return;  // closes it
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   const auto client = std::make_shared<Client>(std::move(socket));
   clients_.push_back(client);
-  client->patience.emplace(client->socket.get_executor(), kSilenceMax,
-                           [client = client.get()] { client->close(); });
   tasks_.spawn("a rank at a store", serve(shared_from_this(), client));
   tasks_.spawn("answers of a store", write(shared_from_this(), client));
 }
 
 asio::awaitable<void> TcpStore::serve(std::shared_ptr<TcpStore> self,
                                       std::shared_ptr<Client> client) {
+  // Who says nothing holds a descriptor of the agent's that a rank may need.
+  std::optional<TimeLimit> silence(std::in_place, client->socket.get_executor(), silence_max_,
+                                   [client] { client->close(); });
   try {
     const auto first = co_await client->number<std::uint8_t>();
     if (first != static_cast<std::uint8_t>(StoreQuery::validate) ||
         co_await client->number<std::uint32_t>() != kStoreMagic) {
       throw Error(Code::bad_request, "no client of torch's store");
     }
-    client->patience.reset();
+    silence.reset();
     while (!client->closed) {
       const auto query = co_await client->number<std::uint8_t>();
       co_await answer(client, static_cast<StoreQuery>(query));

@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -24,9 +25,11 @@ class TcpStore : public std::enable_shared_from_this<TcpStore> {
  public:
   /// Takes a free port at `host`, a numeric address of this host, and listens there. `peers`: the
   /// addresses that may connect, in the form of canonical_host(), besides those of this host's
-  /// loopback. Throws Error{io}.
+  /// loopback. A connection that has not said that it is torch's within `silence_max` is closed.
+  /// Throws Error{io}.
   TcpStore(asio::io_context& context, TaskGroup& tasks, const std::string& host,
-           std::set<std::string> peers);
+           std::set<std::string> peers,
+           std::chrono::milliseconds silence_max = std::chrono::seconds(10));
   ~TcpStore();
   TcpStore(const TcpStore&) = delete;
   TcpStore& operator=(const TcpStore&) = delete;
@@ -50,6 +53,8 @@ class TcpStore : public std::enable_shared_from_this<TcpStore> {
 
   TaskGroup& tasks_;
   const std::set<std::string> peers_;
+  const std::chrono::milliseconds silence_max_;
+  const std::size_t clients_max_;  // a share of the agent's descriptors
   asio::ip::tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
   StoreValues values_;

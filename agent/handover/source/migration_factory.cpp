@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/handover/base/data_key.h"
 #include "agent/handover/source/source_second_copy.h"
 #include "agent/jobs/obstacles.h"
 #include "agent/security/identity.h"
@@ -26,18 +27,6 @@ bool is_ip(const std::string& host) {
   boost::system::error_code no_address;
   (void)asio::ip::make_address(host, no_address);
   return !no_address;
-}
-
-/// Without TLS between the agents the key itself is sent in the clear.
-void check_key_may_go_in_the_clear(const MigrationRecord& m) {
-  const auto to = parse_destination(m.spec.to).host;
-  if (!is_loopback(to)) {
-    throw Error(Code::refused,
-                fmt::format("the key that encrypts the data would go to {} in the clear", to),
-                "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
-  }
-  spdlog::warn("job {} migration {}: encrypted, but its key goes over plain HTTP on loopback",
-               m.spec.job, m.id);
 }
 
 /// `spec` as it was asked for, "auto" included.
@@ -124,7 +113,9 @@ Migration MigrationFactory::make(MigrationRequest wanted, const Instance& source
   }
   choose_rehearsal(spec, job.uid());
   spec.encrypt = spec.encrypt || config_.encrypt_always;
-  if (spec.encrypt && !config_.tls.is_configured()) check_key_may_go_in_the_clear(record);
+  if (spec.encrypt && !config_.tls.is_configured()) {
+    check_key_may_go_in_the_clear(spec.to, fmt::format("job {} migration {}", spec.job, record.id));
+  }
   record.job_uid = job.uid();
   handover::SourceDurable begins{handover::SourceState::planned, job.epoch + 1, job.epoch};
   begins.to_store = record.is_to_store();

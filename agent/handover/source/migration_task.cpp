@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/handover/base/data_key.h"
 #include "agent/handover/source/trainer_events.h"
 
 namespace cardswap {
@@ -100,10 +101,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   co_await park();
   co_await wait_at_failpoint(to_string(migration_.state()));
   for (const auto& transfer : migration_.transfers) {
-    if (!migration_.spec().encrypt || !transfer.target.status->data.key.empty()) continue;
-    throw Error(Code::refused,
-                fmt::format("the agent of {} gave no key to encrypt with", transfer.record().to),
-                "run the same Cardswap release on both hosts");
+    check_key_was_given(migration_.spec(), transfer.target.status->data, transfer.record().to);
   }
   co_await targets_.measure_round_trips();
   co_await enter(SourceEvent::sync_began);

@@ -175,8 +175,9 @@ TEST_F(Newcomer, HoldsNoStateIfItsCommunicatorDoesNotWork) {
 }
 
 TEST_F(Newcomer, TakesNoGrantWithWhichItCannotGoOn) {
-  const auto fails = [this] {
+  const auto fails = [this](bool foreignly) {
     played_.fails = "exchange";
+    played_.fails_foreignly = foreignly;
     open_newcomer();
     Giver giver(64 * kKiB);
     const auto verified = fill(giver);
@@ -185,7 +186,8 @@ TEST_F(Newcomer, TakesNoGrantWithWhichItCannotGoOn) {
     const bool says = failed.failure.find("exchange fails") != std::string::npos;
     std::_Exit(says && steps_ == 0 ? 0 : 1);
   };
-  EXPECT_EXIT(fails(), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(fails(false), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(fails(true), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

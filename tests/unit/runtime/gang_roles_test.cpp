@@ -100,6 +100,17 @@ TEST_F(InAGang, SaysThatItCannotBuildAndBuildsWhenItIsAskedAgain) {
   build();
 }
 
+TEST_F(InAGang, RefusesTheEpochOfAGangThatWasGivenUp) {
+  open_primary(64 * kKiB);
+  build();
+  expect_released();
+  job_->line.say(build_next("m-00000002", 2));
+  const auto failed = job_->line.hear<channel::Failed>();
+  EXPECT_EQ(failed.migration, "m-00000002");
+  EXPECT_THAT(failed.failure, HasSubstr("epoch 2 was given up before"));
+  EXPECT_TRUE(trains());
+}
+
 TEST_F(InAGang, RefusesAGangOfAnotherNumberOfRanks) {
   open_primary(64 * kKiB);
   job_->line.say(channel::BuildNext{kGang, 2, "10.0.0.4:7002", kRanks + 1, {2}});

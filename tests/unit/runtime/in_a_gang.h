@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ inline constexpr std::uint32_t kRanks = 3;
 struct Played : Notes {
   std::vector<std::string> calls;  // in note() and look()
   std::vector<std::uint32_t> moved;
-  std::string fails;      // the call that fails
+  std::string fails;             // the call that fails
+  bool fails_foreignly = false;  // with an exception that is not ours
   std::string stands_in;  // the call that waits until the test lets it go on or its gang is over
   Session* session = nullptr;
 
@@ -56,6 +58,7 @@ class PlayedCommunicators final : public Communicators {
     while (!played_.within(5ms, is_free)) {
     }
     if (played_.look([&] { return played_.fails == first; })) {
+      if (played_.fails_foreignly) throw std::runtime_error(first + " fails");
       throw Error(Code::refused, first + " fails", "look");
     }
   }

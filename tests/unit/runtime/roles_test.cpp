@@ -12,6 +12,17 @@ namespace {
 using SourceRole = Roles;
 using StandbyRole = Roles;
 
+TEST_F(SourceRole, SendsNothingInTheClearThatIsToBeEncrypted) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.encrypt = true;
+  wanted.data_key.clear();
+  job_->line.say(wanted);
+  EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::refused);
+  EXPECT_TRUE(trains());
+}
+
 /// What the last step made would take a second where 300 ms are allowed.
 TEST_F(SourceRole, GoesOnWhenAFreezeIsPutOffAndStandsForTheNextWithoutBeingAsked) {
   open_primary(256 * kKiB, true);

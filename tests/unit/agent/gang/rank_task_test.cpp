@@ -104,5 +104,19 @@ TEST_F(ARank, SaysWhyItWentBack) {
   EXPECT_EQ(task_->report().why->failure(), "nobody is there");
 }
 
+TEST_F(ARank, TellsThatTheJobHasLostItWhereItCannotGoOnAfterTheGo) {
+  std::vector<AgentEvent> told;
+  parts_.events.start([&](const AgentEvent& event) { told.push_back(event); });
+  promise();
+  order(Order::Kind::go);
+  task_->on_message(channel::Failed{kTasksGang, Code::link_lost, "no communicator", "", true});
+  EXPECT_EQ(task_->report().status.state, RankState::ended) << "no step of it will come";
+  ASSERT_TRUE(task_->report().why.has_value());
+  EXPECT_EQ(task_->report().why->failure(), "no communicator");
+  ASSERT_THAT(told, ::testing::SizeIs(1));
+  EXPECT_EQ(told[0].kind, "rank_lost");
+  EXPECT_FALSE(task_->may_be_elsewhere()) << "it stays, and its epoch is above the newcomer's";
+}
+
 }  // namespace
 }  // namespace cardswap::gang

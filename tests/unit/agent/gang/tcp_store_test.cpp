@@ -113,6 +113,25 @@ TEST_F(Store, AnswersAsTorchsOwn) {
   EXPECT_EQ(hear(*client, 8), number(std::int64_t{1}));
 }
 
+TEST_F(Store, ClosesAConnectionThatSaysNothing) {
+  store_->close();
+  store_ = std::make_shared<TcpStore>(io_, tasks_, "127.0.0.1", std::set<std::string>{},
+                                      std::chrono::milliseconds(1));
+  store_->start();
+  const auto client = silent();
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(hear(*client, 1), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kPatience) << "it was closed";
+}
+
+TEST_F(Store, ClosesAConnectionThatAnnouncesMoreKeysThanItMayHave) {
+  const auto client = connect();
+  say(*client, query(StoreQuery::set_many) + number(std::uint64_t{kStoreKeysMax + 1}));
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(hear(*client, 1), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kPatience) << "it was closed";
+}
+
 TEST_F(Store, TellsWhoWaitsOnceAllKeysAreThere) {
   const auto waits = connect();
   const auto sets = connect();

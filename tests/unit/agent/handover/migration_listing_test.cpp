@@ -17,6 +17,7 @@ using ::testing::SizeIs;
 struct Lists {
   std::list<Migration> outgoing;
   std::list<Reservation> incoming;
+  std::vector<json::object> of_ranks;
 
   void out(const std::string& id, SourceState state, std::int64_t ended_at_ms) {
     out(id, handover::SourceSide({state, 2, 1}), ended_at_ms);
@@ -38,7 +39,7 @@ struct Lists {
   }
   [[nodiscard]] json::object listed(const ListingOptions& listing) const {
     const auto shown = [](const Reservation& r) { return json::object{{"id", r.migration()}}; };
-    return list_migrations(outgoing, incoming, shown, listing);
+    return list_migrations(outgoing, incoming, of_ranks, shown, listing);
   }
 };
 
@@ -85,6 +86,18 @@ TEST(Listing, GoesOnBeforeTheLastThatWasShown) {
   EXPECT_THAT(ids(last), IsEmpty());
   EXPECT_EQ(left_out(last), 0);
   EXPECT_THROW((void)lists.listed({.before = "runs"}), Error) << "it has not ended";
+}
+
+TEST(Listing, HasMovesOfRanksInTheirPlaceAndGoesOnBehindOne) {
+  auto lists = some();
+  lists.of_ranks = {{{"id", "rank-runs"}, {"result", nullptr}, {"ended_at_ms", nullptr}},
+                    {{"id", "rank-old"}, {"result", "ok"}, {"ended_at_ms", 17}}};
+  lists.in("rank-runs", TargetState::parked, 0);  // its newcomer comes to this host
+  const auto first = lists.listed({.incoming = true, .limit = 3});
+  EXPECT_THAT(ids(first),
+              ElementsAre("runs", "rank-runs", "stands", "newest-in", "newer", "rank-old"));
+  const auto rest = lists.listed({.incoming = true, .before = ids(first).back()});
+  EXPECT_THAT(ids(rest), ElementsAre("old-in", "old"));
 }
 
 TEST(Listing, IsNoLongerThanAClientReads) {

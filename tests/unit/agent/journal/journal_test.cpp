@@ -130,6 +130,21 @@ TEST_F(JournalTest, ARecordThatCannotBeSetAsideNowStaysWholeAndIsNotCounted) {
   EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
 }
 
+TEST_F(JournalTest, KnowsOfARecordThatIsDamagedAlsoWhenItIsOpenedOnceMore) {
+  {
+    Journal journal(dir_ / "j.db");
+    for (const auto* id : {"1", "2"}) journal.put(Journal::Kind::rank, id, {{"id", id}});
+    journal.remove(Journal::Kind::rank, "2");
+  }
+  run_past(dir_ / "j.db", "UPDATE records SET document = 'no JSON' WHERE id = '1'");
+  { const Journal sets_it_aside(dir_ / "j.db"); }
+  const Journal journal(dir_ / "j.db");
+  EXPECT_THAT(journal.warnings(), IsEmpty());
+  EXPECT_TRUE(journal.has_trace_of(Journal::Kind::rank, "1"));
+  EXPECT_FALSE(journal.has_trace_of(Journal::Kind::gang, "1"));
+  EXPECT_FALSE(journal.has_trace_of(Journal::Kind::rank, "2")) << "it was removed";
+}
+
 TEST_F(JournalTest, LosesOfADamagedRecordThatRecordAlone) {
   {
     Journal journal(dir_ / "j.db");
