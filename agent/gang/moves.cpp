@@ -20,8 +20,10 @@ constexpr std::chrono::minutes kEndedRanksKept{10};
 
 }  // namespace
 
-Moves::Moves(const HandoverContext& context, Migrations& migrations)
+Moves::Moves(const HandoverContext& context, Migrations& migrations,
+             std::function<void(const GangRecord&)> forgetting)
     : context_(context),
+      forgetting_(std::move(forgetting)),
       client_(context.tasks),
       targets_(context.tasks),
       factory_(context_, client_, migrations) {}
@@ -41,7 +43,9 @@ void Moves::resume_after_restart() {
     if (!rank->is_over()) rank->resume();
   }
   for (const auto& [id, gang] : gangs_) {
-    if (!is_over(gang->state()) || gang->record().side.notice_pending) gang->resume();
+    const auto& record = gang->record();
+    if (!is_over(gang->state()) || record.side.notice_pending || !record.cost.is_over())
+      gang->resume();
   }
   forget_old();
 }
@@ -84,6 +88,7 @@ void Moves::forget_old() {
   try {
     for (std::size_t i = 0; i + kEndedGangsMax < ended.size(); ++i) {
       context_.journal.remove(Journal::Kind::gang, ended[i].second);
+      if (forgetting_) forgetting_(gangs_.at(ended[i].second)->record());
       gangs_.erase(ended[i].second);
     }
     std::erase_if(ranks_, [&](const auto& one) {
@@ -158,6 +163,11 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
 }
 
 boost::json::object Moves::shown(const std::string& id) const { return gang_at(id).shown(); }
+
+boost::json::object Moves::timeline(const std::string& id) const {
+  const auto& gang = gang_at(id);
+  return timeline_json(gang.record(), gang.samples());
+}
 
 boost::asio::awaitable<boost::json::object> Moves::news(std::string id, std::uint64_t after,
                                                         Clock::time_point until) {
@@ -301,6 +311,7 @@ RankTask& Moves::join(const std::string& gang, std::uint32_t rank, const Order& 
   auto& task = ranks_[{gang, rank}];
   task = std::make_shared<RankTask>(context_, client_, std::move(record));
   task->start();
+  (void)context_.hub.send(*instance, rank, channel::TimeSteps{gang});
   return *task;
 }
 
@@ -367,6 +378,13 @@ void Moves::on_attached(const Instance& instance, const channel::Hello& hello) {
 
 void Moves::on_message(const Instance& instance, std::uint32_t rank,
                        const channel::Message& message) {
+  if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
+    // The steps after a gang are told when it is over.
+    const auto found = ranks_.find({late->migration, rank});
+    const bool is_its = found != ranks_.end() && found->second->record().instance == instance.id();
+    if (is_its) found->second->on_message(message);
+    return;
+  }
   if (auto* task = find_running(instance.id(), rank)) task->on_message(message);
 }
 
