@@ -22,7 +22,7 @@ const std::string kAgent = "gpu-b:7070";
 Order an_order() { return {Order::Kind::propose, 3, 2, 41}; }
 
 RankStatus a_status() {
-  RankStatus status{3, RankState::ready, 41, {}, true};
+  RankStatus status{3, RankState::ready, 41, {}};
   status.content.state_digest.bytes[0] = 7;
   status.content.step = 41;
   return status;
