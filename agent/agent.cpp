@@ -61,7 +61,8 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
       hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
-      moves_(handover_context(), migrations_),
+      moves_(handover_context(), migrations_,
+             [this](const gang::GangRecord& m) { forgotten_.add(m); }),
       recoverer_({{jobs_, migrations_, tasks_, events_, config_},
                   cordons_,
                   [this](const std::string& device) {

@@ -87,7 +87,10 @@ class Agent {
   }};
   ApiServer server_;
   MetricsRoutes metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, moves_,
-                          server_, forgotten_, [this](Exposition& out) { more_metrics(out); }},
+                          server_, forgotten_, [this](Exposition& out) { more_metrics(out); },
+                          [this](FinishedMigrations& to) {
+                            for (const auto& [id, one] : moves_.gangs()) to.add(one->record());
+                          }},
                          requests_,
                          router_};
 };

@@ -37,6 +37,9 @@
 #               costs it; how fast its memory goes over, against a C++ program's; the downtime of a program without a line, its
 #               tensors ahead of it and in CRIU's image (needs scripts/setup.sh --python, and for that root and
 #               scripts/setup.sh --criu; CARDSWAP_PYTHON="idle base" for less)
+#   ranks       moves of one rank of a job of many: what they make its steps late, with 2, 3 and 8 ranks, and what of
+#               that the communicator is; against a stop, a checkpoint and a start by torchrun; steps while a communicator is
+#               built, and while nobody moves (needs scripts/setup.sh --python; CARDSWAP_RANKS="--moves 3 pause" for less)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
 #               answers, an API under load, the crash matrix (needs root)
 #
@@ -58,7 +61,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | snapshots | kills | curve | criu | python | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | snapshots | kills | curve | criu | python | ranks | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -77,6 +80,7 @@ for group in "${groups[@]}"; do
     idle) targets+=(bench_idle) ;;
     sync) targets+=(bench_sync gpt) ;;
     python) targets+=(cardswap_c plain_memory cardswapd cardswap) ;;
+    ranks) targets+=(cardswap_c cardswapd cardswap) ;;
     criu) targets+=(cardswapd cardswap plain_memory) ;;
     cost) targets+=(bench_cost gpt cardswapd cardswap) ;;
     rehearsal) targets+=(bench_rehearsal forgetful gpt cnn lstm lora tied experts plain_memory cardswapd cardswap) ;;
@@ -125,6 +129,8 @@ measure() {
     criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
     # shellcheck disable=SC2086
     python) "$CARDSWAP_SOURCE/scripts/bench_python.py" "$built" ${CARDSWAP_PYTHON:-} ;;
+    # shellcheck disable=SC2086
+    ranks) "$CARDSWAP_SOURCE/scripts/bench_ranks.py" "$built" ${CARDSWAP_RANKS:-} ;;
     operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
   esac

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/base/backoff.h"
+#include "agent/base/units.h"
 #include "agent/gang/gang_task.h"
 #include "agent/handover/base/data_key.h"
 #include "agent/handover/base/peer_answers.h"
@@ -99,11 +100,14 @@ void GangTask::hear_newcomer(const Message& asked, const TargetAnswer& answer) {
   if (handover::is_granted(status.message.state)) {
     record_.downtime_ms = status.downtime_ms;
     record_.clock_error_ms = status.clock_error_ms;
+    if (record_.cost.note(record_.leaver, status.first_steps)) touch();
   }
   if (handover::is_granted(status.message.state)) alerted_.reset();  // it speaks again
   const auto before = executor_.side().heard()[record_.leaver];
   drive([&] { executor_.hear(record_.leaver, status.message); });
-  const bool news = !(before == executor_.side().heard()[record_.leaver]);
+  const auto& now = executor_.side().heard()[record_.leaver];
+  record_.cost.note_newcomer(record_.leaver, to_string(now.newcomer), unix_ms());
+  const bool news = !(before == now);
   if (news && parked_ && state() == GangState::preparing) {
     drive([&] { executor_.tick(record_.leaver); });  // now it can join
   }
@@ -118,6 +122,7 @@ void GangTask::hear_of_no_newcomer() {
 void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   if (is(why, Code::not_found)) {
     newcomer_.heard_at = Clock::now();
+    if (is_done()) record_.cost.end(record_.leaver, "the target's agent has forgotten the move");
     return hear_of_no_newcomer();
   }
   const bool open = is_before_commit() && !is_given_up(state());
@@ -146,7 +151,7 @@ asio::awaitable<void> GangTask::watch_newcomer(std::shared_ptr<GangTask> self,
                                                std::uint64_t watch) {
   Backoff retry(kTellFirst, kTellMax);
   const Message poll{Kind::poll, record_.side.epoch};
-  while (!is_done() && watch == watch_) {
+  while ((!is_done() || !record_.cost.is_over(record_.leaver)) && watch == watch_) {
     std::optional<Error> failed;
     const bool is_known = is_reserved_ || !plan_;
     if (is_known) {

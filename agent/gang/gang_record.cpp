@@ -44,6 +44,17 @@ json::object written(const GangRecord& m) {
   return all;
 }
 
+void put_cost_of(json::object& to, const GangRecord& m, std::uint32_t rank) {
+  if (rank >= m.cost.ranks.size()) return;
+  const auto lost = m.cost.lost(rank, m.downtime_ms).summary;
+  to["stall_ms"] = lost ? json::value(lost->stall_ms) : json::value(nullptr);
+  to["lost_ms"] = lost ? json::value(lost->lost_ms) : json::value(nullptr);
+  to["history"] = states_json(m.cost.ranks[rank].states);
+  if (m.side.ranks[rank].part == Part::leaves) {
+    to["newcomer_history"] = states_json(m.cost.ranks[rank].newcomer);
+  }
+}
+
 json::array ranks_json(const GangRecord& m, const GangView& view) {
   json::array ranks;
   for (std::size_t rank = 0; rank < m.side.ranks.size(); ++rank) {
@@ -57,6 +68,7 @@ json::array ranks_json(const GangRecord& m, const GangView& view) {
       one["newcomer"] =
           heard ? json::value(to_string(view.heard[rank].newcomer)) : json::value(nullptr);
     }
+    put_cost_of(one, m, static_cast<std::uint32_t>(rank));
     ranks.push_back(std::move(one));
   }
   return ranks;
@@ -81,9 +93,31 @@ json::object to_json(const GangRecord& m, const GangView& view) {
   all["rank"] = m.leaver;
   all["world_size"] = m.side.ranks.size();
   all["ranks"] = ranks_json(m, view);
+  put_lost(all, m.cost.lost(m.downtime_ms));
+  all["communicator"] = communicator_json(m.cost);
   const auto end = m.ended_at_ms == 0 ? unix_ms() : m.ended_at_ms;
   all["progress"].as_object()["total_time_ms"] = static_cast<double>(end - m.started_at_ms);
   return all;
+}
+
+json::object timeline_json(const GangRecord& m, const Timeline& samples) {
+  const bool moved = m.downtime_ms > 0;
+  const auto known = [&](double ms) { return moved ? json::value(ms) : json::value(nullptr); };
+  const auto& s = m.stats;
+  return {{"migration", m.id},
+          {"version", m.version},
+          {"started_at_ms", m.started_at_ms},
+          {"interval_ms", samples.interval_ms()},
+          {"samples", cardswap::to_json(samples)},
+          {"downtime",
+           {{"predicted_ms", nullptr},
+            {"measured_ms", known(m.downtime_ms)},
+            {"clock_error_ms", known(m.clock_error_ms)},
+            {"hold_ms", s.log_wait_ms},
+            {"scan_ms", s.freeze_scan_ms},
+            {"send_ms", s.freeze_send_ms},
+            {"verify_ms", s.freeze_verify_ms},
+            {"transferred", s.bytes_in_downtime}}}};
 }
 
 json::object to_journal(const GangRecord& m) {
@@ -92,6 +126,7 @@ json::object to_journal(const GangRecord& m) {
   record["leaver"] = m.leaver;
   record["agents"] = json::array(m.agents.begin(), m.agents.end());
   record["side"] = to_journal(m.side);
+  record["cost"] = to_journal(m.cost);
   return record;
 }
 
@@ -108,6 +143,7 @@ GangRecord gang_record_from_journal(const json::object& from) {
       m.side.ranks[m.leaver].part != Part::leaves) {
     throw Error(Code::corrupt, "the record of a gang has other ranks than agents");
   }
+  m.cost = gang_cost_from_journal(object_at(from, "cost"));
   read_fields(object_at(from, "progress"), m.stats);
   const auto* error = value_at(from, "error");
   if (error != nullptr && error->is_object()) m.error = http::error_from_json(*error);

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "agent/gang/gang_cost.h"
 #include "agent/gang/protocol/gang_side.h"
 #include "agent/handover/source/migration_result.h"
+#include "agent/handover/source/timeline.h"
 #include "migrator/base/error.h"
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
@@ -33,6 +35,7 @@ struct GangRecord {
   MigrationStats stats;  ///< of the transfer, as the leaver's agent told it last
   double downtime_ms = 0;
   double clock_error_ms = 0;
+  GangCost cost;  ///< grows after the end too
 
   [[nodiscard]] GangState state() const { return side.state; }
 };
@@ -45,6 +48,8 @@ struct GangView {
 /// The record under the names that the API has for a migration: what a gang has of its own is in
 /// "ranks", "rank" and "world_size".
 [[nodiscard]] boost::json::object to_json(const GangRecord& record, const GangView& view);
+/// How the transfer of its state went over time, under the names that the API has for a migration.
+[[nodiscard]] boost::json::object timeline_json(const GangRecord& record, const Timeline& samples);
 [[nodiscard]] boost::json::object to_journal(const GangRecord& record);
 /// Reads to_journal(). Throws Error{corrupt} for what decides and cannot be read.
 [[nodiscard]] GangRecord gang_record_from_journal(const boost::json::object& from);

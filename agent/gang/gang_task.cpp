@@ -25,6 +25,9 @@ constexpr milliseconds kSayAgain{500};  // what was perhaps lost
 constexpr milliseconds kAgainFirst{50};
 constexpr milliseconds kAgainMax{1000};
 constexpr milliseconds kWalkEvery{250};
+constexpr double kPatienceSteps = 50;  // of which some are to be told
+constexpr double kPatienceMsMin = 60e3;
+constexpr double kPatienceMsMax = 3600e3;
 constexpr seconds kCleanUpTold{10};  // after that the end of a gang that is given up is told
 
 /// For an operator, of a gang in `state` that waits for somebody, or has lost a rank.
@@ -102,6 +105,7 @@ bool GangTask::is_done() const {
 
 void GangTask::start() {
   record_.history.emplace_back(to_string(state()), record_.started_at_ms);
+  record_.cost.ranks.resize(ranks_.size());
   context_.journal.put(Journal::Kind::gang, record_.id, to_journal(record_));
   begin_to_watch();
   apply(GangEvent::started);
@@ -144,6 +148,31 @@ asio::awaitable<void> GangTask::walk(std::shared_ptr<GangTask> self, std::uint64
   if (watch != watch_) co_return;  // an operator has decided, and another one has begun
   note_result();
   if (!std::exchange(is_told_, true)) ended_(self->record_);
+  co_await count_steps();
+}
+
+/// Waits for the steps after the gang, whose lateness counts for it.
+asio::awaitable<void> GangTask::count_steps() {
+  auto& cost = record_.cost;
+  const milliseconds most(static_cast<std::int64_t>(
+      std::clamp(kPatienceSteps * cost.step_ms(), kPatienceMsMin, kPatienceMsMax)));
+  for (std::uint32_t rank = 0; rank < cost.ranks.size(); ++rank) {
+    if (!cost.ranks[rank].lost.has_report) {
+      cost.end(rank, "the job's runtime told nothing of its steps");
+    } else if (state() == GangState::broken) {
+      cost.end(rank, "the job has lost a rank");
+    }
+  }
+  const auto until = Clock::now() + most;
+  while (!cost.is_over() && Clock::now() < until) co_await changed_.wait_until(until);
+  for (std::uint32_t rank = 0; rank < cost.ranks.size(); ++rank) {
+    cost.end(rank, "no more was heard of the steps after it");
+  }
+  try {
+    save(executor_.side().durable());
+  } catch (const Error& disk) {
+    spdlog::warn("gang {}: {}", record_.id, disk.what());
+  }
 }
 
 /// Tells the end once the job trains again, also while an agent that is away has yet to hear of it.
@@ -296,6 +325,8 @@ asio::awaitable<RankReport> GangTask::call(std::uint32_t rank, Order order) {
 
 void GangTask::hear(std::uint32_t rank, const RankReport& report) {
   auto& contact = ranks_[rank];
+  // What was said before, on another line, comes late.
+  const bool cost_grew = report.version >= contact.version && record_.cost.note(rank, report.cost);
   contact.heard_at = Clock::now();
   contact.knows = true;
   contact.version = report.version;
@@ -309,15 +340,29 @@ void GangTask::hear(std::uint32_t rank, const RankReport& report) {
   if (state == RankState::ended && has_gone(this->state()) && report.why && !record_.error) {
     record_.error = report.why->within(fmt::format("rank {} of job {}", rank, record_.job));
   }
-  if (report.stats) record_.stats = *report.stats;
+  if (report.stats) note_stats(*report.stats);
   const auto before = executor_.side().heard()[rank];
   drive([&] { executor_.hear(rank, report.status); });
-  if (!(before == executor_.side().heard()[rank]) || report.stats) touch();
+  const auto& now = executor_.side().heard()[rank];
+  record_.cost.note_state(rank, to_string(now.state), unix_ms());
+  if (!(before == now) || report.stats || cost_grew) touch();
+}
+
+void GangTask::note_stats(const MigrationStats& stats) {
+  record_.stats = stats;
+  if (is_over(state())) return;
+  auto sample = sample_of(stats);
+  sample.at_ms = unix_ms() - record_.started_at_ms;
+  sample.step = executor_.side().heard()[record_.leaver].step;
+  sample.state = state() < GangState::freezing ? handover::SourceState::syncing
+                                               : handover::SourceState::verifying;
+  samples_.add(std::move(sample));
 }
 
 void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   const auto agent = record_.agents.at(rank);
   if (why.code() == Code::not_found) {  // it knows nothing of the gang
+    if (is_done()) record_.cost.end(rank, "its agent has forgotten the move");
     auto& contact = ranks_[rank];
     contact.heard_at = Clock::now();
     contact.version = 0;
@@ -340,7 +385,7 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
 asio::awaitable<void> GangTask::watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank,
                                            std::uint64_t watch) {
   Backoff retry(kAgainFirst, kAgainMax);
-  while (!is_done() && watch == watch_) {
+  while ((!is_done() || !record_.cost.is_over()) && watch == watch_) {
     std::optional<Error> failed;
     try {
       const auto report =

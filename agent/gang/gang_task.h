@@ -54,6 +54,8 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   [[nodiscard]] const GangRecord& record() const { return record_; }
   [[nodiscard]] GangState state() const { return executor_.side().state(); }
   [[nodiscard]] boost::json::object shown() const;
+  /// How the transfer of its state went, as far as this agent saw it.
+  [[nodiscard]] const Timeline& samples() const { return samples_; }
   /// Notified of each change of shown().
   [[nodiscard]] Signal& news() { return changed_; }
   /// Whether nothing is left to do for it.
@@ -96,6 +98,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   void begin_to_watch();
   // They end once begin_to_watch() was called after them, too: `watch` is not watch_ then.
   asio::awaitable<void> walk(std::shared_ptr<GangTask> self, std::uint64_t watch);
+  asio::awaitable<void> count_steps();
   asio::awaitable<void> watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank,
                                    std::uint64_t watch);
   asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self, std::uint64_t watch);
@@ -110,6 +113,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   void drive(const std::function<void()>& change);
   void touch();
   void note_result();
+  void note_stats(const MigrationStats& stats);
   [[nodiscard]] RankRef ref(std::uint32_t rank) const;
   [[nodiscard]] TargetClient::ReservationRef place() const;
   [[nodiscard]] std::optional<Invitation> invitation(std::uint32_t rank) const;
@@ -129,6 +133,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   std::optional<TargetStatus> parked_;    // where the newcomer receives the state
   bool is_reserved_ = false;              // its agent has the place, or may have it
   bool is_asked_ = false;                 // reserve is under way, or was
+  Timeline samples_;
   Signal changed_;
   std::uint64_t watch_ = 0;           // how often it began to watch
   bool is_told_ = false;              // ended_ was called

@@ -26,7 +26,6 @@ void fields(Archive& a, FieldsOf<Archive, RankStatus>& m) {
   a("state", m.state);
   a("step", m.step);
   content_fields(a, m.content);
-  a("asks", m.asks);
 }
 
 namespace {

@@ -20,8 +20,10 @@ constexpr std::chrono::minutes kEndedRanksKept{10};
 
 }  // namespace
 
-Moves::Moves(const HandoverContext& context, Migrations& migrations)
+Moves::Moves(const HandoverContext& context, Migrations& migrations,
+             std::function<void(const GangRecord&)> forgetting)
     : context_(context),
+      forgetting_(std::move(forgetting)),
       client_(context.tasks),
       targets_(context.tasks),
       factory_(context_, client_, migrations) {}
@@ -45,10 +47,9 @@ void Moves::resume_after_restart() {
   }
   for (const auto& [id, gang] : gangs_) {
     // One without a result ended while that was to be written.
-    const bool is_written = gang->record().result.has_value();
-    if (!is_over(gang->state()) || gang->record().side.notice_pending || !is_written) {
-      gang->resume();
-    }
+    const auto& record = gang->record();
+    const bool is_written = record.result.has_value() && record.cost.is_over();
+    if (!is_over(gang->state()) || record.side.notice_pending || !is_written) gang->resume();
   }
   forget_old();
 }
@@ -91,6 +92,7 @@ void Moves::forget_old() {
   try {
     for (std::size_t i = 0; i + kEndedGangsMax < ended.size(); ++i) {
       context_.journal.remove(Journal::Kind::gang, ended[i].second);
+      if (forgetting_) forgetting_(gangs_.at(ended[i].second)->record());
       gangs_.erase(ended[i].second);
     }
     std::erase_if(ranks_, [&](const auto& one) {
@@ -173,6 +175,11 @@ boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted
 }
 
 boost::json::object Moves::shown(const std::string& id) const { return gang_at(id).shown(); }
+
+boost::json::object Moves::timeline(const std::string& id) const {
+  const auto& gang = gang_at(id);
+  return timeline_json(gang.record(), gang.samples());
+}
 
 boost::asio::awaitable<boost::json::object> Moves::news(std::string id, std::uint64_t after,
                                                         Clock::time_point until) {
@@ -316,6 +323,7 @@ RankTask& Moves::join(const std::string& gang, std::uint32_t rank, const Order& 
   auto& task = ranks_[{gang, rank}];
   task = std::make_shared<RankTask>(context_, client_, std::move(record));
   task->start();
+  (void)context_.hub.send(*instance, rank, channel::TimeSteps{gang});
   return *task;
 }
 
@@ -359,6 +367,13 @@ RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
 
 void Moves::on_message(const Instance& instance, std::uint32_t rank,
                        const channel::Message& message) {
+  if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
+    // The steps after a gang are told when it is over.
+    const auto found = ranks_.find({late->migration, rank});
+    const bool is_its = found != ranks_.end() && found->second->record().instance == instance.id();
+    if (is_its) found->second->on_message(message);
+    return;
+  }
   if (auto* task = find_running(instance.id(), rank)) task->on_message(message);
 }
 

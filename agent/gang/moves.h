@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -29,8 +30,10 @@ namespace cardswap::gang {
 /// rank. Owned by the agent; one thread.
 class Moves final : public Gangs, public RankMoves {
  public:
-  /// All references must outlive it.
-  Moves(const HandoverContext& context, Migrations& migrations);
+  /// All references must outlive it. `forgetting` is called with an ended gang before it is
+  /// forgotten; it may be empty.
+  Moves(const HandoverContext& context, Migrations& migrations,
+        std::function<void(const GangRecord&)> forgetting = {});
   ~Moves() override;
 
   /// Reads the records that a former agent left. Call it once, before the jobs' processes are taken
@@ -44,10 +47,16 @@ class Moves final : public Gangs, public RankMoves {
   /// Where the agents of other ranks reach this one (own_agent_address()).
   [[nodiscard]] std::string own_address() const { return own_agent_address(context_.config); }
 
+  /// The gangs that this agent conducts or has conducted, by their ids.
+  [[nodiscard]] const std::map<std::string, std::shared_ptr<GangTask>>& gangs() const {
+    return gangs_;
+  }
+
   // RankMoves
   boost::asio::awaitable<boost::json::object> start(MigrationRequest wanted) override;
   bool has(const std::string& id) const override { return gangs_.contains(id); }
   boost::json::object shown(const std::string& id) const override;
+  boost::json::object timeline(const std::string& id) const override;
   boost::asio::awaitable<boost::json::object> news(
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) override;
   std::vector<boost::json::object> all(bool running) const override;
@@ -105,6 +114,7 @@ class Moves final : public Gangs, public RankMoves {
   [[nodiscard]] Epoch epochs_tried(const std::string& job) const;
 
   const HandoverContext context_;
+  const std::function<void(const GangRecord&)> forgetting_;
   GangClient client_;
   TargetClient targets_;
   MoveFactory factory_;

@@ -20,6 +20,7 @@ json::object to_json(const RankReport& report) {
     put_fields(stats, *report.stats);
     body["stats"] = std::move(stats);
   }
+  put_cost(body, report.cost);
   return body;
 }
 
@@ -36,6 +37,7 @@ RankReport rank_report_from(const std::string& agent, const json::value& answer)
     JsonFieldReader in(stats->get_object(), OutOfRange::ignored);
     fields(in, *report.stats);
   }
+  report.cost = cost_from(body);
   return report;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/gang/protocol/gang_protocol.h"
+#include "agent/gang/rank_cost.h"
 #include "migrator/base/error.h"
 #include "migrator/plan/migration_stats.h"
 
@@ -19,6 +20,7 @@ struct RankReport {
   std::uint64_t version = 0;            ///< grows with each change; 0: the agent does not say
   std::optional<Error> why;             ///< why the rank went back by itself; nullopt: it did not
   std::optional<MigrationStats> stats;  ///< of a rank that leaves: how its transfer goes
+  RankCost cost;
 };
 
 [[nodiscard]] boost::json::object to_json(const RankReport& report);

@@ -81,7 +81,7 @@ RankReport RankTask::obey(const Order& order, const std::optional<Invitation>& i
   return report();
 }
 
-RankReport RankTask::report() const { return {executor_.status(), version_, why_, stats_}; }
+RankReport RankTask::report() const { return {executor_.status(), version_, why_, stats_, cost_}; }
 
 asio::awaitable<void> RankTask::watch(std::shared_ptr<RankTask> self) {
   while (!is_over()) {
@@ -154,6 +154,7 @@ asio::awaitable<void> RankTask::ask_conductor(std::shared_ptr<RankTask> self) {
 
 void RankTask::on_message(const channel::Message& message) {
   const auto mine = [&](const std::string& id) { return id == record_.gang; };
+  if (cost_.note(record_.gang, message)) return changed();
   if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
     if (!mine(progress->migration)) return;
     stats_ = progress->stats;

@@ -89,6 +89,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   std::uint64_t version_ = 1;
   std::optional<Error> why_;
   std::optional<MigrationStats> stats_;
+  RankCost cost_;
   std::chrono::steady_clock::time_point heard_at_ = std::chrono::steady_clock::now();
   bool asks_ = false;
   bool is_told_ = false;  // an operator, of the conductor's silence

@@ -79,7 +79,9 @@ asio::awaitable<ApiResponse> show(CallContext parts, ApiRequest request) {
 }
 
 asio::awaitable<ApiResponse> timeline(CallContext parts, ApiRequest request) {
-  co_return ApiResponse{200, timeline_json(parts.migrations.at(request.path.at("id")))};
+  const auto id = request.path.at("id");
+  if (parts.rank_moves.has(id)) co_return ApiResponse{200, parts.rank_moves.timeline(id)};
+  co_return ApiResponse{200, timeline_json(parts.migrations.at(id))};
 }
 
 asio::awaitable<ApiResponse> cancel(CallContext parts, ApiRequest request) {

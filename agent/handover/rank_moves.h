@@ -50,6 +50,8 @@ class RankMoves {
       MigrationRequest wanted) = 0;
   [[nodiscard]] virtual bool has(const std::string& id) const = 0;
   [[nodiscard]] virtual boost::json::object shown(const std::string& id) const = 0;
+  /// How it went over time, under the names of a migration's timeline.
+  [[nodiscard]] virtual boost::json::object timeline(const std::string& id) const = 0;
   /// shown(), once its version is above `after`; at the latest at `until`, whatever it is then.
   [[nodiscard]] virtual boost::asio::awaitable<boost::json::object> news(
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) = 0;

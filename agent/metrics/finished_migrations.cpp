@@ -48,30 +48,48 @@ void FinishedMigrations::add(const Migration& m) {
     transferred += static_cast<double>(transfer.record().stats.transferred);
   }
   if (!handover::is_over(m.state()) || !m.record().result) return;
-  const auto strategy = strategy_of(m);
-  const std::string outcome(to_string(*m.record().result));
-  ++outcomes[{outcome, strategy}];
-  if (m.record().error) ++errors[std::string(to_string(m.record().error->code()))];
-  auto& of_strategy = times[strategy];
-  const auto& transfer = m.only();
-  // Only when the figures are final, because a histogram cannot take a value back.
-  const auto late = summary_of(transfer.record().lost_time, transfer.record().downtime_ms);
-  if (late && transfer.record().lost_time.over) {
-    const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
-      by_outcome.try_emplace(outcome, kLostSeconds).first->second.observe(ms / 1000);
-    };
-    observe(of_strategy.stall, late->stall_ms);
-    observe(of_strategy.lost, late->lost_ms);
-  }
+  const auto& transfer = m.only().record();
+  Ended ended{.outcome = std::string(to_string(*m.record().result)), .strategy = strategy_of(m)};
+  if (m.record().error) ended.error = m.record().error->code();
+  if (transfer.lost_time.over) ended.lost = summary_of(transfer.lost_time, transfer.downtime_ms);
+  ended.downtime_ms = transfer.downtime_ms;
+  ended.total_ms = static_cast<double>(m.record().ended_at_ms - m.record().started_at_ms);
+  add(ended);
   if (m.record().result != MigrationResult::ok) return;
-  of_strategy.downtime.observe(transfer.record().downtime_ms / 1000);
-  of_strategy.total.observe(static_cast<double>(m.record().ended_at_ms - m.record().started_at_ms) /
-                            1000);
   // The prediction includes the trainer's wait before its last step.
-  const auto measured = transfer.record().downtime_ms + transfer.record().stats.log_wait_ms;
-  if (transfer.record().predicted_downtime_ms > 0 && measured > 0) {
-    predicted.observe(transfer.record().predicted_downtime_ms / measured);
+  const auto measured = transfer.downtime_ms + transfer.stats.log_wait_ms;
+  if (transfer.predicted_downtime_ms > 0 && measured > 0) {
+    predicted.observe(transfer.predicted_downtime_ms / measured);
   }
+}
+
+void FinishedMigrations::add(const gang::GangRecord& m) {
+  transferred += static_cast<double>(m.stats.transferred);
+  if (!m.result) return;
+  Ended ended{.outcome = std::string(to_string(*m.result)),
+              .strategy = m.stats.strategy.empty() ? std::string(to_string(m.spec.strategy))
+                                                   : m.stats.strategy};
+  if (m.error) ended.error = m.error->code();
+  if (m.cost.is_over()) ended.lost = m.cost.lost(m.downtime_ms).summary;
+  ended.downtime_ms = m.downtime_ms;
+  ended.total_ms = static_cast<double>(m.ended_at_ms - m.started_at_ms);
+  add(ended);
+}
+
+void FinishedMigrations::add(const Ended& ended) {
+  ++outcomes[{ended.outcome, ended.strategy}];
+  if (ended.error) ++errors[std::string(to_string(*ended.error))];
+  auto& of_strategy = times[ended.strategy];
+  if (ended.lost) {
+    const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
+      by_outcome.try_emplace(ended.outcome, kLostSeconds).first->second.observe(ms / 1000);
+    };
+    observe(of_strategy.stall, ended.lost->stall_ms);
+    observe(of_strategy.lost, ended.lost->lost_ms);
+  }
+  if (ended.outcome != to_string(MigrationResult::ok)) return;
+  of_strategy.downtime.observe(ended.downtime_ms / 1000);
+  of_strategy.total.observe(ended.total_ms / 1000);
 }
 
 }  // namespace cardswap

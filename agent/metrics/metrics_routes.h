@@ -43,6 +43,8 @@ struct MetricContext {
   const FinishedMigrations& forgotten;  ///< sums of the migrations that `migrations` has forgotten
   /// Writes the families of other parts of the agent; may be empty.
   std::function<void(Exposition&)> more = {};
+  /// Adds the moves of ranks of jobs of many that are not forgotten; may be empty.
+  std::function<void(FinishedMigrations&)> moves_of_ranks = {};
 };
 
 /// Answers GET /metrics, /healthz and /readyz. The agent's thread.

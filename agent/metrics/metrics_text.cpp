@@ -103,6 +103,7 @@ void device_metrics(Exposition& out, const MetricContext& from) {
 void finished_migrations(Exposition& out, const MetricContext& from) {
   auto finished = from.forgotten;
   for (const auto& m : from.migrations.all()) finished.add(m);
+  if (from.moves_of_ranks) from.moves_of_ranks(finished);
 
   out.family("cardswap_migrations_total", Type::counter,
              "Migrations away from this host that have ended.");

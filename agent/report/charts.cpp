@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "agent/base/units.h"
 #include "agent/report/axis.h"
@@ -20,6 +21,7 @@ constexpr double kLane = 36;
 constexpr double kPanel = 92;
 constexpr double kPanelTitle = 34;
 constexpr double kBarMin = 2;
+constexpr std::size_t kRanksMax = 32;  ///< lanes of them
 constexpr int kTimeTicks = 10;
 constexpr int kValueTicks = 3;
 
@@ -38,19 +40,19 @@ class TimelineChart {
         axis_(time_axis(std::max(1.0, report.total_ms) * (report.has_moved() ? 1.03 : 1.0),
                         kTimeTicks)) {
     add_panels();
-    bottom_ = kFlags + 4 * kLane + static_cast<double>(panels_.size()) * (kPanel + kPanelTitle);
+    add_lanes();
+    bottom_ = lanes_end() + static_cast<double>(panels_.size()) * (kPanel + kPanelTitle);
   }
 
   std::string draw() {
     Svg svg(kWidth, bottom_ + kAxis, "What each side did, over time");
     draw_grid(svg);
     draw_flags(svg);
-    draw_lane(svg, 0, "Handover", report_.states);
-    draw_lane(svg, 1, "Source", report_.source);
-    draw_lane(svg, 2, "Engine", report_.phases);
+    for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+      draw_lane(svg, lane, lanes_[lane].name, lanes_[lane].states);
+    }
     draw_rounds(svg);
-    draw_lane(svg, 3, "Target", target_to_the_edge());
-    auto top = kFlags + 4 * kLane;
+    auto top = lanes_end();
     for (const auto& panel : panels_) {
       draw_panel(svg, panel, top);
       top += kPanel + kPanelTitle;
@@ -73,6 +75,24 @@ class TimelineChart {
     return spans;
   }
 
+  void add_lanes() {
+    lanes_.push_back({"Handover", report_.states});
+    if (report_.ranks.empty()) lanes_.push_back({"Source", report_.source});
+    engine_ = lanes_.size();
+    lanes_.push_back({"Engine", report_.phases});
+    if (report_.ranks.empty()) lanes_.push_back({"Target", target_to_the_edge()});
+    // Those that move come first; a thousand that stay would tell no more than some.
+    const auto shown = std::min(report_.ranks.size(), kRanksMax);
+    lanes_.insert(lanes_.end(), report_.ranks.begin(),
+                  report_.ranks.begin() + static_cast<std::ptrdiff_t>(shown));
+  }
+  [[nodiscard]] double lanes_end() const {
+    return kFlags + static_cast<double>(lanes_.size()) * kLane;
+  }
+  [[nodiscard]] static double lane_top(std::size_t lane) {
+    return kFlags + static_cast<double>(lane) * kLane + (kLane - kBar) / 2;
+  }
+
   void draw_grid(Svg& svg) const {
     for (const auto& tick : axis_.ticks) {
       svg.line("grid", x(tick.at), kFlags, x(tick.at), bottom_ + 4);
@@ -82,8 +102,9 @@ class TimelineChart {
              fmt::format("time since the migration was planned ({})", axis_.unit));
   }
 
-  void draw_lane(Svg& svg, int lane, const char* name, const std::vector<Span>& spans) const {
-    const auto top = kFlags + lane * kLane + (kLane - kBar) / 2;
+  void draw_lane(Svg& svg, std::size_t lane, const std::string& name,
+                 const std::vector<Span>& spans) const {
+    const auto top = lane_top(lane);
     svg.text("lane", kLeft - 12, top + kBar / 2 + 4, "end", name);
     svg.rect("track", kLeft, top, kPlot, kBar, "", 4);
     for (const auto& span : spans) {
@@ -103,7 +124,7 @@ class TimelineChart {
   }
 
   void draw_rounds(Svg& svg) const {
-    const auto top = kFlags + 2 * kLane + (kLane - kBar) / 2;
+    const auto top = lane_top(engine_);
     std::uint32_t before = 0;
     double last = -10;
     for (const auto& sample : report_.samples) {
@@ -135,7 +156,21 @@ class TimelineChart {
     } else if (stopped != report_.source.end() && report_.downtime.measured_ms) {
       flag(stopped->from_ms, stopped->from_ms + *report_.downtime.measured_ms, "pause",
            fmt::format("downtime {}", format_ms(*report_.downtime.measured_ms)));
+    } else if (const auto stood = first_stand(); stood && report_.lost.stall_ms) {
+      flag(*stood, *stood + *report_.lost.stall_ms, "pause",
+           fmt::format("stall {}", format_ms(*report_.lost.stall_ms)));
     }
+  }
+
+  /// When the first rank stood at the step that was agreed.
+  [[nodiscard]] std::optional<double> first_stand() const {
+    std::optional<double> first;
+    for (const auto& lane : report_.ranks) {
+      const auto stood = std::ranges::find(lane.states, "frozen", &Span::name);
+      if (stood != lane.states.end())
+        first = std::min(first.value_or(stood->from_ms), stood->from_ms);
+    }
+    return first;
   }
 
   void draw_panel(Svg& svg, const Panel& panel, double top) const {
@@ -276,6 +311,8 @@ class TimelineChart {
   const Report& report_;
   Axis axis_;
   std::vector<Panel> panels_;
+  std::vector<Lane> lanes_;  ///< from above
+  std::size_t engine_ = 0;   ///< the place of the engine's among them
   double bottom_ = 0;
 };
 
@@ -285,12 +322,16 @@ std::string_view style_of(std::string_view name) {
   const auto is_one_of = [&](std::initializer_list<std::string_view> names) {
     return std::ranges::find(names, name) != names.end();
   };
-  if (is_one_of({"trains", "resumed", "completed"})) return "k-train";
+  if (is_one_of({"trains", "resumed", "completed", "training", "building", "built", "armed",
+                 "bound", "switched", "confirmed", "closed", "granted"}))
+    return "k-train";
   if (is_one_of({"syncing", "probe", "base_copy"})) return "k-copy";
   if (is_one_of({"converged", "replay", "rounds"})) return "k-follow";
   if (is_one_of({"held", "freezing"})) return "k-hold";
-  if (is_one_of({"stopped", "verifying", "committed", "frozen", "verify"})) return "k-stop";
-  if (is_one_of({"aborting", "aborted"})) return "k-bad";
+  if (is_one_of({"stopped", "verifying", "committed", "frozen", "verify", "ready", "verified"}))
+    return "k-stop";
+  if (is_one_of({"aborting", "aborted", "reclaiming", "broken", "rolled_back", "ended"}))
+    return "k-bad";
   return "k-wait";
 }
 

@@ -61,8 +61,15 @@ std::string tiles(const Report& r) {
                            ? fmt::format("after a hold of {}; {}", format_ms(d.log_wait_ms), limit)
                            : limit)
                 : tile("Downtime", "none", "the job never stood still for the target");
-  result += tile("Predicted", d.predicted_ms ? format_ms(*d.predicted_ms) : "none",
-                 d.predicted_ms ? "before the freeze, hold and downtime" : "it did not converge");
+  if (r.communicator) {
+    result += tile("Communicator", format_ms(r.communicator->try_ms + r.communicator->exchange_ms),
+                   fmt::format("of the pause; built in {} beside training",
+                               format_ms(r.communicator->build_ms)));
+  }
+  if (d.predicted_ms || r.ranks.empty()) {
+    result += tile("Predicted", d.predicted_ms ? format_ms(*d.predicted_ms) : "none",
+                   d.predicted_ms ? "before the freeze, hold and downtime" : "it did not converge");
+  }
   result +=
       tile("Took", format_ms(r.total_ms),
            r.step ? fmt::format("moved at step {}", *r.step) : fmt::format("ended as {}", r.state));
@@ -114,7 +121,10 @@ std::string timeline(const Report& r) {
       return std::ranges::any_of(
           spans, [&](const Span& span) { return style_of(span.name) == style && span.ms() > 0; });
     };
-    if (is_used(r.states) || is_used(r.phases) || is_used(r.source) || is_used(r.target)) {
+    const bool is_of_a_rank =
+        std::ranges::any_of(r.ranks, [&](const Lane& lane) { return is_used(lane.states); });
+    if (is_used(r.states) || is_used(r.phases) || is_used(r.source) || is_used(r.target) ||
+        is_of_a_rank) {
       result += legend_item(style, meaning);
     }
   }

@@ -18,9 +18,8 @@ namespace json = boost::json;
 constexpr double kRateIntervals = 120;
 constexpr double kRateIntervalMinMs = 40;
 
-std::vector<Span> states_of(const json::object& migration, std::int64_t started, double total_ms) {
+std::vector<Span> states_of(const json::array& history, std::int64_t started, double total_ms) {
   std::vector<Span> result;
-  const auto& history = array_at(migration, "history");
   for (const auto& item : history) {
     if (!item.is_object()) continue;
     const auto at = amount_at(item.get_object(), "at_ms") - static_cast<double>(started);
@@ -30,6 +29,35 @@ std::vector<Span> states_of(const json::object& migration, std::int64_t started,
   }
   if (!result.empty()) result.back().to_ms = std::max(result.back().from_ms, total_ms);
   return result;
+}
+
+/// The states of each rank and each newcomer, those that move first.
+std::vector<Lane> lanes_of(const json::object& migration, std::int64_t started, double total_ms) {
+  std::vector<Lane> moving;
+  std::vector<Lane> staying;
+  for (const auto& item : array_at(migration, "ranks")) {
+    if (!item.is_object()) continue;
+    const auto& one = item.get_object();
+    const auto rank = fmt::format("Rank {}", count_at(one, "rank"));
+    Lane lane{rank, states_of(array_at(one, "history"), started, total_ms)};
+    for (auto& state : lane.states) {
+      if (state.name == "parked") state.name = "frozen";  // at a step that is still proposed
+    }
+    const bool moves = printable_at(one, "part") == "leaves";
+    (moves ? moving : staying).push_back(std::move(lane));
+    if (!moves) continue;
+    moving.push_back(
+        {rank + ", new", states_of(array_at(one, "newcomer_history"), started, total_ms)});
+  }
+  moving.insert(moving.end(), staying.begin(), staying.end());
+  return moving;
+}
+
+std::optional<Communicator> communicator_of(const json::object& migration) {
+  const auto& took = object_at(migration, "communicator");
+  if (took.empty()) return std::nullopt;
+  return Communicator{amount_at(took, "build_ms"), amount_at(took, "try_ms"),
+                      amount_at(took, "exchange_ms")};
 }
 
 std::optional<double> began(const std::vector<Span>& spans, std::string_view name) {
@@ -242,12 +270,14 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   if (d.measured_ms) d.grant_ms = std::max(0.0, *d.measured_ms - known);
 
   r.samples = timeline_from_json(array_at(timeline, "samples")).samples();
-  r.states = states_of(migration, r.started_at_ms, r.total_ms);
+  r.states = states_of(array_at(migration, "history"), r.started_at_ms, r.total_ms);
+  r.ranks = lanes_of(migration, r.started_at_ms, r.total_ms);
+  r.communicator = communicator_of(migration);
   const auto decided = began(r.states, "aborting");
   const auto committed = began(r.states, "committed");
   r.phases =
       phases_of(r.samples, std::min(decided.value_or(r.total_ms), committed.value_or(r.total_ms)));
-  note_both_sides(r);
+  if (r.ranks.empty()) note_both_sides(r);
   r.bytes = bytes_by_phase(r);
   measure_rates(r);
   r.why = why_this_strategy(r, progress);

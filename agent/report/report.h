@@ -70,6 +70,19 @@ struct Lost {
   std::string note;                      ///< why less is known than usual; empty: it is not less
 };
 
+/// A rank of a job of many while ranks of it move, or the newcomer of one that moves.
+struct Lane {
+  std::string name;
+  std::vector<Span> states;
+};
+
+/// What the communicators took that the ranks exchanged, in ms.
+struct Communicator {
+  double build_ms = 0;  ///< beside training
+  double try_ms = 0;    ///< while all ranks stood; so is `exchange_ms`
+  double exchange_ms = 0;
+};
+
 /// Something that a user should know about a migration beside its figures.
 struct Finding {
   /// How much it matters.
@@ -108,6 +121,8 @@ struct Report {
   std::vector<Span> phases;  ///< of the source's engine, until it committed or gave up
   std::vector<Span> source;  ///< what the source's trainer did
   std::vector<Span> target;  ///< what the target's trainer did, as far as the source's agent knows
+  std::vector<Lane> ranks;   ///< in place of these two, of a job of many ranks
+  std::optional<Communicator> communicator;  ///< of a job of many ranks
   std::vector<Finding> findings;
   std::vector<TimelineSample> samples;
 

@@ -24,7 +24,7 @@ std::string line(std::string_view name, const std::string& value) {
   return fmt::format("{:<11}{}\n", name, without_control_characters(value));
 }
 
-std::string downtime_lines(const Downtime& d) {
+std::string downtime_lines(const Downtime& d, bool is_of_ranks) {
   std::string result;
   if (d.measured_ms) {
     result +=
@@ -46,7 +46,7 @@ std::string downtime_lines(const Downtime& d) {
   if (d.predicted_ms) {
     result +=
         line("predicted", fmt::format("{} with the hold; {}", format_ms(*d.predicted_ms), limit));
-  } else {
+  } else if (!is_of_ranks) {  // where a rank moves nobody predicts
     result += line("predicted", fmt::format("not converged, so never; {}", limit));
   }
   return result;
@@ -93,6 +93,28 @@ json::array to_json(const std::vector<Span>& spans) {
   return result;
 }
 
+json::array to_json(const std::vector<Lane>& lanes) {
+  json::array result;
+  for (const auto& lane : lanes) {
+    result.push_back(json::object{{"name", lane.name}, {"states", to_json(lane.states)}});
+  }
+  return result;
+}
+
+json::value to_json(const std::optional<Communicator>& took) {
+  if (!took) return nullptr;
+  return {
+      {"build_ms", took->build_ms}, {"try_ms", took->try_ms}, {"exchange_ms", took->exchange_ms}};
+}
+
+std::string communicator_line(const std::optional<Communicator>& took) {
+  if (!took) return {};
+  return line("exchange",
+              fmt::format("communicators built in {} beside training, tried in {} and put in in {}",
+                          format_ms(took->build_ms), format_ms(took->try_ms),
+                          format_ms(took->exchange_ms)));
+}
+
 json::array to_json(const std::vector<Part>& parts) {
   json::array result;
   for (const auto& part : parts) {
@@ -137,7 +159,8 @@ std::string to_text(const Report& r) {
   result +=
       line("strategy", fmt::format("{} ({})", r.strategy.empty() ? "none" : r.strategy, r.why));
   result += lost_lines(r.lost);
-  result += downtime_lines(r.downtime);
+  result += downtime_lines(r.downtime, !r.ranks.empty());
+  result += communicator_line(r.communicator);
   result += line("sent", fmt::format("{} for {} of state{}", format_size(r.transferred),
                                      format_size(r.state_bytes),
                                      r.rounds > 0 ? fmt::format(", {} rounds", r.rounds) : ""));
@@ -225,6 +248,8 @@ json::object to_json(const Report& r) {
       {"phases", to_json(r.phases)},
       {"source", to_json(r.source)},
       {"target", to_json(r.target)},
+      {"ranks", to_json(r.ranks)},
+      {"communicator", to_json(r.communicator)},
       {"findings", findings},
       {"samples", cardswap::to_json(timeline)}};
   put(all, r.lost);

@@ -15,6 +15,7 @@ constexpr int kTarget = 2;
 constexpr int kHandover = 1;
 constexpr int kEngine = 2;
 constexpr int kTrainer = 3;
+constexpr int kFirstRank = 4;
 
 std::int64_t microseconds(double ms) { return static_cast<std::int64_t>(ms * 1e3); }
 
@@ -49,6 +50,9 @@ json::object to_trace(const Report& report) {
   add(timed, report.phases, kSource, kEngine, "phase");
   add(timed, report.source, kSource, kTrainer, "trainer");
   add(timed, report.target, kTarget, kTrainer, "trainer");
+  for (std::size_t i = 0; i < report.ranks.size(); ++i) {
+    add(timed, report.ranks[i].states, kSource, kFirstRank + static_cast<int>(i), "rank");
+  }
   for (const auto& rate : report.rates) {
     timed.push_back(counter("rate", rate.from_ms, {{"bytes/s", rate.bytes_per_s}}));
   }
@@ -69,6 +73,10 @@ json::object to_trace(const Report& report) {
                      named("thread_name", kSource, kEngine, "engine"),
                      named("thread_name", kSource, kTrainer, "trainer"),
                      named("thread_name", kTarget, kTrainer, "trainer")};
+  for (std::size_t i = 0; i < report.ranks.size(); ++i) {
+    events.push_back(
+        named("thread_name", kSource, kFirstRank + static_cast<int>(i), report.ranks[i].name));
+  }
   events.insert(events.end(), timed.begin(), timed.end());
   return {{"displayTimeUnit", "ms"},
           {"otherData",

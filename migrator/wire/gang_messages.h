@@ -69,6 +69,16 @@ struct CheckFailed {
   bool operator==(const CheckFailed&) const = default;
 };
 
+/// What the next communicators took on a rank that stays, in ms and without its waits for other
+/// ranks. Sent once it goes on with them.
+struct CommunicatorsTook {
+  std::string gang;
+  double build_ms = 0;     ///< to connect them, beside training
+  double try_ms = 0;       ///< to try them, at the agreed step
+  double exchange_ms = 0;  ///< to put them in, at that step
+  bool operator==(const CommunicatorsTook&) const = default;
+};
+
 // ---- agent -> runtime
 
 /// The place of a newcomer, a part of Welcome.

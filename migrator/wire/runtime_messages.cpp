@@ -157,6 +157,10 @@ void fields(Archive& a, FieldsOf<Archive, BuildNext>& m) {
   a.list(m.moved, kRanksMax, sizeof(std::uint32_t));
 }
 template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, CommunicatorsTook>& m) {
+  a(m.gang, m.build_ms, m.try_ms, m.exchange_ms);
+}
+template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, NextBuilt>& m) {
   a(m.gang, m.earliest);
 }

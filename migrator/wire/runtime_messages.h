@@ -30,7 +30,7 @@
 /// A keeper:    as a standby, up to Verified -> Stored
 /// Of a gang, a rank that stays:
 ///              BuildNext -> NextBuilt ; Arm -> Armed | Late ; Reached ; Check -> Checked | CheckFailed
-///                -> SwitchOver -> FirstStep ; CloseOld
+///                -> SwitchOver -> CommunicatorsTook, FirstStep ; CloseOld
 ///                or Release (given up: the loop goes on as before; answered by Released)
 /// Of a gang, a rank that leaves: as a source, with Arm, Armed | Late, Reached and Check in place of Freeze
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
@@ -359,7 +359,8 @@ using Message =
                  Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
                  FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
-                 Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt, RankPlace>;
+                 Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt, RankPlace,
+                 CommunicatorsTook>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -87,18 +87,18 @@ class NextCommunicator:
     def _meet(self, group: groups.Group, to: str, look_every: float) -> None:
         """Waits until all members are about to do the same: nobody can be called off who is in the middle of it."""
         self._store.set(f"{group.name}/{to}/{group.rank}", "")
-        missing = list(range(len(group.ranks)))
+        missing = [f"{group.name}/{to}/{at}" for at in range(len(group.ranks))]
         end = time.monotonic() + self._patience.total_seconds()
-        while missing:
-            if self._store.check([f"{group.name}/{to}/{missing[0]}"]):
-                missing.pop(0)
-                continue
-            if self._is_given_up():
-                raise CardswapError(f"epoch {self.epoch} was given up", "cancelled")
-            if time.monotonic() > end:
-                raise CardswapError(f"rank {group.ranks[missing[0]]} does not come to {to} {group.described()} by way "
-                                    f"of {self._rendezvous}", "timed_out")
-            time.sleep(look_every)
+        while missing and not self._store.check(missing):  # whoever comes last asks once
+            while not self._store.check(missing[:1]):
+                if self._is_given_up():
+                    raise CardswapError(f"epoch {self.epoch} was given up", "cancelled")
+                if time.monotonic() > end:
+                    late = group.ranks[len(group.ranks) - len(missing)]
+                    raise CardswapError(f"rank {late} does not come to {to} {group.described()} by way of "
+                                        f"{self._rendezvous}", "timed_out")
+                time.sleep(look_every)
+            missing.pop(0)
 
     def _connected(self, group: groups.Group) -> Any:
         gloo = torch().distributed.ProcessGroupGloo

@@ -8,7 +8,7 @@ newcomer, takes its first steps among stand-ins (`_peers`), as many as the layou
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Callable
 
 from . import _agents as agents
@@ -27,14 +27,19 @@ class NextRanks(Structure):
     ]
 
 
+class Times(Structure):
+    _fields_ = [("build_ms", c_double), ("try_ms", c_double)]
+
+
 _BUILD = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(NextRanks))
+_TOOK = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(Times))
 _CALL = ctypes.CFUNCTYPE(c_int, c_void_p)
 
 
 class Communicators(Structure):
     _fields_ = [
         ("size", c_size_t), ("build", _BUILD), ("roll_back", _CALL), ("close_old", _CALL), ("trip", _CALL),
-        ("exchange", _CALL),
+        ("exchange", _CALL), ("took", _TOOK),
     ]
 
 
@@ -43,6 +48,11 @@ def _build(gang, told):
     next_ranks = told.contents
     moved = [next_ranks.moved[i] for i in range(next_ranks.moved_count)]
     gang.build(next_ranks.epoch, next_ranks.rendezvous.decode(), moved)
+
+
+@library.calls_back(_TOOK, "tell what they took of")
+def _took(gang, times):
+    times.contents.build_ms, times.contents.try_ms = gang.took()
 
 
 def _call(method: str, doing: str) -> Any:
@@ -89,7 +99,8 @@ class Gang:
 
     def begin(self, rank: int, ranks: int) -> None:
         """Tells the library which rank this is and how it exchanges its communicators."""
-        calls = Communicators(ctypes.sizeof(Communicators), _build, _roll_back, _close_old, _trip, _exchange)
+        calls = Communicators(ctypes.sizeof(Communicators), _build, _roll_back, _close_old, _trip, _exchange,
+                              _took)
         library.hold(self)
         library.check(library.load().cardswap_set_ranks(self._handle, rank, ranks, ctypes.byref(calls), id(self)))
         if self._peers is None:
@@ -118,6 +129,11 @@ class Gang:
             self._peers = None
             self.close_old()
         self._tell_agents()
+
+    def took(self) -> tuple[float, float]:
+        """What the next communicator took here without waiting for others, in ms: to connect it, and to try it."""
+        took_ms = self._built().took_ms
+        return took_ms.get("connect", 0), took_ms.get("tripwire", 0)
 
     def roll_back(self) -> None:
         given_up, self._next = self._next, None

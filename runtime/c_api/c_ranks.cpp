@@ -33,6 +33,14 @@ void Ranks::build(const NextRanks& next) {
   if (callbacks_.build(self_, &told) != 0) throw_callback_failure();
 }
 
+CommunicatorTimes Ranks::took() {
+  cardswap_communicator_times times{};
+  if (callbacks_.took == nullptr) return {};
+  set_failure(nullptr);
+  if (callbacks_.took(self_, &times) != 0) throw_callback_failure();
+  return {times.build_ms, times.try_ms};
+}
+
 }  // namespace cardswap::c_api
 
 using cardswap::ForeignSession;

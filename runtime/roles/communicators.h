@@ -20,6 +20,12 @@ struct RankInGang {
   std::uint32_t ranks = 0;
 };
 
+/// What the next communicators took here, in ms and without waits for other ranks; 0: not known.
+struct CommunicatorTimes {
+  double build_ms = 0;  ///< to connect them
+  double try_ms = 0;    ///< to try them
+};
+
 /// The communicators by which the ranks of a job reduce, as the program has them.
 ///
 /// A gang has the next ones built beside those in use, tried, and put in their place at one
@@ -45,6 +51,8 @@ class Communicators {
   virtual void trip() = 0;
   /// Puts the next communicators in. If it throws, nothing has changed.
   virtual void exchange() = 0;
+  /// What those took that exchange() has put in.
+  [[nodiscard]] virtual CommunicatorTimes took() { return {}; }
 };
 
 }  // namespace cardswap

@@ -2,11 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <exception>
 #include <utility>
 #include <variant>
 
 namespace cardswap {
+namespace {
+
+/// Puts the next communicators in. That it is not known what they took is no failure.
+channel::CommunicatorsTook exchanged(Communicators& communicators, const std::string& gang) {
+  const auto began = StepGate::Clock::now();
+  communicators.exchange();
+  channel::CommunicatorsTook took{gang};
+  took.exchange_ms =
+      std::chrono::duration<double, std::milli>(StepGate::Clock::now() - began).count();
+  try {
+    const auto times = communicators.took();
+    took.build_ms = times.build_ms;
+    took.try_ms = times.try_ms;
+  } catch (...) {
+    return took;
+  }
+  return took;
+}
+
+}  // namespace
 
 // ---- from the agent's message to what is done
 
@@ -181,9 +202,10 @@ void StayingRole::say_checked() { context_.send(channel::Checked{side_.gang(), s
 /// What cannot be put in ends this rank, as a step that fails does: the others go on without
 /// asking. It stands, and its agent says so.
 void StayingRole::switch_over(const channel::SwitchOver& go) {
+  channel::CommunicatorsTook took{go.gang};
   try {
     auto& communicators = work_.communicators();
-    context_.on_trainer([&] { communicators.exchange(); });
+    context_.on_trainer([&] { took = exchanged(communicators, go.gang); });
   } catch (...) {
     const auto why = error_of(std::current_exception()).within("go on with the next communicator");
     context_.send(channel::Failed{go.gang, why.code(), why.failure(), why.hint(), true});
@@ -193,6 +215,7 @@ void StayingRole::switch_over(const channel::SwitchOver& go) {
   context_.lateness.end_migration(go.gang);
   context_.gate.watch(true);
   context_.gate.disarm();
+  context_.send(took);
 }
 
 /// Also where it is held at the step at which it switches: its standing there counts as the step.

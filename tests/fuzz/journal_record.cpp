@@ -35,7 +35,7 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
       bytes_of(boost::json::serialize(health::Guards(health::Policy()).record())),
       bytes_of(boost::json::serialize(gang::to_json(gang::Order{gang::Order::Kind::go, 2, 1, 7}))),
       bytes_of(boost::json::serialize(
-          gang::to_json(gang::RankStatus{2, gang::RankState::ready, 7, {}, true}))),
+          gang::to_json(gang::RankStatus{2, gang::RankState::ready, 7, {}}))),
       bytes_of(boost::json::serialize(gang::to_journal(
           gang::GangDurable{gang::GangState::committed, 2, 1, 7, false, {gang::GangRank{}}}))),
       bytes_of(boost::json::serialize(gang::to_journal(

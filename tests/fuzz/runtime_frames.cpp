@@ -53,7 +53,8 @@ std::vector<std::vector<std::byte>> seeds() {
                             CheckFailed{"g-1", Code::link_lost, "no answer", "look"},
                             SwitchOver{"g-1", 31},
                             CloseOld{"g-1"},
-                            RankPlace{1, 2, {"10.0.0.2:7070", ""}}}) {
+                            RankPlace{1, 2, {"10.0.0.2:7070", ""}},
+                            CommunicatorsTook{"g-1", 32, 33, 34}}) {
     all.push_back(encode(message));
   }
   return all;

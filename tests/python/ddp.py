@@ -4,6 +4,7 @@ It takes the steps that --until allows, or all of them.
 """
 
 import argparse
+import pathlib
 import random
 import time
 
@@ -17,7 +18,18 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=40)
 parser.add_argument("--loss-log", default="/dev/stdout", help="the rank is added to the name")
 parser.add_argument("--until", default="")
+parser.add_argument("--step-ms", type=float, default=0, help="that a step takes longer")
+parser.add_argument("--late", default="", help="while there is this file, which names a rank: that one is 2 s late, once")
 args = parser.parse_args()
+
+
+def is_late(rank):
+    """Whether this rank is to be late in this step."""
+    late = pathlib.Path(args.late)
+    if cardswap.is_standby() or not late.is_file() or late.read_text() != str(rank):
+        return False
+    late.unlink()
+    return True
 
 
 class Net(torch.nn.Module):
@@ -47,6 +59,10 @@ random.seed(rank)
 numpy.random.seed(rank)
 with open(f"{args.loss_log}.{rank}", "a", buffering=1) as log:
     for step in cardswap.batches(range(args.steps)):
+        if args.step_ms:
+            time.sleep(args.step_ms / 1e3)
+        if args.late and is_late(rank):
+            time.sleep(2)
         generator = torch.Generator().manual_seed(1000 * step + 10 * rank)
         x, y = torch.randn(8, 24, generator=generator), torch.randint(0, 7, (8,), generator=generator)
         loss = torch.nn.functional.cross_entropy(net(x), y)

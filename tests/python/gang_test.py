@@ -174,6 +174,9 @@ class Gang(unittest.TestCase):
             self.assertEqual(line.hear("FirstStep"), {"kind": "FirstStep", "migration": gang, "step": step + 1})
         newcomer.order("Release", gang)
         for line in stay:
+            line.has_said("CommunicatorsTook", gang=gang)
+            took = next(said for said in line.heard if said["kind"] == "CommunicatorsTook" and said["gang"] == gang)
+            self.assertTrue(all(took[part] > 0 for part in ("build_ms", "try_ms", "exchange_ms")), took)
             line.order("CloseOld", gang)
         leaver.order("Retire", gang)
         self.assertEqual(leaver.hear("Ended")["moved"], 1)

@@ -88,6 +88,10 @@ class Host:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
         return urllib.request.urlopen(request, timeout=PATIENCE).read()
 
+    def metrics(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE) as answer:
+            return answer.read().decode()
+
     def job(self):
         jobs = self.ask("jobs", "--all")["jobs"]
         return next((job for job in jobs if job["name"] == "job"), {"state": "", "step": 0, "pid": None})

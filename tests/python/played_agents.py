@@ -12,7 +12,7 @@ KINDS = ("", "Hello", "Tracked", "Stepped", "Parked", "SyncProgress", "Converged
          "Resumed", "FirstStep", "Ended", "Welcome", "Refused", "BeginSync", "Freeze", "Release", "Retire", "Grant", "Depart",
          "Departed", "Arrived", "StateList", "ListState", "LateSteps", "FirstSteps", "TimeSteps", "Stored", "BuildNext",
          "NextBuilt", "Arm", "Armed", "Late", "Reached", "Check", "Checked", "CheckFailed", "SwitchOver", "CloseOld", "Held",
-         "HoldAt", "RankPlace")
+         "HoldAt", "RankPlace", "CommunicatorsTook")
 DIGEST = 16
 # s: text, Q I H B d: numbers, D: a digest, L: a list of texts; a "..." at the end: there is more
 FIELDS = {
@@ -23,6 +23,7 @@ FIELDS = {
     "FirstStep": "s:migration Q:step", "Ended": "Q:step B:moved", "NextBuilt": "s:gang Q:earliest", "Armed": "s:gang Q:step",
     "Late": "s:gang Q:earliest", "Reached": "s:gang Q:step", "Checked": "s:gang Q:step D:digest",
     "CheckFailed": "s:gang B:code s:failure s:hint", "Stepped": "Q:step d:ms", "RankPlace": "I:rank I:ranks L:agents",
+    "CommunicatorsTook": "s:gang d:build_ms d:try_ms d:exchange_ms",
 }
 
 

@@ -34,6 +34,7 @@ class Job(unittest.TestCase):
     maxDiff = 4000
     names = "ab"
     count = RANKS
+    steps = STEPS
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-ranks-"))
@@ -58,7 +59,7 @@ class Job(unittest.TestCase):
 
     def program(self, log, *more):
         return [Moves.python, "-B", "-m", "torch.distributed.run", "--nproc-per-node", str(RANKS), "--rdzv-backend", "c10d",
-                "--rdzv-endpoint", "127.0.0.1:0", ROOT / "tests/python/ddp.py", "--steps", str(STEPS), "--loss-log",
+                "--rdzv-endpoint", "127.0.0.1:0", ROOT / "tests/python/ddp.py", "--steps", str(self.steps), "--loss-log",
                 self.folder / log, *more]
 
     def begin(self, steps):
@@ -176,6 +177,50 @@ class Ranks(Job):
             self.assertNotEqual(done.returncode, 0, arguments)
             self.assertIn(says, done.stderr)
         self.finish()
+
+
+class Clock(Job):
+    """What a move costs the job, as its steps show it. The job takes its steps as fast as it can."""
+
+    steps = 10**9
+
+    def begin_freely(self):
+        env = {**Moves.of_jobs, **OF_AGENTS}
+        self.late = self.folder / "late"
+        done = self.a.command("run", "--name", "ddp", "--device", "cpu:0", "--", "/usr/bin/env",
+                              *(f"{name}={value}" for name, value in env.items()),
+                              *self.program("losses", "--step-ms", "20", "--late", self.late))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_until(lambda: len(self.ranks(self.a)) == RANKS and min(one["step"] for one in self.ranks(self.a)) > 20,
+                   "steps: " + self.said())
+
+    def test_a_rank_that_is_late_is_stall_of_all_of_them(self):
+        self.begin_freely()
+        started = self.a.ask("migrate", "ddp/1", "--to", self.b.at(), "--max-stall", "none", "--detach")
+        asked = lambda: self.a.ask("status", started["id"])
+        new = self.folder / "late.new"
+        new.write_text("2")
+        new.replace(self.late)
+        wait_until(lambda: asked()["result"], "the move: " + self.said())
+        self.assertFalse(self.late.exists(), "it was late")
+        wait_until(lambda: asked()["lost_is_final"], "ten steps after it: " + self.said())
+        moved = asked()
+        self.assertEqual(moved["result"], "ok", moved)
+        self.assertIsNone(moved["lost_note"])
+        self.assertEqual(moved["steps_after"], 10)
+        self.assertGreater(moved["stall_ms"], 1800)
+        self.assertGreaterEqual(moved["lost_ms"], moved["stall_ms"])
+        for rank in moved["ranks"]:
+            if rank["part"] == "stays":
+                self.assertGreater(rank["stall_ms"], 1800, rank)
+            self.assertIn("frozen", [one["state"] for one in rank["history"]], rank)
+        took = moved["communicator"]
+        self.assertTrue(took["build_ms"] > 0 and took["try_ms"] > 0 and took["exchange_ms"] > 0, took)
+        said = self.a.command("status", moved["id"]).stdout
+        self.assertLess(said.index("stall "), said.index("downtime"), said)
+        report = self.a.command("report", moved["id"]).stdout
+        self.assertIn("communicators built in", report)
+        self.assertIn('outcome="ok",strategy="rounds"} 1', self.a.metrics())
 
 
 class Hosts(Job):

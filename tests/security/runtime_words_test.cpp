@@ -137,7 +137,8 @@ std::vector<channel::Message> messages(const std::string& migration) {
           CheckFailed{migration, Code::internal, kText, kText},
           SwitchOver{migration, kCount},
           CloseOld{migration},
-          RankPlace{kSmall, kSmall, {kText, kText}}};
+          RankPlace{kSmall, kSmall, {kText, kText}},
+          CommunicatorsTook{migration, kTime, kTime, kTime}};
 }
 
 /// What is said on a connection of its own, each.

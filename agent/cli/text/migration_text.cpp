@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <map>
 #include <utility>
 
 #include "agent/base/units.h"
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/lost_time_text.h"
+#include "agent/cli/text/ranks_text.h"
 
 namespace cardswap::cli {
 namespace {
@@ -36,25 +36,6 @@ std::string process_parts(const json::object& migration) {
                      ms(p, "dump_ms"), ms(p, "ship_ms"), ms(p, "restore_ms"),
                      driver("driver_resume_ms", "put back"), ms(p, "verify_ms"),
                      size(p, "image_bytes"));
-}
-
-/// The states of a job's ranks in the move of one of them, such as "ranks 0, 2 built, rank 1
-/// building, newcomer parked"; empty where a whole job moves.
-std::string ranks_text(const json::object& migration) {
-  std::map<std::string, std::vector<std::string>> by_state;
-  std::string newcomer;
-  for (const auto& item : array_at(migration, "ranks")) {
-    if (!item.is_object()) continue;
-    const auto& one = item.get_object();
-    by_state[text(one, "state", "not asked")].push_back(text(one, "rank"));
-    if (text(one, "part") == "leaves") newcomer = text(one, "newcomer", "not asked");
-  }
-  std::string result;
-  for (const auto& [state, ranks] : by_state) {
-    result += fmt::format("{}{} {} {}", result.empty() ? "" : ", ",
-                          ranks.size() == 1 ? "rank" : "ranks", joined_first(ranks), state);
-  }
-  return newcomer.empty() ? result : result + ", newcomer " + newcomer;
 }
 
 /// Whose word a corrected prediction is.
@@ -201,12 +182,12 @@ std::string summary(const json::object& migration) {
   return fmt::format(
       "job {} moved to {} at step {}\n{}"
       "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
-      "{}{}"
+      "{}{}{}"
       "strategy {}, {} rounds, {} sent for {} of state, total {}\n{}",
       text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
       lost_line(migration), ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"),
       ms(p, "freeze_send_ms"), ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
-      process.empty() ? "" : "process: " + process + "\n",
+      communicator_line(migration), process.empty() ? "" : "process: " + process + "\n",
       number_at(p, "log_wait_ms") > 0
           ? fmt::format("held {} before its last step, {}\n", ms(p, "log_wait_ms"),
                         text(p, "rehearsal", "").empty() ? "for the log to go" : "to rehearse it")
@@ -264,6 +245,7 @@ void add_cost_rows(const json::object& migration, DetailRows& rows) {
     rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
     rows.push_back({"digest", text(migration, "root")});
   }
+  for (auto& row : cost_of_ranks(migration)) rows.push_back(std::move(row));
 }
 
 /// What only some have.

@@ -49,7 +49,6 @@ struct RankStatus {
   /// could still park it.
   std::uint64_t step = 0;
   Content content{};  ///< what a rank that leaves holds; set from `ready` on
-  bool asks = false;  ///< wants an answer; never set so far: agents get GangClient::decision()
   bool operator==(const RankStatus&) const = default;
 };
 

@@ -201,7 +201,6 @@ GangEffects GangSide::on(std::uint32_t rank, const RankStatus& status) {
   if (status.epoch != record_.epoch || rank >= heard_.size()) return effects;
   hear(heard_[rank], status);
   if (is_given_up(record_.state) && is_clear(status.state)) heard_[rank].is_clear = true;
-  if (status.asks) effects.add(ordered(due_order(rank), rank));
   const bool forgot =
       status.state == RankState::training &&
       (record_.state == GangState::agreeing || record_.state == GangState::freezing);

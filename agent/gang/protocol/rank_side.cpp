@@ -95,7 +95,7 @@ RankEffects RankSide::attached() const {
 }
 
 RankStatus RankSide::status() const {
-  return {record_.epoch, record_.state, record_.step, record_.content, false};
+  return {record_.epoch, record_.state, record_.step, record_.content};
 }
 
 }  // namespace cardswap::gang

@@ -105,8 +105,38 @@ std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_
   return summary;
 }
 
-void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
-  const auto summary = summary_of(lost, downtime_ms);
+LostTimeView view_of(const LostTime& lost, double downtime_ms) {
+  LostTimeView view;
+  view.summary = summary_of(lost, downtime_ms);
+  view.is_final = lost.over || (lost.has_report && !view.summary);
+  view.note = view.summary ? lost.note : why_unknown(lost);
+  return view;
+}
+
+LostTimeView view_of_all(std::span<const LostTimeView> ranks) {
+  LostTimeView all;
+  all.is_final = std::ranges::all_of(ranks, &LostTimeView::is_final);
+  const bool is_known =
+      std::ranges::any_of(ranks, [](const LostTimeView& rank) { return rank.summary.has_value(); });
+  if (is_known) all.summary.emplace().steps_after = kStepsAfter;
+  double latest_ms = -1;
+  for (const auto& rank : ranks) {
+    if (all.note.empty() && rank.summary.has_value() == is_known) all.note = rank.note;
+    if (!rank.summary) continue;
+    auto& to = *all.summary;
+    to.stall_ms = std::max(to.stall_ms, rank.summary->stall_ms);
+    to.lost_ms = std::max(to.lost_ms, rank.summary->lost_ms);
+    to.steps_after = std::min(to.steps_after, rank.summary->steps_after);
+    if (rank.summary->lost_ms <= latest_ms) continue;
+    latest_ms = rank.summary->lost_ms;
+    to.step_ms = rank.summary->step_ms;
+    to.spread_ms = rank.summary->spread_ms;
+  }
+  return all;
+}
+
+void put_lost(json::object& to, const LostTimeView& view) {
+  const auto& summary = view.summary;
   const auto known = [&](double LostTimeSummary::*ms) {
     return summary ? json::value((*summary).*ms) : json::value(nullptr);
   };
@@ -121,8 +151,8 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
   to["step_ms"] = known(&LostTimeSummary::step_ms);
   to["step_spread_ms"] = known(&LostTimeSummary::spread_ms);
   to["steps_after"] = summary ? json::value(summary->steps_after) : json::value(nullptr);
-  to["lost_is_final"] = lost.over || (lost.has_report && !summary);
-  to["lost_note"] = text_or_null(summary ? lost.note : why_unknown(lost));
+  to["lost_is_final"] = view.is_final;
+  to["lost_note"] = text_or_null(view.note);
 }
 
 json::object to_journal(const LostTime& lost) {

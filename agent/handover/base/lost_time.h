@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,9 +54,21 @@ struct LostTimeSummary {
 /// the target's first.
 [[nodiscard]] std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms);
 
+/// The sums as people are told them.
+struct LostTimeView {
+  std::optional<LostTimeSummary> summary;  ///< nullopt: not known
+  bool is_final = false;                   ///< no further report counts
+  std::string note;                        ///< why less is known than should be; or empty
+};
+[[nodiscard]] LostTimeView view_of(const LostTime& lost, double downtime_ms);
+/// The view of a job of many ranks, from those of its ranks. Ranks in lockstep wait for the latest,
+/// so the job is as late as the latest of them. What a rank does not tell is left out; only where
+/// no rank tells its steps they are not known.
+[[nodiscard]] LostTimeView view_of_all(std::span<const LostTimeView> ranks);
+
 /// Adds the sums to `to` under the API's names: null if they are not known, with `lost_note`
 /// saying why.
-void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
+void put_lost(boost::json::object& to, const LostTimeView& view);
 
 [[nodiscard]] boost::json::object to_journal(const LostTime& lost);
 /// Reads to_journal(). Missing fields keep their defaults. Throws Error{corrupt} if a number is out

@@ -86,7 +86,7 @@ json::object to_json(const TransferRecord& transfer) {
   put_fields(progress, transfer.stats);
   all["progress"] = std::move(progress);
   all["process"] = process_json(transfer.process);
-  put_lost(all, transfer.lost_time, transfer.downtime_ms);
+  put_lost(all, view_of(transfer.lost_time, transfer.downtime_ms));
   return all;
 }
 

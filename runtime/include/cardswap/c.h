@@ -208,6 +208,12 @@ struct cardswap_next_ranks {
   size_t moved_count;
 };
 
+/// What the next communicators took on this rank, in milliseconds and without waits for other
+/// ranks.
+struct cardswap_communicator_times {
+  double build_ms;  ///< to connect them, in build()
+  double try_ms;    ///< to try them, in trip()
+};
 /// The callbacks by which the communicators of a rank are exchanged. `self` is the pointer that
 /// cardswap_set_ranks() was given. A callback returns 0, or calls cardswap_fail() and returns
 /// another value: then the move is given up. build(), roll_back() and close_old() are called on a
@@ -226,6 +232,8 @@ struct cardswap_communicators {
   int (*trip)(void* self);
   /// Puts the next communicators in; if it fails, nothing has changed. In cardswap_boundary().
   int (*exchange)(void* self);
+  /// Says what those took that exchange() has put in. May be null. In cardswap_boundary().
+  int (*took)(void* self, struct cardswap_communicator_times* times);
 };
 
 /// cardswap_open() for a process that is `rank` of `ranks` processes of its job, or will be.

@@ -142,10 +142,10 @@ Letter letter_of(std::size_t rank, const Order& order) {
 }
 
 Letter letter_of(std::size_t rank, const RankStatus& status) {
-  return {byte(Way::from_rank),      byte(rank), byte(status.state),
-          byte(status.asks ? 1 : 0), 0,          byte(status.step),
+  return {byte(Way::from_rank),   byte(rank), byte(status.state), 0, 0, byte(status.step),
           held_of(status.content)};
 }
+Letter question_of(std::size_t rank) { return {byte(Way::from_rank), byte(rank), 0, 1, 0, 0, {}}; }
 
 /// A newcomer's agent answers on the route of its gang, and so under the gang's epoch.
 Letter letter_of(Way way, std::size_t rank, const Message& message) {
@@ -167,8 +167,13 @@ Order order_of(const Letter& letter) {
 }
 
 RankStatus status_of(const Letter& letter) {
-  return {kGranted, static_cast<RankState>(letter.kind), letter.step, content_of(letter.held),
-          letter.asks != 0};
+  return {kGranted, static_cast<RankState>(letter.kind), letter.step, content_of(letter.held)};
+}
+
+GangEffects answer_to(const GangSide& side, std::uint32_t rank) {
+  GangEffects effects;
+  effects.add({GangEffect::Type::order, true, side.due_order(rank), Message::Kind::poll, rank});
+  return effects;
 }
 
 Message message_of(const Letter& letter) {
@@ -296,11 +301,8 @@ void RankAgent::execute(World& w, const Options& options, const RankEffect& effe
   using Type = RankEffect::Type;
   before();
   auto& r = w.ranks[rank];
-  if (effect.type == Type::report || effect.type == Type::ask) {
-    auto status = side.status();
-    status.asks = effect.type == Type::ask;
-    return send(w, options, letter_of(rank, status));
-  }
+  if (effect.type == Type::report) return send(w, options, letter_of(rank, side.status()));
+  if (effect.type == Type::ask) return send(w, options, question_of(rank));
   if (r.attached == 0 || life(r.life) != Life::alive || effect.type == Type::journal) return;
   if (rank < w.stay) return StayingTrainer(w, options, rank).obey(effect);
   switch (effect.type) {

@@ -33,6 +33,8 @@ void send(World& w, const Options& options, const Letter& letter);
 [[nodiscard]] Letter letter_of(Letter::Way way, std::size_t rank, const handover::Message& message);
 [[nodiscard]] Order order_of(const Letter& letter);
 [[nodiscard]] RankStatus status_of(const Letter& letter);
+/// What the conductor answers a rank's agent that asks what was decided (GangExecutor::decision()).
+[[nodiscard]] GangEffects answer_to(const GangSide& side, std::uint32_t rank);
 [[nodiscard]] handover::Message message_of(const Letter& letter);
 
 /// The conductor.

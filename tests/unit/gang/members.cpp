@@ -203,8 +203,10 @@ class Agents {
         break;
       case Way::from_rank:
         if (w_.conductor.up == 0) break;
-        feed<GangAgent>(to, options_, found_, 0, step,
-                        [&](GangSide& side) { return side.on(letter.rank, status_of(letter)); });
+        feed<GangAgent>(to, options_, found_, 0, step, [&](GangSide& side) {
+          return letter.asks != 0 ? answer_to(side, letter.rank)
+                                  : side.on(letter.rank, status_of(letter));
+        });
         break;
       case Way::to_newcomer:
         if (newcomer_of(w_, rank).up == 0) break;

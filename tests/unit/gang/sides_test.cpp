@@ -58,7 +58,7 @@ std::vector<std::string> names_of(const GangEffects& effects) {
 
 TEST(GangSide, IgnoresARankThatTheJobDoesNotHave) {
   auto gang = a_gang(GangState::freezing);
-  EXPECT_THAT(names_of(gang.on(2, RankStatus{kEpoch, RankState::ended, kStep, {}, true})),
+  EXPECT_THAT(names_of(gang.on(2, RankStatus{kEpoch, RankState::ended, kStep, {}})),
               IsEmpty());
   EXPECT_THAT(names_of(gang.on(2, from_newcomer(TargetState::failed))), IsEmpty());
   EXPECT_EQ(gang.state(), GangState::freezing);
@@ -78,7 +78,7 @@ TEST(GangEffects, WriteTheRecordOnceForOneEventAndWhatItLeadsTo) {
 
 TEST(GangSide, IgnoresAnotherGang) {
   auto gang = a_gang(GangState::freezing);
-  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch - 1, RankState::ended, kStep, {}, true})),
+  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch - 1, RankState::ended, kStep, {}})),
               IsEmpty());
   auto old = from_newcomer(TargetState::failed);
   old.epoch = kEpoch - 1;
@@ -90,9 +90,9 @@ TEST(GangSide, CommitsWhenTheLastRankIsReady) {
   auto gang = a_gang(GangState::freezing);
   EXPECT_THAT(names_of(gang.on(1, from_newcomer(TargetState::verified))), IsEmpty());
   EXPECT_THAT(
-      names_of(gang.on(1, RankStatus{kEpoch, RankState::ready, kStep, some_content(), false})),
+      names_of(gang.on(1, RankStatus{kEpoch, RankState::ready, kStep, some_content()})),
       IsEmpty());
-  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::ready, kStep, {}, false})),
+  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::ready, kStep, {}})),
               ElementsAre("journal", "tell"));
   EXPECT_EQ(gang.state(), GangState::committed);
   EXPECT_EQ(gang.durable().ranks[1].content, some_content());
@@ -130,15 +130,15 @@ TEST(GangSide, GoesOnUnderAHigherEpochThanANewcomersWhenAnOperatorTakesTheJobBac
 
 TEST(GangSide, DoesNotGoBackToALateReport) {
   auto gang = a_gang(GangState::agreeing);
-  (void)gang.on(0, RankStatus{kEpoch, RankState::armed, kStep, {}, false});
-  (void)gang.on(0, RankStatus{kEpoch, RankState::built, kStep - 1, {}, false});
+  (void)gang.on(0, RankStatus{kEpoch, RankState::armed, kStep, {}});
+  (void)gang.on(0, RankStatus{kEpoch, RankState::built, kStep - 1, {}});
   EXPECT_EQ(gang.heard()[0].state, RankState::armed);
   EXPECT_EQ(gang.heard()[0].step, kStep);
 }
 
 TEST(GangSide, ProposesAStepThatEachRankCanStillReach) {
   auto gang = a_gang(GangState::agreeing);
-  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::built, kStep + 3, {}, false})),
+  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::built, kStep + 3, {}})),
               ElementsAre("propose"));
   EXPECT_EQ(gang.order(Order::Kind::propose).step, kStep + 3 + 2);
 }

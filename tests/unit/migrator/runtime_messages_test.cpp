@@ -143,6 +143,7 @@ std::vector<Message> one_of_each() {
       Held{9, digest, "unread"},
       HoldAt{14},
       RankPlace{1, 3, {"10.0.0.2:7070", "", "10.0.0.4:7070"}},
+      CommunicatorsTook{"g", 20.5, 1.5, 0.25},
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <string>
 
 #include "tests/unit/runtime/in_a_gang.h"
@@ -30,6 +31,32 @@ TEST_F(InAGang, GoesOnWithTheNextCommunicatorAtTheStepThatIsAgreed) {
   job_.emplace(agent_.attach({.epoch = 2, .granted = true}));
   EXPECT_EQ(job_->hello.epoch, 2U);
   EXPECT_EQ(job_->hello.migration, "");
+}
+
+/// Method: the time that it stands is taken here too.
+TEST_F(InAGang, TellsHowLateItsStepsWereAndWhatTheCommunicatorTook) {
+  open_primary(64 * kKiB);
+  EXPECT_TRUE(trains());
+  job_->line.say(channel::TimeSteps{kGang});
+  build();
+  (void)stand();
+  const auto stood = std::chrono::steady_clock::now();
+  check();
+  const auto stood_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - stood).count();
+  job_->line.say(channel::SwitchOver{kGang, 2});
+  const auto took = job_->line.hear<channel::CommunicatorsTook>();
+  EXPECT_EQ(took.gang, kGang);
+  EXPECT_EQ(took.build_ms, 30);
+  EXPECT_EQ(took.try_ms, 2);
+  EXPECT_GT(took.exchange_ms, 0);
+  auto late = job_->line.hear<channel::LateSteps>();
+  while (!late.over) late = job_->line.hear<channel::LateSteps>();
+  EXPECT_EQ(late.migration, kGang);
+  EXPECT_EQ(late.after, kStepsAfter);
+  ASSERT_TRUE(late.lateness.pace().is_known());
+  EXPECT_GE(late.lateness.stall_ms(), stood_ms - late.lateness.pace().step_ms);
+  EXPECT_GE(late.lateness.lost_ms(), late.lateness.stall_ms());
 }
 
 TEST_F(InAGang, GoesOnAsBeforeWhereverItIsReleased) {

@@ -47,6 +47,7 @@ class PlayedCommunicators final : public Communicators {
   void close_old() override { call("close_old"); }
   void trip() override { call("trip"); }
   void exchange() override { call("exchange"); }
+  CommunicatorTimes took() override { return {30, 2}; }
 
  private:
   void call(const std::string& name) {

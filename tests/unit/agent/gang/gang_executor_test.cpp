@@ -71,7 +71,7 @@ class GangExecutorTest : public ::testing::Test {
     return {kConducted, GangSide(record), ports_};
   }
   [[nodiscard]] static RankStatus in(RankState state, const Content& content = {}) {
-    return {kNextEpoch, state, kAgreed, content, false};
+    return {kNextEpoch, state, kAgreed, content};
   }
   [[nodiscard]] static Message from_newcomer(TargetState state) {
     return {Message::Kind::status, kNextEpoch, content_of_the_leaver(), handover::Decision::pending,

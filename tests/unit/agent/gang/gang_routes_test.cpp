@@ -30,7 +30,7 @@ using ::testing::SizeIs;
 const std::string kRoutedGang = "m-00000001";
 
 Order a_go() { return {Order::Kind::go, 3, 2, 41}; }
-RankStatus a_ready_rank() { return {3, RankState::ready, 41, {}, false}; }
+RankStatus a_ready_rank() { return {3, RankState::ready, 41, {}}; }
 
 class AskedGangs final : public Gangs {
  public:

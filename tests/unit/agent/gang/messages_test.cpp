@@ -22,7 +22,7 @@ const std::string kAgent = "gpu-b:7070";
 Order an_order() { return {Order::Kind::propose, 3, 2, 41}; }
 
 RankStatus a_status() {
-  RankStatus status{3, RankState::ready, 41, {}, true};
+  RankStatus status{3, RankState::ready, 41, {}};
   status.content.state_digest.bytes[0] = 7;
   status.content.step = 41;
   return status;
@@ -52,7 +52,6 @@ TEST(GangMessages, OfEachStateOfARankComeBackAsTheyWere) {
     status.state = static_cast<RankState>(i);
     EXPECT_EQ(rank_status_from(kAgent, to_json(status)), status) << to_string(status.state);
     status.content = {};
-    status.asks = false;
     EXPECT_EQ(rank_status_from(kAgent, to_json(status)), status) << to_string(status.state);
   }
 }
@@ -62,8 +61,8 @@ TEST(GangMessages, OfEachStateOfARankComeBackAsTheyWere) {
 TEST(GangMessages, HaveTheFieldsThatOtherReleasesRead) {
   EXPECT_EQ(json::serialize(to_json(an_order())),
             R"({"order":"propose","epoch":3,"own_epoch":2,"step":41})");
-  EXPECT_EQ(json::serialize(to_json(RankStatus{3, RankState::armed, 41, {}, false})),
-            R"({"epoch":3,"state":"armed","step":41,"root":"","root_step":0,"asks":false})");
+  EXPECT_EQ(json::serialize(to_json(RankStatus{3, RankState::armed, 41, {}})),
+            R"({"epoch":3,"state":"armed","step":41,"root":"","root_step":0})");
 }
 
 TEST(GangMessages, WithoutAFieldAreRefusedByItsName) {
@@ -120,8 +119,7 @@ TEST(GangMessages, WithAValueThatNobodyMaySendAreRefused) {
                               {"root", "no digest"},
                               {"root", json::value(std::string(31, '0'))},
                               {"root", 7},
-                              {"root_step", validate::kStepMax + 1},
-                              {"asks", 1}};
+                              {"root_step", validate::kStepMax + 1}};
   for (const auto& [field, value] : odd_statuses) {
     auto body = to_json(a_status());
     body[field] = value;

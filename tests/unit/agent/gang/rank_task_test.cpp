@@ -96,6 +96,29 @@ TEST_F(ARank, GoesBackByItselfWhenItsAgentIsRestartedBeforeItsPromise) {
   EXPECT_EQ(order(Order::Kind::go).status.state, RankState::rolled_back);
 }
 
+TEST_F(ARank, TellsHowLateItsStepsAreAlsoOnceItIsOver) {
+  order(Order::Kind::join);
+  Lateness lateness({.step_ms = 20, .spread_ms = 1, .steps = 64});
+  lateness.add(120);
+  task_->on_message(channel::LateSteps{kTasksGang, lateness, 0, 0, false});
+  task_->on_message(channel::LateSteps{"m-00000002", {}, 0, 0, true});
+  order(Order::Kind::release);
+  const auto before = task_->report().version;
+  lateness.add_parked(320);
+  const channel::LateSteps last{kTasksGang, lateness, 0, 10, true};
+  task_->on_message(last);
+  task_->on_message(channel::CommunicatorsTook{kTasksGang, 30, 2, 0.5});
+  EXPECT_GT(task_->report().version, before);
+  const auto told = rank_report_from("a:1", to_json(task_->report())).cost;
+  ASSERT_TRUE(told.late);
+  EXPECT_EQ(told.late->lateness, lateness);
+  EXPECT_EQ(told.late->after, 10U);
+  EXPECT_TRUE(told.late->over);
+  ASSERT_TRUE(told.communicator);
+  EXPECT_EQ(told.communicator->build_ms, 30);
+  EXPECT_EQ(told.communicator->exchange_ms, 0.5);
+}
+
 TEST_F(ARank, SaysWhyItWentBack) {
   order(Order::Kind::join);
   task_->on_message(channel::Failed{kTasksGang, Code::unreachable, "nobody is there", "look"});

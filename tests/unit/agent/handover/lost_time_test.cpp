@@ -33,7 +33,7 @@ FirstStepsReport first_steps(std::vector<double> took_ms, bool over = false) {
 
 json::object json_of(const LostTime& lost, double downtime_ms) {
   json::object all;
-  put_lost(all, lost, downtime_ms);
+  put_lost(all, view_of(lost, downtime_ms));
   return all;
 }
 
@@ -153,7 +153,7 @@ json::object moved(const LostTime& lost) {
   json::object m{{"result", "ok"},      {"job", "gpt"},
                  {"to", "b:1/cpu:0"},   {"state", "completed"},
                  {"downtime_ms", 15.0}, {"progress", {{"log_wait_ms", 745.0}}}};
-  put_lost(m, lost, 15);
+  put_lost(m, view_of(lost, 15));
   return m;
 }
 
@@ -168,6 +168,30 @@ TEST(LostTime, IsReadBeforeTheDowntime) {
   EXPECT_THAT(cli::summary(moved(lost)), Not(HasSubstr("so far")));
   EXPECT_THAT(cli::details(moved(lost)), HasSubstr("lost 115 ms (2.3 steps)"));
   EXPECT_EQ(cli::lost_cell(moved(lost), "lost_ms"), "115 ms");
+}
+
+/// Ranks in lockstep: what one of them stands, all stand, and each sees it in its own steps.
+TEST(LostTime, OfAJobOfManyRanksIsThatOfItsLatestRank) {
+  auto moves = lost_while_frozen();
+  ASSERT_TRUE(moves.merge(first_steps({50, 50})));
+  LostTime stays;
+  Lateness lateness({.step_ms = 40, .spread_ms = 2, .steps = 64});
+  lateness.add_parked(340);
+  ASSERT_TRUE(stays.merge(channel::LateSteps{"m-1", lateness, 0, 7, false}));
+  LostTime silent;
+  silent.end("the job's runtime told nothing of its steps");
+  const std::vector ranks{view_of(moves, 15), view_of(stays, 15), view_of(silent, 15)};
+  const auto all = view_of_all(ranks);
+  ASSERT_TRUE(all.summary);
+  EXPECT_EQ(all.summary->stall_ms, 300);
+  EXPECT_EQ(all.summary->lost_ms, 300);
+  EXPECT_EQ(all.summary->step_ms, 40) << "of the latest";
+  EXPECT_EQ(all.summary->steps_after, 2U) << "as far as all have come";
+  EXPECT_FALSE(all.is_final);
+  EXPECT_EQ(all.note, "") << "what the others tell is enough";
+  const auto none = view_of_all(std::span(ranks).last(1));
+  EXPECT_FALSE(none.summary);
+  EXPECT_THAT(none.note, HasSubstr("told nothing"));
 }
 
 TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
