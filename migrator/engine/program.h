@@ -37,6 +37,9 @@ struct SourceOptions {
   /// Addresses of the target, as LinkOptions has them. Empty: any.
   std::string allowed_addresses = {};
   double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
+  /// How many bytes of the frozen state may be copied in this process's memory, so that the program
+  /// goes on while they are sent. 0, or without SourceCallbacks::copied: it stands until then.
+  std::uint64_t copy_bytes_max = 0;
   /// A target that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
 };
@@ -74,7 +77,7 @@ class SourceProgram {
 };
 
 /// The state of a trainer that is parked at a boundary. It stays parked while the Source lives,
-/// until SourceCallbacks::put_off or rehearse.
+/// until SourceCallbacks::put_off, rehearse or copied.
 struct FrozenState {
   StateView state_view;
   /// Counters, RNG states, options: everything that is tracked and is not a region.
@@ -103,6 +106,10 @@ struct SourceCallbacks {
   /// The target has the whole state, and nothing is committed: the program must take one step, and
   /// Source::freeze() is called again after it. Empty: a step is never rehearsed.
   std::function<void()> rehearse = {};
+  /// The state of that step is copied as far as the target lacks it: the program must go on at
+  /// once. Called in place of `frozen`; `verified` or `failed` follows. Empty: the program stays
+  /// parked.
+  std::function<void(std::uint64_t step)> copied = {};
 };
 
 /// Where a target engine listens, and which source it admits.

@@ -122,6 +122,8 @@ class SourceRole final : private SourceProgram {
   void offer_freeze(const std::string& migration, double expected_ms);
   void put_off_freeze(const std::string& migration);
   void rehearse(const std::string& migration);
+  /// Lets the trainer go on from the boundary of `step`: the engine has copied what it was there.
+  void go_on_copied(const std::string& migration, std::uint64_t step);
 
   RoleContext& context_;
   std::atomic<bool> wants_gradients_{false};
@@ -135,6 +137,8 @@ class SourceRole final : private SourceProgram {
   bool of_gang_ CARDSWAP_GUARDED_BY(context_.mutex) = false;
   /// The step at which a gang's rank is to stand. Nullopt: none was proposed.
   std::optional<std::uint64_t> armed_for_ CARDSWAP_GUARDED_BY(context_.mutex);
+  /// The boundary at which it stood, or stands, for the engine.
+  std::uint64_t stood_at_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;
   int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since the request
   /// The view that the engine reads. Owners: this, a boundary under way, and a call of state_view()
   /// under way. The last owner may free memory of the program, and does so without the mutex.
