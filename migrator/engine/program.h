@@ -137,6 +137,13 @@ class TargetProgram {
   /// state that only one side has. Throws Error{layout_differs}, whose text names the differences,
   /// and any other Error that explains why there is no memory for it: the migration fails with it.
   virtual StateView adopt(const Layout& wanted) = 0;
+  /// The digests of chunks whose bytes this program has elsewhere than in its memory, such as in a
+  /// store: by the layout adopted last, cut into chunks of `chunk_bytes`, one for each. Nullopt, or
+  /// an empty vector: they are nowhere else. Such a chunk is not digested, and is not sent if the
+  /// source has the same. Called after adopt(), on its thread.
+  virtual std::vector<std::optional<Digest>> held_elsewhere(std::uint64_t /*chunk_bytes*/) {
+    return {};
+  }
   /// Loads the values, saves them again and returns the saved bytes: if they are equal, the values
   /// have arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
@@ -164,6 +171,9 @@ struct VerifiedState {
   std::uint64_t chunk_bytes =
       0;             ///< of the chunks whose digests made `state_digest`; 0: not known here
   Notes notes = {};  ///< what the source's program had noted by then
+  /// The chunks that were never sent, for TargetProgram::held_elsewhere() named them with the
+  /// digest that they have in this state. Their memory has other bytes.
+  std::vector<ChunkId> elsewhere = {};
 };
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.
