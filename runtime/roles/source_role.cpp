@@ -10,6 +10,8 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kCopyAtABoundary{20};
+/// Less than what whoever ends a job gives it for its end: 30 s as a rule.
+constexpr std::chrono::seconds kCopySentMax{20};
 
 }  // namespace
 
@@ -205,8 +207,17 @@ void SourceRole::on_parked() {
   engine_->freeze(std::move(state));
 }
 
+void SourceRole::await_copy() {
+  const auto until = std::chrono::steady_clock::now() + kCopySentMax;
+  MutexLock lock(context_.mutex);
+  while (context_.state() == TrainerState::copied && engine_) {
+    if (!engine_taken_.wait_until(lock, until)) return;
+  }
+}
+
 std::unique_ptr<Source> SourceRole::take_engine() {
   if (log_) log_->close();
+  engine_taken_.notify_all();
   return std::move(engine_);
 }
 

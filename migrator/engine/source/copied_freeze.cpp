@@ -69,9 +69,20 @@ CopiedFreeze::Lacking CopiedFreeze::look_at_a_step() {
 }
 
 /// A step may change more than the last one did, or make state: there are addresses for that too.
+void CopiedFreeze::reserve() {
+  const auto bytes =
+      std::min(source_.options.copy_bytes_max, source_.state.view().layout.total_bytes());
+  if (copy_ && copy_->room() >= bytes) return;
+  try {
+    copy_.emplace(bytes);
+  } catch (const Error& error) {
+    if (error.code() != Code::no_memory) throw;
+    copy_.emplace(0);  // all of it goes while the program stands
+  }
+}
+
 void CopiedFreeze::take_memory(std::uint64_t bytes) {
-  copy_.emplace(
-      std::min(source_.options.copy_bytes_max, source_.state.view().layout.total_bytes()));
+  reserve();
   for (std::size_t at = 0; at < bytes && !source_.freeze.has_arrived(); at += kTouchedAtOnce) {
     copy_->touch(at, std::min<std::size_t>(kTouchedAtOnce, bytes - at));
     source_.connection.progress(Clock::now());
@@ -83,6 +94,7 @@ std::vector<Digest> CopiedFreeze::let_go() {
   FreezeTimes took;
   const auto start = Clock::now();
   state.refresh(source_.freeze.state().state_view);
+  reserve();
   const auto now = state.scan_into(*copy_, frozen_scan_threads());
   took.scan_ms = ms_since(start);
   const auto sending = Clock::now();

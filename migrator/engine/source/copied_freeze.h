@@ -38,6 +38,7 @@ class CopiedFreeze {
   };
   [[nodiscard]] Lacking look_at_a_step();
   [[nodiscard]] std::uint64_t send_what_stays();
+  void reserve();
   void take_memory(std::uint64_t bytes);
   void send_what_found_no_room(const std::vector<Digest>& now);
   [[nodiscard]] std::vector<ChunkId> without_room(const std::vector<Digest>& now) const;

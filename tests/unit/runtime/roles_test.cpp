@@ -143,6 +143,25 @@ TEST_F(SourceRole, TrainsOnWhileItsSnapshotIsSentAndSaysOfWhichStepThatIs) {
   EXPECT_TRUE(trains());
 }
 
+/// The last snapshot of a job is the one that is wanted most.
+TEST_F(SourceRole, EndsBehindItsSnapshotAndNotBefore) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.store = "file:/store";
+  wanted.spec.bandwidth = 256 * kKiB;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  const auto frozen = job_->line.hear<channel::Frozen>();
+  stop_training();
+  const auto verified = hear_without<channel::Ended, channel::Verified>();
+  EXPECT_EQ(verified.step, frozen.step);
+  EXPECT_EQ(verified.state_digest, held_there().state_digest);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Ended>();
+}
+
 TEST_F(SourceRole, IsLetGoOfWhileItsSnapshotIsSent) {
   open_primary(256 * kKiB);
   listen();

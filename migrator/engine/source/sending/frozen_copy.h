@@ -24,6 +24,8 @@ class FrozenCopy {
   /// A copy of at most `bytes`; no memory is taken yet. Throws Error{no_memory}.
   explicit FrozenCopy(std::size_t bytes) : memory_(bytes) {}
 
+  /// How many bytes it has room for.
+  [[nodiscard]] std::size_t room() const { return memory_.bytes().size(); }
   /// Takes memory for a part from the system, before the program stands. The owner's thread.
   void touch(std::size_t from, std::size_t count) { memory_.touch(from, count); }
 
