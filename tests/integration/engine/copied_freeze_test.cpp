@@ -89,7 +89,6 @@ class CopiedFreezeTest : public ::testing::Test, protected test::Notes {
     source_->freeze(std::move(state));
     ASSERT_TRUE(within(seconds(20), [&] { return copied_ || error_; }));
     ASSERT_FALSE(error_) << error_->what();
-    EXPECT_FALSE(look([&] { return root_.has_value(); })) << "it stood until all was sent";
     for (auto& [name, bytes] : memory_.regions) std::ranges::fill(bytes, std::byte{99});
   }
   void expect_what_it_was() {
@@ -126,9 +125,10 @@ TEST_F(CopiedFreezeTest, SendsWhatTheProgramWasOnceAndAfterItWentOn) {
   memory_.add("w", 8 * kMiB, 1).add("empty", 0, 0).add("b", 7, 2);
   target_memory_.add("w", 8 * kMiB, 9).add("empty", 0, 0).add("b", 7, 9);
   listen();
-  start({.strategy = Strategy::rounds, .bandwidth = 16 * kMiB}, 64 * kMiB);
+  start({.strategy = Strategy::rounds, .bandwidth = 4 * kMiB}, 64 * kMiB);
   ASSERT_NO_FATAL_FAILURE(freeze_and_go_on());
-  EXPECT_LT(look([&] { return stats_.transferred; }), kMiB) << "nothing went before";
+  EXPECT_FALSE(look([&] { return root_.has_value(); })) << "it stood until all was sent";
+  EXPECT_LT(look([&] { return stats_.transferred; }), 8 * kMiB);
   ASSERT_NO_FATAL_FAILURE(expect_what_it_was());
   EXPECT_EQ(stats_.copied_bytes, 8 * kMiB + 7);
   EXPECT_EQ(stats_.transferred, 8 * kMiB + 7 + kValues) << "each byte once";

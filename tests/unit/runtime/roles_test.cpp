@@ -115,13 +115,13 @@ TEST_F(SourceRole, SaysThatItIsFrozenToAnAgentThatWasRestarted) {
   EXPECT_TRUE(trains());
 }
 
-/// A snapshot over a link that takes two seconds for what is copied in one moment.
+/// A snapshot over a link that takes seconds for what is copied in one moment.
 TEST_F(SourceRole, TrainsOnWhileItsSnapshotIsSentAndSaysOfWhichStepThatIs) {
   open_primary(256 * kKiB);
   listen();
   auto wanted = begin();
   wanted.spec.store = "file:/store";
-  wanted.spec.bandwidth = 128 * kKiB;
+  wanted.spec.bandwidth = 64 * kKiB;
   job_->line.say(wanted);
   (void)job_->line.hear<channel::Converged>();
   job_->line.say(channel::Freeze{kMigration});
