@@ -7,12 +7,13 @@
 namespace cardswap {
 
 DigestRun::DigestRun(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
-                     std::function<void()> wake)
+                     std::function<void()> wake, OnDigested on_digested)
     : chunks_(std::move(chunks)),
       after_(std::move(after)),
       digests_(chunks_.size()),
       thread_count_(threads),
-      wake_(std::move(wake)) {
+      wake_(std::move(wake)),
+      on_digested_(std::move(on_digested)) {
   cut_into_batches();
   threads_.reserve(threads);
   for (unsigned i = 0; i < threads; ++i) {
@@ -54,8 +55,9 @@ void DigestRun::work(const std::stop_token& stop) {
     auto& batch = batches_[next];
     const RacyRead scope;
     const auto ranges = std::span(chunks_).subspan(batch.first, batch.count);
-    ranges.front().device->digest(ranges, std::span(digests_).subspan(batch.first, batch.count),
-                                  after_);
+    const auto digests = std::span(digests_).subspan(batch.first, batch.count);
+    ranges.front().device->digest(ranges, digests, after_);
+    if (on_digested_) on_digested_(batch.first, digests);
     batch.done = true;
     if (wakes_for_more_.exchange(false)) wake_();
   }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "migrator/base/guest_thread.h"
@@ -23,9 +24,14 @@ namespace cardswap {
 /// the job is destroyed; the destructor stops early and joins.
 class DigestRun {
  public:
-  /// `threads`: at least 1. Throws std::system_error when the host has no thread left.
+  /// Called on the threads of a DigestRun, with neighbours on one device that were just digested:
+  /// the first one's index, and their digests. What it throws ends the run, as a device's error.
+  using OnDigested = std::function<void(std::size_t first, std::span<const Digest> digests)>;
+
+  /// `threads`: at least 1. `on_digested` may be empty. Throws std::system_error when the host has
+  /// no thread left.
   DigestRun(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
-            std::function<void()> wake);
+            std::function<void()> wake, OnDigested on_digested = {});
 
   /// Whether all threads have ended, also after a device threw.
   [[nodiscard]] bool is_done() const { return finished_threads_ == thread_count_; }
@@ -67,6 +73,7 @@ class DigestRun {
   std::chrono::steady_clock::duration took_{};  // until the last thread ended
   unsigned thread_count_;
   std::function<void()> wake_;
+  const OnDigested on_digested_;
   mutable Mutex mutex_;
   std::exception_ptr failure_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<GuestThread> threads_;

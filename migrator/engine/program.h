@@ -37,6 +37,9 @@ struct SourceOptions {
   /// Addresses of the target, as LinkOptions has them. Empty: any.
   std::string allowed_addresses = {};
   double handover_ms = 0;  ///< expected time from equal digests to the grant; 0: unknown
+  /// How many bytes of the frozen state may be copied in this process's memory, so that the program
+  /// goes on while they are sent. 0, or without SourceCallbacks::copied: it stands until then.
+  std::uint64_t copy_bytes_max = 0;
   /// A target that is silent for longer is lost (Error{link_lost}).
   std::chrono::milliseconds silence_max{3000};
 };
@@ -74,7 +77,7 @@ class SourceProgram {
 };
 
 /// The state of a trainer that is parked at a boundary. It stays parked while the Source lives,
-/// until SourceCallbacks::put_off or rehearse.
+/// until SourceCallbacks::put_off, rehearse or copied.
 struct FrozenState {
   StateView state_view;
   /// Counters, RNG states, options: everything that is tracked and is not a region.
@@ -103,6 +106,10 @@ struct SourceCallbacks {
   /// The target has the whole state, and nothing is committed: the program must take one step, and
   /// Source::freeze() is called again after it. Empty: a step is never rehearsed.
   std::function<void()> rehearse = {};
+  /// The state of that step is copied as far as the target lacks it: the program must go on at
+  /// once. Called in place of `frozen`; `verified` or `failed` follows. Empty: the program stays
+  /// parked.
+  std::function<void(std::uint64_t step)> copied = {};
 };
 
 /// Where a target engine listens, and which source it admits.
@@ -130,6 +137,13 @@ class TargetProgram {
   /// state that only one side has. Throws Error{layout_differs}, whose text names the differences,
   /// and any other Error that explains why there is no memory for it: the migration fails with it.
   virtual StateView adopt(const Layout& wanted) = 0;
+  /// The digests of chunks whose bytes this program has elsewhere than in its memory, such as in a
+  /// store: by the layout adopted last, cut into chunks of `chunk_bytes`, one for each. Nullopt, or
+  /// an empty vector: they are nowhere else. Such a chunk is not digested, and is not sent if the
+  /// source has the same. Called after adopt(), on its thread.
+  virtual std::vector<std::optional<Digest>> held_elsewhere(std::uint64_t /*chunk_bytes*/) {
+    return {};
+  }
   /// Loads the values, saves them again and returns the saved bytes: if they are equal, the values
   /// have arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
@@ -157,6 +171,9 @@ struct VerifiedState {
   std::uint64_t chunk_bytes =
       0;             ///< of the chunks whose digests made `state_digest`; 0: not known here
   Notes notes = {};  ///< what the source's program had noted by then
+  /// The chunks that were never sent, for TargetProgram::held_elsewhere() named them with the
+  /// digest that they have in this state. Their memory has other bytes.
+  std::vector<ChunkId> elsewhere = {};
 };
 
 /// Called on the engine's thread. A callback must not throw and must not destroy the Target.

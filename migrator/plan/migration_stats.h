@@ -98,6 +98,8 @@ struct MigrationStats {
   std::string remark;                     ///< for people: what was not done as planned, and why
   RehearsalOutcome rehearsal{};
   std::string rehearsal_remark;  ///< for people: which step was rehearsed, and what differed
+  /// A snapshot: bytes that were copied in the freeze and sent while the job trained on.
+  std::uint64_t copied_bytes = 0;
   bool operator==(const MigrationStats&) const = default;
 };
 
@@ -140,6 +142,7 @@ void fields(Archive& a, FieldsOf<Archive, MigrationStats>& m) {
   a("expected_lost_ms", m.expected_lost_ms);
   a("early_bytes", m.early_bytes);
   a("resent_bytes", m.resent_bytes);
+  a("copied_bytes", m.copied_bytes);
 }
 
 }  // namespace cardswap

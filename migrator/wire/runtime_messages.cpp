@@ -73,7 +73,7 @@ void fields(Archive& a, FieldsOf<Archive, Converged>& m) {
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Frozen>& m) {
-  a(m.migration, m.step);
+  a(m.migration, m.step, m.trains_on);
 }
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Verified>& m) {

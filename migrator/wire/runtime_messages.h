@@ -46,7 +46,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 10;
+inline constexpr std::uint32_t kProtocolVersion = 11;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
@@ -123,10 +123,12 @@ struct Converged {
   double expected_downtime_ms = 0;
   bool operator==(const Converged&) const = default;
 };
-/// The training thread is parked at a boundary until Release or Retire.
+/// The training thread is parked at a boundary until Release or Retire. Or, of a snapshot, it stood
+/// at one, and trains on: what is sent is a copy of what its state was.
 struct Frozen {
   std::string migration;
   std::uint64_t step = 0;
+  bool trains_on = false;
   bool operator==(const Frozen&) const = default;
 };
 /// Sent by a source: the digests of every tracked byte are equal on both sides. Sent by a target:

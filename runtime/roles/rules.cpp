@@ -13,6 +13,7 @@ std::string_view to_string(TrainerState state) {
     case rehearsing: return "rehearsing";
     case frozen: return "frozen";
     case verified: return "verified";
+    case copied: return "copied";
     case start_failed: return "start_failed";
     case depart_failed: return "depart_failed";
     case departing: return "departing";
@@ -45,6 +46,7 @@ std::string_view to_string(TrainerEvent event) {
     case freeze_offered: return "freeze_offered";
     case freeze_put_off: return "freeze_put_off";
     case freeze_holds: return "freeze_holds";
+    case state_copied: return "state_copied";
     case rehearsal_due: return "rehearsal_due";
     case digests_equal: return "digests_equal";
     case state_verified: return "state_verified";

@@ -20,6 +20,7 @@
 ///                                         ^          |           (any of them: release -> training)
 ///                                         +- put_off +
 ///             freezing -> rehearsing -> freezing   (one step, before its agent hears of the freeze)
+/// of a snapshot: freezing -> copied -> training   (it trains in `copied`)
 /// with CRIU:  verified -> departing -> departed -> (restored elsewhere) standby_verified
 /// A standby:  standby -> standby_rehearsing -> standby      (the same step, which does not count for the job)
 ///             standby -> standby_verified -> granting -> granted -> first_step -> first_step_done -> training
@@ -49,6 +50,9 @@ inline constexpr auto kTrainerRules = [] {
       {freezing, rehearsal_due, rehearsing, Action::step_once},
       {rehearsing, rehearsed, freezing, Action::none},
       {frozen, digests_equal, verified, Action::report},
+      // ... or, for a snapshot, only until its state was copied ...
+      {freezing, state_copied, copied, Action::unpark},
+      {copied, digests_equal, copied, Action::report},
       // ... and released, or retired.
       {training, release, training, Action::answer},
       {preparing, release, training, Action::end_migration},
@@ -58,6 +62,7 @@ inline constexpr auto kTrainerRules = [] {
       {rehearsing, release, training, Action::end_migration},
       {frozen, release, training, Action::end_migration},
       {verified, release, training, Action::end_migration},
+      {copied, release, training, Action::end_migration},
       {start_failed, release, training, Action::end_migration},
       {depart_failed, release, training, Action::end_migration},
       {preparing, retire, retired, Action::retire},
@@ -67,6 +72,7 @@ inline constexpr auto kTrainerRules = [] {
       {rehearsing, retire, retired, Action::retire},
       {frozen, retire, retired, Action::retire},
       {verified, retire, retired, Action::retire},
+      {copied, retire, retired, Action::retire},
       {start_failed, retire, retired, Action::retire},
       {depart_failed, retire, retired, Action::retire},
       {departed, retire, retired, Action::retire},
@@ -84,6 +90,7 @@ inline constexpr auto kTrainerRules = [] {
       {rehearsing, depart_refused, rehearsing, Action::refuse},
       {frozen, depart_refused, frozen, Action::refuse},
       {verified, depart_refused, verified, Action::refuse},
+      {copied, depart_refused, copied, Action::refuse},
       {start_failed, depart_refused, start_failed, Action::refuse},
       {depart_failed, depart_refused, depart_failed, Action::refuse},
       {granted, depart_refused, granted, Action::refuse},
@@ -137,30 +144,33 @@ inline constexpr auto kIgnoredEvents = [] {
   using E = TrainerEvent;
   return std::to_array<IgnoredEvent>({
       IgnoredEvent(E::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                   verified, depart_failed, departing, departed, lost, standby, standby_rehearsing,
-                   standby_verified, granting, granted, first_step, first_step_done, retired),
-      IgnoredEvent(E::freeze, training, preparing, rehearsing, frozen, verified, start_failed,
-                   depart_failed, departing, departed, lost, standby, standby_rehearsing,
-                   standby_verified, granting, granted, first_step, first_step_done, retired),
+                   verified, copied, depart_failed, departing, departed, lost, standby,
+                   standby_rehearsing, standby_verified, granting, granted, first_step,
+                   first_step_done, retired),
+      IgnoredEvent(E::freeze, training, preparing, rehearsing, frozen, verified, copied,
+                   start_failed, depart_failed, departing, departed, lost, standby,
+                   standby_rehearsing, standby_verified, granting, granted, first_step,
+                   first_step_done, retired),
       IgnoredEvent(E::release, departing, granting, granted, retired),
       IgnoredEvent(E::retire, training, departing, standby, standby_rehearsing, standby_verified,
                    granting),
       IgnoredEvent(E::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
-                   frozen, verified, start_failed, depart_failed, departing, departed, lost,
+                   frozen, verified, copied, start_failed, depart_failed, departing, departed, lost,
                    standby, standby_rehearsing, granting, granted, first_step, first_step_done,
                    retired),
       IgnoredEvent(E::grant_of_another_state, training, preparing, syncing, freezing, put_off,
-                   rehearsing, frozen, verified, start_failed, depart_failed, departing, departed,
-                   lost, granting, granted, first_step, first_step_done, retired),
+                   rehearsing, frozen, verified, copied, start_failed, depart_failed, departing,
+                   departed, lost, granting, granted, first_step, first_step_done, retired),
       IgnoredEvent(E::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                   start_failed, depart_failed, departing, departed, lost, standby,
+                   copied, start_failed, depart_failed, departing, departed, lost, standby,
                    standby_rehearsing, standby_verified, granting, granted, first_step,
                    first_step_done, retired),
       IgnoredEvent(E::depart_refused, training, departing, departed, lost, standby,
                    standby_rehearsing, standby_verified, granting, retired),
       IgnoredEvent(E::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                   verified, start_failed, depart_failed, departing, standby, standby_rehearsing,
-                   standby_verified, granting, granted, first_step, first_step_done, retired),
+                   verified, copied, start_failed, depart_failed, departing, standby,
+                   standby_rehearsing, standby_verified, granting, granted, first_step,
+                   first_step_done, retired),
   });
 }();
 
@@ -195,8 +205,9 @@ inline constexpr auto kIgnoredEvents = [] {
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
   return state == TrainerState::training || state == TrainerState::preparing ||
          state == TrainerState::syncing || state == TrainerState::put_off ||
-         state == TrainerState::rehearsing || state == TrainerState::start_failed ||
-         state == TrainerState::granted || state == TrainerState::first_step;
+         state == TrainerState::copied || state == TrainerState::rehearsing ||
+         state == TrainerState::start_failed || state == TrainerState::granted ||
+         state == TrainerState::first_step;
 }
 
 // The predicates of the static_asserts. A test breaks the table and checks which predicate finds
@@ -328,6 +339,20 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
   }
   return true;
 }
+/// Whether a trainer whose state was copied is the job all the time: it comes there before its
+/// agent was told of a freeze, trains on, and nothing but its agent's word ends that.
+constexpr bool a_copied_trainer_stays_the_job(std::span<const TrainerRule> rules) {
+  using enum TrainerState;
+  for (const auto& rule : rules) {
+    const bool enters = rule.to == copied && rule.from != copied;
+    if (enters != (rule.on == TrainerEvent::state_copied)) return false;
+    if (enters && (rule.from != freezing || rule.then != TrainerAction::unpark)) return false;
+    const bool goes = rule.on == TrainerEvent::release && rule.to == training;
+    const bool ends = rule.on == TrainerEvent::retire && rule.to == retired;
+    if (rule.from == copied && rule.to != copied && !goes && !ends) return false;
+  }
+  return may_step(copied) && !must_park(copied);
+}
 /// Whether each event of an agent either has a rule or is ignored on purpose, in every state.
 constexpr bool every_message_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
   for (std::size_t state = 0; state < kTrainerStates; ++state) {
@@ -346,6 +371,7 @@ static_assert(the_first_step_is_waited_for(kTrainerRules), "invariant 2");
 static_assert(a_bound_trainer_goes_on_only_by_its_agents_message(kTrainerRules), "invariant 3");
 static_assert(a_rehearsal_is_one_step_of_each(kTrainerRules), "invariants 1 and 2");
 static_assert(memory_is_given_only_when_digests_are_equal(kTrainerRules), "invariant 5");
+static_assert(a_copied_trainer_stays_the_job(kTrainerRules), "invariants 1 and 2");
 static_assert(what_is_lost_or_retired_never_steps_again(kTrainerRules), "invariants 1 and 6");
 static_assert(every_pair_is_listed_once(kTrainerRules));
 static_assert(every_message_of_an_agent_has_an_answer(kTrainerRules));

@@ -3,12 +3,15 @@
 #include <chrono>
 #include <utility>
 
+#include "runtime/snapshot_memory.h"
 #include "runtime/source_options.h"
 
 namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kCopyAtABoundary{20};
+/// Less than what whoever ends a job gives it for its end: 30 s as a rule.
+constexpr std::chrono::seconds kCopySentMax{20};
 
 }  // namespace
 
@@ -40,6 +43,8 @@ void SourceRole::on_boundary() {
 std::optional<SourceRole::Boundary> SourceRole::reach_boundary() {
   const MutexLock lock(context_.mutex);
   if (!begin_ && !engine_) return std::nullopt;
+  // The engine sends what was copied, and looks at the program no more.
+  if (context_.state() == TrainerState::copied) return std::nullopt;
   Boundary boundary;
   boundary.migration = context_.side().migration();
   boundary.arrival = context_.side().arrival();
@@ -101,8 +106,12 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
     const MutexLock inner(context_.mutex);
     if (context_.verified(TrainerEvent::digests_equal, id, state_digest) != TrainerAction::report)
       return;
-    context_.send(channel::Verified{id, context_.gate.step(), state_digest, stats});
+    context_.send(channel::Verified{id, stood_at_, state_digest, stats});
   };
+  if (!begin.spec.store.empty()) {
+    options.copy_bytes_max = snapshot_memory();
+    callbacks.copied = [this, id](std::uint64_t step) { go_on_copied(id, step); };
+  }
   callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   if (begin.of_gang) report_to_gang(id, callbacks);
   engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
@@ -139,6 +148,17 @@ void SourceRole::rehearse(const std::string& migration) {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerEvent::rehearsal_due, migration) != TrainerAction::step_once) return;
   context_.gate.step_once();
+}
+
+/// On the engine's thread, before the agent was told that the trainer is frozen.
+void SourceRole::go_on_copied(const std::string& migration, std::uint64_t step) {
+  std::shared_ptr<const StateView> last;  // freed without the mutex
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerEvent::state_copied, migration) != TrainerAction::unpark) return;
+  last.swap(latest_);
+  context_.gate.watch(false);
+  context_.gate.release();
+  context_.send(channel::Frozen{migration, step, true});
 }
 
 void SourceRole::on_rehearsed() {
@@ -183,11 +203,21 @@ void SourceRole::on_parked() {
   }
   const MutexLock lock(context_.mutex);
   if (!engine_) return;  // released meanwhile
+  stood_at_ = state.step;
   engine_->freeze(std::move(state));
+}
+
+void SourceRole::await_copy() {
+  const auto until = std::chrono::steady_clock::now() + kCopySentMax;
+  MutexLock lock(context_.mutex);
+  while (context_.state() == TrainerState::copied && engine_) {
+    if (!engine_taken_.wait_until(lock, until)) return;
+  }
 }
 
 std::unique_ptr<Source> SourceRole::take_engine() {
   if (log_) log_->close();
+  engine_taken_.notify_all();
   return std::move(engine_);
 }
 

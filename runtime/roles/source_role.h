@@ -37,6 +37,9 @@ class SourceRole final : private SourceProgram {
   /// Parks the trainer at the next boundary; while updates are logged, after the last update
   /// was sent. Also called on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
+  /// Waits until the snapshot of which the engine sends a copy is over, for 20 s at most: the
+  /// program ends. Called on any thread but the channel's and the engine's.
+  void await_copy();
   /// Closes the update log and returns the engine, which the caller destroys without the mutex.
   /// Null: there is none.
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
@@ -122,6 +125,8 @@ class SourceRole final : private SourceProgram {
   void offer_freeze(const std::string& migration, double expected_ms);
   void put_off_freeze(const std::string& migration);
   void rehearse(const std::string& migration);
+  /// Lets the trainer go on from the boundary of `step`: the engine has copied what it was there.
+  void go_on_copied(const std::string& migration, std::uint64_t step);
 
   RoleContext& context_;
   std::atomic<bool> wants_gradients_{false};
@@ -135,6 +140,9 @@ class SourceRole final : private SourceProgram {
   bool of_gang_ CARDSWAP_GUARDED_BY(context_.mutex) = false;
   /// The step at which a gang's rank is to stand. Nullopt: none was proposed.
   std::optional<std::uint64_t> armed_for_ CARDSWAP_GUARDED_BY(context_.mutex);
+  Condition engine_taken_;  // with the context's mutex
+  /// The boundary at which it stood, or stands, for the engine.
+  std::uint64_t stood_at_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;
   int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since the request
   /// The view that the engine reads. Owners: this, a boundary under way, and a call of state_view()
   /// under way. The last owner may free memory of the program, and does so without the mutex.

@@ -9,6 +9,7 @@ namespace cardswap {
 TrainerRole::~TrainerRole() { stop(); }
 
 void TrainerRole::stop() {
+  source_.await_copy();
   work_.stop();
   std::unique_ptr<Source> source;
   std::unique_ptr<Target> target;

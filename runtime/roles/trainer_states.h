@@ -18,6 +18,7 @@ enum class TrainerState : std::uint8_t {
   rehearsing,  ///< it takes one step that its standby takes too, and is then parked
   frozen,      ///< it is parked, and its agent was told so
   verified,    ///< both sides hold the same bytes
+  copied,      ///< a snapshot's: it trains on, and a copy of what it was is sent and compared
   start_failed,   ///< the engine never began; the job trains and waits for its release
   depart_failed,  ///< parked without an engine: it could not depart, and waits for its release
   departing,      ///< its memory is being given to its custodian
@@ -51,6 +52,7 @@ enum class TrainerEvent : std::uint8_t {
   freeze_offered,
   freeze_put_off,  ///< only before the agent was told that it is frozen
   freeze_holds,
+  state_copied,   ///< a snapshot's: what the keeper lacks of the frozen state is copied
   rehearsal_due,  ///< both sides hold the state of the same step, and must take the next step
   digests_equal,
   state_verified,

@@ -40,8 +40,10 @@ class SnapshotReceiver final : private TargetProgram {
     channel_.start();
   }
 
-  /// Listens for the source, and reports to the agent where.
-  void listen() {
+  /// Listens for the source of a state for `packing`, which outlives this, and reports to the agent
+  /// where.
+  void listen(SnapshotPacking& packing) {
+    packing_ = &packing;
     auto options = target_options(channel_.welcome());
     const auto host = options.listen_host;
     TargetCallbacks callbacks;
@@ -67,6 +69,7 @@ class SnapshotReceiver final : private TargetProgram {
       state.state_digest = verified_->state_digest;
       state.chunk_bytes = verified_->chunk_bytes;
       state.notes = verified_->notes;
+      state.of_the_parent = verified_->elsewhere;
     }
     target_.reset();  // its thread writes to the memory until then
     state.view = memory_.view();
@@ -87,6 +90,10 @@ class SnapshotReceiver final : private TargetProgram {
 
  private:
   StateView adopt(const Layout& wanted) override { return memory_.adopt(wanted); }
+  /// In the parent snapshot: what has not changed since is not sent again.
+  std::vector<std::optional<Digest>> held_elsewhere(std::uint64_t chunk_bytes) override {
+    return packing_->begin(memory_.view().layout, chunk_bytes);
+  }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     values_.assign(values.begin(), values.end());
     return values_;
@@ -125,6 +132,7 @@ class SnapshotReceiver final : private TargetProgram {
   const std::string job_;
   // Used by the engine's threads, one at a time; by the main thread after the engine's end:
   ReceivedMemory memory_;
+  SnapshotPacking* packing_ = nullptr;
   std::vector<std::byte> values_;
   std::chrono::steady_clock::time_point repeat_at_;  // of the main thread
   Mutex mutex_;
@@ -150,24 +158,27 @@ void warn_of(const PackedSnapshot& packed, const SnapshotLabels& labels) {
 }  // namespace
 
 int receive_snapshot(const std::string& address, SnapshotLabels labels) {
+  // What the engine uses until its end stands before the receiver.
+  std::unique_ptr<store::Store> into;
+  std::optional<SnapshotPacking> packing;
   SnapshotReceiver receiver;
   labels.job = receiver.job();
   labels.writer = receiver.migration();
   const char* doing = "open the store";
   try {
-    const auto into = store::open_or_create_store(address);
+    into = store::open_or_create_store(address);
     doing = "claim the job's epoch in the store";  // before the state comes, perhaps for nothing
     store::claim_epoch(*into, {labels.job, labels.run, labels.epoch, labels.origin.host});
     doing = "take the state in";
-    receiver.listen();
+    packing.emplace(*into, labels);
+    receiver.listen(*packing);
     const auto state = receiver.captured();
     if (!state) {
       receiver.close();
       return 1;
     }
     doing = "write the snapshot";
-    const auto packed =
-        pack_snapshot(*into, *state, labels, [&] { receiver.repeat_verified(*state); });
+    const auto packed = packing->pack(*state, [&] { receiver.repeat_verified(*state); });
     receiver.say(channel::Stored{receiver.migration(), packed.ref.number,
                                  to_string(packed.ref.manifest), packed.cost.new_bytes,
                                  packed.cost.written_bytes,

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "migrator/base/error.h"
-#include "migrator/store/workers.h"
 #include "migrator/tensors/tensor_table.h"
 #include "migrator/wire/data_messages.h"
 
@@ -66,82 +65,120 @@ std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
   return std::make_unique<store::SnapshotWriter>(into, catalog, std::move(start));
 }
 
-/// Gives the writer all chunks of the state, and returns their digests. A chunk whose digest is
-/// that of the parent's chunk at its place is taken over from there (docs/decisions/030).
-std::vector<Digest> give_chunks(store::SnapshotWriter& writer, store::Workers& workers,
-                                const CapturedState& state, const std::function<void()>& advanced) {
+}  // namespace
+
+SnapshotPacking::SnapshotPacking(store::Store& into, SnapshotLabels labels)
+    : into_(into),
+      labels_(std::move(labels)),
+      workers_(store::Workers::default_threads(), store::WorkPriority::background) {}
+
+SnapshotPacking::~SnapshotPacking() = default;
+
+std::vector<std::optional<Digest>> SnapshotPacking::begin(const Layout& layout,
+                                                          std::uint64_t chunk_bytes) {
+  writer_.reset();  // its intent has the name of the next one's
+  parent_ = parent_of(into_, labels_);
+  parent_failed_.reset();
+  writer_ = begin_snapshot(into_, catalog_,
+                           {.job = labels_.job,
+                            .layout = layout,
+                            .chunk_bytes = static_cast<std::uint32_t>(chunk_bytes),
+                            .writer = labels_.writer,
+                            .parent = parent_,
+                            .workers = &workers_},
+                           parent_failed_);
+  std::vector<std::optional<Digest>> parents;
+  for (const auto& chunk : cut_into_chunks(layout, chunk_bytes)) {
+    parents.push_back(writer_->parent_digest(chunk.region, chunk.offset / chunk_bytes));
+  }
+  return parents;
+}
+
+/// Gives the writer all chunks of the state, and takes their digests. A chunk whose digest is that
+/// of the parent's chunk at its place is taken over from there (docs/decisions/030).
+void SnapshotPacking::give_chunks(const CapturedState& state,
+                                  const std::function<void()>& advanced) {
   const auto chunks = cut_into_chunks(state.view.layout, state.chunk_bytes);
-  std::vector<Digest> digests(chunks.size());
+  const auto index_of = [&](std::size_t i) { return chunks[i].offset / state.chunk_bytes; };
+  const auto parents_digest = [&](std::size_t i) {
+    return writer_->parent_digest(chunks[i].region, index_of(i));
+  };
+  std::vector<bool> is_elsewhere(chunks.size());
+  for (const auto chunk : state.of_the_parent) {
+    is_elsewhere.at(static_cast<std::size_t>(chunk)) = true;
+  }
+  digests_.assign(chunks.size(), Digest{});
   std::vector<store::GivenChunk> changed;
   for (std::size_t first = 0; first < chunks.size(); first += kChunksAtOnce) {
     const auto count = std::min(kChunksAtOnce, chunks.size() - first);
-    workers.for_each(count, [&](std::size_t item, unsigned) {
-      digests[first + item] = digest_of(range_of(state.view, chunks[first + item]).bytes);
+    workers_.for_each(count, [&](std::size_t item, unsigned) {
+      const auto i = first + item;
+      // Without one the state digest would be another: it is not believed, and not published.
+      digests_[i] = is_elsewhere[i] ? parents_digest(i).value_or(Digest{})
+                                    : digest_of(range_of(state.view, chunks[i]).bytes);
     });
     changed.clear();
     for (std::size_t i = first; i < first + count; ++i) {
-      const auto index = chunks[i].offset / state.chunk_bytes;
-      if (writer.parent_digest(chunks[i].region, index) == digests[i]) {
-        writer.keep(chunks[i].region, index);
+      if (parents_digest(i) == digests_[i]) {
+        writer_->keep(chunks[i].region, index_of(i));
       } else {
-        changed.push_back({chunks[i].region, index, range_of(state.view, chunks[i]).bytes});
+        changed.push_back({chunks[i].region, index_of(i), range_of(state.view, chunks[i]).bytes});
       }
     }
-    writer.add_all(changed);
+    writer_->add_all(changed);
     for (std::size_t i = 0; advanced && i < count; ++i) advanced();
   }
-  return digests;
 }
 
-}  // namespace
-
-PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
-                             const SnapshotLabels& labels, const std::function<void()>& advanced) {
-  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
-  store::PackCatalog catalog;
-  const auto parent = parent_of(into, labels);
-  PackedSnapshot packed;
-  const auto writer = begin_snapshot(into, catalog,
-                                     {.job = labels.job,
-                                      .layout = state.view.layout,
-                                      .chunk_bytes = static_cast<std::uint32_t>(state.chunk_bytes),
-                                      .writer = labels.writer,
-                                      .parent = parent,
-                                      .workers = &workers},
-                                     packed.parent_failed);
-  const auto digests = give_chunks(*writer, workers, state, advanced);
-  writer->add_values(state.values);
-  writer->add_digests(digests);
-  if (data::state_digest_of(state.view.layout, digests, digest_of(state.values)) !=
-      state.state_digest) {
-    throw Error(Code::digest_mismatch,
-                "the state changed after its source had verified it, on its way to the store");
-  }
-  if (advanced) advanced();
+store::SnapshotFacts SnapshotPacking::facts_of(const CapturedState& state) const {
   store::SnapshotFacts facts;
-  facts.branch = labels.branch;
-  if (!parent && !labels.restored_from.empty()) {  // the snapshot of another job, or a pruned one
-    facts.further_parents = {store::object_id_from(labels.restored_from)};
+  facts.branch = labels_.branch;
+  // The snapshot of another job, or a pruned one.
+  if (!parent_ && !labels_.restored_from.empty()) {
+    facts.further_parents = {store::object_id_from(labels_.restored_from)};
   }
   facts.step = state.step;
-  facts.epoch = labels.epoch;
+  facts.epoch = labels_.epoch;
   facts.state_digest = state.state_digest;
   facts.created_s = now_s();
   facts.tensors = tensors::tensors_of(state.view.layout);
   if (facts.tensors.size() > kTensorsMax) facts.tensors.clear();
   facts.metrics = state.notes;
-  facts.program = labels.program;
-  facts.origin = labels.origin;
-  facts.run = labels.run;
-  packed.ref = writer->commit(facts);
-  packed.cost = writer->cost();
-  if (labels.tag.empty()) return packed;
+  facts.program = labels_.program;
+  facts.origin = labels_.origin;
+  facts.run = labels_.run;
+  return facts;
+}
+
+PackedSnapshot SnapshotPacking::pack(const CapturedState& state,
+                                     const std::function<void()>& advanced) {
+  give_chunks(state, advanced);
+  writer_->add_values(state.values);
+  writer_->add_digests(digests_);
+  if (data::state_digest_of(state.view.layout, digests_, digest_of(state.values)) !=
+      state.state_digest) {
+    throw Error(Code::digest_mismatch,
+                "the state changed after its source had verified it, on its way to the store");
+  }
+  if (advanced) advanced();
+  PackedSnapshot packed;
+  packed.parent_failed = parent_failed_;
+  packed.ref = writer_->commit(facts_of(state));
+  packed.cost = writer_->cost();
+  if (labels_.tag.empty()) return packed;
   try {
-    store::put_tag(into, labels.job, {labels.tag, packed.ref.number});
+    store::put_tag(into_, labels_.job, {labels_.tag, packed.ref.number});
   } catch (const Error& error) {
     packed.tag_failed = error;
   }
   return packed;
+}
+
+PackedSnapshot pack_snapshot(store::Store& into, const CapturedState& state,
+                             const SnapshotLabels& labels, const std::function<void()>& advanced) {
+  SnapshotPacking packing(into, labels);
+  (void)packing.begin(state.view.layout, state.chunk_bytes);
+  return packing.pack(state, advanced);
 }
 
 }  // namespace cardswap

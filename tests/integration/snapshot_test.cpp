@@ -55,6 +55,12 @@ TEST_F(Snapshots, OfAJobThatChangesLittleAddLittle) {
   (void)snapshot();
   const auto second = snapshot();
   EXPECT_LE(number(second, "new_bytes"), 1'100'000) << "one chunk of three changes";
+  EXPECT_LE(number(second.at("progress").as_object(), "transferred"), 1'100'000)
+      << "the others are in the chain's last one";
+  EXPECT_EQ(host_.command({"verify", store()}).exit_code, 0);
+  kill_trainer();
+  EXPECT_EQ(text(restored(), "result"), "ok") << host_.log();
+  expect_the_undisturbed_end();
 }
 
 TEST_F(Snapshots, BringAKilledJobBackBitForBit) {

@@ -137,17 +137,24 @@ std::string tag_line(const json::object& migration) {
   return fmt::format("warning: it has not the tag {}: {}\n", text(migration, "tag"), failed);
 }
 
+/// What a snapshot copied; empty for one that did not, and for a move.
+std::string copied_line(const json::object& p) {
+  if (number_at(p, "copied_bytes") <= 0) return {};
+  return fmt::format("{} copied in {} while it stood, {} sent in all\n", size(p, "copied_bytes"),
+                     ms(p, "freeze_scan_ms"), size(p, "transferred"));
+}
+
 /// The summary of a snapshot.
 std::string snapshot_summary(const json::object& migration) {
   const auto& p = object_at(migration, "progress");
   if (text(migration, "result") == "stored") {
     return fmt::format(
         "job {}: step {} is snapshot {} in {}\n"
-        "{} of state, {} of it new there, {} written; manifest {}\n{}{}",
+        "{} of state, {} of it new there, {} written; manifest {}\n{}{}{}",
         text(migration, "job"), text(migration, "migrated_at_step"), text(migration, "snapshot"),
         text(migration, "store"), size(p, "total"), size(migration, "new_bytes"),
-        size(migration, "written_bytes"), text(migration, "manifest"), lost_line(migration),
-        tag_line(migration));
+        size(migration, "written_bytes"), text(migration, "manifest"), copied_line(p),
+        lost_line(migration), tag_line(migration));
   }
   if (value_at(migration, "result") == nullptr) {
     return fmt::format("job {} trains on; step {} is being written to {}: `cardswap status {}`\n",
@@ -265,6 +272,7 @@ void add_known_rows(const json::object& migration, DetailRows& rows) {
   known("predicted_lost", number_at(migration, "predicted_lost_ms") > 0,
         fmt::format("stall {}, lost {}{}", ms(migration, "predicted_stall_ms"),
                     ms(migration, "predicted_lost_ms"), moves > 0 ? ", as " + earlier(moves) : ""));
+  known("copied", number_at(p, "copied_bytes") > 0, size(p, "copied_bytes"));
   known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
   known("not_replayed", !text(p, "not_replayed", "").empty(), text(p, "not_replayed"));

@@ -101,7 +101,9 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   }
   migration_.adopt(std::move(record), std::move(transfers));
   if (handover::is_over(migration_.state())) list_.mark_ended(migration_);
-  context_.handover_gate.note(migration_.id(), handover::is_handing_over(migration_.state()));
+  const bool trains_on = std::ranges::any_of(migration_.transfers, &Transfer::trains_on);
+  context_.handover_gate.note(migration_.id(),
+                              handover::is_handing_over(migration_.state()) && !trains_on);
   spdlog::info("job {} migration {} {}", migration_.spec().job, migration_.id(), name);
   list_.changed(migration_).notify();
   return refused;

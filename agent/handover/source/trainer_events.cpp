@@ -31,9 +31,11 @@ bool on_trainer_message(const MigrationContext& scope, Instance& source,
     });
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return false;
-    note_frozen(source, true);  // also where an agent that was restarted heard nothing before
+    // Also where an agent that was restarted heard nothing before.
+    note_frozen(source, !frozen->trains_on);
     if (!reaches(SourceProgress::frozen)) return false;
     transfer->frozen_step = frozen->step;
+    transfer->trains_on = frozen->trains_on;
     transfer->frozen_at = std::chrono::steady_clock::now();
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration) || !reaches(SourceProgress::verified)) return false;

@@ -61,7 +61,8 @@ class Transfer {
   Stepwise<SourceProgress> source_progress;
   // Reports of the source's runtime. Nullopt: they have not come yet.
   std::optional<std::uint64_t> frozen_step;  ///< the step at whose end it is frozen
-  std::optional<Digest> verified;            ///< the digest that both ends hold
+  bool trains_on = false;  ///< it stood there only until its state was copied, for a snapshot
+  std::optional<Digest> verified;  ///< the digest that both ends hold
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_at;  ///< when that report came
   TargetContact target;

@@ -11,12 +11,6 @@
 #include "migrator/base/ms_since.h"
 
 namespace cardswap {
-namespace {
-
-constexpr int kResendsMax = 3;
-
-}  // namespace
-
 unsigned frozen_scan_threads() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 std::vector<Digest> FrozenSend::scan() {
@@ -29,7 +23,7 @@ std::vector<Digest> FrozenSend::scan() {
   if (is_replaying()) send_values();
   auto now = source_.state.scan(frozen_scan_threads());
   took_.scan_ms = ms_since(start);
-  source_.reporter.note_freeze(took_);
+  note_freeze();
   return now;
 }
 
@@ -46,8 +40,13 @@ Digest FrozenSend::confirm(const std::vector<Digest>& now) {
     throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
   }
   took_.verify_ms = ms_since(sent_at_);
-  source_.reporter.note_freeze(took_);
+  note_freeze();
   return state_digest;
+}
+
+/// Of a program that went on nothing more is downtime.
+void FrozenSend::note_freeze() {
+  if (source_.freeze.stands()) source_.reporter.note_freeze(took_);
 }
 
 void FrozenSend::send_values() {
@@ -61,7 +60,7 @@ void FrozenSend::send_values() {
   source_.connection.send(data::Values{frozen.step,
                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
                                        clock.clock_error_ns(), frozen.values, std::move(notes)});
-  source_.reporter.note_values(frozen.values.size());
+  source_.reporter.note_values(frozen.values.size(), source_.freeze.stands());
 }
 
 /// What was left counts as sent when it had gone over once.
@@ -76,7 +75,7 @@ void FrozenSend::send_rest(const std::vector<Digest>& now) {
     state.send_round(dirty, true, is_replaying() ? replay_->updates_sent() : 0);
     if (attempt == 0) {
       took_.send_ms = ms_since(start);
-      source_.reporter.note_freeze(took_);
+      note_freeze();
       sent_at_ = Clock::now();
       source_.reporter.enter(MigrationPhase::verify);
     }

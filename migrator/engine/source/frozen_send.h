@@ -17,6 +17,11 @@ class FrozenSend {
  public:
   /// Both outlive this. `replay` sends the rest of its log first. Null: there is no replay.
   FrozenSend(SourceContext& source, ReplaySync* replay) : source_(source), replay_(replay) {}
+  /// Begins for a program that went on when its state was copied: CopiedFreeze has done what scan()
+  /// does, and its figures stay.
+  explicit FrozenSend(SourceContext& source) : FrozenSend(source, nullptr) {
+    source_.connection.send(data::FreezeBegin{});
+  }
 
   /// Sends the rest of the log, then digests the frozen state while the target digests its own,
   /// once it has replayed everything. Returns one digest for each chunk.
@@ -33,6 +38,7 @@ class FrozenSend {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void note_freeze();
   void send_values();
   void send_rest(const std::vector<Digest>& now);
   [[nodiscard]] bool is_replaying() const {
@@ -46,6 +52,8 @@ class FrozenSend {
   FreezeTimes took_;
 };
 
+/// How often chunks that still differ at the target are sent again.
+inline constexpr int kResendsMax = 3;
 /// How many threads digest while the program is parked: as many as the host has cores.
 [[nodiscard]] unsigned frozen_scan_threads();
 

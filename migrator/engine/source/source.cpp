@@ -11,6 +11,7 @@
 #include "migrator/base/guest_thread.h"
 #include "migrator/base/ms_since.h"
 #include "migrator/engine/source/context/source_context.h"
+#include "migrator/engine/source/copied_freeze.h"
 #include "migrator/engine/source/frozen_send.h"
 #include "migrator/engine/source/rehearsal_run.h"
 #include "migrator/engine/source/replay/replay_sync.h"
@@ -71,7 +72,9 @@ class Source::Impl {
       do {
         sync();
       } while (context_.freeze.has_arrived() && !freeze_holds());
-      if (context_.freeze.has_arrived()) {
+      if (context_.freeze.has_arrived() && copies()) {
+        finish_copied();
+      } else if (context_.freeze.has_arrived()) {
         if (rehearsed) rehearse();
         if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
         finish_frozen();
@@ -84,6 +87,7 @@ class Source::Impl {
     }
     replay_.reset();
     context_.connection.close();
+    copied_.reset();  // the link has read from its memory until now
   }
 
   [[nodiscard]] Error named(const Error& error) const {
@@ -93,6 +97,7 @@ class Source::Impl {
 
   /// Syncs until the program is frozen. Called again after a freeze that was put off.
   void sync() {
+    if (copies()) return sync_for_a_copy();
     if (!strategy_) strategy_ = choose_strategy(context_);
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
     if (strategy_ == Strategy::replay) {
@@ -106,6 +111,35 @@ class Source::Impl {
     context_.reporter.use(Strategy::rounds);
     if (!std::exchange(rounds_were_looked_at_, true)) expect_rounds_to_fit(context_);
     sync_by_rounds(context_);
+  }
+
+  /// Whether the program goes on in its freeze once its state is copied.
+  [[nodiscard]] bool copies() const {
+    return options_.copy_bytes_max != 0 && static_cast<bool>(callbacks_.copied);
+  }
+
+  /// Sends ahead what no step changes, and offers a freeze that lasts as long as a copy of the
+  /// rest.
+  void sync_for_a_copy() {
+    copied_.emplace(context_);
+    const bool ahead = options_.spec.strategy != Strategy::stop_copy;
+    context_.reporter.use(ahead ? Strategy::rounds : Strategy::stop_copy);
+    context_.forecast.predict_downtime(copied_->prepare(ahead));
+    context_.forecast.report_converged();
+    context_.connection.progress_until([this] { return context_.freeze.has_arrived(); });
+  }
+
+  void finish_copied() {
+    auto& reporter = context_.reporter;
+    reporter.enter(MigrationPhase::frozen);
+    reporter.report(true);
+    const auto now = copied_->let_go();
+    FrozenSend send(context_);
+    send.bring_over(now);
+    const auto state_digest = send.confirm(now);
+    copied_.reset();  // its memory is given back
+    reporter.report(true);
+    if (callbacks_.verified) callbacks_.verified(state_digest, reporter.stats());
   }
 
   /// Stop-copy: sends nothing before the freeze, and offers it only if the time parked is
@@ -129,6 +163,7 @@ class Source::Impl {
   /// offered, for example because an optimizer has created its state in the last step. False: it is
   /// not, and the freeze was put off.
   bool freeze_holds() {
+    if (copies()) return true;  // what is left to send does not hold the program
     auto& forecast = context_.forecast;
     const auto& frozen = context_.freeze.state();
     const auto offered = forecast.offered_bytes();
@@ -228,6 +263,7 @@ class Source::Impl {
   SourceContext context_;
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<ReplaySync> replay_;
+  std::optional<CopiedFreeze> copied_;
   bool rounds_were_looked_at_ = false;
   std::optional<Rehearsed> rehearsed_;
   GuestThread thread_;

@@ -304,7 +304,8 @@ void ConnectionFromSource::confirm(const Digest& state_digest) {
       if (may_be_noted(notes, note.name)) notes[note.name] = std::bit_cast<double>(note.bits);
     }
     callbacks_.verified({state_digest, values->step, values->last_step_end_ns,
-                         values->clock_error_ns, chunk_bytes_, std::move(notes)});
+                         values->clock_error_ns, chunk_bytes_, std::move(notes),
+                         state_.elsewhere()});
   }
   send(data::Confirmed{state_digest});
 }

@@ -31,6 +31,7 @@ void StateReceiver::adopt(const Layout& wanted, std::uint64_t chunk_bytes) {
   stop();  // both kinds of digests read the memory and count the chunks of the former layout
   distrust();
   chunks_ = ChunkMap();
+  chunk_bytes_ = chunk_bytes;
   take_memory(wanted);
   chunks_ = ChunkMap(view_.layout, chunk_bytes);
   landed_.clear();  // only now: while memory was made, chunks of the former layout may have landed
@@ -47,20 +48,27 @@ void StateReceiver::amend(const Layout& wanted) {
 }
 
 void StateReceiver::take_memory(const Layout& wanted) {
-  std::promise<StateView> promise;
+  struct Made {
+    StateView view;
+    std::vector<std::optional<Digest>> elsewhere;
+  };
+  std::promise<Made> promise;
   auto made = promise.get_future();
   const GuestThread maker([&] {
     try {
-      auto view = program_.adopt(wanted);
-      for (const auto& device : view.devices) device->wait(view.fence);
-      promise.set_value(std::move(view));
+      Made result{program_.adopt(wanted), {}};
+      for (const auto& device : result.view.devices) device->wait(result.view.fence);
+      result.elsewhere = program_.held_elsewhere(chunk_bytes_);
+      promise.set_value(std::move(result));
     } catch (...) {
       promise.set_exception(std::current_exception());
     }
     wake_();  // only now: woken before that, serve_() would wait once more, in the downtime
   });
   while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) serve_();
-  auto former = std::exchange(view_, made.get());
+  auto result = made.get();
+  elsewhere_ = std::move(result.elsewhere);
+  auto former = std::exchange(view_, std::move(result.view));
   if (under_way_ != 0) former_.push_back(std::move(former));
   if (view_.layout == wanted) return;
   throw Error(Code::layout_differs,
@@ -76,6 +84,7 @@ MemoryRange StateReceiver::reserve(const data::ChunkHeader& header, std::size_t 
     throw Error(Code::bad_request, "a chunk that this target does not expect");
   }
   ++under_way_;
+  if (!elsewhere_.empty()) elsewhere_.at(static_cast<std::size_t>(header.chunk)).reset();
   return range_of(view_, chunks_.span_of(header.chunk));
 }
 
@@ -104,16 +113,38 @@ void StateReceiver::digest_all(bool with_layout, bool frozen) {
   landed_digests_.clear();
   payloads_.drain();
   if (with_layout) take_memory(Layout(view_.layout));
-  all_.emplace(ranges_of(view_, chunks_.spans()), Fence{},
-               std::max(1U, std::thread::hardware_concurrency()), wake_);
+  in_all_ = in_memory();
+  std::vector<MemoryRange> ranges;
+  ranges.reserve(in_all_.size());
+  for (const auto chunk : in_all_) ranges.push_back(range_of(view_, chunks_.span_of(chunk)));
+  all_.emplace(std::move(ranges), Fence{}, std::max(1U, std::thread::hardware_concurrency()),
+               wake_);
+}
+
+std::vector<ChunkId> StateReceiver::in_memory() const {
+  auto all = chunks_.all();
+  if (elsewhere_.empty()) return all;
+  std::erase_if(all, [this](ChunkId chunk) {
+    return elsewhere_.at(static_cast<std::size_t>(chunk)).has_value();
+  });
+  return all;
+}
+
+std::vector<ChunkId> StateReceiver::elsewhere() const {
+  std::vector<ChunkId> result;
+  for (std::size_t i = 0; i < elsewhere_.size(); ++i) {
+    if (elsewhere_[i]) result.push_back(static_cast<ChunkId>(i));
+  }
+  return result;
 }
 
 bool StateReceiver::take_all() {
   if (!all_ || !all_->is_done()) return false;
   const auto& digests = all_->digests();
-  assert(digests.size() == chunks_.size());
-  for (std::size_t i = 0; i < digests.size(); ++i) {
-    chunks_.confirm(static_cast<ChunkId>(i), digests[i]);
+  assert(digests.size() == in_all_.size());
+  for (std::size_t i = 0; i < digests.size(); ++i) chunks_.confirm(in_all_[i], digests[i]);
+  for (std::size_t i = 0; i < elsewhere_.size(); ++i) {
+    if (elsewhere_[i]) chunks_.confirm(static_cast<ChunkId>(i), *elsewhere_[i]);
   }
   all_.reset();
   whole_ = true;

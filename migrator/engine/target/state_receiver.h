@@ -80,6 +80,8 @@ class StateReceiver {
   [[nodiscard]] data::ChunkDigests all_chunks() const;
   /// The digests, one for each chunk.
   [[nodiscard]] std::vector<Digest> digests() const;
+  /// The chunks that never came, because the program has them elsewhere.
+  [[nodiscard]] std::vector<ChunkId> elsewhere() const;
   /// The digest of the whole state, on which both sides must agree; `values` is that of the values.
   [[nodiscard]] Digest state_digest(const Digest& values) const;
 
@@ -88,6 +90,8 @@ class StateReceiver {
 
  private:
   void take_memory(const Layout& wanted);
+  /// The chunks whose digest is that of their memory.
+  [[nodiscard]] std::vector<ChunkId> in_memory() const;
   [[nodiscard]] data::ChunkDigests answer(std::uint32_t round, bool final,
                                           const std::vector<ChunkId>& chunks,
                                           const Digest& values) const;
@@ -98,6 +102,9 @@ class StateReceiver {
   const std::function<void()> serve_;
   StateView view_;
   ChunkMap chunks_;  // of view_
+  std::uint64_t chunk_bytes_ = 0;
+  /// Digests of chunks that the program has elsewhere, until one is to land; empty, or one a chunk.
+  std::vector<std::optional<Digest>> elsewhere_;
   std::vector<StateView> former_;
   std::size_t under_way_ = 0;                         // chunks in flight
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks, by round
@@ -105,6 +112,7 @@ class StateReceiver {
   bool whole_ = false;
   bool frozen_ = false;  // the latest digest_all() was of a frozen source
   LandedDigests landed_digests_;
+  std::vector<ChunkId> in_all_;  // the chunks of all_
   std::optional<DigestRun> all_;
 };
 

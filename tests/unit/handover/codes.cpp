@@ -10,6 +10,19 @@ std::uint8_t byte(auto value) { return static_cast<std::uint8_t>(value); }
 
 }  // namespace
 
+Content content_of(Held held) {
+  Content content;
+  if (held == 0) return content;
+  content.state_digest.bytes[0] = held <= 4 ? 1 : 2;
+  content.step = (held - 1U) % 4;
+  return content;
+}
+
+Held held_of(const Content& content) {
+  if (content.state_digest.bytes[0] == 0) return 0;
+  return byte(content.step + 1 + (content.state_digest.bytes[0] == 2 ? 4 : 0));
+}
+
 std::uint8_t code_of(const Message& m) {
   using Kind = Message::Kind;
   const auto held = model::held_of(m.content);

@@ -45,11 +45,11 @@ TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
 }
 
 /// The same world for a snapshot: the target keeps the state for a store, and the job does not
-/// move.
+/// move. It trains on once its state is verified, or once the engine has copied it.
 TEST(HandoverModel, LetsATrainerGoOnWhoseStateGoesToAStore) {
   Options options;
   options.faults = kFaults;
-  options.to_store = true;
+  options.to_store = options.copies = true;
   const auto found = cardswap::model::explore<Step>(options);
   fmt::print("store_states {} violations {} depth {} unsettled {}\n", found.states,
              found.violations, found.depth, found.unsettled);
@@ -100,6 +100,7 @@ struct Mutation {
   const char* breaks;  ///< the invariant, or "nothing settles"
   int faults = 1;
   bool to_store = false;
+  bool copies = false;
 };
 /// As lists of tests show it.
 void PrintTo(const Mutation& mutation, std::ostream* out) { *out << mutation.name; }
@@ -273,6 +274,14 @@ std::vector<Mutation> mutations() {
        Spoiled::with(SourceRule{S::verifying, E::digests_differ, S::captured,
                                 SourceAction::release_captured}),
        "5: ", 1, true},
+      {"ATrainerThatMovesIsCopied", {}, "1: ", 1, false, true},
+      {"ACopiedTrainerStands",
+       Spoiled::with(TrainerRule{R::copied, W::digests_equal, R::verified, TrainerAction::report},
+                     TrainerRule{R::verified, W::release, R::verified, TrainerAction::none}),
+       "nothing settles", 1, true, true},
+      {"ACopiedTrainerDoesNotObeyItsRelease",
+       Spoiled::with(TrainerRule{R::copied, W::release, R::copied, TrainerAction::none}),
+       "nothing settles", 1, true, true},
       {"ASnapshotWhoseKeeperEndsIsWaitedFor", without(S::captured, E::failed), "nothing settles", 1,
        true},
   };
@@ -290,6 +299,7 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   options.runtime_holds = mutation.rules.runtime_holds;
   options.faults = mutation.faults;
   options.to_store = mutation.to_store;
+  options.copies = mutation.copies;
   const bool safety = mutation.breaks != std::string("nothing settles");
   const auto found = cardswap::model::explore<Step>(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));

@@ -45,6 +45,7 @@ class Surroundings {
     }
     engine(TrainerEvent::freeze_holds, By::source_trainer_is_frozen);
     engine(TrainerEvent::freeze_put_off, By::source_trainer_is_put_off);
+    if (options_.copies) engine(TrainerEvent::state_copied, By::source_trainer_is_copied);
     if (is == TrainerState::put_off) {
       engine(TrainerEvent::freeze_offered, By::source_trainer_is_frozen_anew);
     }
@@ -129,9 +130,11 @@ class Surroundings {
     if (!both || t.second != 0) return;
     rehearsal();
     if (trainer(t.trainer) != TrainerState::standby) return;
-    if (trainer(s.trainer) != TrainerState::frozen) return;
-    const auto arrive = [this](World& w, bool right) {
-      w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
+    const bool is_copied = trainer(s.trainer) == TrainerState::copied;
+    if (trainer(s.trainer) != TrainerState::frozen && !is_copied) return;
+    const auto arrive = [this, is_copied](World& w, bool right) {
+      const auto held = is_copied ? w.source.copied : byte(w.source.step + 1);
+      w.target.held = byte(held + (right ? 0 : 4));
       const auto state_digest = content_of(w.target.held).state_digest;
       auto standby = standby_of(w);
       (void)standby.verified(TrainerEvent::state_verified, kMigration, state_digest);
@@ -251,7 +254,9 @@ class Surroundings {
     next(
         [&](World& w) {
           w.source.trainer = byte(side.state());
-          if (side.state() == TrainerState::frozen) w.source.was_frozen = 1;
+          const bool copied = side.state() == TrainerState::copied;
+          if (copied || side.state() == TrainerState::frozen) w.source.was_frozen = 1;
+          w.source.copied = copied ? byte(w.source.step + 1) : 0;
         },
         {by, 0, 0, false});
   }
@@ -275,19 +280,6 @@ class Surroundings {
 };
 
 }  // namespace
-
-Content content_of(Held held) {
-  Content content;
-  if (held == 0) return content;
-  content.state_digest.bytes[0] = held <= 4 ? 1 : 2;
-  content.step = (held - 1U) % 4;
-  return content;
-}
-
-Held held_of(const Content& content) {
-  if (content.state_digest.bytes[0] == 0) return 0;
-  return byte(content.step + 1 + (content.state_digest.bytes[0] == 2 ? 4 : 0));
-}
 
 World first_world(const Options& options) {
   World w{};
@@ -355,6 +347,9 @@ const char* broken_invariant(const World& w) {
   }
   const bool captured = is_captured(disk) || is_captured(static_cast<SourceState>(w.source.state));
   if (captured && (differ || target_runs)) return "5: a store has other bytes, or it steps";
+  if (captured && w.source.copied != 0 && w.target.held != w.source.copied) {
+    return "5: a store has the bytes of another step than was copied";
+  }
   if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }

@@ -60,6 +60,7 @@ struct World {
     std::uint8_t ours, theirs;
     std::uint8_t up, attached;
     std::uint8_t life, trainer, step, epoch, was_frozen;  // its trainer
+    std::uint8_t copied;  // the step at which its state was copied, plus 1; 0: it was not
     Words words;
     bool operator==(const Source&) const = default;
   } source;
@@ -94,6 +95,8 @@ struct Options {
   bool operator_acts = true;
   /// Whether the migration is a snapshot: the target is a keeper, which stores what it holds.
   bool to_store = false;
+  /// Whether the source's engine copies what its trainer is, and lets it go on: as for a snapshot.
+  bool copies = false;
   /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
   bool runtime_holds = true;
 };
@@ -118,6 +121,7 @@ struct Step {
     source_trainer_word,
     source_trainer_is_frozen,
     source_trainer_is_put_off,
+    source_trainer_is_copied,
     source_trainer_is_frozen_anew,
     both_rehearse,
     source_trainer_rehearsed,

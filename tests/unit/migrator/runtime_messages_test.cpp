@@ -55,6 +55,7 @@ MigrationStats some_stats() {
   stats.rehearsal_remark = "r";
   stats.early_bytes = 26;
   stats.resent_bytes = 27;
+  stats.copied_bytes = 28;
   return stats;
 }
 
@@ -99,7 +100,7 @@ std::vector<Message> one_of_each() {
       Parked{"10.0.0.1", 7000, 100},
       SyncProgress{"m", some_stats()},
       Converged{"m", 2.5},
-      Frozen{"m", 8},
+      Frozen{"m", 8, true},
       Verified{"m", 8, digest, some_stats()},
       Failed{"m", Code::link_lost, "gone", "look", true},
       Released{"m"},

@@ -41,7 +41,9 @@ class Program final : public TargetProgram {
     return view;
   }
   std::vector<std::byte> apply_values(std::span<const std::byte>) override { return {}; }
+  std::vector<std::optional<Digest>> held_elsewhere(std::uint64_t) override { return elsewhere; }
 
+  std::vector<std::optional<Digest>> elsewhere;
   std::map<std::string, std::shared_ptr<Bytes>> memory;
   std::optional<Layout> fixed;
   std::function<void()> before_adopting;
@@ -134,6 +136,33 @@ TEST_F(StateReceiverTest, DigestsABaseCopyAgainThatLandsBehindTheDigestOfAFrozen
   EXPECT_EQ(digests_of(false), digest_of_filled(0)) << "an audit takes the next one";
   EXPECT_EQ(digests_of(true), digest_of_filled(8));
   EXPECT_TRUE(state_.is_between_rounds());
+}
+
+/// A chunk is elsewhere until its first bytes may be on their way.
+TEST_F(StateReceiverTest, SaysOfChunksThatAreElsewhereWhatTheProgramSays) {
+  program_.elsewhere = {Digest{{1}}, std::nullopt, Digest{{3}}};
+  state_.adopt(layout({{"a", 2 * kChunk}, {"b", 10}}), kChunk);
+  digest_all();
+  EXPECT_THAT(state_.digests(),
+              ::testing::ElementsAre(Digest{{1}}, digest_of_filled(0), Digest{{3}}));
+  land(begin(2, 1, 10), 4);
+  finish_round_digests();
+  (void)state_.end_round(1);
+  EXPECT_THAT(state_.elsewhere(), ::testing::ElementsAre(ChunkId{0}));
+  digest_all();
+  EXPECT_THAT(state_.digests(),
+              ::testing::ElementsAre(Digest{{1}}, digest_of_filled(0), digest_of_filled(4, 10)));
+}
+
+TEST_F(StateReceiverTest, DigestsAChunkThatComesWhileTheOthersAreDigested) {
+  program_.elsewhere = {Digest{{1}}, std::nullopt};
+  state_.adopt(layout({{"a", 2 * kChunk}}), kChunk);
+  state_.digest_all(false, true);
+  land(begin(0, 1), 5);
+  while (!state_.take_all()) ASSERT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
+  finish_round_digests();
+  EXPECT_THAT(state_.digests(), ::testing::ElementsAre(digest_of_filled(5), digest_of_filled(0)));
+  EXPECT_THAT(state_.elsewhere(), ::testing::IsEmpty());
 }
 
 TEST_F(StateReceiverTest, RefusesChunksThatItsLayoutDoesNotHave) {

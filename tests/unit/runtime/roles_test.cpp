@@ -126,6 +126,76 @@ TEST_F(SourceRole, SaysThatItIsFrozenToAnAgentThatWasRestarted) {
   EXPECT_TRUE(trains());
 }
 
+/// A snapshot over a link that takes seconds for what is copied in one moment.
+TEST_F(SourceRole, TrainsOnWhileItsSnapshotIsSentAndSaysOfWhichStepThatIs) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.store = "file:/store";
+  wanted.spec.bandwidth = 64 * kKiB;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  const auto frozen = job_->line.hear<channel::Frozen>();
+  EXPECT_TRUE(frozen.trains_on);
+  EXPECT_TRUE(trains()) << "while it is sent";
+  const auto trained_to = steps_.load();
+  job_->line.close();
+  job_.emplace(agent_.attach({.epoch = 1, .granted = true}));  // its agent was restarted
+  EXPECT_FALSE(job_->hello.frozen);
+  EXPECT_EQ(job_->hello.migration, kMigration);
+  const auto verified = job_->line.hear<channel::Verified>();
+  EXPECT_EQ(verified.step, frozen.step);
+  EXPECT_LT(verified.step, trained_to) << "all was sent before it had trained on";
+  EXPECT_EQ(verified.state_digest, held_there().state_digest);
+  EXPECT_EQ(verified.stats.copied_bytes, 256 * kKiB);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+/// The last snapshot of a job is the one that is wanted most.
+TEST_F(SourceRole, EndsBehindItsSnapshotAndNotBefore) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.store = "file:/store";
+  wanted.spec.bandwidth = 256 * kKiB;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  const auto frozen = job_->line.hear<channel::Frozen>();
+  stop_training();
+  const auto verified = hear_without<channel::Ended, channel::Verified>();
+  EXPECT_EQ(verified.step, frozen.step);
+  EXPECT_EQ(verified.state_digest, held_there().state_digest);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Ended>();
+}
+
+TEST_F(SourceRole, IsLetGoOfWhileItsSnapshotIsSent) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.store = "file:/store";
+  wanted.spec.bandwidth = 32 * kKiB;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  (void)job_->line.hear<channel::Frozen>();
+  job_->line.say(channel::Release{kMigration});
+  EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
+  EXPECT_TRUE(trains());
+  listen("m-2");
+  job_->line.say(begin("m-2"));
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{"m-2"});
+  EXPECT_FALSE(job_->line.hear<channel::Frozen>().trains_on) << "a move";
+  EXPECT_EQ(job_->line.hear<channel::Verified>().state_digest, held_there().state_digest);
+  job_->line.say(channel::Release{"m-2"});
+  (void)job_->line.hear<channel::Released>();
+}
+
 TEST_F(SourceRole, RefusesToDepartFromAMigrationToAStandby) {
   open_primary(256 * kKiB);
   listen();

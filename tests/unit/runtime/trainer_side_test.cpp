@@ -150,6 +150,15 @@ std::vector<Mutation> mutations() {
       {"AReleaseRetires",
        {S::verified, W::release, S::retired, A::retire},
        what_is_lost_or_retired_never_steps_again},
+      {"ATrainerIsCopiedAfterItsAgentCountsOnIt",
+       {S::frozen, W::state_copied, S::copied, A::unpark},
+       a_copied_trainer_stays_the_job},
+      {"ACopiedTrainerStandsForEqualDigests",
+       {S::copied, W::digests_equal, S::verified, A::report},
+       a_copied_trainer_stays_the_job},
+      {"ACopiedTrainerIsNotLetGo",
+       {S::freezing, W::state_copied, S::copied, A::report},
+       a_copied_trainer_stays_the_job},
       {"AnIgnoredWordIsObeyedAsWell",
        {S::training, W::freeze, S::freezing, A::park},
        every_message_of_an_agent_has_an_answer},
@@ -194,7 +203,7 @@ TEST(TrainerSide, IgnoresWordsOfAnotherMigrationWhateverItIsIn) {
 TEST(TrainerSide, HearsNothingOfAnEngineThatIsOver) {
   for (const auto state : all_states()) {
     for (const auto word : {W::freeze_offered, W::freeze_put_off, W::freeze_holds, W::rehearsal_due,
-                            W::digests_equal, W::state_verified}) {
+                            W::state_copied, W::digests_equal, W::state_verified}) {
       auto side = in(state);
       EXPECT_EQ(side.on(word, "m-0"), A::none) << to_string(state) << " " << to_string(word);
       EXPECT_EQ(side.state(), state);
@@ -230,9 +239,25 @@ TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
   EXPECT_EQ(side.state(), S::frozen);
 }
 
+TEST(TrainerSide, TrainsOnOnceItsStateIsCopiedAndIsTheJobUntilItsRelease) {
+  auto side = in(S::freezing);
+  EXPECT_EQ(side.on(W::state_copied, kMigration), A::unpark);
+  EXPECT_TRUE(may_step(side.state()));
+  EXPECT_FALSE(must_park(side.state()));
+  for (const auto late : {W::freeze_offered, W::freeze_put_off, W::freeze_holds, W::state_copied}) {
+    EXPECT_EQ(side.on(late, kMigration), A::none) << to_string(late);
+  }
+  EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::none) << "a second one parks it no more";
+  EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::none) << "one at a time";
+  EXPECT_EQ(side.verified(W::digests_equal, kMigration, kRoot), A::report);
+  EXPECT_TRUE(may_step(side.state()));
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration);
+  EXPECT_EQ(side.state(), S::training);
+}
+
 TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
   for (const auto state : {S::preparing, S::syncing, S::freezing, S::put_off, S::rehearsing,
-                           S::frozen, S::verified, S::start_failed, S::depart_failed}) {
+                           S::frozen, S::verified, S::copied, S::start_failed, S::depart_failed}) {
     auto side = in(state);
     EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration) << to_string(state);
     EXPECT_EQ(side.state(), S::training);

@@ -98,22 +98,54 @@ std::vector<Digest> StateSender::scan(unsigned threads) {
   return job.digests();
 }
 
+std::vector<Digest> StateSender::scan_into(FrozenCopy& copy, unsigned threads) {
+  auto ranges = ranges_of(view_, chunks_.spans());
+  std::vector<std::optional<Digest>> known;
+  known.reserve(ranges.size());
+  for (const auto chunk : chunks_.all()) known.push_back(chunks_.digest(chunk));
+  copy.begin(ranges, std::move(known), view_.fence);
+  DigestRun job(
+      std::move(ranges), view_.fence, threads, [this] { connection_.wake(); },
+      [&copy](std::size_t first, std::span<const Digest> digests) { copy.add(first, digests); });
+  connection_.progress_until([&] { return job.is_done(); });
+  return job.digests();
+}
+
+void StateSender::send_from(const FrozenCopy& copy) {
+  copy_ = &copy;
+  view_.memory.clear();
+  view_.devices.clear();
+  view_.keep_alive.clear();
+  view_.shards.reset();
+  view_.fence = {};
+}
+
 void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates) {
   const auto round = ++rounds_sent_;
+  end_round(round, send_chunks(chunks, round, final), final, updates);
+}
+
+void StateSender::send_frozen_part(std::span<const ChunkId> chunks) {
+  const auto round = ++rounds_sent_;
+  end_round(round, send_chunks(chunks, round, true), false, 0);
+}
+
+std::uint32_t StateSender::send_chunks(std::span<const ChunkId> chunks, std::uint32_t round,
+                                       bool whole) {
   auto left = chunks_.bytes_in(chunks);
   reporter_.note_remaining(left);
   auto ahead = payloads_.read_ahead(view_.fence);
   for (const auto chunk : chunks) want(chunk, ahead);
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {
-    if (!final && freeze_.has_arrived()) break;
-    send_chunk(chunk, round, ahead, final);
+    if (!whole && freeze_.has_arrived()) break;
+    send_chunk(chunk, round, ahead, whole);
     ++sent;
     left -= chunks_.span_of(chunk).bytes;
     reporter_.note_remaining(left);
     reporter_.report(false);
   }
-  end_round(round, sent, final, updates);
+  return sent;
 }
 
 std::uint64_t StateSender::send_differing(unsigned threads) {
@@ -166,9 +198,17 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
   return bytes;
 }
 
+MemoryRange StateSender::memory_of(ChunkId chunk) const {
+  if (copy_ == nullptr) return range_of(view_, chunks_.span_of(chunk));
+  const auto index = static_cast<std::size_t>(chunk);
+  if (copy_->has(index)) return {&cpu_device(), copy_->chunk(index)};
+  throw Error(Code::digest_mismatch,
+              "the target does not hold any more what it held when the job went on",
+              "something else writes to the target's memory");
+}
+
 void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
-  const auto& span = chunks_.span_of(chunk);
-  ahead.want(range_of(view_, span), element_bytes_of(span.region));
+  ahead.want(memory_of(chunk), element_bytes_of(chunks_.span_of(chunk).region));
 }
 
 /// `ahead` gives the chunk next.

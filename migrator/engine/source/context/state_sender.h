@@ -11,6 +11,7 @@
 #include "migrator/engine/program.h"
 #include "migrator/engine/source/context/stats_reporter.h"
 #include "migrator/engine/source/sending/connection_to_target.h"
+#include "migrator/engine/source/sending/frozen_copy.h"
 #include "migrator/engine/source/sending/frozen_mailbox.h"
 #include "migrator/engine/source/sending/payload_sender.h"
 
@@ -56,6 +57,12 @@ class StateSender {
   [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
   /// Digests all chunks here on `threads` threads, and waits for that.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
+  /// Does what scan() does, and has the chunks copied into `copy` that the target does not hold.
+  /// The program must be frozen.
+  [[nodiscard]] std::vector<Digest> scan_into(FrozenCopy& copy, unsigned threads);
+  /// Has all chunks sent from `copy` from now on, which outlives this, and lets go of the program's
+  /// memory. Sending a chunk that was not copied throws Error{digest_mismatch}.
+  void send_from(const FrozenCopy& copy);
   /// Sends one round of all chunks that the target does not hold, while the program trains. Chunks
   /// are sent while later ones are still digested, on `threads` threads. A freeze ends the round
   /// early. Returns the bytes of the chunks that were found to differ.
@@ -64,6 +71,8 @@ class StateSender {
   /// of the frozen state; the target answers once it has replayed `updates` updates. If not
   /// `final`, a freeze ends the round early: the scan of the frozen state finds the rest.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
+  /// Sends `chunks` as one round of the frozen state, which is not the final one.
+  void send_frozen_part(std::span<const ChunkId> chunks);
   /// The digest of the values that the target holds, after a final round; else it has no meaning.
   /// Nullopt: the target has not sent any digests.
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
@@ -73,7 +82,12 @@ class StateSender {
   void agree_on(const data::Message& layout);
   void note_agreed(std::uint32_t their_chunks);
   void await_digests(std::uint32_t round, bool final);
+  [[nodiscard]] MemoryRange memory_of(ChunkId chunk) const;
   void want(ChunkId chunk, ReadAhead& ahead) const;
+  /// Sends the chunks of a round, all of them if `whole`, else until a freeze arrives; returns how
+  /// many.
+  [[nodiscard]] std::uint32_t send_chunks(std::span<const ChunkId> chunks, std::uint32_t round,
+                                          bool whole);
   void send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final);
   void end_round(std::uint32_t round, std::uint32_t sent, bool final, std::uint64_t updates);
 
@@ -84,7 +98,8 @@ class StateSender {
   FrozenMailbox& freeze_;
   StatsReporter& reporter_;
   StateView view_;
-  ChunkMap chunks_;  // of view_
+  ChunkMap chunks_;                   // of view_
+  const FrozenCopy* copy_ = nullptr;  // of send_from(), else null
   std::optional<Digest> target_values_;
   RateMeter digest_rate_;
   std::uint32_t rounds_sent_ = 0;

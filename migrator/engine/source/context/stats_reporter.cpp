@@ -27,7 +27,7 @@ MigrationStats StatsReporter::stats() const {
   all.median_step_ms = program_.median_step_ms();
   const auto link = link_();
   all.transferred = link.sent + values_bytes_;
-  all.bytes_in_downtime = link.sent_in_downtime + values_bytes_;
+  all.bytes_in_downtime = link.sent_in_downtime + values_in_downtime_;
   all.rate = static_cast<std::uint64_t>(link.measured_rate);
   if (link.codec) all.compression = to_string(*link.codec);
   all.compression_ratio = link.ratio;

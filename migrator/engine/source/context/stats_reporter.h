@@ -42,8 +42,13 @@ class StatsReporter {
   void note_throttle(std::uint32_t pct) { stats_.throttle_pct = pct; }
   void note_replay(const ReplayStats& replay) { replay_ = replay; }
   void note_freeze(const FreezeTimes& freeze) { freeze_ = freeze; }
-  /// Notes the bytes of the values, which are sent in the downtime but not as a payload.
-  void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
+  /// Notes the bytes of the values, which are not sent as a payload; `stands`: in the downtime.
+  void note_values(std::uint64_t bytes, bool stands = true) {
+    values_bytes_ += bytes;
+    if (stands) values_in_downtime_ += bytes;
+  }
+  /// Notes how many bytes were copied in the freeze, to be sent after it.
+  void note_copied(std::uint64_t bytes) { stats_.copied_bytes = bytes; }
   /// Notes how long the program was parked before the step that both sides rehearse.
   void note_rehearsal_parked(double parked_ms) { rehearsal_parked_ms_ = parked_ms; }
   /// Notes how the rehearsal ended, and reports at once.
@@ -70,6 +75,7 @@ class StatsReporter {
   ReplayStats replay_;
   FreezeTimes freeze_;
   std::uint64_t values_bytes_ = 0;
+  std::uint64_t values_in_downtime_ = 0;
   double rehearsal_parked_ms_ = 0;
   Clock::time_point report_due_{};
   std::string strategy_remark_;

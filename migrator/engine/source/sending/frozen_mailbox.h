@@ -28,13 +28,23 @@ class FrozenMailbox {
   }
   /// The frozen state. Throws std::bad_optional_access unless has_arrived() was true.
   [[nodiscard]] const FrozenState& state() const { return taken_.value(); }
+  /// Whether the program stands in this freeze: it has arrived, and let_go() was not called.
+  [[nodiscard]] bool stands() { return has_arrived() && !gone_on_; }
+  /// Lets go of the program's memory, because the program goes on in this freeze; state() keeps the
+  /// rest. The state view may free memory that the program has dropped.
+  void let_go() {
+    gone_on_ = true;
+    taken_.value().state_view = {};
+  }
   /// Drops the state: the program goes on, and another freeze may come.
   void drop() { taken_.reset(); }
 
  private:
   Mutex mutex_;
   std::optional<FrozenState> handed_over_ CARDSWAP_GUARDED_BY(mutex_);
-  std::optional<FrozenState> taken_;  // the engine's thread alone
+  // The engine's thread alone:
+  std::optional<FrozenState> taken_;
+  bool gone_on_ = false;
 };
 
 }  // namespace cardswap

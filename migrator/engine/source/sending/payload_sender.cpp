@@ -77,7 +77,7 @@ void PayloadSender::send(const data::PayloadHeader& header, StagedPayload fetche
   connection_.send_payload(data::encode(header, encoding), payload, std::move(owner));
   cap_.note_sent(payload.size(), now);
   bytes_sent_ += payload.size();
-  if (freeze_.has_arrived()) sent_in_downtime_ += payload.size();
+  if (freeze_.stands()) sent_in_downtime_ += payload.size();
   meter_.note_sent(payload.size(), now);
 }
 

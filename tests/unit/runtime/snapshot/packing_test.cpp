@@ -119,6 +119,47 @@ TEST_F(Packing, TakesOverTheChunksWhoseDigestsAreTheParents) {
   EXPECT_THAT(store::check_store(store_), ::testing::IsEmpty());
 }
 
+/// Method: what its keeper has no bytes of, since they did not come.
+TEST_F(Packing, HasTheParentsChunksWithoutTheirBytes) {
+  (void)pack("one");
+  labels_.writer = "two";
+  SnapshotPacking packing(store_, labels_);
+  const auto parents = packing.begin(state_.view.layout, state_.chunk_bytes);
+  const auto chunks = cut_into_chunks(state_.view.layout, state_.chunk_bytes);
+  ASSERT_EQ(parents.size(), chunks.size());
+  EXPECT_EQ(parents.at(0), digest_of(range_of(state_.view, chunks.at(0)).bytes));
+  words()[kBytes - 1] ^= std::byte{1};
+  state_.state_digest = state_digest_of(state_);
+  const std::vector was(words().begin(), words().end());
+  std::fill_n(words().begin(), store::kStoreChunkBytesMax, std::byte{77});
+  state_.of_the_parent = {ChunkId{0}};
+  const auto packed = packing.pack(state_, {});
+  EXPECT_EQ(packed.cost.kept_bytes, 2 * store::kStoreChunkBytesMax);
+  const auto read = read_snapshot(store_, packed.ref.manifest);
+  EXPECT_EQ(std::memcmp(read.view.memory.at(0).data(), was.data(), kBytes), 0);
+  EXPECT_THAT(store::check_store(store_), ::testing::IsEmpty());
+}
+
+/// A chunk that is said to be the parent's, and the parent has another one there.
+TEST_F(Packing, PublishesNoStateWithAChunkThatTheParentHasNot) {
+  (void)pack("one");
+  words()[0] ^= std::byte{1};
+  state_.state_digest = state_digest_of(state_);
+  state_.of_the_parent = {ChunkId{0}};
+  EXPECT_THROW((void)pack("two"), Error);
+  EXPECT_EQ(store::refs_of(store_, "job").refs.size(), 1U);
+}
+
+TEST_F(Packing, BeginsAnewWhereTheLayoutIsAnotherOne) {
+  (void)pack("one");
+  labels_.writer = "two";
+  SnapshotPacking packing(store_, labels_);
+  const Layout other({{"v", "Float", "[2]", 8}});
+  EXPECT_THAT(packing.begin(other, state_.chunk_bytes), ::testing::ElementsAre(std::nullopt));
+  (void)packing.begin(state_.view.layout, state_.chunk_bytes);
+  EXPECT_EQ(packing.pack(state_, {}).cost.kept_bytes, kBytes);
+}
+
 /// As a prune of an earlier release leaves it, which does not know that somebody refers to them.
 TEST_F(Packing, HashesAllWhereTheParentsDigestsAreGone) {
   const auto first = pack("one");
