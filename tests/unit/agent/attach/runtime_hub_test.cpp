@@ -44,7 +44,7 @@ class Hub : public ::testing::Test {
                                        {.migration = migration, .epoch = 2, .device = "cpu:0"});
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    hub_.accept(instance, Descriptor(ends[0]));
+    hub_.adopt(instance, Descriptor(ends[0]));
     turn();
     return {&instance, Descriptor(ends[1])};
   }

@@ -28,7 +28,7 @@ class AStateList : public ::testing::Test {
     job_ = &jobs_.add_standby({.name = "gpt", .uid = "m-1"},
                               {.migration = "m-1", .epoch = 2, .device = "cpu:0"});
     job_->job().standby = false;  // it came, and is the job
-    hub_.accept(*job_, Descriptor(ends[0]));
+    hub_.adopt(*job_, Descriptor(ends[0]));
     runtime_ = Descriptor(ends[1]);
     turn();
   }
