@@ -58,6 +58,12 @@ struct Config {
   [[nodiscard]] bool has_port() const { return !listen_host.empty(); }
   /// The value of --listen.
   [[nodiscard]] Address listen_address() const { return {listen_host, listen_port}; }
+  /// Where this host reaches its agent: an agent that listens at every address, by the loopback.
+  [[nodiscard]] Address reached_here() const {
+    if (!is_wildcard(listen_host)) return listen_address();
+    const bool v6 = listen_host.find(':') != std::string::npos;
+    return {v6 ? "::1" : "127.0.0.1", listen_port};
+  }
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
   /// The folder of the sockets over which a process hands its memory over (criu/criu_socket_dir.h).
   /// It is called "handover" on disk because a newer agent must find the custodians of an older one

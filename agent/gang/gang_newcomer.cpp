@@ -1,7 +1,6 @@
 // The part of GangTask that talks with the newcomer's agent.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -51,10 +50,7 @@ asio::awaitable<TargetAnswer> GangTask::call(Message message) {
         const auto offer = co_await clients_.targets.reserve(place().agent, plan_->place);
         if (!offer.accepted) {
           is_reserved_ = false;
-          throw Error(offer.code,
-                      fmt::format("refused by {}: {}", record_.spec.to,
-                                  fmt::join(offer.blocked_reasons, "; ")),
-                      offer.hint);
+          throw Error(refusal_of(offer, record_.spec.to));
         }
         break;
       }

@@ -11,6 +11,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/units.h"
+#include "agent/gang/gang_alert.h"
 
 namespace cardswap::gang {
 namespace {
@@ -29,35 +30,6 @@ constexpr double kPatienceSteps = 50;  // of which some are to be told
 constexpr double kPatienceMsMin = 60e3;
 constexpr double kPatienceMsMax = 3600e3;
 constexpr seconds kCleanUpTold{10};  // after that the end of a gang that is given up is told
-
-/// For an operator, of a gang in `state` that waits for somebody, or has lost a rank.
-std::string what_is_wrong(GangState state, const GangRecord& gang) {
-  const auto& to = gang.spec.to;
-  switch (state) {
-    case GangState::broken:
-      return fmt::format(
-          "gang {}: a process of job {} ended right after its move; the job has lost a rank: look "
-          "at its log, and start it again",
-          gang.id, gang.job);
-    case GangState::resumed:
-      return fmt::format(
-          "gang {}: the agent of {} does not tell whether rank {} of job {} has done a step there; "
-          "the other ranks went on, and wait for it in that step; what was here is kept until then",
-          gang.id, to, gang.leaver, gang.job);
-    case GangState::reclaiming:
-      return fmt::format(
-          "gang {}: a process of job {} ended before its move was over; all ranks stand still "
-          "until "
-          "the agent of {} has told that nothing of rank {} runs there, and then go on as before",
-          gang.id, gang.job, to, gang.leaver);
-    default:
-      return fmt::format(
-          "gang {} is {}: the agent of {} does not tell whether it has rank {} of job {}; all "
-          "ranks "
-          "stand still; it goes on by itself when that agent is back",
-          gang.id, to_string(state), to, gang.leaver, gang.job);
-  }
-}
 
 }  // namespace
 
@@ -284,11 +256,9 @@ void GangTask::tell(std::uint32_t rank, const Message& message) {
 
 void GangTask::alert(const GangDurable& gang) {
   if (std::exchange(alerted_, gang.state) == gang.state) return;  // it was told
-  const auto& record = record_;
-  const auto text = what_is_wrong(gang.state, record);
-  spdlog::error("{}", text);
-  const auto* kind = gang.state == GangState::broken ? "rank_lost" : "in_doubt";
-  context_.events.emit({.kind = kind, .text = text, .job = record.job, .migration = record.id});
+  const auto event = alert_of(gang.state, record_);
+  spdlog::error("{}", event.text);
+  context_.events.emit(event);
 }
 
 // ---- the ranks' agents

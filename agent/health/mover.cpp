@@ -62,7 +62,7 @@ asio::awaitable<DeviceChoice> Mover::choose(Move move) {
   }
   if (move.from_snapshot) co_return choose_here(move);
   const auto& spares = journalled_.engine().policy().spares;
-  const auto own = config_.listen_address().text();
+  const auto own = config_.reached_here().text();
   std::vector<PeerAgent> peers;
   const auto add = [&](const std::string& address) {
     const bool known = std::any_of(peers.begin(), peers.end(),

@@ -1,11 +1,13 @@
 #include "agent/handover/base/peer_answers.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/json.hpp>
 #include <cmath>
 #include <limits>
 
+#include "agent/base/address.h"
 #include "agent/http/client.h"
 #include "migrator/base/named.h"
 #include "migrator/base/utf8.h"
@@ -174,6 +176,13 @@ FirstStepsReport first_steps_from(const Reader& reader, handover::TargetState st
 handover::Content content_from(const std::string& state_digest, std::uint64_t step) {
   return {state_digest.empty() ? Digest{} : digest_from(state_digest),
           state_digest.empty() ? 0 : step};
+}
+
+Error refusal_of(const Offer& offer, const std::string& to) {
+  const auto another = fmt::format("--to another device; `cardswap devices {}` lists them",
+                                   parse_destination(to).agent().text());
+  return {offer.code, fmt::format("refused by {}: {}", to, fmt::join(offer.blocked_reasons, "; ")),
+          offer.hint.empty() ? another : offer.hint};
 }
 
 Offer offer_from(const std::string& agent, const json::object& answer) {

@@ -27,6 +27,10 @@ struct Offer {
 };
 [[nodiscard]] Offer offer_from(const std::string& agent, const boost::json::object& answer);
 
+/// The error of an offer that is not accepted, by the agent of the destination `to`. Throws
+/// Error{bad_request} if `to` is no destination.
+[[nodiscard]] Error refusal_of(const Offer& offer, const std::string& to);
+
 /// Where a standby receives the state, and with which secrets.
 struct DataEndpoint {
   std::string host;

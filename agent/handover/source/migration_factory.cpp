@@ -212,14 +212,8 @@ void MigrationFactory::need_a_port() const {
 }
 
 /// Where this agent reaches itself.
-Address MigrationFactory::own_address() const {
-  if (!is_wildcard(config_.listen_host)) return {config_.listen_host, config_.listen_port};
-  const bool v6 = config_.listen_host.find(':') != std::string::npos;
-  return {v6 ? "::1" : "127.0.0.1", config_.listen_port};
-}
-
 bool MigrationFactory::is_here(const Address& agent) const {
-  const auto own = own_address();
+  const auto own = config_.reached_here();
   if (agent.port != own.port) return false;
   if (is_same_host(agent.host, own.host) || is_same_host(agent.host, config_.host_name))
     return true;
@@ -251,7 +245,8 @@ asio::awaitable<std::string> MigrationFactory::located(std::string to) {
   const auto named = address_from(std::string_view(to).substr(0, slash), 0);
   if (!named || named->port != 0 || is_ip(named->host)) co_return to;
   const auto device = to.substr(slash);
-  if (is_same_host(named->host, config_.host_name)) co_return own_address().text() + device;
+  if (is_same_host(named->host, config_.host_name))
+    co_return config_.reached_here().text() + device;
   std::vector<Address> peers;
   for (const auto& peer : config_.peers) {
     if (auto address = address_from(peer)) peers.push_back(std::move(*address));
@@ -313,8 +308,8 @@ void MigrationFactory::choose_rehearsal(MigrationSpec& spec, const std::string& 
 std::string MigrationFactory::device_beside(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
-  if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
-  return own_address().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
+  if (job == nullptr) return config_.reached_here().text() + "/cpu:0";  // start() says so
+  return config_.reached_here().text() + "/" + (spec.to.empty() ? job->first().device() : spec.to);
 }
 
 bool MigrationFactory::may_run_beside_job(const ReservationRequest& asked, const Instance& leaving,

@@ -55,7 +55,6 @@ class MigrationFactory {
   void need_a_port() const;
   void choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const;
   [[nodiscard]] std::string device_beside(const MigrationSpec& spec) const;
-  [[nodiscard]] Address own_address() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::io_context& io_context_;
   const Config& config_;

@@ -102,10 +102,7 @@ asio::awaitable<TargetAnswer> TargetCourier::request(Message message) {
       auto wanted = co_await wanted_reservation();
       const auto offer = co_await targets_.reserve(reservation().agent, std::move(wanted));
       if (offer.accepted) co_return TargetAnswer{};
-      throw Error(offer.code,
-                  fmt::format("refused by {}: {}", transfer_.record().to,
-                              fmt::join(offer.blocked_reasons, "; ")),
-                  offer.hint.empty() ? another_device(migration_) : offer.hint);
+      throw Error(refusal_of(offer, transfer_.record().to));
     }
     case Kind::grant: co_return co_await targets_.grant(reservation(), message.content);
     case Kind::drop: co_return co_await targets_.drop(reservation(), message.epoch);

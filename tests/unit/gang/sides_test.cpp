@@ -58,8 +58,7 @@ std::vector<std::string> names_of(const GangEffects& effects) {
 
 TEST(GangSide, IgnoresARankThatTheJobDoesNotHave) {
   auto gang = a_gang(GangState::freezing);
-  EXPECT_THAT(names_of(gang.on(2, RankStatus{kEpoch, RankState::ended, kStep, {}})),
-              IsEmpty());
+  EXPECT_THAT(names_of(gang.on(2, RankStatus{kEpoch, RankState::ended, kStep, {}})), IsEmpty());
   EXPECT_THAT(names_of(gang.on(2, from_newcomer(TargetState::failed))), IsEmpty());
   EXPECT_EQ(gang.state(), GangState::freezing);
 }
@@ -78,8 +77,7 @@ TEST(GangEffects, WriteTheRecordOnceForOneEventAndWhatItLeadsTo) {
 
 TEST(GangSide, IgnoresAnotherGang) {
   auto gang = a_gang(GangState::freezing);
-  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch - 1, RankState::ended, kStep, {}})),
-              IsEmpty());
+  EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch - 1, RankState::ended, kStep, {}})), IsEmpty());
   auto old = from_newcomer(TargetState::failed);
   old.epoch = kEpoch - 1;
   EXPECT_THAT(names_of(gang.on(1, old)), IsEmpty());
@@ -89,9 +87,8 @@ TEST(GangSide, IgnoresAnotherGang) {
 TEST(GangSide, CommitsWhenTheLastRankIsReady) {
   auto gang = a_gang(GangState::freezing);
   EXPECT_THAT(names_of(gang.on(1, from_newcomer(TargetState::verified))), IsEmpty());
-  EXPECT_THAT(
-      names_of(gang.on(1, RankStatus{kEpoch, RankState::ready, kStep, some_content()})),
-      IsEmpty());
+  EXPECT_THAT(names_of(gang.on(1, RankStatus{kEpoch, RankState::ready, kStep, some_content()})),
+              IsEmpty());
   EXPECT_THAT(names_of(gang.on(0, RankStatus{kEpoch, RankState::ready, kStep, {}})),
               ElementsAre("journal", "tell"));
   EXPECT_EQ(gang.state(), GangState::committed);
