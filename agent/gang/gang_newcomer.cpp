@@ -118,7 +118,9 @@ void GangTask::hear_of_no_newcomer() {
 void GangTask::on_newcomer_failed(const Message& asked, const Error& why) {
   if (is(why, Code::not_found)) {
     newcomer_.heard_at = Clock::now();
-    if (is_done()) record_.cost.end(record_.leaver, "the target's agent has forgotten the move");
+    if (state() == GangState::completed) {
+      record_.cost.end(record_.leaver, "the target's agent has forgotten the move");
+    }
     return hear_of_no_newcomer();
   }
   const bool open = is_before_commit() && !is_given_up(state());

@@ -332,7 +332,9 @@ void GangTask::note_stats(const MigrationStats& stats) {
 void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   const auto agent = record_.agents.at(rank);
   if (why.code() == Code::not_found) {  // it knows nothing of the gang
-    if (is_done()) record_.cost.end(rank, "its agent has forgotten the move");
+    if (is_done() && rank != record_.leaver) {
+      record_.cost.end(rank, "its agent has forgotten the move");
+    }
     auto& contact = ranks_[rank];
     contact.heard_at = Clock::now();
     contact.version = 0;

@@ -76,8 +76,12 @@ def write(what):
 
 
 def steps(trainer):
-    while True:
-        trainer.step()
+    """Writes when each step began: what a move makes late is seen there too."""
+    with open(f"{args.out}.{rank}", "a", buffering=1) as out:
+        while True:
+            if not cardswap.is_standby():
+                out.write(f"{cardswap.steps()} {time.monotonic()}\n")
+            trainer.step()
 
 
 def until(trainer):

@@ -183,6 +183,14 @@ constexpr bool needs_disk(const RankRule& rule) {
   return rule.to != rule.from && (rule.to == RankState::ready || rule.to == RankState::switched ||
                                   rule.to == RankState::retired);
 }
+/// Whether the new state is written to disk at all. What lies between the beginning and the promise
+/// is not: a restarted agent takes all of it back alike. Nor is the first step of the next epoch:
+/// the trainer tells it again. Most of these writes would be in the time in which the job stands.
+constexpr bool is_recorded(const RankRule& rule) {
+  using enum RankState;
+  return rule.to != rule.from && (needs_disk(rule) || rule.to == building || rule.to == closed ||
+                                  rule.to == rolled_back || rule.to == ended);
+}
 
 consteval bool a_rank_steps_under_the_next_epoch_by_order_alone(std::span<const RankRule> rules) {
   for (const auto& rule : rules) {

@@ -1,7 +1,5 @@
 #include "agent/gang/protocol/rank_side.h"
 
-#include <utility>
-
 namespace cardswap::gang {
 
 using Do = RankEffect::Type;
@@ -11,14 +9,14 @@ RankEffects RankSide::apply(RankEvent event, std::uint64_t step) {
   RankEffects effects;
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return effects;
-  const auto before = std::exchange(record_.state, rule->to);
+  record_.state = rule->to;
   switch (event) {
     case RankEvent::prepared:
     case RankEvent::gate_set:
     case RankEvent::gate_passed: record_.step = step; break;
     default: break;
   }
-  if (rule->to != before) effects.add({Do::journal, needs_disk(*rule), 0, 0});
+  if (is_recorded(*rule)) effects.add({Do::journal, needs_disk(*rule), 0, 0});
   const auto act = [&](Do type) { effects.add({type, true, 0, record_.step}); };
   switch (rule->then) {
     case RankAction::none: break;

@@ -81,7 +81,7 @@ TEST_F(RankExecutorTest, LeadsARankThatStaysThroughItsWholeGang) {
   EXPECT_EQ(rank.obey(ordered(Order::Kind::join)).state, RankState::building);
   EXPECT_THAT(ports_.take(), ElementsAre("save building", "build", "changed"));
   EXPECT_TRUE(rank.hear(channel::NextBuilt{kGang, kStep - 3}));
-  EXPECT_THAT(ports_.take(), ElementsAre("save built", "changed"));
+  EXPECT_THAT(ports_.take(), ElementsAre("changed")) << "up to its promise nothing is written";
   EXPECT_EQ(rank.status().step, kStep - 3);
   EXPECT_EQ(rank.obey(ordered(Order::Kind::propose, kStep - 1)).state, RankState::built);
   EXPECT_THAT(ports_.take(), ElementsAre(kGang + " arm 40", "changed"));
@@ -93,7 +93,7 @@ TEST_F(RankExecutorTest, LeadsARankThatStaysThroughItsWholeGang) {
   EXPECT_EQ(rank.status().state, RankState::parked);
   (void)ports_.take();
   EXPECT_EQ(rank.obey(ordered(Order::Kind::freeze)).state, RankState::frozen);
-  EXPECT_THAT(ports_.take(), ElementsAre("save frozen", kGang + " check", "changed"));
+  EXPECT_THAT(ports_.take(), ElementsAre(kGang + " check", "changed"));
   EXPECT_TRUE(rank.hear(channel::Checked{kGang, kStep, Digest{{1}}}));
   EXPECT_THAT(ports_.take(), ElementsAre("save ready", "changed"));
   EXPECT_EQ(ports_.on_disk.content, Content{}) << "it holds nothing for another one";
@@ -102,7 +102,7 @@ TEST_F(RankExecutorTest, LeadsARankThatStaysThroughItsWholeGang) {
               ElementsAre("save switched", "epoch 3", kGang + " switch_over 3", "changed"));
   EXPECT_TRUE(rank.hear(channel::FirstStep{kGang, kStep + 1}));
   EXPECT_EQ(rank.status().state, RankState::confirmed);
-  (void)ports_.take();
+  EXPECT_THAT(ports_.take(), ElementsAre("changed"));
   EXPECT_EQ(rank.obey(ordered(Order::Kind::finish)).state, RankState::closed);
   EXPECT_THAT(ports_.take(), ElementsAre("save closed", kGang + " close_old", "changed"));
 }
