@@ -100,26 +100,27 @@ void SnapshotPacking::give_chunks(const CapturedState& state,
                                   const std::function<void()>& advanced) {
   const auto chunks = cut_into_chunks(state.view.layout, state.chunk_bytes);
   const auto index_of = [&](std::size_t i) { return chunks[i].offset / state.chunk_bytes; };
-  const auto parents_digest = [&](std::size_t i) {
-    return writer_->parent_digest(chunks[i].region, index_of(i));
-  };
   std::vector<bool> is_elsewhere(chunks.size());
   for (const auto chunk : state.of_the_parent) {
     is_elsewhere.at(static_cast<std::size_t>(chunk)) = true;
   }
   digests_.assign(chunks.size(), Digest{});
+  std::vector<std::optional<Digest>> parents(kChunksAtOnce);
   std::vector<store::GivenChunk> changed;
   for (std::size_t first = 0; first < chunks.size(); first += kChunksAtOnce) {
     const auto count = std::min(kChunksAtOnce, chunks.size() - first);
+    for (std::size_t i = first; i < first + count; ++i) {
+      parents[i - first] = writer_->parent_digest(chunks[i].region, index_of(i));
+    }
     workers_.for_each(count, [&](std::size_t item, unsigned) {
       const auto i = first + item;
-      // Without one the state digest would be another: it is not believed, and not published.
-      digests_[i] = is_elsewhere[i] ? parents_digest(i).value_or(Digest{})
+      // Without one the state digest is another: that is found before anything is published.
+      digests_[i] = is_elsewhere[i] ? parents[item].value_or(Digest{})
                                     : digest_of(range_of(state.view, chunks[i]).bytes);
     });
     changed.clear();
     for (std::size_t i = first; i < first + count; ++i) {
-      if (parents_digest(i) == digests_[i]) {
+      if (parents[i - first] == digests_[i]) {
         writer_->keep(chunks[i].region, index_of(i));
       } else {
         changed.push_back({chunks[i].region, index_of(i), range_of(state.view, chunks[i]).bytes});

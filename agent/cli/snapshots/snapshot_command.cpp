@@ -44,12 +44,12 @@ void add_snapshot_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("--tag", options->tag, "Name of the snapshot, for people");
   command
       ->add_option("--wait", options->wait,
-                   "durable: until it is in the store; captured: until the job trains on")
+                   "durable: until it is in the store; captured: until its keeper has the state")
       ->check(CLI::IsMember({"durable", "captured"}))
       ->capture_default_str();
   command
       ->add_option("--timeout", options->timeout,
-                   "Give up when the job has not trained on after this long, or none")
+                   "Give up when its keeper has not the state after this long, or none")
       ->capture_default_str();
   command->add_flag("--no-wait", options->no_wait,
                     "Refused while the job moves, or another snapshot of it is written");

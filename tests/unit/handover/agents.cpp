@@ -97,12 +97,14 @@ class Agents {
       feed<SourceAgent>(attached, options_, found_, {By::source_attached, 0, 0, false},
                         [](const SourceSide& side) { return side.attached(); });
     }
-    if (s.attached != 0 && alive && (is == TrainerState::frozen || is == TrainerState::verified)) {
+    const bool copied = is == TrainerState::copied;
+    const bool verified = is == TrainerState::verified || (copied && s.compared != 0);
+    if (s.attached != 0 && alive && (is == TrainerState::frozen || copied || verified)) {
       on(SourceEvent::trainer_frozen);
-      if (is == TrainerState::verified) {
-        feed<SourceAgent>(
-            w_, options_, found_, {By::source_verified, 0, 0, false},
-            [&](SourceSide& side) { return side.verified(content_of(byte(s.step + 1))); });
+      if (verified) {
+        const auto content = content_of(copied ? s.copied : byte(s.step + 1));
+        feed<SourceAgent>(w_, options_, found_, {By::source_verified, 0, 0, false},
+                          [&](SourceSide& side) { return side.verified(content); });
       }
     }
     if (options_.operator_acts) {

@@ -60,7 +60,8 @@ struct World {
     std::uint8_t ours, theirs;
     std::uint8_t up, attached;
     std::uint8_t life, trainer, step, epoch, was_frozen;  // its trainer
-    std::uint8_t copied;  // the step at which its state was copied, plus 1; 0: it was not
+    std::uint8_t copied;    // the step at which its state was copied, plus 1; 0: it was not
+    std::uint8_t compared;  // what was copied is what the target has
     Words words;
     bool operator==(const Source&) const = default;
   } source;
