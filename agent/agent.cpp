@@ -12,6 +12,7 @@
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_metrics.h"
 #include "agent/fleet/host_routes.h"
+#include "agent/follow/outcome_routes.h"
 #include "agent/gang/gang_routes.h"
 #include "agent/handover/hold_routes.h"
 #include "agent/handover/migration_routes.h"
@@ -87,6 +88,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
   snapshots::add_protection_routes(router_, jobs_, migrations_, config_);
   add_peer_routes(router_, migrations_, reservations_, criu_, data_plane_, moves_);
   gang::add_gang_routes(router_, moves_);
+  follow::add_outcome_routes(router_, outcomes_);
   health::add_health_routes(router_, health_);
 }
 
@@ -198,7 +200,16 @@ RuntimeHub::Callbacks Agent::runtime_callbacks() {
                 runtime_dispatcher_.dispatch_rank(instance, rank, message);
               },
           .rank_detached = [this](Instance& instance,
-                                  std::uint32_t rank) { moves_.on_detached(instance, rank); }};
+                                  std::uint32_t rank) { moves_.on_detached(instance, rank); },
+          .follow =
+              [this](const Instance& instance, std::uint32_t rank, auto tell) {
+                tasks_.spawn("tell of a rank that has left",
+                             outcomes_.report(instance.id(), rank, std::move(tell)));
+              },
+          .deliver =
+              [this](const std::string& instance, std::uint32_t rank, int signal) {
+                tasks_.spawn("pass a signal on", outcomes_.deliver(instance, rank, signal));
+              }};
 }
 
 void Agent::more_metrics(Exposition& out) const {

@@ -10,6 +10,7 @@
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
+#include "agent/follow/outcomes.h"
 #include "agent/gang/moves.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/ownership.h"
@@ -75,6 +76,7 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   gang::Moves moves_;
+  follow::Outcomes outcomes_{tasks_, config_, jobs_.table()};
   handover::Ownership ownership_{migrations_, reservations_, moves_};
   snapshots::Recoverer recoverer_;  // asks health_, while tasks run
   health::Monitor health_;

@@ -100,6 +100,7 @@ void add_commands(CLI::App& app, cardswap::cli::Context& context, cardswap::cli:
   cli::add_run_command(app, context, run);
   cli::add_jobs_command(app, context, run);
   cli::add_logs_command(app, context, run);
+  cli::add_follow_command(app, context, run);
   cli::add_stop_command(app, context, run);
   cli::add_forget_command(app, context, run);
   cli::add_migrate_command(app, context, run);

@@ -27,6 +27,9 @@ install(FILES ${package}/debian/bash-completion COMPONENT service EXCLUDE_FROM_A
   DESTINATION /usr/share/bash-completion/completions RENAME cardswap)
 install(PROGRAMS scripts/maintenance.sh DESTINATION /usr/bin RENAME cardswap-maintenance
   COMPONENT service EXCLUDE_FROM_ALL)
+install(PROGRAMS ${package}/slurm/cardswap-slurm-drain ${package}/slurm/cardswap-slurm-epilog
+  ${package}/slurm/cardswap-slurm-prolog ${package}/slurm/cardswap-slurm-task-prolog
+  DESTINATION /usr/lib/cardswap/slurm COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES ${package}/grafana/cardswap.json ${package}/prometheus/cardswap.rules.yml
   DESTINATION /usr/share/doc/cardswap/examples COMPONENT service EXCLUDE_FROM_ALL)
 

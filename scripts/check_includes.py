@@ -15,10 +15,10 @@ FOLDERS = (
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/snapshot", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
-    "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang/rendezvous", "agent/gang",
+    "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang/rendezvous", "agent/gang", "agent/follow",
     "agent/snapshots",
     "agent/health/decisions", "agent/health/sources", "agent/health", "agent/fleet", "agent/metrics",
-    "agent/report", "agent/cli/text", "agent/cli", "agent/cli/snapshots", "agent/cli/jobs", "agent/cli/drain", "agent/cli/host",
+    "agent/report", "agent/cli/text", "agent/cli", "agent/cli/follow", "agent/cli/snapshots", "agent/cli/jobs", "agent/cli/drain", "agent/cli/host",
     "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")

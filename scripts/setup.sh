@@ -5,12 +5,14 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
   cat <<'EOF'
-usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus] [--criu] [--python]
+usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus] [--slurm] [--criu] [--python]
 Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel and promtool.
   --torch wheel    the pinned wheel, in $CARDSWAP_CACHE (default ~/.cache/cardswap); the default
   --torch python   the torch that the active Python has
   --prometheus     also prometheus and prometheus-alertmanager, for the one test that is skipped without
                    them (Debian starts their services; disable those)
+  --slurm          also slurmctld, slurmd and munge, for the tests that are skipped without them (Debian enables
+                   their services; disable those)
   --criu           do no more than see to CRIU 4.1 or newer: where the distribution's is too old, Debian 13's
                    is unpacked, with its libraries, into the cache and started through its own loader;
                    nothing of it is installed
@@ -27,6 +29,7 @@ cache=${CARDSWAP_CACHE:-$HOME/.cache/cardswap}
 torch_from=wheel
 print_only=no
 prometheus=no
+slurm=no
 criu_only=no
 python_only=no
 while [ $# -gt 0 ]; do
@@ -34,6 +37,7 @@ while [ $# -gt 0 ]; do
     --torch) torch_from=${2:?--torch needs wheel or python}; shift ;;
     --print-torch) print_only=yes ;;
     --prometheus) prometheus=yes ;;
+    --slurm) slurm=yes ;;
     --criu) criu_only=yes ;;
     --python) python_only=yes ;;
     -h|--help) usage; exit 0 ;;
@@ -180,6 +184,7 @@ packages=(g++ cmake ninja-build ccache pkg-config git iproute2 procps passwd uti
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
   libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang clang-format dpkg-dev mypy pyflakes3)
 if [ "$prometheus" = yes ]; then packages+=(prometheus prometheus-alertmanager); fi
+if [ "$slurm" = yes ]; then packages+=(slurmctld slurmd slurm-client munge); fi
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

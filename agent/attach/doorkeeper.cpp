@@ -1,37 +1,26 @@
 #include "agent/attach/doorkeeper.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "agent/attach/peer_check.h"
-#include "agent/base/printable.h"
-#include "agent/process/process_tree.h"
 
 namespace cardswap {
 namespace {
 
 constexpr std::chrono::seconds kHelloTimeMax{2};
 constexpr std::chrono::seconds kLookAgain{1};
-constexpr std::size_t kNameBytesMax = 63;
 constexpr std::chrono::seconds kTellEvery{10};
 constexpr int kRefusalsLoggedMax = 16;  // refusals in that time that have a line each
-
-/// A name that an unknown process sent, made safe and short for the log.
-std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
 
 }  // namespace
 
 bool Doorkeeper::has_job_of(uid_t user) const {
-  return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
-    struct stat process {};
-    const auto path = fmt::format("/proc/{}", instance->program().pid);
-    return instance->is_live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
-  });
+  return std::ranges::any_of(jobs_.instances(),
+                             [&](const Instance* instance) { return is_run_by(*instance, user); });
 }
 
 std::shared_ptr<RuntimeConnection> Doorkeeper::let_in(asio::local::stream_protocol::socket socket) {
@@ -78,31 +67,27 @@ asio::awaitable<void> Doorkeeper::await_start(channel::Hello hello) const {
 }
 
 Instance& Doorkeeper::identify(const channel::Hello& hello, RuntimeConnection& connection) const {
-  if (hello.protocol_version != channel::kProtocolVersion) {
-    throw Error(Code::protocol_mismatch,
-                fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
-                            named(hello.runtime_version), hello.protocol_version,
-                            channel::kProtocolVersion),
-                "build the program with the Cardswap release that the agent runs");
-  }
+  check_protocol(hello.runtime_version, hello.protocol_version);
   auto* instance = jobs_.by_token(hello.job, hello.token);
-  if (instance == nullptr) {
-    throw Error(Code::unauthorized,
-                fmt::format("no job '{}' of this agent has that token", named(hello.job)),
-                "start the program with `cardswap run`");
-  }
+  if (instance == nullptr) throw no_such_job(hello.job);
   const auto peer = peer_of(connection.socket.native_handle());
   const bool is_of_many = hello.ranks > 1;
-  // A launcher may give each rank a session of its own.
-  const bool belongs = session_of(peer) == instance->program().pid ||
-                       (is_of_many && is_descendant_of(peer.pid, instance->program()));
-  if (!belongs) {
-    throw Error(Code::unauthorized,
-                fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
-  }
+  check_belongs(peer, *instance, is_of_many);
   if (is_of_many) check_rank(*instance, hello);
   if (is_of_many) connection.rank = hello.rank;
   connection.process = peer.pid;
+  return *instance;
+}
+
+Instance& Doorkeeper::identify(const channel::Follow& follow, RuntimeConnection& connection) const {
+  check_protocol("cardswap follow", follow.protocol_version);
+  auto* instance = jobs_.by_token(follow.job, follow.token, JobList::Liveness::or_moved);
+  if (instance == nullptr) throw no_such_job(follow.job);
+  const auto peer = peer_of(connection.socket.native_handle());
+  check_belongs(peer, *instance, true);
+  connection.process = peer.pid;
+  connection.rank = follow.rank;
+  connection.follows = instance->id();
   return *instance;
 }
 

@@ -42,6 +42,9 @@ class Doorkeeper {
   /// Throws Error{protocol_mismatch} for another protocol, Error{unauthorized} for a token that is
   /// no job's and for a process that is not of the job, and as check_rank().
   Instance& identify(const channel::Hello& hello, RuntimeConnection& connection) const;
+  /// The instance of which a process keeps the place of a rank: also one whose job has moved away.
+  /// Notes in the connection what it follows. Throws as the other one.
+  Instance& identify(const channel::Follow& follow, RuntimeConnection& connection) const;
   /// The connection waits no longer: it is attached, or has ended.
   void forget(const std::shared_ptr<RuntimeConnection>& connection);
   /// Logs a refusal, or counts it where too many were logged of late.

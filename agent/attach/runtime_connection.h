@@ -32,6 +32,7 @@ class RuntimeConnection {
   std::string of;     ///< the job of whose session it is, by instance; empty: a stranger's
   std::string key;    ///< by which the hub knows it while it is attached
   std::optional<std::uint32_t> rank;  ///< of a job of many
+  std::string follows;  ///< the instance whose rank its process follows; empty: it is a runtime
   bool closed = false;
 
   /// Closes the connection if stop_limiting() has not been called within `most`.

@@ -130,6 +130,20 @@ Instance& RuntimeHub::attach(const channel::Hello& hello,
   return instance;
 }
 
+void RuntimeHub::begin_to_follow(const channel::Follow& follow,
+                                 const std::shared_ptr<Connection>& connection) {
+  if (!callbacks_.follow) throw Error(Code::refused, "this agent follows no ranks");
+  const auto& instance = door_.identify(follow, *connection);
+  door_.forget(connection);
+  if (connection->process == instance.program().pid) {  // its end is awaited here, as the job's
+    return connection->send(channel::Followed{channel::EndState::unneeded, 0, {}, {}});
+  }
+  callbacks_.follow(instance, follow.rank, [connection](const channel::Followed& news) {
+    connection->send(news);
+    return !connection->closed;
+  });
+}
+
 void RuntimeHub::detach(const std::shared_ptr<Connection>& connection, const std::string& id) {
   attached_.erase(connection->key);
   auto* instance = jobs_.by_instance(id);
@@ -156,7 +170,15 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
       };
       while (auto body = connection->frames.next(most())) {
         const auto message = channel::decode(*body);
-        if (id.empty()) {
+        if (!connection->follows.empty()) {
+          const auto* deliver = std::get_if<channel::Deliver>(&message);
+          if (deliver == nullptr) throw Error(Code::bad_request, "no message of one that follows");
+          callbacks_.deliver(connection->follows, *connection->rank,
+                             static_cast<int>(deliver->signal & 127U));
+        } else if (const auto* follow = std::get_if<channel::Follow>(&message);
+                   follow != nullptr && id.empty()) {
+          begin_to_follow(*follow, connection);
+        } else if (id.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
           co_await door_.await_start(*hello);

@@ -43,6 +43,13 @@ class RuntimeHub {
     /// many. `rank_message` is not set: such a runtime is refused.
     std::function<void(Instance&, std::uint32_t rank, const channel::Message&)> rank_message = {};
     std::function<void(Instance&, std::uint32_t rank)> rank_detached = {};
+    /// A process of the job keeps the place of that rank, which may have left (channel::Follow).
+    /// `tell` sends it news; false: its connection is closed. Not set: it is refused.
+    std::function<void(const Instance&, std::uint32_t rank,
+                       std::function<bool(const channel::Followed&)> tell)>
+        follow = {};
+    /// Such a process passes a signal on.
+    std::function<void(const std::string& instance, std::uint32_t rank, int signal)> deliver = {};
   };
   /// All references must outlive it.
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobList& jobs, Callbacks callbacks);
@@ -82,6 +89,10 @@ class RuntimeHub {
   /// Admits a connection by its Hello, answers it and attaches it. Throws as Doorkeeper::identify()
   /// and Callbacks::hello do, and Error{conflict} as the class says.
   Instance& attach(const channel::Hello& hello, const std::shared_ptr<Connection>& connection);
+  /// Admits a process that follows a rank. Throws as Doorkeeper::identify() and for a callback that
+  /// is not set.
+  void begin_to_follow(const channel::Follow& follow,
+                       const std::shared_ptr<Connection>& connection);
   /// Tells the end of a connection, unless another one is attached in its place.
   void detach(const std::shared_ptr<Connection>& connection, const std::string& instance);
   /// Throws Error{conflict} while another process is attached and in use in its place.

@@ -44,6 +44,7 @@ void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_diff_command(CLI::App& app, Context& context, Run& run);
 void add_drain_command(CLI::App& app, Context& context, Run& run);
 void add_export_command(CLI::App& app, Context& context, Run& run);
+void add_follow_command(CLI::App& app, Context& context, Run& run);
 void add_forget_command(CLI::App& app, Context& context, Run& run);
 void add_health_commands(CLI::App& app, Context& context, Run& run);
 void add_history_command(CLI::App& app, Context& context, Run& run);

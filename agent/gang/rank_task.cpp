@@ -240,6 +240,8 @@ void RankTask::send(const channel::Message& message) {
   const bool is_empty = std::ranges::all_of(
       here->ranks, [](const auto& one) { return !one.second.moved_to.empty(); });
   if (is_empty) context_.jobs.mark_moved(*here, record_.to);
+  context_.jobs.save_when_possible(here->job());
+  context_.jobs.changed().notify();
 }
 
 void RankTask::build() {

@@ -75,6 +75,11 @@ struct InstanceRecord {
   ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none
   std::string moved_to;
   std::string came_from;
+  /// Where the ranks went that have left this instance, as far as this host knows by now; and by
+  /// rank 0 the job of one process itself, once somebody has followed it further than `moved_to`.
+  std::map<std::uint32_t, std::string> moved_ranks;
+  /// The program is a launcher: a rank that has left was another process, whose place is kept.
+  bool keeps_places = false;
   std::uint64_t state_bytes = 0;
   std::uint64_t replayed_bytes = 0;     ///< the part of the state that optimizer steps rewrite
   std::uint64_t update_bytes = 0;       ///< gradients of one step; 0: no step can be replayed

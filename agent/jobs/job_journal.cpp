@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/text_parts.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/text_json.h"
 #include "migrator/base/error.h"
@@ -54,6 +55,7 @@ void fields(Archive& a, FieldsOf<Archive, InstanceRecord>& m) {
   a("init_start_time", m.init.start_time);
   a("moved_to", m.moved_to);
   a("came_from", m.came_from);
+  a("keeps_places", m.keeps_places);
   a("state_bytes", m.state_bytes);
   a("replayed_bytes", m.replayed_bytes);
   a("update_bytes", m.update_bytes);
@@ -68,6 +70,14 @@ void fields(Archive& a, FieldsOf<Archive, InstanceRecord>& m) {
 
 namespace {
 
+std::map<std::uint32_t, std::string> moved_ranks_in(const json::object& from) {
+  std::map<std::uint32_t, std::string> moved;
+  for (const auto& [rank, to] : text_map_at(from, "moved_ranks")) {
+    if (const auto number = number_in<std::uint32_t>(rank)) moved[*number] = to;
+  }
+  return moved;
+}
+
 std::optional<int> number_or_none(const json::object& from, std::string_view key) {
   int number = 0;
   return read_recorded(from, key, number) ? std::optional(number) : std::nullopt;
@@ -76,6 +86,11 @@ std::optional<int> number_or_none(const json::object& from, std::string_view key
 json::object record_of(const InstanceRecord& instance) {
   json::object record;
   put_fields(record, instance);
+  if (!instance.moved_ranks.empty()) {
+    json::object moved;
+    for (const auto& [rank, to] : instance.moved_ranks) moved[std::to_string(rank)] = to;
+    record["moved_ranks"] = std::move(moved);
+  }
   record["exit_code"] = value_or_null(instance.exit_code);
   record["exit_signal"] = value_or_null(instance.exit_signal);
   return record;
@@ -117,6 +132,7 @@ Job::Job(const json::object& record) {
     InstanceRecord instance;
     instance.state = InstanceState::lost;  // of one that does not say
     read_fields(one, instance);
+    instance.moved_ranks = moved_ranks_in(one);
     instance.exit_code = number_or_none(one, "exit_code");
     instance.exit_signal = number_or_none(one, "exit_signal");
     instances.emplace_back(*this, std::move(instance));

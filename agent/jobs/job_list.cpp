@@ -188,10 +188,13 @@ Instance& JobList::at(const std::string& id) {
               "`cardswap jobs` lists what runs here; `cardswap logs` may say why it ended");
 }
 
-Instance* JobList::by_token(const std::string& name, const std::string& token) {
+Instance* JobList::by_token(const std::string& name, const std::string& token, Liveness wanted) {
   for (auto* instance : instances()) {
     const bool is_it = instance->name() == name && is_same_token(instance->record().token, token);
-    if (is_it && instance->is_live()) return instance;
+    const bool has_moved = instance->state() == InstanceState::moved;
+    if (is_it && (instance->is_live() || (wanted == Liveness::or_moved && has_moved))) {
+      return instance;
+    }
   }
   return nullptr;
 }

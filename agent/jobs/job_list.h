@@ -68,8 +68,12 @@ class JobList {
   /// The instance of that id. Throws Error{source_lost} if its record is gone: a process may end
   /// during each wait.
   [[nodiscard]] Instance& at(const std::string& id);
-  /// The live instance of the job `name` with that token. Null: there is none.
-  [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
+  /// Which instances by_token() finds.
+  enum class Liveness : std::uint8_t { live, or_moved };
+  /// The live instance of the job `name` with that token, or one whose job has moved away if that
+  /// is asked for. Null: there is none.
+  [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token,
+                                   Liveness wanted = Liveness::live);
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   /// The instances of all jobs, job by job.
   [[nodiscard]] std::vector<Instance*> instances();

@@ -92,7 +92,10 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
     } else {
       if (instance.record().ended_at_ms == 0)
         tasks_.spawn("watch " + job.name(), watch(instance.id()));
-      if (!lives_on) continue;
+      // A launcher waits for the ranks that have left it, by the processes that keep their places.
+      const bool keeps_places = instance.state() == InstanceState::moved &&
+                                instance.record().keeps_places && is_alive(instance.program());
+      if (!lives_on || keeps_places) continue;
       instance.remains = members_of(family_of(instance));
       tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id(), milliseconds(0)));
     }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/jobs/user_policy.h"
+#include "agent/process/program_beside.h"
 #include "migrator/base/environment.h"
 #include "migrator/link/ucx/guest_environment.h"
 
@@ -36,6 +37,7 @@ ProcessSpec program_of(const Instance& instance, const Config& config,
   spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
   spec.env[environment::kArrive] = to_string(job.spec.arrive);
   spec.env[environment::kDevice] = instance.device();
+  spec.env[environment::kCommand] = program_beside("cardswap").string();
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
   return spec;

@@ -46,6 +46,7 @@ void sum_up(Instance& instance) {
 
 void note_rank_attached(Instance& instance, const channel::Hello& hello, const ProcessId& process) {
   auto& one = instance.ranks[hello.rank];
+  JobList::note(instance, [&](InstanceRecord& record) { record.moved_ranks.erase(hello.rank); });
   one.process = process;
   one.attached = true;
   one.frozen = hello.frozen;
@@ -98,8 +99,17 @@ void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& 
   if (auto* one = find(instance, rank)) {
     one->moved_to = to;
     one->frozen = false;
+    const bool is_launched = one->process.pid != instance.program().pid;
+    JobList::note(instance, [&](InstanceRecord& record) {
+      record.moved_ranks[rank] = to;
+      record.keeps_places = record.keeps_places || is_launched;
+    });
   }
   instance.frozen = is_frozen(instance);
+}
+
+void note_rank_place(Instance& instance, std::uint32_t rank, const std::string& place) {
+  JobList::note(instance, [&](InstanceRecord& record) { record.moved_ranks[rank] = place; });
 }
 
 }  // namespace cardswap

@@ -7,7 +7,7 @@
 
 /// Takes the reports of the runtimes of a job of many ranks into the job's record: into the rank's
 /// RankProcess, and into the fields of its instance, which then stand for all ranks of that process
-/// tree. In memory only.
+/// tree. In memory only, but for what is said.
 namespace cardswap {
 
 /// A rank's runtime attaches: it is `process`. The entry of that rank is made if there is none.
@@ -17,7 +17,10 @@ void note_rank_detached(Instance& instance, std::uint32_t rank);
 /// Takes sizes, steps, obstacles and the agents of the other ranks. Other messages change nothing.
 void note_rank_message(Instance& instance, std::uint32_t rank, const channel::Message& message);
 void note_rank_frozen(Instance& instance, std::uint32_t rank, bool frozen);
-/// The rank is at `to` from now on, such as "gpu-b:7070/cuda:0".
+/// The rank is at `to` from now on, such as "gpu-b:7070/cuda:0". On disk with the job's next save.
 void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& to);
+/// The rank, which left this instance earlier, is at `place` by now. On disk with the job's next
+/// save.
+void note_rank_place(Instance& instance, std::uint32_t rank, const std::string& place);
 
 }  // namespace cardswap

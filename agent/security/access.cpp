@@ -22,6 +22,8 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"DELETE", "/v1/jobs/{name}", operator_},
     {"POST", "/v1/jobs/{name}/stop", operator_},
     {"GET", "/v1/jobs/{name}/logs", viewer},
+    {"GET", "/v1/jobs/{name}/outcome", viewer},
+    {"POST", "/v1/jobs/{name}/signal", operator_},
     {"POST", "/v1/jobs/{name}/protection", operator_},
     {"DELETE", "/v1/jobs/{name}/protection", operator_},
     {"GET", "/v1/jobs/{name}/state", viewer},
@@ -52,6 +54,8 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"GET", "/v1/peer/gangs/{id}/ranks/{rank}", agent},
     {"GET", "/v1/peer/gangs/{id}/ranks/{rank}/decision", agent},
     {"GET", "/v1/peer/ranks/{job}/{rank}", agent},
+    {"GET", "/v1/peer/outcomes/{uid}/{rank}", agent},
+    {"POST", "/v1/peer/outcomes/{uid}/{rank}/signal", agent},
 });
 
 const AccessRule* rule_for(std::string_view method, std::string_view pattern) {

@@ -17,6 +17,9 @@ inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< for the program:
 /// A user's: how much memory the copy may take from which a snapshot is sent, "2GiB".
 inline constexpr const char* kSnapshotMemory = "CARDSWAP_SNAPSHOT_MEMORY";
 
+/// The program `cardswap` of the agent: by it a rank that has left keeps its place.
+inline constexpr const char* kCommand = "CARDSWAP_COMMAND";
+
 inline constexpr const char* kPrimary = "primary";
 inline constexpr const char* kStandby = "standby";
 

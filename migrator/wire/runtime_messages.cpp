@@ -211,6 +211,20 @@ void fields(Archive& a, FieldsOf<Archive, HoldAt>& m) {
   a(m.step);
 }
 
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Follow>& m) {
+  a(m.protocol_version, m.job, m.token, m.rank);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Followed>& m) {
+  a(m.state, m.number, m.at);
+  a.brief(m.note);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Deliver>& m) {
+  a(m.signal);
+}
+
 namespace {
 
 constexpr wire::TextRule kTexts{64U << 10, kItemTextBytesMax, true};

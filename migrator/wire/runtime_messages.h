@@ -11,6 +11,7 @@
 #include "migrator/plan/lateness.h"
 #include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
+#include "migrator/wire/follow_messages.h"
 #include "migrator/wire/gang_messages.h"
 
 /// The messages between a trainer's runtime and its agent, over the agent's unix socket.
@@ -36,6 +37,7 @@
 /// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// A rank:      RankPlace, once its groups are made
 /// Any time:    ListState -> StateList...
+/// Who follows a rank that has moved away: Follow -> Followed... ; Deliver
 /// A job:       HoldAt -> Held (it stands at a step, in no migration) ... HoldAt -> it goes on
 // clang-format on
 ///
@@ -362,7 +364,7 @@ using Message =
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
                  FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
                  Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt, RankPlace,
-                 CommunicatorsTook>;
+                 CommunicatorsTook, Follow, Followed, Deliver>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

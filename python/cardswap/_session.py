@@ -15,6 +15,7 @@ from typing import Any, Callable
 from . import _gang as gangs
 from . import _groups as groups
 from . import _library as library
+from . import _places as places
 from . import _recorder as recorder
 from . import _signals as signals
 from . import _values as values
@@ -269,13 +270,16 @@ class Session:
             library.go_on_where_interrupted()
             return
         if result == library.MOVED:
-            self._leave()
+            self._leave(waiting)
         signals.finish(result, waiting)
 
-    def _leave(self) -> None:
+    def _leave(self, waiting: list[tuple[Any, int]]) -> None:
         """Ends the process, because the job goes on in another one: no more of this program may run, so that it does
-        not print or save anything a second time."""
-        say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
+        not print or save anything a second time. A rank of many keeps its place by a small program of the same pid: its
+        launcher waits for that."""
+        rank, ranks = groups.place() if self._gang is not None else (0, 1)
+        is_rank = ranks > 1
+        say(f"the job goes on elsewhere, from step {self.steps}; this process {'follows it' if is_rank else 'ends'}")
         for hook in self.moved_hooks:
             try:
                 hook()
@@ -288,6 +292,8 @@ class Session:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
+        if is_rank:
+            places.keep(rank, [number for _, number in waiting])
         os._exit(0)
 
     def _become_a_fork(self) -> None:

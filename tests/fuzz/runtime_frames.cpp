@@ -54,7 +54,10 @@ std::vector<std::vector<std::byte>> seeds() {
                             SwitchOver{"g-1", 31},
                             CloseOld{"g-1"},
                             RankPlace{1, 2, {"10.0.0.2:7070", ""}},
-                            CommunicatorsTook{"g-1", 32, 33, 34}}) {
+                            CommunicatorsTook{"g-1", 32, 33, 34},
+                            Follow{11, "job", "token", 35},
+                            Followed{EndState::exited, 36, "10.0.0.4:7070/cpu:0", "why"},
+                            Deliver{37}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -27,6 +27,7 @@ for name in usr/bin/cardswapd usr/bin/cardswap usr/bin/cardswap-maintenance usr/
   lib/systemd/system/cardswapd.service etc/default/cardswapd usr/lib/sysusers.d/cardswap.conf usr/lib/tmpfiles.d/cardswap.conf \
   usr/share/doc/cardswap/copyright usr/share/doc/cardswap/docs/operations.md \
   usr/share/doc/cardswap/examples/cardswap.json usr/share/doc/cardswap/examples/cardswap.rules.yml \
+  usr/lib/cardswap/slurm/cardswap-slurm-drain usr/lib/cardswap/slurm/cardswap-slurm-prolog \
   usr/share/bash-completion/completions/cardswap; do
   grep -qx "./$name" <<<"$names" || failed "the package has no $name"
 done

@@ -45,20 +45,26 @@ def run_tests(needs):
 class Host:
     """An agent, and the command that speaks to it."""
 
-    def __init__(self, folder, name, programs):
+    def __init__(self, folder, name, programs, listen="127.0.0.1:0", more=(), on=lambda command: command):
+        """`on` makes a command one that runs on the host, where that is another machine than this one."""
         self.folder = folder / name
         self.programs = programs
-        self.log = open(folder / f"{name}.log", "w+")
-        self.agent = subprocess.Popen(
-            [programs / "cardswapd", "--data-dir", self.folder, "--host-name", name, "--listen", "127.0.0.1:0",
-             "--device", "cpu:0", "--device", "cpu:1", "--failpoints", *(["--job-user", "root"] if os.geteuid() == 0 else [])],
-            stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **OF_AGENTS})
+        self.log = open(folder / f"{name}.log", "a+")
+        self.address = listen.rpartition(":")[0]
+        self.agent_command = on([
+            programs / "cardswapd", "--data-dir", self.folder, "--host-name", name, "--listen", listen, "--device", "cpu:0",
+            "--device", "cpu:1", "--failpoints", *(["--job-user", "root"] if os.geteuid() == 0 else []), *more])
+        self.start()
+
+    def start(self):
+        self.agent = subprocess.Popen(self.agent_command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
+                                      env={**os.environ, **OF_AGENTS})
 
     def is_up(self):
         if self.agent.poll() is not None:
             raise AssertionError("the agent ended: " + self.said())
-        found = re.search(r"listens on .* and 127\.0\.0\.1:(\d+)", self.said())
-        self.port = found and found[1]
+        found = re.findall(rf"listens on .* and {re.escape(self.address)}:(\d+)", self.said())
+        self.port = found and found[-1]
         return bool(found) and (self.folder / "cardswapd.sock").exists()
 
     def said(self):
@@ -66,7 +72,7 @@ class Host:
         return self.log.read()
 
     def at(self, device="cpu:0"):
-        return f"127.0.0.1:{self.port}/{device}"
+        return f"{self.address}:{self.port}/{device}"
 
     def command(self, *arguments):
         return subprocess.run(self.command_line(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -7,12 +7,12 @@ about; others are known by their kind.
 import socket
 import struct
 
-VERSION = 10
+VERSION = 11
 KINDS = ("", "Hello", "Tracked", "Stepped", "Parked", "SyncProgress", "Converged", "Frozen", "Verified", "Failed", "Released",
          "Resumed", "FirstStep", "Ended", "Welcome", "Refused", "BeginSync", "Freeze", "Release", "Retire", "Grant", "Depart",
          "Departed", "Arrived", "StateList", "ListState", "LateSteps", "FirstSteps", "TimeSteps", "Stored", "BuildNext",
          "NextBuilt", "Arm", "Armed", "Late", "Reached", "Check", "Checked", "CheckFailed", "SwitchOver", "CloseOld", "Held",
-         "HoldAt", "RankPlace", "CommunicatorsTook")
+         "HoldAt", "RankPlace", "CommunicatorsTook", "Follow", "Followed", "Deliver")
 DIGEST = 16
 # s: text, Q I H B d: numbers, D: a digest, L: a list of texts; a "..." at the end: there is more
 FIELDS = {

@@ -40,16 +40,20 @@ class Job(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-ranks-"))
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.until = self.folder / "until"
-        self.hosts = [Host(self.folder, name, Moves.programs) for name in self.names]
+        self.hosts = [Host(self.folder, name, Moves.programs, self.listen()) for name in self.names]
         self.a, self.b, *_ = self.hosts
         for host in self.hosts:
             self.addCleanup(self.stop, host)
             wait_until(host.is_up, f"{host.folder} listens")
 
+    def listen(self):
+        return "127.0.0.1:0"
+
     def stop(self, host):
-        if host.agent.poll() is None:
-            for job in host.ask("jobs", "--all")["jobs"]:
-                host.command("stop", job["name"], "--grace", "0s", "--force")
+        if host.agent.poll() is not None:
+            return host.log.close()
+        for job in host.ask("jobs", "--all")["jobs"]:
+            host.command("stop", job["name"], "--grace", "0s", "--force")
         host.stop()
 
     def allow(self, steps):
@@ -140,6 +144,7 @@ class Ranks(Job):
         self.assertEqual([one["rank"] for one in self.ranks(self.a)], [0, 2])
         self.assertEqual([one["rank"] for one in self.ranks(self.b)], [1])
         self.finish()
+        self.assertIn(f"rank 1 of job ddp ended at {self.b.at()} with exit code 0", self.a.command("logs", "ddp").stdout)
 
     def test_one_moves_to_another_device_of_its_host(self):
         self.begin(4)
@@ -224,6 +229,56 @@ class Clock(Job):
         self.assertRegex(self.a.metrics(), counted)
 
 
+class Places(Job):
+    """The process that a rank has left, of which its launcher knows nothing else."""
+
+    names = "abc"
+
+    def listen(self):
+        return f"127.0.0.1:{free_port()}"  # the same one after a restart
+
+    def cmdline(self, pid):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3]
+
+    def resident_mib(self, pid):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def test_it_follows_the_rank_over_several_hosts_and_an_agents_restart_and_dies_as_that_dies(self):
+        self.begin(4)
+        a, b, c = self.hosts
+        left = next(one["pid"] for one in self.ranks(a) if one["rank"] == 1)
+        before = self.resident_mib(left)
+        done = self.move(1, b.at())
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
+        wait_until(lambda: self.cmdline(left) == [b"follow", b"ddp/1"], "it follows: " + self.said())
+        wait_until(lambda: f"rank 1 of job ddp goes on at {b.at()}" in a.command("logs", "ddp").stdout, "it says where")
+        self.assertLess(self.resident_mib(left), before / 5, "it has not given its memory back")
+        self.restart(a)
+        wait_until(lambda: [one["rank"] for one in self.ranks(a) if one["attached"]] == [0, 2], "they are back: " + self.said())
+        done = self.move(1, c.at())
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
+        wait_until(lambda: f"rank 1 of job ddp goes on at {c.at()}" in a.command("logs", "ddp").stdout, "it says where")
+        b.agent.kill()
+        b.agent.wait()
+        self.restart(a)  # it asks at c, not at b, from its record
+        os.kill(left, signal.SIGTERM)
+        wait_until(lambda: self.ends(a) and self.ends(c), "the launcher's signal ends the rank: " + self.said())
+        said = a.command("logs", "ddp").stdout
+        self.assertIn(f"rank 1 of job ddp ended at {c.at()} by signal 15", said)
+        self.assertRegex(said, rf"Signal 15 \(SIGTERM\) received by PID {left}")
+
+    def ends(self, host):
+        return all(job["state"] not in ("running", "starting", "standby") for job in host.ask("jobs", "--all")["jobs"])
+
+    def restart(self, host):
+        host.agent.kill()
+        host.agent.wait()
+        (host.folder / "cardswapd.sock").unlink()
+        host.start()
+        wait_until(host.is_up, "it is up again")
+
+
 class Hosts(Job):
     """A job of two ranks on two hosts, each started by itself, and a third host."""
 
@@ -272,10 +327,15 @@ class Hosts(Job):
         done = self.move(1, c.at())
         self.assertEqual(done.returncode, 0, done.stderr + self.said())
         wait_until(lambda: b.ask("jobs", "--all")["jobs"][0]["state"] == "moved", "it has left")
+        follower = b.begin("follow", "ddp", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(follower.kill)
         # Rank 0 has torch's own store, and goes all the same; rank 1's agent conducts that.
         done = self.move(0, b.at(), ask=c)
         self.assertEqual(done.returncode, 0, done.stderr + self.said())
         self.finish()
+        _, said = follower.communicate(timeout=PATIENCE)
+        self.assertEqual(follower.returncode, 0, said)
+        self.assertIn(f"job ddp ended at {c.at()} with exit code 0", said)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,10 @@ std::vector<channel::Message> messages(const std::string& migration) {
           SwitchOver{migration, kCount},
           CloseOld{migration},
           RankPlace{kSmall, kSmall, {kText, kText}},
-          CommunicatorsTook{migration, kTime, kTime, kTime}};
+          CommunicatorsTook{migration, kTime, kTime, kTime},
+          Follow{kSmall, kText, kText, kSmall},
+          Followed{EndState::exited, kSmall, kText, kText},
+          Deliver{kSmall}};
 }
 
 /// What is said on a connection of its own, each.

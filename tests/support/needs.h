@@ -13,10 +13,10 @@ namespace cardswap::test {
 
 /// What a test may need and a machine or a build may lack, under the names that CARDSWAP_REQUIRE
 /// uses.
-inline constexpr std::array<std::string_view, 17> kNeeds{
+inline constexpr std::array<std::string_view, 18> kNeeds{
     "root",   "netns", "criu",    "promtool", "prometheus", "systemd",
     "script", "ipv6",  "packets", "torch",    "gpu",        "unsanitized",
-    "kinds",  "clang", "fuse",    "python",   "asserts"};
+    "kinds",  "clang", "fuse",    "python",   "asserts",    "slurm"};
 
 /// One of kNeeds; another name does not compile.
 class Need {

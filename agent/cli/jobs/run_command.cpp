@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/cli/command_context.h"
+#include "agent/cli/follow/follow_by_api.h"
 #include "agent/cli/follow_migration.h"
 #include "agent/cli/job_environment.h"
 #include "agent/cli/snapshots/begin_restore.h"
@@ -32,6 +33,7 @@ struct RunOptions {
   std::string store;
   std::string protect_every;
   std::uint64_t hold_at = 0;
+  bool waits = false;
   std::vector<std::string> program;
 };
 
@@ -58,7 +60,9 @@ Exit start_job(const Context& context, const RunOptions& options) {
         "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),
         std::string_view(answer.at("device").as_string()), json::serialize(answer.at("pid")));
   });
-  return Exit::done;
+  if (!options.waits) return Exit::done;
+  std::cout << std::flush;
+  return follow_by_api(context, {options.name, std::nullopt}, !context.quiet);
 }
 
 /// Starts the job from its latest snapshot; at its first step only where there never was one.
@@ -119,13 +123,19 @@ void add_run_command(CLI::App& app, Context& context, Run& run) {
       "With --resume: then protect it, with a snapshot each so many steps, so often, or auto");
   command->add_option("--hold-at", options->hold_at,
                       "Step at which it stands until `resume` lets it go on");
+  command->add_flag("--wait", options->waits,
+                    "Print its log, wait for its end, wherever it has moved by then, and end as it "
+                    "ends; signals are passed on to it");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     const bool resumes = options->resume == "latest";
     if (!resumes && !options->protect_every.empty()) {
       throw CLI::ValidationError("--protect-every", "is for --resume latest; see `protect`");
     }
-    context.handles_interrupts = resumes;
+    if (resumes && options->waits) {
+      throw CLI::ValidationError("--wait", "is not for --resume; see `follow`");
+    }
+    context.handles_interrupts = resumes || options->waits;
     run = [&context, options, resumes] {
       return resumes ? resume_job(context, *options) : start_job(context, *options);
     };

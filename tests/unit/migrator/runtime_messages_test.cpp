@@ -145,6 +145,9 @@ std::vector<Message> one_of_each() {
       HoldAt{14},
       RankPlace{1, 3, {"10.0.0.2:7070", "", "10.0.0.4:7070"}},
       CommunicatorsTook{"g", 20.5, 1.5, 0.25},
+      Follow{11, "ddp", "token", 1},
+      Followed{EndState::signalled, 9, "10.0.0.4:7070/cpu:0", "killed"},
+      Deliver{15},
   };
 }
 

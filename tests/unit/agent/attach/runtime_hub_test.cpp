@@ -166,13 +166,17 @@ class RanksHub : public ::testing::Test {
       context_.poll();
     }
   }
-  Descriptor connect(std::uint32_t rank, std::uint32_t ranks) {
+  Descriptor connect() {
     Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const auto path = (dir_.path() / "s").string();
     path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return socket;
+  }
+  Descriptor connect(std::uint32_t rank, std::uint32_t ranks) {
+    auto socket = connect();
     channel::Hello hello;
     hello.job = "ddp";
     hello.token = instance_->record().token;
@@ -213,6 +217,8 @@ class RanksHub : public ::testing::Test {
   Instance* instance_ = nullptr;
   std::vector<std::pair<std::uint32_t, std::size_t>> said_;  // rank, kind
   std::vector<std::uint32_t> gone_;
+  std::vector<std::pair<std::uint32_t, std::function<bool(const channel::Followed&)>>> followed_;
+  std::vector<std::pair<std::uint32_t, int>> delivered_;
   RuntimeHub hub_{
       context_,
       tasks_,
@@ -228,7 +234,11 @@ class RanksHub : public ::testing::Test {
            [this](Instance&, std::uint32_t rank, const channel::Message& message) {
              said_.emplace_back(rank, message.index());
            },
-       .rank_detached = [this](Instance&, std::uint32_t rank) { gone_.push_back(rank); }}};
+       .rank_detached = [this](Instance&, std::uint32_t rank) { gone_.push_back(rank); },
+       .follow = [this](const Instance&, std::uint32_t rank,
+                        auto tell) { followed_.emplace_back(rank, std::move(tell)); },
+       .deliver = [this](const std::string&, std::uint32_t rank,
+                         int signal) { delivered_.emplace_back(rank, signal); }}};
 };
 
 TEST_F(RanksHub, TellsTheRanksOfOneProcessTreeApart) {
@@ -265,6 +275,38 @@ TEST_F(RanksHub, RefusesARankThatCannotBeOfTheJob) {
   EXPECT_TRUE(hears<channel::Welcome>(first));
   EXPECT_TRUE(hears<channel::Refused>(connect(1, 4))) << "the others say that there are 3";
   EXPECT_EQ(hub_.attached_count(), 1U);
+}
+
+TEST_F(RanksHub, TellsAProcessOfTheJobOfARankThatHasLeftAlsoOnceAllHave) {
+  const channel::Follow follow{channel::kProtocolVersion, "ddp", instance_->record().token, 1};
+  JobList::note(*instance_, [](InstanceRecord& record) { record.state = InstanceState::moved; });
+  auto line = connect();
+  say(line, follow);
+  ASSERT_EQ(followed_.size(), 1U);
+  EXPECT_EQ(followed_.front().first, 1U);
+  EXPECT_TRUE(followed_.front().second({channel::EndState::runs, 0, "b:7070/cpu:0", {}}));
+  EXPECT_TRUE(hears<channel::Followed>(line));
+  say(line, channel::Deliver{15});
+  EXPECT_THAT(delivered_, ::testing::ElementsAre(::testing::Pair(1U, 15)));
+  line = Descriptor();
+  turn();
+  EXPECT_FALSE(followed_.front().second({})) << "nobody listens any more";
+  EXPECT_TRUE(instance_->ranks.empty()) << "it is no rank";
+}
+
+TEST_F(RanksHub, TellsNobodyWhoHasNotTheJobsTokenAndTakesNothingElseFromOneThatFollows) {
+  const auto stranger = connect();
+  say(stranger, channel::Follow{channel::kProtocolVersion, "ddp", "0badc0de", 1});
+  EXPECT_TRUE(hears<channel::Refused>(stranger));
+  const auto old = connect();
+  say(old, channel::Follow{channel::kProtocolVersion - 1, "ddp", instance_->record().token, 1});
+  EXPECT_TRUE(hears<channel::Refused>(old));
+  EXPECT_TRUE(followed_.empty());
+  const auto line = connect();
+  say(line, channel::Follow{channel::kProtocolVersion, "ddp", instance_->record().token, 1});
+  say(line, channel::Stepped{7, 1});
+  EXPECT_TRUE(hears<channel::Refused>(line));
+  EXPECT_TRUE(said_.empty());
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   first.step = 120;
   first.exit_signal = 9;
   first.moved_to = "gpu-b/cuda:0";
+  first.moved_ranks = {{2, "gpu-b:7070/cuda:0"}};
+  first.keeps_places = true;
   first.relocatable_bytes = 2048;
   job.instances.emplace_back(job, std::move(first));
   InstanceRecord second;
@@ -90,6 +92,8 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_FALSE(one.record().exit_code);
   EXPECT_EQ(one.record().exit_signal, 9);
   EXPECT_EQ(one.record().moved_to, "gpu-b/cuda:0");
+  EXPECT_THAT(one.record().moved_ranks, ElementsAre(Pair(2U, "gpu-b:7070/cuda:0")));
+  EXPECT_TRUE(one.record().keeps_places);
   EXPECT_EQ(one.record().relocatable_bytes, 2048U);
   EXPECT_EQ(again.instances.back().record().rank, 1U);
   EXPECT_EQ(again.instances.back().id(), "i-2");
