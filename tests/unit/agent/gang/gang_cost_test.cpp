@@ -115,7 +115,7 @@ TEST(AGangsCost, IsWhatPeopleReadFirst) {
   const auto text = cli::summary(shown);
   EXPECT_THAT(text, HasSubstr("\nstall 70 ms (3.5 steps), lost 70 ms (3.5 steps), a step took 20 ms"
                               "\ndowntime 35 ms"));
-  EXPECT_THAT(text, HasSubstr("\ncommunicator built in 30 ms beside training, tried in 3 ms and "
+  EXPECT_THAT(text, HasSubstr("\ncommunicator built in 30 ms beside training, tried in 3.0 ms and "
                               "exchanged in 0.2 ms of the pause\n"));
   EXPECT_THAT(cli::details(shown), AllOf(HasSubstr("stays, stall 70 ms"), HasSubstr("leaves, ")));
 }
