@@ -29,13 +29,14 @@ struct RestoreOrder {
 };
 
 /// Starts a job that goes on from a snapshot, by a migration whose source is a snapshot sender, a
-/// `cardswap-keeper`: it stands at the snapshot's step and sends the state. Returns the id of the
-/// migration once the sender has read the snapshot, 30 minutes at most. The sender claims the job
-/// in the store first, so that an older copy of it publishes nothing there (epoch_claims.h). Throws
-/// Error{source_lost} if the sender ends before that, Error{timed_out}, and what
-/// Jobs::start_primary(), Migrations::prepare() and Migrations::start() throw; then no process of
-/// the job is left, unless the agent is stopping. The caller has checked the device, and who may
-/// run the program.
+/// `cardswap-keeper`: it stands at the snapshot's step and sends the state. The job's program
+/// starts while the sender reads, and gets nothing before every byte is proven. Returns the id of
+/// the migration once the sender holds the state, 30 minutes at most, or once the migration has
+/// failed. The sender claims the job in the store first, so that an older copy of it publishes
+/// nothing there (epoch_claims.h). Throws Error{source_lost} if the sender ends before that,
+/// Error{timed_out}, and what Jobs::start_primary(), Migrations::prepare() and Migrations::start()
+/// throw; then no process of the job is left, unless the agent is stopping. The caller has checked
+/// the device, and who may run the program.
 asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order);
 
 /// An order to let a job of this host go on from a snapshot, in the record that it has.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <utility>
 #include <vector>
 
 #include "agent/base/backoff.h"
@@ -28,6 +29,16 @@ bool may_begin_anew(const Job& job, const SnapshotChoice& choice) {
   const auto& spec = job.spec;
   if (choice.ref || !spec.restored_from.empty() || spec.first_snapshot != 0) return false;
   return spec.fallback_store.empty() || choice.has_none_at_all;
+}
+
+/// Tells of each snapshot that was passed over, once.
+void tell_skipped(const RecoveryContext& context, const std::string& job_id,
+                  const SnapshotChoice& choice, std::set<std::string>& told) {
+  const auto& job = pending_job(context.jobs.table(), job_id);
+  for (const auto& text : choice.damaged) {
+    if (!told.insert(text).second) continue;
+    tell(context, "snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
+  }
 }
 
 /// What became of a recovery that is over, as recover() returns it.
@@ -138,7 +149,7 @@ asio::awaitable<void> Recoverer::try_until_started(std::string job_id) {
   tell_recovering(recovery, pending_job(jobs, job_id));
   // A copy that runs is ended only where something goes on in its place.
   if (pending_job(jobs, job_id).first().is_live()) {
-    const auto found = co_await find_snapshot_of(recovery, job_id);
+    const auto found = co_await find_snapshot_of(recovery, job_id, SearchDepth::bytes);
     if (!found.ref) throw no_usable_snapshot(pending_job(jobs, job_id), found);
   }
   co_await end_copy(recovery, job_id);
@@ -148,11 +159,12 @@ asio::awaitable<void> Recoverer::try_until_started(std::string job_id) {
     notes.last_step = std::max(notes.last_step, job.first().record().step);  // it stepped until now
     jobs.note_recovery(job, std::move(notes));
   }
-  const auto choice = co_await find_snapshot_of(recovery, job_id);
-  for (const auto& text : choice.damaged) {
-    const auto& job = pending_job(jobs, job_id);
-    tell(recovery, "snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
-  }
+  // The sender reads and proves every byte, beside the start of the program: they are read here
+  // only where that came to nothing, for there may be an older snapshot that is whole.
+  auto depth = SearchDepth::manifest;
+  auto choice = co_await find_snapshot_of(recovery, job_id, depth);
+  std::set<std::string> told;
+  tell_skipped(recovery, job_id, choice, told);
   Backoff retry(kRecoveryRetryFirst, kRecoveryRetryMax);
   while (true) {
     const auto& job = pending_job(jobs, job_id);
@@ -170,6 +182,14 @@ asio::awaitable<void> Recoverer::try_until_started(std::string job_id) {
     } catch (...) {
       if (recovery.tasks.is_stopping()) throw;
       failed = error_of(std::current_exception());
+    }
+    if (std::exchange(depth, SearchDepth::bytes) == SearchDepth::manifest) {
+      co_await end_copy(recovery, job_id);
+      auto found = co_await find_snapshot_of(recovery, job_id, depth);
+      const bool is_other = found.ref != choice.ref || found.store != choice.store;
+      choice = std::move(found);
+      tell_skipped(recovery, job_id, choice, told);
+      if (is_other) continue;  // its bytes were at fault, and not the start
     }
     count_try(job_id, *failed);
     co_await end_copy(recovery, job_id);

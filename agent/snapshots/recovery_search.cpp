@@ -5,7 +5,6 @@
 
 #include "agent/base/backoff.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/snapshots/snapshot_search.h"
 
 namespace cardswap::snapshots {
 namespace {
@@ -29,8 +28,9 @@ bool may_have_snapshot(const JobSpec& spec) {
   return !spec.fallback_store.empty() || !spec.restored_from.empty() || spec.first_snapshot != 0;
 }
 
-SnapshotSearch search_of(const Job& job, const Config& config) {
+SnapshotSearch search_of(const Job& job, const Config& config, SearchDepth depth) {
   SnapshotSearch search;
+  search.depth = depth;
   search.job = job.name();
   search.stores = stores_of(job.spec);
   // What is under its name in a store that has no snapshot of this run yet is not the job's.
@@ -42,13 +42,14 @@ SnapshotSearch search_of(const Job& job, const Config& config) {
 
 }  // namespace
 
-asio::awaitable<SnapshotChoice> find_snapshot_of(RecoveryContext context, std::string job_id) {
+asio::awaitable<SnapshotChoice> find_snapshot_of(RecoveryContext context, std::string job_id,
+                                                 SearchDepth depth) {
   Backoff retry(kRecoveryRetryFirst, kRecoveryRetryMax);
   for (std::uint32_t tries = 1;; ++tries) {
     auto& job = pending_job(context.jobs.table(), job_id);
     note_first_stored(context, job);
     if (!may_have_snapshot(job.spec)) co_return SnapshotChoice{};
-    auto choice = co_await find_snapshot_to_go_on(search_of(job, context.config));
+    auto choice = co_await find_snapshot_to_go_on(search_of(job, context.config, depth));
     if (!choice.is_store_away || tries >= kRecoveryTriesMax) co_return choice;
     spdlog::warn("job {}: a store cannot be asked, try {} of {}: {}",
                  pending_job(context.jobs.table(), job_id).name(), tries, kRecoveryTriesMax,

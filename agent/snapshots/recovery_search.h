@@ -5,6 +5,7 @@
 
 #include "agent/snapshots/recovery_context.h"
 #include "agent/snapshots/snapshot_choice.h"
+#include "agent/snapshots/snapshot_search.h"
 
 namespace cardswap::snapshots {
 
@@ -13,6 +14,7 @@ namespace cardswap::snapshots {
 /// which no snapshot is known has none: what is under its name is of another run. Throws as
 /// pending_job() and find_snapshot_to_go_on().
 [[nodiscard]] asio::awaitable<SnapshotChoice> find_snapshot_of(RecoveryContext context,
-                                                               std::string job_id);
+                                                               std::string job_id,
+                                                               SearchDepth depth);
 
 }  // namespace cardswap::snapshots

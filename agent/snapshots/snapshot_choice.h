@@ -31,7 +31,7 @@ struct JobLine {
 
 /// A snapshot that was chosen, or why there is none.
 struct SnapshotChoice {
-  std::optional<store::Ref> ref;  ///< it was read as a whole; nullopt: there is none
+  std::optional<store::Ref> ref;  ///< as far as it was examined it is whole; nullopt: there is none
   std::string branch;             ///< of what the job takes after it; empty without a `ref`
   std::string store;              ///< the address of the store that has it; empty without a `ref`
   /// What is wrong with each newer snapshot and each store before, in the order in which they were

@@ -33,11 +33,14 @@ namespace {
 
 constexpr std::chrono::minutes kSearchMax{30};
 
-/// What is wrong with the snapshot; empty: every byte of it is what its trainer had confirmed.
+/// What is wrong with the snapshot, as far as it is read; empty: what was read is what its trainer
+/// had confirmed.
 std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
-                          const store::Ref& ref, store::Verification& shared) {
+                          const store::Ref& ref, store::Verification& shared, SearchDepth depth) {
   try {
-    const auto damaged = store::SnapshotReader(in, catalog, ref).verify({}, &shared);
+    const store::SnapshotReader reader(in, catalog, ref);
+    if (depth == SearchDepth::manifest) return {};
+    const auto damaged = reader.verify({}, &shared);
     if (damaged.empty()) return {};
     return fmt::format("{}: {}", damaged.front().object, damaged.front().what);
   } catch (const Error& error) {
@@ -50,12 +53,13 @@ SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
   const store::ReadIntent reading(in, search.job);  // before it looks at anything
   const auto list = store::refs_of(in, search.job);
   store::PackCatalog catalog;
-  catalog.refresh(in);
-  store::Workers workers(store::Workers::default_threads(), store::WorkPriority::background);
+  if (search.depth == SearchDepth::bytes) catalog.refresh(in);
+  store::Workers workers(search.depth == SearchDepth::bytes ? store::Workers::default_threads() : 0,
+                         store::WorkPriority::background);
   store::Verification shared{workers};
   return choose_snapshot(
       list, search.line,
-      [&](const store::Ref& ref) { return what_is_wrong(in, catalog, ref, shared); },
+      [&](const store::Ref& ref) { return what_is_wrong(in, catalog, ref, shared, search.depth); },
       [&](const store::Ref& ref) { return store::known_parent_in(in, ref); });
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <future>
 #include <string>
 #include <utility>
@@ -49,16 +50,21 @@ class StoreCheck {
 
   /// The next pack is read while this one is checked.
   void packs(const std::vector<std::string>& names) {
+    std::array<std::vector<std::byte>, 2> buffers;
     const auto begin_read = [&](std::size_t i) {
-      return std::async(std::launch::async | std::launch::deferred,
-                        [this, name = names[i]] { return get(store_, name, kPackBytesMax); });
+      return std::async(std::launch::async | std::launch::deferred, [&, i] {
+        get_into(store_, names[i], kPackBytesMax, buffers[i % buffers.size()]);
+      });
     };
-    std::future<std::vector<std::byte>> next;
+    std::future<void> next;  // its end waits for who writes to `buffers`
     if (!names.empty()) next = begin_read(0);
     for (std::size_t i = 0; i < names.size(); ++i) {
       auto read = std::move(next);
       if (i + 1 < names.size()) next = begin_read(i + 1);
-      look(names[i], [&] { pack(names[i], read.get()); });
+      look(names[i], [&] {
+        read.get();
+        pack(names[i], buffers[i % buffers.size()]);
+      });
     }
   }
 

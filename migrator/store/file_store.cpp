@@ -25,6 +25,8 @@ namespace {
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kFileMode = 0400;
 constexpr std::uint64_t kReadAheadMin = 1U << 20;
+/// The kernel takes no more of one advice than a device's longest request, and drops the rest.
+constexpr std::uint64_t kAdviceMax = 512U << 10;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 Error file_error(std::string_view doing, const std::string& name, int number) {
@@ -211,9 +213,13 @@ Descriptor open_object(int root, const std::string& name, struct stat& status) {
 /// Has the disk go on with what is read next, while this thread works on what it has: each read
 /// opens its file anew, so the kernel sees no sequence.
 void read_ahead(int file, std::uint64_t from, std::uint64_t bytes) {
-  if (bytes < kReadAheadMin) return;
-  (void)::posix_fadvise(file, static_cast<off_t>(from), static_cast<off_t>(bytes),
-                        POSIX_FADV_WILLNEED);
+  while (bytes > 0) {
+    const auto piece = std::min(bytes, kAdviceMax);
+    (void)::posix_fadvise(file, static_cast<off_t>(from), static_cast<off_t>(piece),
+                          POSIX_FADV_WILLNEED);
+    from += piece;
+    bytes -= piece;
+  }
 }
 
 /// Gathers names of objects in their order.
@@ -305,7 +311,7 @@ std::size_t FileStore::read(const std::string& name, std::uint64_t offset,
   const auto file = open_object(root_.get(), name, status);
   if (!file) throw Error(Code::not_found, fmt::format("{}: there is no such object", name));
   if (offset >= static_cast<std::uint64_t>(status.st_size)) return 0;
-  read_ahead(file.get(), offset + into.size(), into.size());
+  if (into.size() >= kReadAheadMin) read_ahead(file.get(), offset + into.size(), into.size());
   std::size_t done = 0;
   while (done < into.size()) {
     const auto size = ::pread(file.get(), into.data() + done, into.size() - done,
@@ -316,6 +322,18 @@ std::size_t FileStore::read(const std::string& name, std::uint64_t offset,
     done += static_cast<std::size_t>(size);
   }
   return done;
+}
+
+void FileStore::read_soon(const std::string& name, std::uint64_t offset,
+                          std::uint64_t bytes) noexcept {
+  try {
+    check_file_name(name);
+    struct stat status {};
+    const auto file = open_object(root_.get(), name, status);
+    const auto size = file ? static_cast<std::uint64_t>(status.st_size) : 0;
+    if (offset < size) read_ahead(file.get(), offset, std::min(bytes, size - offset));
+  } catch (...) {  // the read itself tells what is wrong
+  }
 }
 
 std::optional<std::uint64_t> FileStore::size_of(const std::string& name) {

@@ -39,6 +39,8 @@ class FileStore final : public Store {
   PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override;
   std::size_t read(const std::string& name, std::uint64_t offset,
                    std::span<std::byte> into) override;
+  void read_soon(const std::string& name, std::uint64_t offset,
+                 std::uint64_t bytes) noexcept override;
   std::optional<std::uint64_t> size_of(const std::string& name) override;
   std::vector<std::string> list(const std::string& prefix, const std::string& after,
                                 std::size_t most) override;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <string>
 #include <tuple>
@@ -14,8 +15,12 @@
 namespace cardswap::store {
 namespace {
 
-constexpr std::uint64_t kRunBytesMax = 4U << 20;  // so that few runs keep all threads busy
-constexpr std::uint64_t kGapMax = 64U << 10;      // read along rather than sought over
+/// So short that all threads end together, and that a run and its chunks stay in a core's cache.
+constexpr std::uint64_t kRunBytesMax = 1U << 20;
+constexpr std::uint64_t kGapMax = 64U << 10;  // read along rather than sought over
+/// So far ahead of the reads the store is told of what comes next: a disk is busy while the threads
+/// unpack and hash what they have.
+constexpr std::size_t kRunsAhead = 16;
 
 /// Chunks that lie near each other in one pack.
 struct Run {
@@ -78,14 +83,30 @@ class ChunkReading {
 
   std::vector<ChunkOutcome> run(Workers& workers) {
     const auto runs = runs_of(wanted_, order_);
-    workers.for_each(runs.size(),
-                     [&](std::size_t i, unsigned slot) { read(runs[i], slots_[slot]); });
+    workers.for_each(runs.size(), [&](std::size_t i, unsigned slot) {
+      announce(runs, i + kRunsAhead);
+      read(runs[i], slots_[slot]);
+    });
     return std::move(outcomes_);
   }
 
  private:
+  [[nodiscard]] std::string name_of(const Run& run) const {
+    return pack_name(wanted_[order_[run.first]].place.pack);
+  }
+
+  /// Tells the store of the runs before `end`, each once.
+  void announce(const std::vector<Run>& runs, std::size_t end) {
+    end = std::min(end, runs.size());
+    for (auto next = announced_.load(); next < end;) {
+      if (!announced_.compare_exchange_weak(next, next + 1)) continue;
+      store_.read_soon(name_of(runs[next]), runs[next].begin, runs[next].end - runs[next].begin);
+      ++next;
+    }
+  }
+
   void read(const Run& run, Slot& slot) {
-    const auto name = pack_name(wanted_[order_[run.first]].place.pack);
+    const auto name = name_of(run);
     slot.stored.resize(run.end - run.begin);
     std::optional<Error> failed;
     std::size_t there = 0;
@@ -130,6 +151,7 @@ class ChunkReading {
   const std::vector<std::size_t> order_;
   std::vector<Slot> slots_;
   std::vector<ChunkOutcome> outcomes_;
+  std::atomic<std::size_t> announced_{0};
 };
 
 }  // namespace

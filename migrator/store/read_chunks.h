@@ -27,9 +27,11 @@ struct ChunkOutcome {
 };
 
 /// Reads the chunks, several at a time, and checks each against its id; returns one outcome for
-/// each of them. Reads what lies side by side in a pack at once, up to 4 MiB, in the order of the
-/// packs: a disk sees few long reads. Throws when the store cannot be asked (is_store_failure()),
-/// and Error{bad_request} for memory of another size.
+/// each of them. Reads what lies side by side in a pack at once, up to 1 MiB, in the order of the
+/// packs, and tells the store of what comes next (Store::read_soon()), 16 such runs ahead: the disk
+/// reads while the threads unpack and hash. Holds one run and one chunk in memory for each thread.
+/// Throws when the store cannot be asked (is_store_failure()), and Error{bad_request} for memory of
+/// another size.
 [[nodiscard]] std::vector<ChunkOutcome> read_chunks(Store& store, Workers& workers,
                                                     std::span<const WantedChunk> wanted);
 

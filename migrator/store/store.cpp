@@ -23,6 +23,8 @@ bool is_part(std::string_view part) {
 
 }  // namespace
 
+void Store::read_soon(const std::string&, std::uint64_t, std::uint64_t) noexcept {}
+
 bool is_store_failure(Code code) { return code == Code::io || code == Code::unreachable; }
 
 bool is_object_name(std::string_view name) {
@@ -36,16 +38,22 @@ bool is_object_name(std::string_view name) {
 }
 
 std::vector<std::byte> get(Store& store, const std::string& name, std::uint64_t most) {
+  std::vector<std::byte> bytes;
+  get_into(store, name, most, bytes);
+  return bytes;
+}
+
+void get_into(Store& store, const std::string& name, std::uint64_t most,
+              std::vector<std::byte>& bytes) {
   const auto size = store.size_of(name);
   if (!size) throw Error(Code::not_found, fmt::format("{}: there is no such object", name));
   if (*size > most) {
     throw Error(Code::corrupt, fmt::format("{}: {} bytes are more than it may have", name, *size));
   }
-  std::vector<std::byte> bytes(*size);
+  bytes.resize(*size);
   if (store.read(name, 0, bytes) != bytes.size()) {
     throw Error(Code::corrupt, fmt::format("{}: it ends before its {} bytes", name, *size));
   }
-  return bytes;
 }
 
 std::vector<std::string> list_all(Store& store, const std::string& prefix) {

@@ -48,6 +48,10 @@ class Store {
   /// read_back() finds nothing otherwise.
   virtual std::size_t read(const std::string& name, std::uint64_t offset,
                            std::span<std::byte> into) = 0;
+  /// Says that these bytes of the object are read soon, so that a back end may fetch them
+  /// meanwhile. Returns before they are there. Advice: it may do nothing, and never throws.
+  virtual void read_soon(const std::string& name, std::uint64_t offset,
+                         std::uint64_t bytes) noexcept;
   /// The size of the object in bytes. Nullopt: there is no such object.
   [[nodiscard]] virtual std::optional<std::uint64_t> size_of(const std::string& name) = 0;
   /// The names that begin with `prefix` and sort after `after` (empty: all), in the order of their
@@ -71,6 +75,10 @@ class Store {
 /// Reads the whole object. Throws Error{corrupt} when it has more than `most` bytes, before
 /// anything is allocated, or ends before the size that the store tells; and what the store throws.
 [[nodiscard]] std::vector<std::byte> get(Store& store, const std::string& name, std::uint64_t most);
+/// Does so into `bytes`, whose memory is used again: the pages of a new one as large as a pack have
+/// a cost of their own. Unspecified if it throws.
+void get_into(Store& store, const std::string& name, std::uint64_t most,
+              std::vector<std::byte>& bytes);
 /// All names that begin with `prefix`, in the order of their bytes.
 [[nodiscard]] std::vector<std::string> list_all(Store& store, const std::string& prefix);
 

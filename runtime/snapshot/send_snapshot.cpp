@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "migrator/base/environment.h"
@@ -25,14 +24,16 @@ using Action = TrainerAction;
 
 /// The place of a job's process at the agent, and the program of the source's engine.
 ///
-/// The channel's thread handles the agent's messages, the engine's thread its callbacks; both
-/// change `side_` with the mutex held. An engine is never destroyed with the mutex held: its thread
-/// may be waiting for it. The channel and the engine are declared last: their threads end first.
+/// It attaches before it has the state, so that the job's program starts while the snapshot is
+/// read; a migration that the agent begins meanwhile waits in `preparing` for hold(). The channel's
+/// thread handles the agent's messages, the engine's thread its callbacks; both change `side_` with
+/// the mutex held. An engine is never destroyed with the mutex held: its thread may be waiting for
+/// it. The channel and the engine are declared last: their threads end first.
 class SnapshotSender final : private SourceProgram {
  public:
-  explicit SnapshotSender(CapturedState state)
-      : state_(std::move(state)),
-        token_(environment::value_of(environment::kToken)),
+  /// Tells the agent how large the state of `layout` is.
+  explicit SnapshotSender(const Layout& layout)
+      : token_(environment::value_of(environment::kToken)),
         job_(environment::value_of(environment::kJob)),
         channel_(environment::value_of(environment::kSocket),
                  {[this] { return hello(); },
@@ -42,12 +43,20 @@ class SnapshotSender final : private SourceProgram {
       throw Error(Code::refused, "the agent took the snapshot sender for a standby");
     }
     channel_.start();
-    channel::Tracked tracked;
-    tracked.state_bytes = state_.view.layout.total_bytes();
-    tracked.regions = static_cast<std::uint32_t>(state_.view.layout.regions().size());
-    tracked.layout = state_.view.layout.digest();
-    channel_.send(tracked);
+    tracked_.state_bytes = layout.total_bytes();
+    tracked_.regions = static_cast<std::uint32_t>(layout.regions().size());
+    tracked_.layout = layout.digest();
+    channel_.send(tracked_);
+  }
+
+  /// Takes the whole state, which is proven, and tells the agent at which step it stands. Once.
+  void hold(CapturedState state) {
+    const MutexLock lock(mutex_);
+    state_ = std::move(state);
+    holds_ = true;
     channel_.send(channel::Stepped{state_.step, 0});
+    channel_.send(tracked_);  // the agent looks at its jobs at that
+    if (side_.state() == TrainerState::preparing) begin(begin_);
   }
 
   /// Returns when the job was moved.
@@ -82,7 +91,10 @@ class SnapshotSender final : private SourceProgram {
       const MutexLock lock(mutex_);
       migration = side_.migration();
       action = side_.on(message);
-      if (action == Action::watch) begin(std::get<channel::BeginSync>(message));
+      if (action == Action::watch) {
+        begin_ = std::get<channel::BeginSync>(message);
+        if (holds_) begin(begin_);
+      }
       if (action == Action::park && engine_) engine_->freeze(frozen());
       if (action == Action::end_migration || action == Action::retire) ended = std::move(engine_);
     }
@@ -133,11 +145,14 @@ class SnapshotSender final : private SourceProgram {
     (void)side_.on(TrainerEvent::engine_began);
   }
 
-  const CapturedState state_;
+  CapturedState state_;  // from hold() on, before there is an engine, and unchanged then
+  channel::Tracked tracked_;
   const std::string token_;
   const std::string job_;
   Mutex mutex_;
   Condition retired_;
+  bool holds_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  channel::BeginSync begin_ CARDSWAP_GUARDED_BY(mutex_);  // the latest one
   TrainerSide side_ CARDSWAP_GUARDED_BY(mutex_);
   AgentChannel channel_;
   std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(mutex_);
@@ -145,8 +160,7 @@ class SnapshotSender final : private SourceProgram {
 
 /// From here on no older copy of the job publishes in that store. A store that cannot be written
 /// keeps no job from going on.
-void claim_job(store::Store& in, const store::ObjectId& manifest, const SnapshotLabels& labels) {
-  const auto about = store::get_manifest(in, manifest);
+void claim_job(store::Store& in, const store::Manifest& about, const SnapshotLabels& labels) {
   const store::EpochClaimant claimant{environment::value_of(environment::kJob), labels.run,
                                       labels.epoch, labels.origin.host};
   try {
@@ -165,9 +179,11 @@ void claim_job(store::Store& in, const store::ObjectId& manifest, const Snapshot
 
 void send_snapshot(store::Store& from, const store::ObjectId& manifest,
                    const SnapshotLabels& labels) {
+  const auto about = store::get_manifest(from, manifest);
+  SnapshotSender sender(about.layout);
   auto state = read_snapshot(from, manifest);
-  claim_job(from, manifest, labels);
-  SnapshotSender sender(std::move(state));
+  claim_job(from, about, labels);
+  sender.hold(std::move(state));
   sender.run();
   sender.close();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -16,6 +17,8 @@ class HookedStore final : public store::Store {
  public:
   std::function<void(const std::string& name, std::span<const std::byte> bytes)> before_put;
   std::function<void(const std::string& name)> before_read;
+  std::function<void(const std::string& name, std::uint64_t offset, std::uint64_t bytes)>
+      read_ahead;
   std::function<void(const std::string& prefix)> before_list;
   store::InMemoryStore ram;  ///< without these functions
 
@@ -27,6 +30,10 @@ class HookedStore final : public store::Store {
                    std::span<std::byte> into) override {
     if (before_read) before_read(name);
     return ram.read(name, offset, into);
+  }
+  void read_soon(const std::string& name, std::uint64_t offset,
+                 std::uint64_t bytes) noexcept override {
+    if (read_ahead) read_ahead(name, offset, bytes);
   }
   std::optional<std::uint64_t> size_of(const std::string& name) override {
     return ram.size_of(name);

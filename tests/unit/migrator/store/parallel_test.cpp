@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <random>
 
 #include "migrator/base/error.h"
+#include "migrator/base/mutex.h"
 #include "migrator/store/check_store.h"
 #include "migrator/store/in_memory_store.h"
 #include "migrator/store/names.h"
@@ -183,6 +186,109 @@ TEST_F(Parallel, ReaderNamesWhatIsDamaged) {
   const std::vector<std::span<std::byte>> into(memory.begin(), memory.end());
   EXPECT_THROW((void)reader.read_all(workers_, into), Error);
   EXPECT_THAT(check_store(store_, &shared), Not(IsEmpty()));
+}
+
+/// A state of chunks that no codec shortens, each of which is read by itself.
+struct LongState {
+  static constexpr std::size_t kChunks = 40;
+  static constexpr std::size_t kBytes = kChunks * kStoreChunkBytesMax;
+
+  explicit LongState(Store& store) : memory(kBytes) {
+    std::mt19937_64 random(1);
+    for (std::size_t i = 0; i < kBytes; i += sizeof(std::uint64_t)) {
+      const auto value = random();
+      std::memcpy(&memory[i], &value, sizeof(value));
+    }
+    SnapshotWriter writer(store, catalog,
+                          {.job = "gpt",
+                           .layout = Layout({{"w", "Byte", "[n]", kBytes, 0}}),
+                           .chunk_bytes = kStoreChunkBytesMax,
+                           .writer = "w"});
+    for (std::size_t i = 0; i < kChunks; ++i) writer.add(RegionId{0}, i, chunk(i));
+    writer.add_values({});
+    ref = writer.commit({});
+  }
+  [[nodiscard]] std::span<const std::byte> chunk(std::size_t i) const {
+    return std::span(memory).subspan(i * kStoreChunkBytesMax, kStoreChunkBytesMax);
+  }
+
+  PackCatalog catalog;
+  std::vector<std::byte> memory;
+  Ref ref;
+};
+
+/// Method: what the store is told, and what is asked of it, by their numbers in the order of the
+/// packs. With one thread these are the order in which they happen.
+TEST_F(Parallel, ReaderTellsTheStoreOfEachRunOnceBeforeItReadsIt) {
+  const LongState state(store_);
+  const SnapshotReader reader(store_, state.catalog, state.ref);
+  std::vector<std::byte> into(LongState::kBytes);
+  const std::vector<std::span<std::byte>> memory{into};
+  Mutex mutex;
+  std::size_t told = 0;
+  std::size_t read = 0;
+  std::size_t ahead = 0;
+  store_.read_ahead = [&](const std::string&, std::uint64_t, std::uint64_t bytes) {
+    const MutexLock lock(mutex);
+    EXPECT_LE(bytes, kStoreChunkBytesMax);
+    ahead = std::max(ahead, ++told - read);
+  };
+  store_.before_read = [&](const std::string& name) {
+    if (!name.starts_with(kPacks)) return;
+    const MutexLock lock(mutex);
+    EXPECT_GT(told, read++);
+  };
+  Workers alone(0);
+  for (auto* workers : {&alone, &workers_}) {
+    told = read = ahead = 0;
+    (void)reader.read_all(*workers, memory);
+    EXPECT_EQ(into, state.memory);
+    EXPECT_EQ(read, LongState::kChunks);
+    EXPECT_EQ(told, LongState::kChunks) << "each once";
+    EXPECT_GE(ahead, 16U) << "the disk has something to do while the threads work";
+    EXPECT_LE(ahead, 16U + workers->slots()) << "and memory has a bound";
+  }
+}
+
+/// What was read before is lost, nothing more is asked for, and the caller hears of it.
+TEST_F(Parallel, ReaderEndsAllThreadsWhereTheStoreFails) {
+  const LongState state(store_);
+  const SnapshotReader reader(store_, state.catalog, state.ref);
+  std::vector<std::byte> into(LongState::kBytes);
+  const std::vector<std::span<std::byte>> memory{into};
+  std::atomic<std::size_t> reads{0};
+  store_.before_read = [&](const std::string& name) {
+    if (++reads == 10) throw Error(Code::io, name + ": the disk does not answer");
+  };
+  try {
+    (void)reader.read_all(workers_, memory);
+    ADD_FAILURE() << "a read failed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::io);
+  }
+  EXPECT_LE(reads, 10U + workers_.slots());
+}
+
+/// Method: one bit is another in the middle of what several threads read.
+TEST_F(Parallel, ReaderNamesTheDamagedChunkAmongManyThatAreWhole) {
+  const LongState state(store_);
+  const SnapshotReader reader(store_, state.catalog, state.ref);
+  const auto& id = reader.chunk_id(RegionId{0}, LongState::kChunks / 2);
+  const auto place = *state.catalog.find(id);
+  const auto name = pack_name(place.pack);
+  auto bytes = get(store_, name, kPackBytesMax);
+  bytes[place.chunk.at + 4711] ^= std::byte{1};
+  store_.remove(name);
+  (void)store_.put_new(name, bytes);
+  std::vector<std::byte> into(LongState::kBytes);
+  const std::vector<std::span<std::byte>> memory{into};
+  try {
+    (void)reader.read_all(workers_, memory);
+    ADD_FAILURE() << "a chunk has another bit";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::corrupt);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr(to_string(id)));
+  }
 }
 
 /// Where a chunk lies is asked of the store when the catalog does not know.

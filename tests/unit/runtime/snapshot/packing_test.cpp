@@ -360,16 +360,6 @@ TEST_F(Packing, NamesTheSnapshotFromWhichTheJobWentOnWhereItIsNotThisJobs) {
               ::testing::ElementsAre(first.ref.manifest));
 }
 
-TEST(ReceivedMemory, KeepsTheBytesOfRegionsThatStay) {
-  ReceivedMemory memory;
-  const Region stays{"w", "Float", "[2]", 8};
-  const auto before = memory.adopt(Layout({stays}));
-  before.memory.at(0)[3] = std::byte{42};
-  const auto after = memory.adopt(Layout({Region{"new", "Float", "[1]", 4}, stays}));
-  EXPECT_EQ(after.memory.at(1)[3], std::byte{42});
-  EXPECT_EQ(after.memory.at(0).size(), 4U);
-}
-
 TEST(KeptVariables, AreWhatComputesAndNoSecrets) {
   EXPECT_TRUE(is_kept_variable("OMP_NUM_THREADS"));
   EXPECT_TRUE(is_kept_variable("PATH"));
