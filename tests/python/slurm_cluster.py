@@ -93,8 +93,8 @@ class Cluster:
         must("ip", "-n", net, "link", "set", "lo", "up")
         with open(self.folder / f"{name}.console", "w") as console:
             self.boxes.append(subprocess.Popen(
-                ["ip", "netns", "exec", net, "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child=KILL", "sh", "-c",
-                 BOOT, "boot", name, self.folder], stdin=subprocess.DEVNULL, stdout=console, stderr=console))
+                ["setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", net, "unshare", "--mount", "--uts", "--pid", "--fork",
+                 "--kill-child=KILL", "sh", "-c", BOOT, "boot", name, self.folder], stdin=subprocess.DEVNULL, stdout=console, stderr=console))
         booted = self.folder / f"{name}.booted"
         end = time.monotonic() + 20
         while not booted.exists():

@@ -41,14 +41,20 @@ class Slurm(unittest.TestCase):
                     "TaskProlog": self.wrapped("task-prolog", "echo export CARDSWAP_AGENT=$CARDSWAP_AGENT")}
         (self.folder / "slurm").mkdir()
         self.cluster = slurm_cluster.Cluster(self.folder / "slurm", self.nodes)
+        self.hosts = {}
+        self.addCleanup(self.let_agents_go)  # once the cluster has died
         self.addCleanup(self.cluster.close)
         self.cluster.start(**settings)
-        self.hosts = {}
         for name in self.cluster.names[1:]:
             self.hosts[name] = Host(self.folder, name, Moves.programs, f"{self.cluster.address(name)}:{PORT}", ["--insecure-listen"],
                                     on=lambda command, name=name: self.cluster.at(name, *command))
             wait_until(self.hosts[name].is_up, f"{name}'s agent listens")
         wait_until(lambda: set(self.cluster.states().values()) == {"idle"}, "the nodes: " + self.cluster.said())
+
+    def let_agents_go(self):
+        for host in self.hosts.values():
+            host.agent.wait(PATIENCE)
+            host.log.close()
 
     def wrapped(self, script, more=""):
         """A script of packaging/slurm as Slurm starts it, with the agents where this test has them."""
