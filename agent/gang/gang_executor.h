@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -47,6 +48,8 @@ class GangExecutor {
   void tick_newcomer(std::uint32_t rank);
   /// Goes on from a record that a former agent left; call it once, before anything else.
   void recover();
+  /// GangSide::follow(); it is applied to what is heard from then on.
+  void follow(std::span<const GangRule> rules) { side_.follow(rules); }
   /// The answer to a rank's agent that asks under `epoch` what was decided: the order that the rank
   /// is to have obeyed by now. Throws Error{not_found} for a rank that the job does not have, and
   /// Error{refused} for another epoch than the gang's.

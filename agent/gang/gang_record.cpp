@@ -125,6 +125,7 @@ json::object to_journal(const GangRecord& m) {
   record["job_name"] = m.job;
   record["leaver"] = m.leaver;
   record["agents"] = json::array(m.agents.begin(), m.agents.end());
+  record["rendezvous"] = m.rendezvous;
   record["side"] = to_journal(m.side);
   record["cost"] = to_journal(m.cost);
   return record;
@@ -136,6 +137,8 @@ GangRecord gang_record_from_journal(const json::object& from) {
   m.job = text_at(from, "job_name");
   m.leaver = recorded_number<std::uint32_t>(from, "leaver");
   m.side = gang_from_journal(object_at(from, "side"));
+  const auto* rendezvous = value_at(from, "rendezvous");
+  if (rendezvous != nullptr && rendezvous->is_string()) m.rendezvous = rendezvous->get_string();
   for (const auto& agent : array_at(from, "agents")) {
     if (agent.is_string()) m.agents.emplace_back(agent.get_string());
   }

@@ -27,6 +27,8 @@ struct GangRecord {
   std::string from;          ///< where that rank was, for people
   GangDurable side;
   std::vector<std::string> agents;  ///< HOST:PORT of the agent of each rank, by rank
+  /// HOST:PORT of the store at which the ranks of its epoch meet, here; empty: not recorded.
+  std::string rendezvous;
   std::vector<std::pair<std::string, std::int64_t>> history;  ///< states, and when (Unix time, ms)
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;  ///< 0: it has not ended

@@ -40,7 +40,9 @@ GangTask::GangTask(const HandoverContext& context, Clients clients, GangRecord r
       record_(std::move(record)),
       plan_(std::move(plan)),
       ended_(std::move(ended)),
-      executor_(record_.id, GangSide(record_.side, {}, plan_ ? plan_->margin : 2), *this),
+      failpoint_(plan_ ? plan_->failpoint : std::string()),
+      executor_(record_.id,
+                GangSide(record_.side, {}, plan_ ? plan_->margin : 2, failpoint_.rules()), *this),
       orders_(
           context.tasks, "order of gang " + record_.id, record_.side.ranks.size(),
           {.call = [this](std::uint32_t rank, Order order) { return call(rank, order); },
@@ -184,6 +186,15 @@ void GangTask::give_up(Error why) {
   apply(GangEvent::failed);
 }
 
+void GangTask::proceed() {
+  failpoint_.proceed();
+  executor_.follow(failpoint_.rules());
+  for (std::uint32_t rank = 0; rank < ranks_.size(); ++rank) {
+    drive([&] { executor_.tick(rank); });
+    drive([&] { executor_.tick_newcomer(rank); });
+  }
+}
+
 /// Runs `change`, which applies an event. What the disk refuses has not happened: before the commit
 /// the gang is given up, after it the event comes again.
 void GangTask::drive(const std::function<void()>& change) {
@@ -231,6 +242,7 @@ void GangTask::save(const GangDurable& next) {
 }
 
 void GangTask::order(std::uint32_t rank, const Order& order) {
+  if (failpoint_.holds(state())) return;
   const bool leaves = rank == record_.leaver;
   // It sends its state to where the newcomer takes it; and who joins must be told what.
   if (order.kind == Order::Kind::join && (!plan_ || (leaves && !parked_))) return;
@@ -239,6 +251,7 @@ void GangTask::order(std::uint32_t rank, const Order& order) {
 
 void GangTask::tell(std::uint32_t rank, const Message& message) {
   if (message.kind == Kind::poll) return;  // watch_newcomer() asks all the time
+  if (failpoint_.holds(state())) return;
   if (message.kind == Kind::reserve) {
     const auto& heard = executor_.side().heard();
     const bool waits = plan_ && plan_->newcomer_comes_here &&

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/signal.h"
+#include "agent/gang/failpoint.h"
 #include "agent/gang/gang_client.h"
 #include "agent/gang/gang_executor.h"
 #include "agent/gang/gang_record.h"
@@ -30,6 +31,7 @@ struct GangPlan {
   std::string rendezvous;            ///< HOST:PORT
   std::uint64_t margin = 2;          ///< steps between the furthest rank's and the proposed one
   double handover_ms = 0;            ///< as Invitation::handover_ms
+  std::string failpoint;             ///< as Failpoint has it
   bool newcomer_comes_here = false;  ///< to a host of ranks of the job: they join first
 };
 
@@ -71,6 +73,8 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   void resume();
   /// Gives the gang up, unless it is committed: `why` is told.
   void give_up(Error why);
+  /// RankMoves::proceed().
+  void proceed();
   /// RankMoves::force().
   void force(const OperatorDecision& decision);
   [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
@@ -124,7 +128,8 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   GangRecord record_;
   const std::optional<GangPlan> plan_;
   const std::function<void(const GangRecord&)> ended_;
-  GangExecutor executor_;
+  Failpoint failpoint_;
+  GangExecutor executor_;  // after failpoint_, whose rules it follows
   RankLines<Order, RankReport> orders_;
   RankLines<handover::Message, TargetAnswer> words_;  // to the newcomer, by its rank
   std::vector<Contact> ranks_;

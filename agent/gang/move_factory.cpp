@@ -44,7 +44,6 @@ void refuse_what_is_not_done(const MigrationRequest& wanted) {
   if (spec.strategy == Strategy::replay) {
     refuse("be moved by replay", "use --strategy rounds, stop-copy or auto");
   }
-  if (!wanted.failpoint.empty()) refuse("be held at a state", "leave --hold-at out");
 }
 
 bool is_same_agent(const std::string& one, const std::string& other) {
@@ -190,7 +189,11 @@ asio::awaitable<std::vector<RankFacts>> MoveFactory::ask_all(NamedRank leaver,
   co_return all;
 }
 
-asio::awaitable<std::shared_ptr<TcpStore>> MoveFactory::open_store(std::vector<std::string> hosts) {
+asio::awaitable<std::shared_ptr<TcpStore>> MoveFactory::open_store(GangRecord record,
+                                                                   std::uint16_t port) {
+  std::vector<std::string> hosts{parse_destination(record.spec.to).host};
+  for (const auto& agent : record.agents) hosts.push_back(parse_address("agent", agent).host);
+
   const auto until = std::chrono::steady_clock::now() + kResolveMax;
   std::set<std::string> peers;
   for (const auto& host : hosts) {
@@ -204,11 +207,15 @@ asio::awaitable<std::shared_ptr<TcpStore>> MoveFactory::open_store(std::vector<s
     const auto found = co_await resolve(at, 0, until);
     if (!found.endpoints.empty()) at = found.endpoints.front().address().to_string();
   }
-  co_return std::make_shared<TcpStore>(context_.io, context_.tasks, at, std::move(peers));
+  co_return std::make_shared<TcpStore>(context_.io, context_.tasks, at, std::move(peers), port);
 }
 
 asio::awaitable<PreparedMove> MoveFactory::prepare(MigrationRequest wanted, Epoch epochs_tried) {
   refuse_what_is_not_done(wanted);
+  if (!wanted.failpoint.empty() && !context_.config.failpoints) {
+    throw Error(Code::bad_request, "a failpoint needs an agent started with --failpoints");
+  }
+  (void)Failpoint(wanted.failpoint);  // refuses an unknown one
   const auto leaver = named_rank(wanted.spec.job);
   const auto agents = agents_of(leaver);
   const auto own = own_agent_address(context_.config);
@@ -241,11 +248,10 @@ asio::awaitable<PreparedMove> MoveFactory::prepare(MigrationRequest wanted, Epoc
   made.record = record_of(wanted.spec, leaver, agents, facts);
   for (const auto& one : facts) epochs_tried = std::max(epochs_tried, one.epoch_tried);
   made.record.side.epoch = std::max(made.record.side.own_epoch, epochs_tried) + 1;
-  std::vector<std::string> hosts{destination.host};
-  for (const auto& agent : agents) hosts.push_back(parse_address("agent", agent).host);
-  made.rendezvous = co_await open_store(std::move(hosts));
-
+  made.rendezvous = co_await open_store(made.record, 0);
   made.plan = plan_of(made.record, facts, own, made.rendezvous->port());
+  made.record.rendezvous = made.plan.rendezvous;
+  made.plan.failpoint = std::move(wanted.failpoint);
   made.plan.handover_ms = kHandoverMs + kHandoverWrites * context_.journal.put_ms();
   co_return made;
 }

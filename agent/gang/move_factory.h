@@ -48,11 +48,13 @@ class MoveFactory {
   /// far as this agent knows; the agents of the ranks tell what they know.
   /// Throws Error{bad_request, not_found, conflict, refused}, and what a call to an agent throws.
   asio::awaitable<PreparedMove> prepare(MigrationRequest wanted, Epoch epochs_tried);
+  /// The store at which the ranks of that gang meet, on a port of this host; 0: any. Throws
+  /// Error{io}, and what a name throws that cannot be resolved.
+  asio::awaitable<std::shared_ptr<TcpStore>> open_store(GangRecord record, std::uint16_t port);
 
  private:
   asio::awaitable<std::vector<RankFacts>> ask_all(NamedRank leaver,
                                                   std::vector<std::string> agents);
-  asio::awaitable<std::shared_ptr<TcpStore>> open_store(std::vector<std::string> hosts);
   [[nodiscard]] std::vector<std::string> agents_of(const NamedRank& leaver) const;
 
   const HandoverContext& context_;

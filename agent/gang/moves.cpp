@@ -51,6 +51,7 @@ void Moves::resume_after_restart() {
     const bool is_written = record.result.has_value() && record.cost.is_over();
     if (!is_over(gang->state()) || record.side.notice_pending || !is_written) gang->resume();
   }
+  open_stores_again();
   forget_old();
 }
 
@@ -59,24 +60,6 @@ void Moves::add(GangRecord record, std::optional<GangPlan> plan) {
   gangs_[id] = std::make_shared<GangTask>(context_, GangTask::Clients{client_, targets_},
                                           std::move(record), std::move(plan),
                                           [this](const GangRecord& ended) { on_ended(ended); });
-}
-
-/// The store of a move after which the ranks went on is the job's until the next one.
-void Moves::on_ended(const GangRecord& ended) {
-  const bool moved = has_gone(ended.state());
-  for (auto store = stores_.begin(); store != stores_.end();) {
-    const bool is_its = store->first == ended.id;
-    const auto* other =
-        !is_its && gangs_.contains(store->first) ? gangs_.at(store->first).get() : nullptr;
-    const bool is_older =
-        moved && other != nullptr && other->record().job == ended.job && is_over(other->state());
-    if ((is_its && !moved) || is_older) {
-      store->second->close();
-      store = stores_.erase(store);
-    } else {
-      ++store;
-    }
-  }
 }
 
 void Moves::forget_old() {

@@ -61,6 +61,7 @@ class Moves final : public Gangs, public RankMoves {
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) override;
   std::vector<boost::json::object> all(bool running) const override;
   void cancel(const std::string& id) override;
+  void proceed(const std::string& id) override { gang_at(id).proceed(); }
   void force(const std::string& id, const OperatorDecision& decision) override;
   DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
                           const Caller& caller) override;
@@ -102,6 +103,10 @@ class Moves final : public Gangs, public RankMoves {
                  const Invitation& invitation, const Caller& caller);
   void add(GangRecord record, std::optional<GangPlan> plan);
   void on_ended(const GangRecord& record);
+  /// Opens again the stores of jobs that go on, where they were: their values are gone, and groups
+  /// that a job makes from here on need none of them.
+  void open_stores_again();
+  asio::awaitable<void> open_again(GangRecord record);
   void forget_old();
   [[nodiscard]] RankHold hold_of(const RankTask& rank) const;
   /// Whether a job of this host has lost a rank by that gang, and has not begun anew since.

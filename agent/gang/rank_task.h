@@ -24,7 +24,7 @@ namespace cardswap::gang {
 class RankTask final : public RankPorts, public std::enable_shared_from_this<RankTask> {
  public:
   /// How long the conductor may be silent before the rank withdraws, if it has not promised.
-  static constexpr std::chrono::seconds kSilenceMax{5};
+  static constexpr std::chrono::seconds kSilenceMax{4};
   /// How long it may be silent before an operator is told, once the rank has promised.
   static constexpr std::chrono::seconds kSilenceTold{30};
 

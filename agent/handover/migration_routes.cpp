@@ -132,6 +132,10 @@ asio::awaitable<ApiResponse> proceed(CallContext parts, ApiRequest request) {
     throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
   }
   const auto id = request.path.at("id");
+  if (parts.rank_moves.has(id)) {
+    parts.rank_moves.proceed(id);
+    co_return ApiResponse{200, parts.rank_moves.shown(id)};
+  }
   parts.migrations.proceed(id);
   co_return ApiResponse{200, to_json(parts.migrations.at(id))};
 }

@@ -59,6 +59,8 @@ class RankMoves {
   [[nodiscard]] virtual std::vector<boost::json::object> all(bool running) const = 0;
   /// Gives one up; returns at once. Throws Error{conflict} if it is committed or over.
   virtual void cancel(const std::string& id) = 0;
+  /// Lets one that a failpoint holds go on.
+  virtual void proceed(const std::string& id) = 0;
   /// An operator's decision about one that cannot end by itself. Throws Error{conflict} where there
   /// is nothing to decide, and unless it overrules, where the newcomer's agent contradicts it.
   virtual void force(const std::string& id, const OperatorDecision& decision) = 0;

@@ -17,7 +17,12 @@ class Agents:
     """Asks in a thread of its own: a store may be slow, and training waits for none of this."""
 
     def __init__(self, address: str, tell: Callable[[list[str]], None], say: Callable[[str], None]) -> None:
-        self._address, self._tell, self._say = address, tell, say
+        self.address = address
+        self._tell, self._say = tell, say
+
+    def know(self, addresses: list[str]) -> None:
+        """Tells this process's agent what the ranks have told each other already."""
+        self._tell(addresses)
 
     def meet(self, store: Any, rank: int, ranks: int) -> None:
         """Begins to tell this process's agent what the ranks tell each other in `store`."""
@@ -26,7 +31,7 @@ class Agents:
     def _meet(self, store: Any, rank: int, ranks: int) -> None:
         try:
             keys = [f"cardswap/agent/{one}" for one in range(ranks)]
-            store.set(keys[rank], "@" + self._address)  # a store may take an empty text for none
+            store.set(keys[rank], "@" + self.address)  # a store may take an empty text for none
             end = time.monotonic() + PATIENCE
             while not store.check(keys):
                 if time.monotonic() > end:

@@ -14,6 +14,7 @@ import time
 from typing import Any, Callable, Iterator
 
 from . import _groups as groups
+from . import _lasting_store as lasting_store
 from ._library import CardswapError, what_it_says
 from ._tensors import torch
 
@@ -30,20 +31,24 @@ class NextCommunicator:
 
     `rendezvous` is HOST:PORT of a TCPStore that outlives every rank, an agent's. `is_given_up()` says when the others
     are to be waited for no more; any thread. `build()` may run beside training; `trip()` and `exchange()` are for the
-    main thread, with no collective under way.
+    main thread, with no collective under way. `says` is what this member tells the others, whose words are in `told` by
+    rank of the job once it is built: the rendezvous may be gone when the job goes on.
     """
 
     def __init__(self, epoch: int, of: list[groups.Group], rendezvous: str,
                  is_given_up: Callable[[], bool] = lambda: False,
                  timeout: datetime.timedelta = TIMEOUT, tripwire: datetime.timedelta = TRIPWIRE,
-                 patience: datetime.timedelta = PATIENCE) -> None:
+                 patience: datetime.timedelta = PATIENCE, says: str = "") -> None:
         self.epoch = epoch
+        self.told: list[str] = []
         self.took_ms: dict[str, float] = {}  # what each of its parts took here
         self._groups = of
         self._rendezvous = rendezvous
+        self._says = says
         self._is_given_up = is_given_up
         self._timeout, self._tripwire, self._patience = timeout, tripwire, patience
         self._store: Any = None
+        self._lasting: Any = None  # the same one, for groups that are made later
         self._backends: list[Any] = []
         self._is_built = False
         self._is_checked = False  # by the tripwire
@@ -57,11 +62,16 @@ class NextCommunicator:
         try:
             with self._timed("build"):
                 host, _, port = self._rendezvous.rpartition(":")
-                self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", self._store_at(host, int(port)))
+                tcp = self._store_at(host, int(port))
+                self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", tcp)
+                self._lasting = distributed.PrefixStore(f"cardswap/{self.epoch}",
+                                                        lasting_store.at(host, int(port), self._timeout, tcp))
+                self._store.set(f"said/{groups.rank()}", "@" + self._says)  # a store may take an empty text for none
                 for group in self._groups:  # in one order on all ranks: each waits for the others
                     self._meet(group, "connect", _LOOK_EVERY)
                     with self._timed("connect"):
                         self._backends.append(self._connected(group))
+                self.told = [self._store.get(f"said/{rank}").decode()[1:] for rank in range(groups.world_size())]
                 self._is_built = True
         except CardswapError:
             raise
@@ -168,7 +178,7 @@ class NextCommunicator:
                     # What may fail comes first: roll_back() knows each group that has another backend.
                     notes = groups.torch_groups()
                     before = notes[group.process_group]
-                    store = torch().distributed.PrefixStore(f"{group.name}/", self._store)
+                    store = torch().distributed.PrefixStore(f"{group.name}/", self._lasting)
                     backend._set_default_timeout(group.slot.backend.options._timeout)
                     group.slot.put(backend)
                     self._exchanged.append((group, before))

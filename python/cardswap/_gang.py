@@ -115,7 +115,7 @@ class Gang:
         for what, hint in groups.obstacles():
             raise CardswapError(f"{what}; {hint}", "refused")
         self._next = NextCommunicator(epoch, groups.with_any_of(moved), rendezvous,
-                                      lambda: library.is_given_up(self._handle, epoch))
+                                      lambda: library.is_given_up(self._handle, epoch), says=self._agent.address)
         self._next.build()
 
     def trip(self) -> None:
@@ -124,11 +124,12 @@ class Gang:
     def exchange(self) -> None:
         if self._peers is not None:
             self._peers.end()
-        self._built().exchange()
+        done = self._built()
+        done.exchange()
         if self._peers is not None:  # what it had before was no communicator
             self._peers = None
             self.close_old()
-        self._tell_agents()
+        self._agent.know(done.told)
 
     def took(self) -> tuple[float, float]:
         """What the next communicator took here without waiting for others, in ms: to connect it, and to try it."""

@@ -4,6 +4,7 @@ It takes the steps that --until allows, or all of them.
 """
 
 import argparse
+import os
 import pathlib
 import random
 import time
@@ -18,9 +19,16 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=40)
 parser.add_argument("--loss-log", default="/dev/stdout", help="the rank is added to the name")
 parser.add_argument("--until", default="")
+parser.add_argument("--last", default="", help="a file; it ends behind the step whose number is there")
+parser.add_argument("--busy", default="", help="while there is such a file with the rank in its name, that rank takes no step")
+parser.add_argument("--group", default="", help="a file; behind the step whose number is there all ranks make another group")
 parser.add_argument("--step-ms", type=float, default=0, help="that a step takes longer")
 parser.add_argument("--late", default="", help="while there is this file, which names a rank: that one is 2 s late, once")
 args = parser.parse_args()
+
+
+def reads(path, step):
+    return path and os.path.exists(path) and step + 1 >= int(open(path).read())
 
 
 def is_late(rank):
@@ -57,6 +65,7 @@ optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2)
 torch.manual_seed(100 + rank)
 random.seed(rank)
 numpy.random.seed(rank)
+grouped = None
 with open(f"{args.loss_log}.{rank}", "a", buffering=1) as log:
     for step in cardswap.batches(range(args.steps)):
         if args.step_ms:
@@ -71,8 +80,16 @@ with open(f"{args.loss_log}.{rank}", "a", buffering=1) as log:
         optimizer.zero_grad()
         if not cardswap.is_standby():
             log.write(f"step {step} loss {loss.item().hex()}\n")
+        while args.busy and not cardswap.is_standby() and os.path.exists(f"{args.busy}.{rank}"):
+            time.sleep(0.005)  # as in a validation, or when a checkpoint is saved
         while args.until and not cardswap.is_standby() and cardswap.steps() >= int(open(args.until).read()):
             time.sleep(0.005)
+        if grouped is None and not cardswap.is_standby() and reads(args.group, step):
+            grouped = torch.ones(1)
+            distributed.all_reduce(grouped, group=distributed.new_group())
+            open(f"{args.group}.{rank}", "w").write(str(int(grouped.item())))
+        if reads(args.last, step):
+            break
     log.write(f"digest {cardswap.state_digest()}\n")
 distributed.barrier()  # who ends before that takes a collective of another one along
 distributed.destroy_process_group()

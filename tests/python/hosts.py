@@ -4,18 +4,20 @@ the package of a build.
 The first argument of a test that imports this is the build's folder; further ones are unittest's.
 """
 
+import contextlib
+import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
-import urllib.request
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -29,7 +31,7 @@ def wait_until(condition, what, patience=PATIENCE):
     end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"not within {patience} s: {what}")
+            raise AssertionError(f"not within {patience} s: {what() if callable(what) else what}")
         time.sleep(0.05)
 
 
@@ -48,24 +50,33 @@ class Host:
     def __init__(self, folder, name, programs, listen="127.0.0.1:0", more=(), on=lambda command: command):
         """`on` makes a command one that runs on the host, where that is another machine than this one."""
         self.folder = folder / name
-        self.programs = programs
+        self.name, self.programs, self.more, self.on = name, programs, more, on
         self.log = open(folder / f"{name}.log", "a+")
-        self.address = listen.rpartition(":")[0]
-        self.agent_command = on([
-            programs / "cardswapd", "--data-dir", self.folder, "--host-name", name, "--listen", listen, "--device", "cpu:0",
-            "--device", "cpu:1", "--failpoints", *(["--job-user", "root"] if os.geteuid() == 0 else []), *more])
+        self.address, _, self.port = listen.rpartition(":")
+        self.starts = 0
         self.start()
 
     def start(self):
-        self.agent = subprocess.Popen(self.agent_command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
-                                      env={**os.environ, **OF_AGENTS})
+        """Also once more after kill(): where it was."""
+        self.starts += 1
+        self.agent = subprocess.Popen(
+            self.on([self.programs / "cardswapd", "--data-dir", self.folder, "--host-name", self.name, "--listen",
+                     f"{self.address}:{self.port}", "--device", "cpu:0", "--device", "cpu:1", "--failpoints",
+                     *(["--job-user", "root"] if os.geteuid() == 0 else []), *self.more]),
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **OF_AGENTS})
+
+    def kill(self):
+        """The agent alone: its jobs outlive it."""
+        self.agent.kill()
+        self.agent.wait()
 
     def is_up(self):
         if self.agent.poll() is not None:
             raise AssertionError("the agent ended: " + self.said())
         found = re.findall(rf"listens on .* and {re.escape(self.address)}:(\d+)", self.said())
-        self.port = found and found[-1]
-        return bool(found) and (self.folder / "cardswapd.sock").exists()
+        if len(found) == self.starts:
+            self.port = found[-1]
+        return len(found) == self.starts and (self.folder / "cardswapd.sock").exists()
 
     def said(self):
         self.log.seek(0)
@@ -91,12 +102,22 @@ class Host:
         return json.loads(done.stdout)
 
     def post(self, path):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
-        return urllib.request.urlopen(request, timeout=PATIENCE).read()
+        return self.call("POST", path)
 
     def metrics(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE) as answer:
-            return answer.read().decode()
+        return self.call("GET", "/metrics").decode()
+
+    def call(self, method, path):
+        connection = http.client.HTTPConnection("agent", timeout=PATIENCE)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with contextlib.closing(connection), contextlib.closing(connection.sock):
+            connection.sock.connect(str(self.folder / "cardswapd.sock"))
+            connection.request(method, path)
+            answer = connection.getresponse()
+            said = answer.read()
+        if answer.status >= 300:
+            raise AssertionError(f"{method} {path}: {answer.status} {said.decode()}")
+        return said
 
     def job(self):
         jobs = self.ask("jobs", "--all")["jobs"]

@@ -240,5 +240,6 @@ static_assert(every_state_before_the_commit_can_fail(kGangRules), "invariant 3")
 static_assert(every_pair_is_listed_once(kGangRules));
 
 [[nodiscard]] std::string_view to_string(GangState state);
+[[nodiscard]] std::string_view to_string(GangEvent event);
 
 }  // namespace cardswap::gang

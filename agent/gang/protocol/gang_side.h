@@ -80,6 +80,9 @@ class GangSide {
   /// Goes on from a record that a former agent left; call it once, before any other event.
   GangEffects recover();
 
+  /// Goes on by these rules from here; they must outlive it.
+  void follow(std::span<const GangRule> rules) { rules_ = rules; }
+
   /// The order that a rank is to have obeyed by now.
   [[nodiscard]] Order::Kind due_order(std::uint32_t rank) const;
   /// The order of that kind, as it is sent.

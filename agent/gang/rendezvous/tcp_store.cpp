@@ -88,15 +88,17 @@ class TcpStore::Client {
 };
 
 TcpStore::TcpStore(asio::io_context& context, TaskGroup& tasks, const std::string& host,
-                   std::set<std::string> peers, std::chrono::milliseconds silence_max)
+                   std::set<std::string> peers, std::uint16_t port,
+                   std::chrono::milliseconds silence_max)
     : tasks_(tasks),
       peers_(std::move(peers)),
       silence_max_(silence_max),
       clients_max_(share_of_descriptors(2, kStoreClientsMax)),
       acceptor_(context) {
   try {
-    const tcp::endpoint at(asio::ip::make_address(without_zone(host)), 0);
+    const tcp::endpoint at(asio::ip::make_address(without_zone(host)), port);
     acceptor_.open(at.protocol());
+    acceptor_.set_option(tcp::acceptor::reuse_address(port != 0));
     acceptor_.bind(at);
     acceptor_.listen();
     port_ = acceptor_.local_endpoint().port();

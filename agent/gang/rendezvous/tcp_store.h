@@ -16,19 +16,20 @@
 namespace cardswap::gang {
 
 /// The store at which the ranks of a job's next epoch meet: torch.distributed.TCPStore is its
-/// client, and finds it to be its own server. It outlives each rank.
+/// client, and finds it to be its own server. It outlives each rank; its values do not outlive the
+/// agent.
 ///
 /// Anybody who reaches the port may read and write, as with torch's own; so only callers from
 /// `peers` are heard. Bounded (store_words.h): a connection that asks for too much is closed.
 /// Shared by its maker and by its coroutines. One thread.
 class TcpStore : public std::enable_shared_from_this<TcpStore> {
  public:
-  /// Takes a free port at `host`, a numeric address of this host, and listens there. `peers`: the
+  /// Takes a port at `host`, a numeric address of this host, and listens there. `peers`: the
   /// addresses that may connect, in the form of canonical_host(), besides those of this host's
-  /// loopback. A connection that has not said that it is torch's within `silence_max` is closed.
-  /// Throws Error{io}.
+  /// loopback. `port` 0: one that is free. A connection that has not said that it is torch's within
+  /// `silence_max` is closed. Throws Error{io}.
   TcpStore(asio::io_context& context, TaskGroup& tasks, const std::string& host,
-           std::set<std::string> peers,
+           std::set<std::string> peers, std::uint16_t port = 0,
            std::chrono::milliseconds silence_max = std::chrono::seconds(10));
   ~TcpStore();
   TcpStore(const TcpStore&) = delete;

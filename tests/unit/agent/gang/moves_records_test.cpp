@@ -31,6 +31,7 @@ GangRecord a_gang() {
   record.side.ranks.resize(3);
   record.side.ranks[1] = {Part::leaves, {digest_of({}), 41}};
   record.agents = {"127.0.0.1:7070", "127.0.0.1:7070", "127.0.0.1:7072"};
+  record.rendezvous = "127.0.0.1:4711";
   record.history = {{"planned", 1000}, {"committed", 2000}};
   record.started_at_ms = 1000;
   return record;
@@ -43,6 +44,7 @@ TEST(GangRecord, IsTheSameOnceItIsReadFromTheJournal) {
   again["version"] = written.at("version");  // readers that waited for a change are told one
   EXPECT_EQ(json::serialize(again), json::serialize(written));
   EXPECT_EQ(read.side, a_gang().side);
+  EXPECT_EQ(read.rendezvous, a_gang().rendezvous);
 }
 
 TEST(GangRecord, IsSetAsideWhereItsRanksAndAgentsDiffer) {

@@ -115,7 +115,7 @@ TEST_F(Store, AnswersAsTorchsOwn) {
 
 TEST_F(Store, ClosesAConnectionThatSaysNothing) {
   store_->close();
-  store_ = std::make_shared<TcpStore>(io_, tasks_, "127.0.0.1", std::set<std::string>{},
+  store_ = std::make_shared<TcpStore>(io_, tasks_, "127.0.0.1", std::set<std::string>{}, 0,
                                       std::chrono::milliseconds(1));
   store_->start();
   const auto client = silent();
@@ -165,6 +165,21 @@ TEST_F(Store, ClosesToThoseWhoSpeakOtherwiseOrAskForTooMuch) {
   const auto other = connect();
   say(*other, query(StoreQuery::count_keys));
   EXPECT_EQ(hear(*other, 8), number(std::int64_t{0})) << "and what they said is not kept";
+}
+
+TEST_F(Store, IsOpenedAgainWhereAnEarlierOneWasWithoutItsValues) {
+  const auto before = connect();
+  say(*before, query(StoreQuery::set) + text("a") + text("1") + query(StoreQuery::count_keys));
+  ASSERT_EQ(hear(*before, 8), number(std::int64_t{1}));
+  const auto port = store_->port();
+  store_->close();  // with a connection, whose end stays in the kernel for a while
+  EXPECT_THAT(hear(*before, 1), IsEmpty());
+  store_ = std::make_shared<TcpStore>(io_, tasks_, "127.0.0.1", std::set<std::string>{}, port);
+  store_->start();
+  EXPECT_EQ(store_->port(), port);
+  const auto after = connect();
+  say(*after, query(StoreQuery::count_keys));
+  EXPECT_EQ(hear(*after, 8), number(std::int64_t{0}));
 }
 
 TEST(StoreValues, HoldNoMoreThanTheirBounds) {

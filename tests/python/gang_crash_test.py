@@ -1,0 +1,626 @@
+"""The crash matrix of a gang: who takes part in the move of a rank is killed, or cut off, in each of the move's states.
+
+Method: torchrun starts three ranks that train with DDP over Gloo, two at host `a` and one, which moves, at `b` or `c`.
+A failpoint of the conductor's agent holds the move in a state, or before an event that takes it to the next one. Then the
+damage is done, to real processes, sockets and links. Before the commit everybody else goes on within 5 s as if nothing had
+been; from the commit on all ranks are at the new place or all at the old one, also when agents come back and know only what
+is in their journals. What each rank computes is what it computes undisturbed, each step once, bit for bit; nothing is left
+of an attempt that was given up. A rank that is killed is lost to its job, which torchrun ends as it would without us.
+
+A cell is one damage in one state. The cells of a job follow each other, each one with the next attempt.
+
+usage: gang_crash_test.py BUILD [unittest's arguments]   the cells that are kept in the suite
+       gang_crash_test.py BUILD --all [VICTIM...]         every cell, or those of the victims; a table of what they gave
+"""
+
+import collections
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import unittest
+
+from hosts import BUILD, OF_AGENTS, PATIENCE, ROOT, Host, Moves, run_tests, wait_until
+
+if os.geteuid() == 0 and os.environ.get("CARDSWAP_OWN_NET") != "1":
+    # Links are cut by this host's routes: in a network of the test's own.
+    own = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+    if own.returncode == 0:
+        os.environ["CARDSWAP_OWN_NET"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, "-B", __file__, str(BUILD), *sys.argv[1:]])
+
+RANKS = 3
+MOVES = 2  # the rank that moves
+STEPS = 10**6  # the test says which one is the last
+BACK = 5  # s
+SINK = "10.99.0.1"
+
+# Where a move is held, and what is seen then: the states of the ranks that stay, of the one that leaves, of its newcomer.
+Place = collections.namedtuple("Place", "hold, state, stays, leaves, newcomer")
+ANY = None
+GRANTED = {"granted", "resumed", "completed"}
+PLACES = [
+    Place("all_built", "preparing", {"built"}, {"built"}, {"parked"}),
+    Place("all_armed", "agreeing", {"armed", "parked"}, {"armed", "parked"}, {"parked"}),
+    Place("freezing", "freezing", {"armed", "parked"}, {"armed", "parked"}, {"parked"}),
+    Place("all_ready", "freezing", {"ready"}, {"ready"}, {"verified"}),
+    Place("committed", "committed", {"ready"}, {"ready"}, {"verified"}),
+    Place("all_granted", "committed", {"ready"}, {"ready"}, GRANTED),
+    Place("resumed", "resumed", {"ready"}, {"ready"}, GRANTED),
+    Place("all_stepped", "resumed", {"confirmed"}, {"ready"}, {"completed"}),
+    Place("completed", "completed", {"confirmed"}, {"ready"}, {"completed"}),
+]
+HOLDS = [place.hold for place in PLACES]
+BEFORE_COMMIT = HOLDS[:4]
+BEFORE_GO = HOLDS[:6]
+VICTIMS = ["newcomer", "leaver", "stays", "conductor", "source", "target", "store", "link to the source", "link to the target"]
+ALL_RANKS = range(RANKS)
+
+
+def loses_the_job(victim, hold):
+    """Whether the job has a rank less afterwards."""
+    return (victim == "stays" or (victim == "leaver" and hold in BEFORE_COMMIT) or
+            (victim == "newcomer" and hold not in BEFORE_GO))
+
+
+def ends(victim, hold):
+    """Where the moved rank is afterwards: "old", "new", or either, which the state at the conductor says."""
+    if victim in ("newcomer", "stays"):
+        return "old" if hold in BEFORE_GO else "new"
+    if victim == "store":  # nobody needs it any more once all have met
+        return "old" if hold in ("all_built", "all_armed", "freezing") else "new"
+    if victim == "source" and hold == "all_ready":
+        return "either"  # it has promised, and comes back before it is missed, or not
+    if victim == "target" and hold in ("committed", "all_granted"):
+        return "either"  # a standby that has its grant outlives its agent; one that has not ends
+    return "old" if hold in BEFORE_COMMIT else "new"
+
+
+def own_network():
+    return os.environ.get("CARDSWAP_OWN_NET") == "1"
+
+
+def run(*argv):
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def environment_of(pid):
+    try:
+        parts = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    return dict(part.decode(errors="replace").split("=", 1) for part in parts if b"=" in part)
+
+
+def processes():
+    """Those that are no zombies: what is left of one holds nothing."""
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if entry.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                yield int(entry.name)
+        except OSError:
+            pass
+
+
+class Network:
+    """This network namespace: a set of ports can be cut off, as if what goes there were lost on the way."""
+
+    def __init__(self):
+        run("ip", "link", "set", "lo", "up")
+        if SINK in run("ip", "addr", "show"):
+            return
+        run("ip", "rule", "add", "pref", "10", "lookup", "local")
+        run("ip", "rule", "del", "pref", "0")
+        run("ip", "link", "add", "sink", "type", "veth", "peer", "name", "drain")
+        run("ip", "link", "set", "sink", "up")
+        run("ip", "link", "set", "drain", "up")
+        run("ip", "addr", "add", SINK + "/32", "dev", "sink")
+        run("ip", "route", "add", "default", "dev", "sink", "table", "77")
+
+    def cut(self, *ports):
+        self._rules("add", ports)
+
+    def heal(self, *ports):
+        self._rules("del", ports)
+
+    def _rules(self, do, ports):
+        for port in ports:
+            for end in ("sport", "dport"):
+                run("ip", "rule", do, "pref", "5", "ipproto", "tcp", end, str(port), "lookup", "77")
+
+
+class Job:
+    """Three hosts with agents, and a job of three ranks."""
+
+    def __init__(self, tls):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-gang-crash-"))
+        self.until, self.last, self.busy, self.group = (self.folder / name for name in ("until", "last", "busy", "group"))
+        self.network = Network() if own_network() else None
+        self.memory = set(os.listdir("/dev/shm"))
+        self.hosts, self.starts = [], []
+        self.move_id = self.hold = self.had = None
+        try:
+            self.hosts = [Host(self.folder, name, Moves.programs, f"{self.address(at, tls)}:0", self.certificate(name, tls))
+                          for at, name in enumerate("abc")]
+            for host in self.hosts:
+                wait_until(host.is_up, f"{host.folder} listens")
+            self.a, self.source, self.target = self.hosts
+            self.begin(4)
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def address(at, tls):
+        return f"127.0.0.{at + 1}" if tls else "127.0.0.1"
+
+    def certificate(self, name, tls):
+        if not tls:
+            return []
+        fleet = self.folder / "fleet"
+        if not fleet.exists():
+            run(Moves.programs / "cardswap", "pki", "init", fleet)
+        run(Moves.programs / "cardswap", "pki", "issue", fleet, "--role", "agent", "--name", name, "--host",
+            self.address("abc".index(name), tls))
+        given = fleet / name
+        more = ["--jobs-share-my-user"]
+        return ["--tls-cert", given / "tls.crt", "--tls-key", given / "tls.key", "--tls-ca", given / "ca.crt", *more]
+
+    # ---- the job
+
+    def allow(self, steps):
+        self.allowed = steps
+        self.write(self.until, steps)
+
+    def write(self, path, text):
+        new = path.with_suffix(".new")
+        new.write_text(str(text))
+        new.replace(path)
+
+    def program(self, log, nodes, node, ranks, port, *more):
+        return [Moves.python, "-B", "-m", "torch.distributed.run", "--nnodes", str(nodes), "--node-rank", str(node),
+                "--nproc-per-node", str(ranks), "--master-addr", "127.0.0.1", "--master-port", str(port),
+                ROOT / "tests/python/ddp.py", "--steps", str(STEPS), "--loss-log", self.folder / log, "--last",
+                self.last, *more]
+
+    def begin(self, steps):
+        self.allow(steps)
+        self.env = {**Moves.of_jobs, **OF_AGENTS, **({"GLOO_SOCKET_IFNAME": "lo"} if own_network() else {})}
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        for node, host in enumerate((self.a, self.source)):
+            done = host.command("run", "--name", "ddp", "--device", "cpu:0", "--", "/usr/bin/env",
+                                *(f"{name}={value}" for name, value in self.env.items()),
+                                *self.program("losses", 2, node, RANKS - 1 if node == 0 else 1, port, "--until", self.until,
+                                              "--busy", self.busy, "--group", self.group))
+            if done.returncode != 0:
+                raise AssertionError(done.stderr)
+        wait_until(lambda: self.steps() == [steps] * RANKS, lambda: "steps: " + self.said())
+        self.listening = {host.name: self.listens(host) for host in self.hosts}
+
+    def ranks(self, host):
+        jobs = [job for job in host.ask("jobs", "--all")["jobs"] if job["name"] == "ddp"]
+        return [one for job in jobs for one in job["ranks"] if one["moved_to"] is None and job["state"] in ("running", "frozen")]
+
+    def lines(self, rank):
+        log = self.folder / f"losses.{rank}"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def steps(self):
+        """By what the ranks themselves wrote."""
+        return [len(self.lines(rank)) for rank in ALL_RANKS]
+
+    def take_steps(self):
+        """Two at a time: a step is agreed further ahead where many are allowed."""
+        if min(self.steps()) >= self.allowed:
+            self.allow(self.allowed + 2)
+
+    def of_rank(self, rank, host):
+        """The process of a rank at a host."""
+        found = [pid for pid, env in ((pid, environment_of(pid)) for pid in processes())
+                 if env.get("RANK") == str(rank) and env.get("CARDSWAP_SOCKET", "").startswith(f"{host.folder}/")]
+        return found
+
+    def said(self):
+        logs = "".join(f"--- {host.name}\n{host.said()}\n" for host in self.hosts)
+        out = "".join(f"--- ddp at {host.name}\n{host.command('logs', 'ddp').stdout[-5000:]}\n" for host in self.hosts
+                      if host.agent.poll() is None)
+        return (logs + out)[-30000:]
+
+    # ---- an attempt
+
+    def begin_move(self, place, to=None):
+        self.hold = place and place.hold
+        held = ["--hold-at", place.hold] if place else []
+        started = self.a.ask("migrate", f"ddp/{MOVES}", "--to", (to or self.target).at(), "--max-stall", "none", "--timeout",
+                             f"{PATIENCE}s", "--detach", *held)
+        self.move_id = started["id"]
+        if place:
+            wait_until(lambda: self.is_at(place), lambda: f"{place.hold}: {self.shown()}\n{self.said()}")
+
+    def shown(self):
+        return self.a.ask("status", self.move_id)
+
+    def is_at(self, place):
+        now = self.shown()
+        if now["result"] and now["result"] != "ok":
+            raise AssertionError(f"it ended before it was at {place.hold}: {now}\n{self.said()}")
+        ranks = now["ranks"]
+        seen = now["state"] == place.state and all(
+            one["state"] in (place.leaves if one["part"] == "leaves" else place.stays) for one in ranks)
+        seen = seen and ranks[MOVES]["newcomer"] in place.newcomer
+        if not seen and (place.hold not in ("all_built", "all_armed", "freezing")):
+            self.take_steps()
+        return seen
+
+    def proceed(self):
+        self.a.post(f"/v1/migrations/{self.move_id}/proceed")
+
+    def state(self):
+        return self.shown()["state"]
+
+    def comes_to(self, *states, patience=30, steps=True):
+        def there():
+            if steps:
+                self.take_steps()
+            return self.state() in states
+        wait_until(there, lambda: f"{states}: {self.shown()}\n{self.said()}", patience)
+
+    # ---- damage
+
+    def damage(self, victim):
+        if victim in ("newcomer", "leaver", "stays"):
+            rank, host = {"newcomer": (MOVES, self.target), "leaver": (MOVES, self.source), "stays": (1, self.a)}[victim]
+            found = self.of_rank(rank, host)
+            if len(found) != 1:
+                raise AssertionError(f"{victim}: processes {found}")
+            os.kill(found[0], signal.SIGKILL)
+        elif victim in ("conductor", "source", "target"):
+            self.host_of(victim).kill()
+        elif victim == "store":
+            ports = self.listens(self.a) - self.listening["a"]
+            if not ports:
+                raise AssertionError("there is no store")
+            for port in ports:
+                run("ss", "-K", "-t", "-a", f"sport = :{port}")
+            if self.listens(self.a) & ports:
+                raise AssertionError("the store still listens")
+        else:
+            self.network.cut(*self.link(victim))
+
+    def host_of(self, victim):
+        return {"conductor": self.a, "source": self.source, "target": self.target}[victim]
+
+    def link(self, victim):
+        return self.a.port, (self.source if victim == "link to the source" else self.target).port
+
+    def listens(self, host):
+        """TCP ports at which an agent listens."""
+        said = run("ss", "-H", "-l", "-t", "-n", "-p")
+        return {int(line.split()[3].rpartition(":")[2]) for line in said.splitlines() if f"pid={host.agent.pid}," in line}
+
+    def repair(self, victim):
+        if victim in ("conductor", "source", "target"):
+            host = self.host_of(victim)
+            host.start()
+            wait_until(host.is_up, lambda: f"{host.name} is back: {host.said()}")
+        elif victim.startswith("link"):
+            self.network.heal(*self.link(victim))
+
+    # ---- what holds afterwards
+
+    def goes_on(self, patience=BACK):
+        """All ranks take steps again."""
+        want = max(self.steps()) + 4
+        self.allow(max(self.allowed, want))
+        wait_until(lambda: min(self.steps()) >= want, lambda: f"steps: {self.steps()}, {self.shown()}\n{self.said()}", patience)
+
+    def makes_a_group(self):
+        """All ranks meet for another one."""
+        at = max(self.steps()) + 2
+        self.write(self.group, at)
+        self.allow(max(self.allowed, at))
+        met = lambda: [path.read_text() for path in self.folder.glob("group.?")] == [str(RANKS)] * RANKS
+        wait_until(met, lambda: "another group: " + self.said(), 60)
+
+    def moved(self):
+        """The rank is at the target now: the next attempt takes it back."""
+        self.source, self.target = self.target, self.source
+
+    def nothing_is_left(self, is_new=False):
+        """Of a rank where it is not, and of the attempt anywhere. `is_new`: it has moved."""
+        wait_until(lambda: not self.left(is_new), lambda: f"left: {self.left(is_new)}\n{self.said()}", 15)
+        if not is_new:
+            self.had = self.had or self.sockets()  # a first attempt makes what every one uses
+
+    def sockets(self):
+        """How many the ranks that stay have."""
+        def of(pid):
+            return sum("socket:" in os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        return [of(pid) for rank in (0, 1) for pid in self.of_rank(rank, self.a)]
+
+    def left(self, is_new):
+        found = []
+        if is_new:
+            self.had = None
+        elif self.had and any(now > had for now, had in zip(self.sockets(), self.had)):
+            found.append(f"the ranks that stay have {self.sockets()} sockets, and had {self.had}")
+        has, has_none = (self.target, self.source) if is_new else (self.source, self.target)
+        for host, ranks in ((self.a, {0, 1}), (has, {MOVES}), (has_none, set())):
+            here = {rank for rank in ALL_RANKS if [pid for pid in self.of_rank(rank, host)]}
+            if here - ranks:
+                found.append(f"processes of ranks {here - ranks} at {host.name}")
+            for device in host.ask("devices")["devices"]:
+                if device["reserved_bytes"] or (host is has_none and device["jobs"]):
+                    found.append(f"at {host.name}: {device}")
+            open_ones = [one for one in host.ask("status")["migrations"] if one["result"] is None]
+            if open_ones:
+                found.append(f"open at {host.name}: {open_ones}")
+        if more := set(os.listdir("/dev/shm")) - self.memory:
+            found.append(f"shared memory {more}")
+        if len(more := self.listens(self.a) - self.listening["a"]) > 1:  # the one of the last move that went well
+            found.append(f"a listens at {more}")
+        return found
+
+    def finish(self):
+        """It ends; each rank has computed what it computes undisturbed."""
+        last = max(self.steps()) + 4
+        self.write(self.last, last)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        undisturbed = subprocess.run(self.program("undisturbed", 1, 0, RANKS, port), env={**os.environ, **self.env},
+                                     capture_output=True, text=True, timeout=PATIENCE)
+        if undisturbed.returncode != 0:
+            raise AssertionError(undisturbed.stderr)
+        self.allow(10**9)
+        ended = lambda: all(job["state"] not in ("running", "starting", "standby", "frozen") for host in self.hosts
+                            for job in host.ask("jobs", "--all")["jobs"])
+        wait_until(ended, lambda: "the end of all: " + self.said())
+        for rank in ALL_RANKS:
+            self.same(rank, (self.folder / f"undisturbed.{rank}").read_text().splitlines())
+
+    def same(self, rank, expected):
+        got = self.lines(rank)
+        if got != expected:
+            at = next((at for at, pair in enumerate(zip(got, expected)) if pair[0] != pair[1]), min(len(got), len(expected)))
+            raise AssertionError(f"rank {rank}, line {at}: {got[at:at + 3]} is not {expected[at:at + 3]}\n{self.said()}")
+
+    def close(self):
+        for host in self.hosts:
+            if host.agent.poll() is not None:
+                host.start()
+                wait_until(host.is_up, host.name)
+            for job in host.ask("jobs", "--all")["jobs"]:
+                host.command("stop", job["name"], "--grace", "0s", "--force")
+            host.agent.terminate()
+            host.agent.wait()
+            host.log.close()
+        for pid in processes():
+            if environment_of(pid).get("CARDSWAP_SOCKET", "").startswith(f"{self.folder}/"):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, True)
+
+
+# ---- one cell
+
+def cell(job, victim, place):
+    """One attempt and its damage; the job goes on, unless it has lost a rank. Returns what the moved rank did: old or new."""
+    job.begin_move(place)
+    job.damage(victim)
+    hold = place.hold
+    if loses_the_job(victim, hold):
+        is_new = lose(job, victim, hold)
+    elif ends(victim, hold) == "old" and (hold in BEFORE_COMMIT or victim == "newcomer"):
+        is_new = give_up(job, victim, hold)
+    else:
+        is_new = decide(job, victim, hold)
+    wanted = ends(victim, hold)
+    got = "new" if is_new else "old"
+    if wanted not in ("either", got):
+        raise AssertionError(f"{victim} at {hold}: the rank is at the {got} place\n{job.said()}")
+    if is_new:
+        job.moved()
+    if not loses_the_job(victim, hold):
+        job.goes_on()
+    return got
+
+
+def give_up(job, victim, hold):
+    """Everybody goes on as before, and at once: only those wait whose agent is away, or cut off behind a promise."""
+    if victim in ("conductor", "source"):
+        job.repair(victim)
+    if victim == "store":
+        job.proceed()
+    if victim == "link to the source" and hold == "all_ready":
+        job.comes_to("aborting", steps=False)
+        job.repair(victim)
+    if hold not in BEFORE_COMMIT:
+        job.comes_to("aborted", steps=False)
+    job.goes_on()
+    if victim.startswith("link") and not (victim == "link to the source" and hold == "all_ready"):
+        job.repair(victim)
+    job.comes_to("aborted")
+    if victim == "target":
+        job.repair(victim)
+    said = job.shown()
+    if said["result"] != "failed" or not said["error"]["failure"]:
+        raise AssertionError(f"it does not say why: {said}")
+    job.nothing_is_left()
+    return False
+
+
+def decide(job, victim, hold):
+    """What the conductor has on disk counts, or will decide; it, or its answer, may take until all are back."""
+    if victim in ("conductor", "source"):
+        job.repair(victim)
+    if victim != "conductor":
+        job.proceed()
+    if victim.endswith("target"):
+        if hold == "committed" or (hold == "all_granted" and victim == "target"):
+            standing = job.steps()
+            job.comes_to("in_doubt", "resumed", steps=False)
+            if job.state() == "in_doubt" and job.steps() != standing:
+                raise AssertionError("somebody steps while nobody knows who owns the rank: " + job.said())
+        elif hold != "completed":
+            job.goes_on()
+        job.repair(victim)
+    job.comes_to("completed", "aborted")
+    is_new = job.state() == "completed"
+    if victim == "link to the source":
+        job.repair(victim)
+    if is_new:
+        over = lambda: {one["state"] for one in job.shown()["ranks"]} <= {"closed", "retired", "ended"}
+        wait_until(over, lambda: f"the old communicator is closed: {job.shown()}\n{job.said()}")
+    job.nothing_is_left(is_new)
+    return is_new
+
+
+def lose(job, victim, hold):
+    """The job has lost a rank: its launcher ends it, and so does each of the others. The move is over, and leaves nothing."""
+    if hold not in BEFORE_GO:
+        job.proceed()
+    job.allow(10**9)
+    ended = lambda: all(one["state"] not in ("running", "starting", "standby", "frozen") for host in job.hosts
+                        for one in host.ask("jobs", "--all")["jobs"])
+    wait_until(ended, lambda: f"the end of all: {job.shown()}\n{job.said()}", 60)
+    job.comes_to("aborted", "broken", "completed", steps=False)
+    launched = job.source if victim == "leaver" else job.a
+    states = [one["state"] for one in launched.ask("jobs", "--all")["jobs"] if one["name"] == "ddp"]
+    if victim != "newcomer" and "failed" not in states:
+        raise AssertionError(f"its launcher did not see it end: {states}\n{job.said()}")
+    wait_until(lambda: not any(job.of_rank(rank, host) for rank in ALL_RANKS for host in job.hosts), "no process is left")
+    return job.state() != "aborted"
+
+
+def as_undisturbed(job):
+    """Of a job that has ended as it could: no rank has computed anything else, or anything twice."""
+    job.write(job.last, max(job.steps()) + 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = subprocess.run(job.program("undisturbed", 1, 0, RANKS, port), env={**os.environ, **job.env}, capture_output=True,
+                          text=True, timeout=PATIENCE)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
+    for rank in ALL_RANKS:
+        expected = (job.folder / f"undisturbed.{rank}").read_text().splitlines()
+        job.same(rank, expected[:len(job.lines(rank))])
+
+
+def needs_of(victim):
+    """Why a cell of this victim cannot be here; nothing: it can."""
+    return None if own_network() or victim not in ("store", *VICTIMS[-2:]) else f"{victim}: needs root and a network of its own"
+
+
+# ---- the cells of the suite
+
+class Crash(unittest.TestCase):
+    tls = False
+
+    def job(self):
+        job = Job(self.tls)
+        self.addCleanup(job.close)
+        return job
+
+    def cells(self, job, *cells):
+        for victim, hold in cells:
+            if why := needs_of(victim):
+                print(f"not run: {victim} at {hold}: {why}")
+                continue
+            began = time.monotonic()
+            cell(job, victim, PLACES[HOLDS.index(hold)])
+            print(f"{victim} at {hold}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+class Matrix(Crash):
+    def test_what_fails_before_the_commit_costs_the_others_nothing(self):
+        job = self.job()
+        self.cells(job, ("newcomer", "all_ready"), ("conductor", "all_armed"), ("source", "freezing"), ("target", "all_built"),
+                   ("store", "freezing"), ("link to the source", "all_armed"), ("link to the target", "all_ready"))
+        job.finish()
+
+    def test_what_fails_after_the_commit_ends_all_new_or_all_old(self):
+        job = self.job()
+        self.cells(job, ("conductor", "committed"), ("newcomer", "committed"), ("target", "all_granted"), ("store", "resumed"),
+                   ("source", "all_stepped"), ("link to the target", "committed"))
+        job.damage("conductor")  # has the store at which the ranks have met
+        job.repair("conductor")
+        job.makes_a_group()
+        job.finish()
+
+    def test_a_rank_that_is_killed_is_lost_to_its_job_and_leaves_nothing(self):
+        for victim, hold in (("stays", "all_ready"), ("stays", "resumed")):
+            job = self.job()
+            self.cells(job, (victim, hold))
+            as_undisturbed(job)
+
+    def test_a_rank_that_is_late_is_waited_for(self):
+        """In a validation, or while a checkpoint is saved: no boundary for a while, and the others wait in a collective."""
+        job = self.job()
+        for rank in (1, MOVES):
+            job.begin_move(PLACES[HOLDS.index("all_built")])
+            (job.folder / f"busy.{rank}").touch()
+            job.allow(job.allowed + 2)
+            wait_until(lambda: len(job.lines(rank)) > job.allowed - 2, "the rank is busy")
+            job.proceed()
+            job.comes_to("freezing")
+            standing = job.steps()
+            time.sleep(BACK + 2)  # longer than anybody is silent for
+            self.assertEqual((job.state(), job.steps()), ("freezing", standing), job.said())
+            (job.folder / f"busy.{rank}").unlink()
+            job.comes_to("completed")
+            job.nothing_is_left(is_new=True)
+            job.moved()
+            job.goes_on()
+        job.finish()
+
+
+# ---- all cells
+
+def all_cells(victims):
+    """In one job for as long as it lives. Prints what each cell gave."""
+    gave, job = {}, None
+    try:
+        for victim in victims:
+            for place in PLACES:
+                began = time.monotonic()
+                try:
+                    if why := needs_of(victim):
+                        gave[victim, place.hold] = f"not run: {why}"
+                        continue
+                    job = job or Job(tls=False)
+                    gave[victim, place.hold] = cell(job, victim, place)
+                    if loses_the_job(victim, place.hold):
+                        as_undisturbed(job)
+                        job.close()
+                        job = None
+                except Exception:
+                    gave[victim, place.hold] = "FAILED"
+                    print(traceback.format_exc())
+                    if job:
+                        job.close()
+                    job = None
+                print(f"{victim} at {place.hold}: {gave[victim, place.hold]}, {time.monotonic() - began:.1f} s", flush=True)
+        if job:
+            job.finish()
+            print("the job that went on computed what it computes undisturbed")
+    finally:
+        if job:
+            job.close()
+    for victim in victims:
+        print(f"{victim:20}", *(f"{place.hold} {gave.get((victim, place.hold), '-')};" for place in PLACES))
+    return all(value != "FAILED" for value in gave.values())
+
+
+if __name__ == "__main__":
+    if "--all" in sys.argv:
+        named = sys.argv[sys.argv.index("--all") + 1:]
+        sys.exit(0 if all_cells(named or VICTIMS) else 1)
+    run_tests([Moves.python, BUILD / "python/cardswap/libcardswap_c.so"])
