@@ -5,8 +5,9 @@ usage: bench_ranks.py BUILD_DIR [--moves N] [PART...]
 
 Jobs of torchrun under real agents, with the torch that scripts/setup.sh --python makes: DistributedDataParallel over
 Gloo, a small model, steps of 30 ms. The parts are pause, restart, build and idle; N is the number of moves, or of
-restarts, of each (9). Two agents of this machine stand for two hosts. A pause is what a move made the job's steps late:
-the longest of one step, as every rank saw it.
+restarts, of each (9). Two agents of this machine stand for two hosts. A pause is by how much the step in which the ranks
+stood was late, as the loops themselves timed it, the latest of them. Stall and lost time are the agents', and have in
+them what the newcomer's start takes of this machine's cores from the job.
 """
 
 import json
@@ -74,12 +75,12 @@ class RanksJob:
         known = self.steps()
         until = max(known or [0]) + steps
         wait_until(lambda: len(self.steps()) == self.count and min(self.steps()) > until,
-                   f"{steps} steps: " + self.hosts[0].printed())
+                   f"{steps} steps: " + self.hosts[0].printed(), 300)
 
     def move(self, times):
         """Moves rank 1 to the other agent and back again, so many times in all."""
         conductor = self.hosts[0]
-        self.train_on(70)  # as many as the pace is taken from
+        self.train_on(30)
         for at in range(times):
             moved = conductor.ask("migrate", "job/1", "--to", self.hosts[(at + 1) % 2].at(), "--max-stall", "none",
                                   "--timeout", "5m")
@@ -87,8 +88,21 @@ class RanksJob:
                 sys.exit(f"a move failed: {moved['error']}")
             asked = lambda: conductor.ask("status", moved["id"])
             wait_until(lambda: asked()["lost_is_final"], "the steps after it")
-            yield asked()
-            self.train_on(70)
+            yield {**asked(), "pause_ms": self.pause_at(moved["migrated_at_step"])}
+            self.train_on(30)
+
+    def pause_at(self, step):
+        """How late the longest step around that one was, of all ranks."""
+        late = []
+        for rank in range(self.count):
+            began = {}
+            for line in pathlib.Path(f"{self.out}.{rank}").read_text().splitlines():
+                at, when = line.split()
+                began[int(at)] = 1e3 * float(when)
+            took = {at: began[at + 1] - began[at] for at in range(step - 25, step + 3) if {at, at + 1} <= began.keys()}
+            usual = statistics.median(took[at] for at in took if at < step - 3)
+            late.append(max(took[at] for at in took if at >= step - 3) - usual)
+        return max(late)
 
 
 def times_of_states(moved):
@@ -100,26 +114,27 @@ def times_of_states(moved):
 
 def pause():
     """Of 2, 3 and 8 ranks."""
-    stalls = {}
+    pauses = {}
     for ranks in (2, 3, 8):
         with RanksJob(ranks, "--how", "steps", "--step-ms", str(STEP_MS)) as job:
             moved = list(job.move(MOVES if ranks == 3 else (MOVES + 1) // 2))
-        stalls[ranks] = [one["stall_ms"] for one in moved]
-        figure(f"ranks_pause_{ranks}_ranks_ms" if ranks != 3 else "ranks_pause_ms", stalls[ranks], "ms",
+        pauses[ranks] = [one["pause_ms"] for one in moved]
+        figure(f"ranks_pause_{ranks}_ranks_ms" if ranks != 3 else "ranks_pause_ms", pauses[ranks], "ms",
                100 if ranks == 3 else None)
         if ranks != 3:
             continue
         took = [one["communicator"] for one in moved]
         figure("ranks_communicator_ms", [one["try_ms"] + one["exchange_ms"] for one in took], "ms", 10)
         figure("ranks_communicator_built_ms", [one["build_ms"] for one in took], "ms")
+        figure("ranks_stall_ms", [one["stall_ms"] for one in moved], "ms")
         figure("ranks_lost_ms", [one["lost_ms"] for one in moved], "ms")
         figure("ranks_downtime_ms", [one["downtime_ms"] for one in moved], "ms")
         figure("ranks_step_ms", [one["step_ms"] for one in moved], "ms")
         for state in ("freezing", "committed", "resumed"):
             figure(f"ranks_{state}_ms", [times_of_states(one)[state] for one in moved], "ms")
-    few = statistics.median(stalls[2])
-    figure("ranks_pause_growth", [stall / few for stall in stalls[8]], "times", 1.5)
-    return stalls[3]
+    few = statistics.median(pauses[2])
+    figure("ranks_pause_growth", [one / few for one in pauses[8]], "times", 1.5)
+    return pauses[3]
 
 
 def restart(pauses):

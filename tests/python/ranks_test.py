@@ -222,7 +222,7 @@ class Clock(Job):
         took = moved["communicator"]
         self.assertTrue(took["build_ms"] > 0 and took["try_ms"] > 0 and took["exchange_ms"] > 0, took)
         said = self.a.command("status", moved["id"]).stdout
-        self.assertLess(said.index("stall "), said.index("downtime"), said)
+        self.assertLess(said.index("stall "), said.index("\ndowntime"), said)
         report = self.a.command("report", moved["id"]).stdout
         self.assertIn("communicators built in", report)
         counted = r'cardswap_migration_stall_seconds_count\{outcome="ok",strategy="[a-z-]+"\} 1'
