@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <utility>
 
 #include "agent/base/printable.h"
 #include "agent/base/text_parts.h"
@@ -95,8 +96,7 @@ void OutcomeTeller::tell(const channel::Followed& news) {
 }
 
 void OutcomeTeller::tell_away(const std::string& why) {
-  if (note_ == why) return;
-  note_ = why;
+  if (!std::exchange(note_, why).empty()) return;
   say(fmt::format("{}: {}; asking on", job_.text(), why));
 }
 

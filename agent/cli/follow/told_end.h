@@ -49,7 +49,7 @@ class OutcomeTeller {
   explicit OutcomeTeller(FollowedJob job) : job_(std::move(job)) {}
 
   void tell(const channel::Followed& news);
-  /// The agent of this host cannot be asked: `why`.
+  /// The agent of this host cannot be asked: `why`. Told once, until it can be again.
   void tell_away(const std::string& why);
 
  private:
