@@ -30,15 +30,10 @@ gang::GangDurable a_gang() {
   return side;
 }
 
-/// What was read is read the same when it is written again.
-template <class Read>
-void expect_same_again(const json::object& written, Read read) {
-  if (read(written) != written) std::abort();
-}
-
 /// No order brings a rank's side into trouble, whatever it is in.
 json::object order(const json::object& from) {
   const auto order = gang::order_from(from);
+  if (gang::order_from(gang::to_json(order)) != order) std::abort();
   for (std::size_t i = 0; i < gang::kRankStates; ++i) {
     for (const auto part : {gang::Part::stays, gang::Part::leaves}) {
       gang::RankSide rank({static_cast<gang::RankState>(i), part, order.epoch, 1, 7});
@@ -51,6 +46,8 @@ json::object order(const json::object& from) {
 
 json::object report(const json::object& from) {
   const auto report = gang::rank_report_from(kAgent, from);
+  const auto& status = report.status;
+  if (gang::rank_status_from(kAgent, gang::to_json(status)) != status) std::abort();
   for (std::size_t i = 0; i < gang::kGangStates; ++i) {
     auto durable = a_gang();
     durable.state = static_cast<gang::GangState>(i);
@@ -139,22 +136,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto value = json::parse(fuzz::text(data, size), error);
   if (error || !value.is_object()) return 0;
   const auto take = [&](auto read) {
-    json::object written;
     try {
-      written = read(value.get_object());
+      (void)read(value.get_object());
     } catch (const Error&) {
-      return;
     } catch (const boost::system::system_error&) {  // a number that does not fit
-      return;
     }
-    expect_same_again(written, read);
   };
   take(order);
   take(report);
   take(invitation);
   take(facts);
   take(rank_record);
-  fuzz::expect_error_or_nothing([&] { (void)gang_record(value.get_object()); });  // counts versions
+  take(gang_record);
   take([](const json::object& from) { return gang::to_journal(gang::gang_from_journal(from)); });
   take([](const json::object& from) { return gang::to_journal(gang::rank_from_journal(from)); });
   return 0;

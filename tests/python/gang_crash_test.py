@@ -9,7 +9,7 @@ of an attempt that was given up. A rank that is killed is lost to its job, which
 
 A cell is one damage in one state. The cells of a job follow each other, each one with the next attempt.
 
-usage: gang_crash_test.py BUILD [unittest's arguments]   the cells that are kept in the suite
+usage: gang_crash_test.py BUILD [unittest's arguments]   some cells of each kind
        gang_crash_test.py BUILD --all [VICTIM...]         every cell, or those of the victims; a table of what they gave
 """
 
@@ -519,7 +519,7 @@ def needs_of(victim):
     return None if own_network() or victim not in ("store", *VICTIMS[-2:]) else f"{victim}: needs root and a network of its own"
 
 
-# ---- the cells of the suite
+# ---- some cells of each kind
 
 class Crash(unittest.TestCase):
     tls = False
