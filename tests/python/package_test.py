@@ -109,7 +109,7 @@ import cardswap, sys
 def fails(): raise RuntimeError("no run to finish")
 cardswap.on_moved(fails)
 cardswap.on_moved({hook})
-try: cardswap._session.current()._leave()
+try: cardswap._session.current()._leave([])
 finally: print("the program's own end")
 """
 
