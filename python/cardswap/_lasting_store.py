@@ -12,6 +12,8 @@ from ._tensors import torch
 _CONNECT_TRY = datetime.timedelta(seconds=2)
 PATIENCE = 30.0  # s: for an agent to come back
 
+_made: list[Any] = []  # torch itself has the part in C++ alone, which cannot call one that is gone
+
 
 def at(host: str, port: int, timeout: datetime.timedelta, connected: Any) -> Any:
     """A store over the connected torch.distributed.TCPStore of HOST:PORT that connects anew where its connection is gone.
@@ -27,6 +29,10 @@ def _kind() -> Any:
         def __init__(self, host: str, port: int, timeout: datetime.timedelta, connected: Any) -> None:
             super().__init__()
             self._host, self._port, self._wait_for, self._connected = host, port, timeout, connected
+            _made.append(self)
+
+        def clone(self) -> Any:
+            return LastingStore(self._host, self._port, self._wait_for, self._connected.clone())
 
         def _again(self) -> None:
             self._connected = distributed.TCPStore(self._host, self._port, None, False, timeout=_CONNECT_TRY)

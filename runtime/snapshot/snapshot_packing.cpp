@@ -58,7 +58,7 @@ std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
   try {
     return std::make_unique<store::SnapshotWriter>(into, catalog, start);
   } catch (const Error& error) {
-    if (!start.parent || !is_damage(error.code())) throw;
+    if (!start.parent || !is_damage(error.code())) throw error.within("write the snapshot");
     failed = error;
   }
   start.parent.reset();

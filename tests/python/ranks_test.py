@@ -113,7 +113,8 @@ class Job(unittest.TestCase):
         parked = [one for one in moving if one["state"] != "preparing" or
                   any(rank.get("newcomer") == "parked" for rank in one.get("ranks", []))]
         here = [one for host in self.hosts for one in self.ranks(host)]
-        if parked and here and min(one["step"] for one in here) >= allowed and allowed < STEPS - 2:
+        steps = [one["step"] for one in here if one["step"]]  # an agent that was restarted has heard of none yet
+        if parked and steps and min(steps) >= allowed and allowed < STEPS - 2:
             self.allow(allowed + 2)
 
     def finish(self):

@@ -98,7 +98,8 @@ TcpStore::TcpStore(asio::io_context& context, TaskGroup& tasks, const std::strin
   try {
     const tcp::endpoint at(asio::ip::make_address(without_zone(host)), port);
     acceptor_.open(at.protocol());
-    acceptor_.set_option(tcp::acceptor::reuse_address(port != 0));
+    // Of the first one too: what is left of its connections keeps the port from those without it.
+    acceptor_.set_option(tcp::acceptor::reuse_address(true));
     acceptor_.bind(at);
     acceptor_.listen();
     port_ = acceptor_.local_endpoint().port();

@@ -139,15 +139,15 @@ TEST_F(Hub, KeepsOneThatReadsHoweverMuchItIsSent) {
   EXPECT_EQ(warnings(), 0U);
 }
 
-/// A hub that listens, and a job whose program is this process: its session's leader may be in
-/// another PID namespace, where it has no number here.
+/// A hub that listens, and a job whose program is this process's parent: the leader of its session
+/// may be in another PID namespace, where it has no number here.
 class RanksHub : public ::testing::Test {
  protected:
   RanksHub() {
     config_.data_dir = dir_.path();
     config_.devices = {{.name = "cpu:0"}};
     instance_ = &jobs_.add({.name = "ddp", .uid = "u"}, "cpu:0");
-    const auto program = ::getpid();
+    const auto program = ::getppid();
     JobList::note(*instance_, [&](InstanceRecord& record) {
       record.state = InstanceState::running;
       record.program = {program, start_time_of(program).value_or(0)};
