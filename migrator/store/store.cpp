@@ -25,6 +25,12 @@ bool is_part(std::string_view part) {
 
 void Store::read_soon(const std::string&, std::uint64_t, std::uint64_t) noexcept {}
 
+PutResult Store::put_new_from(const std::string& name, Pieces pieces) {
+  std::vector<std::byte> bytes;
+  for (const auto& piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  return put_new(name, bytes);
+}
+
 bool is_store_failure(Code code) { return code == Code::io || code == Code::unreachable; }
 
 bool is_object_name(std::string_view name) {
