@@ -26,4 +26,12 @@ void content_fields(Archive& a, FieldsOf<Archive, handover::Content>& content) {
   }
 }
 
+/// What the communicators took, of one rank's message or of a whole gang.
+template <class Archive, class Took>
+void took_fields(Archive& a, Took& m) {
+  a("build_ms", m.build_ms);
+  a("try_ms", m.try_ms);
+  a("exchange_ms", m.exchange_ms);
+}
+
 }  // namespace cardswap::gang

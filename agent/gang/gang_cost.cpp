@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/base/json_archive.h"
+#include "agent/gang/content_fields.h"
 
 namespace cardswap::gang {
 
@@ -34,13 +35,6 @@ StateTimes states_from(const json::array& from) {
 bool raise(double& to, double said) {
   const auto most = std::max(to, std::clamp(said, 0.0, kTookMsMax));
   return std::exchange(to, most) != most;
-}
-
-template <class Archive>
-void took_fields(Archive& a, FieldsOf<Archive, GangCost>& m) {
-  a("build_ms", m.build_ms);
-  a("try_ms", m.try_ms);
-  a("exchange_ms", m.exchange_ms);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "agent/base/json_archive.h"
+#include "agent/gang/content_fields.h"
 
 namespace cardswap::gang {
 
@@ -18,13 +19,6 @@ void late_fields(Archive& a, FieldsOf<Archive, channel::LateSteps>& m) {
   a("open_ms", m.open_ms);
   a("after", m.after);
   a("over", m.over);
-}
-
-template <class Archive>
-void took_fields(Archive& a, FieldsOf<Archive, channel::CommunicatorsTook>& m) {
-  a("build_ms", m.build_ms);
-  a("try_ms", m.try_ms);
-  a("exchange_ms", m.exchange_ms);
 }
 
 }  // namespace

@@ -136,9 +136,10 @@ class Careless(Moves):
 
 class Package(unittest.TestCase):
     def test_it_passes_its_own_tests_with_torch(self):
-        done = subprocess.run([Moves.python, ROOT / "tests/python/package_test.py"],
-                              env={**os.environ, **Moves.of_jobs}, capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        for tests in ("package_test.py", "package_torch_test.py"):
+            done = subprocess.run([Moves.python, ROOT / "tests/python" / tests],
+                                  env={**os.environ, **Moves.of_jobs}, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
 
 if __name__ == "__main__":

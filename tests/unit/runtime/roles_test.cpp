@@ -9,8 +9,23 @@
 namespace cardswap::test {
 namespace {
 
-using SourceRole = Roles;
 using StandbyRole = Roles;
+
+class SourceRole : public Roles {
+ protected:
+  /// Asks for a snapshot whose copy takes the link as long as `bandwidth` says, and has the trainer
+  /// stand for it. Its step changes nothing: with rounds all of it would go ahead.
+  channel::Frozen freeze_for_snapshot(std::uint64_t bandwidth) {
+    auto wanted = begin();
+    wanted.spec.store = "file:/store";
+    wanted.spec.strategy = Strategy::stop_copy;
+    wanted.spec.bandwidth = bandwidth;
+    job_->line.say(wanted);
+    (void)job_->line.hear<channel::Converged>();
+    job_->line.say(channel::Freeze{kMigration});
+    return job_->line.hear<channel::Frozen>();
+  }
+};
 
 TEST_F(SourceRole, SendsNothingInTheClearThatIsToBeEncrypted) {
   open_primary(256 * kKiB);
@@ -130,14 +145,7 @@ TEST_F(SourceRole, SaysThatItIsFrozenToAnAgentThatWasRestarted) {
 TEST_F(SourceRole, TrainsOnWhileItsSnapshotIsSentAndSaysOfWhichStepThatIs) {
   open_primary(256 * kKiB);
   listen();
-  auto wanted = begin();
-  wanted.spec.store = "file:/store";
-  wanted.spec.strategy = Strategy::stop_copy;  // its step changes nothing: it would go ahead
-  wanted.spec.bandwidth = 64 * kKiB;
-  job_->line.say(wanted);
-  (void)job_->line.hear<channel::Converged>();
-  job_->line.say(channel::Freeze{kMigration});
-  const auto frozen = job_->line.hear<channel::Frozen>();
+  const auto frozen = freeze_for_snapshot(64 * kKiB);
   EXPECT_TRUE(frozen.trains_on);
   EXPECT_TRUE(trains()) << "while it is sent";
   const auto trained_to = steps_.load();
@@ -159,13 +167,7 @@ TEST_F(SourceRole, TrainsOnWhileItsSnapshotIsSentAndSaysOfWhichStepThatIs) {
 TEST_F(SourceRole, EndsBehindItsSnapshotAndNotBefore) {
   open_primary(256 * kKiB);
   listen();
-  auto wanted = begin();
-  wanted.spec.store = "file:/store";
-  wanted.spec.bandwidth = 256 * kKiB;
-  job_->line.say(wanted);
-  (void)job_->line.hear<channel::Converged>();
-  job_->line.say(channel::Freeze{kMigration});
-  const auto frozen = job_->line.hear<channel::Frozen>();
+  const auto frozen = freeze_for_snapshot(256 * kKiB);
   stop_training();
   const auto verified = hear_without<channel::Ended, channel::Verified>();
   EXPECT_EQ(verified.step, frozen.step);
@@ -177,13 +179,7 @@ TEST_F(SourceRole, EndsBehindItsSnapshotAndNotBefore) {
 TEST_F(SourceRole, IsLetGoOfWhileItsSnapshotIsSent) {
   open_primary(256 * kKiB);
   listen();
-  auto wanted = begin();
-  wanted.spec.store = "file:/store";
-  wanted.spec.bandwidth = 32 * kKiB;
-  job_->line.say(wanted);
-  (void)job_->line.hear<channel::Converged>();
-  job_->line.say(channel::Freeze{kMigration});
-  (void)job_->line.hear<channel::Frozen>();
+  EXPECT_TRUE(freeze_for_snapshot(32 * kKiB).trains_on);
   job_->line.say(channel::Release{kMigration});
   EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
   EXPECT_TRUE(trains());
