@@ -58,7 +58,7 @@ std::unique_ptr<store::SnapshotWriter> begin_snapshot(store::Store& into,
   try {
     return std::make_unique<store::SnapshotWriter>(into, catalog, start);
   } catch (const Error& error) {
-    if (!start.parent || !is_damage(error.code())) throw error.within("write the snapshot");
+    if (!start.parent || !is_damage(error.code())) throw;
     failed = error;
   }
   start.parent.reset();
@@ -74,8 +74,7 @@ SnapshotPacking::SnapshotPacking(store::Store& into, SnapshotLabels labels)
 
 SnapshotPacking::~SnapshotPacking() = default;
 
-std::vector<std::optional<Digest>> SnapshotPacking::begin(const Layout& layout,
-                                                          std::uint64_t chunk_bytes) {
+void SnapshotPacking::open_writer(const Layout& layout, std::uint64_t chunk_bytes) {
   writer_.reset();  // its intent has the name of the next one's
   parent_ = parent_of(into_, labels_);
   parent_failed_.reset();
@@ -87,6 +86,15 @@ std::vector<std::optional<Digest>> SnapshotPacking::begin(const Layout& layout,
                             .parent = parent_,
                             .workers = &workers_},
                            parent_failed_);
+}
+
+std::vector<std::optional<Digest>> SnapshotPacking::begin(const Layout& layout,
+                                                          std::uint64_t chunk_bytes) {
+  try {
+    open_writer(layout, chunk_bytes);
+  } catch (const Error&) {  // pack() tries once more, and tells why
+    return {};
+  }
   std::vector<std::optional<Digest>> parents;
   for (const auto& chunk : cut_into_chunks(layout, chunk_bytes)) {
     parents.push_back(writer_->parent_digest(chunk.region, chunk.offset / chunk_bytes));
@@ -153,6 +161,7 @@ store::SnapshotFacts SnapshotPacking::facts_of(const CapturedState& state) const
 
 PackedSnapshot SnapshotPacking::pack(const CapturedState& state,
                                      const std::function<void()>& advanced) {
+  if (!writer_) open_writer(state.view.layout, state.chunk_bytes);
   give_chunks(state, advanced);
   writer_->add_values(state.values);
   writer_->add_digests(digests_);

@@ -58,7 +58,6 @@ struct PackedSnapshot {
 ///
 /// Its parent is the latest snapshot of its branch that is of its run, or that from which the job
 /// went on; never one of another run. If that cannot be read, it has none. One thread at a time.
-/// All calls throw what SnapshotWriter throws.
 class SnapshotPacking {
  public:
   /// `into` outlives this.
@@ -68,18 +67,20 @@ class SnapshotPacking {
   SnapshotPacking& operator=(const SnapshotPacking&) = delete;
 
   /// Begins, or begins anew, for a state with this layout. Returns the digests of the parent's
-  /// chunks, one for each chunk of the state; nullopt for one that the parent has not.
+  /// chunks, one for each chunk of the state; nullopt for one that the parent has not. Empty if the
+  /// store refuses: that ends no transfer, and pack() tries once more.
   std::vector<std::optional<Digest>> begin(const Layout& layout, std::uint64_t chunk_bytes);
   /// Writes `state`, for which begin() was called, publishes it, and gives it its tag; chunks that
   /// the store has are not written again. If the tag cannot be written, the snapshot is published
   /// all the same. Before that, all bytes are checked against the state digest, or, of a chunk that
   /// is the parent's, the parent's digest: throws Error{digest_mismatch} if they are not the
   /// verified state. Calls `advanced`, which may be empty, for each chunk that is done with, and
-  /// before it publishes. To be called once.
+  /// before it publishes. Throws what SnapshotWriter throws. To be called once.
   [[nodiscard]] PackedSnapshot pack(const CapturedState& state,
                                     const std::function<void()>& advanced);
 
  private:
+  void open_writer(const Layout& layout, std::uint64_t chunk_bytes);
   void give_chunks(const CapturedState& state, const std::function<void()>& advanced);
   [[nodiscard]] store::SnapshotFacts facts_of(const CapturedState& state) const;
 

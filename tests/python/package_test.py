@@ -127,6 +127,7 @@ finally: print("the program's own end")
 class Loaders(unittest.TestCase):
     def test_a_new_loader_where_one_was_freed_has_a_place_of_its_own(self):
         status, said = python("""
+import cardswap
 class Letters:
     def __init__(self, letters): self.letters = letters
     def __iter__(self): return iter(self.letters)
@@ -191,6 +192,7 @@ class Notes(unittest.TestCase):
 
     def test_a_note_needs_a_name_that_fits(self):
         self.assertEqual(python("""
+import cardswap
 cardswap.track("x", [1])
 cardswap.boundary()
 print(cardswap.note("loss", 0.5), cardswap.note("loss", float("nan")), cardswap.note("n" * 65, 1), cardswap.note("", 1))

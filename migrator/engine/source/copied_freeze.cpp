@@ -49,8 +49,10 @@ CopiedFreeze::Lacking CopiedFreeze::look_at_a_step() {
   auto& program = source_.program;
   state.refresh(program.state_view());
   const auto before = state.scan(1);
+  // The step that was under way may have changed everything already: the one behind it counts.
+  const auto whole_step = program.step() + 2;
   source_.connection.progress_until([&] {
-    return source_.freeze.has_arrived() || state.has_new_step() || program.takes_no_steps();
+    return source_.freeze.has_arrived() || program.step() >= whole_step || program.takes_no_steps();
   });
   const auto layout = state.view().layout;
   state.refresh(program.state_view());
