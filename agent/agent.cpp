@@ -69,7 +69,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
                   [this](const std::string& device) {
                     return !health_.engine().incidents().is_sick(device);
                   }}),
-      health_({context, tasks_, config_, jobs_.table(), migrations_, cordons_, recoverer_, moves_}),
+      health_({context, tasks_, config_, jobs_.table(), migrations_, moves_, cordons_, recoverer_}),
       protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
               std::move(port)) {

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/base/text_parts.h"
 #include "agent/base/validate.h"
 #include "agent/gang/messages.h"
+#include "agent/handover/migration_request_json.h"
 
 namespace cardswap::gang {
 namespace {
@@ -32,6 +34,16 @@ Named named_by(const ApiRequest& request) {
           static_cast<std::uint32_t>(number_from("rank", request.path.at("rank"), kRanksMax - 1))};
 }
 
+/// The version of which the caller knows, and until when it waits for a later one.
+std::uint64_t after_of(const ApiRequest& request) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(request.query_or("after", 0), 0));
+}
+std::chrono::steady_clock::time_point until_of(const ApiRequest& request) {
+  const std::chrono::milliseconds wait(
+      std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, kReportWaitMax.count()));
+  return std::chrono::steady_clock::now() + wait;
+}
+
 boost::asio::awaitable<ApiResponse> obey(Gangs* gangs, ApiRequest request) {
   const auto named = named_by(request);
   const auto report = gangs->obey(named.gang, named.rank, order_from(request.body),
@@ -41,12 +53,8 @@ boost::asio::awaitable<ApiResponse> obey(Gangs* gangs, ApiRequest request) {
 
 boost::asio::awaitable<ApiResponse> report(Gangs* gangs, ApiRequest request) {
   auto named = named_by(request);
-  const auto after =
-      static_cast<std::uint64_t>(std::max<std::int64_t>(request.query_or("after", 0), 0));
-  const std::chrono::milliseconds wait(
-      std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, kReportWaitMax.count()));
-  const auto said = co_await gangs->report(std::move(named.gang), named.rank, after,
-                                           std::chrono::steady_clock::now() + wait, request.caller);
+  const auto said = co_await gangs->report(std::move(named.gang), named.rank, after_of(request),
+                                           until_of(request), request.caller);
   co_return ApiResponse{200, to_json(said)};
 }
 
@@ -57,6 +65,24 @@ boost::asio::awaitable<ApiResponse> decision(Gangs* gangs, ApiRequest request) {
   const auto asked = number_from("epoch", epoch->second, validate::kEpochMax);
   co_return ApiResponse{200,
                         to_json(gangs->decision(named.gang, named.rank, asked, request.caller))};
+}
+
+boost::asio::awaitable<ApiResponse> begin(Gangs* gangs, ApiRequest request) {
+  auto wanted = migration_request_from(request);
+  auto begun = co_await gangs->begin(std::move(wanted), request.caller);
+  co_return ApiResponse{202, std::move(begun)};
+}
+
+boost::asio::awaitable<ApiResponse> conducted(Gangs* gangs, ApiRequest request) {
+  auto id = validate::migration_id("id", request.path.at("id"));
+  auto shown = co_await gangs->conducted(std::move(id), after_of(request), until_of(request),
+                                         request.caller);
+  co_return ApiResponse{200, std::move(shown)};
+}
+
+boost::asio::awaitable<ApiResponse> give_up(Gangs* gangs, ApiRequest request) {
+  const auto id = validate::migration_id("id", request.path.at("id"));
+  co_return ApiResponse{200, gangs->give_up(id, request.caller)};
 }
 
 boost::asio::awaitable<ApiResponse> facts(Gangs* gangs, ApiRequest request) {
@@ -72,6 +98,9 @@ boost::asio::awaitable<ApiResponse> facts(Gangs* gangs, ApiRequest request) {
 
 void add_gang_routes(Router& router, Gangs& gangs) {
   const auto add = routes_on(router, &gangs);
+  add("POST", "/v1/peer/gangs", &begin);
+  add("GET", "/v1/peer/gangs/{id}", &conducted);
+  add("POST", "/v1/peer/gangs/{id}/cancel", &give_up);
   add("POST", "/v1/peer/gangs/{id}/ranks/{rank}/order", &obey);
   add("GET", "/v1/peer/gangs/{id}/ranks/{rank}", &report);
   add("GET", "/v1/peer/gangs/{id}/ranks/{rank}/decision", &decision);

@@ -49,10 +49,12 @@ GangTask::GangTask(const HandoverContext& context, Clients clients, GangRecord r
            .answered = [this](std::uint32_t rank, const RankReport& said) { hear(rank, said); },
            .failed = [this](std::uint32_t rank, const Error& why) { on_rank_silent(rank, why); }}),
       words_(context.tasks, "word of gang " + record_.id, record_.side.ranks.size(),
-             {.call = [this](std::uint32_t, Message message) { return call(message); },
+             {.call = [this](std::uint32_t rank, Message message) { return call(rank, message); },
               .answered = [](std::uint32_t, const TargetAnswer&) {},
               .failed = [](std::uint32_t, const Error&) {}}),
-      ranks_(record_.side.ranks.size()) {}
+      ranks_(record_.side.ranks.size()) {
+  for (const auto& move : record_.moves) newcomers_[move.rank];
+}
 
 boost::json::object GangTask::shown() const {
   auto record = record_;
@@ -101,7 +103,10 @@ void GangTask::begin_to_watch() {
     context_.tasks.spawn(fmt::format("watch rank {} of gang {}", rank, record_.id),
                          watch_rank(self, rank, watch));
   }
-  context_.tasks.spawn("watch the newcomer of gang " + record_.id, watch_newcomer(self, watch));
+  for (const auto& [rank, newcomer] : newcomers_) {
+    context_.tasks.spawn(fmt::format("watch newcomer {} of gang {}", rank, record_.id),
+                         watch_newcomer(self, rank, watch));
+  }
   context_.tasks.spawn("conduct gang " + record_.id, walk(self, watch));
 }
 
@@ -191,7 +196,7 @@ void GangTask::proceed() {
   executor_.follow(failpoint_.rules());
   for (std::uint32_t rank = 0; rank < ranks_.size(); ++rank) {
     drive([&] { executor_.tick(rank); });
-    drive([&] { executor_.tick_newcomer(rank); });
+    if (newcomers_.contains(rank)) drive([&] { executor_.tick_newcomer(rank); });
   }
 }
 
@@ -243,26 +248,22 @@ void GangTask::save(const GangDurable& next) {
 
 void GangTask::order(std::uint32_t rank, const Order& order) {
   if (failpoint_.holds(state())) return;
-  const bool leaves = rank == record_.leaver;
+  const auto newcomer = newcomers_.find(rank);
+  const bool waits = newcomer != newcomers_.end() && !newcomer->second.parked;
   // It sends its state to where the newcomer takes it; and who joins must be told what.
-  if (order.kind == Order::Kind::join && (!plan_ || (leaves && !parked_))) return;
+  if (order.kind == Order::Kind::join && (!plan_ || waits)) return;
   orders_.send(rank, order);
 }
 
 void GangTask::tell(std::uint32_t rank, const Message& message) {
   if (message.kind == Kind::poll) return;  // watch_newcomer() asks all the time
   if (failpoint_.holds(state())) return;
+  auto& newcomer = newcomers_.at(rank);
   if (message.kind == Kind::reserve) {
-    const auto& heard = executor_.side().heard();
-    const bool waits = plan_ && plan_->newcomer_comes_here &&
-                       std::ranges::none_of(heard, [](const HeardOfRank& one) {
-                         return one.state >= RankState::building;
-                       });
-    if (!plan_ || waits || is_asked_) return;
-    is_asked_ = true;
+    if (!plan_ || std::exchange(newcomer.is_asked, true)) return;
   }
-  if (message.kind == Kind::drop && !is_reserved_ && plan_) {
-    return hear_of_no_newcomer();
+  if (message.kind == Kind::drop && !newcomer.is_reserved && plan_) {
+    return hear_of_no_newcomer(rank);
   }
   words_.send(rank, message);
 }
@@ -288,14 +289,16 @@ std::optional<Invitation> GangTask::invitation(std::uint32_t rank) const {
   to.part = record_.side.ranks[rank].part;
   to.conductor = plan_->conductor;
   to.rendezvous = plan_->rendezvous;
-  to.moved = plan_->place.place.moved;
-  if (to.part == Part::leaves && parked_) {
-    to.spec = record_.spec;
-    to.spec.job = record_.job;
-    to.newcomer = parked_->data;
-    to.addresses = parked_->addresses;
-    to.handover_ms = plan_->handover_ms;
-  }
+  to.moved = plan_->moved;
+  if (to.part == Part::stays) return to;
+  const auto& parked = newcomers_.at(rank).parked;
+  if (!parked) return to;
+  to.spec = record_.spec;
+  to.spec.job = record_.job;
+  to.spec.to = record_.move_of(rank).to;
+  to.newcomer = parked->data;
+  to.addresses = parked->addresses;
+  to.handover_ms = plan_->handover_ms;
   return to;
 }
 
@@ -323,7 +326,7 @@ void GangTask::hear(std::uint32_t rank, const RankReport& report) {
   if (state == RankState::ended && has_gone(this->state()) && report.why && !record_.error) {
     record_.error = report.why->within(fmt::format("rank {} of job {}", rank, record_.job));
   }
-  if (report.stats) note_stats(*report.stats);
+  if (report.stats) note_stats(rank, *report.stats);
   const auto before = executor_.side().heard()[rank];
   drive([&] { executor_.hear(rank, report.status); });
   const auto& now = executor_.side().heard()[rank];
@@ -331,12 +334,14 @@ void GangTask::hear(std::uint32_t rank, const RankReport& report) {
   if (!(before == now) || report.stats || cost_grew) touch();
 }
 
-void GangTask::note_stats(const MigrationStats& stats) {
-  record_.stats = stats;
+void GangTask::note_stats(std::uint32_t rank, const MigrationStats& stats) {
+  auto* move = record_.find_move(rank);
+  if (move == nullptr) return;
+  move->stats = stats;
   if (is_over(state())) return;
-  auto sample = sample_of(stats);
+  auto sample = sample_of(stats_of_all(record_));
   sample.at_ms = unix_ms() - record_.started_at_ms;
-  sample.step = executor_.side().heard()[record_.leaver].step;
+  sample.step = executor_.side().heard()[rank].step;
   sample.state = state() < GangState::freezing ? handover::SourceState::syncing
                                                : handover::SourceState::verifying;
   samples_.add(std::move(sample));
@@ -345,7 +350,7 @@ void GangTask::note_stats(const MigrationStats& stats) {
 void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
   const auto agent = record_.agents.at(rank);
   if (why.code() == Code::not_found) {  // it knows nothing of the gang
-    if (is_done() && rank != record_.leaver) {
+    if (is_done() && !newcomers_.contains(rank)) {
       record_.cost.end(rank, "its agent has forgotten the move");
     }
     auto& contact = ranks_[rank];
@@ -355,7 +360,7 @@ void GangTask::on_rank_silent(std::uint32_t rank, const Error& why) {
     none.status.epoch = record_.side.epoch;
     // What it has forgotten was over there.
     if (state() == GangState::completed) {
-      none.status.state = rank == record_.leaver ? RankState::retired : RankState::closed;
+      none.status.state = newcomers_.contains(rank) ? RankState::retired : RankState::closed;
       none.status.step = record_.side.step;
     }
     drive([&] { executor_.hear(rank, none.status); });

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,19 +27,19 @@ namespace cardswap::gang {
 
 /// What a gang needs besides its record until its ranks have joined; not after a restart.
 struct GangPlan {
-  ReservationRequest place;          ///< of the newcomer
-  std::string conductor;             ///< HOST:PORT of this agent
-  std::string rendezvous;            ///< HOST:PORT
-  std::uint64_t margin = 2;          ///< steps between the furthest rank's and the proposed one
-  double handover_ms = 0;            ///< as Invitation::handover_ms
-  std::string failpoint;             ///< as Failpoint has it
-  bool newcomer_comes_here = false;  ///< to a host of ranks of the job: they join first
+  std::map<std::uint32_t, ReservationRequest> places;  ///< of the newcomers, by rank
+  std::string conductor;                               ///< HOST:PORT of this agent
+  std::string rendezvous;                              ///< HOST:PORT
+  std::vector<std::uint32_t> moved;                    ///< the ranks that leave
+  std::uint64_t margin = 2;  ///< steps between the furthest rank's and the proposed one
+  double handover_ms = 0;    ///< as Invitation::handover_ms
+  std::string failpoint;     ///< as Failpoint has it
 };
 
-/// Conducts one gang: sends orders to the ranks' agents and messages to the newcomer's, hears their
+/// Conducts one gang: sends orders to the ranks' agents and messages to the newcomers', hears their
 /// answers, and watches who is silent. GangSide decides what follows; GangExecutor carries it out.
 ///
-/// One coroutine a rank and one for the newcomer ask for news; calls that change something go their
+/// One coroutine a rank and one a newcomer ask for news; calls that change something go their
 /// own way (RankLines). Shared by Moves and by each of its coroutines. One thread.
 class GangTask final : public GangPorts, public std::enable_shared_from_this<GangTask> {
  public:
@@ -80,8 +81,8 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   [[nodiscard]] Order decision(std::uint32_t rank, Epoch epoch) const {
     return executor_.decision(rank, epoch);
   }
-  /// What a newcomer's agent in doubt is answered, whatever its state is.
-  [[nodiscard]] handover::Message answer_to_newcomer() const;
+  /// What the agent of a rank's newcomer in doubt is answered, whatever its state is.
+  [[nodiscard]] handover::Message answer_to_newcomer(std::uint32_t rank) const;
 
   // GangPorts
   void save(const GangDurable& next) override;
@@ -98,6 +99,14 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
     Clock::time_point ticked_at{};
     bool knows = false;  ///< its agent has answered with a state
   };
+  /// The newcomer of a rank that leaves.
+  struct Newcomer {
+    Contact contact;
+    Clock::time_point told_at{};         ///< an operator, of its agent's silence
+    std::optional<TargetStatus> parked;  ///< where it receives the state
+    bool is_reserved = false;            ///< its agent has the place, or may have it
+    bool is_asked = false;               ///< reserve is under way, or was
+  };
 
   void begin_to_watch();
   // They end once begin_to_watch() was called after them, too: `watch` is not watch_ then.
@@ -105,23 +114,28 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   asio::awaitable<void> count_steps();
   asio::awaitable<void> watch_rank(std::shared_ptr<GangTask> self, std::uint32_t rank,
                                    std::uint64_t watch);
-  asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self, std::uint64_t watch);
+  asio::awaitable<void> watch_newcomer(std::shared_ptr<GangTask> self, std::uint32_t rank,
+                                       std::uint64_t watch);
   asio::awaitable<RankReport> call(std::uint32_t rank, Order order);
-  asio::awaitable<TargetAnswer> call(handover::Message message);
+  asio::awaitable<TargetAnswer> call(std::uint32_t rank, handover::Message message);
+  asio::awaitable<void> reserve(std::uint32_t rank);
   void hear(std::uint32_t rank, const RankReport& report);
-  void hear_newcomer(const handover::Message& asked, const TargetAnswer& answer);
-  void hear_of_no_newcomer();
+  void hear_newcomer(std::uint32_t rank, const handover::Message& asked,
+                     const TargetAnswer& answer);
+  void hear_of_no_newcomer(std::uint32_t rank);
   void on_rank_silent(std::uint32_t rank, const Error& why);
-  void on_newcomer_failed(const handover::Message& asked, const Error& why);
+  void on_newcomer_failed(std::uint32_t rank, const handover::Message& asked, const Error& why);
   void apply(GangEvent event);
   void drive(const std::function<void()>& change);
   void touch();
   void note_result();
-  void note_stats(const MigrationStats& stats);
+  void note_stats(std::uint32_t rank, const MigrationStats& stats);
   [[nodiscard]] RankRef ref(std::uint32_t rank) const;
-  [[nodiscard]] TargetClient::ReservationRef place() const;
+  [[nodiscard]] TargetClient::ReservationRef place_of(std::uint32_t rank) const;
   [[nodiscard]] std::optional<Invitation> invitation(std::uint32_t rank) const;
   [[nodiscard]] bool is_before_commit() const;
+  /// Whether the agent of a newcomer has not answered for long.
+  [[nodiscard]] bool is_newcomer_silent() const;
 
   const HandoverContext& context_;
   const Clients clients_;
@@ -131,13 +145,9 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   Failpoint failpoint_;
   GangExecutor executor_;  // after failpoint_, whose rules it follows
   RankLines<Order, RankReport> orders_;
-  RankLines<handover::Message, TargetAnswer> words_;  // to the newcomer, by its rank
+  RankLines<handover::Message, TargetAnswer> words_;  // to the newcomers, by their rank
   std::vector<Contact> ranks_;
-  Contact newcomer_;
-  Clock::time_point newcomer_told_at_{};  // an operator, of the newcomer's silence
-  std::optional<TargetStatus> parked_;    // where the newcomer receives the state
-  bool is_reserved_ = false;              // its agent has the place, or may have it
-  bool is_asked_ = false;                 // reserve is under way, or was
+  std::map<std::uint32_t, Newcomer> newcomers_;  // by rank; one for each that leaves
   Timeline samples_;
   Signal changed_;
   std::uint64_t watch_ = 0;           // how often it began to watch

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/gang/asked_ranks.h"
 #include "agent/gang/gang_client.h"
 #include "agent/gang/gang_record.h"
 #include "agent/gang/gang_task.h"
@@ -17,17 +18,18 @@
 
 namespace cardswap::gang {
 
-/// A rank of a job, as operators write it: "JOB/RANK".
-struct NamedRank {
-  std::string job;
-  std::uint32_t rank = 0;
-};
-/// Reads it. Throws Error{bad_request}.
-[[nodiscard]] NamedRank named_rank(const std::string& text);
-
 /// How many steps after the furthest rank's a step is proposed, so that each gate hears of it in
 /// time: two, and more where steps are short. Pure.
 [[nodiscard]] std::uint64_t margin_for(double median_step_ms);
+
+/// A request whose job is known: which ranks move, and who conducts that.
+struct AskedMove {
+  MigrationRequest wanted;          ///< its job and its destinations are those below, as texts
+  AskedRanks ranks;                 ///< in ascending order
+  AskedPlaces places;               ///< located; devices are in the order of the ranks
+  std::vector<std::string> agents;  ///< HOST:PORT of the agent of each rank of the job
+  std::string conductor;  ///< HOST:PORT: of the lowest rank that stays; of the lowest, if none does
+};
 
 /// A move that is ready to begin.
 struct PreparedMove {
@@ -36,26 +38,38 @@ struct PreparedMove {
   std::shared_ptr<TcpStore> rendezvous;  ///< shared with its coroutines
 };
 
-/// Makes the first record of the move of a rank from a request, or says why the rank cannot move.
-/// It asks the agents of all ranks, and begins nothing. One thread; it must outlive its coroutines.
+/// Makes the first record of the move of ranks from a request, or says why they cannot move. It
+/// asks the agents of all ranks, and begins nothing. One thread; it must outlive its coroutines.
 class MoveFactory {
  public:
   /// All references must outlive it.
   MoveFactory(const HandoverContext& context, GangClient& client, Migrations& migrations)
       : context_(context), client_(client), migrations_(migrations) {}
 
-  /// `epochs_tried`: the highest epoch that a move of a rank of that job was to lead to, or 0, as
-  /// far as this agent knows; the agents of the ranks tell what they know.
-  /// Throws Error{bad_request, not_found, conflict, refused}, and what a call to an agent throws.
-  asio::awaitable<PreparedMove> prepare(MigrationRequest wanted, Epoch epochs_tried);
+  /// Finds out, at any agent that has a rank of the job, what `wanted` asks for. Throws
+  /// Error{bad_request, not_found, conflict, refused}, and what a call to an agent throws.
+  asio::awaitable<AskedMove> identify(MigrationRequest wanted);
+  /// Whether this agent conducts it.
+  [[nodiscard]] bool is_conducted_here(const AskedMove& asked) const;
+  /// Makes it ready, at its conductor. `epochs_tried`: the highest epoch that a move of ranks of
+  /// that job was to lead to, or 0, as far as this agent knows; those of the ranks tell what they
+  /// know. Throws as identify() does.
+  asio::awaitable<PreparedMove> prepare(AskedMove asked, Epoch epochs_tried);
   /// The store at which the ranks of that gang meet, on a port of this host; 0: any. Throws
   /// Error{io}, and what a name throws that cannot be resolved.
   asio::awaitable<std::shared_ptr<TcpStore>> open_store(GangRecord record, std::uint16_t port);
 
  private:
-  asio::awaitable<std::vector<RankFacts>> ask_all(NamedRank leaver,
-                                                  std::vector<std::string> agents);
-  [[nodiscard]] std::vector<std::string> agents_of(const NamedRank& leaver) const;
+  asio::awaitable<std::vector<RankFacts>> ask_all(std::string job, std::vector<std::string> agents,
+                                                  std::vector<std::uint32_t> leavers);
+  asio::awaitable<std::vector<std::uint32_t>> ranks_at(std::string job, std::string host,
+                                                       std::vector<std::string> agents);
+  asio::awaitable<AskedPlaces> located(AskedPlaces asked);
+  /// The device of each rank; chooses them where hosts are named.
+  asio::awaitable<std::vector<std::string>> devices_for(AskedMove asked,
+                                                        std::vector<RankFacts> facts);
+  asio::awaitable<std::vector<std::string>> agents_of(std::string job);
+  [[nodiscard]] std::vector<std::string> known_agents(const std::string& job) const;
 
   const HandoverContext& context_;
   GangClient& client_;

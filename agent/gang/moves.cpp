@@ -115,63 +115,22 @@ Epoch Moves::epochs_tried(const std::string& job) const {
   return highest;
 }
 
-boost::asio::awaitable<boost::json::object> Moves::start(MigrationRequest wanted) {
-  const auto asked = wanted.spec.job;
-  const auto job = named_rank(asked).job;
-  for (const auto& [id, gang] : gangs_) {
-    if (gang->record().job != job || gang->record().result) continue;
-    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", job, id),
-                "wait for it, or `cardswap cancel " + id + "`");
-  }
-  if (!starting_.emplace(job, asked).second) {
-    throw Error(Code::conflict, fmt::format("a move of job {} is about to begin", job),
-                "wait for it: `cardswap status` shows it");
-  }
-  std::optional<PreparedMove> made;
-  std::optional<Error> refused;
-  try {
-    made = co_await factory_.prepare(std::move(wanted), epochs_tried(job));
-  } catch (...) {
-    starting_.erase(job);
-    if (context_.tasks.is_stopping()) throw;
-    refused = error_of(std::current_exception());
-  }
-  if (refused) throw Error(*refused);
-  starting_.erase(job);
-  forget_old();
-  const auto id = made->record.id;
-  const auto planned = fmt::format("job {} migration {} planned: {} to {}", asked, id,
-                                   made->record.from, made->record.spec.to);
-  made->rendezvous->start();
-  stores_[id] = made->rendezvous;
-  add(std::move(made->record), std::move(made->plan));
-  try {
-    gangs_.at(id)->start();
-  } catch (...) {  // nothing is on disk
-    gangs_.erase(id);
-    stores_.at(id)->close();
-    stores_.erase(id);
-    throw;
-  }
-  spdlog::info("{}", planned);
-  co_return shown(id);
+void Moves::check_is_here(const std::string& id, const std::string& verb) const {
+  const auto conductor = conductor_elsewhere(id);
+  if (conductor.empty()) return;
+  const auto space = verb.find(' ');
+  throw Error(
+      Code::refused, fmt::format("migration {} is conducted by the agent at {}", id, conductor),
+      fmt::format("ask there: `cardswap --agent {} {} {}{}`", conductor, verb.substr(0, space), id,
+                  space == std::string::npos ? "" : verb.substr(space)));
 }
 
 boost::json::object Moves::shown(const std::string& id) const { return gang_at(id).shown(); }
 
 boost::json::object Moves::timeline(const std::string& id) const {
+  check_is_here(id, "report");
   const auto& gang = gang_at(id);
   return timeline_json(gang.record(), gang.samples());
-}
-
-boost::asio::awaitable<boost::json::object> Moves::news(std::string id, std::uint64_t after,
-                                                        Clock::time_point until) {
-  (void)gang_at(id);
-  const auto gang = gangs_.at(id);
-  while (gang->record().version <= after && Clock::now() < until) {
-    co_await gang->news().wait_until(until);
-  }
-  co_return gang->shown();
 }
 
 std::vector<boost::json::object> Moves::all(bool running) const {
@@ -186,17 +145,8 @@ std::vector<boost::json::object> Moves::all(bool running) const {
   return shown;
 }
 
-void Moves::cancel(const std::string& id) {
-  auto& gang = gang_at(id);
-  const auto state = gang.state();
-  if (state >= GangState::committed) {
-    throw Error(Code::conflict, fmt::format("migration {} is {}: it cannot be cancelled any more",
-                                            id, to_string(state)));
-  }
-  gang.give_up(Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
-}
-
 void Moves::force(const std::string& id, const OperatorDecision& decision) {
+  check_is_here(id, fmt::format("resolve --force {}", to_string(decision.to)));
   gang_at(id).force(decision);
 }
 
@@ -210,14 +160,40 @@ void Moves::check_is(const Caller& caller, const std::string& address, const cha
               "its certificate must be for that host");
 }
 
+bool Moves::is_one_of(const Caller& caller, const std::vector<std::string>& agents) const {
+  if (!context_.config.tls.is_configured() || caller.owner) return true;
+  return std::ranges::any_of(agents, [&](const std::string& agent) {
+    const auto address = address_from(agent);
+    return address && caller.is_for(address->host);
+  });
+}
+
+std::pair<GangTask*, std::uint32_t> Moves::find_newcomer(const std::string& id) const {
+  for (const auto& gang : {id, gang_of_newcomer(id)}) {
+    const auto found = gangs_.find(gang);
+    if (found == gangs_.end()) continue;
+    const auto& record = found->second->record();
+    for (const auto& move : record.moves) {
+      if (record.newcomer_id(move.rank) == id) return {found->second.get(), move.rank};
+    }
+  }
+  return {};
+}
+
+bool Moves::has_newcomer(const std::string& id) const { return find_newcomer(id).first != nullptr; }
+
 DecisionAnswer Moves::decision(const std::string& id, std::optional<handover::TargetState>,
                                const Caller& caller) {
-  auto& gang = gang_at(id);
-  const auto to = parse_destination(gang.record().spec.to).agent().text();
+  const auto [gang, rank] = find_newcomer(id);
+  if (gang == nullptr) {
+    throw Error(Code::not_found,
+                fmt::format("there is no migration '{}' on {}", id, context_.config.host_name));
+  }
+  const auto to = parse_destination(gang->record().move_of(rank).to).agent().text();
   check_is(caller, to, "asks what was decided of a newcomer");
   DecisionAnswer answer;
-  answer.message = gang.answer_to_newcomer();
-  answer.own_epoch = gang.record().side.own_epoch;
+  answer.message = gang->answer_to_newcomer(rank);
+  answer.own_epoch = gang->record().side.own_epoch;
   return answer;
 }
 
@@ -230,9 +206,17 @@ Order Moves::decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
   return task.decision(rank, epoch);
 }
 
-bool Moves::has_rank_here(const std::string& id) const {
-  const auto rank = ranks_.lower_bound({id, 0});
-  return rank != ranks_.end() && rank->first.first == id;
+/// Its gang's conductor is the agent of a rank, and all ranks have told each other theirs.
+bool Moves::may_come_beside_ranks(const ReservationRequest& wanted, const Caller& caller) const {
+  const auto& name = wanted.spec.name;
+  for (const auto* instance : std::as_const(context_.jobs).instances()) {
+    if (instance->name() != name || !instance->is_live()) continue;
+    for (const auto& [rank, one] : instance->ranks) {
+      const bool is_known = std::ranges::find(one.agents, wanted.from_api) != one.agents.end();
+      if (is_known && is_one_of(caller, {wanted.from_api})) return true;
+    }
+  }
+  return false;
 }
 
 RankTask& Moves::rank_at(const std::string& gang, std::uint32_t rank, const Caller& caller) const {
@@ -324,17 +308,15 @@ boost::asio::awaitable<RankReport> Moves::report(std::string gang, std::uint32_t
 RankFacts Moves::facts(const std::string& job, std::uint32_t rank, bool leaves,
                        const Caller& caller) {
   const auto* instance = context_.jobs.find_rank(job, rank);
-  bool is_of_it = !context_.config.tls.is_configured() || caller.owner;
-  if (instance != nullptr && !is_of_it) {
-    is_of_it = std::ranges::any_of(instance->ranks.at(rank).agents, [&](const auto& agent) {
-      const auto address = address_from(agent);
-      return address && caller.is_for(address->host);
-    });
-  }
-  if (instance == nullptr || !is_of_it) {  // a stranger does not learn which ranks are here
+  if (instance == nullptr || !is_one_of(caller, instance->ranks.at(rank).agents)) {
+    // A stranger does not learn which ranks are here.
     throw Error(Code::not_found,
                 fmt::format("rank {} of job {} is not on {}, or {} is no agent of its ranks", rank,
                             job, context_.config.host_name, caller.name));
+  }
+  if (instance->ranks.at(rank).agents.empty()) {
+    throw Error(Code::conflict, "it has not heard yet where the agents of the other ranks are",
+                "try again after its next steps");
   }
   auto found = facts_of(*instance, rank, context_.config.host_name);
   found.epoch_tried = epochs_tried(job);

@@ -24,7 +24,8 @@ namespace cardswap::gang {
 
 /// The facade of the gangs in which this agent takes part: those that it conducts, and the ranks of
 /// gangs whose processes are here. It passes each request of an operator or of another agent, and
-/// each message of a rank's runtime, on to the right one.
+/// each message of a rank's runtime, on to the right one; a request about a gang that another agent
+/// conducts, to that agent.
 ///
 /// Behind it, MoveFactory makes new gangs, a GangTask conducts each, and a RankTask works on each
 /// rank. Owned by the agent; one thread.
@@ -54,18 +55,21 @@ class Moves final : public Gangs, public RankMoves {
 
   // RankMoves
   boost::asio::awaitable<boost::json::object> start(MigrationRequest wanted) override;
-  bool has(const std::string& id) const override { return gangs_.contains(id); }
+  bool has(const std::string& id) const override;
+  bool are_moving(const std::string& job) const override;
   boost::json::object shown(const std::string& id) const override;
   boost::json::object timeline(const std::string& id) const override;
   boost::asio::awaitable<boost::json::object> news(
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) override;
   std::vector<boost::json::object> all(bool running) const override;
-  void cancel(const std::string& id) override;
+  boost::asio::awaitable<std::vector<boost::json::object>> running_elsewhere() override;
+  boost::asio::awaitable<boost::json::object> cancel(std::string id) override;
   void proceed(const std::string& id) override { gang_at(id).proceed(); }
   void force(const std::string& id, const OperatorDecision& decision) override;
+  bool has_newcomer(const std::string& id) const override;
   DecisionAnswer decision(const std::string& id, std::optional<handover::TargetState> said,
                           const Caller& caller) override;
-  bool has_rank_here(const std::string& id) const override;
+  bool may_come_beside_ranks(const ReservationRequest& wanted, const Caller& caller) const override;
   bool may_restart(const Instance& instance) const override;
   std::optional<RankHold> hold_of(const Instance& instance) const override;
   RankDoubts doubts() const override;
@@ -81,6 +85,12 @@ class Moves final : public Gangs, public RankMoves {
                                             Caller caller) override;
   Order decision(const std::string& gang, std::uint32_t rank, Epoch epoch,
                  const Caller& caller) override;
+  boost::asio::awaitable<boost::json::object> begin(MigrationRequest wanted,
+                                                    Caller caller) override;
+  boost::asio::awaitable<boost::json::object> conducted(std::string gang, std::uint64_t after,
+                                                        std::chrono::steady_clock::time_point until,
+                                                        Caller caller) override;
+  boost::json::object give_up(const std::string& gang, const Caller& caller) override;
   RankFacts facts(const std::string& job, std::uint32_t rank, bool leaves,
                   const Caller& caller) override;
 
@@ -93,8 +103,28 @@ class Moves final : public Gangs, public RankMoves {
 
  private:
   using RankKey = std::pair<std::string, std::uint32_t>;  // gang, rank
+  /// A gang that another agent conducts.
+  struct Elsewhere {
+    std::string conductor;
+    bool is_over = false;  ///< as its conductor has said
+  };
 
   [[nodiscard]] GangTask& gang_at(const std::string& id) const;
+  /// The gang and the rank of the newcomer whose place has that id. Null: none is conducted here.
+  [[nodiscard]] std::pair<GangTask*, std::uint32_t> find_newcomer(const std::string& id) const;
+  /// HOST:PORT of the agent that conducts a gang of which this one knows; empty: this one does, or
+  /// it knows of none.
+  [[nodiscard]] std::string conductor_elsewhere(const std::string& id) const;
+  boost::asio::awaitable<boost::json::object> conduct(AskedMove asked);
+  boost::asio::awaitable<boost::json::object> pass_on(AskedMove asked);
+  /// Asks its conductor for a gang, and notes whether it is over.
+  boost::asio::awaitable<boost::json::object> asked_of(std::string conductor, std::string id,
+                                                       std::uint64_t after,
+                                                       std::chrono::milliseconds wait);
+  /// Throws Error{refused} that names the conductor, if that is another agent. `verb` is that of
+  /// the command to ask there, and what comes behind the id.
+  void check_is_here(const std::string& id, const std::string& verb) const;
+  void check_is_free(const std::string& job) const;
   [[nodiscard]] RankTask& rank_at(const std::string& gang, std::uint32_t rank,
                                   const Caller& caller) const;
   /// The task of a rank that is not over. Null: there is none.
@@ -115,6 +145,8 @@ class Moves final : public Gangs, public RankMoves {
   void note_lost(const Instance& instance, std::uint32_t rank, const std::string& gang);
   /// Throws Error{unauthorized} for a caller that is not the agent at `address`.
   void check_is(const Caller& caller, const std::string& address, const char* what) const;
+  /// Whether the caller is one of the agents at `agents`, or may be: agents have no certificates.
+  [[nodiscard]] bool is_one_of(const Caller& caller, const std::vector<std::string>& agents) const;
   /// The highest epoch that a move of the job which is known here was to lead to, or 0.
   [[nodiscard]] Epoch epochs_tried(const std::string& job) const;
 
@@ -128,6 +160,7 @@ class Moves final : public Gangs, public RankMoves {
   std::map<std::string, std::shared_ptr<TcpStore>> stores_;  // by gang; shared with its coroutines
   std::map<std::string, std::string> lost_;  // by instance: the gang of a rank without its record
   std::map<std::string, std::string> starting_;  // by job: the move that is prepared
+  std::map<std::string, Elsewhere> elsewhere_;   // by gang: those begun by pass_on()
 };
 
 }  // namespace cardswap::gang

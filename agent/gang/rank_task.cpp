@@ -231,6 +231,7 @@ void RankTask::save(const RankDurable& next) {
 void RankTask::send(const channel::Message& message) {
   auto* here = instance();
   if (here == nullptr) return;
+  if (std::holds_alternative<channel::SwitchOver>(message)) note_other_ranks(*here, record_.rank);
   (void)context_.hub.send(*here, record_.rank, message);
   const bool goes_on = std::holds_alternative<channel::Release>(message) ||
                        std::holds_alternative<channel::SwitchOver>(message);
@@ -239,7 +240,7 @@ void RankTask::send(const channel::Message& message) {
   note_rank_moved(*here, record_.rank, record_.to);
   const bool is_empty = std::ranges::all_of(
       here->ranks, [](const auto& one) { return !one.second.moved_to.empty(); });
-  if (is_empty) context_.jobs.mark_moved(*here, record_.to);
+  if (is_empty) context_.jobs.mark_moved(*here, places_of_ranks(*here));
   context_.jobs.save_when_possible(here->job());
   context_.jobs.changed().notify();
 }

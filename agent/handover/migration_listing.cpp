@@ -27,6 +27,11 @@ struct Item {
   }
 };
 
+/// Between two devices of this host, or of a newcomer of a gang that is listed.
+bool is_of(const std::set<std::string>& outgoing, const Reservation& r) {
+  return outgoing.contains(r.migration()) || outgoing.contains(r.place.gang);
+}
+
 bool has_ended(const Reservation& r) { return is_over(r.state()); }
 
 }  // namespace
@@ -56,7 +61,7 @@ json::object list_migrations(const std::list<Migration>& migrations,
         .push_back({number_at<std::int64_t>(one, "ended_at_ms"), nullptr, nullptr, &one});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
-    if (outgoing.contains(r->migration())) continue;  // between two devices of this host
+    if (is_of(outgoing, *r)) continue;
     const bool over = has_ended(*r);
     if (over && listing.running) continue;
     (over && !r->has_pending_notice() ? ended : live)

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "agent/base/address.h"
 #include "agent/base/json_archive.h"
 #include "agent/base/validate.h"
 #include "migrator/core/layout.h"
@@ -131,10 +132,12 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   MigrationRequest wanted;
   NamesOf known;
   fields(known, wanted.spec);
-  known.names.insert(known.names.end(), {"dry_run", "failpoint", kFailpointBefore});
+  known.names.insert(known.names.end(), {"from", "dry_run", "failpoint", kFailpointBefore});
   request.only(known.names);
   RequestIn in(request);
   fields(in, wanted.spec);
+  wanted.from = request.text_or("from", "");
+  validate::check(wanted.from.empty() || address_from(wanted.from), "from", "host");
   wanted.dry_run = request.flag_or("dry_run", false);
   wanted.failpoint = request.text_or("failpoint", request.text_or(kFailpointBefore, ""));
   if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <iterator>
 
 #include "agent/handover/migration_listing.h"
 #include "agent/handover/migration_request_json.h"
@@ -25,7 +26,7 @@ struct CallContext {
 
 asio::awaitable<ApiResponse> start(CallContext parts, ApiRequest request) {
   auto asked = migration_request_from(request);
-  if (RankMoves::is_rank(asked.spec.job)) {
+  if (RankMoves::are_ranks(asked)) {
     auto begun = co_await parts.rank_moves.start(std::move(asked));
     co_return ApiResponse{202, std::move(begun)};
   }
@@ -50,8 +51,13 @@ asio::awaitable<ApiResponse> list(CallContext parts, ApiRequest request) {
   if (const auto before = request.query.find("before"); before != request.query.end()) {
     listing.before = before->second;
   }
+  auto of_ranks = parts.rank_moves.all(listing.running);
+  if (listing.before.empty()) {
+    auto elsewhere = co_await parts.rank_moves.running_elsewhere();
+    std::ranges::move(elsewhere, std::back_inserter(of_ranks));
+  }
   auto answer = list_migrations(
-      parts.migrations.all(), parts.reservations.all(), parts.rank_moves.all(listing.running),
+      parts.migrations.all(), parts.reservations.all(), of_ranks,
       [&](const Reservation& r) { return reservation_json(parts, r); }, listing);
   co_return ApiResponse{200, std::move(answer)};
 }
@@ -87,8 +93,8 @@ asio::awaitable<ApiResponse> timeline(CallContext parts, ApiRequest request) {
 asio::awaitable<ApiResponse> cancel(CallContext parts, ApiRequest request) {
   const auto id = request.path.at("id");
   if (parts.rank_moves.has(id)) {
-    parts.rank_moves.cancel(id);
-    co_return ApiResponse{200, parts.rank_moves.shown(id)};
+    auto given_up = co_await parts.rank_moves.cancel(id);
+    co_return ApiResponse{200, std::move(given_up)};
   }
   if (!parts.migrations.has(id) && parts.reservations.has(id)) {
     co_await parts.reservations.cancel(id, request.caller.name);

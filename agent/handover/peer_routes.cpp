@@ -34,7 +34,7 @@ asio::awaitable<ApiResponse> reserve(Parts parts, ApiRequest request) {
   const auto address = co_await parts.data_plane.address_for(request.caller.came_to);
   auto wanted = reservation_request_from(request);
   wanted.has_ranks_here =
-      !wanted.place.gang.empty() && parts.rank_moves.has_rank_here(wanted.migration);
+      !wanted.place.gang.empty() && parts.rank_moves.may_come_beside_ranks(wanted, request.caller);
   auto seen = co_await parts.reservations.inspect_here(wanted, request.caller);
   const auto offer =
       co_await parts.reservations.reserve(wanted, request.caller, address, std::move(seen));
@@ -92,7 +92,7 @@ asio::awaitable<ApiResponse> decision(Parts parts, ApiRequest request) {
   const auto said =
       asked == request.query.end() ? std::nullopt : named<handover::TargetState>(asked->second);
   const auto id = id_of(request);
-  const auto decided = parts.rank_moves.has(id)
+  const auto decided = parts.rank_moves.has_newcomer(id)
                            ? parts.rank_moves.decision(id, said, request.caller)
                            : parts.migrations.decision(id, said, request.caller);
   co_return ApiResponse{200, to_json(decided)};

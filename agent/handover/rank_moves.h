@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/handover/base/decision_answer.h"
+#include "agent/handover/base/reservation_request.h"
 #include "agent/handover/protocol/operator_decision.h"
 #include "agent/handover/protocol/target_rules.h"
 #include "agent/handover/source/migration_request.h"
@@ -39,15 +40,20 @@ struct RankDoubts {
 /// unknown one.
 class RankMoves {
  public:
-  /// Whether a request names a rank of a job, as "JOB/RANK".
-  [[nodiscard]] static bool is_rank(const std::string& job) {
-    return job.find('/') != std::string::npos;
+  /// Whether a request names ranks of a job, as "JOB/RANK,..." or by their host.
+  [[nodiscard]] static bool are_ranks(const MigrationRequest& wanted) {
+    return wanted.spec.job.find('/') != std::string::npos || !wanted.from.empty();
   }
 
-  /// Begins to move the rank that `wanted` names; returns the migration as the API shows it, once
-  /// its first record is on disk. Throws Error if it cannot begin.
+  /// Whether a rank of that job that is here takes part in one that is under way.
+  [[nodiscard]] virtual bool are_moving(const std::string& job) const = 0;
+  /// Begins to move the ranks that `wanted` names; returns the migration as the API shows it, once
+  /// its first record is on disk, here or at the agent that conducts it. Throws Error if it cannot
+  /// begin.
   [[nodiscard]] virtual boost::asio::awaitable<boost::json::object> start(
       MigrationRequest wanted) = 0;
+  /// Whether it is conducted here, or by another agent with a rank that is here or was asked for
+  /// here.
   [[nodiscard]] virtual bool has(const std::string& id) const = 0;
   [[nodiscard]] virtual boost::json::object shown(const std::string& id) const = 0;
   /// How it went over time, under the names of a migration's timeline.
@@ -55,22 +61,30 @@ class RankMoves {
   /// shown(), once its version is above `after`; at the latest at `until`, whatever it is then.
   [[nodiscard]] virtual boost::asio::awaitable<boost::json::object> news(
       std::string id, std::uint64_t after, std::chrono::steady_clock::time_point until) = 0;
-  /// All of them, the latest first; with `running` those that are not over.
+  /// All that are conducted here, the latest first; with `running` those that are not over.
   [[nodiscard]] virtual std::vector<boost::json::object> all(bool running) const = 0;
-  /// Gives one up; returns at once. Throws Error{conflict} if it is committed or over.
-  virtual void cancel(const std::string& id) = 0;
+  /// Moves under way that other agents conduct, and in which a rank of this host takes part, or
+  /// which were asked for here. Asks their conductors; leaves out those that do not answer.
+  [[nodiscard]] virtual boost::asio::awaitable<std::vector<boost::json::object>>
+  running_elsewhere() = 0;
+  /// Gives one up; returns it as it is then. Throws Error{conflict} if it is committed or over.
+  [[nodiscard]] virtual boost::asio::awaitable<boost::json::object> cancel(std::string id) = 0;
   /// Lets one that a failpoint holds go on.
   virtual void proceed(const std::string& id) = 0;
   /// An operator's decision about one that cannot end by itself. Throws Error{conflict} where there
-  /// is nothing to decide, and unless it overrules, where the newcomer's agent contradicts it.
+  /// is nothing to decide, and unless it overrules, where a newcomer's agent contradicts it;
+  /// Error{refused} where another agent conducts it.
   virtual void force(const std::string& id, const OperatorDecision& decision) = 0;
-  /// The answer to a newcomer's agent that is in doubt, as Migrations::decision() gives it.
+  /// Whether a gang that is conducted here has a newcomer whose place has that id.
+  [[nodiscard]] virtual bool has_newcomer(const std::string& id) const = 0;
+  /// The answer to the agent of that newcomer in doubt, as Migrations::decision() gives it.
   [[nodiscard]] virtual DecisionAnswer decision(const std::string& id,
                                                 std::optional<handover::TargetState> said,
                                                 const Caller& caller) = 0;
-  /// Whether ranks of a job that stay here take part in it: its newcomer may come to this host,
-  /// although a job of that name is here.
-  [[nodiscard]] virtual bool has_rank_here(const std::string& id) const = 0;
+  /// Whether the newcomer may come to this host although a job of that name is here: other ranks of
+  /// its own job, one of whose agents `caller` is.
+  [[nodiscard]] virtual bool may_come_beside_ranks(const ReservationRequest& wanted,
+                                                   const Caller& caller) const = 0;
   /// Whether a process that failed may be started again here, as far as its ranks are concerned:
   /// not where one is elsewhere, or has promised a gang that may have given it away. Then the log
   /// says so.

@@ -17,9 +17,9 @@ struct HealthContext {
   const Config& config;
   JobList& jobs;
   Migrations& migrations;
+  RankMoves& rank_moves;
   Cordons& cordons;
   snapshots::Recoverer& recoverer;
-  const RankMoves& rank_moves;
 };
 
 }  // namespace cardswap::health

@@ -8,6 +8,7 @@
 #include "agent/base/units.h"
 #include "agent/devices/device_facts.h"
 #include "agent/health/decisions/policy_yaml.h"
+#include "agent/health/ranks_here.h"
 
 namespace cardswap::health {
 namespace {
@@ -132,12 +133,26 @@ void Monitor::close_breaker(const std::string& reason, const std::string& by) {
 
 // ---- carrying out the plan
 
+namespace {
+
+/// Whether ranks of the same job on the same device are there already; what keeps one keeps all.
+bool is_with_others(std::vector<HostJob>& list, const HostJob& known) {
+  const auto found = std::ranges::find(list, known.uid, &HostJob::uid);
+  if (found == list.end()) return false;
+  if (found->why_not.empty()) found->why_not = known.why_not;
+  found->arrived = std::max(found->arrived, known.arrived);
+  return true;
+}
+
+}  // namespace
+
 std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
   for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
     if (!job.is_current() || job.recovery.is_under_way()) continue;
-    HostJob known{job.name(), job.uid(), instance->device(), instance->program().pid, 0, {}};
+    HostJob known{
+        job.name(), uid_in_engine(*instance), instance->device(), instance->program().pid, 0, {}};
     known.has_snapshot = has_snapshot(job);
     if (!instance->is_live()) {
       const bool has_failed =
@@ -155,9 +170,24 @@ std::vector<HostJob> Monitor::host_jobs() {
     if (running != nullptr && !running->yields_to_moves) {
       known.why_not = "a migration of it runs already";
     }
+    if (job.world_size > 1) {
+      note_ranks(*instance, known);
+      if (is_with_others(list, known)) continue;
+    }
     list.push_back(std::move(known));
   }
   return list;
+}
+
+/// Ranks of a job of many move together where they are on one device: a job to the engine.
+void Monitor::note_ranks(const Instance& instance, HostJob& known) const {
+  const auto here = ranks_here(context_.jobs, known.name, known.device);
+  if (known.why_not.empty() && here.empty() && instance.is_live()) {
+    known.why_not = "its ranks are elsewhere, or have not attached";
+  }
+  if (known.why_not.empty() && context_.rank_moves.are_moving(known.name)) {
+    known.why_not = "a migration of it runs already";
+  }
 }
 
 void Monitor::set_cordon(const CordonOrder& order) {

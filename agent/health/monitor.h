@@ -71,6 +71,7 @@ class Monitor {
   asio::awaitable<void> drive();
   /// The jobs of this host that may have to leave their devices, as the engine sees them.
   [[nodiscard]] std::vector<HostJob> host_jobs();
+  void note_ranks(const Instance& instance, HostJob& known) const;
 
   const HealthContext context_;
   HealthCounters counters_;

@@ -1,14 +1,15 @@
 #include "agent/health/mover.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
-#include <span>
 
 #include "agent/base/units.h"
 #include "agent/health/peer_devices.h"
+#include "agent/health/ranks_here.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::health {
@@ -18,6 +19,7 @@ Mover::Mover(const HealthContext& context, JournalledEngine& journalled, HealthC
       config_(context.config),
       jobs_(context.jobs),
       migrations_(context.migrations),
+      rank_moves_(context.rank_moves),
       recoverer_(context.recoverer),
       journalled_(journalled),
       counters_(counters) {}
@@ -79,22 +81,17 @@ asio::awaitable<DeviceChoice> Mover::choose(Move move) {
     if (!move.leave_host) add(own);
     for (const auto& peer : config_.peers) add(agent_of(peer));
   }
-  PlacementJob wanted;
-  wanted.name = move.job;
-  wanted.host = own;
-  wanted.device = move.device;
-  wanted.kind = move.device.substr(0, move.device.find(':'));
-  if (const auto* job = jobs_.find(move.job))
-    wanted.state_bytes = job->first().record().state_bytes;
-  wanted.avoid = avoided_.targets_of(move.job_uid);
+  const auto wanted = parts_of(move);
   auto devices = co_await ask_peers(tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
     if (device.host == own && !journalled_.engine().incidents().is_usable(device.name))
       device.unhealthy = true;
   }
-  const auto placed = place(std::span(&wanted, 1), devices);
-  if (!placed.assigned.empty()) {
-    co_return DeviceChoice{devices.at(placed.assigned[0].device).address(), {}};
+  const auto placed = place(wanted, devices);
+  if (placed.unplaced.empty()) {
+    std::vector<std::string> to(wanted.size());
+    for (const auto& one : placed.assigned) to[one.job] = devices.at(one.device).address();
+    co_return DeviceChoice{fmt::format("{}", fmt::join(to, ",")), {}};
   }
   avoided_.forget(move.job_uid);  // all have refused: the next try may ask them again
   co_return DeviceChoice{
@@ -102,6 +99,26 @@ asio::awaitable<DeviceChoice> Mover::choose(Move move) {
       devices.empty()
           ? std::string("no other device is known: give cardswapd a --peer, or the policy spares")
           : "no device fits: " + to_string(placed.unplaced.at(0).reasons)};
+}
+
+std::vector<PlacementJob> Mover::parts_of(const Move& move) const {
+  PlacementJob wanted;
+  wanted.name = move.job;
+  wanted.host = config_.listen_address().text();
+  wanted.device = move.device;
+  wanted.kind = move.device.substr(0, move.device.find(':'));
+  if (const auto* job = jobs_.find(move.job))
+    wanted.state_bytes = job->first().record().state_bytes;
+  wanted.avoid = avoided_.targets_of(move.job_uid);
+  const auto ranks = ranks_here(jobs_, move.job, move.device);
+  if (ranks.empty()) return {wanted};
+  std::vector<PlacementJob> parts;
+  for (const auto& one : ranks) {
+    wanted.name = fmt::format("{}/{}", move.job, one.rank);
+    wanted.state_bytes = one.state_bytes;
+    parts.push_back(wanted);
+  }
+  return parts;
 }
 
 asio::awaitable<void> Mover::follow_former(std::string job_uid) {
@@ -192,7 +209,10 @@ asio::awaitable<void> Mover::run_move(Move move) {
     if (move.from_snapshot) {
       moved = co_await recover(move);
     } else {
-      moved = co_await migrate(move, std::move(choice.device));
+      const bool are_ranks = !ranks_here(jobs_, move.job, move.device).empty();
+      auto moves = are_ranks ? migrate_ranks(move, std::move(choice.device))
+                             : migrate(move, std::move(choice.device));
+      moved = co_await std::move(moves);
     }
   } catch (const std::exception&) {
     if (tasks_.is_stopping()) throw;  // the next agent finds out what became of it
@@ -209,7 +229,7 @@ void Mover::forget_avoided() {
   avoided_.keep_only([this](const std::string& uid, std::uint64_t id) {
     const auto is_it = [&](const Incident& incident) { return incident.id == id; };
     const auto is_its = [&](const Instance* instance) {
-      return instance->is_live() && instance->job().uid() == uid;
+      return instance->is_live() && uid_in_engine(*instance) == uid;
     };
     return std::ranges::any_of(journalled_.engine().incidents(), is_it) &&
            std::ranges::any_of(jobs_.instances(), is_its);

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "agent/health/avoided_targets.h"
 #include "agent/health/decisions/journalled_engine.h"
 #include "agent/health/health_context.h"
 #include "agent/health/sources/health_counters.h"
 #include "agent/placement/device_choice.h"
+#include "agent/placement/placement.h"
 
 namespace cardswap::health {
 
@@ -45,7 +48,8 @@ class Mover {
   };
   /// Makes one move, from the choice of its target to its end.
   asio::awaitable<void> run_move(Move move);
-  /// The target of the move: the address of a device.
+  /// The target of the move: the address of a device; of ranks those of as many, with commas
+  /// between them.
   asio::awaitable<DeviceChoice> choose(Move move);
   /// The device of this host on which the job would go on from its newest snapshot: its address.
   [[nodiscard]] DeviceChoice choose_here(const Move& move) const;
@@ -54,6 +58,12 @@ class Mover {
   /// Starts a migration to `target` and waits for its end. Returns whether it moved the job.
   /// Throws Error if the migration cannot start.
   asio::awaitable<bool> migrate(Move move, std::string target);
+  /// Does so with the ranks of a job of many on one device, each to one of the targets.
+  asio::awaitable<bool> migrate_ranks(Move move, std::string targets);
+  /// What the move needs a device for: the job, or each of its ranks on the device.
+  [[nodiscard]] std::vector<PlacementJob> parts_of(const Move& move) const;
+  /// Waits for the end of a move of ranks, and returns it.
+  asio::awaitable<boost::json::object> end_of_ranks(std::string id);
   /// Follows the move of a job that a former agent began.
   asio::awaitable<void> follow_former(std::string job_uid);
   /// Waits for the migration's end. Returns whether it moved the job.
@@ -65,6 +75,7 @@ class Mover {
   const Config& config_;
   JobList& jobs_;
   Migrations& migrations_;
+  RankMoves& rank_moves_;
   snapshots::Recoverer& recoverer_;
   JournalledEngine& journalled_;
   HealthCounters& counters_;

@@ -122,7 +122,7 @@ asio::awaitable<ApiResponse> stop(JobRoutesContext context, ApiRequest request) 
     throw Error(Code::conflict,
                 fmt::format("job {} moved to {}: ask there", job.name(), shown.record().moved_to),
                 fmt::format("cardswap --agent {} stop {}",
-                            shown.record().moved_to.substr(0, shown.record().moved_to.rfind('/')),
+                            shown.record().moved_to.substr(0, shown.record().moved_to.find('/')),
                             job.name()));
   }
   if (!request.flag_or("force", false)) context.jobs.check_stop(job);

@@ -1,6 +1,7 @@
 #include "agent/jobs/rank_report.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "agent/base/validate.h"
 #include "agent/jobs/job_list.h"
@@ -95,6 +96,10 @@ void note_rank_frozen(Instance& instance, std::uint32_t rank, bool frozen) {
   instance.frozen = is_frozen(instance);
 }
 
+void note_other_ranks(Instance& instance, std::uint32_t rank) {
+  if (auto* one = find(instance, rank)) one->agents.clear();
+}
+
 void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& to) {
   if (auto* one = find(instance, rank)) {
     one->moved_to = to;
@@ -110,6 +115,17 @@ void note_rank_moved(Instance& instance, std::uint32_t rank, const std::string& 
 
 void note_rank_place(Instance& instance, std::uint32_t rank, const std::string& place) {
   JobList::note(instance, [&](InstanceRecord& record) { record.moved_ranks[rank] = place; });
+}
+
+std::string places_of_ranks(const Instance& instance) {
+  std::vector<std::string> places;
+  std::string all;
+  for (const auto& [rank, one] : instance.ranks) {
+    if (one.moved_to.empty() || std::ranges::find(places, one.moved_to) != places.end()) continue;
+    all += (places.empty() ? "" : ",") + one.moved_to;
+    places.push_back(one.moved_to);
+  }
+  return all;
 }
 
 }  // namespace cardswap

@@ -64,14 +64,16 @@ void FinishedMigrations::add(const Migration& m) {
 }
 
 void FinishedMigrations::add(const gang::GangRecord& m) {
-  transferred += static_cast<double>(m.stats.transferred);
+  const auto stats = gang::stats_of_all(m);
+  const auto downtime_ms = gang::downtime_of_all(m);
+  transferred += static_cast<double>(stats.transferred);
   if (!m.result) return;
   Ended ended{.outcome = std::string(to_string(*m.result)),
-              .strategy = m.stats.strategy.empty() ? std::string(to_string(m.spec.strategy))
-                                                   : m.stats.strategy};
+              .strategy = stats.strategy.empty() ? std::string(to_string(m.spec.strategy))
+                                                 : stats.strategy};
   if (m.error) ended.error = m.error->code();
-  if (m.cost.is_over()) ended.lost = m.cost.lost(m.downtime_ms).summary;
-  ended.downtime_ms = m.downtime_ms;
+  if (m.cost.is_over()) ended.lost = m.cost.lost(downtime_ms).summary;
+  ended.downtime_ms = downtime_ms;
   ended.total_ms = static_cast<double>(m.ended_at_ms - m.started_at_ms);
   add(ended);
 }

@@ -27,6 +27,7 @@ void StandbyRole::on_parked() {
   const auto id = options.migration;
   TargetCallbacks callbacks;
   const bool arrives_in_gang = !gang.gang.empty();
+  if (arrives_in_gang) options.migration = gang.gang;  // so the one that leaves calls it
   callbacks.verified = [this, id, arrives_in_gang](const VerifiedState& state) {
     if (!arrives_in_gang) return say_verified(id, state);
     try_next(id, state);

@@ -100,7 +100,8 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   gang::GangRecord gang;
   gang.id = "m-1";
   gang.job = "ddp";
-  gang.leaver = 1;
+  gang.moves.resize(1);
+  gang.moves[0].rank = 1;
   gang.side = a_gang();
   gang.agents = {"gpu-a:7070", "gpu-b:7070"};
   gang.history.emplace_back("planned", 1);

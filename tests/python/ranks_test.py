@@ -40,11 +40,16 @@ class Job(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-ranks-"))
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.until = self.folder / "until"
-        self.hosts = [Host(self.folder, name, Moves.programs, self.listen()) for name in self.names]
-        self.a, self.b, *_ = self.hosts
-        for host in self.hosts:
+        made = {}
+        for name in reversed(self.names):  # the first one may be told of the others
+            made[name] = host = Host(self.folder, name, Moves.programs, self.listen(), self.options(name, made))
             self.addCleanup(self.stop, host)
             wait_until(host.is_up, f"{host.folder} listens")
+        self.hosts = [made[name] for name in self.names]
+        self.a, self.b, *_ = self.hosts
+
+    def options(self, name, others):
+        return ()
 
     def listen(self):
         return "127.0.0.1:0"
@@ -95,11 +100,17 @@ class Job(unittest.TestCase):
         return logs[-20000:]
 
     def move(self, rank, to, *more, ask=None):
-        """Moves a rank, and lets the job take steps meanwhile. `ask`: the agent that conducts it."""
+        """Moves a rank, and lets the job take steps meanwhile. `ask`: the agent that is asked for it."""
+        return self.migrate(f"ddp/{rank}", "--to", to, *more, ask=ask)
+
+    def migrate(self, *more, ask=None):
+        return self.meanwhile("migrate", "--max-stall", "none", "--timeout", f"{PATIENCE}s", *more, ask=ask)
+
+    def meanwhile(self, *arguments, ask=None):
+        """Runs a command, and lets the job take steps meanwhile."""
         ask = ask or self.a
         with open(self.folder / "out", "w+") as out, open(self.folder / "err", "w+") as err:
-            with ask.begin("migrate", f"ddp/{rank}", "--to", to, "--max-stall", "none", "--timeout", f"{PATIENCE}s",
-                              *more, stdout=out, stderr=err) as command:
+            with ask.begin(*arguments, stdout=out, stderr=err) as command:
                 wait_until(lambda: self.take_steps(ask) or command.poll() is not None, "the move: " + self.said(),
                            2 * PATIENCE)
             out.seek(0)
@@ -116,6 +127,17 @@ class Job(unittest.TestCase):
         steps = [one["step"] for one in here if one["step"]]  # an agent that was restarted has heard of none yet
         if parked and steps and min(steps) >= allowed and allowed < STEPS - 2:
             self.allow(allowed + 2)
+
+    def moved(self, *arguments, ask=None):
+        done = self.migrate(*arguments, "-o", "json", ask=ask)
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
+        migration = json.loads(done.stdout)
+        self.assertEqual(migration["result"], "ok")
+        return migration
+
+    def are_at(self, *places):
+        found = lambda: [sorted(one["rank"] for one in self.ranks(host)) for host in self.hosts]
+        wait_until(lambda: found() == list(places), f"{places}, not {found()}: " + self.said())
 
     def finish(self):
         self.allow(10**9)
@@ -280,6 +302,68 @@ class Places(Job):
         wait_until(host.is_up, "it is up again")
 
 
+class Several(Job):
+    """Several ranks of a job of three, by one decision each time."""
+
+    names = "abc"
+
+    def test_two_move_to_two_hosts_and_all_of_a_host_go_back(self):
+        self.begin(4)
+        a, b, c = self.hosts
+        refused = self.migrate("ddp/0,2", "--to", b.at(), "--to", c.at("cpu:7"))
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("no device cpu:7", refused.stderr)
+        self.are_at([0, 1, 2], [], [])
+        moved = self.moved("ddp/2,0", "--to", b.at(), "--to", c.at())
+        self.assertEqual([one["to"] for one in moved["ranks"] if one["part"] == "leaves"], [c.at(), b.at()])
+        self.are_at([1], [2], [0])
+        # Rank 0 conducts that, elsewhere; the agent that is asked has it done, and shows it.
+        moved = self.moved("ddp/1", "--to", b.at("cpu:1"))
+        self.assertEqual(a.ask("status", moved["id"])["state"], "completed")
+        self.are_at([], [1, 2], [0])
+        moved = self.moved("ddp", "--from", "b", "--to", f"127.0.0.1:{a.port}", ask=b)
+        self.are_at([1, 2], [], [0])
+        devices = [one["to"] for one in moved["ranks"] if one["part"] == "leaves"]
+        self.assertEqual(sorted(devices), [a.at("cpu:0"), a.at("cpu:1")])
+        self.finish()
+
+
+class Maintenance(Job):
+    """All ranks of a job at once, moved by what watches or empties a host."""
+
+    names = "abc"
+
+    def options(self, name, others):
+        if name != "a":
+            return ()
+        policy, self.kernel_log = self.folder / "policy.yaml", self.folder / "kmsg"
+        spares = [others["b"].at("cpu:0"), others["b"].at("cpu:1")]
+        policy.write_text(f"""mode: act
+migration: {{max_stall: none, timeout: {PATIENCE}s}}
+spares: {json.dumps(spares)}
+devices: {{"cpu:0": {{uuid: GPU-0, pci: "0000:00:00.0"}}}}
+""")
+        self.kernel_log.touch()
+        return "--health-policy", policy, "--kernel-log", self.kernel_log, "--nvml", "none"
+
+    def test_a_sick_device_and_a_drain_move_all_ranks_of_a_host(self):
+        self.begin(4)
+        a, b, c = self.hosts
+        with open(self.kernel_log, "a") as log:
+            log.write("NVRM: Xid (PCI:0000:00:00): 64, pid=1, name=x, text\n")
+        wait_until(lambda: self.take_steps(a) or self.ranks(b), "the move: " + self.said())
+        self.are_at([], [0, 1, 2], [])
+        wait_until(lambda: a.ask("jobs", "--all")["jobs"][0]["state"] == "moved", "it has left")
+        self.assertIn("ranks 0, 1, 2 to ", a.command("events", "--limit", "100").stdout)
+        done = self.meanwhile("drain", f"127.0.0.1:{b.port}", "--to", f"127.0.0.1:{c.port}", "--max-stall", "none", "-o",
+                              "json", ask=b)
+        self.assertEqual(done.returncode, 0, done.stderr + self.said())
+        drained, = json.loads(done.stdout)["jobs"]
+        self.assertEqual((drained["job"], drained["result"]), ("ddp/0,1,2", "moved"))
+        self.are_at([], [], [0, 1, 2])
+        self.finish()
+
+
 class Hosts(Job):
     """A job of two ranks on two hosts, each started by itself, and a third host."""
 
@@ -322,10 +406,7 @@ class Hosts(Job):
     def test_one_moves_to_a_third_host_and_then_the_first_one_follows(self):
         self.begin(4)
         a, b, c = self.hosts
-        refused = b.command("migrate", "ddp/1", "--to", c.at())
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn(f"is conducted by the agent of rank 0, at 127.0.0.1:{a.port}", refused.stderr)
-        done = self.move(1, c.at())
+        done = self.move(1, c.at(), ask=b)  # rank 0's agent conducts it
         self.assertEqual(done.returncode, 0, done.stderr + self.said())
         wait_until(lambda: b.ask("jobs", "--all")["jobs"][0]["state"] == "moved", "it has left")
         follower = b.begin("follow", "ddp", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <functional>
 #include <iostream>
 
 #include "agent/base/units.h"
@@ -53,9 +54,28 @@ void Drain::note_job(Item& item, const json::object& job) {
   placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
   placed.immovable_reason = flag_at(job, "attached") ? "it has not passed its first step yet"
                                                      : "no Cardswap runtime is attached to it";
-  item.row.job = placed.name;
+  if (number_at(job, "world_size") > 1) note_ranks(item, job);
+  item.row.job = item.moves();
   item.row.from = run_.host_name() + "/" + placed.device;
   item.pid = number_at<std::int64_t>(job, "pid");
+}
+
+/// Each of them has to be able to move: one that cannot keeps the others.
+void Drain::note_ranks(Item& item, const json::object& job) {
+  auto& placed = item.job;
+  item.ranks.clear();
+  for (const auto& one : array_at(job, "ranks")) {
+    const auto& from = one.as_object();
+    DrainRank rank;
+    rank.rank = number_at<std::uint32_t>(from, "rank");
+    rank.device = name_at(from, "device", validate::is_device_or_host, drained());
+    rank.state_bytes = number_at<std::uint64_t>(from, "state_bytes");
+    if (!flag_at(from, "attached") || rank.state_bytes == 0) placed.movable = false;
+    item.ranks.push_back(std::move(rank));
+  }
+  std::ranges::sort(item.ranks, {}, &DrainRank::rank);
+  if (item.ranks.empty()) placed.movable = false;
+  placed.immovable_reason = "not all of its ranks are attached and have passed their first step";
 }
 
 bool Drain::take_up(Item& item, const std::string& migration) {
@@ -80,7 +100,7 @@ void Drain::refresh() {
   const auto answer = run_.ask("/v1/jobs");
   arriving_ = 0;
   std::vector<std::string> live;
-  for (const auto& job : listed_jobs(answer, drained())) {
+  for (const auto& job : with_ranks_together(listed_jobs(answer, drained()))) {
     const auto state = printable_at(job, "state");
     if (state == "standby") ++arriving_;
     if (!is_training(job)) continue;
@@ -120,11 +140,16 @@ void Drain::refresh() {
 std::vector<PlacementDevice> Drain::devices() {
   auto result = targets_.devices();
   for (const auto& item : items_) {
-    if (item.phase != Phase::moving || targets_.lists(item.row.to, item.job.name)) continue;
-    for (auto& device : result) {
-      if (device.address() != item.row.to) continue;
-      device.free_bytes -= std::min(device.free_bytes, item.job.state_bytes);
-      ++device.jobs;
+    if (item.phase != Phase::moving) continue;
+    const auto parts = item.parts();
+    const auto to = places_of(item.row);
+    for (std::size_t i = 0; i < std::min(parts.size(), to.size()); ++i) {
+      if (targets_.lists(to[i], item.job.name)) continue;
+      for (auto& device : result) {
+        if (device.address() != to[i]) continue;
+        device.free_bytes -= std::min(device.free_bytes, parts[i].state_bytes);
+        ++device.jobs;
+      }
     }
   }
   return result;
@@ -139,29 +164,25 @@ void Drain::start_waiting() {
   if (moving >= options_.parallel || count(Phase::waiting) == 0) return;
   if (!placement_is_old_ && Clock::now() - placed_at_ < kPlaceAgain) return;
   std::vector<Item*> waiting;
-  std::vector<PlacementJob> jobs;
   for (auto& item : items_) {
-    if (item.phase != Phase::waiting) continue;
-    waiting.push_back(&item);
-    jobs.push_back(item.job);
+    if (item.phase == Phase::waiting) waiting.push_back(&item);
   }
-  const auto found = devices();
-  const auto placement = place(jobs, found);
+  const auto placement = place_items(waiting, devices());
   placement_is_old_ = false;
   placed_at_ = Clock::now();
   auto free = options_.parallel - moving;
-  for (const auto& assignment : placement.assigned) {
+  for (const auto& placed : placement.placed) {
     if (free == 0) {
       placement_is_old_ = true;  // by the time that there is room again
       break;
     }
-    start(*waiting[assignment.job], found[assignment.device]);
-    if (waiting[assignment.job]->phase == Phase::moving) --free;
+    start(*waiting[placed.item], placed.to);
+    if (waiting[placed.item]->phase == Phase::moving) --free;
   }
   // While something still moves, memory may become free.
-  if (count(Phase::moving) > 0 || !placement.assigned.empty()) return;
+  if (count(Phase::moving) > 0 || !placement.placed.empty()) return;
   for (const auto& unplaced : placement.unplaced) {
-    auto& item = *waiting[unplaced.job];
+    auto& item = *waiting[unplaced.item];
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
     run_.finish(item, item.row.tries > 0 ? "failed" : "stays",
@@ -171,12 +192,12 @@ void Drain::start_waiting() {
   }
 }
 
-void Drain::start(Item& item, const PlacementDevice& device) {
-  item.row.to = device.address();
+void Drain::start(Item& item, std::string to) {
+  item.row.to = std::move(to);
   if (!run_.begin(item)) return;
   ++item.row.tries;
   auto spec = options_.how.spec();
-  spec.job = item.job.name;
+  spec.job = item.moves();
   spec.to = item.row.to;
   try {
     item.migration = run_.client().call("POST", "/v1/migrations", request_body(spec));
@@ -186,9 +207,28 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     // The job has ended or moves already, or the agent is away: the next refresh() shows which.
     if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
+    if (!item.ranks.empty() && waits_for_its_job(item)) return;
     if (item.row.tries >= kTriesMax) run_.finish(item, "failed", error.failure());
     placement_is_old_ = true;
   }
+}
+
+/// Whether a migration of the job's ranks is under way; one that moves those of the host is taken
+/// up.
+bool Drain::waits_for_its_job(Item& item) {
+  const auto answer = run_.ask("/v1/migrations?running=1");
+  for (const auto& one : array_at(answer, "migrations")) {
+    const auto* m = one.if_object();
+    const bool is_its = m != nullptr && value_at(*m, "world_size") != nullptr &&
+                        printable_at(*m, "job").starts_with(item.job.name + "/");
+    if (!is_its) continue;
+    --item.row.tries;
+    if (printable_at(*m, "job") == item.moves()) {
+      return take_up(item, name_at(*m, "id", validate::is_migration_id, drained()));
+    }
+    return true;
+  }
+  return false;
 }
 
 void Drain::follow() {
@@ -225,15 +265,21 @@ void Drain::conclude(Item& item) {
 
 void Drain::retry_elsewhere(Item& item, const Error& error) {
   const bool only_there = error.code() == Code::no_memory || error.code() == Code::refused;
-  const auto slash = item.row.to.rfind('/');
-  for (const auto& device : targets_.devices()) {
-    if (device.address() == item.row.to ||
-        (!only_there && device.host == item.row.to.substr(0, slash))) {
-      item.job.avoid.push_back(device.address());
+  auto places = places_of(item.row);
+  // Of several, the one that the error names; if it names none, any may be the one.
+  const auto is_named = [&](const std::string& place) {
+    return error.failure().find(place) != std::string::npos;
+  };
+  if (std::ranges::any_of(places, is_named)) std::erase_if(places, std::not_fn(is_named));
+  const auto all = targets_.devices();
+  for (const auto& place : places) {
+    for (const auto& device : all) {
+      if (!only_there && device.host == place.substr(0, place.rfind('/'))) {
+        item.job.avoid.push_back(device.address());
+      }
     }
+    item.job.avoid.push_back(place);  // an agent that does not answer is not among them
   }
-  // An agent that does not answer is not among devices().
-  item.job.avoid.push_back(item.row.to);
   item.row.note = error.failure();
   item.phase = Phase::waiting;
 }

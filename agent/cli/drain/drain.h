@@ -40,11 +40,13 @@ class Drain {
   [[nodiscard]] const http::Endpoint& drained() const { return run_.drained(); }
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
+  void note_ranks(Item& item, const boost::json::object& job);
+  bool waits_for_its_job(Item& item);
   /// Takes up a migration that is under way; false: the agent has no such migration, or it has
   /// ended, or it is a snapshot, for which the job stays.
   bool take_up(Item& item, const std::string& migration);
   void start_waiting();
-  void start(Item& item, const PlacementDevice& device);
+  void start(Item& item, std::string to);
   void follow();
   void conclude(Item& item);
   /// Asks what a job's move to where its row says would cost, and finishes the row.

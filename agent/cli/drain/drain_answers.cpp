@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <map>
+#include <utility>
 
 #include "agent/base/printable_fields.h"
 #include "migrator/base/error.h"
@@ -38,6 +40,34 @@ std::vector<boost::json::object> listed_jobs(const boost::json::object& answer,
   if (list != nullptr && list->is_array() && jobs.size() == list->get_array().size()) return jobs;
   throw Error(Code::corrupt, fmt::format("the agent at {} lists no jobs", agent.text()),
               kLookThere);
+}
+
+std::vector<boost::json::object> with_ranks_together(std::vector<boost::json::object> jobs) {
+  std::vector<boost::json::object> all;
+  std::map<std::string, std::size_t> known;  // by name: where in `all`
+  for (auto& job : jobs) {
+    if (number_at(job, "world_size") <= 1 || !is_training(job)) {
+      all.push_back(std::move(job));
+      continue;
+    }
+    boost::json::array here;
+    for (const auto& item : array_at(job, "ranks")) {
+      if (!item.is_object() || value_at(item.get_object(), "moved_to") != nullptr) continue;
+      auto rank = item.get_object();
+      rank["device"] = printable_at(job, "device");
+      here.push_back(std::move(rank));
+    }
+    job["ranks"] = std::move(here);
+    const auto [first, is_new] = known.emplace(printable_at(job, "name"), all.size());
+    if (is_new) {
+      all.push_back(std::move(job));
+      continue;
+    }
+    auto& together = all[first->second];
+    together["attached"] = flag_at(together, "attached") && flag_at(job, "attached");
+    for (auto& rank : job["ranks"].as_array()) together["ranks"].as_array().push_back(rank);
+  }
+  return all;
 }
 
 }  // namespace cardswap::cli

@@ -22,4 +22,10 @@ namespace cardswap::cli {
 [[nodiscard]] std::vector<boost::json::object> listed_jobs(const boost::json::object& answer,
                                                            const http::Endpoint& agent);
 
+/// Returns `jobs` with one for all that are ranks of one job of many and train there: those are
+/// several to the agent where they came one by one. Its "ranks" are all that are there, each with
+/// its "device".
+[[nodiscard]] std::vector<boost::json::object> with_ranks_together(
+    std::vector<boost::json::object> jobs);
+
 }  // namespace cardswap::cli

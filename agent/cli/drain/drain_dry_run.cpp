@@ -32,6 +32,9 @@ std::string blocked_text(const boost::json::object& plan) {
 }  // namespace
 
 void Drain::predict(Item& item) {
+  if (!item.ranks.empty()) {
+    return rows_.finish(item, "fits", "what the move of ranks costs is not predicted");
+  }
   auto spec = options_.how.spec();
   spec.job = item.job.name;
   spec.to = item.row.to;
@@ -50,26 +53,22 @@ void Drain::predict(Item& item) {
 Exit Drain::dry_run() {
   refresh();
   std::vector<Item*> items;
-  std::vector<PlacementJob> jobs;
   for (auto& item : items_) {
-    if (item.phase == Phase::over) continue;
-    items.push_back(&item);
-    jobs.push_back(item.job);
+    if (item.phase != Phase::over) items.push_back(&item);
   }
-  const auto found = targets_.devices();
-  const auto placement = place(jobs, found);
+  const auto placement = place_items(items, targets_.devices());
   begin_table();
   for (const auto& unplaced : placement.unplaced) {
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());
-    auto& item = *items[unplaced.job];
+    auto& item = *items[unplaced.item];
     if (item.phase == Phase::moving) continue;
     run_.finish(item, "stays", to_string(reasons));
   }
-  for (const auto& assignment : placement.assigned) {
-    auto& item = *items[assignment.job];
+  for (const auto& placed : placement.placed) {
+    auto& item = *items[placed.item];
     if (item.phase == Phase::moving) continue;
-    item.row.to = found[assignment.device].address();
+    item.row.to = placed.to;
     predict(item);
   }
   for (auto& item : items_) {

@@ -67,7 +67,7 @@ std::string DrainRun::run_hook(const DrainItem& item, const std::string& phase) 
   const auto shown = [](const auto& ms) { return ms ? fmt::format("{:.3f}", *ms) : std::string(); };
   const HookFacts facts{{"PHASE", phase},
                         {"HOST", drained_.text()},
-                        {"JOB", item.job.name},
+                        {"JOB", item.moves()},
                         {"FROM", row.from},
                         {"TO", row.to},
                         {"RESULT", row.result},
@@ -76,7 +76,7 @@ std::string DrainRun::run_hook(const DrainItem& item, const std::string& phase) 
                         {"DOWNTIME_MS", shown(row.downtime_ms)},
                         {"LOST_MS", shown(row.lost_ms)}};
   view_.clear_progress();
-  return cli::run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
+  return cli::run_hook({options_.hook, phase, item.moves()}, facts, kHookMax);
 }
 
 void DrainRun::finish(DrainItem& item, std::string result, std::string note) {

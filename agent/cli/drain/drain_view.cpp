@@ -20,7 +20,7 @@ namespace json = boost::json;
 void DrainView::begin(const std::string& host, const std::list<DrainItem>& items,
                       std::size_t to_width) {
   std::vector<std::string> jobs;
-  for (const auto& item : items) jobs.push_back(item.job.name);
+  for (const auto& item : items) jobs.push_back(item.moves());
   table_.emplace(jobs, host, to_width);
   if (context_.wants_json() || context_.quiet || items.empty()) return;
   std::cout << table_->heading() << std::flush;
@@ -44,7 +44,7 @@ void DrainView::show_progress(const std::list<DrainItem>& items) {
       auto& shown = shown_states_[item.job.name];
       if (state == shown) continue;
       shown = std::move(state);
-      std::cerr << fmt::format("job {} to {}: {}\n", item.job.name, item.row.to,
+      std::cerr << fmt::format("job {} to {}: {}\n", item.moves(), item.row.to,
                                progress_line(item.migration, 160));
     }
     return;
@@ -57,7 +57,7 @@ void DrainView::show_progress(const std::list<DrainItem>& items) {
                           items.size());
   for (const auto& item : items) {
     if (item.phase != DrainItem::Phase::moving) continue;
-    const auto part = fmt::format("  {}: {}", item.job.name, progress_line(item.migration, 40));
+    const auto part = fmt::format("  {}: {}", item.moves(), progress_line(item.migration, 40));
     if (line.size() + part.size() > width) break;
     line += part;
   }

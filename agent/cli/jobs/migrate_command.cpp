@@ -1,10 +1,13 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/json.hpp>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "agent/base/printable.h"
 #include "agent/cli/command_context.h"
@@ -20,7 +23,8 @@ namespace json = boost::json;
 
 struct MigrateOptions {
   std::string job;
-  std::string to;
+  std::string from;             ///< a job of many: the host whose ranks move
+  std::vector<std::string> to;  ///< several for several ranks
   MigrationOptions how;
   std::string failpoint;
   bool dry_run = false;
@@ -40,12 +44,24 @@ Exit planned(const json::object& plan) {
   return fits != nullptr && *fits == false ? Exit::aborted : Exit::done;
 }
 
+/// The destinations, with commas between them. Those of ranks are read by the agent, which knows
+/// how many ranks move.
+std::string destinations(const MigrateOptions& options) {
+  const bool are_ranks = options.job.find('/') != std::string::npos || !options.from.empty();
+  if (!are_ranks && options.to.size() > 1) {
+    throw Error(Code::bad_request, "a whole job moves to one destination",
+                "name ranks, as JOB/RANK,RANK, to move each to its own");
+  }
+  if (!are_ranks) (void)parse_destination(options.to.at(0));
+  return fmt::format("{}", fmt::join(options.to, ","));
+}
+
 Exit migrate(const Context& context, const MigrateOptions& options) {
-  (void)parse_destination(options.to);
   auto spec = options.how.spec();
   spec.job = options.job;
-  spec.to = options.to;
+  spec.to = destinations(options);
   auto body = request_body(spec);
+  if (!options.from.empty()) body["from"] = options.from;
   body["dry_run"] = options.dry_run;
   if (!options.failpoint.empty()) body["failpoint"] = options.failpoint;
   auto client = context.client();
@@ -76,7 +92,7 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
 Exit check(const Context& context, const MigrateOptions& options) {
   auto spec = options.how.spec();
   spec.job = options.job;
-  spec.to = options.to;
+  if (!options.to.empty()) spec.to = options.to.front();
   spec.rehearse = Rehearsal::only;
   auto client = context.client();
   auto begun = client.call_unless_interrupted(context.interrupts, "POST", "/v1/migrations",
@@ -93,9 +109,20 @@ Exit check(const Context& context, const MigrateOptions& options) {
 void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<MigrateOptions>();
   auto* command = app.add_subcommand("migrate", "Move a running job to another device, live");
-  command->add_option("job", options->job, "Job of this host, or JOB/RANK of a job of many ranks")
+  command
+      ->add_option("job", options->job,
+                   "Job of this host, or of a job of many ranks JOB/RANK, or several of them: "
+                   "JOB/0,2 or JOB/0-3")
       ->required();
-  command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
+  command->add_option("--from", options->from,
+                      "HOST[:PORT]: of a job of many, all ranks that are there");
+  command
+      ->add_option("--to", options->to,
+                   "HOST[:PORT]/DEVICE; for several ranks once for each, in their order, or "
+                   "HOST[:PORT] alone, over whose devices they are placed")
+      ->required()
+      ->delimiter(',')
+      ->allow_extra_args(false);
   options->how.add_to(*command);
   options->how.add_rehearsal_to(*command);
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
@@ -112,8 +139,10 @@ void add_check_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand(
       "check", "Would a job go on as it does? Takes one step in a standby too, moves nothing");
   command->add_option("job", options->job, "Job of this host")->required();
-  command->add_option("--to", options->to,
-                      "DEVICE of this host, or HOST[:PORT]/DEVICE; the job's own without it");
+  command
+      ->add_option("--to", options->to,
+                   "DEVICE of this host, or HOST[:PORT]/DEVICE; the job's own without it")
+      ->expected(1);
   options->how.add_to(*command);
   command->callback([&context, &run, options] {
     context.handles_interrupts = true;

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/text.h"
@@ -21,23 +22,35 @@ std::string communicator_text(const json::object& migration) {
                      ms(took, "build_ms"), ms(took, "try_ms"), ms(took, "exchange_ms"));
 }
 
+using ByState = std::map<std::string, std::vector<std::string>>;
+
+std::string states_text(const char* one, const char* many, const ByState& by_state) {
+  std::string result;
+  for (const auto& [state, ranks] : by_state) {
+    result += fmt::format("{}{} {} {}", result.empty() ? "" : ", ", ranks.size() == 1 ? one : many,
+                          joined_first(ranks), state);
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string ranks_text(const json::object& migration) {
-  std::map<std::string, std::vector<std::string>> by_state;
-  std::string newcomer;
+  ByState ranks;
+  ByState newcomers;
+  std::size_t leave = 0;
   for (const auto& item : array_at(migration, "ranks")) {
     if (!item.is_object()) continue;
     const auto& one = item.get_object();
-    by_state[text(one, "state", "not asked")].push_back(text(one, "rank"));
-    if (text(one, "part") == "leaves") newcomer = text(one, "newcomer", "not asked");
+    ranks[text(one, "state", "not asked")].push_back(text(one, "rank"));
+    if (text(one, "part") != "leaves") continue;
+    newcomers[text(one, "newcomer", "not asked")].push_back(text(one, "rank"));
+    ++leave;
   }
-  std::string result;
-  for (const auto& [state, ranks] : by_state) {
-    result += fmt::format("{}{} {} {}", result.empty() ? "" : ", ",
-                          ranks.size() == 1 ? "rank" : "ranks", joined_first(ranks), state);
-  }
-  return newcomer.empty() ? result : result + ", newcomer " + newcomer;
+  if (leave == 0) return {};
+  const auto arrive = leave == 1 ? "newcomer " + newcomers.begin()->first
+                                 : states_text("newcomer", "newcomers", newcomers);
+  return states_text("rank", "ranks", ranks) + ", " + arrive;
 }
 
 std::string communicator_line(const json::object& migration) {

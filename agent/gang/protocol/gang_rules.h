@@ -61,7 +61,7 @@ enum class GangAction : std::uint8_t {
   propose,
   freeze,
   grant,    ///< the newcomers are granted
-  go,       ///< the ranks that stay go on
+  go,       ///< the ranks that stay go on; where none stays, the last newcomer is granted
   finish,   ///< the old communicators are closed, and the leavers retire
   release,  ///< each rank goes on, under the old epoch
   revoke,   ///< the newcomers are stopped; no rank goes on yet

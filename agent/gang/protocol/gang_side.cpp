@@ -62,7 +62,10 @@ GangEffects GangSide::on(GangEvent event) {
     case GangAction::propose: effects.add(ordered(OrderKind::propose)); break;
     case GangAction::freeze: effects.add(ordered(OrderKind::freeze)); break;
     case GangAction::grant: effects.add(message_of(Kind::grant)); break;
-    case GangAction::go: effects.add(ordered(OrderKind::go)); break;
+    case GangAction::go:
+      effects.add(ordered(OrderKind::go));
+      effects.add(message_of(Kind::grant));
+      break;
     case GangAction::finish:
       effects.add(ordered(OrderKind::finish));
       effects.add(ordered(OrderKind::retire));
@@ -100,6 +103,11 @@ bool GangSide::all_of(Part part, auto what) const {
 
 bool GangSide::all_newcomers(auto what) const {
   return all_of(Part::leaves, [&](const HeardOfRank& heard) { return what(heard.newcomer); });
+}
+
+bool GangSide::is_granted_by_the_go(std::uint32_t rank) const {
+  const auto leaves = [](const GangRank& one) { return one.part == Part::leaves; };
+  return rank > 0 && rank + 1 == record_.ranks.size() && std::ranges::all_of(record_.ranks, leaves);
 }
 
 bool GangSide::is_ready(std::uint32_t rank) const {
@@ -144,8 +152,11 @@ GangEffects GangSide::advance_committed() {
   const auto lives = [](const HeardOfRank& heard) { return heard.state != RankState::ended; };
   if (!all_of(Part::stays, lives)) return on(GangEvent::rank_lost);
   if (record_.state != GangState::resumed) {
-    const bool granted =
-        all_newcomers([](TargetState newcomer) { return handover::is_granted(newcomer); });
+    bool granted = true;
+    for (std::uint32_t rank = 0; rank < heard_.size(); ++rank) {
+      const bool waits = record_.ranks[rank].part == Part::stays || is_granted_by_the_go(rank);
+      granted = granted && (waits || handover::is_granted(heard_[rank].newcomer));
+    }
     return granted ? on(GangEvent::all_granted) : GangEffects{};
   }
   const bool arrived =
@@ -313,7 +324,11 @@ GangEffects GangSide::tick_newcomer(std::uint32_t rank) const {
     case GangState::broken: break;
     case GangState::committed:
     case GangState::in_doubt:
-    case GangState::resumed: effects.add(message_of(Kind::grant, rank)); break;
+    case GangState::resumed: {
+      const bool is_due = !is_granted_by_the_go(rank) || has_gone(record_.state);
+      effects.add(message_of(is_due ? Kind::grant : Kind::poll, rank));
+      break;
+    }
     case GangState::reclaiming:
     case GangState::aborting: effects.add(message_of(Kind::drop, rank)); break;
     case GangState::aborted:
@@ -343,7 +358,9 @@ Message GangSide::message(std::uint32_t rank, Kind kind) const {
   // A job that was taken back drops its newcomers under the epoch that it goes on under.
   const auto epoch =
       kind == Kind::drop ? std::max(record_.epoch, record_.own_epoch) : record_.epoch;
-  return {kind, epoch, record_.ranks[rank].content, decision(), TargetState::nothing};
+  const bool waits = is_granted_by_the_go(rank) && decision() == Decision::committed;
+  const auto decided = waits && !has_gone(record_.state) ? Decision::pending : decision();
+  return {kind, epoch, record_.ranks[rank].content, decided, TargetState::nothing};
 }
 
 Decision GangSide::decision() const {
@@ -355,6 +372,9 @@ Decision GangSide::decision() const {
 bool GangSide::is_for(const GangEffect& effect, std::uint32_t rank) const {
   const auto part = record_.ranks[rank].part;
   if (effect.rank && *effect.rank != rank) return false;
+  if (effect.type == Type::tell && effect.message == Kind::grant && !effect.rank) {
+    return part == Part::leaves && is_granted_by_the_go(rank) == has_gone(record_.state);
+  }
   if (effect.type == Type::tell || effect.order == OrderKind::retire) return part == Part::leaves;
   if (effect.order == OrderKind::go || effect.order == OrderKind::finish) {
     return part == Part::stays;

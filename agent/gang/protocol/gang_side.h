@@ -49,7 +49,8 @@ struct HeardOfRank {
 /// stays with the next communicator checked. Then the newcomers are granted. When all of them have
 /// that on disk, the ranks that stay go, and from there nothing is taken back. Before that no rank
 /// has stepped under the next epoch: the gang can go back as a whole once the newcomers are proven
-/// to have ended.
+/// to have ended. Where all ranks leave, the last newcomer stands for the ranks that stay: it is
+/// granted by the go.
 ///
 /// on() ignores a message about a rank that the job does not have, or under another epoch; in any
 /// other call `rank` is one of the record's.
@@ -89,7 +90,8 @@ class GangSide {
   [[nodiscard]] Order order(Order::Kind kind) const;
   /// The message of that kind to the newcomer of a rank, as it is sent.
   [[nodiscard]] handover::Message message(std::uint32_t rank, handover::Message::Kind kind) const;
-  /// What the conductor has decided so far. `reclaiming` counts as aborted.
+  /// What the conductor has decided so far, for all but a newcomer that the go has yet to grant.
+  /// `reclaiming` counts as aborted.
   [[nodiscard]] handover::Decision decision() const;
   /// Whether `effect`, an order or a message, is for this rank or its newcomer.
   [[nodiscard]] bool is_for(const GangEffect& effect, std::uint32_t rank) const;
@@ -105,6 +107,9 @@ class GangSide {
   void hear(HeardOfRank& heard, const RankStatus& status) const;
   [[nodiscard]] bool is_open() const;
   [[nodiscard]] bool is_ready(std::uint32_t rank) const;
+  /// Where no rank stays, whether this newcomer, the last one's, is granted by the go: until then
+  /// no other newcomer can complete a step, and the gang can go back.
+  [[nodiscard]] bool is_granted_by_the_go(std::uint32_t rank) const;
   [[nodiscard]] bool all_of(Part part, auto what) const;
   [[nodiscard]] bool all_newcomers(auto what) const;
   [[nodiscard]] bool is_clean() const;

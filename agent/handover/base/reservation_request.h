@@ -30,7 +30,7 @@ struct ReservationRequest {
   bool encrypt = false;
   bool dry_run = false;
   channel::GangPlace place;  ///< of a newcomer; its gang is empty where a whole job moves
-  /// Ranks of the same job take part in the gang here (RankMoves::has_rank_here()). Not sent.
+  /// Ranks of the same job are here (RankMoves::may_come_beside_ranks()). Not sent.
   bool has_ranks_here = false;
 };
 

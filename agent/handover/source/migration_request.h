@@ -10,6 +10,9 @@ namespace cardswap {
 /// agent/handover/migration_request_json.h reads it.
 struct MigrationRequest {
   MigrationSpec spec;
+  /// A job of many: the ranks of this host move, "HOST[:PORT]" or a host's own name. Empty: `spec`
+  /// names what moves.
+  std::string from;
   bool dry_run = false;
   /// A state or phase in which it is held, for an agent with --failpoints. Empty: none.
   std::string failpoint;

@@ -111,6 +111,10 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
     if (standby == nullptr || !is_undecided(r.state())) continue;
     if (r.record().owner == owner && !owner.empty()) ++asked.open_reservations;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
+    // Another rank of the same gang comes along.
+    if (!r.place.gang.empty() && r.place.gang == wanted.place.gang && r.record().owner == owner) {
+      continue;
+    }
     // Its own earlier one may still be on its way out.
     if (r.record().owner == owner && same_uid) continue;
     if (standby->name() == spec.name || same_uid) asked.is_on_its_way = true;

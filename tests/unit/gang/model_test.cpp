@@ -79,7 +79,10 @@ INSTANTIATE_TEST_SUITE_P(
         Job{"OneOfThreeThatNobodyHurriesUntilTheyAreFrozen", 2, 1, Stretch::until_frozen, 0, 1,
             true, 1'090'000},
         Job{"TwoOfThreeThatAreFrozenAndNobodyHurries", 1, 2, Stretch::from_frozen, 0, 1, true,
-            100'000}),
+            100'000},
+        Job{"BothOfTwoThatAreReadyMove", 0, 2, Stretch::from_ready, 1, 1, false, 100'000},
+        Job{"BothOfTwoThatAreFrozenMoveAndNobodyHurries", 0, 2, Stretch::from_frozen, 0, 1, true,
+            10'000}),
     [](const auto& info) { return std::string(info.param.name); });
 
 /// The tables with rules that are not theirs.
@@ -143,6 +146,18 @@ Spoiled granting_first() {
       return effect.type == GangEffect::Type::tell &&
              effect.message == handover::Message::Kind::grant;
     });
+  };
+  return result;
+}
+/// The newcomer that the go should grant is granted by the commit; the others by the next tick.
+Spoiled granting_the_last_with_the_others() {
+  Spoiled result;
+  result.spoil_gang = [](GangEffects& effects) {
+    for (auto& effect : effects) {
+      const bool grants =
+          effect.type == GangEffect::Type::tell && effect.message == handover::Message::Kind::grant;
+      if (grants && !effect.rank) effect.rank = 1;
+    }
   };
   return result;
 }
@@ -213,6 +228,8 @@ std::vector<Mutation> mutations() {
       {"GoBeforeTheJournal", going_first(), "4: a rank goes on by"},
       {"GoBeforeAllAreGranted", with(GangRule{G::freezing, E::all_ready, G::resumed, A::go}),
        kUnsettled},
+      {"ALastNewcomerIsGrantedByTheCommit", granting_the_last_with_the_others(),
+       "7: a step was taken under two epochs", 0, 2},
       {"ReleaseAfterTheCommit", with(GangRule{G::committed, E::failed, G::aborting, A::release}),
        "4: a newcomer"},
       {"ReclaimFromASilentNewcomer",

@@ -31,7 +31,9 @@ GangRecord moved() {
   GangRecord m;
   m.id = "m-1";
   m.job = "ddp";
-  m.leaver = 1;
+  m.moves.resize(1);
+  m.moves[0].rank = 1;
+  m.moves[0].to = "b:7070/cpu:0";
   m.spec.job = "ddp/1";
   m.spec.to = "b:7070/cpu:0";
   m.side.state = GangState::completed;
@@ -41,8 +43,8 @@ GangRecord moved() {
   m.started_at_ms = 1'700'000'000'000;
   m.ended_at_ms = m.started_at_ms + 900;
   m.result = MigrationResult::ok;
-  m.downtime_ms = 35;
-  m.stats.strategy = "rounds";
+  m.moves[0].downtime_ms = 35;
+  m.moves[0].stats.strategy = "rounds";
   m.cost.ranks.resize(3);
   auto stays = late_by(80);
   stays.communicator = channel::CommunicatorsTook{"m-1", 30, 2, 0.25};
@@ -68,8 +70,10 @@ GangRecord moved() {
 
 TEST(AGangsCost, IsThatOfTheRankThatIsLatest) {
   const auto m = moved();
-  EXPECT_EQ(m.cost.lost(1, m.downtime_ms).summary->stall_ms, 36) << "21 ms there, 35 ms on its way";
-  EXPECT_EQ(m.cost.lost(m.downtime_ms).summary->stall_ms, 70) << "they waited for the newcomer";
+  EXPECT_EQ(m.cost.lost(1, downtime_of_all(m)).summary->stall_ms, 36)
+      << "21 ms there, 35 ms on its way";
+  EXPECT_EQ(m.cost.lost(downtime_of_all(m)).summary->stall_ms, 70)
+      << "they waited for the newcomer";
   EXPECT_EQ(m.cost.build_ms, 30);
   EXPECT_EQ(m.cost.try_ms, 3);
   EXPECT_TRUE(m.cost.is_over());

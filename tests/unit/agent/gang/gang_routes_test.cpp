@@ -75,6 +75,25 @@ class AskedGangs final : public Gangs {
     epochs.push_back(epoch);
     return a_go();
   }
+  asio::awaitable<json::object> begin(MigrationRequest wanted, Caller caller) override {
+    EXPECT_EQ(caller.name, "root");
+    begun.push_back(std::move(wanted));
+    co_return json::object{{"id", kRoutedGang}};
+  }
+  asio::awaitable<json::object> conducted(std::string gang, std::uint64_t after,
+                                          std::chrono::steady_clock::time_point,
+                                          Caller caller) override {
+    EXPECT_EQ(gang, kRoutedGang);
+    EXPECT_EQ(caller.name, "root");
+    seen.push_back(after);
+    co_return json::object{{"id", gang}, {"version", after + 1}};
+  }
+  json::object give_up(const std::string& gang, const Caller& caller) override {
+    EXPECT_EQ(caller.name, "root");
+    if (gang != kRoutedGang) throw Error(Code::not_found, "there is no such gang here");
+    return json::object{{"id", gang}, {"state", "aborting"}};
+  }
+  std::vector<MigrationRequest> begun;
   std::vector<std::uint32_t> ranks;
   std::vector<Order> orders;
   std::vector<Epoch> epochs;
@@ -166,6 +185,23 @@ TEST_F(GangRoutes, AnswerWithTheOrderThatIsDue) {
   EXPECT_THAT(gangs_.epochs, ::testing::ElementsAre(3U));
 }
 
+TEST_F(GangRoutes, PassOnWhatAnOperatorAsksOfAnotherAgent) {
+  const auto begun =
+      ask("POST", "/v1/peer/gangs", R"({"job": "ddp/0,2", "to": "b:7070/cpu:0,c:7070/cpu:0"})");
+  EXPECT_EQ(begun.status, 202U);
+  ASSERT_THAT(gangs_.begun, SizeIs(1));
+  EXPECT_EQ(gangs_.begun.front().spec.job, "ddp/0,2");
+  EXPECT_EQ(gangs_.begun.front().spec.to, "b:7070/cpu:0,c:7070/cpu:0");
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs", R"({"job": "ddp/0"})").status, 400U);
+  const auto shown = ask("GET", "/v1/peer/gangs/m-00000001?after=41&wait_ms=300");
+  EXPECT_EQ(shown.status, 200U);
+  EXPECT_EQ(shown.body.at("version").to_number<int>(), 42);
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/m-00000001/cancel").body.at("state").as_string(),
+            "aborting");
+  EXPECT_EQ(ask("POST", "/v1/peer/gangs/m-00000002/cancel").status, 404U);
+  EXPECT_EQ(ask("GET", "/v1/peer/gangs/gpt").status, 400U);
+}
+
 TEST_F(GangRoutes, AreForAgentsAlone) {
   for (const auto& route : router_.routes()) {
     EXPECT_EQ(role_for(route.method, route.pattern), ApiRole::agent) << route.pattern;
@@ -227,6 +263,43 @@ TEST(GangClient, AsksForADecisionAndReadsTheOrder) {
   ASSERT_THAT(agent.asked(), SizeIs(1));
   EXPECT_EQ(agent.asked().front().method, "GET");
   EXPECT_EQ(agent.asked().front().target, "/v1/peer/gangs/m-00000001/ranks/12/decision?epoch=3");
+}
+
+TEST(GangClient, HasAConductorDoWhatAnOperatorAsked) {
+  const test::ScriptedPeer agent(
+      [](const auto&) { return test::ScriptedPeer::Answer{R"({"id": "m-00000001"})"}; });
+  const auto id = [](const json::object& migration) { return migration.at("id").as_string(); };
+  EXPECT_EQ(id(answer_of_agent(agent,
+                               [](GangClient& client, RankRef rank) {
+                                 return client.begin(std::move(rank.agent), {{"job", "ddp/0,2"}});
+                               })),
+            kRoutedGang);
+  EXPECT_EQ(id(answer_of_agent(agent,
+                               [](GangClient& client, RankRef rank) {
+                                 return client.shown(std::move(rank.agent), rank.gang, 4,
+                                                     std::chrono::milliseconds(300));
+                               })),
+            kRoutedGang);
+  EXPECT_EQ(id(answer_of_agent(agent,
+                               [](GangClient& client, RankRef rank) {
+                                 return client.cancel(std::move(rank.agent), rank.gang);
+                               })),
+            kRoutedGang);
+  std::vector<std::string> targets;
+  for (const auto& asked : agent.asked()) targets.push_back(asked.method + " " + asked.target);
+  EXPECT_THAT(targets, ::testing::ElementsAre("POST /v1/peer/gangs",
+                                              "GET /v1/peer/gangs/m-00000001?after=4&wait_ms=300",
+                                              "POST /v1/peer/gangs/m-00000001/cancel"));
+}
+
+TEST(GangClient, TakesNoMigrationWithoutAnId) {
+  for (const auto* body : {"[]", "{}", R"({"id": "../x"})"}) {
+    const test::ScriptedPeer agent([&](const auto&) { return test::ScriptedPeer::Answer{body}; });
+    const auto cancel = [](GangClient& client, RankRef rank) {
+      return client.cancel(std::move(rank.agent), rank.gang);
+    };
+    EXPECT_THROW((void)answer_of_agent(agent, cancel), Error) << body;
+  }
 }
 
 TEST(GangClient, TakesWhatIsNoAnswerForNone) {

@@ -30,7 +30,9 @@ class AConductor : public ::testing::Test {
     GangRecord record;
     record.id = "m-00000001";
     record.job = "ddp";
-    record.leaver = 1;
+    record.moves.resize(1);
+    record.moves[0].rank = 1;
+    record.moves[0].to = "127.0.0.1:2/cpu:0";
     record.spec.job = "ddp/1";
     record.spec.to = "127.0.0.1:2/cpu:0";
     record.side.state = state;

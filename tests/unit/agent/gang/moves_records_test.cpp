@@ -20,10 +20,14 @@ GangRecord a_gang() {
   GangRecord record;
   record.id = "m-00000001";
   record.job = "ddp";
-  record.leaver = 1;
   record.spec.job = "ddp/1";
   record.spec.to = "127.0.0.1:7071/cpu:0";
-  record.from = "a/cpu:0";
+  record.moves.resize(1);
+  record.moves[0].rank = 1;
+  record.moves[0].from = "a/cpu:0";
+  record.moves[0].to = "127.0.0.1:7071/cpu:0";
+  record.moves[0].downtime_ms = 12;
+  record.moves[0].stats.total = 1000;
   record.side.state = GangState::committed;
   record.side.epoch = 3;
   record.side.own_epoch = 2;
@@ -52,7 +56,10 @@ TEST(GangRecord, IsSetAsideWhereItsRanksAndAgentsDiffer) {
   damaged["agents"] = json::array{"127.0.0.1:7070"};
   EXPECT_THROW((void)gang_record_from_journal(damaged), Error);
   damaged = to_journal(a_gang());
-  damaged["leaver"] = 0;  // a rank that stays
+  damaged["moves"].as_array()[0].as_object()["rank"] = 0;  // a rank that stays
+  EXPECT_THROW((void)gang_record_from_journal(damaged), Error);
+  damaged = to_journal(a_gang());
+  damaged["moves"].as_array().clear();
   EXPECT_THROW((void)gang_record_from_journal(damaged), Error);
 }
 
@@ -92,13 +99,61 @@ TEST(RankRecord, IsTheSameOnceItIsReadFromTheJournal) {
   EXPECT_THROW((void)rank_record_from_journal(damaged), Error);
 }
 
-TEST(NamedRank, IsAJobAndANumber) {
-  EXPECT_EQ(named_rank("ddp/12").job, "ddp");
-  EXPECT_EQ(named_rank("ddp/12").rank, 12U);
+TEST(GangRecord, AddsUpWhatSeveralRanksCost) {
+  auto two = a_gang();
+  two.spec.job = "ddp/1,2";
+  two.side.ranks[2] = {Part::leaves, {digest_of({}), 41}};
+  two.moves.push_back(two.moves[0]);
+  two.moves[1].rank = 2;
+  two.moves[1].to = "127.0.0.1:7073/cpu:0";
+  two.moves[1].downtime_ms = 40;
+  const auto shown = to_json(two, {});
+  EXPECT_EQ(shown.at("downtime_ms").as_double(), 40);
+  EXPECT_EQ(shown.at("progress").at("total").to_number<int>(), 2000);
+  EXPECT_TRUE(shown.at("rank").is_null());
+  EXPECT_EQ(shown.at("ranks").at(2).at("to").as_string(), "127.0.0.1:7073/cpu:0");
+  const auto read = gang_record_from_journal(to_journal(two));
+  EXPECT_EQ(read.moves.size(), 2U);
+  EXPECT_EQ(read.move_of(2).downtime_ms, 40);
+}
+
+TEST(GangRecord, NamesThePlaceOfEachNewcomerWhereThereAreSeveral) {
+  auto two = a_gang();
+  EXPECT_EQ(two.newcomer_id(1), "m-00000001");
+  two.moves.push_back(two.moves[0]);
+  two.moves[1].rank = 2;
+  EXPECT_EQ(two.newcomer_id(2), "m-0000000100000002");
+  EXPECT_EQ(gang_of_newcomer(two.newcomer_id(2)), "m-00000001");
+}
+
+TEST(AskedRanks, AreAJobAndNumbers) {
+  using ::testing::ElementsAre;
+  EXPECT_EQ(asked_ranks("ddp/12").job, "ddp");
+  EXPECT_THAT(asked_ranks("ddp/12").ranks, ElementsAre(12U));
+  EXPECT_THAT(asked_ranks("ddp/5,0-2").ranks, ElementsAre(5U, 0U, 1U, 2U));
+  EXPECT_EQ(to_text(asked_ranks("ddp/5,0-2")), "ddp/5,0,1,2");
   for (const auto* text :
-       {"ddp", "ddp/", "/1", "ddp/-1", "ddp/1/2", "ddp/1x", "ddp/4096", "d dp/1"}) {
-    EXPECT_THROW((void)named_rank(text), Error) << text;
+       {"ddp", "ddp/", "/1", "ddp/-1", "ddp/1/2", "ddp/1x", "ddp/4096", "d dp/1", "ddp/1,",
+        "ddp/2-1", "ddp/1,1", "ddp/0-2,2", "ddp/0-4096", "ddp/1-2-3"}) {
+    EXPECT_THROW((void)asked_ranks(text), Error) << text;
   }
+}
+
+TEST(AskedPlaces, AreADeviceForEachRankOrHosts) {
+  EXPECT_TRUE(asked_places("b/cpu:0,c/cpu:1", 2).are_devices);
+  EXPECT_FALSE(asked_places("b,c:7071", 5).are_devices);
+  EXPECT_THROW((void)asked_places("b/cpu:0", 2), Error);
+  EXPECT_THROW((void)asked_places("b/cpu:0,c/cpu:1", 1), Error);
+  EXPECT_THROW((void)asked_places("b/cpu:0,c", 2), Error);
+  EXPECT_THROW((void)asked_places("", 1), Error);
+}
+
+TEST(AskedPlaces, StayWithTheirRanksWhereTheseAreSorted) {
+  auto ranks = asked_ranks("ddp/2,0");
+  auto places = asked_places("b/cpu:0,c/cpu:1", 2);
+  sort_by_rank(ranks, places);
+  EXPECT_EQ(to_text(ranks), "ddp/0,2");
+  EXPECT_EQ(joined(places.places), "c/cpu:1,b/cpu:0");
 }
 
 TEST(Margin, IsTwoStepsAndMoreWhereStepsAreShort) {

@@ -53,7 +53,9 @@ class RanksOfAProcess : public ::testing::Test {
     record.job = "ddp";
     record.spec.job = "ddp/0";
     record.spec.to = "127.0.0.1:2/cpu:0";
-    record.from = "a/cpu:0";
+    record.moves.resize(1);
+    record.moves[0].from = "a/cpu:0";
+    record.moves[0].to = record.spec.to;
     record.side.state = state;
     record.side.epoch = 2;
     record.side.own_epoch = 1;
