@@ -33,7 +33,7 @@ std::string blocked_text(const boost::json::object& plan) {
 
 void Drain::predict(Item& item) {
   if (!item.ranks.empty()) {
-    return rows_.finish(item, "fits", "what the move of ranks costs is not predicted");
+    return run_.finish(item, "fits", "what the move of ranks costs is not predicted");
   }
   auto spec = options_.how.spec();
   spec.job = item.job.name;
