@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
             100'000},
         Job{"BothOfTwoThatAreReadyMove", 0, 2, Stretch::from_ready, 1, 1, false, 100'000},
         Job{"BothOfTwoThatAreFrozenMoveAndNobodyHurries", 0, 2, Stretch::from_frozen, 0, 1, true,
-            10'000}),
+            8'000}),
     [](const auto& info) { return std::string(info.param.name); });
 
 /// The tables with rules that are not theirs.

@@ -193,6 +193,7 @@ TEST_F(RanksOfAProcess, StartsANewcomerAsTheOnlyRankOfItsLauncher) {
 
 /// The rank 0 leaves next, so another agent conducts that move.
 TEST_F(RanksOfAProcess, TellsEachConductorTheEpochThatTheyHaveGivenUp) {
+  instance().ranks.at(1).agents = {"127.0.0.1:1", "127.0.0.1:3"};
   leave(RankState::rolled_back, Part::stays);
   EXPECT_EQ(moves_.facts("ddp", 1, false, {}).epoch_tried, 2U);
 }
