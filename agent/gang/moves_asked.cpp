@@ -67,8 +67,8 @@ boost::asio::awaitable<json::object> Moves::start(MigrationRequest wanted) {
     throw Error(Code::refused, fmt::format("the agent at {} conducts it", asked.conductor),
                 "ask there for one that is to be held");
   }
-  auto begun = is_ours ? conduct(std::move(asked)) : pass_on(std::move(asked));
-  co_return co_await std::move(begun);
+  if (is_ours) co_return co_await conduct(std::move(asked));
+  co_return co_await pass_on(std::move(asked));
 }
 
 boost::asio::awaitable<json::object> Moves::begin(MigrationRequest wanted, Caller caller) {
