@@ -219,7 +219,8 @@ asio::awaitable<std::vector<RankFacts>> MoveFactory::ask_all(std::string job,
 asio::awaitable<std::vector<std::uint32_t>> MoveFactory::ranks_at(std::string job, std::string host,
                                                                   std::vector<std::string> agents) {
   const auto named = parse_address("--from", host, 0);
-  const auto facts = co_await ask_all(job, agents, {});
+  const std::vector<std::uint32_t> nobody_leaves;
+  const auto facts = co_await ask_all(job, agents, nobody_leaves);
   std::vector<std::uint32_t> ranks;
   std::set<std::string> hosts;
   for (std::uint32_t rank = 0; rank < agents.size(); ++rank) {
@@ -260,7 +261,9 @@ asio::awaitable<std::shared_ptr<TcpStore>> MoveFactory::open_store(GangRecord re
 
 asio::awaitable<AskedPlaces> MoveFactory::located(AskedPlaces asked) {
   for (auto& place : asked.places) {
-    auto found = co_await migrations_.located(asked.are_devices ? place : place + "/");
+    auto at = place;
+    if (!asked.are_devices) at += '/';
+    auto found = co_await migrations_.located(std::move(at));
     if (!asked.are_devices) {
       found = parse_address("--to", found.substr(0, found.find('/'))).text();
     }

@@ -36,15 +36,17 @@ std::uint32_t rank_at(const json::object& from, std::string_view field, std::uin
   return static_cast<std::uint32_t>(validate::count(field, number_at(from, field), most));
 }
 
-/// The place of a newcomer of the gang `gang`; one without a gang if the request has none.
-channel::GangPlace place_or_none(const ApiRequest& request, const std::string& gang,
+/// The place of a newcomer; one without a gang if the request has none. Where one rank moves, its
+/// gang may be told by the id of its own migration alone: `migration`.
+channel::GangPlace place_or_none(const ApiRequest& request, const std::string& migration,
                                  handover::Epoch epoch) {
   channel::GangPlace place;
   const auto* said = request.body.if_contains("gang");
   if (said == nullptr || said->is_null()) return place;
   validate::check(said->is_object(), "gang", "place of a rank");
   const auto& from = said->get_object();
-  place.gang = gang;
+  const bool is_named = from.contains("id");
+  place.gang = validate::migration_id("gang.id", is_named ? text_at(from, "id") : migration);
   place.epoch = epoch;
   place.ranks = rank_at(from, "ranks", channel::kRanksMax);
   validate::check(place.ranks > 1, "gang.ranks", "number of ranks");

@@ -69,6 +69,10 @@ class Check(unittest.TestCase):
             self.assertEqual(self.complaints("runtime/roles/a.cpp", text), [])
         self.assertEqual(self.complaints("runtime/holder/a.cpp", "} catch (...) {"), [])
 
+    def test_what_is_awaited_chooses_nothing(self):
+        self.refused("agent/a.cpp", "auto found = co_await located(is_device ? place : place + '/');", "name it first")
+        self.assertEqual(self.complaints("agent/a.cpp", "const auto found = is_it ? co_await look() : none;"), [])
+
     def test_a_skip_names_what_is_missing(self):
         self.refused("tests/unit/a_test.cpp", 'GTEST_SKIP() << "no CRIU";', "names what is missing")
 

@@ -11,7 +11,8 @@ namespace {
 json::object to_json(const channel::GangPlace& place) {
   json::array moved;
   for (const auto rank : place.moved) moved.emplace_back(rank);
-  return {{"rank", place.rank},
+  return {{"id", place.gang},
+          {"rank", place.rank},
           {"ranks", place.ranks},
           {"rendezvous", place.rendezvous},
           {"moved", std::move(moved)}};

@@ -104,7 +104,8 @@ asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string 
       hangs.firing = true;
       callbacks.finding(hangs);
     }
-    co_await pause_for(absent ? kAgainWhenAbsent : kAgainSoon);
+    const auto until_next = absent ? kAgainWhenAbsent : kAgainSoon;
+    co_await pause_for(until_next);
   }
 }
 

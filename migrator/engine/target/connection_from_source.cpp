@@ -145,13 +145,17 @@ bool ConnectionFromSource::may_enter(LinkId peer, const std::string& migration,
   if (!source_ && is_same_token(token, options_.token) && migration == options_.migration) {
     return true;
   }
+  std::string why = "the token is not the one this standby was given for this migration";
+  if (source_)
+    why = "this standby already has its source";
+  else if (is_same_token(token, options_.token)) {
+    why = fmt::format("this standby was made for migration {}", options_.migration);
+  }
   // Not `send`: that one speaks to the admitted source.
   link_->send_control(
-      peer, data::encode(data::Refused{
-                Code::unauthorized,
-                source_ ? "this standby already has its source"
-                        : "the token is not the one this standby was given for this migration",
-                "start the migration through the agents, with `cardswap migrate`"}));
+      peer, data::encode(
+                data::Refused{Code::unauthorized, std::move(why),
+                              "start the migration through the agents, with `cardswap migrate`"}));
   return false;
 }
 

@@ -57,6 +57,19 @@ TEST(ReservationRequest, IsReadAsItWasWritten) {
   EXPECT_TRUE(asked.dry_run);
 }
 
+TEST(ReservationRequest, OfOneOfSeveralNewcomersNamesTheirGang) {
+  auto wanted = whole();
+  wanted.arrive = ArrivalMode::standby;
+  wanted.migration = "m-0000000100000002";
+  wanted.place = {"m-00000001", wanted.epoch, 2, 3, "127.0.0.1:29500", {0, 2}};
+  auto body = to_json(wanted);
+  EXPECT_EQ(read(body).place, wanted.place);
+  body.at("gang").as_object()["id"] = "../m";
+  EXPECT_THROW((void)read(body), Error);
+  body.at("gang").as_object().erase("id");  // as agents say it that move one rank at a time
+  EXPECT_EQ(read(body).place.gang, wanted.migration);
+}
+
 TEST(ReservationRequest, TellsNeitherAddressesNorAProcessWhereThereAreNone) {
   auto wanted = whole();
   wanted.addresses.clear();
