@@ -49,6 +49,7 @@ class NextCommunicator:
         self._timeout, self._tripwire, self._patience = timeout, tripwire, patience
         self._store: Any = None
         self._lasting: Any = None  # the same one, for groups that are made later
+        self._lasting_prefix: Any = None  # what those see of it
         self._backends: list[Any] = []
         self._is_built = False
         self._is_checked = False  # by the tripwire
@@ -64,8 +65,8 @@ class NextCommunicator:
                 host, _, port = self._rendezvous.rpartition(":")
                 tcp = self._store_at(host, int(port))
                 self._store = distributed.PrefixStore(f"cardswap/{self.epoch}", tcp)
-                self._lasting = distributed.PrefixStore(f"cardswap/{self.epoch}",
-                                                        lasting_store.at(host, int(port), self._timeout, tcp))
+                self._lasting = lasting_store.at(host, int(port), self._timeout, tcp)
+                self._lasting_prefix = distributed.PrefixStore(f"cardswap/{self.epoch}", self._lasting)
                 self._store.set(f"said/{groups.rank()}", "@" + self._says)  # a store may take an empty text for none
                 for group in self._groups:  # in one order on all ranks: each waits for the others
                     self._meet(group, "connect", _LOOK_EVERY)
@@ -178,7 +179,7 @@ class NextCommunicator:
                     # What may fail comes first: roll_back() knows each group that has another backend.
                     notes = groups.torch_groups()
                     before = notes[group.process_group]
-                    store = torch().distributed.PrefixStore(f"{group.name}/", self._lasting)
+                    store = torch().distributed.PrefixStore(f"{group.name}/", self._lasting_prefix)
                     backend._set_default_timeout(group.slot.backend.options._timeout)
                     group.slot.put(backend)
                     self._exchanged.append((group, before))
@@ -194,6 +195,10 @@ class NextCommunicator:
             group.slot.put_back()
             groups.torch_groups()[group.process_group] = note
         self._backends.clear()
+        self._lasting_prefix = self._store = None
+        if self._lasting is not None:
+            lasting_store.forget(self._lasting)
+            self._lasting = None
 
     def retire(self) -> None:
         """A step has been made with it everywhere: there is no way back any more."""

@@ -21,6 +21,12 @@ def at(host: str, port: int, timeout: datetime.timedelta, connected: Any) -> Any
     return _kind()(host, port, timeout, connected)
 
 
+def forget(store: Any) -> None:
+    """Closes the connection of a store that nobody uses, or will: it must not be asked again."""
+    _made.remove(store)
+    store.close()
+
+
 @functools.lru_cache(maxsize=1)
 def _kind() -> Any:
     distributed = torch().distributed
@@ -33,6 +39,9 @@ def _kind() -> Any:
 
         def clone(self) -> Any:
             return LastingStore(self._host, self._port, self._wait_for, self._connected.clone())
+
+        def close(self) -> None:
+            self._connected = None
 
         def _again(self) -> None:
             self._connected = distributed.TCPStore(self._host, self._port, None, False, timeout=_CONNECT_TRY)

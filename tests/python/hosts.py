@@ -22,7 +22,7 @@ import unittest
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("CARDSWAP_CACHE") or pathlib.Path.home() / ".cache/cardswap")
-PATIENCE = 120  # s: a standby imports torch, on a machine that may be busy
+PATIENCE = int(os.environ.get("CARDSWAP_PATIENCE", 120))  # s: a standby imports torch, on a machine that may be busy
 
 OF_AGENTS = {"UCX_MEM_EVENTS": "n", "UCX_HANDLE_ERRORS": "none"}
 
