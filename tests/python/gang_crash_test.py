@@ -508,7 +508,9 @@ def lose(job, victim, hold):
     states = [one["state"] for one in launched.ask("jobs", "--all")["jobs"] if one["name"] == "ddp"]
     if victim != "newcomer" and "failed" not in states:
         raise AssertionError(f"its launcher did not see it end: {states}\n{job.said()}")
-    wait_until(lambda: not any(job.of_rank(rank, host) for rank in ALL_RANKS for host in job.hosts), "no process is left")
+    left = lambda: {f"rank {rank} at {host.name}": pids for rank in ALL_RANKS for host in job.hosts
+                    if (pids := job.of_rank(rank, host))}
+    wait_until(lambda: not left(), lambda: f"left: {left()}, {job.shown()}\n{job.said()}", 30)
     return job.state() != "aborted"
 
 
