@@ -137,9 +137,9 @@ bool RankExecutor::hear(const channel::Message& message) {
 
 void RankExecutor::attached() { drive(RankSide(side_), side_.attached()); }
 
-void RankExecutor::recover() {
+void RankExecutor::after_restart() {
   auto next = side_;
-  const auto effects = next.recover();
+  const auto effects = next.after_restart();
   drive(next, effects);
 }
 

@@ -53,7 +53,7 @@ class RankExecutor {
   /// A runtime has attached: it is told again what it may have missed.
   void attached();
   /// Goes on from a record that a former agent left; call it once, before anything else.
-  void recover();
+  void after_restart();
 
  private:
   void drive(const RankSide& next, const RankEffects& effects);

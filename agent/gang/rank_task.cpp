@@ -59,8 +59,8 @@ void RankTask::start() {
                        watch(shared_from_this()));
 }
 
-void RankTask::resume() {
-  executor_.recover();
+void RankTask::take_up() {
+  executor_.after_restart();
   start();
 }
 

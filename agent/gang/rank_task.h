@@ -42,7 +42,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   /// Begins to watch the conductor and the process; returns at once.
   void start();
   /// Goes on from a record that a former agent left; then does start().
-  void resume();
+  void take_up();
   /// Handles an order. Throws Error{io, corrupt} if the disk refuses a required record.
   RankReport obey(const Order& order, const std::optional<Invitation>& invitation);
   [[nodiscard]] RankReport report() const;

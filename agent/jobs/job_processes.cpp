@@ -59,9 +59,9 @@ JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobList& tabl
 
 // ---- what a former agent left
 
-JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Instance&)>& keep) {
-  Recovered seen;
-  // Tasks begin when the agent's loop turns: all its parts have recovered by then.
+JobProcesses::TakenUp JobProcesses::take_up(const std::function<bool(const Instance&)>& keep) {
+  TakenUp seen;
+  // Tasks begin when the agent's loop turns: all its parts have taken up what is theirs by then.
   const auto here = boot_id();
   table_.load();
   std::set<std::string> users;
@@ -87,7 +87,7 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
       if (job.newer_epoch != 0) reapply_halt(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.program());
       const bool told = read_exit_status(status_file(instance)).has_value();
-      ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
+      ++(lives ? seen.running : told ? seen.gone : seen.lost);
       tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else {
       if (instance.record().ended_at_ms == 0)
