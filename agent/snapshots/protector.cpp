@@ -295,11 +295,11 @@ asio::awaitable<void> Protector::prune(std::string job_id) {
   try {
     auto outcome =
         co_await prune_in_child(prune_work_of(*job, context_.config, context_.migrations));
-    if (!outcome.damaged.empty()) {
+    if (!outcome.kept_back_by.empty()) {
       failure = fmt::format(
           "nothing is removed, because something is damaged: {}; `cardswap "
           "verify` names all of it",
-          outcome.damaged);
+          outcome.kept_back_by);
     } else if (outcome.snapshots + outcome.removed > 0) {
       spdlog::info("job {}: {} given up, {} removed", name, counted(outcome.snapshots, "snapshot"),
                    counted(outcome.removed, "object"));

@@ -35,7 +35,7 @@ bool may_begin_anew(const Job& job, const SnapshotChoice& choice) {
 void tell_skipped(const RecoveryContext& context, const std::string& job_id,
                   const SnapshotChoice& choice, std::set<std::string>& told) {
   const auto& job = pending_job(context.jobs.table(), job_id);
-  for (const auto& text : choice.damaged) {
+  for (const auto& text : choice.passed_over) {
     if (!told.insert(text).second) continue;
     tell(context, "snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
   }
