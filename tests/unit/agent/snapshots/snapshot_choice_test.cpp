@@ -115,7 +115,8 @@ TEST(ChosenSnapshot, IsTheNextOlderOneWhereTheNewestIsDamagedAsABranchOfItsOwn) 
   ASSERT_TRUE(choice.ref);
   EXPECT_EQ(choice.ref->number, 2U);
   EXPECT_EQ(choice.branch, "from-200");
-  EXPECT_THAT(choice.passed_over, ElementsAre(HasSubstr("snapshot 3 of step 300 is damaged: a byte")));
+  EXPECT_THAT(choice.passed_over,
+              ElementsAre(HasSubstr("snapshot 3 of step 300 is damaged: a byte")));
 }
 
 TEST(ChosenSnapshot, KeepsTheNameOfABranchThatHasNoneYet) {
