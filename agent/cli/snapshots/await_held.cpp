@@ -1,7 +1,6 @@
 #include "agent/cli/snapshots/await_held.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
@@ -9,6 +8,7 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/cli/text/fields.h"
+#include "agent/cli/text/progress_line.h"
 #include "agent/cli/text/text.h"
 #include "migrator/base/error.h"
 
@@ -23,24 +23,16 @@ constexpr std::chrono::milliseconds kLookAtHold{100};
 class StepsShown {
  public:
   StepsShown(const Context& context, std::uint64_t wanted)
-      : shows_(!context.quiet && !context.wants_json() && ::isatty(STDERR_FILENO) == 1),
-        wanted_(wanted) {}
-  ~StepsShown() {
-    if (drawn_) std::cerr << "\r\033[K" << std::flush;
-  }
-  StepsShown(const StepsShown&) = delete;
-  StepsShown& operator=(const StepsShown&) = delete;
+      : shows_(!context.quiet && !context.wants_json()), wanted_(wanted) {}
 
   void show(std::uint64_t step) {
-    if (!shows_) return;
-    std::cerr << fmt::format("\r\033[Kstep {} of {}", step, wanted_) << std::flush;
-    drawn_ = true;
+    if (shows_ && line_.is_shown()) line_.draw(fmt::format("step {} of {}", step, wanted_));
   }
 
  private:
   const bool shows_;
   const std::uint64_t wanted_;
-  bool drawn_ = false;
+  ProgressLine line_;
 };
 
 }  // namespace
