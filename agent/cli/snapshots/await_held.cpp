@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/progress_line.h"
 #include "agent/cli/text/text.h"
@@ -69,7 +70,8 @@ json::object await_held(const Context& context, Client& client, const std::strin
 std::string held_text(const json::object& job) {
   const auto& held = object_at(job, "held");
   return fmt::format("job {} stands at step {}, digest {}; `cardswap resume {}` lets it go on\n",
-                     text(job, "name"), text(held, "step"), text(held, "root"), text(job, "name"));
+                     text(job, "name"), text(held, "step"), state_digest_at(held),
+                     text(job, "name"));
 }
 
 }  // namespace cardswap::cli
