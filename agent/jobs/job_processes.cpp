@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "agent/base/boot.h"
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/job_halt.h"
@@ -127,14 +128,9 @@ asio::awaitable<void> JobProcesses::start_again(std::string id, std::string devi
     record.state_bytes = record.replayed_bytes = record.update_bytes = 0;
     record.relocatable_bytes = 0;
   });
-  std::optional<Error> failed;
-  try {
-    co_await start_process_of(id, std::move(stand_in));
-    co_return;
-  } catch (...) {
-    if (tasks_.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto started = start_process_of(id, std::move(stand_in));
+  const auto failed = co_await failure_of(tasks_, std::move(started));
+  if (!failed) co_return;
   instance = table_.by_instance(id);
   if (instance != nullptr) {
     undo_restart(*instance, std::move(before), failed->failure());

@@ -8,6 +8,7 @@
 #include <exception>
 #include <utility>
 
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/snapshots/protected_job.h"
 #include "agent/snapshots/schedule.h"
@@ -83,13 +84,8 @@ asio::awaitable<void> Protector::look_at(std::string job_id) {
   const ScheduleView now{job->first().record().step, job->restarts, unix_ms()};
   if (!may_try(notes, now.now_ms) || !may_begin(*job)) co_return;
   if (!is_due(*job->spec.protection, notes, now)) co_return;
-  std::optional<Error> failed;
-  try {
-    co_await begin_snapshot(job_id);
-  } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto begun = begin_snapshot(job_id);
+  const auto failed = co_await failure_of(context_.tasks, std::move(begun));
   job = find_protected(job_id);
   if (!failed || job == nullptr) co_return;
   if (failed->code() == Code::conflict) {

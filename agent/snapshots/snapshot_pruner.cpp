@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <exception>
 #include <optional>
 #include <utility>
 
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/snapshots/protected_job.h"
@@ -52,17 +52,11 @@ void SnapshotPruner::start(const Job& job) {
 
 asio::awaitable<void> SnapshotPruner::prune(std::string job_id) {
   const auto* job = find_protected(context_.jobs, job_id);
-  std::string failure;
   if (job != nullptr) {
     const auto name = job->name();
-    try {
-      failure = told_of(
-          co_await prune_in_child(prune_work_of(*job, context_.config, context_.migrations)), name);
-    } catch (...) {
-      if (context_.tasks.is_stopping()) throw;
-      failure = error_of(std::current_exception()).what();
-    }
-    note(job_id, failure);
+    auto pruned = prune_in_child(prune_work_of(*job, context_.config, context_.migrations));
+    const auto came = co_await tried(context_.tasks, std::move(pruned));
+    note(job_id, came.error ? came.error->what() : told_of(*came.value, name));
   }
   running_.erase(job_id);
 }
