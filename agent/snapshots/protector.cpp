@@ -110,9 +110,9 @@ asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
 }
 
 void Protector::tell_of_arrival(Job& job) {
-  if (job.protection_notes.is_told) return;
+  if (job.protection_notes.arrival_told) return;
   auto notes = job.protection_notes;
-  notes.is_told = true;
+  notes.arrival_told = true;
   context_.jobs.note_protection(job, std::move(notes));
   const auto from = host_in(job.first().record().came_from);
   if (from.empty() || from == context_.config.host_name) return;
