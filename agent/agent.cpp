@@ -98,17 +98,17 @@ void Agent::start() {
   server_.accept_tcp();
   reservations_.load();
   moves_.load();
-  const auto jobs = jobs_.processes().recover(
+  const auto jobs = jobs_.processes().take_up(
       [this](const Instance& instance) { return reservations_.survives_restart(instance); });
-  reservations_.resume_after_restart();
+  reservations_.take_up_after_restart();
   hub_.listen(config_.runtime_socket());
-  migrations_.resume_after_restart();
-  moves_.resume_after_restart();
+  migrations_.take_up_after_restart();
+  moves_.take_up_after_restart();
   for (const auto& warning : journal_.warnings()) {
     spdlog::error("{}", warning);
     events_.emit({.kind = "journal_damaged", .text = warning});
   }
-  log_recovery(jobs);
+  log_taken_up(jobs);
   health_.start();
   protector_.start();
   recoverer_.start();
@@ -117,7 +117,7 @@ void Agent::start() {
   tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));
   server_.listen_unix(config_.socket);
   tls::log_expiries(server_.expiries());
-  metrics_.set_recovered();
+  metrics_.set_taken_up();
   try {
     write_agent_file();
   } catch (...) {
@@ -131,11 +131,11 @@ void Agent::start() {
 }
 
 /// What an operator wants to know after an upgrade or a reboot.
-void Agent::log_recovery(const JobProcesses::Recovered& jobs) {
+void Agent::log_taken_up(const JobProcesses::TakenUp& jobs) {
   const auto given_up =
       std::ranges::count(migrations_.all(), handover::SourceState::aborting, &Migration::state);
-  if (jobs.resumed + jobs.gone + jobs.lost == 0 && given_up == 0) return;
-  spdlog::info("{} taken up, {} gone, {} lost, {} given up", counted(jobs.resumed, "job"),
+  if (jobs.running + jobs.gone + jobs.lost == 0 && given_up == 0) return;
+  spdlog::info("{} taken up, {} gone, {} lost, {} given up", counted(jobs.running, "job"),
                jobs.gone, jobs.lost, counted(static_cast<std::uint64_t>(given_up), "migration"));
 }
 

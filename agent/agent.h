@@ -56,7 +56,7 @@ class Agent {
   HandoverContext handover_context();
   RuntimeHub::Callbacks runtime_callbacks();
   void more_metrics(Exposition& out) const;
-  void log_recovery(const JobProcesses::Recovered& jobs);
+  void log_taken_up(const JobProcesses::TakenUp& jobs);
   void write_agent_file() const;
 
   asio::io_context& context_;

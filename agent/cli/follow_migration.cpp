@@ -1,8 +1,6 @@
 #include "agent/cli/follow_migration.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
@@ -14,6 +12,7 @@
 #include "agent/base/validate.h"
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/lost_time_text.h"
+#include "agent/cli/text/progress_line.h"
 #include "agent/cli/text/text.h"
 #include "agent/handover/base/in_doubt.h"
 
@@ -29,31 +28,23 @@ constexpr std::chrono::milliseconds kStepsWait{2000};
 /// state.
 class Progress {
  public:
-  explicit Progress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+  explicit Progress(bool quiet) : quiet_(quiet) {}
 
   void show(const json::object& migration) {
     if (quiet_) return;
     const std::string state(migration.at("state").as_string());
-    if (terminal_) {
-      winsize size{};
-      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-      // Room for the terminal's own "^C": a line that wraps cannot be drawn again.
-      const std::size_t width = size.ws_col > 20 ? size.ws_col - 3U : 77U;
-      std::cerr << "\r\033[K" << progress_line(migration, width) << std::flush;
-      drawn_ = true;
+    if (line_.is_shown()) {
+      line_.draw(progress_line(migration, line_.width()));
     } else if (state != last_) {
       std::cerr << progress_line(migration, 200) << "\n";
     }
     last_ = state;
   }
-  void clear() {
-    if (std::exchange(drawn_, false)) std::cerr << "\r\033[K" << std::flush;
-  }
+  void clear() { line_.clear(); }
 
  private:
   bool quiet_;
-  bool terminal_;
-  bool drawn_ = false;
+  ProgressLine line_;
   std::string last_;
 };
 

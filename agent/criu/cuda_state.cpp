@@ -171,7 +171,7 @@ DriverStateCallbacks CudaState::callbacks() {
     callbacks.before_dump = [this](ProcessId root) { return suspend(root); };
     callbacks.before_kill = [this](ProcessId root) { return suspend_before_kill(root); };
   }
-  callbacks.after_restore = [this](RestoredTree tree) { return resume(std::move(tree)); };
+  callbacks.after_restore = [this](RestoredTree tree) { return wake(std::move(tree)); };
   callbacks.undo = [this](ProcessId root) { return bring_back(root); };
   callbacks.ended = [this](const ProcessId& root) { forget(root); };
   return callbacks;
@@ -201,7 +201,7 @@ asio::awaitable<std::vector<std::uint32_t>> CudaState::suspend(ProcessId root) {
   co_return saved;
 }
 
-asio::awaitable<void> CudaState::resume(RestoredTree tree) {
+asio::awaitable<void> CudaState::wake(RestoredTree tree) {
   if (!driver_) {
     throw Error(Code::refused,
                 "the process has CUDA state, and nothing here restores it: " + problem_);

@@ -77,7 +77,7 @@ class CudaState {
   asio::awaitable<void> advance(cuda::CheckpointIntent intent, std::chrono::milliseconds lock_limit,
                                 std::chrono::milliseconds limit);
   asio::awaitable<std::vector<std::uint32_t>> suspend(ProcessId root);
-  asio::awaitable<void> resume(RestoredTree tree);
+  asio::awaitable<void> wake(RestoredTree tree);
   asio::awaitable<std::optional<Error>> bring_back(ProcessId root);
   [[nodiscard]] bool is_under_way(const ProcessId& process);
   asio::awaitable<void> suspend_before_kill(ProcessId root);

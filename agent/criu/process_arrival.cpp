@@ -87,7 +87,7 @@ asio::awaitable<ProcessArrival::Result> ProcessArrival::restored(std::function<v
         ::kill(pid, SIGCONT);
       }
     }
-    co_await resume(result.tree.root, manifest);
+    co_await wake(result.tree.root, manifest);
     result.driver_resume_ms = ms_since(restored_at);
   }
   result.socket = std::move(sockets.one);
@@ -95,7 +95,7 @@ asio::awaitable<ProcessArrival::Result> ProcessArrival::restored(std::function<v
   co_return result;
 }
 
-asio::awaitable<void> ProcessArrival::resume(ProcessId root, const ImageManifest& manifest) {
+asio::awaitable<void> ProcessArrival::wake(ProcessId root, const ImageManifest& manifest) {
   std::optional<Error> failed;
   resuming_ = true;
   try {

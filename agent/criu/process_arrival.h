@@ -59,7 +59,7 @@ class ProcessArrival {
   [[nodiscard]] const ProcessId& init() const { return init_; }
 
  private:
-  boost::asio::awaitable<void> resume(ProcessId root, const ImageManifest& manifest);
+  boost::asio::awaitable<void> wake(ProcessId root, const ImageManifest& manifest);
 
   Needs needs_;
   ImageReceiver receiver_;

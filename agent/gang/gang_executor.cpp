@@ -71,9 +71,9 @@ void GangExecutor::tick_newcomer(std::uint32_t rank) {
   if (has_rank(rank, true)) drive(GangSide(side_), side_.tick_newcomer(rank));
 }
 
-void GangExecutor::recover() {
+void GangExecutor::after_restart() {
   auto next = side_;
-  const auto effects = next.recover();
+  const auto effects = next.after_restart();
   drive(next, effects);
 }
 

@@ -47,7 +47,7 @@ class GangExecutor {
   void tick(std::uint32_t rank);
   void tick_newcomer(std::uint32_t rank);
   /// Goes on from a record that a former agent left; call it once, before anything else.
-  void recover();
+  void after_restart();
   /// GangSide::follow(); it is applied to what is heard from then on.
   void follow(std::span<const GangRule> rules) { side_.follow(rules); }
   /// The answer to a rank's agent that asks under `epoch` what was decided: the order that the rank

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/base/units.h"
 #include "agent/gang/records.h"
 #include "agent/http/client.h"
@@ -123,8 +124,9 @@ json::array ranks_json(const GangRecord& m, const GangView& view) {
       one["newcomer"] =
           heard ? json::value(to_string(view.heard[rank].newcomer)) : json::value(nullptr);
       const auto& content = m.side.ranks[rank].content;
-      one["root"] = content.state_digest != Digest{} ? json::value(to_string(content.state_digest))
-                                                     : json::value(nullptr);
+      put_state_digest(one, content.state_digest != Digest{}
+                                ? json::value(to_string(content.state_digest))
+                                : json::value(nullptr));
       auto move = to_json(m.move_of(static_cast<std::uint32_t>(rank)));
       for (auto& [name, value] : move) one[name] = std::move(value);
     }
@@ -178,8 +180,8 @@ json::object to_json(const GangRecord& m, const GangView& view) {
   all["clock_error_ms"] = known(clock_error_of_all(m));
   all["progress"] = progress_of(stats_of_all(m));
   all["migrated_at_step"] = decided ? json::value(content.step) : json::value(nullptr);
-  all["root"] =
-      decided && is_one ? json::value(to_string(content.state_digest)) : json::value(nullptr);
+  put_state_digest(
+      all, decided && is_one ? json::value(to_string(content.state_digest)) : json::value(nullptr));
   all["held"] = false;
   all["job_ended"] = false;
   all["process"] = nullptr;

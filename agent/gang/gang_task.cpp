@@ -87,12 +87,12 @@ void GangTask::start() {
   apply(GangEvent::started);
 }
 
-void GangTask::resume() {
+void GangTask::take_up() {
   if (is_before_commit() && !is_given_up(state())) {
     cause_ = Error(Code::source_lost, "the agent that conducts the move was restarted",
                    "start the migration again");
   }
-  drive([this] { executor_.recover(); });
+  drive([this] { executor_.after_restart(); });
   begin_to_watch();
 }
 

@@ -71,7 +71,7 @@ class GangTask final : public GangPorts, public std::enable_shared_from_this<Gan
   /// Writes the first record to disk, and begins. Throws Error{io, corrupt} if the disk refuses.
   void start();
   /// Goes on from a record that a former agent left.
-  void resume();
+  void take_up();
   /// Gives the gang up, unless it is committed: `why` is told.
   void give_up(Error why);
   /// RankMoves::proceed().

@@ -41,15 +41,15 @@ void Moves::load() {
   });
 }
 
-void Moves::resume_after_restart() {
+void Moves::take_up_after_restart() {
   for (const auto& [key, rank] : ranks_) {
-    if (!rank->is_over()) rank->resume();
+    if (!rank->is_over()) rank->take_up();
   }
   for (const auto& [id, gang] : gangs_) {
     // One without a result ended while that was to be written.
     const auto& record = gang->record();
     const bool is_written = record.result.has_value() && record.cost.is_over();
-    if (!is_over(gang->state()) || record.side.notice_pending || !is_written) gang->resume();
+    if (!is_over(gang->state()) || record.side.notice_pending || !is_written) gang->take_up();
   }
   open_stores_again();
   forget_old();

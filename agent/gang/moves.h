@@ -43,7 +43,7 @@ class Moves final : public Gangs, public RankMoves {
   /// Goes on with them: a gang that was not committed is given up, any other is finished; a rank
   /// that has promised waits for its conductor. Call it once, after the jobs are loaded. Throws
   /// Error{io, corrupt} if the disk refuses.
-  void resume_after_restart();
+  void take_up_after_restart();
 
   /// Where the agents of other ranks reach this one (own_agent_address()).
   [[nodiscard]] std::string own_address() const { return own_agent_address(context_.config); }

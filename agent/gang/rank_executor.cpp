@@ -43,7 +43,8 @@ std::optional<Heard> heard_from(const std::string& gang, const channel::Message&
   return std::nullopt;
 }
 
-/// Why the trainer of a rank cannot go on in `gang`; nullopt: the message says no such thing.
+}  // namespace
+
 std::optional<Error> failure_in(const std::string& gang, const channel::Message& message) {
   if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (failed->migration != gang) return std::nullopt;
@@ -55,8 +56,6 @@ std::optional<Error> failure_in(const std::string& gang, const channel::Message&
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 void RankExecutor::drive(const RankSide& next, const RankEffects& effects) {
   const auto before = side_.state();
@@ -137,9 +136,9 @@ bool RankExecutor::hear(const channel::Message& message) {
 
 void RankExecutor::attached() { drive(RankSide(side_), side_.attached()); }
 
-void RankExecutor::recover() {
+void RankExecutor::after_restart() {
   auto next = side_;
-  const auto effects = next.recover();
+  const auto effects = next.after_restart();
   drive(next, effects);
 }
 

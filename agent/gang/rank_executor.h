@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,10 @@
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::gang {
+
+/// Why the trainer of a rank cannot go on in `gang`; nullopt: the message says no such thing.
+[[nodiscard]] std::optional<Error> failure_in(const std::string& gang,
+                                              const channel::Message& message);
 
 /// What the executor of a rank acts on. No call waits longer than a write to the journal.
 class RankPorts {
@@ -53,7 +58,7 @@ class RankExecutor {
   /// A runtime has attached: it is told again what it may have missed.
   void attached();
   /// Goes on from a record that a former agent left; call it once, before anything else.
-  void recover();
+  void after_restart();
 
  private:
   void drive(const RankSide& next, const RankEffects& effects);

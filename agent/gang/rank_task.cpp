@@ -29,11 +29,6 @@ RankTask::RankTask(const HandoverContext& context, GangClient& client, RankRecor
       record_(std::move(record)),
       executor_(record_.gang, record_.side, *this) {}
 
-bool RankTask::is_over() const {
-  const auto now = state();
-  return is_clear(now) || now == RankState::closed || now == RankState::retired;
-}
-
 bool RankTask::may_be_elsewhere() const {
   switch (state()) {
     case RankState::ready:
@@ -59,17 +54,21 @@ void RankTask::start() {
                        watch(shared_from_this()));
 }
 
-void RankTask::resume() {
-  executor_.recover();
+void RankTask::take_up() {
+  executor_.after_restart();
   start();
 }
 
-void RankTask::apply(RankEvent event, std::uint64_t step) {
+void RankTask::log_refusal(const std::function<void()>& act) const {
   try {
-    executor_.apply(event, step);
+    act();
   } catch (const Error& disk) {
     spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
   }
+}
+
+void RankTask::apply(RankEvent event, std::uint64_t step) {
+  log_refusal([&] { executor_.apply(event, step); });
 }
 
 // ---- the conductor
@@ -143,11 +142,7 @@ asio::awaitable<void> RankTask::ask_conductor(std::shared_ptr<RankTask> self) {
     spdlog::debug("gang {}: rank {}: {}", record_.gang, record_.rank, failed);
     co_return;
   }
-  try {
-    (void)self->obey(*order, std::nullopt);
-  } catch (const Error& disk) {
-    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
-  }
+  log_refusal([&] { (void)self->obey(*order, std::nullopt); });
 }
 
 // ---- the trainer
@@ -160,35 +155,29 @@ void RankTask::on_message(const channel::Message& message) {
     stats_ = progress->stats;
     return changed();
   }
-  if (const auto* failed = std::get_if<channel::Failed>(&message);
-      failed != nullptr && mine(failed->migration) && !why_) {
-    why_ = Error(failed->code, failed->failure, failed->hint);
-  }
-  if (const auto* failed = std::get_if<channel::CheckFailed>(&message);
-      failed != nullptr && mine(failed->gang) && !why_) {
-    why_ = Error(failed->code, failed->failure, failed->hint);
-  }
+  if (!why_) why_ = failure_in(record_.gang, message);
   auto* here = instance();
   if (const auto* reached = std::get_if<channel::Reached>(&message);
       reached != nullptr && mine(reached->gang) && here != nullptr) {
     note_rank_frozen(*here, record_.rank, true);
   }
-  try {
-    const auto* converged = std::get_if<channel::Converged>(&message);
-    if (converged != nullptr && mine(converged->migration) && record_.side.part == Part::leaves) {
-      const auto found =
-          here != nullptr ? here->ranks.find(record_.rank) : decltype(here->ranks.end()){};
-      const bool known = here != nullptr && found != here->ranks.end();
-      executor_.apply(RankEvent::prepared, known ? found->second.step + 1 : 1);
-      return;
-    }
+  const auto* converged = std::get_if<channel::Converged>(&message);
+  if (converged != nullptr && mine(converged->migration) && record_.side.part == Part::leaves) {
+    return apply(RankEvent::prepared, last_step() + 1);
+  }
+  log_refusal([&] {
     const auto before = state();
     (void)executor_.hear(message);
     const bool has_gone = before == RankState::switched || before == RankState::confirmed;
     if (has_gone && state() == RankState::ended) tell_that_it_is_lost();
-  } catch (const Error& disk) {
-    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
-  }
+  });
+}
+
+std::uint64_t RankTask::last_step() const {
+  const auto* here = instance();
+  if (here == nullptr) return 0;
+  const auto found = here->ranks.find(record_.rank);
+  return found != here->ranks.end() ? found->second.step : 0;
 }
 
 void RankTask::tell_that_it_is_lost() {
@@ -203,11 +192,7 @@ void RankTask::tell_that_it_is_lost() {
 }
 
 void RankTask::on_attached() {
-  try {
-    executor_.attached();
-  } catch (const Error& disk) {
-    spdlog::error("gang {}: rank {}: {}", record_.gang, record_.rank, disk.what());
-  }
+  log_refusal([&] { executor_.attached(); });
 }
 
 void RankTask::on_exit() {

@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   [[nodiscard]] const RankRecord& record() const { return record_; }
   [[nodiscard]] RankState state() const { return executor_.durable().state; }
   /// Whether nothing is left to do for it here.
-  [[nodiscard]] bool is_over() const;
+  [[nodiscard]] bool is_over() const { return gang::is_over(state()); }
   /// Whether the rank is elsewhere, or may be: it has promised, and it is not known that the gang
   /// was given up. Also of a rank whose process has ended since.
   [[nodiscard]] bool may_be_elsewhere() const;
@@ -42,7 +43,7 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   /// Begins to watch the conductor and the process; returns at once.
   void start();
   /// Goes on from a record that a former agent left; then does start().
-  void resume();
+  void take_up();
   /// Handles an order. Throws Error{io, corrupt} if the disk refuses a required record.
   RankReport obey(const Order& order, const std::optional<Invitation>& invitation);
   [[nodiscard]] RankReport report() const;
@@ -76,6 +77,10 @@ class RankTask final : public RankPorts, public std::enable_shared_from_this<Ran
   void look_after();
   void tell_that_it_is_lost();
   void apply(RankEvent event, std::uint64_t step = 0);
+  /// Calls `act`, which may need the disk, and logs what that refuses: there is a next look.
+  void log_refusal(const std::function<void()>& act) const;
+  /// The step of its trainer as this agent knows it; 0: it is not known.
+  [[nodiscard]] std::uint64_t last_step() const;
   [[nodiscard]] Instance* instance() const;
   [[nodiscard]] bool has_process() const;
   void begin_sync(const Instance& source);

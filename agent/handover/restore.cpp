@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/process/log_tail.h"
 #include "agent/process/program_beside.h"
@@ -111,14 +112,9 @@ asio::awaitable<std::string> begin_move(RestoreContext parts, std::string instan
                                         MigrationRequest wanted) {
   auto prepared = co_await parts.migrations.prepare(std::move(wanted));
   const auto id = parts.migrations.start(std::move(prepared)).id();
-  std::optional<Error> failed;
-  try {
-    co_await await_state(parts, instance, id);
-    co_return id;
-  } catch (...) {
-    if (parts.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto state = await_state(parts, instance, id);
+  const auto failed = co_await failure_of(parts.tasks, std::move(state));
+  if (!failed) co_return id;
   parts.jobs.processes().kill(instance);
   co_await parts.migrations.wait_until_over(id);
   throw Error(*failed);

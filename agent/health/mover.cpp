@@ -104,7 +104,7 @@ asio::awaitable<DeviceChoice> Mover::choose(Move move) {
 std::vector<PlacementJob> Mover::parts_of(const Move& move) const {
   PlacementJob wanted;
   wanted.name = move.job;
-  wanted.host = config_.listen_address().text();
+  wanted.host = config_.reached_here().text();  // as choose() calls this agent
   wanted.device = move.device;
   wanted.kind = move.device.substr(0, move.device.find(':'));
   if (const auto* job = jobs_.find(move.job))

@@ -94,8 +94,10 @@ struct InstanceRecord {
   std::uint64_t step = 0;  ///< the journal's is kept in Instance::saved_step
 };
 
-/// One process of a job on this host: it has one of the job's ranks, or will have it once it has
-/// arrived. It consists of a record and of state that is forgotten when the agent ends.
+/// One process tree of a job on this host, or the place of one that is to arrive: the program that
+/// was started, and what that has started. It has the job's only rank, or of a job of many those
+/// that have attached from it (Instance::ranks). It consists of a record and of state that is
+/// forgotten when the agent ends.
 ///
 /// Everybody reads the record; JobList changes it, for others by JobList::note(). What only the
 /// runtime knows is set by the functions of runtime_report.h; JobProcesses::start_again() resets
@@ -170,7 +172,7 @@ struct Job {
   std::uint32_t restarts = 0;
   ProtectionNotes protection_notes;  ///< empty unless `spec` has a protection
   RecoveryNotes recovery;            ///< what became of its recoveries on this host
-  std::list<Instance> instances;     ///< by rank; never empty
+  std::list<Instance> instances;     ///< there is one; a list for its stable address
   bool stop_asked = false;           ///< somebody asked for its end; not in the journal
 
   [[nodiscard]] const std::string& name() const { return spec.name; }

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/base/validate.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/obstacles.h"
@@ -82,10 +83,10 @@ json::object to_json(const Instance& instance) {
   json::value held = nullptr;
   if (instance.held && instance.is_live()) {
     const auto& at = *instance.held;
-    held = json::object{{"step", at.step},
-                        {"root", at.failure.empty() ? json::value(to_string(at.state_digest))
-                                                    : json::value(nullptr)},
-                        {"failure", text_or_null(as_utf8(at.failure))}};
+    json::object told{{"step", at.step}, {"failure", text_or_null(as_utf8(at.failure))}};
+    put_state_digest(
+        told, at.failure.empty() ? json::value(to_string(at.state_digest)) : json::value(nullptr));
+    held = std::move(told);
   }
   return {{"name", job.name()},
           {"uid", job.uid()},

@@ -292,7 +292,7 @@ void JobList::set_protection(Job& job, std::optional<Protection> order) {
     notes.error.clear();
     notes.hint.clear();
   }
-  notes.is_told = true;
+  notes.arrival_told = true;
   spec.protection = std::move(order);
   std::swap(job.spec, spec);
   std::swap(job.protection_notes, notes);

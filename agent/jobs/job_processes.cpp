@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "agent/base/boot.h"
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/jobs/instance_processes.h"
 #include "agent/jobs/job_halt.h"
@@ -59,9 +60,9 @@ JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobList& tabl
 
 // ---- what a former agent left
 
-JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Instance&)>& keep) {
-  Recovered seen;
-  // Tasks begin when the agent's loop turns: all its parts have recovered by then.
+JobProcesses::TakenUp JobProcesses::take_up(const std::function<bool(const Instance&)>& keep) {
+  TakenUp seen;
+  // Tasks begin when the agent's loop turns: all its parts have taken up what is theirs by then.
   const auto here = boot_id();
   table_.load();
   std::set<std::string> users;
@@ -87,7 +88,7 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
       if (job.newer_epoch != 0) reapply_halt(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.program());
       const bool told = read_exit_status(status_file(instance)).has_value();
-      ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
+      ++(lives ? seen.running : told ? seen.gone : seen.lost);
       tasks_.spawn("watch " + job.name(), watch(instance.id()));
     } else {
       if (instance.record().ended_at_ms == 0)
@@ -127,14 +128,9 @@ asio::awaitable<void> JobProcesses::start_again(std::string id, std::string devi
     record.state_bytes = record.replayed_bytes = record.update_bytes = 0;
     record.relocatable_bytes = 0;
   });
-  std::optional<Error> failed;
-  try {
-    co_await start_process_of(id, std::move(stand_in));
-    co_return;
-  } catch (...) {
-    if (tasks_.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto started = start_process_of(id, std::move(stand_in));
+  const auto failed = co_await failure_of(tasks_, std::move(started));
+  if (!failed) co_return;
   instance = table_.by_instance(id);
   if (instance != nullptr) {
     undo_restart(*instance, std::move(before), failed->failure());

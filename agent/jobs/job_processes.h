@@ -37,15 +37,15 @@ class JobProcesses {
                JobEnds& ends);
 
   /// Counts of the jobs that were live when a former agent ended.
-  struct Recovered {
-    std::size_t resumed = 0;  ///< they still run
+  struct TakenUp {
+    std::size_t running = 0;  ///< they still run
     std::size_t gone = 0;     ///< they ended meanwhile, and it is known how
     std::size_t lost = 0;     ///< they ended meanwhile, and it is not known how
   };
   /// Loads the journal's jobs; call it once, first. Watches live primaries again; kills standbys
   /// for which `keep` is false, and processes that ended jobs have left. Blocks for a second or
   /// more. Throws Error{io, corrupt}.
-  Recovered recover(const std::function<bool(const Instance&)>& keep);
+  TakenUp take_up(const std::function<bool(const Instance&)>& keep);
 
   /// Starts the program of an instance; returns when it runs and is on disk. That may take some
   /// seconds: the instance has no process meanwhile, and if it is stopped, it is killed as soon as

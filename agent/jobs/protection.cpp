@@ -63,7 +63,7 @@ void fields(Archive& a, FieldsOf<Archive, ProtectionNotes>& m) {
   a("error", m.error);
   a("hint", m.hint);
   a("prune_error", m.prune_error);
-  a("is_told", m.is_told);
+  a("is_told", m.arrival_told);
 }
 
 json::object to_json(const Protection& protection) {

@@ -42,7 +42,7 @@ MetricsRoutes::MetricsRoutes(MetricContext sources, const RequestStats& requests
 
 std::vector<std::string> MetricsRoutes::not_ready_reasons() const {
   std::vector<std::string> reasons;
-  if (!recovered_) reasons.emplace_back("what a former agent left is not taken up yet");
+  if (!has_taken_up_) reasons.emplace_back("what a former agent left is not taken up yet");
   if (const auto failed = sources_.journal.write_failure(); !failed.empty()) {
     reasons.push_back(failed);
   }

@@ -57,7 +57,7 @@ class MetricsRoutes {
   MetricsRoutes& operator=(const MetricsRoutes&) = delete;
 
   /// Notes that this agent has taken up the jobs and migrations that a former agent left.
-  void set_recovered() { recovered_ = true; }
+  void set_taken_up() { has_taken_up_ = true; }
   /// Why this agent should get no new work; empty: it is ready. May write to the journal to find
   /// out, and then wait up to 2 s (Journal::write_failure()).
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
@@ -65,7 +65,7 @@ class MetricsRoutes {
  private:
   MetricContext sources_;
   const RequestStats& requests_;
-  bool recovered_ = false;
+  bool has_taken_up_ = false;
 };
 
 /// The answer to GET /metrics. `ready` is whether /readyz answers 200.

@@ -8,10 +8,9 @@
 #include <exception>
 #include <utility>
 
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
-#include "agent/handover/restore.h"
-#include "agent/jobs/user_policy.h"
-#include "agent/snapshots/prune_in_child.h"
+#include "agent/snapshots/protected_job.h"
 #include "agent/snapshots/schedule.h"
 #include "migrator/base/error.h"
 
@@ -30,23 +29,6 @@ constexpr milliseconds kPutOffByHand{10'000};  // somebody has cancelled one
 bool is_no_failure(const MigrationRecord& record) {
   const auto code = record.error ? record.error->code() : Code::internal;
   return code == Code::cancelled || code == Code::source_lost || record.job_ended;
-}
-
-/// A prune of the job's snapshots, with the rights of the user that its program runs as.
-PruneWork prune_work_of(const Job& job, const Config& config, const Migrations& migrations) {
-  const auto& order = *job.spec.protection;
-  PruneWork work{order.store, job.name(), order.keep, order.grace_ms / 1000, {}, std::nullopt};
-  for (const auto& m : migrations.all()) {
-    const bool is_its = m.spec().store == order.store && m.spec().job == job.name();
-    if (is_its && handover::is_over(m.state())) work.ended_writers.push_back(m.id());
-  }
-  work.user = user_of_job(config, job.spec.user);
-  return work;
-}
-
-/// Whether it is the copy of a protected job that steps.
-bool is_protected(const Job& job) {
-  return job.spec.protection && job.is_current() && job.is_live();
 }
 
 std::string host_in(const std::string& place) { return place.substr(0, place.find('/')); }
@@ -80,8 +62,7 @@ asio::awaitable<void> Protector::protect(std::string job_id) {
 }
 
 Job* Protector::find_protected(const std::string& job_id) {
-  auto* job = context_.jobs.by_record(job_id);
-  return job != nullptr && is_protected(*job) ? job : nullptr;
+  return snapshots::find_protected(context_.jobs, job_id);
 }
 
 bool Protector::may_begin(const Job& job) const {
@@ -103,13 +84,8 @@ asio::awaitable<void> Protector::look_at(std::string job_id) {
   const ScheduleView now{job->first().record().step, job->restarts, unix_ms()};
   if (!may_try(notes, now.now_ms) || !may_begin(*job)) co_return;
   if (!is_due(*job->spec.protection, notes, now)) co_return;
-  std::optional<Error> failed;
-  try {
-    co_await begin_snapshot(job_id);
-  } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto begun = begin_snapshot(job_id);
+  const auto failed = co_await failure_of(context_.tasks, std::move(begun));
   job = find_protected(job_id);
   if (!failed || job == nullptr) co_return;
   if (failed->code() == Code::conflict) {
@@ -134,9 +110,9 @@ asio::awaitable<void> Protector::begin_snapshot(std::string job_id) {
 }
 
 void Protector::tell_of_arrival(Job& job) {
-  if (job.protection_notes.is_told) return;
+  if (job.protection_notes.arrival_told) return;
   auto notes = job.protection_notes;
-  notes.is_told = true;
+  notes.arrival_told = true;
   context_.jobs.note_protection(job, std::move(notes));
   const auto from = host_in(job.first().record().came_from);
   if (from.empty() || from == context_.config.host_name) return;
@@ -176,7 +152,7 @@ void Protector::see_own_end(Job& job) {
   if (record.result == MigrationResult::stored) {
     activity.measured = ended;
     note_stored(job, record, true);
-    start_prune(job);
+    pruner_.start(job);
   } else if (is_no_failure(record)) {
     const bool by_hand = record.error && record.error->code() == Code::cancelled;
     put_off(job, by_hand ? kPutOffByHand : kPutOff);
@@ -184,7 +160,7 @@ void Protector::see_own_end(Job& job) {
     const auto error = record.error.value_or(Error(Code::internal, "its migration was given up"));
     note_failure(job, error);
     // What is in trash, and what is left of the failed one, may be what the disk is full of.
-    if (error.code() == Code::no_memory) start_prune(job);
+    if (error.code() == Code::no_memory) pruner_.start(job);
   }
 }
 
@@ -277,47 +253,6 @@ void Protector::put_off(Job& job, milliseconds time) {
   auto notes = job.protection_notes;
   notes.retry_at_ms = unix_ms() + time.count();
   context_.jobs.note_protection(job, std::move(notes));
-}
-
-void Protector::start_prune(const Job& job) {
-  if (!pruning_.insert(job.id).second) return;  // the next snapshot begins another one
-  context_.tasks.spawn("prune the snapshots of " + job.name(), prune(job.id));
-}
-
-asio::awaitable<void> Protector::prune(std::string job_id) {
-  const auto* job = find_protected(job_id);
-  if (job == nullptr) {
-    pruning_.erase(job_id);
-    co_return;
-  }
-  const auto name = job->name();
-  std::string failure;
-  try {
-    auto outcome =
-        co_await prune_in_child(prune_work_of(*job, context_.config, context_.migrations));
-    if (!outcome.damaged.empty()) {
-      failure = fmt::format(
-          "nothing is removed, because something is damaged: {}; `cardswap "
-          "verify` names all of it",
-          outcome.damaged);
-    } else if (outcome.snapshots + outcome.removed > 0) {
-      spdlog::info("job {}: {} given up, {} removed", name, counted(outcome.snapshots, "snapshot"),
-                   counted(outcome.removed, "object"));
-    }
-  } catch (...) {
-    if (context_.tasks.is_stopping()) throw;
-    failure = error_of(std::current_exception()).what();
-  }
-  pruning_.erase(job_id);
-  auto* still = find_protected(job_id);
-  if (still == nullptr || still->protection_notes.prune_error == failure) co_return;
-  auto notes = still->protection_notes;
-  notes.prune_error = failure;
-  context_.jobs.note_protection(*still, std::move(notes));
-  if (failure.empty()) co_return;
-  const auto text = fmt::format("job {}: its snapshots are not pruned: {}", name, failure);
-  spdlog::warn("{}", text);
-  context_.events.emit({.kind = "prune_failed", .text = text, .job = name});
 }
 
 }  // namespace cardswap::snapshots

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "agent/base/config.h"
@@ -14,6 +13,7 @@
 #include "agent/handover/source/migrations.h"
 #include "agent/jobs/job_list.h"
 #include "agent/snapshots/interval_plan.h"
+#include "agent/snapshots/snapshot_pruner.h"
 
 namespace cardswap::snapshots {
 
@@ -26,7 +26,8 @@ struct ProtectorContext {
   EventSink& events;
 };
 
-/// Takes the snapshots of protected jobs (Protection) when they are due, and prunes their stores.
+/// Takes the snapshots of protected jobs (Protection) when they are due, and has their stores
+/// pruned.
 ///
 /// Each job has a task of its own. A snapshot that fails is tried again, later each time; the job
 /// trains on meanwhile. While another migration of the job runs, the Protector waits; a move that
@@ -35,7 +36,10 @@ struct ProtectorContext {
 /// thread.
 class Protector {
  public:
-  explicit Protector(const ProtectorContext& context) : context_(context) {}
+  explicit Protector(const ProtectorContext& context)
+      : context_(context),
+        pruner_({context.config, context.jobs, context.migrations, context.tasks, context.events}) {
+  }
   Protector(const Protector&) = delete;
   Protector& operator=(const Protector&) = delete;
 
@@ -57,7 +61,6 @@ class Protector {
   /// Does what is to be done for one job now. Waits for no migration.
   asio::awaitable<void> look_at(std::string job_id);
   asio::awaitable<void> begin_snapshot(std::string job_id);
-  asio::awaitable<void> prune(std::string job_id);
 
   /// The protected job of that record. Null: it is gone, or not protected any more.
   [[nodiscard]] Job* find_protected(const std::string& job_id);
@@ -80,12 +83,10 @@ class Protector {
   void note_failure(Job& job, const Error& error);
   /// Has the next try wait, which is no failure.
   void put_off(Job& job, std::chrono::milliseconds time);
-  /// Prunes the job's store in a task, unless one does so already.
-  void start_prune(const Job& job);
 
   const ProtectorContext context_;
   std::map<std::string, Activity> activities_;  // of jobs that have a task, by their record's id
-  std::set<std::string> pruning_;               // by the id of the job's record
+  SnapshotPruner pruner_;
 };
 
 }  // namespace cardswap::snapshots

@@ -24,7 +24,7 @@ template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, PruneOutcome>& m) {
   a("snapshots", m.snapshots);
   a("removed", m.removed);
-  a("damaged", m.damaged);
+  a("kept_back_by", m.kept_back_by);
 }
 
 namespace {

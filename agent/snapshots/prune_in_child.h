@@ -27,7 +27,7 @@ struct PruneWork {
 struct PruneOutcome {
   std::uint64_t snapshots = 0;  ///< put into trash
   std::uint64_t removed = 0;    ///< objects that are gone
-  std::string damaged;  ///< an object that cannot be read, so that nothing was removed; or empty
+  std::string kept_back_by;     ///< the damage because of which nothing was removed; or empty
 };
 
 /// Prunes a job's snapshots in a child process, which has the rights of the job's user: reading a

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <utility>
 #include <vector>
 
 #include "agent/base/backoff.h"
+#include "agent/base/failure_of.h"
 #include "agent/snapshots/copy_end.h"
 #include "agent/snapshots/recovery_events.h"
 #include "agent/snapshots/recovery_search.h"
@@ -35,7 +35,7 @@ bool may_begin_anew(const Job& job, const SnapshotChoice& choice) {
 void tell_skipped(const RecoveryContext& context, const std::string& job_id,
                   const SnapshotChoice& choice, std::set<std::string>& told) {
   const auto& job = pending_job(context.jobs.table(), job_id);
-  for (const auto& text : choice.damaged) {
+  for (const auto& text : choice.passed_over) {
     if (!told.insert(text).second) continue;
     tell(context, "snapshot_skipped", job, fmt::format("job {}: {}", job.name(), text));
   }
@@ -125,13 +125,8 @@ asio::awaitable<void> Recoverer::run_recovery(std::string job_id) {
   auto& jobs = context_.recovery.jobs.table();
   const auto* job = jobs.by_record(job_id);
   const auto name = job != nullptr ? job->name() : std::string();
-  std::optional<Error> failed;
-  try {
-    co_await try_until_started(job_id);
-  } catch (...) {
-    if (context_.recovery.tasks.is_stopping()) throw;  // the next agent goes on with it
-    failed = error_of(std::current_exception());
-  }
+  auto started = try_until_started(job_id);  // where this agent ends, the next one goes on with it
+  const auto failed = co_await failure_of(context_.recovery.tasks, std::move(started));
   running_.erase(job_id);
   // Once it has gone on, the record is that of the program, which has taken over.
   auto* now = failed ? jobs.by_record(job_id) : jobs.find(name);
@@ -175,14 +170,9 @@ asio::awaitable<void> Recoverer::try_until_started(std::string job_id) {
       co_return;
     }
     if (!choice.ref) throw no_usable_snapshot(job, choice);
-    std::optional<Error> failed;
-    try {
-      co_await start_from_snapshot(recovery, job_id, choice, placed.device);
-      co_return;
-    } catch (...) {
-      if (recovery.tasks.is_stopping()) throw;
-      failed = error_of(std::current_exception());
-    }
+    auto started = start_from_snapshot(recovery, job_id, choice, placed.device);
+    const auto failed = co_await failure_of(recovery.tasks, std::move(started));
+    if (!failed) co_return;
     if (std::exchange(depth, SearchDepth::bytes) == SearchDepth::manifest) {
       co_await end_copy(recovery, job_id);
       auto found = co_await find_snapshot_of(recovery, job_id, depth);

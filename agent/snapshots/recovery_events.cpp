@@ -87,9 +87,9 @@ std::string what_to_do(const Job& job) {
 
 Error no_usable_snapshot(const Job& job, const SnapshotChoice& choice) {
   return Error(Code::corrupt,
-               choice.damaged.empty()
+               choice.passed_over.empty()
                    ? "there is no snapshot of it in " + joined(stores_of(job.spec))
-                   : "none of its snapshots can be used: " + joined(choice.damaged),
+                   : "none of its snapshots can be used: " + joined(choice.passed_over),
                what_to_do(job));
 }
 

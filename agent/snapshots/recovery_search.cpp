@@ -53,7 +53,7 @@ asio::awaitable<SnapshotChoice> find_snapshot_of(RecoveryContext context, std::s
     if (!choice.is_store_away || tries >= kRecoveryTriesMax) co_return choice;
     spdlog::warn("job {}: a store cannot be asked, try {} of {}: {}",
                  pending_job(context.jobs.table(), job_id).name(), tries, kRecoveryTriesMax,
-                 fmt::join(choice.damaged, "; "));
+                 fmt::join(choice.passed_over, "; "));
     co_await retry.wait();
   }
 }

@@ -125,7 +125,7 @@ void conclude_recovery(const RecoveryContext& context, Job& job) {
     protection.step = notes.step;
     protection.at_ms = now_ms;
     protection.restarts = job.restarts;
-    protection.is_told = true;
+    protection.arrival_told = true;
     jobs.note_protection(job, std::move(protection));
   }
   tell_recovered(context, job);

@@ -54,11 +54,11 @@ SnapshotChoice choose_snapshot(const store::RefList& list, const JobLine& job,
   SnapshotChoice choice;
   choice.has_none_at_all = list.last_number == 0 && list.damaged.empty();
   for (const auto& one : list.damaged) {
-    choice.damaged.push_back(fmt::format("{}: {}", one.object, one.what));
+    choice.passed_over.push_back(fmt::format("{}: {}", one.object, one.what));
   }
   const auto line = line_of_job(list.refs, job, parent_of);
   if (line.empty() && !list.refs.empty()) {
-    choice.damaged.push_back(
+    choice.passed_over.push_back(
         fmt::format("{} of its name {} there, none is of its run and branch: the job does not go "
                     "on from another run's state",
                     counted(list.refs.size(), "snapshot"), list.refs.size() == 1 ? "is" : "are"));
@@ -72,7 +72,7 @@ SnapshotChoice choose_snapshot(const store::RefList& list, const JobLine& job,
       choice.branch = branch_after_recovery(list.refs, job, ref);
       break;
     }
-    choice.damaged.push_back(
+    choice.passed_over.push_back(
         fmt::format("snapshot {} of step {} is damaged: {}", ref.number, ref.step, wrong));
   }
   return choice;

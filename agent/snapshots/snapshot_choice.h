@@ -34,9 +34,9 @@ struct SnapshotChoice {
   std::optional<store::Ref> ref;  ///< as far as it was examined it is whole; nullopt: there is none
   std::string branch;             ///< of what the job takes after it; empty without a `ref`
   std::string store;              ///< the address of the store that has it; empty without a `ref`
-  /// What is wrong with each newer snapshot and each store before, in the order in which they were
+  /// Why each newer snapshot and each store before was not chosen, in the order in which they were
   /// looked at; for people.
-  std::vector<std::string> damaged;
+  std::vector<std::string> passed_over;
   /// Whether there is no trace of a snapshot of that name, now or before.
   bool has_none_at_all = false;
   /// Whether a store could not be opened or read: a later try may find what this one did not.
@@ -48,7 +48,7 @@ using Examine = std::function<std::string(const store::Ref&)>;
 
 /// The newest snapshot of the job's line that is whole, of at most kSnapshotTriesMax that are
 /// examined, in one store, whose address stays empty. Snapshots that are all of others are told in
-/// `damaged`. Throws what `examine` and `parent_of` throw.
+/// `passed_over`. Throws what `examine` and `parent_of` throw.
 [[nodiscard]] SnapshotChoice choose_snapshot(const store::RefList& list, const JobLine& job,
                                              const Examine& examine,
                                              const store::ParentOf& parent_of);

@@ -74,14 +74,14 @@ SnapshotChoice search_all(const SnapshotSearch& search) {
       is_open = true;
       auto choice = choose_in(*in, search);
       all.has_none_at_all = all.has_none_at_all && choice.has_none_at_all;
-      for (auto& text : choice.damaged) all.damaged.push_back(address + ": " + text);
+      for (auto& text : choice.passed_over) all.passed_over.push_back(address + ": " + text);
       if (!choice.ref) continue;
       all.ref = std::move(choice.ref);
       all.branch = std::move(choice.branch);
       all.store = address;
       break;
     } catch (const Error& error) {
-      all.damaged.push_back(fmt::format("{}: {}", address, error.failure()));
+      all.passed_over.push_back(fmt::format("{}: {}", address, error.failure()));
       all.has_none_at_all = false;
       // One that is not there is away too: a snapshot of the job is known to be in it.
       const bool is_away = !is_open || store::is_store_failure(error.code());
@@ -94,7 +94,7 @@ SnapshotChoice search_all(const SnapshotSearch& search) {
 std::string to_answer(const SnapshotChoice& choice) {
   json::object answer;
   put_fields(answer, choice);
-  answer["damaged"] = json_of(choice.damaged);
+  answer["passed_over"] = json_of(choice.passed_over);
   if (choice.ref) {
     const auto ref = store::encode_ref(*choice.ref);
     answer["ref"] = std::string(reinterpret_cast<const char*>(ref.data()), ref.size());
@@ -107,7 +107,7 @@ SnapshotChoice from_answer(const std::string& text) {
   const auto& answer = value.as_object();
   SnapshotChoice choice;
   read_fields(answer, choice);
-  choice.damaged = texts_at(answer, "damaged");
+  choice.passed_over = texts_at(answer, "passed_over");
   if (const auto ref = text_at(answer, "ref"); !ref.empty()) {
     choice.ref = store::decode_ref(std::as_bytes(std::span(ref)));
   }

@@ -28,7 +28,7 @@ struct SnapshotSearch {
 /// each one that it tries, what several have in common once, on all cores behind the trainers, 30
 /// minutes at most in all.
 ///
-/// `damaged` has a text for each store up to the one that decided, with its address before;
+/// `passed_over` has a text for each store up to the one that decided, with its address before;
 /// `has_none_at_all` is of all of them. A store that cannot be opened or read is told there, and
 /// the next one decides. Throws what run_in_child() throws.
 [[nodiscard]] boost::asio::awaitable<SnapshotChoice> find_snapshot_to_go_on(SnapshotSearch search);

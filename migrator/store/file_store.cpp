@@ -1,6 +1,5 @@
 #include "migrator/store/file_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -16,7 +15,7 @@
 
 #include "migrator/base/error.h"
 #include "migrator/base/os_error.h"
-#include "migrator/base/release_with.h"
+#include "migrator/store/file_listing.h"
 #include "migrator/store/folder_owner.h"
 
 namespace cardswap::store {
@@ -27,16 +26,6 @@ constexpr mode_t kFileMode = 0400;
 constexpr std::uint64_t kReadAheadMin = 1U << 20;
 /// The kernel takes no more of one advice than a device's longest request, and drops the rest.
 constexpr std::uint64_t kAdviceMax = 512U << 10;
-constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-Error file_error(std::string_view doing, const std::string& name, int number) {
-  if (number == ENOSPC || number == EDQUOT) {
-    return {Code::no_memory,
-            fmt::format("{} {}: {}", doing, name, std::generic_category().message(number)),
-            "make room where the store is, or let a prune remove snapshots"};
-  }
-  return os_error(fmt::format("{} {}", doing, name), number);
-}
 
 void check_file_name(const std::string& name) {
   if (!is_object_name(name)) {
@@ -50,11 +39,6 @@ struct Way {
   std::vector<Descriptor> folders;
   std::string last;
   [[nodiscard]] int at() const { return folders.back().get(); }
-};
-
-/// Closes a folder that is being listed.
-struct CloseFolder {
-  void operator()(DIR* folder) const noexcept { ::closedir(folder); }
 };
 
 /// One put_new(). Calls `before` before each call that changes the disk.
@@ -222,59 +206,6 @@ void read_ahead(int file, std::uint64_t from, std::uint64_t bytes) {
   }
 }
 
-/// Gathers names of objects in their order.
-class FileListing {
- public:
-  FileListing(const std::string& after, std::size_t most) : after_(after), most_(most) {}
-
-  /// `name` ends with '/', or is empty: the store's own folder.
-  void folder(Descriptor at, const std::string& name) {
-    std::vector<std::string> entries;
-    const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(at.get()));
-    if (!folder) throw file_error("list", name, errno);
-    (void)at.release();
-    errno = 0;
-    while (const auto* entry = ::readdir(folder.get())) {  // NOLINT: no other reads this folder
-      std::string part = entry->d_name;
-      if (!is_object_name(part)) continue;
-      struct stat status {};
-      if (::fstatat(::dirfd(folder.get()), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno == ENOENT) continue;
-        throw file_error("look at", name + part, errno);
-      }
-      if (S_ISDIR(status.st_mode)) part += '/';
-      if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) entries.push_back(std::move(part));
-      errno = 0;
-    }
-    if (errno != 0) throw file_error("list", name, errno);
-    std::ranges::sort(entries);
-    for (const auto& part : entries) {
-      if (names_.size() >= most_) return;
-      take(::dirfd(folder.get()), name + part, part);
-    }
-  }
-
-  std::vector<std::string> names() && { return std::move(names_); }
-
- private:
-  void take(int folder_fd, const std::string& name, const std::string& part) {
-    if (part.back() != '/') {
-      if (name > after_ && is_object_name(name)) names_.push_back(name);
-    } else if (name > after_ || after_.starts_with(name)) {
-      Descriptor below(::openat(folder_fd, part.substr(0, part.size() - 1).c_str(), kFolderFlags));
-      // Whoever prunes believes that what is not listed is not there.
-      if (!below && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
-        throw file_error("list", name, errno);
-      }
-      if (below) folder(std::move(below), name);
-    }
-  }
-
-  const std::string& after_;
-  const std::size_t most_;
-  std::vector<std::string> names_;
-};
-
 /// Flushes the folder in which `made` is: without its name all that is in it would be lost with the
 /// power. A parent that this user may not read is its owner's affair.
 void flush_name_of(const std::filesystem::path& made) {
@@ -343,8 +274,7 @@ std::optional<std::uint64_t> FileStore::size_of(const std::string& name) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-std::vector<std::string> FileStore::list(const std::string& prefix, const std::string& after,
-                                         std::size_t most) {
+Descriptor FileStore::open_folder(const std::string& prefix) const {
   if (!prefix.empty()) {
     if (prefix.back() != '/') {
       throw Error(Code::bad_request, fmt::format("'{}' is no folder's name", prefix.substr(0, 80)));
@@ -353,11 +283,21 @@ std::vector<std::string> FileStore::list(const std::string& prefix, const std::s
   }
   auto folder = folder_below(
       root_.get(), std::string_view(prefix).substr(0, prefix.size() - (prefix.empty() ? 0 : 1)));
-  if (!folder && errno == ENOENT) return {};
-  if (!folder) throw file_error("list", prefix, errno);
-  FileListing listing(after, most);
-  listing.folder(std::move(folder), prefix);
-  return std::move(listing).names();
+  if (!folder && errno != ENOENT) throw file_error("list", prefix, errno);
+  return folder;
+}
+
+std::vector<std::string> FileStore::list(const std::string& prefix, const std::string& after,
+                                         std::size_t most) {
+  auto folder = open_folder(prefix);
+  if (!folder) return {};
+  return objects_below(std::move(folder), prefix, after, most);
+}
+
+std::vector<std::string> FileStore::folders(const std::string& prefix) {
+  auto folder = open_folder(prefix);
+  if (!folder) return {};
+  return folders_below(std::move(folder), prefix);
 }
 
 void FileStore::remove(const std::string& name) {

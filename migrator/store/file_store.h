@@ -44,10 +44,14 @@ class FileStore final : public Store {
   std::optional<std::uint64_t> size_of(const std::string& name) override;
   std::vector<std::string> list(const std::string& prefix, const std::string& after,
                                 std::size_t most) override;
+  std::vector<std::string> folders(const std::string& prefix) override;
   void remove(const std::string& name) override;
   StoreFacts facts() override;
 
  private:
+  /// Opens the folder of a prefix. Empty: there is none. Throws as list().
+  [[nodiscard]] Descriptor open_folder(const std::string& prefix) const;
+
   const std::filesystem::path folder_;
   const BeforeFileCall before_;
   const UnnamedFiles unnamed_;

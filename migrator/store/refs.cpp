@@ -18,20 +18,6 @@ constexpr std::uint64_t kRefFormat = 1;
 constexpr std::size_t kRefValuesMax = 64;
 constexpr std::size_t kRunDigits = 32;
 
-/// The first parts of the names below a prefix: "gpt" of "jobs/gpt/refs/...".
-std::vector<std::string> parts_below(Store& store, const std::string& prefix) {
-  std::vector<std::string> parts;
-  std::string after;
-  while (true) {
-    const auto next = store.list(prefix, after, 1);
-    if (next.empty()) return parts;
-    const auto part =
-        next.front().substr(prefix.size(), next.front().find('/', prefix.size()) - prefix.size());
-    parts.push_back(part);
-    after = prefix + part + "/~";  // behind every name of that part
-  }
-}
-
 /// The number in the object that records where the tag is.
 std::uint64_t read_tag(Store& store, const std::string& object, const std::string& tag) {
   const auto json = read_canonical(get(store, object, kRefBytesMax), kRefValuesMax);
@@ -116,7 +102,7 @@ RefList refs_of(Store& store, const std::string& job) {
 
 std::vector<std::string> jobs_in(Store& store) {
   std::vector<std::string> jobs;
-  for (auto& part : parts_below(store, kJobs)) {
+  for (auto& part : store.folders(kJobs)) {
     if (is_label(part) && !store.list(refs_prefix(part), "", 1).empty()) {
       jobs.push_back(std::move(part));
     }
@@ -137,7 +123,7 @@ void put_tag(Store& store, const std::string& job, const Tag& tag) {
 
 TagList tags_of(Store& store, const std::string& job) {
   TagList list;
-  for (const auto& part : parts_below(store, tags_prefix(job))) {
+  for (const auto& part : store.folders(tags_prefix(job))) {
     if (!is_label(part)) continue;
     const auto records = list_all(store, tag_prefix(job, part));
     if (records.empty()) continue;

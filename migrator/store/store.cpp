@@ -25,6 +25,22 @@ bool is_part(std::string_view part) {
 
 void Store::read_soon(const std::string&, std::uint64_t, std::uint64_t) noexcept {}
 
+std::vector<std::string> Store::folders(const std::string& prefix) {
+  std::vector<std::string> found;
+  std::string after;
+  while (true) {
+    const auto next = list(prefix, after, 1);
+    if (next.empty()) return found;
+    const auto slash = next.front().find('/', prefix.size());
+    if (slash == std::string::npos) {  // an object of that folder itself
+      after = next.front();
+      continue;
+    }
+    found.push_back(next.front().substr(prefix.size(), slash - prefix.size()));
+    after = prefix + found.back() + "/~";  // behind every name below it
+  }
+}
+
 bool is_store_failure(Code code) { return code == Code::io || code == Code::unreachable; }
 
 bool is_object_name(std::string_view name) {

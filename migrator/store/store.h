@@ -59,6 +59,10 @@ class Store {
   [[nodiscard]] virtual std::vector<std::string> list(const std::string& prefix,
                                                       const std::string& after,
                                                       std::size_t most) = 0;
+  /// The folders directly below `prefix` that have an object at any depth, without slashes, in the
+  /// order of their objects' names. `prefix` as for list(). By itself this calls list() once for
+  /// each of them; a back end that reads a whole folder for each call has a better way.
+  [[nodiscard]] virtual std::vector<std::string> folders(const std::string& prefix);
   /// Removes the object; does nothing if there is none.
   virtual void remove(const std::string& name) = 0;
   [[nodiscard]] virtual StoreFacts facts() = 0;

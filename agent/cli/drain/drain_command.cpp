@@ -45,13 +45,13 @@ void add_drain_command(CLI::App& app, Context& context, Run& run) {
   command->callback([&context, &run, options] {
     run = [&context, options] {
       check(*options);
-      const auto empty = [&](auto drain) {
+      const auto carry_out = [&](auto drain) {
         return options->dry_run ? drain->dry_run() : drain->run();
       };
       if (options->policy == "snapshot-only") {
-        return empty(std::make_unique<DrainToStores>(context, *options));
+        return carry_out(std::make_unique<DrainToStores>(context, *options));
       }
-      return empty(std::make_unique<Drain>(context, *options));
+      return carry_out(std::make_unique<Drain>(context, *options));
     };
   });
 }

@@ -1,8 +1,6 @@
 #include "agent/cli/drain/drain_view.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -37,7 +35,7 @@ void DrainView::print(const DrainRow& row) {
 
 void DrainView::show_progress(const std::list<DrainItem>& items) {
   if (context_.quiet || context_.wants_json()) return;
-  if (::isatty(STDERR_FILENO) != 1) {
+  if (!line_.is_shown()) {
     for (const auto& item : items) {
       if (item.phase != DrainItem::Phase::moving) continue;
       auto state = printable_at(item.migration, "state");
@@ -49,24 +47,16 @@ void DrainView::show_progress(const std::list<DrainItem>& items) {
     }
     return;
   }
-  winsize size{};
-  ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-  const std::size_t width = size.ws_col > 20 ? size.ws_col - 3U : 77U;
   auto line = fmt::format("{} of {} done",
                           std::ranges::count(items, DrainItem::Phase::over, &DrainItem::phase),
                           items.size());
   for (const auto& item : items) {
     if (item.phase != DrainItem::Phase::moving) continue;
     const auto part = fmt::format("  {}: {}", item.moves(), progress_line(item.migration, 40));
-    if (line.size() + part.size() > width) break;
+    if (line.size() + part.size() > line_.width()) break;
     line += part;
   }
-  std::cerr << "\r\033[K" << line << std::flush;
-  drawn_ = true;
-}
-
-void DrainView::clear_progress() {
-  if (std::exchange(drawn_, false)) std::cerr << "\r\033[K" << std::flush;
+  line_.draw(line);
 }
 
 Exit DrainView::end(const Names& names, const std::list<DrainItem>& items,

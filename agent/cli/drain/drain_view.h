@@ -7,6 +7,7 @@
 
 #include "agent/cli/command_context.h"
 #include "agent/cli/drain/drain_item.h"
+#include "agent/cli/text/progress_line.h"
 
 namespace cardswap::cli {
 
@@ -31,7 +32,7 @@ class DrainView {
   /// line whenever a state has changed.
   void show_progress(const std::list<DrainItem>& items);
   /// Clears the line of progress; call it before anything else is written to the terminal.
-  void clear_progress();
+  void clear_progress() { line_.clear(); }
   /// Prints the summary. `stopped` is what stopped the drain, "interrupt" or "deadline"; empty:
   /// nothing did. Returns done if all jobs are gone (dry run: fit), else failed, or aborted if it
   /// was stopped.
@@ -42,7 +43,7 @@ class DrainView {
   const bool dry_run_;
   std::optional<DrainTable> table_;
   std::map<std::string, std::string> shown_states_;  // job: the state that was last shown
-  bool drawn_ = false;
+  ProgressLine line_;
 };
 
 }  // namespace cardswap::cli

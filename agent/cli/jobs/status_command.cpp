@@ -38,7 +38,7 @@ bool confirm_decision(const std::string& migration, const std::string& to) {
 constexpr int kPageMax = 5000;  // of the API
 
 /// The migrations with at most `limit` of those that have ended, or all, page by page.
-json::object list_migrations(Client client, int limit, bool all) {
+json::object fetch_migrations(Client client, int limit, bool all) {
   const auto path = fmt::format("/v1/migrations?incoming=1&limit={}", all ? kPageMax : limit);
   auto answer = client.call("GET", path);
   while (all) {
@@ -72,7 +72,7 @@ void add_status(CLI::App& app, Context& context, Run& run) {
   command->callback([&context, &run, options] {
     run = [&context, options] {
       if (options->migration.empty()) {
-        context.show(list_migrations(context.client(), options->limit, options->all),
+        context.show(fetch_migrations(context.client(), options->limit, options->all),
                      migrations_table);
       } else {
         context.show(context.client().call(

@@ -1,14 +1,15 @@
 #include "agent/cli/snapshots/await_held.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
 #include <iostream>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/cli/text/fields.h"
+#include "agent/cli/text/progress_line.h"
 #include "agent/cli/text/text.h"
 #include "migrator/base/error.h"
 
@@ -23,24 +24,16 @@ constexpr std::chrono::milliseconds kLookAtHold{100};
 class StepsShown {
  public:
   StepsShown(const Context& context, std::uint64_t wanted)
-      : shows_(!context.quiet && !context.wants_json() && ::isatty(STDERR_FILENO) == 1),
-        wanted_(wanted) {}
-  ~StepsShown() {
-    if (drawn_) std::cerr << "\r\033[K" << std::flush;
-  }
-  StepsShown(const StepsShown&) = delete;
-  StepsShown& operator=(const StepsShown&) = delete;
+      : shows_(!context.quiet && !context.wants_json()), wanted_(wanted) {}
 
   void show(std::uint64_t step) {
-    if (!shows_) return;
-    std::cerr << fmt::format("\r\033[Kstep {} of {}", step, wanted_) << std::flush;
-    drawn_ = true;
+    if (shows_ && line_.is_shown()) line_.draw(fmt::format("step {} of {}", step, wanted_));
   }
 
  private:
   const bool shows_;
   const std::uint64_t wanted_;
-  bool drawn_ = false;
+  ProgressLine line_;
 };
 
 }  // namespace
@@ -77,7 +70,8 @@ json::object await_held(const Context& context, Client& client, const std::strin
 std::string held_text(const json::object& job) {
   const auto& held = object_at(job, "held");
   return fmt::format("job {} stands at step {}, digest {}; `cardswap resume {}` lets it go on\n",
-                     text(job, "name"), text(held, "step"), text(held, "root"), text(job, "name"));
+                     text(job, "name"), text(held, "step"), state_digest_at(held),
+                     text(job, "name"));
 }
 
 }  // namespace cardswap::cli

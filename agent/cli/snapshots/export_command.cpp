@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/base/state_digest_json.h"
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/snapshots/held_snapshots.h"
@@ -105,8 +106,8 @@ Exit export_snapshot(const Context& context, const ExportOptions& options) {
                       {"job", ref.job},
                       {"snapshot", ref.number},
                       {"step", ref.step},
-                      {"manifest", to_string(ref.manifest)},
-                      {"root", to_string(reader.manifest().state_digest)}};
+                      {"manifest", to_string(ref.manifest)}};
+  put_state_digest(answer, json::value(to_string(reader.manifest().state_digest)));
   for (auto& item : is_folder ? write_folder(reader, ref.manifest, choice, options)
                               : write_file(reader, ref.manifest, choice, options)) {
     answer[item.key()] = item.value();

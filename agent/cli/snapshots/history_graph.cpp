@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/cli/text/fields.h"
 
 namespace cardswap::cli {
@@ -119,7 +120,7 @@ std::string metrics_text(const json::object& snapshot) {
   return all;
 }
 
-bool is_damaged(const json::object& snapshot) { return !snapshot.contains("root"); }
+bool is_damaged(const json::object& snapshot) { return !has_state_digest(snapshot); }
 
 std::string remark_on(const json::object& snapshot, const GraphRow& row) {
   if (is_damaged(snapshot)) return "DAMAGED";

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/cli/snapshots/history_graph.h"
 #include "agent/cli/snapshots/metric_chart.h"
 #include "agent/cli/snapshots/snapshot_time.h"
@@ -108,7 +109,7 @@ std::string title_of(const json::object& one) {
     if (!value.empty()) title += fmt::format(" | {} {}", what, value);
   };
   if (is_damaged(one)) return title + " | its manifest cannot be read";
-  add("root", text(one, "root"));
+  add("digest", state_digest_at(one));
   add("epoch", text(one, "epoch"));
   add("of", text(one, "host") + "/" + text(one, "device"));
   add("program", words_of(one, "argv"));

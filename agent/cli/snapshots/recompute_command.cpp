@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/base/state_digest_json.h"
 #include "agent/base/units.h"
 #include "agent/cli/command_context.h"
 #include "agent/cli/follow_migration.h"
@@ -235,7 +236,7 @@ std::size_t identical_in(const Context& context, Client& client, const std::stri
                         json::object{{"hold_at", ref.step}});
     }
     const auto held = await_held(context, client, job, ref.step).at("held").as_object();
-    if (text_at(held, "root") != digests.at(identical)) break;
+    if (state_digest_at(held) != digests.at(identical)) break;
     ++identical;
     if (!context.quiet) std::cerr << fmt::format("step {}: identical\n", ref.step);
   }

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <vector>
 
+#include "agent/base/state_digest_json.h"
 #include "agent/base/units.h"
 #include "agent/cli/snapshots/damage_json.h"
 #include "agent/cli/snapshots/history_graph.h"
@@ -57,7 +58,7 @@ json::object snapshot_fields(store::Store& in, const store::Ref& ref,
   for (const auto& [name, value] : manifest.metrics) metrics[name] = number_json(value);
   all["parents"] = std::move(parents);
   all["created_s"] = manifest.created_s;
-  all["root"] = to_string(manifest.state_digest);
+  put_state_digest(all, json::value(to_string(manifest.state_digest)));
   all["state_bytes"] = manifest.layout.total_bytes();
   all["value_bytes"] = manifest.value_bytes;
   all["regions"] = manifest.layout.regions().size();
@@ -116,7 +117,7 @@ std::string history_table(const json::object& history) {
   if (has_notes) rows[0].insert(rows[0].end() - 1, "NOTES");
   for (const auto& item : array_at(history, "snapshots")) {
     const auto& one = item.as_object();
-    const bool is_read = one.contains("root");
+    const bool is_read = has_state_digest(one);
     rows.push_back({text(one, "snapshot"), text(one, "step"), text(one, "epoch"),
                     text(one, "branch"),
                     is_read ? time_text(number_at(one, "created_s")) : "damaged",
@@ -143,7 +144,7 @@ std::string snapshot_text(const json::object& one) {
       "step      {}, under epoch {}\n"
       "taken     {} on {}/{}\n"
       "state     {} in {} regions, {} bytes of values\n"
-      "root      {}\n"
+      "digest    {}\n"
       "manifest  {}\n"
       "parents   {}\n"
       "notes     {}\n"
@@ -152,7 +153,7 @@ std::string snapshot_text(const json::object& one) {
       tags_text(one).empty() ? "" : ", tags " + tags_text(one), text(one, "step"),
       text(one, "epoch"), time_text(number_at(one, "created_s")), text(one, "host"),
       text(one, "device"), size(one, "state_bytes"), text(one, "regions"), text(one, "value_bytes"),
-      text(one, "root"), text(one, "manifest"),
+      state_digest_at(one), text(one, "manifest"),
       joined("parents").empty() ? "none" : joined("parents"), notes_text(one), joined("argv"));
 }
 

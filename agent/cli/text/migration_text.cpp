@@ -1,3 +1,4 @@
+#include "agent/base/state_digest_json.h"
 #include "agent/cli/text/text.h"
 
 #include <fmt/format.h>
@@ -250,7 +251,7 @@ void add_cost_rows(const json::object& migration, DetailRows& rows) {
     rows.push_back({"downtime", fmt::format("{} (+/- {})", ms(migration, "downtime_ms"),
                                             ms(migration, "clock_error_ms"))});
     rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
-    rows.push_back({"digest", text(migration, "root")});
+    rows.push_back({"digest", state_digest_at(migration)});
   }
   for (auto& row : cost_of_ranks(migration)) rows.push_back(std::move(row));
 }

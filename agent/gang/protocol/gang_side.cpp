@@ -345,7 +345,7 @@ GangEffects GangSide::tick_newcomer(std::uint32_t rank) const {
   return effects;
 }
 
-GangEffects GangSide::recover() {
+GangEffects GangSide::after_restart() {
   // What was not committed is given up: nobody remembers how far it had come.
   return record_.state < GangState::committed ? on(GangEvent::failed) : GangEffects{};
 }

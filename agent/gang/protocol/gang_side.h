@@ -79,7 +79,7 @@ class GangSide {
   /// state is sent again.
   [[nodiscard]] GangEffects tick_newcomer(std::uint32_t rank) const;
   /// Goes on from a record that a former agent left; call it once, before any other event.
-  GangEffects recover();
+  GangEffects after_restart();
 
   /// Goes on by these rules from here; they must outlive it.
   void follow(std::span<const GangRule> rules) { rules_ = rules; }

@@ -176,6 +176,10 @@ constexpr bool is_clear(RankState state) {
   return state == RankState::training || state == RankState::rolled_back ||
          state == RankState::ended;
 }
+/// Whether nothing is left to do for the rank: nothing of the gang, or all of it.
+constexpr bool is_over(RankState state) {
+  return is_clear(state) || state == RankState::closed || state == RankState::retired;
+}
 
 /// Whether the new state must be on disk before anything is done: a promise, and what ends it for
 /// good. A released rank needs no record: a restarted agent asks, or releases it again.

@@ -44,7 +44,7 @@ class RankSide {
   /// again what the agent wants of it.
   [[nodiscard]] RankEffects attached() const;
   /// Goes on from a record that a former agent left; call it once, before any other event.
-  RankEffects recover() { return on(RankEvent::restarted); }
+  RankEffects after_restart() { return on(RankEvent::restarted); }
 
   /// This side's state as a message.
   [[nodiscard]] RankStatus status() const;

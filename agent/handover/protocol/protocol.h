@@ -61,7 +61,7 @@ struct Effect {
     start_standby,
     kill_standby,    ///< the target kills the standby; `standby_ended` follows once it is gone
     grant,           ///< the standby owns the job, under `epoch`, and takes its first step
-    resume,          ///< the standby goes on past its first step
+    let_on,          ///< the standby goes on past its first step
     alert_operator,  ///< tell an operator
     halt_trainer,    ///< this side's trainer is halted for good: another copy steps under `epoch`
     end_trainer,     ///< end the source's process, which did not end by itself after `retire`

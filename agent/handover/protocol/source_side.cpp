@@ -159,7 +159,7 @@ Effects SourceSide::poll() const {
   return effects;
 }
 
-Effects SourceSide::recover() {
+Effects SourceSide::after_restart() {
   // What was not committed is given up: nobody remembers how far it had come.
   const bool is_decided = is_committed(durable_.state) || durable_.state == SourceState::aborting ||
                           durable_.state == SourceState::captured;

@@ -62,7 +62,7 @@ class SourceSide {
   /// The effects that ask the target for its state.
   [[nodiscard]] Effects poll() const;
   /// Goes on from a record that a former agent left; call it once, before any other event.
-  Effects recover();
+  Effects after_restart();
 
   /// What the source has decided so far. `superseded` counts as committed.
   [[nodiscard]] Decision decision() const;

@@ -38,7 +38,7 @@ enum class TargetAction : std::uint8_t {
   start,
   grant,
   kill,
-  resume,  ///< past the first step's boundary, where a granted trainer waits
+  let_on,  ///< past the first step's boundary, where a granted trainer waits
   ask,
   halt_trainer,  ///< the trainer here is halted for good; it is not ended: its state may be wanted
 };
@@ -66,9 +66,9 @@ inline constexpr std::array kTargetRules = [] {
       {verified, source_silent, verified, TargetAction::ask},
       {verified, forced_to_target, granted, TargetAction::grant},
       {granted, standby_resumed, resumed, TargetAction::none},
-      {granted, standby_stepped, completed, TargetAction::resume},
-      {resumed, standby_stepped, completed, TargetAction::resume},
-      {completed, standby_stepped, completed, TargetAction::resume},
+      {granted, standby_stepped, completed, TargetAction::let_on},
+      {resumed, standby_stepped, completed, TargetAction::let_on},
+      {completed, standby_stepped, completed, TargetAction::let_on},
       {granted, standby_failed, stopping, TargetAction::kill},
       {granted, forced_to_source, stopping, TargetAction::kill},
       {resumed, forced_to_source, stopping, TargetAction::kill},
@@ -162,7 +162,7 @@ consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule
 }
 consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
-    if (rule.then == TargetAction::resume && rule.to != TargetState::completed) return false;
+    if (rule.then == TargetAction::let_on && rule.to != TargetState::completed) return false;
   }
   return true;
 }

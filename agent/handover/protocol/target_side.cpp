@@ -38,7 +38,7 @@ Effects TargetSide::on(TargetEvent event) {
     case TargetAction::start: effects.add(Type::start_standby, durable_.epoch); break;
     case TargetAction::grant: effects.add(Type::grant, durable_.epoch); break;
     case TargetAction::kill: effects.add(Type::kill_standby); break;
-    case TargetAction::resume: effects.add(Type::resume); break;
+    case TargetAction::let_on: effects.add(Type::let_on); break;
     case TargetAction::ask:
       effects.send(
           {Kind::ask, durable_.epoch, durable_.content, Decision::pending, durable_.state});

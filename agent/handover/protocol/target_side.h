@@ -36,7 +36,7 @@ class TargetSide {
   /// Handles the standby's report that it holds the whole state.
   Effects verified(const Content& content);
   /// Goes on from a record that a former agent left; call it once, before any other event.
-  Effects recover() { return on(TargetEvent::restarted); }
+  Effects after_restart() { return on(TargetEvent::restarted); }
   /// The effects of time passing: the source is told again of an operator's decision, while it does
   /// not know it.
   [[nodiscard]] Effects tick() const;

@@ -38,7 +38,8 @@ class Migration {
   Migration& operator=(Migration&&) = delete;
   ~Migration() = default;
 
-  /// The transfers, by rank. There is one: only jobs of one rank move.
+  /// There is one: ranks of a job of many move in a gang (gang::GangTask). A list for its address,
+  /// which stays.
   std::list<Transfer> transfers;
   std::string failpoint;            ///< the state or phase in which it is held; empty: none
   bool waits_at_failpoint = false;  ///< its task waits there now
@@ -61,9 +62,8 @@ class Migration {
   /// Whether `failpoint` holds it in its current state: that state is on disk, and its actions
   /// are not done yet.
   [[nodiscard]] bool holds_effects_at_failpoint() const;
-  /// The only transfer, for callers that speak of the migration as a whole. Jobs of several ranks
-  /// do not move yet (MigrationFactory::require_movable() refuses them); when they do, each
-  /// caller has to decide about all transfers.
+  /// The only transfer, for callers that speak of the migration as a whole.
+  /// MigrationFactory::require_movable() refuses jobs of several ranks.
   [[nodiscard]] Transfer& only() {
     assert(transfers.size() == 1);
     return transfers.front();

@@ -44,10 +44,10 @@ MigrationEnd::MigrationEnd(const MigrationContext& scope, SourceExecutor& execut
       departures_(departures),
       lost_time_(lost_time) {}
 
-void MigrationEnd::resume() {
+void MigrationEnd::take_up() {
   for (auto& departure : departures_) {
     auto* source = jobs_.by_instance(departure.transfer().instance());
-    if (source != nullptr) resume_departure(departure, *source);
+    if (source != nullptr) take_up_departure(departure, *source);
   }
   const bool is_stored = migration_.state() == SourceState::stored;
   if ((is_stored || migration_.state() == SourceState::completed) &&
@@ -73,7 +73,7 @@ void MigrationEnd::resume() {
                 "the job goes on where it is: start the migration again");
   }
   auto side = migration_.record().side;
-  const auto effects = side.recover();
+  const auto effects = side.after_restart();
   executor_.apply(side, effects, [&](MigrationRecord& record) {
     if (!record.error) record.error = why;
   });
@@ -82,7 +82,7 @@ void MigrationEnd::resume() {
 }
 
 /// What its state says of a process that is still here.
-void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
+void MigrationEnd::take_up_departure(CriuDeparture& departure, Instance& source) {
   if (migration_.state() == SourceState::completed && source.record().ended_at_ms == 0) {
     // The message to retire was lost, or the program did not end: its job is at the target.
     jobs_.mark_moved(source, departure.transfer().record().to);

@@ -28,13 +28,13 @@ class MigrationEnd {
 
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
   /// finishes it otherwise. Throws Error{io, corrupt} if the disk refuses a required record.
-  void resume();
+  void take_up();
   /// Returns when the migration is over. `failed` is the reason if it was not committed. Throws
   /// only when the agent stops.
   asio::awaitable<void> decide_end(std::optional<Error> failed);
 
  private:
-  void resume_departure(CriuDeparture& departure, Instance& source);
+  void take_up_departure(CriuDeparture& departure, Instance& source);
   asio::awaitable<void> finish();
   asio::awaitable<void> await_snapshot();
   asio::awaitable<void> await_source_exit();

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/handover/base/peer_answers.h"
 #include "agent/http/client.h"
 #include "migrator/base/named.h"
@@ -39,7 +40,7 @@ void put_side(json::object& all, const MigrationRecord& m) {
   all["own_epoch"] = m.own_epoch() == 0 ? json::value(nullptr) : json::value(m.own_epoch());
   all["migrated_at_step"] =
       state_digest.empty() ? json::value(nullptr) : json::value(m.migrated_at_step());
-  all["root"] = text_or_null(state_digest);
+  put_state_digest(all, text_or_null(state_digest));
 }
 
 handover::SourceDurable side_from(const json::object& record) {
@@ -52,7 +53,7 @@ handover::SourceDurable side_from(const json::object& record) {
   kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
   kept.own_epoch = recorded_number<handover::Epoch>(record, "own_epoch");
   const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");
-  const auto state_digest = text_at(record, "root");
+  const auto state_digest = state_digest_at(record);
   try {
     kept.content = content_from(state_digest, step);
   } catch (const Error& damaged) {

@@ -72,7 +72,7 @@ void MigrationTask::fail(Error error) {
   scope_.list.touch(migration_);
 }
 
-void MigrationTask::resume() { end_.resume(); }
+void MigrationTask::take_up() { end_.take_up(); }
 
 // ---- the walk
 

@@ -39,7 +39,7 @@ class MigrationTask final : public MigrationControl,
   void start();
   /// Goes on with a migration that a former agent left: gives it up if it was not committed,
   /// finishes it otherwise. Throws Error{io, corrupt} if the disk refuses a required record.
-  void resume();
+  void take_up();
   /// Tells a runtime again how the migration ended: it has attached and still takes part in it.
   void on_attached();
   void on_message(Instance& source, const channel::Message& message);

@@ -50,10 +50,10 @@ bool Migrations::is_pinned(const Migration& m) const {
   return found != tasks_.end() && found->second->is_pinned();
 }
 
-void Migrations::resume_after_restart() {
+void Migrations::take_up_after_restart() {
   list_.load();
   book_.load();
-  for (auto* m : list_.items()) task_of(*m)->resume();
+  for (auto* m : list_.items()) task_of(*m)->take_up();
   std::erase_if(tasks_, [](const auto& one) { return !one.second->is_pinned(); });
   list_.forget_old();
   bring_gpu_states_back();

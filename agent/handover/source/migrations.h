@@ -38,7 +38,7 @@ class Migrations {
 
   /// Goes on with the migrations that a former agent left: one that was not committed is given up,
   /// any other is finished. Call it once, first. Throws Error{io, corrupt} if the disk refuses.
-  void resume_after_restart();
+  void take_up_after_restart();
 
   /// MigrationFactory::located(): the address that `to` means.
   asio::awaitable<std::string> located(std::string to) { return factory_.located(std::move(to)); }

@@ -149,7 +149,7 @@ void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfe
 }
 
 void SourceExecutor::release(const Transfer& transfer, Instance& source, handover::Epoch epoch) {
-  // On a full disk the trainer goes on all the same, and Migrations::resume_after_restart() gives
+  // On a full disk the trainer goes on all the same, and Migrations::take_up_after_restart() gives
   // the job its epoch.
   context_.jobs.raise_epoch(source.job(), epoch);
   departure_of(transfer).continue_source(source);

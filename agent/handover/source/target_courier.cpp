@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/base/failure_of.h"
 #include "agent/criu/restored_transports.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/base/standby_warning.h"
@@ -63,14 +64,8 @@ asio::awaitable<void> TargetCourier::call(Message message) {
   const auto asked_at = Clock::now();
   auto& target = transfer_.target;
   const bool polled_long = target.polls_long;
-  std::optional<Error> failed;
-  TargetAnswer answer;
-  try {
-    answer = co_await request(message);
-  } catch (...) {
-    if (scope_.context.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto asked = request(message);
+  const auto [answer, failed] = co_await tried(scope_.context.tasks, std::move(asked));
   target.calls_in_flight.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
   if (!failed && message.kind == Kind::poll && !polled_long) {
@@ -79,7 +74,7 @@ asio::awaitable<void> TargetCourier::call(Message message) {
     ++target.round_trips;
   }
   try {
-    on_answer(message, failed, answer, polled_long);
+    on_answer(message, failed, answer.value_or(TargetAnswer{}), polled_long);
     target.refused_by_the_disk.clear();
   } catch (...) {
     // What is not on disk has not happened here: before the commit it is given up, after it the

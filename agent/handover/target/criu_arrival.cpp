@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/criu/criu_socket_dir.h"
 #include "agent/handover/base/flag_scope.h"
@@ -52,19 +53,13 @@ std::vector<std::string> CriuArrival::prepare() {
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
-  std::optional<criu::ProcessArrival::Result> result;
-  std::optional<Error> failed;
   std::function<void()> received = [this] {
     spdlog::info("migration {}: the process image is here", reservation_.migration());
     restoring_ = true;
     scope_.list.touch(reservation_);
   };
-  try {
-    result = co_await arrival_->restored(std::move(received));
-  } catch (...) {
-    if (scope_.context.tasks.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto restored = arrival_->restored(std::move(received));
+  auto [result, failed] = co_await tried(scope_.context.tasks, std::move(restored));
   restoring_ = false;
   if (!failed) failed = put_off_ ? put_off_ : take_over(*result);
   if (failed) {

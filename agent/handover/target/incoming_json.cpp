@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/http/client.h"
 
 namespace cardswap {
@@ -19,7 +20,7 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
   const bool over = is_over(record.state) || record.state == TargetState::superseded;
   const auto* result = arrived ? "ok" : stored ? "stored" : "failed";
   const bool moved = r.downtime_ms > 0;
-  return {
+  json::object told{
       {"id", r.migration},
       {"version", r.version},
       {"job", standby != nullptr ? json::value(standby->name()) : text_or_null(r.job)},
@@ -41,14 +42,15 @@ json::object incoming_json(const Reservation& reservation, const Instance* stand
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step",
        r.is_granted() ? json::value(record.content.step) : json::value(nullptr)},
-      {"root",
-       r.is_granted() ? json::value(to_string(record.content.state_digest)) : json::value(nullptr)},
       {"forced", r.forced ? json::value(to_string(*r.forced)) : json::value(nullptr)},
       {"copy", record.notice_pending ? json::value(r.copy ? to_string(*r.copy) : "unknown")
                                      : json::value(nullptr)},
       {"progress", json::object{}},
       {"history", json::array{}},
       {"held", false}};
+  put_state_digest(told, r.is_granted() ? json::value(to_string(record.content.state_digest))
+                                        : json::value(nullptr));
+  return told;
 }
 
 }  // namespace cardswap

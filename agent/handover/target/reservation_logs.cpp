@@ -37,7 +37,7 @@ void prune_logs(ReservationList& reservations, JobList& jobs) {
   }
 }
 
-void resume_logs(ReservationList& reservations, JobList& jobs, const Config& config) {
+void take_up_logs(ReservationList& reservations, JobList& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
   for (auto* r : reservations.items()) known.emplace(r->migration(), r);
   std::error_code gone;

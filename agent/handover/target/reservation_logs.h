@@ -11,6 +11,6 @@ namespace cardswap {
 void prune_logs(ReservationList& reservations, JobList& jobs);
 /// Removes the logs of standbys that have no reservation and no job any more. For the others,
 /// writes the job's name into the reservation, because records of earlier releases lack it.
-void resume_logs(ReservationList& reservations, JobList& jobs, const Config& config);
+void take_up_logs(ReservationList& reservations, JobList& jobs, const Config& config);
 
 }  // namespace cardswap

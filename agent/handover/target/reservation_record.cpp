@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_archive.h"
+#include "agent/base/state_digest_json.h"
 #include "agent/handover/base/peer_answers.h"
 #include "agent/http/client.h"
 #include "migrator/base/named.h"
@@ -31,9 +32,9 @@ std::uint64_t required_number(const json::object& record, std::string_view key) 
 handover::Content recorded_content(const json::object& record) {
   const auto step = required_number(record, "step");
   try {
-    return content_from(text_at(record, "root"), step);
+    return content_from(state_digest_at(record), step);
   } catch (const Error&) {
-    throw Error(Code::corrupt, "its root is no digest");
+    throw Error(Code::corrupt, "its state digest is no digest");
   }
 }
 
@@ -81,7 +82,7 @@ json::object to_json(const ReservationRecord& r) {
   const auto& record = r.side.durable();
   all["state"] = to_string(r.side.state());
   all["epoch"] = record.epoch;
-  all["root"] = state_digest_of(record.content);
+  put_state_digest(all, json::value(state_digest_of(record.content)));
   all["step"] = record.content.step;
   all["open"] = record.notice_pending;
   all["first_steps"] = json::array(r.first_steps.begin(), r.first_steps.end());

@@ -118,7 +118,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
   }
 }
 
-void ReservationTask::resume() {
+void ReservationTask::take_up() {
   fail(TargetEvent::restarted,
        Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
   auto* instance = scope_.context.jobs.by_instance(reservation_.instance());

@@ -39,7 +39,7 @@ class ReservationTask final : public ReservationControl,
   /// Error of a start that failed, and Error{io, corrupt} if the disk refuses.
   asio::awaitable<void> start_standby();
   /// Goes on with a reservation that a former agent left. Throws Error{io, corrupt}.
-  void resume();
+  void take_up();
   /// Grants the job to this host. Throws Error{digest_mismatch} if the standby holds another
   /// content, Error{not_found, conflict} if the state does not allow it, Error{io, corrupt} if the
   /// disk refuses: then the job is not here.

@@ -76,13 +76,13 @@ bool Reservations::is_in_use(const Reservation& r) const {
          (instance != nullptr && instance->is_live());
 }
 
-void Reservations::resume_after_restart() {
-  for (auto* r : list_.items()) task_of(*r)->resume();
+void Reservations::take_up_after_restart() {
+  for (auto* r : list_.items()) task_of(*r)->take_up();
   end_copies();
   std::erase_if(tasks_, [](const auto& one) {
     return !one.second->is_pinned() && is_over(one.second->reservation().state());
   });
-  resume_logs(list_, context_.jobs, context_.config);
+  take_up_logs(list_, context_.jobs, context_.config);
   forget_old();
 }
 
@@ -98,7 +98,7 @@ bool Reservations::is_granted(const Instance& standby) const {
 
 bool Reservations::survives_restart(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
-  // resume_after_restart().
+  // take_up_after_restart().
   return is_granted(standby) || (standby.record().init.pid != 0 && may_be_alive(standby.program()));
 }
 

@@ -46,9 +46,9 @@ class Reservations {
   /// Reads the records that a former agent left. Call it first: survives_restart() needs it.
   void load() { list_.load(); }
   /// Goes on with those reservations, once the jobs are loaded. Throws Error{io, corrupt}.
-  void resume_after_restart();
+  void take_up_after_restart();
   /// Whether a standby that a former agent left is not to be ended when the jobs are loaded: it was
-  /// granted the job, or it is a restored process, which resume_after_restart() ends.
+  /// granted the job, or it is a restored process, which take_up_after_restart() ends.
   [[nodiscard]] bool survives_restart(const Instance& standby) const;
 
   using HostInspection = ReservationCheck::HostInspection;

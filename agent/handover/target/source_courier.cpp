@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/backoff.h"
+#include "agent/base/failure_of.h"
 #include "agent/handover/target/target_second_copy.h"
 
 namespace cardswap {
@@ -41,14 +42,8 @@ void SourceCourier::send(const Message&) {
 
 asio::awaitable<void> SourceCourier::call() {
   co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
-  std::optional<DecisionAnswer> answer;
-  std::optional<Error> failed;
-  try {
-    answer = co_await ask();
-  } catch (...) {
-    if (tasks_.is_stopping()) throw;
-    failed = error_of(std::current_exception());
-  }
+  auto asked = ask();
+  const auto [answer, failed] = co_await tried(tasks_, std::move(asked));
   asks_ = false;
   try {
     if (!answer) {

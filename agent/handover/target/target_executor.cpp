@@ -85,7 +85,7 @@ void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next)
       report_second_copy(reservation_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }
-    case Type::resume:
+    case Type::let_on:
       if (standby != nullptr)
         context_.hub.send(*standby, channel::Release{reservation_.migration()});
       break;

@@ -383,7 +383,7 @@ void NewcomerAgent::execute(World& w, const Options& options, const handover::Ef
       n.granted = 1;
       n.done = byte(content_of(n.held).step);
       break;
-    case Type::resume:
+    case Type::let_on:
       if (n.attached != 0) n.waits = 0;
       break;
     case Type::halt_trainer:

@@ -102,7 +102,7 @@ class Agents {
       World up = w_;
       up.conductor.up = 1;
       feed<GangAgent>(up, options_, found_, 0, {By::gang_recovers, 0, 0, {}, 0, false},
-                      [](GangSide& side) { return side.recover(); });
+                      [](GangSide& side) { return side.after_restart(); });
       return;
     }
     on(w_, GangEvent::started);
@@ -132,7 +132,7 @@ class Agents {
       World up = w_;
       up.ranks[rank].up = 1;
       feed<RankAgent>(up, options_, found_, rank, {By::rank_recovers, 0, byte(rank), {}, 0, false},
-                      [](RankSide& side) { return side.recover(); });
+                      [](RankSide& side) { return side.after_restart(); });
       return;
     }
     const auto state = static_cast<RankState>(r.state);
@@ -159,7 +159,7 @@ class Agents {
       newcomer_of(up, rank).up = 1;
       feed<NewcomerAgent>(up, options_, found_, rank,
                           {By::newcomer_recovers, 0, byte(rank), {}, 0, false},
-                          [](TargetSide& side) { return side.recover(); });
+                          [](TargetSide& side) { return side.after_restart(); });
       if (w_.faults == 0) return;
       --up.faults;
       NewcomerAgent::remember(up, TargetSide({}), rank);

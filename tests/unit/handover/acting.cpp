@@ -163,7 +163,7 @@ void TargetAgent::execute(World& w, const Effect& effect) {
     case Type::grant:
       say(w, t.words, attached, t.content == t.held ? Word::grant : Word::grant_of_another_state);
       break;
-    case Type::resume: say(w, t.words, attached, Word::resume); break;
+    case Type::let_on: say(w, t.words, attached, Word::resume); break;
     case Type::halt_trainer: halt(t); break;
     default: break;
   }

@@ -77,7 +77,7 @@ class Agents {
       World restarted = w_;
       restarted.source.up = 1;
       feed<SourceAgent>(restarted, options_, found_, {By::source_recovers, 0, 0, false},
-                        [](SourceSide& side) { return side.recover(); });
+                        [](SourceSide& side) { return side.after_restart(); });
       return;
     }
     for (const auto event :
@@ -121,7 +121,7 @@ class Agents {
       restarted.target.up = 1;
       const Step step{By::target_recovers, 0, 0, false};
       feed<TargetAgent>(restarted, options_, found_, step,
-                        [](TargetSide& side) { return side.recover(); });
+                        [](TargetSide& side) { return side.after_restart(); });
       if (w_.faults == 0) return;
       --restarted.faults;
       TargetAgent::remember(restarted, TargetSide({}));

@@ -202,7 +202,7 @@ std::vector<Mutation> mutations() {
        Spoiled::with(SourceRule{S::committed, E::target_resumed, S::resumed, SourceAction::retire}),
        "6: "},
       {"GoOnBeforeTheFirstStepIsRecorded",
-       Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::resume}),
+       Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::let_on}),
        "2: "},
       {"FailedBeforeTheProcessIsGone",
        Spoiled::with(TargetRule{T::granted, F::standby_failed, T::failed, TargetAction::kill}),

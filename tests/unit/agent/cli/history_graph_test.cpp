@@ -38,7 +38,7 @@ json::object snapshot(int number, int step, const std::vector<int>& parents,
           {"manifest", id(number)},
           {"parents", std::move(ids)},
           {"tags", json::array{}},
-          {"root", "r"},
+          {"state_digest", "r"},
           {"created_s", 1'700'000'000 + step},
           {"state_bytes", 1024},
           {"regions", 2},
@@ -107,7 +107,7 @@ TEST(HistoryGraph, DrawsSeveralParents) {
 
 TEST(HistoryGraph, MarksWhatIsDamagedMissingOrWentBack) {
   auto damaged = snapshot(3, 30, {});
-  damaged.erase("root");
+  damaged.erase("state_digest");
   damaged.erase("parents");
   auto all = history({snapshot(4, 5, {2}), damaged, snapshot(2, 20, {1})});
   all["damaged"] = json::array{json::object{{"object", "manifests/x"}, {"what", "cut off"}}};

@@ -138,7 +138,7 @@ TEST_F(GangExecutorTest, OrdersTheOthersWhereOneCannotBeReached) {
 TEST_F(GangExecutorTest, ReleasesAllAlthoughTheDiskIsFull) {
   auto gang = in(GangState::agreeing);
   ports_.full = true;
-  gang.recover();
+  gang.after_restart();
   EXPECT_EQ(gang.side().state(), GangState::aborting);
   EXPECT_THAT(ports_.take(), ElementsAre("release to 0", "release to 1", "release to 2",
                                          told(Message::Kind::drop, 2)));

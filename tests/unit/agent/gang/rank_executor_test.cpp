@@ -186,10 +186,10 @@ TEST_F(RankExecutorTest, AnswersAnOrderOfAnotherGangWithItsOwnAndDoesNothing) {
 
 TEST_F(RankExecutorTest, AsksItsConductorAfterARestartAndGoesBackBeforeItHasPromised) {
   auto promised = in(RankState::ready);
-  promised.recover();
+  promised.after_restart();
   EXPECT_THAT(ports_.take(), ElementsAre("ask"));
   auto open = in(RankState::frozen);
-  open.recover();
+  open.after_restart();
   EXPECT_THAT(ports_.take(),
               ElementsAre("save rolled_back", "epoch 1", kGang + " release", "changed"));
 }

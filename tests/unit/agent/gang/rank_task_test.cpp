@@ -56,7 +56,7 @@ class ARank : public ::testing::Test {
     });
     ASSERT_NE(next, nullptr) << "nothing of the rank is on disk";
     task_ = next;
-    task_->resume();
+    task_->take_up();
   }
 
   test::HandoverParts parts_;

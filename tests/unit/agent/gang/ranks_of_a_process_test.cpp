@@ -151,7 +151,7 @@ TEST_F(RanksOfAProcess, IsOfConcernWhereItsJobHasLostARankUntilItBeginsAnew) {
 
 TEST_F(RanksOfAProcess, MayMoveAgainAfterAMoveWhoseAgentEndedBeforeItsResultWasWritten) {
   leave_gang(GangState::completed);
-  moves_.resume_after_restart();
+  moves_.take_up_after_restart();
   parts_.io.poll();
   EXPECT_EQ(moves_.shown("m-00000001").at("result").as_string(), "ok");
 }

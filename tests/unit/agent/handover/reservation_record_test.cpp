@@ -78,7 +78,7 @@ TEST(ReservationRecord, WhoseEpochStepOrRootCannotBeReadIsCorrupt) {
     EXPECT_TRUE(is_refused_as_corrupt(spoilt)) << field;
   }
   auto spoilt = whole;
-  spoilt["root"] = "no digest";
+  spoilt["state_digest"] = "no digest";
   EXPECT_TRUE(is_refused_as_corrupt(spoilt));
 }
 

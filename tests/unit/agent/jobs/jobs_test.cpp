@@ -69,7 +69,7 @@ TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open((dir_.path() / "j.db").c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  jobs_.processes().recover([](const Instance&) { return true; });
+  jobs_.processes().take_up([](const Instance&) { return true; });
   turn_until([&] { return jobs_.table().all().empty(); });
   EXPECT_TRUE(jobs_.table().all().empty());
   EXPECT_EQ(records(), 1U) << "somebody else holds it";
@@ -90,7 +90,7 @@ TEST_F(JobsTest, LeavesARecoveryOpenWhoseProgramBreaksDownAsItArrives) {
     notes.number = 3;
     former.note_recovery(instance.job(), notes);
   }
-  jobs_.processes().recover([](const Instance&) { return true; });
+  jobs_.processes().take_up([](const Instance&) { return true; });
   const auto& job = jobs_.table().all().front();
   turn_until([&] { return !job.is_live(); });
   EXPECT_EQ(job.first().state(), InstanceState::lost);

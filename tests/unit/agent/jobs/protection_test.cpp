@@ -140,7 +140,7 @@ TEST_F(ProtectedJobs, KeepTheirOrderAndWhatBecameOfIt) {
   EXPECT_EQ(again.protection_notes.step, 700U);
   EXPECT_EQ(again.protection_notes.failures_in_a_row, 2U);
   EXPECT_EQ(again.protection_notes.error, "no room");
-  EXPECT_TRUE(again.protection_notes.is_told);
+  EXPECT_TRUE(again.protection_notes.arrival_told);
   EXPECT_EQ(again.protection_notes.interval, notes.interval);
 }
 

@@ -34,7 +34,7 @@ TEST_F(RecoveryErrors, OfSnapshotsThatCannotBeUsedSayWhatIsWrongWithThem) {
   SnapshotChoice choice;
   EXPECT_EQ(no_usable_snapshot(job_, choice).failure(),
             "there is no snapshot of it in file:/nfs/store");
-  choice.damaged = {"file:/nfs/store: snapshot 3 is damaged", "file:/b: it is away"};
+  choice.passed_over = {"file:/nfs/store: snapshot 3 is damaged", "file:/b: it is away"};
   const auto error = no_usable_snapshot(job_, choice);
   EXPECT_EQ(error.failure(),
             "none of its snapshots can be used: file:/nfs/store: snapshot 3 is damaged; file:/b: "

@@ -98,7 +98,7 @@ TEST(ChosenSnapshot, IsNoneAndSaysSoWhereAllAreOfAnotherRun) {
   const auto choice = choose({ref(1, "main", "a"), ref(2, "main", "a")}, {{}, {}, "b"}, {});
   EXPECT_FALSE(choice.ref);
   EXPECT_FALSE(choice.has_none_at_all);
-  EXPECT_THAT(choice.damaged,
+  EXPECT_THAT(choice.passed_over,
               ElementsAre(HasSubstr("2 snapshots of its name are there, none is of")));
 }
 
@@ -107,7 +107,7 @@ TEST(ChosenSnapshot, IsTheNewestAndItsBranchGoesOn) {
   ASSERT_TRUE(choice.ref);
   EXPECT_EQ(choice.ref->number, 2U);
   EXPECT_EQ(choice.branch, "main");
-  EXPECT_THAT(choice.damaged, IsEmpty());
+  EXPECT_THAT(choice.passed_over, IsEmpty());
 }
 
 TEST(ChosenSnapshot, IsTheNextOlderOneWhereTheNewestIsDamagedAsABranchOfItsOwn) {
@@ -115,7 +115,8 @@ TEST(ChosenSnapshot, IsTheNextOlderOneWhereTheNewestIsDamagedAsABranchOfItsOwn) 
   ASSERT_TRUE(choice.ref);
   EXPECT_EQ(choice.ref->number, 2U);
   EXPECT_EQ(choice.branch, "from-200");
-  EXPECT_THAT(choice.damaged, ElementsAre(HasSubstr("snapshot 3 of step 300 is damaged: a byte")));
+  EXPECT_THAT(choice.passed_over,
+              ElementsAre(HasSubstr("snapshot 3 of step 300 is damaged: a byte")));
 }
 
 TEST(ChosenSnapshot, KeepsTheNameOfABranchThatHasNoneYet) {
@@ -131,7 +132,7 @@ TEST(ChosenSnapshot, IsLookedForThreeTimesAtMost) {
   const auto choice = choose(refs, {}, {3, 4, 5}, &examined);
   EXPECT_FALSE(choice.ref);
   EXPECT_EQ(examined, kSnapshotTriesMax);
-  EXPECT_THAT(choice.damaged, SizeIs(3));
+  EXPECT_THAT(choice.passed_over, SizeIs(3));
   EXPECT_FALSE(choice.has_none_at_all) << "it must not begin at its first step";
 }
 
@@ -143,7 +144,7 @@ TEST(ChosenSnapshot, IsNoneWhereTheStoreNeverHadOne) {
   const auto whole = [](const store::Ref&) { return std::string(); };
   const auto choice = choose_snapshot(list, {}, whole, parents_are({}));
   EXPECT_FALSE(choice.has_none_at_all);
-  EXPECT_THAT(choice.damaged, ElementsAre(HasSubstr("no JSON")));
+  EXPECT_THAT(choice.passed_over, ElementsAre(HasSubstr("no JSON")));
 }
 
 }  // namespace

@@ -109,6 +109,16 @@ TEST_P(BackEnds, ListInTheOrderOfBytes) {
   EXPECT_THAT(store_->list("p/", "q", 10), IsEmpty());
 }
 
+TEST_P(BackEnds, TellTheFoldersThatHaveAnObject) {
+  for (const auto* name : {"p/b/2", "p/b.c", "p/b-1/x/y", "p/a", "q/x", "p/b/1", "p/gone/1"}) {
+    ASSERT_EQ(store_->put_new(name, {}), PutResult::created);
+  }
+  store_->remove("p/gone/1");
+  EXPECT_THAT(store_->folders("p/"), ElementsAre("b-1", "b"));
+  EXPECT_THAT(store_->folders(""), ElementsAre("p", "q"));
+  EXPECT_THAT(store_->folders("none/"), IsEmpty());
+}
+
 TEST_P(BackEnds, ForgetWhatWasRemoved) {
   ASSERT_EQ(store_->put_new("a/b", bytes_of("1")), PutResult::created);
   store_->remove("a/b");
