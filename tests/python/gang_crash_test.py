@@ -98,6 +98,13 @@ def environment_of(pid):
     return dict(part.decode(errors="replace").split("=", 1) for part in parts if b"=" in part)
 
 
+def program_of(pid):
+    try:
+        return pathlib.Path(os.readlink(f"/proc/{pid}/exe")).name
+    except OSError:
+        return ""
+
+
 def processes():
     """Those that are no zombies: what is left of one holds nothing."""
     for entry in pathlib.Path("/proc").iterdir():
@@ -225,10 +232,10 @@ class Job:
             self.allow(self.allowed + 2)
 
     def of_rank(self, rank, host):
-        """The process of a rank at a host."""
-        found = [pid for pid, env in ((pid, environment_of(pid)) for pid in processes())
-                 if env.get("RANK") == str(rank) and env.get("CARDSWAP_SOCKET", "").startswith(f"{host.folder}/")]
-        return found
+        """The process of a rank at a host; `cardswap follow`, which keeps the place of one that has left, is none."""
+        return [pid for pid, env in ((pid, environment_of(pid)) for pid in processes())
+                if env.get("RANK") == str(rank) and env.get("CARDSWAP_SOCKET", "").startswith(f"{host.folder}/")
+                and program_of(pid) != "cardswap"]
 
     def said(self):
         logs = "".join(f"--- {host.name}\n{host.said()}\n" for host in self.hosts)
