@@ -133,6 +133,7 @@ class Newcomer : public InAGang {
           .gang = {kGang, 2, 1, kRanks, "10.0.0.4:7002", {1}}},
          64 * kKiB);
     port_ = job_->line.hear<channel::Parked>().port;
+    moved_as_ = kGang;  // one that leaves knows the gang alone, whose newcomers each have an id
   }
 };
 

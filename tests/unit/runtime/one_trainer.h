@@ -209,7 +209,7 @@ class Roles : public ::testing::Test, protected Notes {
   /// Fills the standby; what it says that it holds.
   channel::Verified fill(Giver& giver, Rehearsal rehearse = Rehearsal::off) {
     SourceOptions options;
-    options.migration = kMigration;
+    options.migration = moved_as_;
     options.host = "127.0.0.1";
     options.port = port_;
     options.token = kDataToken;
@@ -265,7 +265,8 @@ class Roles : public ::testing::Test, protected Notes {
   std::optional<Target> target_;
   std::optional<Source> source_;
   std::uint16_t port_ = 0;
-  std::atomic<int> rehearsed_{0};  // steps that ended in a standby
+  std::string moved_as_ = kMigration;  ///< what a source that fills a standby calls its move
+  std::atomic<int> rehearsed_{0};      // steps that ended in a standby
   /// What the program does with its session before its first step, and as each step.
   std::function<void(Session&)> begin_program_ = [](Session&) {};
   std::function<StepResult(Session&)> take_step_ = [](Session& session) {
