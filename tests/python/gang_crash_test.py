@@ -488,8 +488,8 @@ def decide(job, victim, hold):
             job.comes_to("in_doubt", "resumed", steps=False)
             if job.state() == "in_doubt" and job.steps() != standing:
                 raise AssertionError("somebody steps while nobody knows who owns the rank: " + job.said())
-        elif hold != "completed":
-            job.goes_on()
+        elif hold != "completed" and (victim, hold) != ("target", "resumed"):
+            job.goes_on()  # there the newcomer stands behind its first step until its agent lets it go on
         job.repair(victim)
     job.comes_to("completed", "aborted")
     is_new = job.state() == "completed"
