@@ -47,7 +47,7 @@ class FilePut {
   FilePut(const BeforeFileCall& before, UnnamedFiles unnamed, const std::string& name)
       : before_(before), unnamed_(unnamed), name_(name) {}
 
-  PutResult run(int root, std::span<const std::byte> bytes) {
+  PutResult run(int root, Store::Pieces bytes) {
     make_way(root);
     Descriptor file = write_unnamed(bytes);
     const bool linked = file ? link_unnamed(file.get()) : write_beside(bytes);
@@ -90,7 +90,7 @@ class FilePut {
     way_.last = name_.substr(from);
   }
 
-  void fill(int file, std::span<const std::byte> bytes) const {
+  void write_all_of(int file, std::span<const std::byte> bytes) const {
     while (!bytes.empty()) {
       tell("write");
       const auto size = ::write(file, bytes.data(), bytes.size());
@@ -98,6 +98,10 @@ class FilePut {
       if (size < 0) throw failed("write");
       bytes = bytes.subspan(static_cast<std::size_t>(size));
     }
+  }
+
+  void fill(int file, Store::Pieces pieces) const {
+    for (const auto& bytes : pieces) write_all_of(file, bytes);
     // A flush that failed once has lost bytes, whatever the next one says: it is not tried again.
     tell("fsync");
     if (::fsync(file) != 0) throw failed("flush");
@@ -105,7 +109,7 @@ class FilePut {
   }
 
   /// A file without a name. Empty: the file system has no such files.
-  [[nodiscard]] Descriptor write_unnamed(std::span<const std::byte> bytes) const {
+  [[nodiscard]] Descriptor write_unnamed(Store::Pieces bytes) const {
     if (unnamed_ == UnnamedFiles::absent) return {};
     tell("open");
     Descriptor file(::openat(way_.at(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, kFileMode));
@@ -128,7 +132,7 @@ class FilePut {
   }
 
   /// If the file system has no files without a name: makes a file whose name no object can have.
-  [[nodiscard]] bool write_beside(std::span<const std::byte> bytes) const {
+  [[nodiscard]] bool write_beside(Store::Pieces bytes) const {
     static std::atomic<unsigned> count{0};
     const auto beside = fmt::format(".new-{}-{}", ::getpid(), count++);
     tell("open");
@@ -230,9 +234,13 @@ FileStore::FileStore(std::filesystem::path folder, BeforeFileCall before, Unname
 }
 
 PutResult FileStore::put_new(const std::string& name, std::span<const std::byte> bytes) {
+  return put_new_from(name, Pieces(&bytes, 1));
+}
+
+PutResult FileStore::put_new_from(const std::string& name, Pieces pieces) {
   check_file_name(name);
   const AsFolderOwner owner(root_.get());
-  return FilePut(before_, unnamed_, name).run(root_.get(), bytes);
+  return FilePut(before_, unnamed_, name).run(root_.get(), pieces);
 }
 
 std::size_t FileStore::read(const std::string& name, std::uint64_t offset,

@@ -37,6 +37,7 @@ class FileStore final : public Store {
                      UnnamedFiles unnamed = UnnamedFiles::tried);
 
   PutResult put_new(const std::string& name, std::span<const std::byte> bytes) override;
+  PutResult put_new_from(const std::string& name, Pieces pieces) override;
   std::size_t read(const std::string& name, std::uint64_t offset,
                    std::span<std::byte> into) override;
   void read_soon(const std::string& name, std::uint64_t offset,

@@ -41,6 +41,12 @@ std::vector<std::string> Store::folders(const std::string& prefix) {
   }
 }
 
+PutResult Store::put_new_from(const std::string& name, Pieces pieces) {
+  std::vector<std::byte> bytes;
+  for (const auto& piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  return put_new(name, bytes);
+}
+
 bool is_store_failure(Code code) { return code == Code::io || code == Code::unreachable; }
 
 bool is_object_name(std::string_view name) {

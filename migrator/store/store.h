@@ -42,6 +42,10 @@ class Store {
   /// once, exactly one gets `created`. If the store is `durable`, the object survives a power cut
   /// once this returns. `exists`: the existing object is unchanged, and may have other bytes.
   virtual PutResult put_new(const std::string& name, std::span<const std::byte> bytes) = 0;
+  /// The bytes of an object that lie in several places, in order.
+  using Pieces = std::span<const std::span<const std::byte>>;
+  /// Does what put_new() does. A back end that can write them from where they are makes no copy.
+  virtual PutResult put_new_from(const std::string& name, Pieces pieces);
   /// Fills `into` from the object's bytes at `offset`. Returns how many bytes it has filled: fewer
   /// than all only at the end of the object. The first read after put_new() comes from where the
   /// object is stored and not from a cache, as far as a back end can ask the system for that:

@@ -1,9 +1,11 @@
-/// What lies in a store of snapshots, which anybody may have written: packs, nodes, manifests, refs
-/// and trash. What is read is written again as the same bytes.
+/// What lies in a store of snapshots, which anybody may have written: packs, nodes, manifests,
+/// refs, trash and segments of gradient logs. What is read is written again as the same bytes.
 
 #include <cstdlib>
 #include <string_view>
 
+#include "migrator/store/in_memory_store.h"
+#include "migrator/store/log_segment.h"
 #include "migrator/store/manifest.h"
 #include "migrator/store/node.h"
 #include "migrator/store/pack.h"
@@ -42,6 +44,30 @@ std::vector<std::byte> some_pack() {
   return writer.finish().bytes;
 }
 
+std::vector<std::byte> some_segment() {
+  const auto gradient = fuzz::bytes_of("gradient");
+  LogRecord record;
+  record.step = 7;
+  record.root = Digest{};
+  record.values = fuzz::bytes_of("values");
+  record.regions = {{3, 0, digest_of({})}};
+  record.updates = {{0, fuzz::bytes_of("lr"), {{1, gradient.size(), digest_of(gradient)}}}};
+  auto bytes = encode_log_start({"gpt", "run", "main", 1, Digest{}, 4096, "libtorch"});
+  const auto head = encode_log_head(record);
+  bytes.insert(bytes.end(), head.begin(), head.end());
+  bytes.insert(bytes.end(), gradient.begin(), gradient.end());
+  return bytes;
+}
+
+void read_segment(std::span<const std::byte> bytes) {
+  InMemoryStore store;
+  store.put_new("segment", bytes);
+  LogSegmentReader reader(store, "segment");
+  while (const auto placed = reader.next()) {
+    reader.read_payload(*placed, [](std::size_t, const std::vector<std::byte>&) {});
+  }
+}
+
 void read_chunks(std::span<const std::byte> pack) {
   Compressor compressor;
   for (const auto& chunk : read_pack(pack)) {
@@ -59,6 +85,9 @@ void expect_same(std::span<const std::byte> read, const std::vector<std::byte>& 
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   return {some_pack(),
+          some_segment(),
+          encode_log_start({"gpt", "run", "main", 1, Digest{}, 4096, "libtorch"}),
+          encode_log_head({7, Digest{}, {}, {{1, 2, Digest{}}}, {}}),
           encode_node({8192, 4096, 0, {ObjectId{}, ObjectId{}}}),
           encode_manifest(some_manifest()),
           encode_ref({"gpt", 42, ObjectId{}, "main", 41'000, 3}),
@@ -79,5 +108,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect_error_or_nothing([&] { (void)encode_ref(decode_ref(bytes)); });
   fuzz::expect_error_or_nothing([&] { (void)decode_trash(bytes); });
   fuzz::expect_error_or_nothing([&] { (void)decode_waits(bytes); });
+  fuzz::expect_error_or_nothing([&] { read_segment(bytes); });
+  fuzz::expect_error_or_nothing([&] { (void)encode_log_start(decode_log_start(bytes)); });
+  fuzz::expect_error_or_nothing([&] { (void)encode_log_head(decode_log_head(bytes)); });
   return 0;
 }
