@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cardswap)
 
-set(exported cardswap_runtime cardswap_engine cardswap_migrator cardswap_build_flags)
+set(exported cardswap_runtime cardswap_engine cardswap_store cardswap_migrator cardswap_build_flags)
 if(CARDSWAP_TORCH)
   list(APPEND exported cardswap_torch)
 endif()

@@ -6,12 +6,12 @@
 namespace cardswap {
 
 StepResult StepGate::boundary() {
-  const bool ordinary = !has_attention();
+  const bool ordinary = !attention_.load(std::memory_order_acquire) && !is_within_hold(2);
   if (ordinary) {
     clock_.count(true);
     // arm() asks for attention and then reads the count: either it sees this step, or it is seen
     // here. is_within_hold(1) is the same boundaries as is_within_hold(2) before the count.
-    if (!attention_.load(std::memory_order_seq_cst) && !is_within_hold(1))
+    if (!attention_.load(std::memory_order_seq_cst) && !is_within_hold(1) && !is_logged_.load())
       return StepResult::proceed;
   }
   const MutexLock turn(turn_);
@@ -63,7 +63,7 @@ void StepGate::look(bool first) {
     const MutexLock lock(mutex_);
     const bool once = std::exchange(watch_once_, false);
     const bool again = std::exchange(look_again_, false);
-    wanted = once || (first ? watched_ || is_within_hold(1) : again);
+    wanted = once || (first ? watched_ || is_logged_ || is_within_hold(1) : again);
     set_attention();
   }
   if (wanted && callbacks_.on_boundary) callbacks_.on_boundary();

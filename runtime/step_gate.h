@@ -69,12 +69,15 @@ class StepGate {
   /// Whether the next boundary may do more than count: it is watched, timed, to park, to hold
   /// within two steps, or retired.
   [[nodiscard]] bool has_attention() const {
-    return attention_.load(std::memory_order_acquire) || is_within_hold(2);
+    return attention_.load(std::memory_order_acquire) || is_within_hold(2) || is_logged_.load();
   }
 
   // Any thread; these do not wait, except run_parked():
   /// Turns the calls of `on_boundary` at every boundary on or off.
   void watch(bool on);
+  /// Turns the same calls on or off for a log of the steps, whatever watch() says. Steps that are
+  /// logged and no more are ordinary ones.
+  void watch_for_log(bool on) { is_logged_ = on; }
   /// Calls `on_boundary` at the next boundary, once.
   void watch_once();
   /// Turns the calls of `on_begin` on or off, from the next boundary on. May be called in a
@@ -163,7 +166,8 @@ class StepGate {
   void (*const end_process_)();
   const std::chrono::milliseconds grace_;
   StepClock clock_;
-  std::atomic<bool> attention_{false};  // for all but a hold
+  std::atomic<bool> attention_{false};  // for all but a hold and a log
+  std::atomic<bool> is_logged_{false};
   std::atomic<bool> is_parked_{false};
   std::atomic<bool> is_held_{false};
   std::atomic<std::uint64_t> hold_at_{0};  // changed with mutex_ held

@@ -12,7 +12,7 @@ FOLDERS = (
     "migrator/link/ucx", "migrator/engine", "migrator/engine/source/sending", "migrator/engine/source/context",
     "migrator/engine/source/replay", "migrator/engine/source", "migrator/engine/target",
     "cuda",
-    "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/snapshot", "runtime/torch", "runtime/examples",
+    "runtime", "runtime/log", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/snapshot", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/devices", "agent/jobs", "agent/criu/facts", "agent/criu", "agent/attach", "agent/handover/protocol",
     "agent/handover/base", "agent/handover/source", "agent/handover/target", "agent/handover", "agent/gang/protocol", "agent/gang/rendezvous", "agent/gang", "agent/follow",

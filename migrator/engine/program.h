@@ -22,6 +22,7 @@
 
 namespace cardswap {
 
+class LoggedUpdates;
 class StateWindow;
 class UpdateLog;
 
@@ -67,6 +68,10 @@ class SourceProgram {
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
   }
+  /// The updates that lead from state_view(), which does not change, to the state that it is to
+  /// give: its frozen state is as of the last of them, and has that one's values. Null: there are
+  /// none. They outlive the Source.
+  virtual LoggedUpdates* logged_updates() { return nullptr; }
   /// Why no step of this program can be rehearsed. Nullopt: it can.
   virtual std::optional<std::string> cannot_rehearse() { return std::nullopt; }
   /// The names of the tracked things that differ between two blocks of FrozenState::values.

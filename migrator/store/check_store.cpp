@@ -11,6 +11,8 @@
 #include "migrator/core/compression.h"
 #include "migrator/store/checked_json.h"
 #include "migrator/store/json.h"
+#include "migrator/store/log_index.h"
+#include "migrator/store/log_segment.h"
 #include "migrator/store/names.h"
 #include "migrator/store/pack.h"
 #include "migrator/store/pack_catalog.h"
@@ -38,6 +40,7 @@ class StoreCheck {
       if (name.find("/refs/") == std::string::npos) look(name, [&] { small(name); });
     }
     for (const auto& name : list_all(store_, kClaimedEpochs)) look(name, [&] { small(name); });
+    for (const auto& name : list_all(store_, kLogs)) look(name, [&] { segment(name); });
     trash();
     return std::move(damage_);
   }
@@ -97,6 +100,13 @@ class StoreCheck {
     } catch (const Error& error) {
       if (is_store_failure(error.code())) throw;
       damage_.push_back({kTrash, error.failure()});
+    }
+  }
+
+  void segment(const std::string& name) {
+    LogSegmentReader reader(store_, name);
+    while (const auto placed = reader.next()) {
+      reader.read_payload(*placed, [](std::size_t, const std::vector<std::byte>&) {});
     }
   }
 

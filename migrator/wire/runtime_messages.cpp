@@ -210,6 +210,16 @@ template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, HoldAt>& m) {
   a(m.step);
 }
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, Logged>& m) {
+  a(m.order, m.from, m.to, m.behind, m.dropped, m.dropped_step, m.unproven, m.kept_bytes,
+    m.waited_ms);
+  a.brief(m.failure);
+}
+template <class Archive>
+void fields(Archive& a, FieldsOf<Archive, KeepLog>& m) {
+  a(m.mode, m.store, m.run, m.branch, m.window_steps, m.window_bytes, m.base_step);
+}
 
 template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, Follow>& m) {

@@ -13,6 +13,7 @@
 #include "migrator/plan/migration_stats.h"
 #include "migrator/wire/follow_messages.h"
 #include "migrator/wire/gang_messages.h"
+#include "migrator/wire/log_messages.h"
 
 /// The messages between a trainer's runtime and its agent, over the agent's unix socket.
 ///
@@ -39,6 +40,7 @@
 /// Any time:    ListState -> StateList...
 /// Who follows a rank that has moved away: Follow -> Followed... ; Deliver
 /// A job:       HoldAt -> Held (it stands at a step, in no migration) ... HoldAt -> it goes on
+/// A job:       KeepLog -> Logged...
 // clang-format on
 ///
 /// With ArrivalMode::criu a holder plays the target up to Verified, and keeps the memory until the
@@ -48,7 +50,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 11;
+inline constexpr std::uint32_t kProtocolVersion = 10;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
@@ -364,7 +366,7 @@ using Message =
                  Retire, Grant, Depart, Departed, Arrived, StateList, ListState, LateSteps,
                  FirstSteps, TimeSteps, Stored, BuildNext, NextBuilt, Arm, Armed, Late, Reached,
                  Check, Checked, CheckFailed, SwitchOver, CloseOld, Held, HoldAt, RankPlace,
-                 CommunicatorsTook, Follow, Followed, Deliver>;
+                 CommunicatorsTook, Follow, Followed, Deliver, Logged, KeepLog>;
 
 /// Makes a whole frame, with its size.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

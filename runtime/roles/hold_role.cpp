@@ -35,15 +35,16 @@ void HoldRole::report() {
   if (held_ && !std::exchange(is_told_, true)) context_.send(*held_);
 }
 
-void HoldRole::on_boundary(bool is_read) {
+bool HoldRole::on_boundary(bool is_read) {
   const auto& gate = context_.gate;
-  if (is_read || gate.is_held() || !gate.is_within_hold(1)) return;
-  if (is_standby(context_.state())) return;
+  if (is_read || gate.is_held() || !gate.is_within_hold(1)) return false;
+  if (is_standby(context_.state())) return false;
   try {
     context_.tracker().on_boundary(gate.must_hold());
   } catch (...) {
     // on_held() meets it again, and tells of it.
   }
+  return true;
 }
 
 void HoldRole::on_held() {

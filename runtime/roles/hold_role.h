@@ -36,8 +36,8 @@ class HoldRole {
   // ---- the training thread; nothing throws
   /// Reads at a boundary which gradients belong to the state, which shows at two boundaries in a
   /// row, as in a migration. Does nothing where a migration reads the program itself (`is_read`),
-  /// and while it is held: without a step between, nothing would show.
-  void on_boundary(bool is_read);
+  /// and while it is held: without a step between, nothing would show. Returns whether it has.
+  [[nodiscard]] bool on_boundary(bool is_read);
   /// Reads the program, which is held from now on, and keeps what to report: the step, and the
   /// state digest that a snapshot would have, or why it cannot be read. Takes as long as to digest
   /// the state.

@@ -26,10 +26,11 @@ void SourceRole::prepare(const channel::BeginSync& begin) {
   context_.gate.watch(true);
 }
 
-void SourceRole::on_boundary() {
+bool SourceRole::on_boundary() {
   end_giving_early();
+  told_tracker_ = false;
   const auto boundary = reach_boundary();
-  if (!boundary) return;
+  if (!boundary) return false;
   try {
     if (const auto why = boundary->asked ? wrong_way(*boundary) : std::nullopt) throw Error(*why);
     auto seen = boundary->arrival == ArrivalMode::criu ? view_of_arenas(*boundary)
@@ -38,6 +39,7 @@ void SourceRole::on_boundary() {
   } catch (...) {  // such as no thread, no memory: it ends the migration, not the loop
     give_up(boundary->migration, error_of(std::current_exception()));
   }
+  return told_tracker_;
 }
 
 std::optional<SourceRole::Boundary> SourceRole::reach_boundary() {

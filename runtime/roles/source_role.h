@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,16 +53,19 @@ class SourceRole final : private SourceProgram {
   void end_migration(std::unique_ptr<Source> engine, const std::string& migration);
 
   // ---- the training thread
-  /// Called at a watched boundary: shows the engine the state, or starts the engine.
-  void on_boundary();
+  /// Called at a watched boundary: shows the engine the state, or starts the engine. Returns
+  /// whether it has told the tracker of the boundary.
+  [[nodiscard]] bool on_boundary();
   /// Called when it is parked in `syncing`: reports that it stands at the step of arm().
   void on_reached();
   /// Called when it is parked in `freezing`: gives the engine the state of that boundary.
   void on_parked();
   /// Called when it is parked after the rehearsed step.
   void on_rehearsed();
-  /// Called before an optimizer's step, while the gate has attention.
-  void before_step(const void* optimizer);
+  /// Called before an optimizer's step, while the gate has attention; `capture` gives what that
+  /// reads.
+  using Capture = std::function<std::optional<UpdateEntry>()>;
+  void before_step(const Capture& capture);
   /// Whether the tracker must be told which gradients each step uses.
   [[nodiscard]] bool wants_gradients() const { return wants_gradients_; }
   /// Fails the migration under way because of an error in the program's step; does nothing if there
@@ -132,6 +136,7 @@ class SourceRole final : private SourceProgram {
   std::atomic<bool> wants_gradients_{false};
   // Training thread only:
   bool captured_ = false;                 // an update, since the last boundary
+  bool told_tracker_ = false;             // of this boundary
   std::weak_ptr<UpdateLog> given_early_;  // the log that gets early gradients
   bool gives_early_ = false;              // also while that log is gone
 

@@ -18,7 +18,10 @@ constexpr int kBeforeTheStart = 2;
 std::optional<StateView> SourceRole::view_of_state(const Boundary& boundary) {
   // One that is held passes no further boundary. HoldRole has seen which gradients outlive one.
   const bool held = context_.gate.is_held();
-  if (!held) context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
+  if (!held) {
+    told_tracker_ = true;
+    context_.tracker().on_boundary(boundary.number == kBeforeTheStart);
+  }
   if (boundary.asked) {
     if (!held && boundary.number < kBeforeTheStart) return std::nullopt;
     if (const auto obstacle = context_.agent.obstacle(ArrivalMode::standby)) {
@@ -82,7 +85,7 @@ void SourceRole::fail(const Error& why) {
   if (!migration.empty()) context_.fail(migration, why);
 }
 
-void SourceRole::before_step(const void* optimizer) {
+void SourceRole::before_step(const Capture& capture) {
   std::shared_ptr<UpdateLog> log;
   std::shared_ptr<StateWindow> window;
   {
@@ -99,7 +102,7 @@ void SourceRole::before_step(const void* optimizer) {
   std::optional<UpdateEntry> entry;
   try {
     give_early(log);
-    entry = context_.tracker().optimizers().capture(optimizer);
+    entry = capture();
     if (!entry) return;
     entry->step = context_.gate.step() + 1;
     log->append(std::move(*entry));  // may wait for room

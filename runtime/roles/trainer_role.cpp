@@ -20,6 +20,7 @@ void TrainerRole::stop() {
     source = source_.take_engine();
     target = standby_.take_engine();
   }
+  log_.stop();
   if (const auto report = context_.lateness.final_report()) context_.send(*report);
 }
 
@@ -36,6 +37,7 @@ void TrainerRole::report_lateness() {
 void TrainerRole::describe(channel::Hello& hello) {
   context_.lateness.repeat_report();  // to an agent that may be a new one
   hold_.repeat_report();
+  log_.repeat_report();
   MutexLock lock(context_.mutex);
   const auto& side = context_.side();
   hello.migration = side.migration();
@@ -81,6 +83,7 @@ void TrainerRole::handle(const channel::Message& message) {
     return;
   }
   if (const auto* hold = std::get_if<channel::HoldAt>(&message)) return hold_.hold_at(hold->step);
+  if (const auto* log = std::get_if<channel::KeepLog>(&message)) return log_.order(*log);
   if (handle_in_gang(message)) return;
   auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
@@ -169,11 +172,23 @@ void TrainerRole::refuse(const channel::Message& message, const std::string& mig
   }
 }
 
+/// An update is captured once, whoever keeps it: what is taken ahead of it is counted by that.
+void TrainerRole::before_step(const void* optimizer) {
+  std::optional<std::optional<UpdateEntry>> captured;
+  const auto capture = [&] {
+    if (!captured) captured = context_.tracker().optimizers().capture(optimizer);
+    return *captured;
+  };
+  source_.before_step(capture);
+  log_.before_step(capture);
+}
+
 void TrainerRole::on_boundary() {
-  hold_.on_boundary(source_.wants_gradients());
+  const bool by_hold = hold_.on_boundary(source_.wants_gradients());
   standby_.on_boundary();
   staying_.on_boundary();
-  source_.on_boundary();
+  const bool by_source = source_.on_boundary();
+  log_.on_boundary(by_hold || by_source);
 }
 
 bool TrainerRole::note(const std::string& name, double value) {

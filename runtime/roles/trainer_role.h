@@ -9,6 +9,7 @@
 #include "runtime/roles/departed_role.h"
 #include "runtime/roles/gang_work.h"
 #include "runtime/roles/hold_role.h"
+#include "runtime/roles/log_role.h"
 #include "runtime/roles/role_context.h"
 #include "runtime/roles/source_role.h"
 #include "runtime/roles/standby_role.h"
@@ -20,11 +21,11 @@ namespace cardswap {
 /// started for; or as a rank that stays in a gang.
 ///
 /// It tells each message of the agent to the side, except TimeSteps, which only starts a
-/// measurement, HoldAt, which is no migration's (HoldRole), and what is for a rank that stays
-/// (StayingRole), and lets a role carry out the action. Three threads call it: the channel's (agent
-/// messages), the training thread (the gate's callbacks) and, through the roles, an engine's. It
-/// locks the mutex for the calls to a role that need it, and asserts that for clang, which does not
-/// see that the role's context is the one here.
+/// measurement, HoldAt and KeepLog, which are no migration's (HoldRole, LogRole), and what is for a
+/// rank that stays (StayingRole), and lets a role carry out the action. Three threads call it: the
+/// channel's (agent messages), the training thread (the gate's callbacks) and, through the roles,
+/// an engine's. It locks the mutex for the calls to a role that need it, and asserts that for
+/// clang, which does not see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,
@@ -39,6 +40,10 @@ class TrainerRole {
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
   /// How many processes the job has. Also called before the first boundary.
   void set_ranks(std::uint32_t ranks) { context_.ranks = ranks; }
+  /// Sets the job's name and framework, for a log of its steps.
+  void set_job(const std::string& job, const std::string& framework) {
+    log_.set_job(job, framework);
+  }
   /// Takes the orders of Welcome::hold_at and Welcome::again_until.
   void set_hold(const channel::Welcome& welcome) {
     hold_.hold_at(welcome.hold_at);
@@ -53,6 +58,7 @@ class TrainerRole {
   void resend_pending() {
     standby_.resend_pending();
     hold_.report();
+    log_.report();
   }
   /// Sends how late the job's steps are, if that is measured and has changed.
   void report_lateness();
@@ -66,13 +72,13 @@ class TrainerRole {
     work_.set(std::move(communicators));
   }
   /// Called before an optimizer's step, while the gate has attention.
-  void before_step(const void* optimizer) { source_.before_step(optimizer); }
+  void before_step(const void* optimizer);
   /// Fails the migration under way because of an error in the program's step; does nothing if there
   /// is none.
   void fail(const Error& why) { source_.fail(why); }
   /// Whether the tracker must be told which gradients each step uses.
   [[nodiscard]] bool wants_gradients() const {
-    return source_.wants_gradients() || hold_.wants_gradients();
+    return source_.wants_gradients() || hold_.wants_gradients() || log_.wants_gradients();
   }
   /// Keeps what the program notes for snapshots. False: it is not kept (may_be_noted()).
   bool note(const std::string& name, double value);
@@ -123,6 +129,7 @@ class TrainerRole {
   StayingRole staying_{context_, work_};
   DepartedRole departed_{context_};
   HoldRole hold_{context_};
+  LogRole log_{context_};
 };
 
 }  // namespace cardswap

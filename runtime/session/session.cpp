@@ -62,6 +62,7 @@ class Session::Impl {
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
     trainer_role_.set_hold(welcome);
+    trainer_role_.set_job(job_, framework_);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
     gate_.watch_once();  // the first boundary reports what is tracked
     channel_->start();

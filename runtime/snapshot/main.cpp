@@ -22,13 +22,14 @@ struct Options {
   std::string manifest;
   std::vector<std::string> program;
   cardswap::SnapshotLabels labels;
+  cardswap::LogEnd log;
 };
 
 int keep(const Options& options) {
   if (!options.manifest.empty()) {
     const auto store = cardswap::store::open_store(options.store);
     cardswap::send_snapshot(*store, cardswap::store::object_id_from(options.manifest),
-                            options.labels);
+                            options.labels, options.log);
     return 0;
   }
   auto labels = options.labels;
@@ -46,6 +47,9 @@ int main(int argc, char** argv) {
   // An agent of an earlier release calls it --give-back.
   app.add_option("--send,--give-back", options.manifest,
                  "A snapshot's manifest: send its state to the process that goes on from it");
+  app.add_option("--log-to", options.log.step,
+                 "With --send: the step to which the gradient log leads on from it");
+  app.add_option("--log-branch", options.log.branch, "The branch of that log");
   app.add_option("--tag", options.labels.tag, "Name of the snapshot");
   app.add_option("--branch", options.labels.branch, "Of the snapshot");
   app.add_option("--restored-from", options.labels.restored_from,

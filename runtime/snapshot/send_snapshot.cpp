@@ -14,6 +14,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/process_hello.h"
 #include "runtime/roles/trainer_side.h"
+#include "runtime/snapshot/log_feed.h"
 #include "runtime/snapshot/read_snapshot.h"
 #include "runtime/source_options.h"
 
@@ -50,9 +51,11 @@ class SnapshotSender final : private SourceProgram {
   }
 
   /// Takes the whole state, which is proven, and tells the agent at which step it stands. Once.
-  void hold(CapturedState state) {
+  /// `log`: what leads there from the snapshot; null: the state is sent as it is. It outlives this.
+  void hold(CapturedState state, LoggedUpdates* log) {
     const MutexLock lock(mutex_);
     state_ = std::move(state);
+    log_ = log;
     holds_ = true;
     channel_.send(channel::Stepped{state_.step, 0});
     channel_.send(tracked_);  // the agent looks at its jobs at that
@@ -74,6 +77,7 @@ class SnapshotSender final : private SourceProgram {
   std::uint64_t step() override { return state_.step; }
   double median_step_ms() override { return 0; }
   bool takes_no_steps() override { return true; }
+  LoggedUpdates* logged_updates() override { return log_; }
 
   channel::Hello hello() {
     auto hello = hello_of_process(job_, token_, channel::Role::primary, {});
@@ -140,12 +144,15 @@ class SnapshotSender final : private SourceProgram {
     callbacks.failed = [this, id](const Error& error) {
       channel_.send(channel::Failed{id, error.code(), error.failure(), error.hint()});
     };
-    engine_ = std::make_unique<Source>(source_options(begin), static_cast<SourceProgram&>(*this),
+    auto options = source_options(begin);
+    if (log_ != nullptr) options.spec.chunk_bytes = state_.chunk_bytes;  // the digests are of these
+    engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
                                        std::move(callbacks));
     (void)side_.on(TrainerEvent::engine_began);
   }
 
   CapturedState state_;  // from hold() on, before there is an engine, and unchanged then
+  LoggedUpdates* log_ = nullptr;  // as that
   channel::Tracked tracked_;
   const std::string token_;
   const std::string job_;
@@ -178,12 +185,22 @@ void claim_job(store::Store& in, const store::Manifest& about, const SnapshotLab
 }  // namespace
 
 void send_snapshot(store::Store& from, const store::ObjectId& manifest,
-                   const SnapshotLabels& labels) {
+                   const SnapshotLabels& labels, const LogEnd& log) {
   const auto about = store::get_manifest(from, manifest);
+  std::optional<LogFeed> feed;
   SnapshotSender sender(about.layout);
   auto state = read_snapshot(from, manifest);
+  if (log.step != 0) {
+    store::Ref base;
+    base.job = about.job;
+    base.manifest = manifest;
+    base.step = about.step;
+    base.epoch = about.epoch;
+    base.run = about.run;
+    feed.emplace(from, base, log.branch, log.step, state);
+  }
   claim_job(from, about, labels);
-  sender.hold(std::move(state));
+  sender.hold(std::move(state), feed ? &*feed : nullptr);
   sender.run();
   sender.close();
 }

@@ -1,10 +1,19 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "migrator/store/refs.h"
 #include "migrator/store/store.h"
 #include "runtime/snapshot/snapshot_packing.h"
 
 namespace cardswap {
+
+/// The step to which a gradient log leads on from a snapshot.
+struct LogEnd {
+  std::uint64_t step = 0;  ///< 0: the log is not used
+  std::string branch;      ///< of the log
+};
 
 /// Takes the place of the job's process at the agent (CARDSWAP_SOCKET and the other variables),
 /// reads the snapshot of `manifest`, claims the job in that store, and sends the state to the
@@ -14,9 +23,11 @@ namespace cardswap {
 /// moved. If the transfer fails, Failed is sent and it goes on waiting: the agent ends the process.
 /// Throws as read_snapshot(), Error{conflict} as store::claim_epoch()
 /// and store::take_over_run(), and Error if there is no agent, or if the agent refuses. Of `labels`
-/// it takes run, epoch and host. A store that it cannot write is no reason not to go on: standard
-/// error says so.
+/// it takes run, epoch and host. With a `log` it sends the updates that lead on from there, too,
+/// which the standby replays: it stands at that step, and what proves that the standby does is the
+/// state digest that the job had there. Throws as LogFeed then. A store that it cannot write is no
+/// reason not to go on: standard error says so.
 void send_snapshot(store::Store& from, const store::ObjectId& manifest,
-                   const SnapshotLabels& labels);
+                   const SnapshotLabels& labels, const LogEnd& log = {});
 
 }  // namespace cardswap

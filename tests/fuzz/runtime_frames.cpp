@@ -57,7 +57,9 @@ std::vector<std::vector<std::byte>> seeds() {
                             CommunicatorsTook{"g-1", 32, 33, 34},
                             Follow{11, "job", "token", 35},
                             Followed{EndState::exited, 36, "10.0.0.4:7070/cpu:0", "why"},
-                            Deliver{37}}) {
+                            Deliver{37},
+                            Logged{digest, 3, 9, 1, 2, 8, 4, 1000, 1.5, "full"},
+                            KeepLog{LogMode::async, "file:/s", "run", "main", 2, 3, 4}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -13,6 +13,7 @@
 #include "migrator/engine/source/context/source_context.h"
 #include "migrator/engine/source/copied_freeze.h"
 #include "migrator/engine/source/frozen_send.h"
+#include "migrator/engine/source/logged_send.h"
 #include "migrator/engine/source/rehearsal_run.h"
 #include "migrator/engine/source/replay/replay_sync.h"
 #include "migrator/engine/source/rounds.h"
@@ -69,15 +70,10 @@ class Source::Impl {
       const bool rehearsed = decide_on_rehearsal(context_);
       if (rehearsed) context_.forecast.expect_rehearsal();
       context_.connect();
-      do {
-        sync();
-      } while (context_.freeze.has_arrived() && !freeze_holds());
-      if (context_.freeze.has_arrived() && copies()) {
-        finish_copied();
-      } else if (context_.freeze.has_arrived()) {
-        if (rehearsed) rehearse();
-        if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
-        finish_frozen();
+      if (auto* updates = context_.program.logged_updates()) {
+        send_logged(*updates);
+      } else {
+        send_live(rehearsed);
       }
       context_.connection.progress_until(stopped);
     } catch (...) {
@@ -88,6 +84,17 @@ class Source::Impl {
     replay_.reset();
     context_.connection.close();
     copied_.reset();  // the link has read from its memory until now
+  }
+
+  void send_live(bool rehearsed) {
+    do {
+      sync();
+    } while (context_.freeze.has_arrived() && !freeze_holds());
+    if (!context_.freeze.has_arrived()) return;
+    if (copies()) return finish_copied();
+    if (rehearsed) rehearse();
+    if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
+    finish_frozen();
   }
 
   [[nodiscard]] Error named(const Error& error) const {
@@ -140,6 +147,20 @@ class Source::Impl {
     copied_.reset();  // its memory is given back
     reporter.report(true);
     if (callbacks_.verified) callbacks_.verified(state_digest, reporter.stats());
+  }
+
+  /// In place of a sync: the program holds a state of before, and knows what led on from there.
+  void send_logged(LoggedUpdates& updates) {
+    context_.reporter.use(Strategy::replay);
+    LoggedSend send(context_, updates);
+    send.bring_over();
+    context_.forecast.predict_downtime(0);
+    context_.forecast.report_converged();
+    context_.connection.progress_until([this] { return context_.freeze.has_arrived(); });
+    if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
+    const auto state_digest = send.confirm();
+    context_.reporter.report(true);
+    if (callbacks_.verified) callbacks_.verified(state_digest, context_.reporter.stats());
   }
 
   /// Stop-copy: sends nothing before the freeze, and offers it only if the time parked is

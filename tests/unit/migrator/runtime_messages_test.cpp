@@ -148,6 +148,8 @@ std::vector<Message> one_of_each() {
       Follow{11, "ddp", "token", 1},
       Followed{EndState::signalled, 9, "10.0.0.4:7070/cpu:0", "killed"},
       Deliver{15},
+      Logged{digest, 3, 9, 1, 2, 8, 4, 1000, 1.5, "full"},
+      KeepLog{LogMode::sync, "file:/s", "run", "main", 200, 5000, 7},
   };
 }
 

@@ -23,7 +23,10 @@ json::object order() {
           {"mtbf_ms", nullptr},
           {"store", "file:/var/lib/cardswap/store"},
           {"keep", "last=3,daily=2"},
-          {"grace_ms", 60'000}};
+          {"grace_ms", 60'000},
+          {"log", "off"},
+          {"window_steps", nullptr},
+          {"window_bytes", nullptr}};
 }
 std::optional<Protection> read(json::object of_job) {
   return protection_in(json::object{{"protection", std::move(of_job)}});
@@ -59,11 +62,25 @@ TEST(ProtectionOrder, MayLeaveItsIntervalToTheAgent) {
   EXPECT_EQ(read(of)->mtbf_ms, 0) << "that of its agent";
 }
 
-/// An order from before there were automatic intervals.
+TEST(ProtectionOrder, MayHaveAGradientLogWithItsWindow) {
+  auto of = order();
+  of["log"] = "sync";
+  of["window_steps"] = 200;
+  of["window_bytes"] = 5'000'000;
+  const auto protection = read(of);
+  ASSERT_TRUE(protection);
+  EXPECT_EQ(protection->log, channel::LogMode::sync);
+  EXPECT_EQ(to_json(*protection), of);
+  of["log"] = "off";
+  EXPECT_THROW((void)read(of), Error) << "a window of no log";
+  of["log"] = "perhaps";
+  EXPECT_THROW((void)read(of), Error);
+}
+
+/// An order from before there were automatic intervals and gradient logs.
 TEST(ProtectionOrder, IsReadWithoutTheFieldsOfAnAutomaticInterval) {
   auto of = order();
-  of.erase("auto");
-  of.erase("mtbf_ms");
+  for (const auto* key : {"auto", "mtbf_ms", "log", "window_steps", "window_bytes"}) of.erase(key);
   const auto protection = read(of);
   ASSERT_TRUE(protection);
   EXPECT_EQ(to_json(*protection), order());

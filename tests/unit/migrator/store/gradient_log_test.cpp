@@ -227,6 +227,52 @@ TEST(LogWindow, KeepsToItsBytesOrSaysThatItIsFull) {
   EXPECT_TRUE(cut_of({}, 0, {0, 10}, 11).is_full) << "one step alone is too large";
 }
 
+TEST(LogOrphans, AreThoseThatNoSnapshotLeadsTo) {
+  const std::vector<LogSegment> log{{1, 1, 10}, {1, 11, 20}, {1, 21, 30}};
+  EXPECT_THAT(orphans_of(log, {}), IsEmpty()) << "the first snapshot is to come";
+  EXPECT_THAT(orphans_of(log, {15, 30}), ElementsAre(log[0]));
+  EXPECT_THAT(orphans_of(log, {20}), ElementsAre(log[0], log[1]));
+}
+
+/// Method: a job's steps, snapshots that are stored some steps later, epochs that begin somewhere
+/// in what was logged, a window that is kept, prunes of old snapshots: at random. From the newest
+/// snapshot that is verified the log leads to the last step, always.
+TEST(LogRetention, NeverBreaksTheWayFromTheNewestSnapshot) {
+  for (unsigned seed = 0; seed < 400; ++seed) {
+    std::mt19937 random(seed);
+    std::vector<LogSegment> log;
+    std::vector<LogBase> bases{{0, 1}};
+    std::uint64_t step = 0;
+    std::uint64_t epoch = 1;
+    std::uint64_t base = 0;  // that of which the trainer knows
+    const LogWindow window{random() % 30, 0};
+    for (int turn = 0; turn < 200; ++turn) {
+      const auto what = random() % 12;
+      if (what == 0) bases.push_back({step, epoch});
+      if (what == 1) base = bases.back().step;  // it is told late, or never
+      if (what == 2 && bases.size() > 2) bases.erase(bases.begin());
+      if (what == 3) {  // killed: it goes on at its last step, under another epoch
+        ++epoch;
+        base = 0;
+      }
+      if (what == 4) {
+        std::set<std::uint64_t> steps;
+        for (const auto& one : bases) steps.insert(one.step);
+        for (const auto& one : orphans_of(log, steps)) std::erase(log, one);
+      }
+      if (what < 5) continue;
+      const LogSegment next{epoch, step + 1, step + 1 + random() % 3, 1};
+      const auto cut = cut_of(log, base, window, 1);
+      log.erase(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(cut.removable));
+      log.push_back(next);
+      step = next.last;
+      const auto parts = parts_after(log, bases.back());
+      const auto leads_to = parts.empty() ? bases.back().step : parts.back().last;
+      ASSERT_EQ(leads_to, step) << "seed " << seed << ", turn " << turn;
+    }
+  }
+}
+
 /// A store with a snapshot of step 1 and a log that leads on from it.
 class LogReachTest : public testing::Test {
  protected:
