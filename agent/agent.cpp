@@ -70,7 +70,7 @@ Agent::Agent(asio::io_context& context, const Config& config, asio::ip::tcp::acc
                     return !health_.engine().incidents().is_sick(device);
                   }}),
       health_({context, tasks_, config_, jobs_.table(), migrations_, moves_, cordons_, recoverer_}),
-      protector_({config_, jobs_.table(), migrations_, tasks_, events_}),
+      protector_({config_, jobs_.table(), migrations_, tasks_, events_, hub_}),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_),
               std::move(port)) {
   if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "agent/attach/hold_orders.h"
+#include "agent/attach/log_orders.h"
 #include "agent/handover/attach_check.h"
 #include "agent/jobs/job_halt.h"
 #include "agent/jobs/rank_report.h"
@@ -85,11 +86,16 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
   if (job.newer_epoch != 0) return reapply_halt(job);  // somebody let it go on
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     send_hold(hub_, instance);  // it may have missed an order
+    send_log_order(hub_, instance);
     migrations_.on_hello(instance, *hello);
   } else if (const auto* held = std::get_if<channel::Held>(&message)) {
     note_held(instance, *held);
     send_hold(hub_, instance);
     jobs_.table().changed().notify();
+    return;
+  } else if (const auto* logged = std::get_if<channel::Logged>(&message)) {
+    note_logged(instance, *logged);
+    send_log_order(hub_, instance);
     return;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
     note_tracked(instance, *tracked);

@@ -29,18 +29,22 @@ constexpr std::chrono::milliseconds kLookEvery{500};
 std::vector<std::string> snapshot_sender_command(const RestoreContext& parts,
                                                  const std::string& store,
                                                  const std::string& manifest,
-                                                 const std::string& job_uid, std::uint64_t epoch) {
-  return {program_beside("cardswap-keeper").string(),
-          "--store",
-          store,
-          "--send",
-          manifest,
-          "--run",
-          store::run_of(job_uid),
-          "--epoch",
-          std::to_string(epoch),
-          "--host",
-          parts.config.host_name};
+                                                 const std::string& job_uid, std::uint64_t epoch,
+                                                 const LogWay& log) {
+  std::vector<std::string> command{program_beside("cardswap-keeper").string(),
+                                   "--store",
+                                   store,
+                                   "--send",
+                                   manifest,
+                                   "--run",
+                                   store::run_of(job_uid),
+                                   "--epoch",
+                                   std::to_string(epoch),
+                                   "--host",
+                                   parts.config.host_name};
+  if (log.step == 0) return command;
+  command.insert(command.end(), {"--log-to", std::to_string(log.step), "--log-branch", log.branch});
+  return command;
 }
 
 /// Whether the snapshot sender has reported how large the state is.
@@ -125,8 +129,8 @@ asio::awaitable<std::string> begin_move(RestoreContext parts, std::string instan
 asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder order) {
   const auto name = order.spec.name;
   if (order.spec.uid.empty()) order.spec.uid = random_hex(16);
-  auto sender =
-      snapshot_sender_command(parts, order.store, order.manifest, order.spec.uid, order.epoch + 1);
+  auto sender = snapshot_sender_command(parts, order.store, order.manifest, order.spec.uid,
+                                        order.epoch + 1, order.log);
   const auto instance =
       co_await parts.jobs.start_primary(std::move(order.spec), kFromStore, std::move(sender));
   std::optional<Error> failed;
@@ -147,7 +151,8 @@ asio::awaitable<std::string> start_restore(RestoreContext parts, RestoreOrder or
 
 asio::awaitable<std::string> restore_again(RestoreContext parts, RestoreAgainOrder order) {
   const auto& job = parts.jobs.table().at(order.instance).job();
-  auto sender = snapshot_sender_command(parts, order.store, order.manifest, job.uid(), job.epoch);
+  auto sender =
+      snapshot_sender_command(parts, order.store, order.manifest, job.uid(), job.epoch, order.log);
   co_await parts.jobs.processes().start_again(order.instance, kFromStore, std::move(sender));
   std::optional<Error> failed;
   try {

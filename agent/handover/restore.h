@@ -19,6 +19,12 @@ struct RestoreContext {
   const Config& config;
 };
 
+/// The step to which a gradient log leads on from a snapshot.
+struct LogWay {
+  std::uint64_t step = 0;  ///< 0: the log is not used
+  std::string branch;      ///< of the log
+};
+
 /// An order to start a job that goes on from a snapshot.
 struct RestoreOrder {
   JobSpec spec;             ///< of the program that gets the state
@@ -26,6 +32,7 @@ struct RestoreOrder {
   std::string store;        ///< the address of the store
   std::string manifest;     ///< the id of the snapshot's manifest
   std::uint64_t epoch = 0;  ///< of the snapshot; the job steps under a higher one
+  LogWay log = {};
 };
 
 /// Starts a job that goes on from a snapshot, by a migration whose source is a snapshot sender, a
@@ -46,6 +53,7 @@ struct RestoreAgainOrder {
   std::string device;    ///< one of this host, for the program
   std::string store;     ///< the address of the store
   std::string manifest;  ///< the id of the snapshot's manifest
+  LogWay log = {};
 };
 
 /// Does what start_restore() does for a job that has ended here: its record becomes that of the

@@ -13,7 +13,7 @@ constexpr std::size_t kManifestDigits = 64;
 
 RestoreOrder restore_order_from(const ApiRequest& request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive", "branch",
-                "store", "manifest", "epoch", "hold_at", "again_until"});
+                "store", "manifest", "epoch", "hold_at", "again_until", "log_step", "log_branch"});
   RestoreOrder order;
   order.spec = job_spec_from(request.body);
   order.device = device_from(request.body);
@@ -40,6 +40,11 @@ void read_snapshot_fields(const ApiRequest& request, RestoreOrder& order) {
   validate::check(order.manifest.size() == kManifestDigits && validate::is_word(order.manifest),
                   "manifest", "id of a manifest");
   order.epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
+  order.log.step =
+      validate::count("log_step", request.number_or("log_step", 0), validate::kStepMax);
+  if (order.log.step == 0) return;
+  order.log.branch = request.text("log_branch");
+  validate::check(validate::is_job_name(order.log.branch), "log_branch", "name of a branch");
 }
 
 void add_restore_routes(Router& router, Jobs& jobs, Migrations& migrations, TaskGroup& tasks,

@@ -88,12 +88,13 @@ void take_over(RestoreOrder& order, const Job& job) {
 }
 
 asio::awaitable<ApiResponse> roll_back(RestoreContext parts, ApiRequest request) {
-  request.only({"store", "manifest", "epoch", "branch", "grace_ms", "again_until"});
+  request.only({"store", "manifest", "epoch", "branch", "grace_ms", "again_until", "log_step",
+                "log_branch"});
   auto order = order_from(request);
   const auto grace = std::chrono::milliseconds(
       validate::count("grace_ms", request.number_or("grace_ms", kGraceDefaultMs), kGraceMaxMs));
   const auto name = request.path.at("name");
-  check_passed(rollable(parts, name), order.spec.again_until);
+  check_passed(rollable(parts, name), std::max(order.spec.again_until, order.log.step));
   auto check = check_of(parts, rollable(parts, name), order);
   check_may_run_as(parts.config, rollable(parts, name).spec.user, request.caller);
   co_await check_snapshot_whole(std::move(check));

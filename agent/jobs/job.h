@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -137,6 +138,8 @@ class Instance {
   bool reported = false;           ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< obstacles to a move, as its runtime reports
   std::optional<channel::Held> held;         ///< where it stands because of JobSpec::hold_at
+  std::optional<channel::Logged> logged;     ///< what its runtime says of its gradient log
+  std::chrono::steady_clock::time_point log_told{};  ///< when it was last told which to keep
   /// The ranks whose processes belong to it, of a job of many; empty for a job of one process.
   std::map<std::uint32_t, RankProcess> ranks;
 

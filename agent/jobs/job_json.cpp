@@ -73,6 +73,29 @@ json::array ranks_json(const Instance& instance) {
   return all;
 }
 
+/// With what the program says of its gradient log.
+json::value protection_json(const Instance& instance) {
+  const auto& job = instance.job();
+  if (!job.spec.protection) return nullptr;
+  auto shown = to_json(*job.spec.protection, job.protection_notes);
+  shown["logged"] = nullptr;
+  if (!instance.logged || job.spec.protection->log == channel::LogMode::off) return shown;
+  const auto& logged = *instance.logged;
+  const auto step = [](std::uint64_t at) {
+    return at == 0 ? json::value(nullptr) : json::value(at);
+  };
+  shown["logged"] = json::object{{"from", step(logged.from)},
+                                 {"to", step(logged.to)},
+                                 {"behind", logged.behind},
+                                 {"dropped", logged.dropped},
+                                 {"dropped_step", step(logged.dropped_step)},
+                                 {"unproven", logged.unproven},
+                                 {"kept_bytes", logged.kept_bytes},
+                                 {"waited_ms", logged.waited_ms},
+                                 {"failure", text_or_null(logged.failure)}};
+  return shown;
+}
+
 }  // namespace
 
 json::object to_json(const Instance& instance) {
@@ -125,9 +148,7 @@ json::object to_json(const Instance& instance) {
           {"hold_at", known(job.spec.hold_at)},
           {"held", std::move(held)},
           {"again_until", known(job.spec.again_until)},
-          {"protection", job.spec.protection
-                             ? json::value(to_json(*job.spec.protection, job.protection_notes))
-                             : json::value(nullptr)},
+          {"protection", protection_json(instance)},
           {"recovery", to_json(job.recovery)},
           {"world_size", job.world_size},
           {"ranks", ranks_json(instance)},

@@ -48,6 +48,30 @@ void read_cadence(const json::object& order, Protection& to) {
   }
 }
 
+const char* word_of(channel::LogMode mode) {
+  switch (mode) {
+    case channel::LogMode::async: return "async";
+    case channel::LogMode::sync: return "sync";
+    case channel::LogMode::off: break;
+  }
+  return "off";
+}
+
+/// Reads which gradient log is to be kept.
+void read_log(const json::object& order, Protection& to) {
+  const auto word = text_at(order, "log");
+  for (const auto mode : {channel::LogMode::off, channel::LogMode::async, channel::LogMode::sync}) {
+    if (word == word_of(mode)) to.log = mode;
+  }
+  validate::check(word.empty() || word == word_of(to.log), "log", "gradient log: async, sync, off");
+  to.window_steps = validate::count("window_steps", number_at(order, "window_steps"));
+  to.window_bytes = validate::count("window_bytes", number_at(order, "window_bytes"));
+  if (to.log == channel::LogMode::off && (to.window_steps != 0 || to.window_bytes != 0)) {
+    throw Error(Code::bad_request, "a window is that of a gradient log, and there is to be none",
+                "give a log with it, or leave it out");
+  }
+}
+
 }  // namespace
 
 template <class Archive>
@@ -73,7 +97,10 @@ json::object to_json(const Protection& protection) {
           {"mtbf_ms", or_null(protection.mtbf_ms)},
           {"store", protection.store},
           {"keep", store::to_string(protection.keep)},
-          {"grace_ms", protection.grace_ms}};
+          {"grace_ms", protection.grace_ms},
+          {"log", word_of(protection.log)},
+          {"window_steps", or_null(protection.window_steps)},
+          {"window_bytes", or_null(protection.window_bytes)}};
 }
 
 std::optional<Protection> protection_in(const json::object& from) {
@@ -91,6 +118,7 @@ std::optional<Protection> protection_in(const json::object& from) {
   }
   protection.grace_ms = static_cast<std::int64_t>(validate::count(
       "grace_ms", number_at(order, "grace_ms"), static_cast<std::uint64_t>(kYearMs)));
+  read_log(order, protection);
   return protection;
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/jobs/auto_interval.h"
 #include "migrator/store/keep_rule.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {
 
@@ -26,6 +27,10 @@ struct Protection {
   std::string store;              ///< "file:/var/lib/cardswap/store", of the job's host
   store::KeepRule keep;           ///< of each branch; other snapshots are pruned
   std::int64_t grace_ms = 0;      ///< how long a pruned snapshot stays in the store's trash
+  /// Whether its program keeps a gradient log between snapshots, in the same store.
+  channel::LogMode log = channel::LogMode::off;
+  std::uint64_t window_steps = 0;  ///< of that log; 0: no limit
+  std::uint64_t window_bytes = 0;  ///< of that log; 0: no limit
 };
 
 /// What became of a job's protection on this host so far. It describes and decides when the next

@@ -19,6 +19,7 @@ void fields(Archive& a, FieldsOf<Archive, RecoveryNotes>& m) {
   a("tries", m.tries);
   a("number", m.number);
   a("step", m.step);
+  a("log_step", m.log_step);
   a("store", m.store);
   a("recovered", m.recovered);
   a("lost_steps", m.lost_steps);
@@ -39,7 +40,7 @@ RecoveryNotes notes_when_recovered(RecoveryNotes arriving, std::int64_t now_ms) 
   if (arriving.state != RecoveryState::arriving) return arriving;
   arriving.state = RecoveryState::recovered;
   ++arriving.recovered;
-  arriving.lost_steps = lost_between(arriving.last_step, arriving.step);
+  arriving.lost_steps = lost_between(arriving.last_step, arriving.from_step());
   arriving.lost_steps_total += arriving.lost_steps;
   arriving.at_ms = now_ms;
   arriving.error.clear();
@@ -97,6 +98,7 @@ json::value to_json(const RecoveryNotes& notes) {
   told["last"] = notes.recovered == 0 ? json::value(nullptr)
                                       : json::value(json::object{{"snapshot", notes.number},
                                                                  {"step", notes.step},
+                                                                 {"log_step", notes.log_step},
                                                                  {"store", notes.store},
                                                                  {"at_ms", notes.at_ms}});
   told["error"] =

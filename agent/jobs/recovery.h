@@ -26,8 +26,9 @@ struct RecoveryNotes {
   std::uint32_t tries = 0;        ///< its starts that came to nothing
   std::uint64_t number = 0;       ///< of the snapshot that was chosen, in `store`; 0: none was
   std::uint64_t step = 0;         ///< of that snapshot
+  std::uint64_t log_step = 0;     ///< to which its gradient log leads on; 0: none is used
   std::string store;              ///< the address of the store that has it
-  std::uint64_t lost_steps = 0;   ///< those between its snapshot and the end of the copy
+  std::uint64_t lost_steps = 0;   ///< those between where it goes on and the end of the copy
   std::int64_t at_ms = 0;         ///< when the job had gone on; Unix time
   std::string error;              ///< why it came to nothing; or empty
   std::string hint;               ///< what to do about it
@@ -35,6 +36,8 @@ struct RecoveryNotes {
   std::uint64_t recovered = 0;  ///< how often the job went on from a snapshot
   std::uint64_t lost_steps_total = 0;
 
+  /// Where it goes on.
+  [[nodiscard]] std::uint64_t from_step() const { return log_step != 0 ? log_step : step; }
   [[nodiscard]] bool is_pending() const { return state == RecoveryState::pending; }
   /// Whether it is not known yet what becomes of it.
   [[nodiscard]] bool is_under_way() const {

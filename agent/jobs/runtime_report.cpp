@@ -60,11 +60,21 @@ void note_held(Instance& instance, channel::Held held) {
   instance.held = std::move(held);
 }
 
+void note_logged(Instance& instance, channel::Logged logged) {
+  logged.waited_ms = std::max(logged.waited_ms, 0.0);
+  for (auto* step : {&logged.from, &logged.to, &logged.dropped_step}) {
+    *step = std::min(*step, validate::kStepMax);
+  }
+  logged.failure = as_utf8(logged.failure);
+  instance.logged = std::move(logged);
+}
+
 void note_attached(Instance& instance, const channel::Hello* hello) {
   instance.attached = true;
   if (hello == nullptr) return;
   instance.framework = as_utf8(hello->framework);
-  instance.held.reset();  // it tells again where it stands
+  instance.held.reset();    // it tells again where it stands,
+  instance.logged.reset();  // and what it logs
 }
 
 void note_detached(Instance& instance) { instance.attached = false; }

@@ -29,6 +29,8 @@ void note_network(Instance& instance, std::uint64_t network);
 void note_frozen(Instance& instance, bool frozen);
 /// Notes that the trainer stands at the step of its hold, until a later step is noted.
 void note_held(Instance& instance, channel::Held held);
+/// Notes what has become of the job's gradient log.
+void note_logged(Instance& instance, channel::Logged logged);
 /// Notes that a runtime is connected. `hello`: its first message. Null: it was connected as another
 /// instance before, and `framework` stays as it is.
 void note_attached(Instance& instance, const channel::Hello* hello = nullptr);

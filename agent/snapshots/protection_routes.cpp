@@ -46,11 +46,29 @@ void refuse_what_cannot_be_kept(const ProtectionContext& context, const Job& job
   }
 }
 
+/// A log has gradients: only what an optimizer makes of them can be made again.
+void refuse_what_cannot_be_logged(const Job& job) {
+  const auto& first = job.first();
+  if (!first.reported && first.record().update_bytes == 0) {
+    throw Error(Code::conflict, fmt::format("job {} has not said yet what it tracks", job.name()),
+                "ask again after its first step");
+  }
+  if (first.record().update_bytes != 0) return;
+  throw Error(Code::refused,
+              fmt::format("job {} has no gradient log: it tracks no optimizer whose steps can be "
+                          "taken again from their gradients",
+                          job.name()),
+              "`cardswap jobs " + job.name() +
+                  " --state` lists what it tracks; without --log it is protected by snapshots");
+}
+
 asio::awaitable<ApiResponse> protect(ProtectionContext context, ApiRequest request) {
-  request.only({"every_steps", "every_ms", "auto", "mtbf_ms", "store", "keep", "grace_ms"});
+  request.only({"every_steps", "every_ms", "auto", "mtbf_ms", "store", "keep", "grace_ms", "log",
+                "window_steps", "window_bytes"});
   auto order = protection_in(json::object{{"protection", request.body}});
   auto& job = job_at(context, request);
   refuse_what_cannot_be_kept(context, job);
+  if (order && order->log != channel::LogMode::off) refuse_what_cannot_be_logged(job);
   refuse_while_it_moves(job.name(), context.migrations.find_running(job.first()));
   const auto store = order ? order->store : std::string();
   context.jobs.table().set_protection(job, std::move(order));

@@ -8,6 +8,7 @@
 #include <exception>
 #include <utility>
 
+#include "agent/attach/log_orders.h"
 #include "agent/base/failure_of.h"
 #include "agent/base/units.h"
 #include "agent/snapshots/protected_job.h"
@@ -59,6 +60,10 @@ asio::awaitable<void> Protector::protect(std::string job_id) {
     co_await context_.jobs.changed().wait_until(Clock::now() + kLookEvery);
   }
   activities_.erase(job_id);
+  // Of a job whose protection has ended: its log ends.
+  if (auto* job = context_.jobs.by_record(job_id); job != nullptr && job->is_live()) {
+    send_log_order(context_.hub, job->first());
+  }
 }
 
 Job* Protector::find_protected(const std::string& job_id) {
@@ -80,6 +85,7 @@ asio::awaitable<void> Protector::look_at(std::string job_id) {
   see_own_end(*job);
   note_others(*job);
   plan_interval(*job);
+  see_to_the_log(*job);
   const auto& notes = job->protection_notes;
   const ScheduleView now{job->first().record().step, job->restarts, unix_ms()};
   if (!may_try(notes, now.now_ms) || !may_begin(*job)) co_return;
@@ -162,6 +168,22 @@ void Protector::see_own_end(Job& job) {
     // What is in trash, and what is left of the failed one, may be what the disk is full of.
     if (error.code() == Code::no_memory) pruner_.start(job);
   }
+}
+
+void Protector::see_to_the_log(Job& job) {
+  auto& instance = job.first();
+  send_log_order(context_.hub, instance);
+  if (!instance.logged) return;
+  const auto& logged = *instance.logged;
+  auto& told = activities_[job.id].dropped;
+  const auto before = std::exchange(told, logged.dropped);
+  if (before != 0 || logged.dropped == 0) return;  // one event a run of steps that are left out
+  const auto text = fmt::format(
+      "job {}: its gradient log was dropped at step {}{}{}; it trains on, and what is logged leads "
+      "on from its next snapshot",
+      job.name(), logged.dropped_step, logged.failure.empty() ? "" : ": ", logged.failure);
+  spdlog::warn("{}", text);
+  context_.events.emit({.kind = "log_dropped", .text = text, .job = job.name()});
 }
 
 std::optional<SnapshotCost> Protector::take_cost(const Job& job) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/attach/runtime_hub.h"
 #include "agent/base/config.h"
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
@@ -24,6 +25,7 @@ struct ProtectorContext {
   Migrations& migrations;
   TaskGroup& tasks;
   EventSink& events;
+  RuntimeHub& hub;
 };
 
 /// Takes the snapshots of protected jobs (Protection) when they are due, and has their stores
@@ -52,6 +54,7 @@ class Protector {
     std::string migration;  ///< the snapshot that it has begun; empty: none
     std::string measured;   ///< the last one that was stored, until its cost counts; empty: none
     std::optional<std::uint64_t> seen_changes;  ///< of the migrations, when it last looked at all
+    std::uint64_t dropped = 0;  ///< steps that its gradient log had left out, when that was told
   };
 
   /// Has each protected job protected by a task.
@@ -75,6 +78,9 @@ class Protector {
   void see_own_end(Job& job);
   /// What the last snapshot of its own took, once the steps after it are over: told once.
   std::optional<SnapshotCost> take_cost(const Job& job);
+  /// Has the job's program keep the gradient log that is ordered, and tells of steps that it has
+  /// left out.
+  void see_to_the_log(Job& job);
   /// Plans the interval of a job whose order is_auto; else does nothing.
   void plan_interval(Job& job);
   /// Notes the snapshot of that migration as the job's last one.

@@ -12,6 +12,7 @@
 #include "agent/base/units.h"
 #include "agent/process/run_in_child.h"
 #include "migrator/store/job_retention.h"
+#include "migrator/store/log_window.h"
 #include "migrator/store/names.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/prune.h"
@@ -57,7 +58,7 @@ PruneOutcome prune_here(const PruneWork& work) {
   order.surplus[work.job] = std::move(surplus.numbers);
   const auto report = store::prune(*in, order);
   if (!report.damaged.empty()) return nothing_removed(report.damaged);
-  return {count, report.removed.size(), {}};
+  return {count, report.removed.size() + store::remove_orphans(*in, work.job), {}};
 }
 
 }  // namespace

@@ -182,6 +182,9 @@ asio::awaitable<void> Recoverer::try_until_started(std::string job_id) {
       if (is_other) continue;  // its bytes were at fault, and not the start
     }
     count_try(job_id, *failed);
+    // What the log does not lead to again is not tried again: the snapshot alone is older, and
+    // whole.
+    choice.log_step = 0;
     co_await end_copy(recovery, job_id);
     co_await retry.wait();
   }

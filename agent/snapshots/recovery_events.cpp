@@ -53,10 +53,10 @@ void tell_waits(const RecoveryContext& context, const Job& job, pid_t pid) {
 void tell_recovered(const RecoveryContext& context, const Job& job) {
   const auto& notes = job.recovery;
   const auto& device = job.first().device();
-  const auto text =
-      fmt::format("job {} goes on at step {} from snapshot {} in {}, on {}, because {}: {}",
-                  job.name(), notes.step, notes.number, notes.store, device, notes.reason,
-                  steps_are_lost(notes.lost_steps));
+  const auto text = fmt::format(
+      "job {} goes on at step {} from snapshot {}{} in {}, on {}, because {}: {}", job.name(),
+      notes.from_step(), notes.number, notes.log_step == 0 ? "" : " and its gradient log",
+      notes.store, device, notes.reason, steps_are_lost(notes.lost_steps));
   spdlog::warn("{}", text);
   context.events.emit({.kind = "recovered", .text = text, .job = job.name(), .device = device});
 }

@@ -67,11 +67,17 @@ asio::awaitable<void> start_from_snapshot(RecoveryContext context, std::string j
   auto notes = job.recovery;
   notes.number = ref.number;
   notes.step = ref.step;
+  notes.log_step = choice.log_step;
   notes.store = choice.store;
   jobs.note_recovery(job, std::move(notes));
   jobs.raise_epoch(job, epoch);
   const RestoreContext parts{context.jobs, context.migrations, context.tasks, context.config};
-  RestoreAgainOrder order{instance, name, std::move(device), choice.store, to_string(ref.manifest)};
+  RestoreAgainOrder order{instance,
+                          name,
+                          std::move(device),
+                          choice.store,
+                          to_string(ref.manifest),
+                          {choice.log_step, choice.log_branch}};
   const auto migration = co_await restore_again(parts, std::move(order));
   co_await context.migrations.wait_until_over(migration);
   const auto failed = failure_of(context.migrations, migration);
@@ -121,7 +127,8 @@ void conclude_recovery(const RecoveryContext& context, Job& job) {
   if (job.spec.protection && job.spec.protection->store == notes.store) {
     // As if that snapshot had been its last: the next multiple of the interval is due.
     auto protection = job.protection_notes;
-    protection.number = notes.number;
+    // What is logged from here on leads on from a snapshot that is to come: at once.
+    protection.number = notes.log_step == 0 ? notes.number : 0;
     protection.step = notes.step;
     protection.at_ms = now_ms;
     protection.restarts = job.restarts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ struct SnapshotChoice {
   std::optional<store::Ref> ref;  ///< as far as it was examined it is whole; nullopt: there is none
   std::string branch;             ///< of what the job takes after it; empty without a `ref`
   std::string store;              ///< the address of the store that has it; empty without a `ref`
+  std::uint64_t log_step = 0;     ///< to which the gradient log leads on from it; 0: nowhere
+  std::string log_branch;         ///< of that log
   /// Why each newer snapshot and each store before was not chosen, in the order in which they were
   /// looked at; for people.
   std::vector<std::string> passed_over;

@@ -12,6 +12,7 @@
 #include "agent/jobs/text_json.h"
 #include "agent/process/run_in_child.h"
 #include "migrator/base/error.h"
+#include "migrator/store/log_index.h"
 #include "migrator/store/open_store.h"
 #include "migrator/store/read_intent.h"
 #include "migrator/store/snapshot_reader.h"
@@ -25,6 +26,8 @@ template <class Archive>
 void fields(Archive& a, FieldsOf<Archive, SnapshotChoice>& m) {
   a("branch", m.branch);
   a("store", m.store);
+  a("log_step", m.log_step);
+  a("log_branch", m.log_branch);
   a("has_none_at_all", m.has_none_at_all);
   a("is_store_away", m.is_store_away);
 }
@@ -49,6 +52,20 @@ std::string what_is_wrong(store::Store& in, const store::PackCatalog& catalog,
   }
 }
 
+/// How far the job's own log leads on from the snapshot that was chosen. Every byte of it is read.
+void look_at_log(store::Store& in, const SnapshotSearch& search, SnapshotChoice& choice) {
+  const auto branch = search.line.branch.empty() ? "main" : search.line.branch;
+  if (choice.ref->run != search.line.run || choice.ref->branch != branch) return;
+  const auto reach = store::log_reach(in, *choice.ref, branch, UINT64_MAX, true);
+  if (!reach.damage.empty()) {
+    choice.damaged.push_back(
+        fmt::format("its gradient log leads to step {} only: {}", reach.step, reach.damage));
+  }
+  if (reach.step <= choice.ref->step) return;
+  choice.log_step = reach.step;
+  choice.log_branch = branch;
+}
+
 SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
   const store::ReadIntent reading(in, search.job);  // before it looks at anything
   const auto list = store::refs_of(in, search.job);
@@ -57,10 +74,12 @@ SnapshotChoice choose_in(store::Store& in, const SnapshotSearch& search) {
   store::Workers workers(search.depth == SearchDepth::bytes ? store::Workers::default_threads() : 0,
                          store::WorkPriority::background);
   store::Verification shared{workers};
-  return choose_snapshot(
+  auto choice = choose_snapshot(
       list, search.line,
       [&](const store::Ref& ref) { return what_is_wrong(in, catalog, ref, shared, search.depth); },
       [&](const store::Ref& ref) { return store::known_parent_in(in, ref); });
+  if (choice.ref) look_at_log(in, search, choice);
+  return choice;
 }
 
 /// Runs in the child.
@@ -79,6 +98,8 @@ SnapshotChoice search_all(const SnapshotSearch& search) {
       all.ref = std::move(choice.ref);
       all.branch = std::move(choice.branch);
       all.store = address;
+      all.log_step = choice.log_step;
+      all.log_branch = choice.log_branch;
       break;
     } catch (const Error& error) {
       all.passed_over.push_back(fmt::format("{}: {}", address, error.failure()));

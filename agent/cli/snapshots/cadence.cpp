@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "agent/base/text_parts.h"
 #include "agent/base/units.h"
@@ -36,6 +38,33 @@ Cadence cadence_from(std::string_view text) {
                 "write it like 100 (steps), 10m, auto or off");
   }
   return cadence;
+}
+
+void add_log(boost::json::object& body, const LogOptions& options) {
+  if (options.mode == "off" && !options.window.empty()) {
+    throw Error(Code::bad_request, "--window is that of a gradient log",
+                "leave it out, or write --log async");
+  }
+  body["log"] = options.mode;
+  constexpr std::string_view kSteps = "steps";
+  for (std::string_view rest = options.window; !rest.empty();) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    const auto part = rest.substr(0, comma);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    const bool is_steps = part.ends_with(kSteps);
+    const auto steps = is_steps
+                           ? number_in<std::uint64_t>(part.substr(0, part.size() - kSteps.size()))
+                           : std::nullopt;
+    if (is_steps && (!steps || *steps == 0)) {
+      throw Error(Code::bad_request, fmt::format("--window: '{}' is no number of steps", part),
+                  "write it like 200steps,50GiB");
+    }
+    if (is_steps) {
+      body["window_steps"] = *steps;
+    } else {
+      body["window_bytes"] = parse_size("--window", part);
+    }
+  }
 }
 
 boost::json::object protection_body(const std::string& store, const Cadence& cadence,

@@ -27,6 +27,15 @@ inline constexpr const char* kProtectGrace = "10m";
 /// Error{bad_request}.
 [[nodiscard]] Cadence cadence_from(std::string_view text);
 
+/// The gradient log that is kept between snapshots.
+struct LogOptions {
+  std::string mode = "off";  ///< off, async, sync
+  std::string window;        ///< "200steps,50GiB", either part alone, or empty: no limit
+};
+/// Adds a log to the body of protection_body(). Throws Error{bad_request} for a window that is none
+/// or goes with no log.
+void add_log(boost::json::object& body, const LogOptions& options);
+
 /// What an agent is sent to protect a job in `store`; `cadence` is not off. `mtbf`: the mean time
 /// between failures by which the agent chooses an automatic interval; empty: its own. Throws
 /// Error{bad_request} if `grace` or `mtbf` is no time, or `mtbf` is given for another cadence.

@@ -22,6 +22,7 @@ struct ProtectOptions {
   std::string keep = store::to_string(store::KeepRule{});
   std::string grace = kProtectGrace;
   std::string mtbf;
+  LogOptions log;
 };
 
 Exit protect(const Context& context, const ProtectOptions& options) {
@@ -40,6 +41,7 @@ Exit protect(const Context& context, const ProtectOptions& options) {
   }
   auto body = protection_body(options.store, cadence, store::keep_rule_from(options.keep),
                               options.grace, options.mtbf);
+  add_log(body, options.log);
   context.show(context.client().call("POST", path, std::move(body)), [](const json::object& job) {
     return fmt::format("job {} is {}`cardswap jobs {}` tells how it goes\n",
                        std::string_view(job.at("name").as_string()),
@@ -74,6 +76,16 @@ void add_protect_command(CLI::App& app, Context& context, Run& run) {
       ->add_option("--grace", options->grace,
                    "How long others stay in the store's trash before they are removed")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--log", options->log.mode,
+          "Keep the gradients of the steps between: async: behind the training; sync: each "
+          "step waits until its own are in the store; off")
+      ->check(CLI::IsMember({"off", "async", "sync"}))
+      ->capture_default_str();
+  command->add_option("--window", options->log.window,
+                      "How much of that log is kept, such as 200steps,50GiB (default: all that "
+                      "leads on from a snapshot)");
   command->callback([&context, &run, options] {
     run = [&context, options] { return protect(context, *options); };
   });

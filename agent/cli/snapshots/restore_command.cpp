@@ -61,6 +61,7 @@ json::object request_for(const RestoreOptions& options, store::Store& in, const 
   body["store"] = options.store;
   body["hold_at"] = hold_at;
   body["again_until"] = way.steps_again() == 0 ? 0 : way.step;
+  add_log_to(body, way);
   return body;
 }
 

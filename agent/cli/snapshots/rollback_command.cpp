@@ -55,6 +55,7 @@ Exit roll_back(const Context& context, const RollbackOptions& options) {
                     {"branch", branch},
                     {"again_until", way.steps_again() == 0 ? 0 : way.step},
                     {"grace_ms", parse_duration("--grace", options.grace).count()}};
+  add_log_to(body, way);
   if (!context.quiet) std::cerr << announcement(way) << std::flush;
   auto begun = client.call_unless_interrupted(
       context.interrupts, "POST",

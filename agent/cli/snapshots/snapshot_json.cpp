@@ -15,6 +15,7 @@
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/text.h"
 #include "migrator/base/error.h"
+#include "migrator/store/log_index.h"
 #include "migrator/store/named_objects.h"
 #include "migrator/store/names.h"
 
@@ -90,6 +91,20 @@ json::object snapshot_json(store::Store& in, const store::Ref& ref) {
   return snapshot_fields(in, ref, store::tags_of(in, ref.job).tags);
 }
 
+namespace {
+
+/// Adds `log_to`: the last step to which the gradient log leads on from the snapshot; null: none.
+void add_log_reach(json::object& to, store::Store& in, const store::Ref& ref,
+                   std::vector<store::Damage>& damaged) {
+  const auto reach = store::log_reach(in, ref, ref.branch, UINT64_MAX, false);
+  to["log_to"] = reach.step > ref.step ? json::value(reach.step) : json::value(nullptr);
+  const store::Damage found{fmt::format("the log of branch {}", ref.branch), reach.damage};
+  if (reach.damage.empty() || std::ranges::find(damaged, found) != damaged.end()) return;
+  damaged.push_back(found);
+}
+
+}  // namespace
+
 json::object history_of(store::Store& in, const std::string& job) {
   const auto list = store::refs_of(in, job);
   const auto tags = store::tags_of(in, job);
@@ -99,6 +114,7 @@ json::object history_of(store::Store& in, const std::string& job) {
   for (auto ref = list.refs.rbegin(); ref != list.refs.rend(); ++ref) {
     try {
       snapshots.push_back(snapshot_fields(in, *ref, tags.tags));
+      add_log_reach(snapshots.back().as_object(), in, *ref, damaged);
     } catch (const Error& error) {
       if (store::is_store_failure(error.code())) throw;
       snapshots.push_back(ref_json(*ref));
@@ -115,6 +131,10 @@ std::string history_table(const json::object& history) {
     return !metrics_text(one.as_object()).empty();
   });
   if (has_notes) rows[0].insert(rows[0].end() - 1, "NOTES");
+  const bool has_log = std::ranges::any_of(array_at(history, "snapshots"), [](const auto& one) {
+    return value_at(one.as_object(), "log_to") != nullptr;
+  });
+  if (has_log) rows[0].insert(rows[0].end() - 1, "LOG");
   for (const auto& item : array_at(history, "snapshots")) {
     const auto& one = item.as_object();
     const bool is_read = has_state_digest(one);
@@ -125,6 +145,10 @@ std::string history_table(const json::object& history) {
                     is_read ? text(one, "host") + "/" + text(one, "device") : "-",
                     text(one, "manifest").substr(0, kIdShown), tags_text(one)});
     if (has_notes) rows.back().insert(rows.back().end() - 1, metrics_text(one));
+    if (has_log) {
+      const bool leads_on = value_at(one, "log_to") != nullptr;
+      rows.back().insert(rows.back().end() - 1, leads_on ? "to " + text(one, "log_to") : "-");
+    }
   }
   auto shown =
       rows.size() == 1 ? fmt::format("no snapshot of job {}\n", text(history, "job")) : table(rows);

@@ -8,6 +8,7 @@
 #include "agent/base/text_parts.h"
 #include "agent/base/units.h"
 #include "migrator/base/error.h"
+#include "migrator/store/log_index.h"
 
 namespace cardswap::cli {
 namespace {
@@ -107,7 +108,15 @@ WayBack find_way_back(store::Store& in, const SnapshotName& name, const std::str
   const auto line =
       store::line_of(all, *tip, [&](const store::Ref& ref) { return store::parent_in(in, ref); });
   const auto base = store::base_in(line, *step);
-  if (base) return {*base, *step, of_others};
+  if (base) {
+    WayBack way{*base, *step, of_others};
+    // On another branch the log of the base leads elsewhere.
+    if (base->branch == tip->branch && *step > base->step) {
+      const auto reach = store::log_reach(in, *base, base->branch, *step, false);
+      if (reach.step > base->step) way.log_step = reach.step;
+    }
+    return way;
+  }
   throw Error(Code::not_found,
               fmt::format("there is no snapshot of job {} at or before step {} on branch {}: the "
                           "oldest is of step {}",
@@ -123,6 +132,16 @@ std::string announcement(const WayBack& way) {
         fmt::format("job {}: {} of that name {} of other runs, and not looked at\n", way.base.job,
                     counted(way.of_others, "snapshot"), way.of_others == 1 ? "is" : "are");
   }
+  if (way.log_step != 0) {
+    told += fmt::format(
+        "job {}: of step {} there is no snapshot; from that of step {} (number {}, branch {}) the "
+        "gradient log leads to step {}\n",
+        way.base.job, way.step, way.base.step, way.base.number, way.base.branch, way.log_step);
+    if (way.steps_again() == 0) return told;
+    return told + fmt::format("job {}: {} after that {} taken again, without effects\n",
+                              way.base.job, counted(way.steps_again(), "step"),
+                              way.steps_again() == 1 ? "is" : "are");
+  }
   if (way.steps_again() == 0) return told;
   return told + fmt::format(
                     "job {}: of step {} there is no snapshot; from that of step {} (number {}, "
@@ -131,9 +150,17 @@ std::string announcement(const WayBack& way) {
                     counted(way.steps_again(), "step"), way.steps_again() == 1 ? "is" : "are");
 }
 
+void add_log_to(boost::json::object& request, const WayBack& way) {
+  if (way.log_step == 0) return;
+  request["log_step"] = way.log_step;
+  request["log_branch"] = way.base.branch;
+}
+
 void add_to(boost::json::object& answer, const WayBack& way) {
   answer["base_step"] = way.base.step;
   answer["base_snapshot"] = way.base.number;
+  answer["log_step"] =
+      way.log_step == 0 ? boost::json::value(nullptr) : boost::json::value(way.log_step);
   answer["to_step"] = way.step;
   answer["steps_again"] = way.steps_again();
 }

@@ -12,13 +12,16 @@
 
 namespace cardswap::cli {
 
-/// How a job gets back to one of its steps: from the snapshot `base`, by taking the steps after it
-/// again.
+/// How a job gets back to one of its steps: from the snapshot `base`, by replaying the gradient log
+/// of the steps after it as far as that leads, and by taking the others again.
 struct WayBack {
   store::Ref base;
   std::uint64_t step = 0;
-  std::size_t of_others = 0;  ///< snapshots of that name that are of other runs, and do not count
-  [[nodiscard]] std::uint64_t steps_again() const { return step - base.step; }
+  std::size_t of_others = 0;   ///< snapshots of that name that are of other runs, and do not count
+  std::uint64_t log_step = 0;  ///< to which the gradient log leads on from `base`; 0: nowhere
+  [[nodiscard]] std::uint64_t steps_again() const {
+    return step - (log_step != 0 ? log_step : base.step);
+  }
 };
 
 /// The run to whose steps it is to go back. Both empty: that of the newest snapshot.
@@ -51,7 +54,9 @@ struct RunWanted {
 /// What a user is told before the job is started: nothing, if there is a snapshot of the step, and
 /// none of another run.
 [[nodiscard]] std::string announcement(const WayBack& way);
-/// Adds base_step, base_snapshot, to_step and steps_again to an answer.
+/// Adds log_step and log_branch to a request, where the log is used.
+void add_log_to(boost::json::object& request, const WayBack& way);
+/// Adds base_step, base_snapshot, log_step, to_step and steps_again to an answer.
 void add_to(boost::json::object& answer, const WayBack& way);
 
 }  // namespace cardswap::cli

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "agent/base/units.h"
 #include "agent/cli/text/fields.h"
 
 namespace cardswap::cli {
@@ -54,6 +55,40 @@ std::string last_text(const json::object& protection, std::int64_t now_ms) {
                      format_ms(age));
 }
 
+/// How far the gradient log is; empty: none is kept.
+std::string log_line(const json::object& protection) {
+  const auto mode = text(protection, "log");
+  const auto& logged = object_at(protection, "logged");
+  if (mode != "async" && mode != "sync") return {};
+  if (logged.empty() || value_at(logged, "to") == nullptr) {
+    const auto failure = logged.empty() || value_at(logged, "failure") == nullptr
+                             ? std::string()
+                             : ": " + text(logged, "failure");
+    return fmt::format("gradient log ({}): nothing so far{}\n", mode, failure);
+  }
+  auto line = fmt::format("gradient log ({}): to step {}, {} behind, {} kept from step {} on\n",
+                          mode, text(logged, "to"), text(logged, "behind"),
+                          format_size(number_at<std::uint64_t>(logged, "kept_bytes")),
+                          text(logged, "from"));
+  if (number_at(logged, "waited_ms") > 0) {
+    line += "steps stood " + ms(logged, "waited_ms") + " for it\n";
+  }
+  if (number_at(logged, "unproven") > 0) {
+    line += fmt::format("{} logged steps have no digest: the next step began too soon\n",
+                        text(logged, "unproven"));
+  }
+  if (number_at(logged, "dropped") > 0) {
+    line += fmt::format(
+        "log dropped at step {} ({} steps in all): it leads on from the next "
+        "snapshot\n",
+        text(logged, "dropped_step"), text(logged, "dropped"));
+  }
+  if (value_at(logged, "failure") != nullptr) {
+    line += "not logged: " + text(logged, "failure") + "\n";
+  }
+  return line;
+}
+
 }  // namespace
 
 std::string protection_text(const json::object& job, std::int64_t now_ms) {
@@ -63,6 +98,7 @@ std::string protection_text(const json::object& job, std::int64_t now_ms) {
                            text(protection, "store"), text(protection, "keep"),
                            last_text(protection, now_ms));
   shown += interval_line(protection);
+  shown += log_line(protection);
   if (const auto& error = object_at(protection, "error"); !error.empty()) {
     const auto wait = number_at(protection, "retry_at_ms") - static_cast<double>(now_ms);
     shown += fmt::format("{} in a row failed: {}\n", text(protection, "failures_in_a_row"),

@@ -20,9 +20,12 @@ std::string recovery_text(const json::object& job, std::int64_t now_ms) {
     const auto age = std::max(static_cast<double>(now_ms) - number_at(last, "at_ms"), 0.0);
     const auto lost = number_at<std::uint64_t>(recovery, "lost_steps");
     shown += fmt::format(
-        "recoveries: {}; the last from snapshot {} of step {} in {}, {} ago, because {}: {} {} "
+        "recoveries: {}; the last from snapshot {} of step {}{} in {}, {} ago, because {}: {} {} "
         "lost, {} in all\n",
         text(recovery, "recovered"), text(last, "snapshot"), text(last, "step"),
+        number_at(last, "log_step") == 0
+            ? std::string()
+            : " and its gradient log up to step " + text(last, "log_step"),
         text(last, "store"), format_ms(age), text(recovery, "reason"), counted(lost, "step"),
         lost == 1 ? "was" : "were", text(recovery, "lost_steps_total"));
   }
