@@ -28,6 +28,33 @@ void write_recoveries(Exposition& out, const JobList& jobs) {
        [](const RecoveryNotes& notes) { return notes.lost_steps_total; });
 }
 
+/// Of jobs whose program has told of its gradient log.
+void write_logs(Exposition& out, const std::vector<const Job*>& jobs) {
+  const auto each = [&](std::string_view name, Exposition::Type type, std::string_view help,
+                        auto value) {
+    out.family(name, type, help);
+    for (const auto* job : jobs) {
+      const auto& logged = job->first().logged;
+      if (logged) out.sample(static_cast<double>(value(*logged)), {{"job", job->name()}});
+    }
+  };
+  using Logged = channel::Logged;
+  each("cardswap_log_step", Exposition::Type::gauge,
+       "The last step of a job that its gradient log has.",
+       [](const Logged& logged) { return logged.to; });
+  each("cardswap_log_behind_steps", Exposition::Type::gauge,
+       "Steps that wait to be written to the gradient log.",
+       [](const Logged& logged) { return logged.behind; });
+  each("cardswap_log_dropped_steps_total", Exposition::Type::counter,
+       "Steps that the gradient log has left out, since the log began.",
+       [](const Logged& logged) { return logged.dropped; });
+  each("cardswap_log_bytes", Exposition::Type::gauge, "Bytes of the gradient log that are kept.",
+       [](const Logged& logged) { return logged.kept_bytes; });
+  each("cardswap_log_wait_seconds_total", Exposition::Type::counter,
+       "Time for which steps stood for the gradient log, since the log began.",
+       [](const Logged& logged) { return logged.waited_ms / 1000; });
+}
+
 }  // namespace
 
 void write_metrics(Exposition& out, const JobList& jobs) {
@@ -48,6 +75,7 @@ void write_metrics(Exposition& out, const JobList& jobs) {
        "Snapshots of a protected job that came to nothing.",
        [](const Notes& notes) { return static_cast<double>(notes.failed); });
   write_recoveries(out, jobs);
+  write_logs(out, all);
   out.family("cardswap_snapshot_age_seconds", Exposition::Type::gauge,
              "Time since a protected job's last snapshot was in its store.");
   for (const auto* job : all) {

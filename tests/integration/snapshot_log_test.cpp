@@ -107,6 +107,9 @@ TEST_F(LoggedJob, IsToldWithHowFarItIs) {
   ASSERT_TRUE(is_logged_behind_a_snapshot(5)) << host_.log();
   EXPECT_THAT(host_.command({"jobs", "job"}).out,
               AllOf(HasSubstr("gradient log (async): to step "), HasSubstr(" behind, ")));
+  EXPECT_THAT(ask_over_unix(host_, {.target = "/metrics"}).content,
+              AllOf(HasSubstr("cardswap_log_step{job=\"job\"} "),
+                    HasSubstr("cardswap_log_behind_steps{job=\"job\"} ")));
   const auto newest = history().front().as_object();
   EXPECT_GE(number(newest, "log_to"), number(newest, "step") + 5);
   EXPECT_THAT(host_.command({"history", "job", "--store", store()}).out, HasSubstr("LOG"));
