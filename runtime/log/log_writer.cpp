@@ -103,7 +103,6 @@ void LogWriter::run() {
     std::string failure;
     try {
       if (Clock::now() >= retry_at_) {
-        open();
         write(std::move(steps));
       } else {
         failure = figures().failure;
@@ -140,24 +139,25 @@ std::vector<LogWriter::Waiting> LogWriter::take() {
   return steps;
 }
 
-void LogWriter::open() {
-  if (store_) return;
+std::unique_ptr<store::Store> LogWriter::open() {
   auto store = store::open_or_create_store(address_);
-  segments_ = store::log_segments(*store, start_.job, start_.run, start_.branch);
-  std::ranges::sort(segments_, {}, [](const auto& one) { return std::pair(one.last, one.epoch); });
-  store_ = std::move(store);
+  if (segments_) return store;
+  auto found = store::log_segments(*store, start_.job, start_.run, start_.branch);
+  std::ranges::sort(found, {}, [](const auto& one) { return std::pair(one.last, one.epoch); });
+  segments_ = std::move(found);
+  return store;
 }
 
-void LogWriter::make_room(std::uint64_t coming) {
+void LogWriter::make_room(store::Store& in, std::uint64_t coming) {
   std::uint64_t base = 0;
   {
     const MutexLock lock(mutex_);
     base = base_step_;
   }
-  const auto cut = store::cut_of(segments_, base, window_, coming);
+  const auto cut = store::cut_of(*segments_, base, window_, coming);
   for (std::size_t i = 0; i < cut.removable; ++i) {
-    store_->remove(store::log_name(start_.job, start_.run, segments_.front()));
-    segments_.erase(segments_.begin());
+    in.remove(store::log_name(start_.job, start_.run, segments_->front()));
+    segments_->erase(segments_->begin());
   }
   if (!cut.is_full) return;
   throw Error(Code::no_memory,
@@ -174,21 +174,22 @@ void LogWriter::write(std::vector<Waiting> steps) {
     bytes.add(one.step, one.root);
     if (!one.root) ++unproven;
   }
-  make_room(bytes.size());
+  const auto store = open();
+  make_room(*store, bytes.size());
   const store::LogSegment segment{start_.epoch, steps.front().step.step, steps.back().step.step,
                                   bytes.size()};
   const auto name = store::log_name(start_.job, start_.run, segment);
-  if (store_->put_new_from(name, bytes.pieces()) == store::PutResult::exists) {
+  if (store->put_new_from(name, bytes.pieces()) == store::PutResult::exists) {
     throw Error(Code::conflict, name + ": another copy of the job has logged that step");
   }
-  segments_.push_back(segment);
+  segments_->push_back(segment);
   std::uint64_t kept = 0;
-  for (const auto& one : segments_) kept += one.bytes;
+  for (const auto& one : *segments_) kept += one.bytes;
   const MutexLock lock(mutex_);
   figures_.logged = segment.last;
   figures_.unproven += unproven;
   figures_.kept_bytes = kept;
-  figures_.kept_from = segments_.front().first;
+  figures_.kept_from = segments_->front().first;
 }
 
 }  // namespace cardswap

@@ -73,16 +73,16 @@ class LogWriter {
   /// Takes the steps for the next segment. Empty: it is to stop.
   [[nodiscard]] std::vector<Waiting> take();
   void write(std::vector<Waiting> steps);
-  void open();
-  void make_room(std::uint64_t coming);
+  /// For one write: a process that is moved as a whole has no folder open.
+  [[nodiscard]] std::unique_ptr<store::Store> open();
+  void make_room(store::Store& in, std::uint64_t coming);
   void leave_out(std::uint64_t step, std::uint64_t count) CARDSWAP_REQUIRES(mutex_);
 
   const std::string address_;
   const store::LogStart start_;
   const store::LogWindow window_;
   // The writer's thread alone:
-  std::unique_ptr<store::Store> store_;
-  std::vector<store::LogSegment> segments_;
+  std::optional<std::vector<store::LogSegment>> segments_;  // nullopt: not looked for yet
   std::chrono::steady_clock::time_point retry_at_{};
 
   mutable Mutex mutex_;
