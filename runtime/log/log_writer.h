@@ -73,7 +73,7 @@ class LogWriter {
   /// Takes the steps for the next segment. Empty: it is to stop.
   [[nodiscard]] std::vector<Waiting> take();
   void write(std::vector<Waiting> steps);
-  /// For one write: a process that is moved as a whole has no folder open.
+  /// Opens the store, for one write: a process that is moved as a whole has no folder open.
   [[nodiscard]] std::unique_ptr<store::Store> open();
   void make_room(store::Store& in, std::uint64_t coming);
   void leave_out(std::uint64_t step, std::uint64_t count) CARDSWAP_REQUIRES(mutex_);
