@@ -92,7 +92,9 @@ void LogRole::on_boundary(bool is_read) {
   }
   try {
     follow(order);
-    if (is_on_) record(order, is_read);
+    // One that is held is looked at again without a step between.
+    const auto step = context_.gate.step();
+    if (std::exchange(latest_step_, step) != step && is_on_) record(order, is_read);
   } catch (...) {
     fail(error_of(std::current_exception()).what());
   }

@@ -65,6 +65,7 @@ class LogRole {
   // Training thread only:
   int boundaries_seen_ = 0;  // with an order in force, up to the one at which it begins
   channel::KeepLog followed_;
+  std::optional<std::uint64_t> latest_step_;  // at which it was called
 
   Mutex mutex_;
   channel::KeepLog order_ CARDSWAP_GUARDED_BY(mutex_);
