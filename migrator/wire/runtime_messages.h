@@ -50,7 +50,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 10;
+inline constexpr std::uint32_t kProtocolVersion = 11;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< if there are more, the last one has the count
 inline constexpr std::size_t kItemsMax = 64;      ///< on one page of a StateList
