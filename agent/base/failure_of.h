@@ -12,8 +12,8 @@ namespace cardswap {
 
 /// Awaits `work` and returns what it threw, for a caller that has to wait for more before it passes
 /// that on: a handler cannot. nullopt: nothing. While `tasks` stops, throws what `work` throws: an
-/// end of the agent is no failure. Name the awaitable before: GCC 12 destroys what is made in a
-/// co_await's own expression twice.
+/// end of the agent is no failure. Name the awaitable before, and choose it there: GCC 12 destroys
+/// the operand of a conditional expression within an awaited call twice.
 [[nodiscard]] inline asio::awaitable<std::optional<Error>> failure_of(const TaskGroup& tasks,
                                                                       asio::awaitable<void> work) {
   try {

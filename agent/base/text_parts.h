@@ -2,10 +2,12 @@
 
 #include <charconv>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
-/// Helpers to take apart text that the kernel, a tool or an own process wrote. Pure.
+/// Helpers to take apart text that the kernel, a tool, an operator or an own process wrote. Pure.
 namespace cardswap {
 
 /// The text without spaces, tabs and line ends at its two ends.
@@ -24,6 +26,17 @@ template <class Number>
   const auto [end, error] = std::from_chars(text.data(), last, value, base);
   if (error != std::errc{} || end != last) return std::nullopt;
   return value;
+}
+
+/// What stands between the separators, which may be nothing: one more than there are of them.
+[[nodiscard]] inline std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    const auto at = text.find(separator);
+    parts.emplace_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
 }
 
 }  // namespace cardswap

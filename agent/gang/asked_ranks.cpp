@@ -18,16 +18,6 @@
 namespace cardswap::gang {
 namespace {
 
-std::vector<std::string> parts_of(std::string_view text) {
-  std::vector<std::string> parts;
-  while (true) {
-    const auto comma = text.find(',');
-    parts.emplace_back(text.substr(0, comma));
-    if (comma == std::string_view::npos) return parts;
-    text.remove_prefix(comma + 1);
-  }
-}
-
 std::optional<std::uint32_t> rank_from(std::string_view text) {
   const auto rank = number_in<std::uint32_t>(text);
   return rank && *rank < channel::kRanksMax ? rank : std::nullopt;
@@ -53,7 +43,7 @@ AskedRanks asked_ranks(const std::string& text) {
   if (slash == std::string::npos || !validate::is_job_name(text.substr(0, slash))) refuse();
   AskedRanks asked{text.substr(0, slash), {}};
   std::set<std::uint32_t> named;
-  for (const auto& part : parts_of(std::string_view(text).substr(slash + 1))) {
+  for (const auto& part : split(std::string_view(text).substr(slash + 1), ',')) {
     const auto span = span_from(part);
     if (!span) refuse();
     for (auto rank = span->first; rank <= span->second; ++rank) {
@@ -71,7 +61,7 @@ std::string to_text(const AskedRanks& asked) {
 }
 
 AskedPlaces asked_places(const std::string& text, std::size_t ranks) {
-  AskedPlaces asked{parts_of(text), text.find('/') != std::string::npos};
+  AskedPlaces asked{split(text, ','), text.find('/') != std::string::npos};
   for (const auto& place : asked.places) {
     if (asked.are_devices) {
       (void)parse_destination(place);

@@ -219,8 +219,7 @@ asio::awaitable<std::vector<RankFacts>> MoveFactory::ask_all(std::string job,
 asio::awaitable<std::vector<std::uint32_t>> MoveFactory::ranks_at(std::string job, std::string host,
                                                                   std::vector<std::string> agents) {
   const auto named = parse_address("--from", host, 0);
-  const std::vector<std::uint32_t> nobody_leaves;
-  const auto facts = co_await ask_all(job, agents, nobody_leaves);
+  const auto facts = co_await ask_all(job, agents, {});
   std::vector<std::uint32_t> ranks;
   std::set<std::string> hosts;
   for (std::uint32_t rank = 0; rank < agents.size(); ++rank) {

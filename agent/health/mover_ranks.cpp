@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/text_parts.h"
 #include "agent/base/units.h"
 #include "agent/health/mover.h"
 #include "agent/health/ranks_here.h"
 #include "agent/http/client.h"
+#include "agent/placement/blamed_places.h"
 
 namespace cardswap::health {
 namespace {
@@ -20,16 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kNewsWait{5};
 constexpr std::chrono::seconds kAskAgain{1};  // a conductor that does not answer
-
-std::vector<std::string> each_of(const std::string& targets) {
-  std::vector<std::string> all;
-  for (std::size_t at = 0; at < targets.size();) {
-    const auto comma = std::min(targets.find(',', at), targets.size());
-    all.push_back(targets.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return all;
-}
 
 }  // namespace
 
@@ -78,14 +69,9 @@ asio::awaitable<bool> Mover::migrate_ranks(Move move, std::string targets) {
   }
   const auto error = http::error_from_json(object_at(ended, "error"));
   emit_event(move, "move_failed", error.failure(), id);
-  auto refusing = each_of(targets);
-  const auto is_named = [&](const std::string& target) {
-    return error.failure().find(target) != std::string::npos;
-  };
-  if (std::ranges::any_of(refusing, is_named)) {
-    std::erase_if(refusing, [&](const auto& target) { return !is_named(target); });
+  for (auto& target : blamed_places(error.failure(), split(targets, ','))) {
+    avoided_.add(move.job_uid, move.incident, std::move(target));
   }
-  for (auto& target : refusing) avoided_.add(move.job_uid, move.incident, std::move(target));
   co_return false;
 }
 

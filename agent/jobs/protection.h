@@ -42,8 +42,8 @@ struct ProtectionNotes {
   std::string error;             ///< of the last try, if it failed; or empty
   std::string hint;              ///< what to do about it
   std::string prune_error;       ///< of the last prune, if it removed nothing; or empty
-  bool arrival_told =
-      false;              ///< ordered on this host, or an event has told that it came with the job
+  /// The order was given on this host, or an event has told that it came with the job.
+  bool arrival_told = false;
   AutoInterval interval;  ///< in force where the order is_auto
 };
 

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import json
 import os
+import socket
 import threading
 
 import torch
@@ -50,6 +51,18 @@ class Net(torch.nn.Module):
 def local(tensor):
     tensor = tensor.detach()
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def connections_to(port):
+    """How many of this process's sockets are connected to a port."""
+    count = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            with socket.socket(fileno=os.dup(int(descriptor))) as one:
+                count += one.getpeername()[1] == port
+        except (OSError, IndexError):  # it is closed by now, no socket, or not connected to a port
+            pass
+    return count
 
 
 class Beside(NextCommunicator):
@@ -204,6 +217,8 @@ class Rank:
     def stay(self, move, step):
         """Built while training goes on; exchanged behind `step`."""
         self.train_to(max(self.step, step - 2))
+        port = int(self.rendezvous.rpartition(":")[2])
+        before_it = connections_to(port)
         following = self.next(move)
         following.build()
         self.train_to(step)
@@ -224,6 +239,7 @@ class Rank:
             following.roll_back()
         self.found["took"].append(following.took_ms)
         self.found["is_back"] = self.live() is before
+        self.found["connections"] = [before_it, connections_to(port)]
         self.train_to(step + 1)
         following.retire()
         self.meet(f"retired.{move}")

@@ -233,6 +233,7 @@ class Refused(Ranks):
         for one in ((0, -1), (2, -1)):
             self.assertRegex(found[one]["refused"], "rank 1 of 0 of 0,1,2 over gloo is not what rank . takes it for")
             self.assertTrue(found[one]["is_back"])
+            self.assertEqual(found[one]["connections"], [1, 1])  # its own; none to the meeting place is left
 
     def test_an_exchange_is_rolled_back_and_the_next_move_comes_about(self):
         found = self.computes_the_same([[3, 1], [6, 1]], world=3, fails=0)

@@ -71,6 +71,7 @@ class Check(unittest.TestCase):
 
     def test_what_is_awaited_chooses_nothing(self):
         self.refused("agent/a.cpp", "auto found = co_await located(is_device ? place : place + '/');", "name it first")
+        self.refused("agent/a.cpp", "auto found = co_await located(\n    is_device ? place\n              : place + '/');", "name it first")
         self.assertEqual(self.complaints("agent/a.cpp", "const auto found = is_it ? co_await look() : none;"), [])
 
     def test_a_skip_names_what_is_missing(self):

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <functional>
 #include <iostream>
 
 #include "agent/base/units.h"
@@ -13,6 +12,7 @@
 #include "agent/cli/text/fields.h"
 #include "agent/handover/base/migration_body.h"
 #include "agent/http/agent_address.h"
+#include "agent/placement/blamed_places.h"
 
 namespace cardswap::cli {
 namespace {
@@ -265,14 +265,8 @@ void Drain::conclude(Item& item) {
 
 void Drain::retry_elsewhere(Item& item, const Error& error) {
   const bool only_there = error.code() == Code::no_memory || error.code() == Code::refused;
-  auto places = places_of(item.row);
-  // Of several, the one that the error names; if it names none, any may be the one.
-  const auto is_named = [&](const std::string& place) {
-    return error.failure().find(place) != std::string::npos;
-  };
-  if (std::ranges::any_of(places, is_named)) std::erase_if(places, std::not_fn(is_named));
   const auto all = targets_.devices();
-  for (const auto& place : places) {
+  for (const auto& place : blamed_places(error.failure(), places_of(item.row))) {
     for (const auto& device : all) {
       if (!only_there && device.host == place.substr(0, place.rfind('/'))) {
         item.job.avoid.push_back(device.address());

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 #include <utility>
+
+#include "agent/base/text_parts.h"
 
 namespace cardswap::cli {
 
@@ -31,13 +32,8 @@ std::vector<PlacementJob> DrainItem::parts() const {
 }
 
 std::vector<std::string> places_of(const DrainRow& row) {
-  std::vector<std::string> places;
-  for (std::size_t at = 0; at < row.to.size();) {
-    const auto comma = std::min(row.to.find(',', at), row.to.size());
-    places.push_back(row.to.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return places;
+  if (row.to.empty()) return {};
+  return split(row.to, ',');
 }
 
 ItemPlacement place_items(std::span<DrainItem* const> items,

@@ -1,4 +1,3 @@
-#include "agent/base/state_digest_json.h"
 #include "agent/cli/text/text.h"
 
 #include <fmt/format.h>
@@ -8,6 +7,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/base/state_digest_json.h"
 #include "agent/base/units.h"
 #include "agent/cli/text/fields.h"
 #include "agent/cli/text/lost_time_text.h"

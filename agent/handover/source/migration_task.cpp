@@ -188,8 +188,8 @@ asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
   scope_.list.touch(migration_);
   while (!migration_.proceed) {
     if (migration_.is_before_commit()) check(deadline_);
-    co_await scope_.list.changed(migration_)
-        .wait_until(migration_.is_before_commit() ? deadline_ : Clock::now() + kLong);
+    const auto until = migration_.is_before_commit() ? deadline_ : Clock::now() + kLong;
+    co_await scope_.list.changed(migration_).wait_until(until);
   }
   migration_.waits_at_failpoint = false;
   scope_.list.touch(migration_);

@@ -107,8 +107,8 @@ asio::awaitable<TargetAnswer> TargetCourier::request(Message message) {
   if (!transfer_.target.polls_long && !committed) {
     co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
-  co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version,
-                                              committed ? kLongPollCommitted : kLongPoll);
+  const auto wait = committed ? kLongPollCommitted : kLongPoll;
+  co_return co_await targets_.wait_for_change(reservation(), transfer_.target.version, wait);
 }
 
 /// What the reservation is for.
