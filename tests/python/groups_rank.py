@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import json
 import os
+import pathlib
 import socket
 import threading
 
@@ -56,12 +57,15 @@ def local(tensor):
 def connections_to(port):
     """How many of this process's sockets are connected to a port."""
     count = 0
-    for descriptor in os.listdir("/proc/self/fd"):
+    for path in pathlib.Path("/proc/self/fd").iterdir():
         try:
-            with socket.socket(fileno=os.dup(int(descriptor))) as one:
-                count += one.getpeername()[1] == port
-        except (OSError, IndexError):  # it is closed by now, no socket, or not connected to a port
-            pass
+            if not os.readlink(path).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(path.name))) as one:
+                peer = one.getpeername()
+        except OSError:  # it is closed by now, or not connected
+            continue
+        count += isinstance(peer, tuple) and peer[1] == port
     return count
 
 
